@@ -1,0 +1,118 @@
+"""
+### Procore and ERP in step
+
+Moves construction financials between one Procore company and one ERP, in the order that works: vendors and projects, then cost
+codes, then commitments - which load only after the gate `referential_integrity` has proved that their vendor and every cost code
+they use exist on the other side.
+
+* **Scheduled** runs read from the last watermark; **backfills** read exactly their dates; the trigger form takes *since* and *until*.
+* **mode = plan** shows what a run would do and writes nothing.
+* Why is a document not in the ERP? `python -m include.financials why commitment 104-SC-003`
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, dag, task
+
+from include.erp.operators import ErpExtractOperator, ErpLoadOperator
+from include.financials.entities import ENTITIES, STAGES, Entity, in_stage
+from include.operators import (
+    CheckOperator,
+    PreflightOperator,
+    ReconcileOperator,
+    ReferentialIntegrityOperator,
+    ReportOperator,
+    WindowOperator,
+)
+from include.procore.operators import ProcoreExtractOperator, ProcoreLoadOperator
+from include.procore.retry import SyncRetryPolicy
+
+EXTRACT = {"erp": ErpExtractOperator, "procore": ProcoreExtractOperator}
+LOAD = {"erp": ErpLoadOperator, "procore": ProcoreLoadOperator}
+
+PARAMS = {
+    "entities": Param(
+        list(ENTITIES), type="array", items={"type": "string", "enum": list(ENTITIES)},
+        description="Only these entities. What they refer to must be linked already.",
+    ),
+    "projects": Param([], type="array", items={"type": "string"}, description="Only these job numbers, e.g. 25-104. Empty: all."),
+    "since": Param(None, type=["null", "string"], format="date-time", description="Look at what changed from here on (UTC). Empty: the watermark."),
+    "until": Param(None, type=["null", "string"], format="date-time", description="... and up to here. Empty: the sources' own now."),
+    "mode": Param("apply", enum=["apply", "plan"], description="plan: say what would be written, write nothing."),
+    "shards": Param(1, type="integer", minimum=1, maximum=64, description="Parallel parts of the project-scoped entities."),
+    "approve_above": Param(
+        None, type=["null", "string"], pattern=r"^\d+(\.\d{1,2})?$",
+        description="Commitments above this amount (decimal text) wait for an approval. Empty: as the settings say.",
+    ),
+}  # fmt: skip
+
+
+@dag(
+    dag_id="procore_erp_sync",
+    schedule=CronDataIntervalTimetable("0 5 * * *", timezone="UTC"),
+    start_date=datetime(2026, 7, 1),  # noqa: DTZ001 - the timetable's time zone applies
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "finance-data", "retries": 3, "retry_delay": timedelta(minutes=1), "retry_policy": SyncRetryPolicy()},
+    params=PARAMS,
+    tags=["procore", "erp", "construction"],
+    doc_md=__doc__,
+)
+def procore_erp_sync() -> None:
+    window = WindowOperator(task_id="window", pool="default_pool")
+    preflight = PreflightOperator(task_id="preflight", pool="procore_api")
+
+    @task.branch
+    def select(params: dict) -> list[str]:
+        return [f"{STAGES[ENTITIES[name].stage]}.extract_{name}" for name in ENTITIES if name in params["entities"]] or ["reconcile"]
+
+    @task
+    def shards(params: dict) -> list[int]:
+        return list(range(params["shards"]))
+
+    selected, parts = select(), shards()
+    window >> preflight >> selected
+    window >> parts
+    loads: dict = {}
+    previous = None
+    for stage, name in STAGES.items():
+        with TaskGroup(name) as group:
+            done = EmptyOperator(task_id="done", trigger_rule=TriggerRule.ALL_DONE)
+            for row in in_stage(stage):
+                entity_tasks(row, selected, parts, previous, loads) >> done
+            if not in_stage(stage):
+                previous >> done
+        previous = done
+    reconcile = ReconcileOperator(task_id="reconcile", trigger_rule=TriggerRule.ALL_DONE, pool="erp")
+    report = ReportOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, loads={name: load.task_id for name, load in loads.items()})
+    previous >> reconcile >> report
+
+
+def entity_tasks(row: Entity, selected, parts, previous, loads: dict):
+    """extract -> check -> load of one entity, in one part or in as many as the run has shards."""
+
+    def make(operator, task_id: str, mapped: bool = row.project_scoped, **options):
+        partial = operator.partial(task_id=task_id, entity=row.name, **options)
+        return partial.expand(shard=parts) if mapped else operator(task_id=task_id, entity=row.name, **options)
+
+    extract = make(EXTRACT[row.source], f"extract_{row.name}", pool=POOLS[row.source], trigger_rule=TriggerRule.ALL_DONE)
+    if row.gate:
+        check = make(ReferentialIntegrityOperator, row.gate, mapped=False)
+    else:
+        check = make(CheckOperator, f"check_{row.name}")
+    load = make(LOAD[row.target], f"load_{row.name}", pool=POOLS[row.target], trigger_rule=TriggerRule.NONE_FAILED)
+    selected >> extract >> check >> load
+    if previous is not None:
+        previous >> extract
+    for name in row.after:
+        loads[name] >> load
+    loads[row.name] = load
+    return load
+
+
+POOLS = {"erp": "erp", "procore": "procore_api"}
+
+procore_erp_sync()

@@ -1,0 +1,263 @@
+"""Connections to an ERP's database, and what its errors mean.
+
+Reads run in one short read-only transaction per page and see one state of the database; writes take the lock first, so that a
+busy database is known before anything was done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from include.financials.exceptions import ConfigurationError, NotPermitted, RetryLater, SyncError
+
+Verdict = Literal["refused", "later", "rights", "login", "mapping"]
+"""refused: the data broke a rule; later: locked or unreachable; rights, login: a person grants; mapping: the SQL is wrong."""
+
+_TUPLES = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
+_MANY = frozenset({"sqlite", "postgresql"})
+
+# SQLSTATE, longest prefix first (PostgreSQL, appendix A; the same classes elsewhere).
+_SQLSTATE: tuple[tuple[str, Verdict], ...] = (
+    ("42501", "rights"),
+    ("25006", "rights"),
+    ("3D000", "login"),
+    ("57014", "later"),
+    ("22", "refused"),
+    ("23", "refused"),
+    ("27", "refused"),
+    ("44", "refused"),
+    ("P0", "refused"),
+    ("28", "login"),
+    ("0A", "mapping"),
+    ("26", "mapping"),
+    ("3F", "mapping"),
+    ("42", "mapping"),
+)
+_SQLITE: tuple[tuple[str, Verdict], ...] = (
+    (r"locked|busy", "later"),
+    (r"readonly database|not authorized|access .* prohibited", "rights"),
+    (r"not a database|malformed", "login"),
+    (r"unable to open|disk I/O|disk is full|interrupted", "later"),
+    (r".", "mapping"),
+)
+_LOGIN = re.compile(
+    r"password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
+)
+_CLASSES: dict[str, Verdict] = {
+    "IntegrityError": "refused",
+    "DataError": "refused",
+    "ProgrammingError": "mapping",
+    "NotSupportedError": "mapping",
+}
+
+
+def classify(error: DBAPIError, dialect: str) -> Verdict:
+    """What to do about a driver's error."""
+    state = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated:
+        return "later"
+    if state:
+        return next((verdict for prefix, verdict in _SQLSTATE if state.startswith(prefix)), "later")
+    kind = type(error).__name__
+    message = str(error.orig)
+    if dialect == "sqlite" and kind not in ("IntegrityError", "DataError"):
+        return next(verdict for pattern, verdict in _SQLITE if re.search(pattern, message or "?", re.S))
+    number = error.orig.args[0] if error.orig and error.orig.args else None
+    if isinstance(number, int) and number >= 50_000:  # RAISERROR and THROW of SQL Server
+        return "refused"
+    if _LOGIN.search(message):
+        return "login"
+    return _CLASSES.get(kind, "later")
+
+
+def sentence(error: DBAPIError) -> str:
+    """The database's own sentence, without statement, parameters, context lines and driver prefixes."""
+    diagnosis = getattr(error.orig, "diag", None)
+    primary = getattr(diagnosis, "message_primary", None)
+    if primary:
+        detail = getattr(diagnosis, "message_detail", None)
+        return f"{primary.rstrip('.')}. {detail}" if detail else primary
+    args = error.orig.args if error.orig else ()
+    message = next(
+        (a.decode(errors="replace") if isinstance(a, bytes) else a for a in reversed(args) if isinstance(a, str | bytes)), None
+    )
+    text = str(message if message is not None else error.orig).strip()
+    text = re.split(r"\n(?:CONTEXT|LINE|HINT|DB-Lib)", text)[0]
+    return " ".join(re.sub(r"^(ERROR|FATAL):\s*", "", text).split())
+
+
+def named_columns(error: DBAPIError) -> list[str]:
+    """Columns that the refusal names, most telling last: from ``UNIQUE constraint failed: t.a, t.b`` or ``Key (a, b)=``."""
+    diagnosis = getattr(error.orig, "diag", None)
+    if column := getattr(diagnosis, "column_name", None):
+        return [column]
+    text = sentence(error)
+    if match := re.search(r"(?:UNIQUE|NOT NULL) constraint failed: (.+)", text):
+        return [part.strip().rsplit(".", 1)[-1] for part in match[1].split(",")]
+    if match := re.search(r"Key \(([^)]*)\)=", text):
+        return [part.strip() for part in match[1].split(",")]
+    return []
+
+
+class Database:
+    """An engine set up for sharing a database with its owner.
+
+    ``lock_timeout`` (seconds): how long a statement waits for a lock before the call ends as RetryLater.
+    """
+
+    def __init__(self, url_or_engine: str | sa.URL | sa.Engine, lock_timeout: float = 10.0) -> None:
+        self.lock_timeout = lock_timeout
+        engine = url_or_engine if isinstance(url_or_engine, sa.Engine) else self._engine(url_or_engine)
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self.tuples = self.dialect in _TUPLES
+        self.max_parameters = 30_000 if self.dialect in _MANY else 2_000
+        self._reader = engine
+        self._writer = engine.execution_options(erp_begin="BEGIN IMMEDIATE", erp_lock_timeout=lock_timeout)
+        if self.dialect == "postgresql":
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        if self.dialect == "sqlite" and not sa.event.contains(engine, "begin", _begin_sqlite):
+            sa.event.listen(engine, "begin", _begin_sqlite)
+
+    @staticmethod
+    def _engine(url: str | sa.URL) -> sa.Engine:
+        try:
+            made = sa.make_url(url)
+            options: dict[str, Any] = {"hide_parameters": True}
+            if made.get_backend_name() == "postgresql":
+                options |= {
+                    "pool_pre_ping": True,
+                    "connect_args": {"connect_timeout": 10, "application_name": "procore_erp_sync"},
+                }
+            return sa.create_engine(made, **options)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            # The text of the URL may hold a password: name the fault, not the URL.
+            reason = "" if isinstance(error, ArgumentError) else f" ({error})"
+            raise ConfigurationError(
+                f"The ERP's address is not an SQLAlchemy URL of an installed driver{reason}; write driver://user:password@host/database."
+            ) from None
+
+    @property
+    def label(self) -> str:
+        """The address without password, for messages."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def version(self) -> str:
+        """Filled in by the first connection."""
+        info = self.engine.dialect.server_version_info
+        names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+        return f"{names.get(self.dialect, self.dialect)} {'.'.join(map(str, info or ()))}".strip()
+
+    def _exists(self) -> None:
+        path = self.engine.url.database
+        if self.dialect == "sqlite" and path and path != ":memory:" and not path.startswith("file:") and not Path(path).is_file():
+            # SQLite would create an empty file, and the ERP would look empty instead of missing.
+            raise ConfigurationError(f"There is no SQLite database at {path}. Check the path of the ERP's address.")
+
+    @contextmanager
+    def reading(self, place: str) -> Iterator[sa.Connection]:
+        """A read-only transaction. Database errors leave as errors of this project; ``place`` is the mapping's ``file:line: key``."""
+        self._exists()
+        try:
+            with self._reader.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise self.translate(error, place) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A connection in a write transaction that the caller commits; everything else rolls back. DBAPIErrors pass through."""
+        self._exists()
+        with self._writer.connect() as connection:
+            connection.begin()
+            if self.dialect == "postgresql":
+                connection.execute(sa.text(f"SET LOCAL lock_timeout = {int(self.lock_timeout * 1000)}"))
+            yield connection
+
+    def translate(self, error: DBAPIError, place: str) -> SyncError:
+        """A database error where nothing was applied, as what to do next."""
+        text = sentence(error)
+        match classify(error, self.dialect):
+            case "later":
+                return RetryLater(f"The ERP database {self.label} is busy or cannot be reached: {text}")
+            case "rights":
+                return NotPermitted(
+                    f"{place}: the ERP's database user may not do this: {text}. Have its administrator grant the right."
+                )
+            case "login":
+                return ConfigurationError(
+                    f"The ERP database {self.label} refuses the connection: {text}. Check user, password and address."
+                )
+            case _:
+                return ConfigurationError(f"{place}: the database refuses this SQL: {text}. Correct the mapping.")
+
+    def bind(self, value: Any) -> Any:
+        """A value as the driver can take it: SQLite knows neither decimals nor dates."""
+        if self.dialect != "sqlite":
+            return value
+        if isinstance(value, Decimal):
+            return format(value, "f")
+        if isinstance(value, datetime):
+            return value.isoformat(sep=" ", timespec="microseconds")
+        return value.isoformat() if isinstance(value, date) else value
+
+    def among(self, columns: Sequence[sa.ColumnElement[Any]], keys: Sequence[Sequence[Any]]) -> sa.ColumnElement[bool]:
+        """``(columns) IN (keys)``, spelled out where the database has no row values."""
+        if not keys:
+            return sa.false()
+        rows = [tuple(self.bind(value) for value in key) for key in keys]
+        if len(columns) == 1:
+            return columns[0].in_([row[0] for row in rows])
+        if self.tuples:
+            return sa.tuple_(*columns).in_(rows)
+        return sa.or_(*(sa.and_(*(c == v for c, v in zip(columns, row, strict=True))) for row in rows))
+
+    def beyond(self, columns: Sequence[sa.ColumnElement[Any]], key: Sequence[Any]) -> sa.ColumnElement[bool]:
+        """``(columns) > (key)`` in the order of paging."""
+        values = [self.bind(value) for value in key]
+        if len(columns) == 1:
+            return columns[0] > values[0]
+        if self.tuples:
+            return sa.tuple_(*columns) > sa.tuple_(*(sa.bindparam(None, value, unique=True) for value in values))
+        steps = [
+            sa.and_(*(c == v for c, v in zip(columns[:i], values[:i], strict=True)), columns[i] > values[i])
+            for i in range(len(columns))
+        ]
+        return sa.and_(columns[0] >= values[0], sa.or_(*steps))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """Python's driver would begin a transaction only at the first write, and never for a read: begin it here, as asked for."""
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    if driver.isolation_level is not None:  # setting it commits
+        driver.isolation_level = None
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(options.get('erp_lock_timeout', 10.0) * 1000)}")
+    connection.exec_driver_sql(options.get("erp_begin", "BEGIN"))
+
+
+def no_colons(sql: str) -> sa.TextClause:
+    """SQL without parameters: a colon in it (a cast, a time in a literal) is not one."""
+    return sa.text(re.sub(r"(?<!\\):", r"\:", sql))
+
+
+def as_table(source: str, columns: Sequence[str]) -> sa.FromClause:
+    """A mapping's ``from`` as something to select ``columns`` from."""
+    if re.match(r"(?i)\s*(select|with)\b", source):
+        return no_colons(source).columns(*(sa.column(c) for c in columns)).subquery("source")
+    *schema, name = source.split(".")
+    return sa.table(name, *(sa.column(c) for c in columns), schema=".".join(schema) or None)

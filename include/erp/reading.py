@@ -1,0 +1,368 @@
+"""The read side of a mapping: one entity's SELECTs, and rows turned into canonical records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from include.erp.codecs import Codec, FieldError, Unfit, bounds, codec, show
+from include.erp.database import Database, as_table
+from include.erp.mapping import FieldSpec, Loc, Mapping, kind_of, parts
+from include.financials.exceptions import ConfigurationError
+from include.financials.models import MODELS, CommitmentLine, Record
+from include.financials.port import Invalid, Window
+
+M = TypeVar("M", bound=BaseModel)
+Row = Sequence[Any]
+Getter = Callable[[Row], Any]
+
+
+def fill(template: str, values: Sequence[str]) -> str:
+    return template.format(**dict(zip(parts(template), values, strict=True)))
+
+
+def splits(template: str, text: str) -> Iterator[dict[str, str]]:
+    """Every way to read ``text`` as the filled template: one, unless a value contains the text between two columns."""
+    columns = parts(template)
+    literals = template.format(**dict.fromkeys(columns, "\0")).split("\0")
+
+    def rest(index: int, tail: str) -> Iterator[tuple[str, ...]]:
+        after = literals[index + 1]
+        if index == len(columns) - 1:
+            if tail.endswith(after):
+                yield (tail[: len(tail) - len(after)],)
+            return
+        start = tail.find(after)
+        while start >= 0:
+            for following in rest(index + 1, tail[start + len(after) :]):
+                yield (tail[:start], *following)
+            start = tail.find(after, start + 1)
+
+    if text.startswith(literals[0]):
+        for values in rest(0, text[len(literals[0]) :]):
+            yield dict(zip(columns, values, strict=True))
+
+
+def plain(raw: Any) -> str:
+    """A key column as text, as it stands in ids."""
+    return str(int(raw)) if isinstance(raw, Decimal) and raw == raw.to_integral_value() else str(raw).strip()
+
+
+def getter(name: str, spec: FieldSpec, kind: str, position: dict[str, int]) -> Getter:
+    """How one canonical field is had from a row. It raises FieldError when the value does not fit."""
+    if spec.is_constant:
+        return lambda row: spec.constant
+    if spec.template is not None:
+        template, places = spec.template, [position[column] for column in spec.columns()]
+        return lambda row: None if any(row[i] is None for i in places) else fill(template, [plain(row[i]) for i in places])
+    place = position[spec.columns()[0]]
+    return _column(name, place, codec(spec.storage(kind)), spec.map or {})
+
+
+def _column(name: str, place: int, values: Codec, known: dict[Any, Any]) -> Getter:
+    decode = values.decode
+
+    def get(row: Row) -> Any:
+        raw = row[place]
+        if raw is None or (isinstance(raw, str) and not raw.strip()):
+            # ERPs pad and blank where they mean nothing; a map may still give the blank a meaning.
+            return known.get(raw.strip() if raw else raw)
+        try:
+            return decode(raw)
+        except Unfit as unfit:
+            raise FieldError(name, str(unfit)) from None
+
+    return get
+
+
+class Columns:
+    """The columns one SELECT needs, in order, each once, with the places of the mapping that use them."""
+
+    def __init__(self) -> None:
+        self.position: dict[str, int] = {}
+        self.uses: list[tuple[Loc, str]] = []
+
+    def need(self, loc: Loc, *columns: str) -> list[int]:
+        for column in columns:
+            self.position.setdefault(column, len(self.position))
+            self.uses.append((loc, column))
+        return [self.position[column] for column in columns]
+
+
+@dataclass(slots=True)
+class Nested:
+    """A list of an entity: its own SELECT, joined to a page of headers by key. ``build`` makes one element of a row."""
+
+    field: str
+    loc: Loc
+    source: str
+    columns: Columns
+    table: sa.FromClause
+    header: list[int]
+    own: list[int]
+    order: tuple[str, ...]
+    build: Callable[[Row, int], Any]
+
+    def of(self, connection: sa.Connection, database: Database, rows: Sequence[Row]) -> dict[tuple[str, ...], list[Row]]:
+        """The rows that belong to a page of header rows, by join key."""
+        keys = list(dict.fromkeys(tuple(row[i] for i in self.header) for row in rows))
+        columns = list(self.table.c)
+        joined = [columns[i] for i in self.own]
+        by = [*joined, *(self.table.c[c] for c in self.order)]
+        found: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        size = max(1, database.max_parameters // len(joined))
+        for start in range(0, len(keys), size):
+            statement = sa.select(*columns).where(database.among(joined, keys[start : start + size])).order_by(*by)
+            for row in connection.execute(statement):
+                found[tuple(plain(row[i]) for i in self.own)].append(row)
+        return found
+
+    def key(self, row: Row) -> tuple[str, ...]:
+        return tuple(plain(row[i]) for i in self.header)
+
+
+class Reader:
+    """One entity of a mapping: builds its SELECTs and turns rows into records or :class:`Invalid` s."""
+
+    def __init__(self, mapping: Mapping, name: str, database: Database) -> None:
+        self.mapping, self.name, self.database = mapping, name, database
+        self.spec = spec = mapping.entity(name)
+        self.loc: Loc = ("entities", name)
+        self.model = MODELS[name]
+        self.columns = Columns()
+        self.key = self.columns.need((*self.loc, "key_columns"), *spec.key_columns)
+        identity = {"id": spec.id, "company": spec.company, "number": spec.number}
+        for key, field in identity.items():
+            self.columns.need((*self.loc, key), *field.columns())
+        if spec.scope:
+            self.columns.need((*self.loc, "scope"), spec.scope)
+        if spec.changed_since:
+            self.columns.need((*self.loc, "changed_since"), spec.changed_since.column)
+        if spec.find:
+            self.columns.need((*self.loc, "find", "marker"), spec.find.marker)
+        for field_name, field in spec.fields.items():
+            self.columns.need((*self.loc, "fields", field_name), *field.columns())
+        self.nested = [*self._lists(), *self._lines()]
+        self.table = as_table(spec.source, tuple(self.columns.position))
+        self.place = mapping.at(*self.loc, "from")
+        self._getters = self._fields(identity)
+        self._id, self._number = self._getters["id"], self._getters["number"]
+        self._number_columns: set[str] | None = None
+        self.scope_place = self.columns.position[spec.scope] if spec.scope else None
+
+    # -- compiling the mapping
+
+    def _fields(self, identity: dict[str, FieldSpec]) -> dict[str, Getter]:
+        position = self.columns.position
+        getters = {key: getter(key, field, "text", position) for key, field in identity.items()}
+        for name, field in self.spec.fields.items():
+            if field.list is None:
+                getters[name] = getter(name, field, kind_of(self.model.model_fields[name]), position)
+        if changed := self.spec.changed_since:
+            getters["updated_at"] = _column("updated_at", position[changed.column], codec(changed.storage("timestamp")), {})
+        if self.spec.find:
+            getters.setdefault("marker", getter("marker", FieldSpec(column=self.spec.find.marker), "text", position))
+        return getters
+
+    def _lists(self) -> Iterator[Nested]:
+        for name, field in self.spec.fields.items():
+            if field.list is None:
+                continue
+            assert field.source is not None and field.join is not None
+            loc: Loc = (*self.loc, "fields", name)
+            columns = Columns()
+            own = columns.need((*loc, "join"), *field.join)
+            (place,) = columns.need((*loc, "list"), field.list)
+            columns.need((*loc, "order"), *field.order)
+            element = _column(name, place, codec(field.storage("text")), field.map or {})
+            yield Nested(
+                *(name, loc, field.source, columns, as_table(field.source, tuple(columns.position))),
+                *(self.columns.need((*loc, "join"), *field.join.values()), own, field.order or (field.list,)),
+                lambda row, _index, element=element: element(row),  # type: ignore[misc]
+            )
+
+    def _lines(self) -> Iterator[Nested]:
+        lines = self.spec.lines
+        if lines is None:
+            return
+        loc: Loc = (*self.loc, "lines")
+        columns = Columns()
+        own = columns.need((*loc, "join"), *lines.join)
+        columns.need((*loc, "order"), *lines.order)
+        for name, field in lines.fields.items():
+            columns.need((*loc, "fields", name), *field.columns())
+        infos: dict[str, FieldInfo] = CommitmentLine.model_fields
+        getters = {name: getter(name, field, kind_of(infos[name]), columns.position) for name, field in lines.fields.items()}
+
+        def build(row: Row, index: int) -> CommitmentLine:
+            try:
+                return _make(CommitmentLine, {name: get(row) for name, get in getters.items()})
+            except FieldError as error:
+                raise FieldError(f"lines[{index}].{error.field}", error.reason) from None
+
+        table = as_table(lines.source, tuple(columns.position))
+        header = self.columns.need((*loc, "join"), *lines.join.values())
+        yield Nested("lines", loc, lines.source, columns, table, header, own, lines.order, build)
+
+    # -- SELECTs
+
+    def select(
+        self, *conditions: sa.ColumnElement[bool], after: Sequence[Any] | None = None, limit: int | None = None
+    ) -> sa.Select[Any]:
+        """Rows in the order of paging, from beyond the key ``after``."""
+        keys = [self.table.c[column] for column in self.spec.key_columns]
+        statement = sa.select(*self.table.c).where(*conditions).order_by(*keys)
+        if after is not None:
+            statement = statement.where(self.database.beyond(keys, after))
+        return statement if limit is None else statement.limit(limit)
+
+    def filters(
+        self, connection: sa.Connection, window: Window | None, scopes: Sequence[str] | None
+    ) -> list[sa.ColumnElement[bool]]:
+        conditions: list[sa.ColumnElement[bool]] = []
+        changed = self.spec.changed_since
+        if window is not None and changed is not None and (window.since or window.until):
+            column = self.table.c[changed.column]
+            since, until = bounds(changed.storage("timestamp"), window.since, window.until)
+            ends = [column >= self.database.bind(since)] if since is not None else []
+            ends += [column <= self.database.bind(until)] if until is not None else []
+            # A row that nobody dated cannot be ruled out.
+            conditions.append(sa.or_(sa.and_(*ends), column.is_(None)))
+        if scopes is not None and self.spec.scope is not None:
+            keys = self._typed(connection, (self.spec.scope,), [(scope,) for scope in scopes])
+            conditions.append(self.database.among([self.table.c[self.spec.scope]], keys))
+        return conditions
+
+    def of_ids(self, connection: sa.Connection, ids: Sequence[str]) -> sa.ColumnElement[bool]:
+        """Rows with these own-side ids; where an id can be read in two ways, of both (the caller compares the id itself)."""
+        spec = self.spec.id
+        columns = [self.table.c[c] for c in spec.columns()]
+        keys: list[tuple[str, ...]] = [(i,) for i in ids]
+        if spec.template is not None:
+            keys = [tuple(found[c] for c in spec.columns()) for i in ids for found in splits(spec.template, i)]
+        return self.database.among(columns, self._typed(connection, spec.columns(), keys))
+
+    def _typed(self, connection: sa.Connection, columns: Sequence[str], keys: Sequence[tuple[str, ...]]) -> list[tuple[Any, ...]]:
+        """Texts as the columns hold them. What cannot stand in a column of numbers is left out: no row has it, and a strict
+        database would refuse to compare it."""
+        numbers = self._numbers(connection) & set(columns)
+        if not numbers:
+            return list(keys)
+        typed = []
+        for key in keys:
+            if all(value.isdecimal() or column not in numbers for column, value in zip(columns, key, strict=True)):
+                typed.append(tuple(int(v) if column in numbers else v for column, v in zip(columns, key, strict=True)))
+        return typed
+
+    def _numbers(self, connection: sa.Connection) -> set[str]:
+        """The columns of ids and scope that are numbers: as seen in any row (an empty table has nothing to compare with)."""
+        if self._number_columns is None:
+            row = connection.execute(sa.select(*self.table.c).limit(1)).first()
+            if row is None:
+                return set()
+            self._number_columns = {
+                column for column, place in self.columns.position.items() if isinstance(row[place], int | Decimal)
+            }
+        return self._number_columns
+
+    def of_markers(self, markers: Sequence[str]) -> sa.ColumnElement[bool]:
+        assert self.spec.find is not None
+        return self.table.c[self.spec.find.marker].in_(list(markers))
+
+    def page(
+        self, connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]], after: Sequence[Any] | None, size: int
+    ) -> tuple[list[Row], tuple[Any, ...] | None]:
+        """One page of rows and the key to go on from (None: it was the last). Raises ConfigurationError where keys repeat."""
+        rows: list[Row] = list(connection.execute(self.select(*conditions, after=after, limit=size + 1)).all())
+        previous: tuple[Any, ...] | None = None
+        for row in rows:
+            key = tuple(row[i] for i in self.key)
+            if key == previous or None in key:
+                raise ConfigurationError(
+                    f"{self.mapping.at(*self.loc, 'key_columns')}: the columns {', '.join(self.spec.key_columns)} do not tell the rows of"
+                    f" {self.name} apart ({', '.join(map(show, key))}). Name columns that are together unique and never NULL."
+                )
+            previous = key
+        if len(rows) <= size:
+            return rows, None
+        del rows[size:]
+        return rows, tuple(rows[-1][i] for i in self.key)
+
+    # -- rows to records
+
+    def parse(self, connection: sa.Connection, rows: Sequence[Row]) -> list[Record | Invalid]:
+        """One answer per row, in the order of the rows."""
+        children = [(nested, nested.of(connection, self.database, rows)) for nested in self.nested] if rows else []
+        return [self._record(row, children) for row in rows]
+
+    def _record(self, row: Row, children: list[tuple[Nested, dict[tuple[str, ...], list[Row]]]]) -> Record | Invalid:
+        try:
+            values = {name: get(row) for name, get in self._getters.items()}
+            for nested, found in children:
+                elements = found.get(nested.key(row), ())
+                values[nested.field] = tuple(nested.build(element, index) for index, element in enumerate(elements, start=1))
+            return _make(self.model, values)
+        except FieldError as error:
+            number = self._safe(self._number, row) or self.id_of(row)
+            scope = row[self.scope_place] if self.scope_place is not None else None
+            message = f"{number}: {error.field} {error.reason}. Correct it in the ERP."
+            return Invalid(self.name, self.id_of(row), number, error.field, message, None if scope is None else plain(scope))
+
+    def id_of(self, row: Row) -> str:
+        return self._safe(self._id, row) or "/".join(plain(row[i]) for i in self.key)
+
+    def marker_of(self, row: Row) -> str | None:
+        return self._safe(self._getters["marker"], row) or None
+
+    def company_of(self, row: Row) -> str | None:
+        return self._safe(self._getters["company"], row) or None
+
+    @staticmethod
+    def _safe(get: Getter, row: Row) -> str:
+        try:
+            return str(get(row) or "")
+        except FieldError:
+            return ""
+
+
+def _make(model: type[M], values: dict[str, Any]) -> M:
+    """The canonical model, or FieldError for the first field that does not fit."""
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else model.__name__
+        if first["input"] is None or first["type"] == "string_too_short":
+            raise FieldError(name, "is empty") from None
+        expected = (first.get("ctx") or {}).get("expected")
+        reason = (
+            f"is {show(first['input'])}, allowed is {expected}"
+            if expected
+            else f"is {show(first['input'])}: {first['msg'].lower()}"
+        )
+        raise FieldError(name, reason) from None
+
+
+def dump_key(key: Sequence[Any]) -> list[Any]:
+    """A key as JSON, exactly."""
+    tags: tuple[tuple[type, str], ...] = ((Decimal, "decimal"), (date, "date"))
+    out: list[Any] = []
+    for value in key:
+        tag = next((name for kind, name in tags if isinstance(value, kind)), None)
+        if tag is None and not isinstance(value, str | int):
+            raise ConfigurationError(f"a key column holds {show(value)} ({type(value).__name__}); cast it to text in `from`")
+        out.append({tag: str(value)} if tag else value)
+    return out
+
+
+def load_key(key: Sequence[Any]) -> tuple[Any, ...]:
+    read: dict[str, Callable[[str], Any]] = {"decimal": Decimal, "date": date.fromisoformat}
+    return tuple(read[tag](value[tag]) if isinstance(value, dict) and (tag := next(iter(value))) else value for value in key)

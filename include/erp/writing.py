@@ -1,0 +1,231 @@
+"""The write side of a mapping: the statements of one action, and canonical records turned into their parameters.
+
+Everything that can be refused before the database is asked is refused here, with the field's name; values only ever travel as bound
+parameters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from include.erp.codecs import FieldError, Unfit, codec, show
+from include.erp.database import Database
+from include.erp.mapping import FieldSpec, Mapping, ParameterSpec, Statement, field_parameters, kind_of
+from include.erp.reading import splits
+from include.financials.models import MODELS, CommitmentLine
+from include.financials.port import Capability, Item
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+HeaderValue = Callable[[Item], Any]
+LineValue = Callable[[Item, CommitmentLine], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One statement with its values. ``place`` is where the mapping writes it; ``rows`` how many it must touch (None: any)."""
+
+    place: str
+    statement: sa.TextClause
+    values: Any
+    rows: int | None
+
+
+def check_limits(name: str, value: Any, capability: Capability) -> None:
+    """Raises FieldError for a text, number or flag beyond what the ERP takes. Nothing is cut or rounded."""
+    if isinstance(value, str):
+        limit = capability.max_lengths.get(name)
+        if limit is not None and len(value) > limit:
+            raise FieldError(name, f"has {len(value)} characters, the ERP allows {limit}")
+        if _UNSTORABLE.search(value):
+            raise FieldError(name, "contains a character that no database stores (NUL or half a surrogate pair)")
+    elif isinstance(value, Decimal):
+        digits, decimals = capability.max_digits.get(name), capability.decimals.get(name)
+        if digits is not None and abs(value) >= Decimal(10) ** digits:
+            raise FieldError(name, f"is {value}, the ERP takes {digits} digits before the point")
+        exponent = value.normalize().as_tuple().exponent
+        if decimals is not None and isinstance(exponent, int) and -exponent > decimals:
+            raise FieldError(name, f"is {value}, the ERP takes {decimals} decimals; we do not round")
+
+
+class Encoder:
+    """One canonical field's way into the database: limits, then unit, map or template."""
+
+    def __init__(self, name: str, spec: FieldSpec | ParameterSpec, kind: str, capability: Capability, database: Database) -> None:
+        self.name, self.spec, self.capability, self.database = name, spec, capability, database
+        self.codec = codec(spec.storage(kind))
+        self.template = spec.template if isinstance(spec, FieldSpec) else None
+
+    def whole(self, value: Any) -> Any:
+        if value is None:
+            return self.spec.null_as
+        check_limits(self.name, value, self.capability)
+        try:
+            return self.database.bind(self.codec.encode(value))
+        except Unfit as unfit:
+            raise FieldError(self.name, str(unfit)) from None
+
+    def part(self, value: Any, column: str) -> Any:
+        """One column of a template's value: ``03-3000`` of ``25-104//03-3000`` for ``{job}/{sub_job}/{code}``."""
+        if value is None:
+            return self.spec.null_as
+        check_limits(self.name, value, self.capability)
+        found = list(splits(self.template or "", value))
+        if len(found) != 1:
+            how = "is not of the form" if not found else "can be read in more than one way as"
+            raise FieldError(self.name, f"is {show(value)}, which {how} {self.template}")
+        return found[0][column]
+
+    def stored(self, value: Any) -> Any:
+        """The canonical value that would be read back after writing ``value``."""
+        if value is None:
+            return None
+        try:
+            return self.codec.decode(self.codec.encode(value))
+        except Unfit as unfit:
+            raise FieldError(self.name, str(unfit)) from None
+
+
+class Writer:
+    """The statements of one entity and action."""
+
+    def __init__(
+        self, mapping: Mapping, name: str, action: str, database: Database, marker: Callable[[Item], str | None]
+    ) -> None:
+        self.mapping, self.name, self.action, self.database, self._marker = mapping, name, action, database, marker
+        self.spec = mapping.entity(name)
+        self.capability = self.spec.capability()
+        self.encoders: dict[str, Encoder] = {}
+        self.header = self._header()
+        self.lines = self._lines() if self.spec.lines else {}
+        self.statements = [
+            (index, spec, spec.parameters(), sa.text(spec.sql)) for index, spec in enumerate(getattr(self.spec.write, action))
+        ]
+        self.updatable = {field for _, spec, _, _ in self.statements for field in spec.when}
+
+    # -- parameters by name
+
+    def _header(self) -> dict[str, HeaderValue]:
+        def number(item: Item) -> Any:
+            check_limits("number", item.record.number, self.capability)
+            return item.record.number
+
+        values: dict[str, HeaderValue] = {
+            "company": lambda item: item.company,
+            "number": number,
+            "id": lambda item: item.erp_key,
+            "marker": self.marker_of,
+            "origin_id": lambda item: item.origin_id,
+            "procore_id": lambda item: item.procore_id,
+        }
+        if template := self.spec.id.template:
+            for column in self.spec.id.columns():
+                values[f"id__{column}"] = lambda item, column=column: self._id_part(template, item, column)  # type: ignore[misc]
+        infos = MODELS[self.name].model_fields
+        for field, spec in self.spec.fields.items():
+            if field != "marker" and spec.list is None:
+                self.encoders[field] = encoder = Encoder(field, spec, kind_of(infos[field]), self.capability, self.database)
+                values.update(_field_values(field, spec, encoder, _of_record))
+        for name, parameter in self.spec.parameters.items():
+            values[name] = self._parameter(parameter, infos, "", _of_record)
+        return values
+
+    def _lines(self) -> dict[str, LineValue]:
+        assert self.spec.lines is not None
+        infos = CommitmentLine.model_fields
+        values: dict[str, LineValue] = {}
+        for name, header in self.header.items():
+            values[name] = values[f"header__{name}"] = lambda item, _line, header=header: header(item)  # type: ignore[misc]
+        for field, spec in self.spec.lines.fields.items():
+            encoder = Encoder(f"lines.{field}", spec, kind_of(infos[field]), self.capability, self.database)
+            values.update(_field_values(field, spec, encoder, _of_line))
+        for name, parameter in self.spec.lines.parameters.items():
+            values[name] = self._parameter(parameter, infos, "lines.", _of_line)
+        return values
+
+    def _parameter(self, spec: ParameterSpec, infos: Any, prefix: str, get: Callable[..., Any]) -> Callable[..., Any]:
+        if spec.field is None:
+            return lambda *_: spec.constant
+        field = spec.field
+        encoder = Encoder(prefix + field, spec, kind_of(infos[field]), self.capability, self.database)
+        return lambda *where: encoder.whole(get(field, *where))
+
+    def marker_of(self, item: Item) -> str:
+        marker = self._marker(item)
+        if marker is None:
+            raise FieldError("marker", "cannot be formed: the item names no Procore id")
+        return marker
+
+    @staticmethod
+    def _id_part(template: str, item: Item, column: str) -> str | None:
+        found = list(splits(template, item.erp_key or ""))
+        if len(found) != 1:
+            raise FieldError("id", f"is {show(item.erp_key)}, not of the form {template}")
+        return found[0][column]
+
+    # -- statements of one record
+
+    def prepare(self, item: Item) -> list[Call]:
+        """The record's statements with their values, in order. Raises FieldError for what the ERP could only refuse or distort."""
+        if self.action == "update":
+            for name in item.changes:
+                if name not in self.updatable:
+                    raise FieldError(
+                        name,
+                        f"cannot be changed in the ERP once the record is there; it takes {', '.join(sorted(self.updatable))}",
+                    )
+        if self.action != "create" and not item.erp_key:
+            raise FieldError("id", "is not known: the item names no ERP key")
+        return [
+            self._call(index, spec, names, statement, item)
+            for index, spec, names, statement in self.statements
+            if not spec.when or set(spec.when) & set(item.changes)
+        ]
+
+    def _call(self, index: int, spec: Statement, names: tuple[str, ...], statement: sa.TextClause, item: Item) -> Call:
+        place = self.place(index)
+        if spec.each is None:
+            return Call(place, statement, {name: self.header[name](item) for name in names}, spec.expected_rows())
+        lines: tuple[CommitmentLine, ...] = getattr(item.record, "lines", ())
+        values = [dict(self._line(names, item, line)) for line in lines]
+        return Call(place, statement, values, spec.expected_rows())
+
+    def _line(self, names: tuple[str, ...], item: Item, line: CommitmentLine) -> Iterator[tuple[str, Any]]:
+        for name in names:
+            try:
+                yield name, self.lines[name](item, line)
+            except FieldError as error:
+                if not error.field.startswith("lines."):
+                    raise
+                raise FieldError(f"lines[{line.position}].{error.field.removeprefix('lines.')}", error.reason) from None
+
+    def place(self, index: int) -> str:
+        return self.mapping.at("entities", self.name, "write", self.action, index)
+
+    def nulls(self) -> Iterator[tuple[str, sa.TextClause, dict[str, None]]]:
+        """Every statement with empty values, to have the database look at its SQL without running it."""
+        for index, _, names, statement in self.statements:
+            yield self.place(index), statement, dict.fromkeys(names)
+
+
+def _of_record(field: str, item: Item) -> Any:
+    return getattr(item.record, field)
+
+
+def _of_line(field: str, _item: Item, line: CommitmentLine) -> Any:
+    return getattr(line, field)
+
+
+def _field_values(field: str, spec: FieldSpec, encoder: Encoder, get: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    if spec.is_constant:
+        return {field: lambda *_: spec.constant}
+    values: dict[str, Callable[..., Any]] = {field: lambda *where: encoder.whole(get(field, *where))}
+    for name in field_parameters(field, spec)[1:]:
+        column = name.removeprefix(f"{field}__")
+        values[name] = lambda *where, column=column: encoder.part(get(field, *where), column)  # type: ignore[misc]
+    return values

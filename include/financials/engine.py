@@ -1,0 +1,474 @@
+"""The engine: carries out what a check planned, one journaled step after the other, and never sends anything twice.
+
+Around every request there are two commits: before it the intents become ``sent``; after it they become ``confirmed``, ``rejected``
+or ``unknown``. Whatever is ``sent`` or ``unknown`` is looked up on the other side before it may be sent again. A record's trouble
+(a refusal) changes that record's state; a system's trouble ends the task, and the next try goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from include.financials.entities import ENTITIES, Entity
+from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater, SyncError
+from include.financials.figures import figures
+from include.financials.identity import Origin, canonical_json, content, digest
+from include.financials.ledger import Lease, Link, stamp
+from include.financials.models import Record
+from include.financials.port import Action, Item, Outcome, Step, System, batches
+from include.financials.settings import Settings
+from include.financials.view import LinkIndex, Sync
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Job:
+    """One record's way through its steps. ``row`` is its outcome row, ``record`` the source record in ERP keys."""
+
+    row: dict[str, Any]
+    record: Record
+    changes: tuple[str, ...]
+    level: int
+    revision: int
+    link: Link | None
+    failed: bool = False
+    procore_id: str | None = None
+    erp_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Summary of a load: records written and calls made per step, and what was refused."""
+
+    entity: str
+    shard: int
+    mode: str
+    created: int
+    updated: int
+    adopted: int
+    unchanged: int
+    refused: int
+    calls: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def load(sync: Sync, entity: str, shard: int = 0) -> Loaded:
+    """Carry out the plan of one entity's shard. In plan mode nothing is done. Raises RetryLater, OutcomeUnknown and other system trouble."""
+    if sync.run.plan:
+        log.info("plan mode: nothing of %s is written", entity)
+        return _summary(sync, entity, shard)
+    with sync.ledger.lease(entity, shard) as lease:
+        return _Load(sync, ENTITIES[entity], shard, lease).run()
+
+
+def _summary(sync: Sync, entity: str, shard: int) -> Loaded:
+    rows = sync.ledger.outcomes(sync.run.run_id, entity, shard)
+    done = Counter(row["action"] for row in rows if row["state"] == "linked")
+    refused = sum(1 for row in rows if row["action"] not in ("none", "unchanged") and row["state"] != "linked")
+    return Loaded(
+        entity,
+        shard,
+        sync.run.mode,
+        done["create"],
+        done["update"] + done["link"],
+        done["adopt"],
+        done["unchanged"],
+        refused,
+        sum(sync.ledger.call_count(sync.run.run_id, entity).values()),
+    )
+
+
+class _Load:
+    def __init__(self, sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
+        self.sync, self.row, self.shard, self.lease = sync, row, shard, lease
+        self.source: System = sync.systems[row.source]
+        self.target: System = sync.systems[row.target]
+        self.run_id = sync.run.run_id
+
+    # -- the whole ------------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Loaded:
+        self._recover()
+        rows = self.sync.ledger.work(self.run_id, self.row.name, self.shard)
+        by_action: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            by_action[row["action"]].append(row)
+        self.sync.ledger.mark_done(self.run_id, self.row.name, by_action.pop("unchanged", []))
+        self._adopt(by_action.pop("adopt", []))
+        for action in ("create", "link", "update"):
+            if by_action.get(action):
+                self._carry_out(action, by_action[action])  # type: ignore[arg-type]
+        loaded = _summary(self.sync, self.row.name, self.shard)
+        log.info(
+            "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
+            self.row.name, loaded.created, loaded.updated, loaded.adopted, loaded.unchanged, loaded.refused, loaded.calls,
+        )  # fmt: skip
+        return loaded
+
+    def _adopt(self, rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        links = [self._link(self._job(row, {}), "active") for row in rows]
+        self.sync.ledger.adopt(self.run_id, self.row.name, links, rows, self.lease)
+        log.info("%s: adopted %d that both sides already had; no write was made", self.row.name, len(rows))
+
+    def _carry_out(self, action: Action, rows: Sequence[dict[str, Any]]) -> None:
+        known = {(link.company, link.erp_key): link for link in self.sync.ledger.links(self.row.name)}
+        jobs = [self._job(row, known) for row in rows]
+        jobs = self._allowed(self._still_placed(jobs))
+        steps = self._steps(action)
+        for number, step in enumerate(steps, start=1):
+            for level, group in self._levels(step, [job for job in jobs if not job.failed]):
+                self._step(step, group, level, last=number == len(steps))
+
+    def _steps(self, action: Action) -> tuple[Step, ...]:
+        """A create or relink of a Procore-born document ends with its external ids in Procore."""
+        if action == "link" and self.row.source == "procore":
+            return self.source.steps(self.row.name, "link")
+        if action == "link":
+            return self.target.steps(self.row.name, "update")
+        own = self.target.steps(self.row.name, action)
+        return own + (self.source.steps(self.row.name, "link") if self.row.source == "procore" and action == "create" else ())
+
+    def _job(self, row: dict[str, Any], known: Mapping[tuple[str, str], Link]) -> Job:
+        work = json.loads(row["work"])
+        record = self.row.model.model_validate(work["record"], strict=False)
+        link = known.get((row["company"], row["erp_key"]))
+        return Job(
+            row=row,
+            record=record,
+            changes=tuple(work["changes"]),
+            level=int(work["level"]),
+            revision=link.revision if link else 0,
+            link=link,
+            procore_id=link.procore_id if link else row["procore_id"],
+            erp_key=link.erp_key if link else row["erp_key"],
+        )
+
+    def _levels(self, step: Step, jobs: Sequence[Job]) -> Iterator[tuple[int, list[Job]]]:
+        """Parents before children: the child needs the id that its parent was given one level earlier."""
+        if not step.levels:
+            yield 0, list(jobs)
+            return
+        by_level: dict[int, list[Job]] = defaultdict(list)
+        for job in jobs:
+            by_level[job.level].append(job)
+        yield from sorted(by_level.items())
+
+    # -- may it still be written? -----------------------------------------------------------------------------------------------
+
+    def _allowed(self, jobs: Sequence[Job]) -> list[Job]:
+        """``writes: off`` is read again here, so that switching it stops a run that is under way."""
+        settings: Settings = self.sync.settings
+        if settings.of(self.row.name).writes == "on":
+            return list(jobs)
+        message = f"writes are off for {self.row.name}; {{number}} would be written. Set entities.{self.row.name}.writes to on."
+        self.sync.ledger.restate(
+            self.run_id,
+            self.row.name,
+            [
+                {**_key(job.row), "state": "held", "rule": "writes", "waits_for": f"setting {self.row.name}.writes", "message": message.format(number=job.row["number"])}
+                for job in jobs
+            ],
+        )
+        log.warning("%s: %d would be written, but writes are off", self.row.name, len(jobs))
+        return []
+
+    def _still_placed(self, jobs: Sequence[Job]) -> list[Job]:
+        """A parent that was to be created in this run and was refused leaves its dependents waiting for it, not failing."""
+        indexes = {name: self.sync.fresh_links(name) for name in set(self.row.references.values()) if name != self.row.name}
+        placed, held = [], []
+        for job in jobs:
+            missing = self._missing(job.record, indexes)
+            if missing:
+                message = f"{self.row.label.capitalize()} {job.row['number']} waits for {missing}, which is not linked."
+                held.append({**_key(job.row), "state": "held", "rule": "waits", "waits_for": missing, "message": message})
+            else:
+                placed.append(job)
+        self.sync.ledger.restate(self.run_id, self.row.name, held)
+        for row in held:
+            log.warning("%s", row["message"])
+        return placed
+
+    def _missing(self, record: Record, indexes: Mapping[str, LinkIndex]) -> str | None:
+        for name, entity in self.row.references.items():
+            head, _, rest = name.partition(".")
+            if entity == self.row.name:
+                continue
+            value = getattr(record, head)
+            keys = [getattr(line, rest) for line in value] if rest else list(value) if isinstance(value, tuple) else [value]
+            known = {key for _, key in indexes[entity].by_erp}
+            for key in keys:
+                if key is not None and key not in known:
+                    return f"{entity} {key}"
+        return None
+
+    # -- one step -------------------------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step, jobs: Sequence[Job], level: int, *, last: bool) -> None:
+        items = {}
+        references = {name: self.sync.fresh_links(name) for name in {*self.row.references.values(), self.row.name}}
+        for job in jobs:
+            item = self._item(step, job, references)
+            if item is None:
+                continue
+            items[item.intent] = (item, job)
+        journal = self.sync.ledger.intents(items)
+        for intent, entry in journal.items():
+            item, job = items[intent]
+            if entry["status"] == "confirmed":
+                self._take(step, job, entry["result_id"])
+        doubtful = [items[key][0] for key, entry in journal.items() if entry["status"] in ("sent", "unknown")]
+        if doubtful:
+            self._settle_doubtful(step, doubtful, {key: items[key][1] for key in (i.intent for i in doubtful)}, level, last)
+            journal = self.sync.ledger.intents(items)
+        waiting = [item for key, (item, job) in items.items() if self._due(journal.get(key), job)]
+        by_scope: dict[str, list[Item]] = defaultdict(list)
+        system = self.sync.systems[step.system]
+        for item in waiting:
+            by_scope[system.scope(step, item)].append(item)
+        for scope, alike in sorted(by_scope.items()):
+            for batch in batches(alike, step.batch):
+                self._call(step, scope, batch, {item.intent: items[item.intent][1] for item in batch}, level, last)
+        if last:
+            settled = [job for key, (_, job) in items.items() if journal.get(key, {}).get("status") == "confirmed" and not job.failed]
+            if settled:
+                self._finish(step, settled)
+
+    def _due(self, entry: Mapping[str, Any] | None, job: Job) -> bool:
+        """Not what is confirmed; and what was refused only once per run: its cause may have gone since, a refusal applied nothing."""
+        if entry is None or job.failed:
+            return not job.failed
+        return entry["status"] == "planned" or (entry["status"] == "rejected" and entry["run_id"] != self.run_id)
+
+    def _item(self, step: Step, job: Job, references: Mapping[str, LinkIndex]) -> Item | None:
+        company, key = job.row["company"], job.erp_key or job.row["number"]
+        intent = digest([self.row.name, company, job.row["id"], step.name, job.revision, job.row["content_hash"]])
+        refs = self._refs(job.record, references) if step.system == "procore" else {}
+        if step.levels and getattr(job.record, "parent", None) and refs.get("parent") is None and step.system == "procore":
+            self._wait_for_parent(job)
+            return None
+        return Item(
+            intent=intent,
+            record=job.record,
+            company=company,
+            number=job.row["number"],
+            origin_id=str(Origin(self.sync.namespace, company, self.row.name, key)),
+            origin_data=canonical_json({"erp_key": key}),
+            procore_id=job.procore_id,
+            erp_key=job.erp_key,
+            refs=refs,
+            changes=job.changes,
+            level=job.level,
+        )
+
+    def _wait_for_parent(self, job: Job) -> None:
+        job.failed = True
+        parent = getattr(job.record, "parent", None)
+        message = f"{self.row.label.capitalize()} {job.row['number']} waits for its parent {parent}, which is not linked."
+        row = {**_key(job.row), "state": "held", "rule": "C-01", "waits_for": f"{self.row.name} {parent}", "message": message}
+        self.sync.ledger.restate(self.run_id, self.row.name, [row])
+
+    def _refs(self, record: Record, references: Mapping[str, LinkIndex]) -> dict[str, str | None]:
+        """Procore ids of what the record names: ``project``, ``parent``; types as ``type:<ERP type>``; ``project`` also of documents."""
+        refs: dict[str, str | None] = {}
+        for name, entity in self.row.references.items():
+            head, _, rest = name.partition(".")
+            if rest:
+                continue
+            value = getattr(record, head)
+            by_key = {key: link.procore_id for (_, key), link in references[entity].by_erp.items()}
+            if isinstance(value, tuple):
+                refs.update({f"type:{item}": by_key.get(item) for item in value})
+            else:
+                refs[head] = by_key.get(value) if value is not None else None
+        return refs
+
+    def _call(self, step: Step, scope: str, batch: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
+        call = {"call_id": uuid.uuid4().hex, "run_id": self.run_id, "system": step.system, "entity": self.row.name, "step": step.name}
+        call |= {"scope": scope, "level": level, "items": len(batch)}
+        self.sync.ledger.sending(self.lease, call, [self._intent(step, item, jobs[item.intent]) for item in batch])
+        try:
+            outcomes = self.sync.systems[step.system].post(step, batch)
+        except RetryLater:
+            # Surely nothing was applied: the intents go back to planned, so that the next try sends without looking.
+            self._settle(step, {**call, "status": "refused"}, [Outcome(item.intent, "absent") for item in batch], jobs, last)
+            raise
+        except Refused as error:
+            outcomes = [Outcome(item.intent, "rejected", message=str(error), field=error.field) for item in batch]
+        except OutcomeUnknown as error:
+            log.warning("%s %s: the answer of %d records was lost (%s); looking whether they arrived", self.row.name, step.name, len(batch), error)
+            self._unknown(call, batch, str(error))
+            outcomes = self.sync.systems[step.system].find(step, batch)
+        self._settle(step, {**call, "status": "done"}, outcomes, jobs, last)
+        absent = [item for item, outcome in ((i, _of(outcomes, i.intent)) for i in batch) if outcome is None or outcome.status == "absent"]
+        if absent:
+            raise OutcomeUnknown(f"{len(absent)} {self.row.name} did not arrive ({step.name}, scope {scope}); they are sent again at the next try")
+        log.info("%d %s %s (%s%s)", len(batch), self.row.name.replace("_", " "), step.done, step.name, f", {scope}" if scope else "")
+
+    def _unknown(self, call: Mapping[str, Any], batch: Sequence[Item], message: str) -> None:
+        rows = [{"intent": item.intent, "status": "unknown", "message": message} for item in batch]
+        self.sync.ledger.settled(self.lease, {**call, "status": "unknown", "message": message}, rows, run_id=self.run_id, entity=self.row.name)
+
+    def _intent(self, step: Step, item: Item, job: Job) -> dict[str, Any]:
+        return {
+            "intent": item.intent,
+            "run_id": self.run_id,
+            "entity": self.row.name,
+            "company": item.company,
+            "source_id": job.row["id"],
+            "shard": self.shard,
+            "step": step.name,
+            "revision": job.revision,
+            "content_hash": job.row["content_hash"],
+            "item": canonical_json(_dump(item)),
+        }
+
+    # -- outcomes ---------------------------------------------------------------------------------------------------------------
+
+    def _settle_doubtful(self, step: Step, items: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
+        log.info("%s %s: %d were sent earlier without an answer; looking for them before sending", self.row.name, step.name, len(items))
+        outcomes = self.sync.systems[step.system].find(step, items)
+        self._settle(step, None, outcomes, jobs, last)
+
+    def _settle(self, step: Step, call: Mapping[str, Any] | None, outcomes: Iterable[Outcome], jobs: Mapping[str, Job], last: bool) -> None:
+        intents, links, restated, remembered, audit = [], [], [], [], []
+        for outcome in outcomes:
+            job = jobs[outcome.intent]
+            status = {"absent": "planned"}.get(outcome.status, outcome.status)
+            intents.append({"intent": outcome.intent, "status": status, "result_id": outcome.id, "message": outcome.message})
+            if outcome.status == "confirmed":
+                self._take(step, job, outcome.id)
+                links.append(self._link(job, "active" if last else "pending"))
+                if last:
+                    restated.append({**_key(job.row), "state": "linked", "done": True, "procore_id": job.procore_id, "erp_key": job.erp_key})
+                remembered += self._read_back(step, job, outcome.record)
+                audit.append(self._audit(step, job))
+            elif outcome.status == "rejected":
+                job.failed = True
+                restated.append({**_key(job.row), **self._refusal(job, step, outcome)})
+        self.sync.ledger.settled(
+            self.lease, call, intents,
+            run_id=self.run_id, entity=self.row.name, links=links, outcomes=restated, remembered=remembered, audit=audit,
+        )  # fmt: skip
+
+    def _finish(self, step: Step, jobs: Sequence[Job]) -> None:
+        """The last step had been confirmed by an earlier try: what followed from it is written now if it was not then."""
+        rows = [{**_key(job.row), "state": "linked", "done": True, "procore_id": job.procore_id, "erp_key": job.erp_key} for job in jobs]
+        self.sync.ledger.settled(
+            self.lease, None, [], run_id=self.run_id, entity=self.row.name, links=[self._link(job, "active") for job in jobs], outcomes=rows
+        )
+
+    def _take(self, step: Step, job: Job, result_id: str | None) -> None:
+        if step.system == "procore":
+            job.procore_id = result_id or job.procore_id
+        else:
+            job.erp_key = result_id or job.erp_key
+
+    def _link(self, job: Job, status: str) -> Link:
+        plain = content(job.record, self.row.content)
+        revision = job.revision + 1 if status == "active" else job.revision
+        return Link(
+            entity=self.row.name,
+            company=job.row["company"],
+            erp_key=job.erp_key or job.row["number"],
+            procore_id=job.procore_id or "",
+            number=job.row["number"],
+            revision=revision,
+            content_hash=digest(plain),
+            content=plain,
+            status=status,
+            scope=getattr(job.record, "project", None),
+        )
+
+    def _read_back(self, step: Step, job: Job, record: Record | None) -> list[dict[str, Any]]:
+        """What the system answered is what reconciliation will count, not what we meant to write."""
+        if record is None:
+            return []
+        own_side = step.system == self.row.source
+        row: dict[str, Any] = {
+            "entity": self.row.name,
+            "company": job.row["company"],
+            "side": step.system,
+            "id": record.id,
+            "number": job.row["number"],
+            "origin_id": record.origin_id,
+            "seen_updated_at": stamp(record.updated_at) if record.updated_at else None,
+            "read_at": stamp(),
+        }
+        if not own_side:
+            row["figures"] = canonical_json(figures(record))
+        return [row]
+
+    def _audit(self, step: Step, job: Job) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id,
+            "who": "sync",
+            "what": f"{job.row['action']}: {step.name}",
+            "entity": self.row.name,
+            "company": job.row["company"],
+            "record_id": job.row["id"],
+            "number": job.row["number"],
+            "content_hash": job.row["content_hash"],
+            "detail": canonical_json({"procore_id": job.procore_id, "erp_key": job.erp_key, "changes": job.changes}),
+        }
+
+    def _refusal(self, job: Job, step: Step, outcome: Outcome) -> dict[str, Any]:
+        side = "Procore" if step.system == "procore" else "the ERP"
+        message = f"{self.row.label.capitalize()} {job.row['number']} was refused by {side}: {outcome.message}"
+        log.warning("%s", message)
+        return {"state": "blocked" if outcome.locked else "quarantined", "rule": "refused", "waits_for": None, "message": message}
+
+    # -- what an earlier run left open --------------------------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """Intents that were sent and never answered for, of any run: looked up now, confirmed or freed."""
+        open_rows = self.sync.ledger.open_intents(self.row.name, self.shard)
+        by_step: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in open_rows:
+            by_step[row["step"]].append(row)
+        steps = {step.name: step for step in self._all_steps()}
+        for name, rows in by_step.items():
+            step = steps.get(name)
+            if step is None:
+                raise SyncError(f"intents of step {name} of {self.row.name} are open, but no system offers that step any more")
+            items = {row["intent"]: _undump(self.row, row) for row in rows}
+            found = self.sync.systems[step.system].find(step, list(items.values()))
+            settled = [
+                {"intent": o.intent, "status": {"absent": "planned"}.get(o.status, o.status), "result_id": o.id, "message": o.message} for o in found
+            ]
+            self.sync.ledger.settled(self.lease, None, settled, run_id=self.run_id, entity=self.row.name)
+            log.info("%s %s: %d of %d open intents had arrived", self.row.name, name, sum(o.status == "confirmed" for o in found), len(rows))
+
+    def _all_steps(self) -> tuple[Step, ...]:
+        name = self.row.name
+        actions: tuple[Action, ...] = ("create", "update", "link", "void")
+        return tuple(step for system in (self.target, self.source) for action in actions for step in system.steps(name, action))
+
+
+def _key(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("company", "side", "id")}
+
+
+def _of(outcomes: Iterable[Outcome], intent: str) -> Outcome | None:
+    return next((outcome for outcome in outcomes if outcome.intent == intent), None)
+
+
+def _dump(item: Item) -> dict[str, Any]:
+    plain = {name: getattr(item, name) for name in item.__slots__ if name != "record"}
+    return {**plain, "refs": dict(item.refs), "record": item.record.model_dump(mode="json")}
+
+
+def _undump(row: Entity, intent: Mapping[str, Any]) -> Item:
+    plain = json.loads(intent["item"])
+    record = row.model.model_validate(plain.pop("record"), strict=False)
+    return replace(Item(record=record, **{**plain, "changes": tuple(plain["changes"])}), intent=intent["intent"])

@@ -1,0 +1,50 @@
+"""What can go wrong in a run, named by what to do next.
+
+Systems (Procore, an ERP) raise these, or subclasses of them; the engine and the retry policy know nothing more specific.
+"""
+
+from __future__ import annotations
+
+
+class SyncError(Exception):
+    """Base of every error of this package."""
+
+
+class ConfigurationError(SyncError):
+    """A setting, mapping, connection or credential is wrong: a person corrects it, a retry cannot help."""
+
+
+class ContractBroken(SyncError):
+    """A system answered in a way its contract does not allow (a paging loop, a reply without its envelope): fix the code."""
+
+
+class NotPermitted(ConfigurationError):
+    """The credentials are good but lack a right on a tool, company or project: an administrator grants it."""
+
+
+class RetryLater(SyncError):
+    """Nothing was applied; the same call may be made again after ``seconds`` (float, seconds; None: the caller's own backoff)."""
+
+    def __init__(self, message: str, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class OutcomeUnknown(SyncError):
+    """A write may or may not have been applied (connection lost, time-out, 5xx after sending): look before sending again."""
+
+
+class Refused(SyncError):
+    """The system judged the request and said no (a lock, a business rule, a malformed field): never sent again unchanged."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class LeaseLost(SyncError):
+    """Another task took over this entity's lease: stop without writing another row."""
+
+
+class StageClosed(SyncError):
+    """The data-quality gate stopped a stage: nothing of it is written until its cause is mended."""

@@ -1,0 +1,118 @@
+"""External ids: how a Procore record names its ERP counterpart, and the other way round.
+
+``origin_id`` is ``{system}:{company}:{entity}:{key}``: unique per Procore company and type, and telling at a glance whose it is
+(docs/procore-contract.md 2.1, docs/domain-rules.md 2.9). The ERP's counterpart is the *marker* of a document made from Procore.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from include.financials.models import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    system: str
+    company: str
+    entity: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.system}:{self.company}:{self.entity}:{self.key}"
+
+
+def parse_origin(text: str | None, system: str) -> Origin | None:
+    """Our own external id, or None for an empty one and for one of another integration."""
+    parts = (text or "").split(":", 3)
+    return Origin(*parts) if len(parts) == 4 and parts[0] == system and all(parts) else None
+
+
+def marker(procore_company: str, entity: str, procore_id: str) -> str:
+    return f"procore:{procore_company}:{entity}:{procore_id}"
+
+
+def shard_of(text: str, shards: int) -> int:
+    """A stable shard for a job number (Python's own ``hash`` differs between processes)."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % shards
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and Decimals, dates as text: equal contents give equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def digest(value: Any) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+_LINE_CONTENT = ("position", "description", "cost_code", "cost_type", "amount", "quantity", "unit_cost", "unit", "extended_type", "tax_code")
+_LINE_FROZEN = ("cost_code", "cost_type", "amount")
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return format(value, "f") if hasattr(value, "as_tuple") else str(value)
+
+
+def content(record: Record, fields: Iterable[str]) -> dict[str, Any]:
+    """The named fields as plain JSON values (Decimal as text with its scale normalised), lines by position."""
+    plain: dict[str, Any] = {}
+    for name in fields:
+        value = getattr(record, name)
+        if name == "lines":
+            plain[name] = {
+                str(line.position): {key: _plain(_normal(getattr(line, key))) for key in _LINE_CONTENT if getattr(line, key) is not None}
+                for line in value
+            }
+        elif isinstance(value, tuple):
+            plain[name] = sorted(_plain(item) for item in value)
+        else:
+            plain[name] = _plain(_normal(value))
+    return plain
+
+
+def _normal(value: Any) -> Any:
+    """10, 10.0 and 10.0000 are one number; without this every difference of scale would be a change."""
+    if hasattr(value, "as_tuple"):
+        normal = value.normalize()
+        return normal.quantize(1) if normal.as_tuple().exponent > 0 else normal
+    return value
+
+
+def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of content fields that differ. Assigned cost types only count where the other side lacks one; a line of amount zero
+    that only one side has does not count: Procore leaves one behind when a change order opens a line (rule M-14)."""
+    names = []
+    for name in new:
+        before, after = old.get(name), new[name]
+        if name == "lines":
+            changed = bool(differing_lines(before or {}, after))
+        elif name == "cost_types":
+            changed = not set(after) <= set(before or ())
+        else:
+            changed = before != after
+        if changed:
+            names.append(name)
+    return tuple(names)
+
+
+def differing_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, Any, Any]]:
+    """(position, field, old, new) of what is frozen once a schedule of values is linked: amount, code and type of each line."""
+    found: list[tuple[str, str, Any, Any]] = []
+    for position in sorted(set(old) | set(new), key=int):
+        before, after = old.get(position), new.get(position)
+        if before is None or after is None:
+            amount = (before or after or {}).get("amount")
+            if amount not in ("0", "0.00"):
+                found.append((position, "line", before and before.get("amount"), after and after.get("amount")))
+            continue
+        found += [(position, key, before.get(key), after.get(key)) for key in _LINE_FROZEN if before.get(key) != after.get(key)]
+    return found

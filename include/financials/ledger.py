@@ -1,0 +1,546 @@
+"""The ledger: the sync's own memory, in SQLite (default) or PostgreSQL.
+
+Every method is one transaction. The engine's promise *never send twice* rests on two of them: :meth:`Ledger.sending` commits what
+is about to be sent before the request leaves, :meth:`Ledger.settled` commits what became of it. Both refuse (LeaseLost) when the
+lease has passed to somebody else, so that a process that was thought dead can neither write nor send again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, and_, create_engine, delete, event, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from include.financials import tables as t
+from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
+from include.financials.identity import canonical_json
+from include.financials.models import Side
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 180
+"""Longer than any single request may last (connect and read time-outs of the hook), so that an expired lease means: nothing in flight."""
+
+STOPPED = ("held", "quarantined", "blocked", "conflict")
+_CHUNK = 500
+
+
+def stamp(moment: datetime | None = None) -> str:
+    """Sortable ISO text in UTC with microseconds."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One record's two identities. ``status``: ``pending`` until its last step (the external ids) is confirmed, then ``active``."""
+
+    entity: str
+    company: str
+    erp_key: str
+    procore_id: str
+    number: str
+    revision: int = 0
+    content_hash: str = ""
+    content: Mapping[str, Any] | None = None
+    status: str = "active"
+    scope: str | None = None
+    link_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    entity: str
+    shard: int
+    holder: str
+    company: str = "*"
+
+
+def _chunks(rows: Sequence[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+class Ledger:
+    """Open with an SQLAlchemy URL; :meth:`migrate` brings its tables up to date."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        if url.startswith("sqlite:///"):
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        self.engine: Engine = create_engine(url, pool_pre_ping=True)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _sqlite_settings)
+            event.listen(self.engine, "begin", _sqlite_begin)
+
+    # -- schema -------------------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Create or upgrade the tables (alembic; safe when several workers start at once on SQLite and PostgreSQL)."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        with self.engine.begin() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(72617)")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    # -- runs -----------------------------------------------------------------------------------------------------------------
+
+    def open_run(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Insert the run, or return it as first opened: a retried task must see the window that its run began with."""
+        with self.engine.begin() as connection:
+            _upsert(connection, t.runs, [dict(row)], update_columns=())
+            return _one(connection, select(t.runs).where(t.runs.c.run_id == row["run_id"]))
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        with self.engine.connect() as connection:
+            found = connection.execute(select(t.runs).where(t.runs.c.run_id == run_id)).mappings().first()
+        return dict(found) if found else None
+
+    def finish_run(self, run_id: str, status: str) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(update(t.runs).where(t.runs.c.run_id == run_id).values(status=status, finished_at=stamp()))
+
+    def watermark(self, side: Side, entity: str) -> str | None:
+        with self.engine.connect() as connection:
+            return connection.execute(
+                select(t.watermarks.c.value).where(t.watermarks.c.side == side, t.watermarks.c.entity == entity, t.watermarks.c.scope == "")
+            ).scalar()
+
+    def move_watermark(self, side: Side, entity: str, value: str, run_id: str) -> None:
+        """Only ever forward: a run over an old window must not make the next one read everything again."""
+        with self.engine.begin() as connection:
+            known = connection.execute(
+                select(t.watermarks.c.value).where(t.watermarks.c.side == side, t.watermarks.c.entity == entity, t.watermarks.c.scope == "")
+            ).scalar()
+            if known is None or known < value:
+                row = {"side": side, "entity": entity, "scope": "", "value": value, "run_id": run_id}
+                _upsert(connection, t.watermarks, [row], update_columns=("value", "run_id"))
+
+    # -- links ----------------------------------------------------------------------------------------------------------------
+
+    def links(self, entity: str) -> list[Link]:
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(t.links).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))).mappings()
+            return [_link(row) for row in rows]
+
+    def planned_links(self, run_id: str, entity: str) -> list[Link]:
+        """Links that this run has found or planned: in plan mode they are the only trace of what apply would have linked."""
+        o = t.outcomes.c
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(o.company, o.erp_key, o.procore_id, o.number, o.content_hash, o.action).where(
+                    o.run_id == run_id, o.entity == entity, o.state == "linked", o.erp_key.is_not(None), o.done.is_(False)
+                )
+            )
+            return [
+                Link(entity, row.company, row.erp_key, row.procore_id or "", row.number, content_hash=row.content_hash or "", status="planned")
+                for row in rows
+            ]
+
+    # -- records --------------------------------------------------------------------------------------------------------------
+
+    def seen(self, entity: str, side: Side) -> dict[tuple[str, str], dict[str, Any]]:
+        """What the ledger remembers of each record of a side, by (company, id)."""
+        r = t.records.c
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(t.records).where(r.entity == entity, r.side == side)).mappings()
+            return {(row["company"], row["id"]): dict(row) for row in rows}
+
+    def remember(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Upsert record rows; a column that a row leaves out keeps its value."""
+        with self.engine.begin() as connection:
+            self._remember(connection, rows)
+
+    def _remember(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        by_shape: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in rows:
+            by_shape.setdefault(tuple(sorted(row)), []).append(dict(row))
+        for shape, alike in by_shape.items():
+            _upsert(connection, t.records, alike, update_columns=tuple(c for c in shape if c not in ("entity", "company", "side", "id")))
+
+    # -- outcomes of a run ----------------------------------------------------------------------------------------------------
+
+    def judge(self, run_id: str, entity: str, shard: int, rows: Sequence[Mapping[str, Any]], remembered: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Replace what this run said of one entity's shard (a retried check says it anew) and remember the records, in one commit."""
+        o = t.outcomes.c
+        with self.engine.begin() as connection:
+            connection.execute(delete(t.outcomes).where(o.run_id == run_id, o.entity == entity, o.shard == shard, o.done.is_(False)))
+            done = set(
+                connection.execute(select(o.company, o.side, o.id).where(o.run_id == run_id, o.entity == entity, o.shard == shard)).tuples()
+            )
+            fresh = [dict(row) for row in rows if (row["company"], row["side"], row["id"]) not in done]
+            for chunk in _chunks(fresh):
+                connection.execute(insert(t.outcomes), chunk)
+            self._remember(connection, remembered)
+
+    def outcomes(self, run_id: str, entity: str | None = None, shard: int | None = None) -> list[dict[str, Any]]:
+        o = t.outcomes.c
+        query = select(t.outcomes).where(o.run_id == run_id)
+        if entity is not None:
+            query = query.where(o.entity == entity)
+        if shard is not None:
+            query = query.where(o.shard == shard)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query.order_by(o.entity, o.number, o.id)).mappings()]
+
+    def work(self, run_id: str, entity: str, shard: int) -> list[dict[str, Any]]:
+        """What is left to do of a run: linked by plan, not done yet."""
+        o = t.outcomes.c
+        query = select(t.outcomes).where(o.run_id == run_id, o.entity == entity, o.shard == shard, o.done.is_(False), o.state == "linked")
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query.order_by(o.number, o.id)).mappings()]
+
+    def restate(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Change state, rule, waits_for and message of records already judged in this run (a closed gate, writes switched off)."""
+        with self.engine.begin() as connection:
+            for row in rows:
+                self._restate(connection, run_id, entity, row)
+
+    def _restate(self, connection: Connection, run_id: str, entity: str, row: Mapping[str, Any]) -> None:
+        changed = {key: row[key] for key in ("state", "rule", "waits_for", "message", "done", "procore_id", "erp_key") if key in row}
+        o, r = t.outcomes.c, t.records.c
+        where = (o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
+        connection.execute(update(t.outcomes).where(*where).values(**changed))
+        kept = {key: value for key, value in changed.items() if key in ("state", "rule", "waits_for", "message")}
+        mode = connection.execute(select(t.runs.c.mode).where(t.runs.c.run_id == run_id)).scalar()
+        if kept and mode == "apply":
+            connection.execute(
+                update(t.records)
+                .where(r.entity == entity, r.company == row["company"], r.side == row["side"], r.id == row["id"])
+                .values(**kept)
+            )
+
+    # -- leases ---------------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lease(self, entity: str, shard: int) -> Iterator[Lease]:
+        """Hold the right to write one entity's shard. Raises RetryLater while another task holds it."""
+        holder = f"{os.getpid()}-{uuid.uuid4().hex}"
+        lease = Lease(entity, shard, holder)
+        now = datetime.now(UTC)
+        row = {"company": "*", "entity": entity, "shard": shard, "holder": holder, "expires_at": stamp(now + timedelta(seconds=LEASE_SECONDS))}
+        with self.engine.begin() as connection:
+            c = t.leases.c
+            connection.execute(delete(t.leases).where(c.entity == entity, c.shard == shard, c.expires_at < stamp(now)))
+            _upsert(connection, t.leases, [row], update_columns=())
+            known = _one(connection, select(t.leases).where(c.company == "*", c.entity == entity, c.shard == shard))
+        if known["holder"] != holder:
+            wait = max(5.0, (moment(known["expires_at"]) - now).total_seconds())  # type: ignore[operator]
+            raise RetryLater(f"{entity} is being written by another task (until {known['expires_at']} at the latest); trying again then", wait)
+        try:
+            yield lease
+        finally:
+            with self.engine.begin() as connection:
+                connection.execute(delete(t.leases).where(t.leases.c.holder == holder))
+
+    def _renew(self, connection: Connection, lease: Lease) -> None:
+        now = datetime.now(UTC)
+        renewed = connection.execute(
+            update(t.leases)
+            .where(t.leases.c.holder == lease.holder, t.leases.c.expires_at >= stamp(now))
+            .values(expires_at=stamp(now + timedelta(seconds=LEASE_SECONDS)))
+        )
+        if renewed.rowcount != 1:
+            raise LeaseLost(f"the lease on {lease.entity} (shard {lease.shard}) ended before this task; it stops and writes nothing more")
+
+    # -- the journal ----------------------------------------------------------------------------------------------------------
+
+    def intents(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        with self.engine.connect() as connection:
+            for chunk in _chunks(list(keys)):
+                rows = connection.execute(select(t.intents).where(t.intents.c.intent.in_(chunk))).mappings()
+                found.update({row["intent"]: dict(row) for row in rows})
+        return found
+
+    def open_intents(self, entity: str, shard: int) -> list[dict[str, Any]]:
+        """Sent, and nobody knows with what outcome."""
+        c = t.intents.c
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(t.intents).where(c.entity == entity, c.shard == shard, c.status.in_(("sent", "unknown"))).order_by(c.created_at, c.intent)
+            )
+            return [dict(row) for row in rows.mappings()]
+
+    def sending(self, lease: Lease, call: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+        """The commit before a request: its intents are ``sent`` from here on, whatever happens to this process."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+            connection.execute(insert(t.calls), [{**call, "status": "sent", "started_at": stamp()}])
+            full = [{**row, "status": "sent", "call_id": call["call_id"], "created_at": stamp(), "updated_at": stamp()} for row in rows]
+            _upsert(connection, t.intents, full, update_columns=("run_id", "status", "call_id", "item", "updated_at"))
+
+    def settled(
+        self,
+        lease: Lease,
+        call: Mapping[str, Any] | None,
+        intents: Sequence[Mapping[str, Any]],
+        *,
+        run_id: str,
+        entity: str,
+        links: Sequence[Link] = (),
+        ended_links: Sequence[int] = (),
+        outcomes: Sequence[Mapping[str, Any]] = (),
+        remembered: Sequence[Mapping[str, Any]] = (),
+        audit: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """The commit after a request: outcomes of its intents, and everything that follows from them."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+            if call is not None:
+                connection.execute(
+                    update(t.calls)
+                    .where(t.calls.c.call_id == call["call_id"])
+                    .values(status=call["status"], message=call.get("message"), finished_at=stamp())
+                )
+            for row in intents:
+                connection.execute(
+                    update(t.intents)
+                    .where(t.intents.c.intent == row["intent"])
+                    .values(status=row["status"], result_id=row.get("result_id"), message=row.get("message"), updated_at=stamp())
+                )
+            self._write_links(connection, links)
+            if ended_links:
+                connection.execute(update(t.links).where(t.links.c.link_id.in_(ended_links)).values(ended_at=stamp(), status="tombstone"))
+            for row in outcomes:
+                self._restate(connection, run_id, entity, row)
+            self._remember(connection, remembered)
+            self._audit(connection, audit)
+
+    def _write_links(self, connection: Connection, links: Sequence[Link]) -> None:
+        new = []
+        for link in links:
+            values = {
+                "revision": link.revision,
+                "content_hash": link.content_hash,
+                "content": canonical_json(link.content or {}),
+                "status": link.status,
+                "number": link.number,
+                "scope": link.scope,
+            }
+            where = and_(t.links.c.entity == link.entity, t.links.c.procore_id == link.procore_id, t.links.c.ended_at.is_(None))
+            if connection.execute(update(t.links).where(where, t.links.c.erp_key == link.erp_key).values(**values)).rowcount == 0:
+                new.append(
+                    {
+                        **values,
+                        "entity": link.entity,
+                        "company": link.company,
+                        "erp_key": link.erp_key,
+                        "procore_id": link.procore_id,
+                        "how": "sync",
+                        "created_at": stamp(),
+                    }
+                )
+        if new:
+            connection.execute(insert(t.links), new)
+
+    def adopt(self, run_id: str, entity: str, links: Sequence[Link], outcomes: Sequence[Mapping[str, Any]], lease: Lease) -> None:
+        """Link what is on both sides already, without a write to either (docs/domain-rules.md 2.9)."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+            rows = [
+                {
+                    "entity": entity,
+                    "company": link.company,
+                    "erp_key": link.erp_key,
+                    "procore_id": link.procore_id,
+                    "scope": link.scope,
+                    "number": link.number,
+                    "revision": link.revision,
+                    "content_hash": link.content_hash,
+                    "content": canonical_json(link.content or {}),
+                    "status": link.status,
+                    "how": "adopted",
+                    "created_at": stamp(),
+                }
+                for link in links
+            ]
+            for chunk in _chunks(rows):
+                connection.execute(insert(t.links), list(chunk))
+            o = t.outcomes.c
+            for row in outcomes:
+                connection.execute(
+                    update(t.outcomes)
+                    .where(o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
+                    .values(done=True)
+                )
+            self._audit(
+                connection,
+                [
+                    {
+                        "run_id": run_id,
+                        "who": "sync",
+                        "what": "adopted",
+                        "entity": entity,
+                        "company": link.company,
+                        "record_id": link.erp_key,
+                        "number": link.number,
+                        "content_hash": link.content_hash,
+                        "detail": f"Procore id {link.procore_id}",
+                    }
+                    for link in links
+                ],
+            )
+
+    def mark_done(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Nothing to write for these: unchanged."""
+        o = t.outcomes.c
+        with self.engine.begin() as connection:
+            for row in rows:
+                connection.execute(
+                    update(t.outcomes)
+                    .where(o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
+                    .values(done=True)
+                )
+
+    def _audit(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            connection.execute(insert(t.audit), [{"at": stamp(), **row} for row in rows])
+
+    # -- decisions of people --------------------------------------------------------------------------------------------------
+
+    def decisions(self, entity: str) -> dict[tuple[str, str], str]:
+        """The last decision on each (record id, content hash): valid for that content only."""
+        d = t.decisions.c
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(t.decisions).where(d.entity == entity).order_by(d.decision_id)).mappings()
+            return {(row["record_id"], row["content_hash"]): row["decision"] for row in rows}
+
+    def decide(self, *, entity: str, company: str, record_id: str, content_hash: str, decision: str, who: str, detail: str | None = None) -> None:
+        row = {"entity": entity, "company": company, "record_id": record_id, "content_hash": content_hash}
+        with self.engine.begin() as connection:
+            connection.execute(insert(t.decisions), [{**row, "decision": decision, "detail": detail, "who": who, "at": stamp()}])
+            self._audit(connection, [{**row, "who": who, "what": f"decided: {decision}", "detail": detail}])
+
+    # -- the story of one document --------------------------------------------------------------------------------------------
+
+    def story(self, entity: str, number: str) -> dict[str, list[dict[str, Any]]]:
+        """Every row that concerns the records of that number: states, links, intents with their calls, audit, last outcomes."""
+        with self.engine.connect() as connection:
+
+            def rows(table: Table, *where: Any, order: Any = None) -> list[dict[str, Any]]:
+                query = select(table).where(*where)
+                return [dict(row) for row in connection.execute(query.order_by(order) if order is not None else query).mappings()]
+
+            known = rows(t.records, t.records.c.entity == entity, t.records.c.number == number)
+            ids = [row["id"] for row in known]
+            links = rows(t.links, t.links.c.entity == entity, or_(t.links.c.number == number, t.links.c.procore_id.in_(ids)))
+            ids += [row["erp_key"] for row in links] + [row["procore_id"] for row in links]
+            intents = rows(t.intents, t.intents.c.entity == entity, t.intents.c.source_id.in_(ids), order=t.intents.c.created_at)
+            return {
+                "records": known,
+                "links": links,
+                "intents": intents,
+                "calls": rows(t.calls, t.calls.c.call_id.in_([row["call_id"] for row in intents]), order=t.calls.c.started_at),
+                "outcomes": rows(t.outcomes, t.outcomes.c.entity == entity, t.outcomes.c.number == number, order=t.outcomes.c.run_id),
+                "decisions": rows(t.decisions, t.decisions.c.entity == entity, t.decisions.c.record_id.in_(ids)),
+                "audit": rows(t.audit, t.audit.c.entity == entity, t.audit.c.record_id.in_(ids), order=t.audit.c.audit_id),
+            }
+
+    def count_traffic(self, run_id: str, task: str, calls: int, writes: int) -> None:
+        """Add a task's requests to Procore to its run (a retried task adds to what its earlier try made)."""
+        c = t.traffic.c
+        with self.engine.begin() as connection:
+            _upsert(connection, t.traffic, [{"run_id": run_id, "task": task, "procore_calls": 0, "procore_writes": 0}], update_columns=())
+            connection.execute(
+                update(t.traffic)
+                .where(c.run_id == run_id, c.task == task)
+                .values(procore_calls=c.procore_calls + calls, procore_writes=c.procore_writes + writes)
+            )
+
+    def traffic(self, run_id: str) -> tuple[int, int]:
+        """(calls, writes) to Procore of a whole run."""
+        c = t.traffic.c
+        query = select(func.coalesce(func.sum(c.procore_calls), 0), func.coalesce(func.sum(c.procore_writes), 0)).where(c.run_id == run_id)
+        with self.engine.connect() as connection:
+            calls, writes = connection.execute(query).tuples().one()
+        return int(calls), int(writes)
+
+    def written(self, run_id: str, system: Side) -> int:
+        """Records that a run's calls wrote to a system, as confirmed."""
+        query = (
+            select(func.count())
+            .select_from(t.intents.join(t.calls, t.intents.c.call_id == t.calls.c.call_id))
+            .where(t.calls.c.run_id == run_id, t.calls.c.system == system, t.intents.c.status == "confirmed")
+        )
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def call_count(self, run_id: str, entity: str | None = None) -> dict[str, int]:
+        """Write calls of a run by system, of one entity or of all."""
+        query = select(t.calls.c.system, func.count()).where(t.calls.c.run_id == run_id).group_by(t.calls.c.system)
+        if entity is not None:
+            query = query.where(t.calls.c.entity == entity)
+        with self.engine.connect() as connection:
+            return {system: count for system, count in connection.execute(query).tuples()}
+
+
+def _sqlite_settings(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "busy_timeout=60000", "foreign_keys=ON", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # IMMEDIATE: two tasks that both read and then write would otherwise deadlock, and SQLite would fail one of them at once.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _one(connection: Connection, query: Any) -> dict[str, Any]:
+    return dict(connection.execute(query).mappings().one())
+
+
+def _link(row: Mapping[str, Any]) -> Link:
+    return Link(
+        entity=row["entity"],
+        company=row["company"],
+        erp_key=row["erp_key"],
+        procore_id=row["procore_id"],
+        number=row["number"],
+        revision=row["revision"],
+        content_hash=row["content_hash"],
+        content=json.loads(row["content"]),
+        status=row["status"],
+        scope=row["scope"],
+        link_id=row["link_id"],
+    )
+
+
+def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:
+    if not rows:
+        return
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}.get(connection.dialect.name)
+    if dialect is None:
+        raise ConfigurationError(f"the ledger runs on SQLite or PostgreSQL, not on {connection.dialect.name}")
+    keys = [column.name for column in table.primary_key]
+    # SQLite takes 32,766 bound values in a statement: the row count of a chunk follows from the columns.
+    for chunk in _chunks(list(rows), max(1, min(_CHUNK, 30_000 // max(1, len(rows[0]))))):
+        statement = dialect.insert(table).values([dict(row) for row in chunk])
+        if update_columns:
+            statement = statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in update_columns})
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=keys)
+        connection.execute(statement)

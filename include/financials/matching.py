@@ -1,0 +1,161 @@
+"""Who is who: the counterpart of a source record on the target side. A match is made by link, external id or marker, never by looks.
+
+Natural keys (a tax id, a code, a number) can only propose a match, and two candidates anywhere are an ambiguity for a person
+(rules V-02, J-01, docs/domain-rules.md 2.9).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from include.financials.entities import Entity
+from include.financials.identity import Origin, marker, parse_origin
+from include.financials.ledger import Link
+from include.financials.models import Record
+from include.financials.view import LinkIndex
+
+
+@dataclass(slots=True)
+class Match:
+    """What is known of one source record's counterpart. The texts are the facts that rules look at; None means: no fault.
+
+    ``marker``: the counterpart is certain (its marker names this record, or a person decided so), but external ids are not written yet.
+    """
+
+    how: Literal["link", "external_id", "marker", "none"] = "none"
+    link: Link | None = None
+    target: Record | None = None
+    foreign: str | None = None
+    broken: str | None = None
+    ambiguous: str | None = None
+    proposal: str | None = None
+    candidates: list[Record] = field(default_factory=list)
+
+
+def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]:
+    """(field, scope, value) of each natural key that the record has; codes are compared within their project only."""
+    scope = str(getattr(record, "project", None) or "") if row.project_scoped else ""
+    for name in row.identity:
+        value = getattr(record, name)
+        if value:
+            yield name, scope, str(value).casefold()
+
+
+def decided(match: Match) -> Match:
+    """A person said that the one candidate is the counterpart."""
+    if match.proposal and len(match.candidates) == 1:
+        return Match("marker", target=match.candidates[0])
+    return match
+
+
+class ErpSource:
+    """Matches ERP-born records with Procore's. ``everyone`` is the ERP's full list, ``targets`` Procore's, both in ERP keys."""
+
+    def __init__(self, row: Entity, system: str, links: LinkIndex, targets: Sequence[Record], everyone: Sequence[Record]) -> None:
+        self.row, self.system, self.links = row, system, links
+        self.by_id = {record.id: record for record in targets}
+        self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
+        self.unclaimed: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+        for record in targets:
+            if record.id not in links.by_procore and parse_origin(record.origin_id, system) is None:
+                for key in identity_keys(row, record):
+                    self.unclaimed[key].append(record)
+        self.alike: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for record in everyone:
+            for key in identity_keys(row, record):
+                self.alike[key].add(f"{record.company}:{record.id}")
+        self.claimed: set[str] = set()
+
+    def origin(self, record: Record) -> str:
+        return str(Origin(self.system, record.company or "", self.row.name, record.id))
+
+    def match(self, record: Record) -> Match:
+        link = self.links.by_erp.get((record.company or "", record.id))
+        if link is not None and link.status != "planned":
+            return self._linked(record, link)
+        target = self.by_origin.get(self.origin(record))
+        if target is not None:
+            self.claimed.add(target.id)
+            return Match("external_id", target=target)
+        return self._by_looks(record)
+
+    def _linked(self, record: Record, link: Link) -> Match:
+        target = self.by_id.get(link.procore_id)
+        found = Match("link", link=link, target=target)
+        self.claimed.add(link.procore_id)
+        if target is None or target.deleted:
+            found.broken = "Procore no longer has it"
+        elif link.status == "active" and target.origin_id != self.origin(record):
+            found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"
+        return found
+
+    def _by_looks(self, record: Record) -> Match:
+        found = Match()
+        for key in identity_keys(self.row, record):
+            candidates = self.unclaimed.get(key, [])
+            twins = self.alike[key]
+            if not candidates and len(twins) < 2:
+                continue
+            found.candidates += candidates
+            self.claimed.update(candidate.id for candidate in candidates)
+            name = key[0].replace("_", " ")
+            if len(twins) > 1 or len(candidates) > 1:
+                others = sorted(twins - {f"{record.company}:{record.id}"}) + [f"Procore {c.number} (id {c.id})" for c in candidates]
+                found.ambiguous = f"{', '.join(others)} (same {name} {getattr(record, key[0])})"
+            elif candidates[0].origin_id:
+                found.foreign = candidates[0].origin_id
+            else:
+                found.proposal = f"Procore's {candidates[0].number} (id {candidates[0].id}, same {name})"
+            break
+        return found
+
+
+class ProcoreSource:
+    """Matches Procore-born documents with the ERP's. The document itself carries our external id, the ERP's the marker."""
+
+    def __init__(self, row: Entity, system: str, links: LinkIndex, targets: Sequence[Record], procore_company: str) -> None:
+        self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
+        self.by_key = {(record.company, record.id): record for record in targets}
+        self.by_marker = {record.marker: record for record in targets if record.marker}
+        self.by_number = {(record.company, record.number): record for record in targets}
+        self.taken = {(link.company, link.erp_key) for link in links.by_erp.values()}
+
+    def match(self, record: Record) -> Match:
+        link = self.links.by_procore.get(record.id)
+        if link is not None and link.status != "planned":
+            return self._linked(record, link)
+        origin = parse_origin(record.origin_id, self.system)
+        if record.origin_id and origin is None:
+            return Match(foreign=record.origin_id)
+        if origin is not None:
+            target = self.by_key.get((origin.company, origin.key))
+            if target is None or target.number != record.number:
+                known = "has no such document" if target is None else f"calls that document {target.number}"
+                return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
+            return Match("external_id", target=target)
+        target = self.by_marker.get(marker(self.procore_company, self.row.name, record.id))
+        if target is not None:
+            return Match("marker", target=target)
+        return self._by_looks(record)
+
+    def _by_looks(self, record: Record) -> Match:
+        """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
+        same = self.by_number.get((record.company, record.number))
+        if same is None or same.marker or (same.company, same.id) in self.taken:
+            return Match()
+        if all(getattr(same, name) == getattr(record, name) for name in ("project", "vendor", "amount")):
+            return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")
+        return Match()
+
+    def _linked(self, record: Record, link: Link) -> Match:
+        target = self.by_key.get((link.company, link.erp_key))
+        found = Match("link", link=link, target=target)
+        expected = str(Origin(self.system, link.company, self.row.name, link.erp_key))
+        if target is None:
+            found.broken = "the ERP no longer has it"
+        elif link.status == "active" and record.origin_id != expected:
+            found.broken = f"its external id in Procore is {record.origin_id or 'empty'} now"
+        return found

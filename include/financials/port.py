@@ -1,0 +1,191 @@
+"""The port: what Procore and every ERP offer to the sync, and nothing else.
+
+The sync of an entity is one algorithm with a source and a target; both are a :class:`System`. A system knows nothing of the
+other one. It makes no write that the engine did not journal: it describes writes as :class:`Step` s, and carries out one batch
+of one step when :meth:`System.post` is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from include.financials.models import Record, Side
+
+Action = Literal["create", "update", "link", "void"]
+"""``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which records to look at: ``since <= updated_at <= until`` (UTC, both inclusive; None: no bound)."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def covers(self, moment: datetime | None) -> bool:
+        """A record without a time is always looked at: it cannot be ruled out."""
+        if moment is None:
+            return True
+        return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A record as read that does not fit its canonical model; the rest of its page goes on."""
+
+    entity: str
+    id: str
+    number: str
+    field: str
+    message: str
+    scope: str | None = None
+
+
+@dataclass(slots=True)
+class Page:
+    """One page of a read. ``cursor`` (JSON-able) says where to go on after a crash; None: this was the last page."""
+
+    records: list[Record]
+    invalid: list[Invalid] = field(default_factory=list)
+    cursor: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kind of write. A step's items share a call when :meth:`System.scope` gives them the same text, at most ``batch`` of them."""
+
+    system: Side
+    entity: str
+    name: str
+    batch: int = 1000
+    levels: bool = False
+    """Parents before children: items are sent level by level (``Item.level``)."""
+    done: str = "written"
+    """The verb of the log line: ``60 commitments written to the ERP``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record's part in a step.
+
+    ``record`` is the source record in ERP keys; ``refs`` the ids that the executing system needs (``{"project": "9001"}``);
+    ``procore_id`` and ``erp_key`` what is known of the record's own identity; ``changes`` the content fields that differ (update).
+    """
+
+    intent: str
+    record: Record
+    company: str
+    number: str
+    origin_id: str
+    origin_data: str | None = None
+    procore_id: str | None = None
+    erp_key: str | None = None
+    refs: Mapping[str, str | None] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item. ``absent`` is an answer of :meth:`System.find` only: the effect is not there, it may be sent."""
+
+    intent: str
+    status: Literal["confirmed", "rejected", "absent"]
+    id: str | None = None
+    """The record's id on the executing system."""
+    record: Record | None = None
+    """The record as the system returned or re-read it, in that side's own keys."""
+    message: str | None = None
+    field: str | None = None
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What a system can do with an entity (data, read from a mapping or a table). Lengths in characters, digits before the point."""
+
+    read: bool = True
+    create: bool = False
+    update: bool = False
+    link: bool = False
+    void: bool = False
+    changed_since: bool = False
+    batch: int = 1000
+    max_lengths: Mapping[str, int] = field(default_factory=dict)
+    max_digits: Mapping[str, int] = field(default_factory=dict)
+    """Digits before the decimal point, per numeric field."""
+    decimals: Mapping[str, int] = field(default_factory=dict)
+    accepts_zero: bool = True
+    sub_jobs: bool = True
+    tax: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Answer of :meth:`System.check`. ``problems`` are sentences for a person; empty means ready."""
+
+    description: str
+    version: str
+    now: datetime
+    problems: tuple[str, ...] = ()
+
+
+class System(Protocol):
+    """Procore or an ERP. All methods may raise the errors of ``include.financials.exceptions``."""
+
+    side: Side
+
+    def check(self) -> Health: ...
+
+    def capabilities(self) -> Mapping[str, Capability]: ...
+
+    def now(self) -> datetime:
+        """The system's own clock, UTC: watermarks and "today" come from here, never from the worker."""
+        ...
+
+    def read(
+        self, entity: str, *, window: Window | None = None, scopes: Sequence[str] | None = None, cursor: dict[str, Any] | None = None
+    ) -> Iterator[Page]:
+        """Records changed in ``window`` (None: all), of the own-side project ids in ``scopes`` (None: all), from ``cursor`` on.
+
+        Deleted records come with ``deleted=True`` where the system still shows them.
+        """
+        ...
+
+    def read_ids(self, entity: str, ids: Sequence[tuple[str | None, str]]) -> Iterator[Page]:
+        """The records named by (scope, own-side id), in batches; one that is gone is just not among them."""
+        ...
+
+    def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
+        """Every own-side id that exists now: the sweep that finds what was deleted."""
+        ...
+
+    def steps(self, entity: str, action: Action) -> tuple[Step, ...]:
+        """The writes that ``action`` takes, in order; empty where there is none to make."""
+        ...
+
+    def scope(self, step: Step, item: Item) -> str:
+        """Items of a step with equal scope may share one call (a project, a kind of contract ...)."""
+        ...
+
+    def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+        """Look whether the effect of ``step`` is already there: ``confirmed`` (with id and record) or ``absent``, never guessed."""
+        ...
+
+    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+        """Carry out one call. Raises OutcomeUnknown when the effect cannot be known, RetryLater when surely nothing was applied."""
+        ...
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,76 @@
+"""Preflight: what would go wrong later is said now, all at once, before anything is written."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import Any
+
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
+from include.financials.identity import parse_origin
+from include.financials.view import Sync
+
+log = logging.getLogger(__name__)
+
+AUDITED = ("vendors", "customers", "projects", "cost_types")
+"""Lists that are read in full anyway; cost codes and documents are audited by rule R-01 when their checks read them."""
+
+
+def preflight(sync: Sync) -> dict[str, Any]:
+    """Connections, rights, capabilities, origin_id audit, expected calls. Raises ConfigurationError naming every problem."""
+    problems: list[str] = []
+    shown: dict[str, Any] = {}
+    for side, system in sync.systems.items():
+        health = system.check()
+        shown[side] = f"{health.description}, {health.version}, clock {health.now.isoformat()}"
+        problems += health.problems
+        log.info("%s: %s", side, shown[side])
+    problems += list(_capability_problems(sync))
+    if problems:
+        raise ConfigurationError("Not ready:\n- " + "\n- ".join(problems))
+    audit = {entity: origin_audit(sync, entity) for entity in AUDITED if entity in sync.run.entities}
+    for entity, found in audit.items():
+        log.info("external ids of %s in Procore: %s", entity, found)
+        if found["foreign"]:
+            log.warning("%d %s carry another integration's external id, e.g. %s; they are never touched", found["foreign"], entity, found["examples"])
+    expected = expected_calls(sync)
+    log.info("expected calls to Procore: about %d to read", expected)
+    return {**shown, "origin_id_audit": audit, "expected_calls": expected}
+
+
+def _capability_problems(sync: Sync) -> list[str]:
+    problems = []
+    for name in sync.run.entities:
+        row = ENTITIES[name]
+        for side, wanted in ((row.source, "read"), (row.target, "read"), (row.target, "create")):
+            capability = sync.systems[side].capabilities().get(name)
+            if capability is None or not getattr(capability, wanted):
+                writes = sync.settings.of(name).writes
+                if wanted == "create" and writes == "off":
+                    continue
+                problems.append(f"{side} cannot {wanted} {name}; map it, or take {name} out of the run")
+    return problems
+
+
+def origin_audit(sync: Sync, entity: str) -> dict[str, Any]:
+    """How many of Procore's records carry our external id, another's, or none; examples of the foreign ones."""
+    counted: Counter[str] = Counter()
+    examples = []
+    for record in sync.snapshot("procore", entity):
+        if not record.origin_id:
+            counted["empty"] += 1
+        elif parse_origin(record.origin_id, sync.namespace):
+            counted["ours"] += 1
+        else:
+            counted["foreign"] += 1
+            examples.append(f"{record.number}: {record.origin_id}")
+    return {"ours": counted["ours"], "empty": counted["empty"], "foreign": counted["foreign"], "examples": examples[:5]}
+
+
+def expected_calls(sync: Sync) -> int:
+    """List calls that reading takes: company lists by the thousand, two lists per project for codes and for commitments each."""
+    projects = len(sync.snapshot("procore", "projects"))
+    company = sum(1 + len(sync.snapshot("procore", name)) // 1000 for name in AUDITED if name in sync.run.entities)
+    per_project = 2 * sum(1 for name in ("cost_codes", "commitments") if name in sync.run.entities)
+    return company + projects * per_project

@@ -1,0 +1,108 @@
+"""The report of a run: one JSON document, built from the ledger by run id (never from what tasks said on the way)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import SyncError
+from include.financials.ledger import STOPPED, moment
+from include.financials.money import ZERO, text
+from include.financials.reconciliation import Reconciliation
+from include.financials.view import Sync
+
+log = logging.getLogger(__name__)
+
+COUNTED = {"create": "created", "update": "updated", "link": "updated", "unchanged": "unchanged", "adopt": "adopted"}
+STATES = {"skipped": "skipped", "held": "held", "quarantined": "quarantined", "blocked": "blocked", "conflict": "conflicts"}
+COUNTS = ("created", "updated", "unchanged", "adopted", "skipped", "held", "quarantined", "blocked", "conflicts")
+
+
+def count_of(row: Mapping[str, Any], plan: bool) -> str:
+    """The one count that a record belongs to. A record whose load never finished is held: it is not on both sides."""
+    if row["state"] != "linked":
+        return STATES[row["state"]]
+    return COUNTED[row["action"]] if row["done"] or plan else "held"
+
+
+def entity_row(rows: Iterable[Mapping[str, Any]], direction: str, plan: bool) -> dict[str, Any]:
+    counts = dict.fromkeys(COUNTS, 0)
+    amount, has_amount = ZERO, False
+    for row in rows:
+        counts[count_of(row, plan)] += 1
+        if row["amount"] is not None:
+            amount, has_amount = amount + Decimal(row["amount"]), True
+    return {"direction": direction, "extracted": sum(counts.values()), **counts, "amount": text(amount) if has_amount else "0.00"}
+
+
+def stopped_row(row: Mapping[str, Any], plan: bool) -> dict[str, Any] | None:
+    if row["state"] in STOPPED:
+        return {"entity": row["entity"], "key": row["number"], **{k: row[k] for k in ("state", "rule", "waits_for", "amount", "message")}}
+    if row["state"] == "linked" and not row["done"] and not plan:
+        message = f"{row['number']} was fit to load, but its load did not finish; the next run takes it up again."
+        return {"entity": row["entity"], "key": row["number"], "state": "held", "rule": "load", "waits_for": "the next run", "amount": row["amount"], "message": message}
+    return None
+
+
+def build(sync: Sync) -> dict[str, Any]:
+    """The report as ``docs/operating.md`` describes it; amounts are text."""
+    run, ledger = sync.run, sync.ledger
+    rows = ledger.outcomes(run.run_id)
+    calls, writes = ledger.traffic(run.run_id)
+    started = moment((ledger.run(run.run_id) or {}).get("started_at")) or datetime.now(UTC)
+    by_entity = {name: [row for row in rows if row["entity"] == name] for name in run.entities}
+    stopped = [found for row in rows if (found := stopped_row(row, run.plan))]
+    return {
+        "run_id": run.run_id,
+        "mode": run.mode,
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        "procore_calls": calls,
+        "procore_writes": writes,
+        "erp_writes": ledger.written(run.run_id, "erp"),
+        "entities": {name: entity_row(group, ENTITIES[name].direction, run.plan) for name, group in by_entity.items()},
+        "stopped": stopped,
+        "gates": {row.gate: kept for row in ENTITIES.values() if row.gate and (kept := recall(sync, f"gate-{row.gate}")) is not None},
+        "reconciliation": recall(sync, "reconciliation") or Reconciliation(0, ()).as_dict() | {"balanced": False},
+    }
+
+
+def keep(sync: Sync, name: str, value: Mapping[str, Any]) -> str:
+    """Write a result of this run beside its staged pages; returns its path."""
+    sync.folder.mkdir(parents=True, exist_ok=True)
+    path = sync.folder / f"{name}.json"
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    return str(path)
+
+
+def recall(sync: Sync, name: str) -> dict[str, Any] | None:
+    path = sync.folder / f"{name}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
+    """After entities whose load succeeded. A backfill, a plan and a part of the projects leave watermarks where they are, and so does
+    a run that began after the watermark: what lies between would never be read."""
+    run, moved = sync.run, []
+    if run.plan or run.kind == "backfill" or run.projects:
+        return moved
+    for name in loaded:
+        side = ENTITIES[name].source
+        known = moment(sync.ledger.watermark(side, name))
+        if run.since is not None and (known is None or run.since > known):
+            continue
+        sync.ledger.move_watermark(side, name, _text(run.until), run.run_id)
+        moved.append(name)
+    return moved
+
+
+def _text(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class RunFailed(SyncError):
+    """A task of the run failed; the message says which and what the others did."""

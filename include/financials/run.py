@@ -1,0 +1,140 @@
+"""A run: its window, its parameters, its settings - decided once, by the first task, and read by all others from the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
+from include.financials.identity import canonical_json
+from include.financials.ledger import Ledger, moment, stamp
+from include.financials.models import Side
+from include.financials.port import Window
+from include.financials.settings import Settings
+
+Kind = Literal["scheduled", "backfill", "manual"]
+Mode = Literal["apply", "plan"]
+
+PARAMS = ("entities", "projects", "since", "until", "mode", "shards", "approve_above")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """``since`` None: each list is read from its own watermark. ``until`` never lies after the sources' own now."""
+
+    run_id: str
+    mode: Mode
+    kind: Kind
+    since: datetime | None
+    until: datetime
+    entities: tuple[str, ...] = tuple(ENTITIES)
+    projects: tuple[str, ...] = ()
+    shards: int = 1
+    approve_above: Decimal | None = None
+    settings_hash: str = ""
+
+    @property
+    def plan(self) -> bool:
+        return self.mode == "plan"
+
+    def window(self, ledger: Ledger, side: Side, entity: str, overlap: timedelta) -> Window:
+        """What to look at in one list. A backfill reads exactly its interval; everything else may start at the watermark."""
+        if self.since is not None or self.kind == "backfill":
+            return Window(self.since, self.until)
+        known = moment(ledger.watermark(side, entity))
+        return Window(known - overlap if known else None, self.until)
+
+
+def instant(text: str | None, name: str) -> datetime | None:
+    """An ISO date-time as aware UTC; a bare date is its midnight, UTC."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is {text!r}; give an ISO date-time such as 2026-07-01T00:00:00Z") from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def open_run(
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    run_id: str,
+    kind: Kind,
+    source_now: datetime,
+    interval: tuple[datetime | None, datetime | None] = (None, None),
+    params: Mapping[str, Any] | None = None,
+) -> Run:
+    """Decide the window and write it down; called again for the same ``run_id`` (a retry) it returns what was decided first.
+
+    ``interval`` is the scheduler's data interval; ``source_now`` the earlier of the two systems' clocks. Raises ConfigurationError
+    for parameters that make no sense, naming the parameter and what it may be.
+    """
+    chosen = {key: value for key, value in (params or {}).items() if value not in (None, [], "")}
+    unknown = set(chosen) - set(PARAMS)
+    if unknown:
+        raise ConfigurationError(f"unknown parameter {', '.join(sorted(unknown))}; known: {', '.join(PARAMS)}")
+    _validate(chosen)
+    since, until = instant(chosen.get("since"), "since"), instant(chosen.get("until"), "until")
+    start, end = interval
+    if kind == "backfill":
+        since, until = since or start, until or end
+    elif kind == "scheduled":
+        until = until or end
+    until = min(until, source_now) if until else source_now
+    if since and since > until:
+        raise ConfigurationError(f"since ({stamp(since)}) lies after until ({stamp(until)}); the sources' clock says {stamp(source_now)}")
+    ledger.open_run(
+        {
+            "run_id": run_id,
+            "mode": chosen.get("mode", "apply"),
+            "kind": kind,
+            "params": canonical_json(chosen),
+            "settings_hash": settings.hash,
+            "since": stamp(since) if since else None,
+            "until": stamp(until),
+            "started_at": stamp(),
+        }
+    )
+    return load_run(ledger, run_id)
+
+
+def load_run(ledger: Ledger, run_id: str) -> Run:
+    row = ledger.run(run_id)
+    if row is None:
+        raise ConfigurationError(f"run {run_id} is not in the ledger; its first task (window) opens it")
+    params = json.loads(row["params"])
+    above = params.get("approve_above")
+    return Run(
+        run_id=run_id,
+        mode=row["mode"],
+        kind=row["kind"],
+        since=moment(row["since"]),
+        until=moment(row["until"]),  # type: ignore[arg-type]
+        entities=tuple(name for name in ENTITIES if name in params.get("entities", ENTITIES)),
+        projects=tuple(params.get("projects", ())),
+        shards=int(params.get("shards", 1)),
+        approve_above=Decimal(above) if above else None,
+        settings_hash=row["settings_hash"],
+    )
+
+
+def _validate(params: Mapping[str, Any]) -> None:
+    wrong = [name for name in params.get("entities", ()) if name not in ENTITIES]
+    if wrong:
+        raise ConfigurationError(f"entities: {', '.join(wrong)} unknown; known: {', '.join(ENTITIES)}")
+    if params.get("mode", "apply") not in ("apply", "plan"):
+        raise ConfigurationError(f"mode is {params['mode']!r}; it is apply or plan")
+    shards = params.get("shards", 1)
+    if not isinstance(shards, int) or not 1 <= shards <= 64:
+        raise ConfigurationError(f"shards is {shards!r}; give a whole number from 1 to 64")
+    try:
+        Decimal(params.get("approve_above") or "0")
+    except InvalidOperation as error:
+        raise ConfigurationError(f"approve_above is {params['approve_above']!r}; give a decimal number such as 250000.00, or leave it empty") from error

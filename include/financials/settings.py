@@ -1,0 +1,109 @@
+"""Settings: one validated model; a typo is refused with the key that has it, never ignored."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
+from include.financials.identity import digest
+
+DEFAULT = Path(__file__).resolve().parents[1] / "settings.yaml"
+
+Share = Annotated[Decimal, BeforeValidator(lambda value: Decimal(str(value)) if isinstance(value, str | int | float) else value), Field(ge=0, le=1)]
+# YAML 1.1 reads a bare `on` as true; both spellings mean the same here.
+Switch = Annotated[Literal["on", "off"], BeforeValidator(lambda value: {True: "on", False: "off"}.get(value, value))]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EntitySettings(_Model):
+    writes: Switch = "off"
+    direction: Literal["erp_to_procore", "procore_to_erp"] | None = None
+    eligible: dict[str, tuple[str, ...]] = {}
+    eligible_when_linked: dict[str, tuple[str, ...]] = {}
+
+
+class GateSettings(_Model):
+    max_failed_records: Share = Decimal("0.20")
+    max_failed_amount: Share = Decimal("0.25")
+    min_failures: int = 5
+    one_reason_records: Share = Decimal("0.50")
+    one_reason_min: int = 10
+
+
+class Settings(_Model):
+    """See ``include/settings.yaml``, which explains every key. Money is Decimal, times are UTC."""
+
+    entities: dict[str, EntitySettings]
+    documents_from: datetime | None = None
+    posting_policy: Literal["hold", "next_open", "reject"] = "hold"
+    overlap_minutes: Annotated[int, Field(ge=0)] = 10
+    gate: GateSettings = GateSettings()
+    cost_type_codes: dict[str, str] = {}
+    approve_above: Decimal | None = None
+
+    @field_validator("entities")
+    @classmethod
+    def _known(cls, value: dict[str, EntitySettings]) -> dict[str, EntitySettings]:
+        for name, chosen in value.items():
+            row = ENTITIES.get(name)
+            if row is None:
+                raise ValueError(f"unknown entity {name!r}; known: {', '.join(ENTITIES)}")
+            if chosen.direction not in (None, row.direction, *row.directions):
+                raise ValueError(f"{name} supports direction {row.direction} only, not {chosen.direction}")
+        return value
+
+    @field_validator("cost_type_codes")
+    @classmethod
+    def _one_to_one(cls, value: dict[str, str]) -> dict[str, str]:
+        if len(set(value.values())) != len(value):
+            raise ValueError("two ERP cost types map to one Procore code; the mapping must be one to one (rule C-02)")
+        return value
+
+    @field_validator("documents_from")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("give documents_from with its zone, e.g. 2026-07-01T00:00:00Z")
+        return value
+
+    def of(self, entity: str) -> EntitySettings:
+        return self.entities.get(entity, EntitySettings())
+
+    @property
+    def hash(self) -> str:
+        return digest(self.model_dump(mode="json"))
+
+
+def parse(text: str, source: str) -> Settings:
+    """Settings from YAML or JSON text. Raises ConfigurationError naming ``source`` and each wrong key."""
+    try:
+        raw: Any = yaml.safe_load(text)
+        return Settings.model_validate(raw)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{source} is not valid YAML: {error}") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"{source}: {wrong}") from error
+
+
+def load(variable: str | dict[str, Any] | None = None) -> Settings:
+    """The Airflow Variable's text if there is one, else the file (``PROCORE_ERP_SETTINGS`` names another file)."""
+    if variable:
+        return parse(variable if isinstance(variable, str) else json.dumps(variable), "Variable procore_erp_sync_settings")
+    path = Path(os.environ.get("PROCORE_ERP_SETTINGS", DEFAULT))
+    try:
+        return parse(path.read_text(encoding="utf-8"), path.name)
+    except OSError as error:
+        raise ConfigurationError(f"settings file {path} cannot be read: {error.strerror}") from error

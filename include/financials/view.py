@@ -1,0 +1,163 @@
+"""What a run knows: both sides as read in this run, and the links between them (the ledger's, plus those this run has planned).
+
+Every list is read once per run and kept beside the staged pages; tasks that need it later take it from there. Rules look at the
+target only through this view, in plan and in apply mode alike, so that a plan says what apply would do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from upath import UPath
+
+from include.financials.entities import ENTITIES, Entity
+from include.financials.identity import shard_of
+from include.financials.ledger import Ledger, Link
+from include.financials.models import Commitment, CostCode, Project, Record, Side
+from include.financials.port import Page, System
+from include.financials.run import Run
+from include.financials.settings import Settings
+from include.financials.staging import Staged, slug
+
+log = logging.getLogger(__name__)
+
+COMPANY_LEVEL = ""
+"""The scope of records that belong to no project (the company's list of standard cost codes)."""
+
+
+@dataclass(slots=True)
+class LinkIndex:
+    by_procore: dict[str, Link] = field(default_factory=dict)
+    by_erp: dict[tuple[str, str], Link] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, links: Sequence[Link]) -> LinkIndex:
+        index = cls()
+        for link in links:
+            if link.procore_id:
+                index.by_procore.setdefault(link.procore_id, link)
+            index.by_erp.setdefault((link.company, link.erp_key), link)
+        return index
+
+    def erp(self, procore_id: str | None) -> Link | None:
+        return self.by_procore.get(procore_id) if procore_id else None
+
+
+@dataclass
+class Sync:
+    """Everything the steps of one run share. Opened anew in each task; it holds no state that is not on disk or in the ledger."""
+
+    run: Run
+    ledger: Ledger
+    settings: Settings
+    systems: Mapping[Side, System]
+    staging: UPath
+    procore_company: str
+    namespace: str
+    """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
+
+    @cached_property
+    def folder(self) -> UPath:
+        return self.staging / slug(self.run.run_id)
+
+    def staged(self, entity: str, shard: int) -> Staged:
+        return Staged(self.folder / entity / f"shard-{shard}", entity)
+
+    # -- scopes ---------------------------------------------------------------------------------------------------------------
+
+    def scopes(self, side: Side, entity: str, shard: int) -> list[str] | None:
+        """Own-side project ids of a shard; None where the entity is not divided by project."""
+        row = ENTITIES[entity]
+        if not row.project_scoped:
+            return None
+        chosen = [project for project in self.snapshot(side, "projects") if isinstance(project, Project) and self._wanted(project, shard)]
+        if entity == "cost_codes" and side == "procore":
+            linked = self.links("projects").by_procore
+            chosen = [project for project in chosen if project.id in linked]
+        scopes = sorted({project.id for project in chosen})
+        return [COMPANY_LEVEL, *scopes] if entity == "cost_codes" and shard == 0 else scopes
+
+    def _wanted(self, project: Project, shard: int) -> bool:
+        return (not self.run.projects or project.number in self.run.projects) and shard_of(project.number, self.run.shards) == shard
+
+    def in_shard(self, record: Record, shard: int) -> bool:
+        """A code without a project is the first shard's; other records follow their job's number."""
+        return self.run.shards == 1 or shard_of(record.number, self.run.shards) == shard
+
+    # -- snapshots ------------------------------------------------------------------------------------------------------------
+
+    def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
+        """All records of an entity as ``side`` has them now; read once per run, then taken from the staging area."""
+        staged = Staged(self.folder / "snapshots" / side / entity / f"shard-{shard}", entity)
+        if not staged.state()["complete"]:
+            scopes = self.scopes(side, entity, shard)
+            if scopes is None or scopes:
+                for page in self.systems[side].read(entity, scopes=scopes, cursor=staged.state()["cursor"]):
+                    staged.add(page, last=page.cursor is None)
+            staged.complete()
+            state = staged.state()
+            log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state["records"], state["invalid"])
+        return list(staged.records())
+
+    def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
+        """The snapshot of all shards."""
+        for shard in range(self.run.shards if ENTITIES[entity].project_scoped else 1):
+            yield from self.snapshot(side, entity, shard)
+
+    # -- links ----------------------------------------------------------------------------------------------------------------
+
+    def links(self, entity: str) -> LinkIndex:
+        """The ledger's links, then this run's own findings (an adoption planned, a record that will be created)."""
+        return LinkIndex.of([*self.ledger.links(entity), *self.ledger.planned_links(self.run.run_id, entity)])
+
+    def fresh_links(self, entity: str) -> LinkIndex:
+        """Only what is confirmed: what a load may build on."""
+        return LinkIndex.of(self.ledger.links(entity))
+
+
+class References:
+    """Translates a Procore record into ERP keys, the language in which both sides are compared."""
+
+    def __init__(self, sync: Sync, row: Entity) -> None:
+        self.index = {name: sync.links(name) for name in set(row.references.values())}
+        self.row = row
+
+    def link(self, entity: str, procore_id: str | None) -> Link | None:
+        return self.index[entity].erp(procore_id)
+
+    def key(self, entity: str, procore_id: str | None) -> str | None:
+        found = self.link(entity, procore_id)
+        return found.erp_key if found else None
+
+    def translated(self, record: Record) -> Record:
+        """The record with every reference as an ERP key; one that is not linked becomes None (a required one stays as it is)."""
+        changed: dict[str, Any] = {}
+        for name, entity in self.row.references.items():
+            head, _, rest = name.partition(".")
+            if rest:
+                lines = changed.get(head, getattr(record, head))
+                changed[head] = tuple(line.model_copy(update={rest: self.key(entity, getattr(line, rest))}) for line in lines)
+            elif isinstance(value := getattr(record, head), tuple):
+                changed[head] = tuple(sorted(key for key in (self.key(entity, item) for item in value) if key))
+            else:
+                changed[head] = self.key(entity, value)
+        if isinstance(record, Commitment) and changed.get("project") is None:
+            changed["project"] = record.project
+        return record.model_copy(update=changed)
+
+
+def headers(codes: Sequence[CostCode]) -> dict[str, list[str]]:
+    """Children of each code, by parent id: what a person may choose instead of a header."""
+    children: dict[str, list[str]] = {}
+    for code in codes:
+        if code.parent:
+            children.setdefault(code.parent, []).append(code.number)
+    return children
+
+
+def page_of(records: Sequence[Record]) -> Page:
+    return Page(list(records))

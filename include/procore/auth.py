@@ -1,0 +1,112 @@
+"""Tokens of the client-credentials grant: one per process, renewed early, never logged (docs/procore-contract.md 1.2)."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import requests
+
+from include.financials.exceptions import ConfigurationError, ContractBroken
+from include.procore.errors import parse_error
+from include.procore.exceptions import Unavailable
+from include.procore.pacing import retry_after
+
+RENEW_EARLY = 300.0
+"""Seconds before its end at which a token is replaced, but never more than a third of its life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    value: str
+    renew_at: float
+    """On the monotonic clock."""
+
+    def __repr__(self) -> str:
+        return f"Token(***, renew_at={self.renew_at:.0f})"
+
+
+class _Slot:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.token: Token | None = None
+
+
+_SLOTS: dict[tuple[str, str, str], _Slot] = {}
+_SLOTS_LOCK = threading.Lock()
+
+
+class TokenSource:
+    """Hands out the bearer token of one service account.
+
+    All sources of a process with the same login host and credentials share one token: Procore counts and revokes them together.
+    The secret takes part in the key as a hash, so that a wrong secret is found out although a token of the right one is at hand.
+
+    :param post: sends the token request: ``post(url, json) -> requests.Response``; network errors come out as SyncErrors.
+    :param on_secret: told every new token, so that the logging of the surroundings can mask it.
+    """
+
+    def __init__(
+        self,
+        login_url: str,
+        client_id: str,
+        client_secret: str,
+        post: Callable[[str, dict[str, str]], requests.Response],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_secret: Callable[[str], None] | None = None,
+    ) -> None:
+        self._url = f"{login_url}/oauth/token"
+        self._credentials = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
+        self._post = post
+        self._clock = clock
+        self._on_secret = on_secret
+        key = (login_url, client_id, hashlib.sha256(client_secret.encode()).hexdigest())
+        with _SLOTS_LOCK:
+            self._slot = _SLOTS.setdefault(key, _Slot())
+
+    def token(self) -> str:
+        """A token that is good for a while. Fetched or renewed under a lock: threads that come together cause one request."""
+        slot = self._slot
+        with slot.lock:
+            if slot.token is None or self._clock() >= slot.token.renew_at:
+                slot.token = self._fetch()
+            return slot.token.value
+
+    def renew(self, refused: str) -> str:
+        """A token other than ``refused`` (one that just got a 401). If another thread renewed it meanwhile, that one is taken."""
+        slot = self._slot
+        with slot.lock:
+            if slot.token is None or slot.token.value == refused:
+                slot.token = self._fetch()
+            return slot.token.value
+
+    def _fetch(self) -> Token:
+        asked_at = self._clock()
+        response = self._post(self._url, self._credentials)
+        status, host = response.status_code, urlsplit(self._url).netloc
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if status == 429 or status >= 500:
+            raise Unavailable(f"The login host {host} answered {status}; no token yet", retry_after(response.headers))
+        if status >= 300:
+            said = parse_error(body, response.text[:2000]).message
+            raise ConfigurationError(
+                f"The login host {host} refused the client credentials ({status}: {said}). Check client id, client "
+                "secret and login URL of the connection; credentials of one Procore environment are not valid in another."
+            )
+        if not isinstance(body, dict) or not isinstance(body.get("access_token"), str) or not body["access_token"]:
+            raise ContractBroken(
+                f"POST /oauth/token on {host} answered {status} without an access_token: is the login URL right?"
+            )
+        if self._on_secret:
+            self._on_secret(body["access_token"])
+        life = body.get("expires_in")
+        seconds = float(life) if isinstance(life, int | float) and life > 0 else 3 * RENEW_EARLY
+        return Token(body["access_token"], asked_at + seconds - min(RENEW_EARLY, seconds / 3))

@@ -1,0 +1,25 @@
+"""Procore's own refinements of ``include.financials.exceptions``: the engine needs none of them, callers in this package do."""
+
+from __future__ import annotations
+
+from include.financials.exceptions import ContractBroken, Refused, RetryLater
+
+
+class Unavailable(RetryLater):
+    """Trouble that passes (overload, a limit, a lost connection of a read): nothing was applied, tried again in process."""
+
+
+class Conflict(RetryLater):
+    """Another write to the same record is under way (409): nothing was applied, but only the caller knows when to come back."""
+
+
+class NotFound(Refused):
+    """404: gone, or not visible to these credentials. Procore does not tell which, so it never proves a deletion."""
+
+
+class Locked(Refused):
+    """The record is locked (by its status or because it was synced with an ERP): a write of its content is never repeated."""
+
+
+class TooLarge(ContractBroken):
+    """413: more entries in one call than the endpoint takes."""

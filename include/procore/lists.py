@@ -1,0 +1,140 @@
+"""Procore's lists as raw rows: one place that turns a row of ``resources`` into pages, and remembers the small lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from include.financials.exceptions import ConfigurationError, ContractBroken
+from include.procore.client import ProcoreClient, Rows
+from include.procore.resources import RESOURCES
+
+ID_BATCH = 100
+"""Ids in one ``filters[id]``: keeps the address well under the 8 KB that servers take."""
+
+Raw = dict[str, Any]
+Extra = Sequence[tuple[str, str]]
+
+
+def row_id(row: Any) -> str:
+    return str(row.get("id")) if isinstance(row, Mapping) else str(row)
+
+
+def unseen(rows: Iterable[Any], seen: set[str] | None = None) -> Iterator[Any]:
+    """Each record once: with numbered pages, a record created meanwhile pushes another one onto the next page too."""
+    seen = set() if seen is None else seen
+    for row in rows:
+        ident = row.get("id") if isinstance(row, dict) else None
+        if ident is not None and str(ident) in seen:
+            continue
+        seen.add(str(ident))
+        yield row
+
+
+def chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+class Lists:
+    """The lists of one company. Not thread-safe; what it remembers lives as long as it does."""
+
+    def __init__(self, client: ProcoreClient) -> None:
+        self.client = client
+        self._projects: list[str] | None = None
+        self._erp_list: str | None = None
+        self._types: dict[str, str] | None = None
+        self._sub_jobs: dict[str, dict[str, str]] = {}
+
+    def pages(
+        self,
+        name: str,
+        *,
+        project: str | None = None,
+        contract: str | None = None,
+        segment: str | None = None,
+        extra: Extra = (),
+        start: str | None = None,
+    ) -> Iterator[Rows]:
+        """The pages of a resource's list, scoped as its row says. ``extra`` parameters replace the row's own of the same name."""
+        resource = RESOURCES[name]
+        path = resource.list.format(company=self.client.company_id, project=project, contract=contract, segment=segment)
+        params = dict(resource.params)
+        if resource.company == "query":
+            params["company_id"] = self.client.company_id
+        if resource.project == "query":
+            if not project:
+                raise ContractBroken(f"the list {name} belongs to a project; none was named")
+            params["project_id"] = project
+        given = {key for key, _ in extra}
+        own = [(key, value) for key, value in params.items() if key not in given]
+        return self.client.pages(path, [*own, *extra], per_page=resource.per_page or None, start=start)
+
+    def all(self, name: str, **options: Any) -> list[Any]:
+        """All rows of a list, each record once; parameters as in :meth:`pages`."""
+        seen: set[str] = set()
+        return [row for page in self.pages(name, **options) for row in unseen(page.rows, seen)]
+
+    def objects(self, name: str, **options: Any) -> list[Raw]:
+        """As :meth:`all`, without rows that are no objects."""
+        return [row for row in self.all(name, **options) if isinstance(row, dict)]
+
+    def ids_filter(self, name: str, ids: Sequence[str]) -> list[tuple[str, str]]:
+        """``filters[id]`` in the form that the endpoint documents (docs/procore-contract.md 1.8)."""
+        if RESOURCES[name].ids == "json":
+            return [("filters[id]", json.dumps([int(ident) for ident in ids], separators=(",", ":")))]
+        return [("filters[id][]", ident) for ident in ids]
+
+    def by_ids(self, name: str, ids: Sequence[str], *, extra: Extra = (), **options: Any) -> dict[str, Raw]:
+        """Raw rows by id, ``ID_BATCH`` ids a call; a list without such a filter is read in full."""
+        wanted = list(dict.fromkeys(ids))
+        if "id" in RESOURCES[name].filters:
+            rows = [
+                row
+                for batch in chunks(wanted, ID_BATCH)
+                for row in self.objects(name, extra=[*extra, *self.ids_filter(name, batch)], **options)
+            ]
+        else:
+            rows = self.objects(name, extra=extra, **options)
+        chosen = set(wanted)
+        return {row_id(row): row for row in rows if row_id(row) in chosen}
+
+    # ------------------------------------------------------------------ small lists, remembered
+
+    def project_ids(self, scopes: Sequence[str] | None) -> list[str]:
+        """The given project ids, or those of all projects that the service account sees, closed ones included."""
+        if scopes is not None:
+            return list(dict.fromkeys(scopes))
+        if self._projects is None:
+            self._projects = [row_id(row) for row in self.all("projects", extra=[("view", "ids")])]
+        return self._projects
+
+    def erp_list(self) -> str:
+        """The one standard cost code list that is marked as the ERP's (docs/procore-contract.md 3.4)."""
+        if self._erp_list is None:
+            lists = [row for row in self.objects("standard_cost_code_lists") if row.get("is_erp_list") is True]
+            if len(lists) != 1:
+                names = ", ".join(str(row.get("name")) for row in lists) or "none"
+                raise ConfigurationError(
+                    f"Exactly one standard cost code list must be marked as ERP list; Procore has: {names}. Create it, or "
+                    "mark the right one in Procore (Company Admin, Work Breakdown Structure), then run again."
+                )
+            self._erp_list = row_id(lists[0])
+        return self._erp_list
+
+    def type_codes(self) -> dict[str, str]:
+        """Cost type id -> code."""
+        if self._types is None:
+            self.learn_types(self.all("cost_types"))
+        return self._types or {}
+
+    def learn_types(self, rows: Iterable[Any]) -> None:
+        self._types = {row_id(row): str(row.get("code") or "") for row in rows if isinstance(row, dict)}
+
+    def sub_jobs(self, project: str) -> dict[str, str]:
+        """Sub job id -> code, of one project."""
+        if project not in self._sub_jobs:
+            rows = self.objects("sub_jobs", project=project)
+            self._sub_jobs[project] = {row_id(row): str(row.get("code") or "") for row in rows}
+        return self._sub_jobs[project]

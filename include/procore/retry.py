@@ -1,0 +1,69 @@
+"""When Airflow tries a failed task again: one table from what went wrong to what Airflow does.
+
+The policy is evaluated in the worker; a serialised DAG only knows that there is one. Put it into ``default_args``::
+
+    default_args={"retries": 3, "retry_policy": SyncRetryPolicy()}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import RetryAction, RetryDecision, RetryPolicy
+
+from include.financials.exceptions import (
+    ConfigurationError,
+    ContractBroken,
+    LeaseLost,
+    NotPermitted,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+    StageClosed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    exception: type[BaseException]
+    action: RetryAction
+    reason: str
+
+
+TABLE: tuple[Row, ...] = (
+    Row(RetryLater, RetryAction.RETRY, "nothing was applied; the system asked to come back later"),
+    Row(OutcomeUnknown, RetryAction.RETRY, "a write is without outcome; the next try looks it up before anything is sent again"),
+    Row(LeaseLost, RetryAction.FAIL, "another task has taken over; this one must not write"),
+    Row(StageClosed, RetryAction.FAIL, "the data-quality gate closed the stage; its cause is mended by a person"),
+    Row(NotPermitted, RetryAction.FAIL, "a right is missing; an administrator grants it"),
+    Row(ConfigurationError, RetryAction.FAIL, "a setting, connection or credential is wrong"),
+    Row(ContractBroken, RetryAction.FAIL, "a system broke its contract; the code needs a change"),
+    Row(Refused, RetryAction.FAIL, "the request was judged and refused; it would be again"),
+)
+"""First match wins, subclasses included. What is not listed is left to the task's ``retries`` and ``retry_delay``."""
+
+MAX_DELAY = timedelta(hours=2)
+"""Procore's longest window is an hour; a server that asks for more is not believed."""
+
+
+class SyncRetryPolicy(RetryPolicy):
+    """Retry, at the time the system named, what a retry can mend; fail at once what it cannot."""
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        row = next((row for row in TABLE if isinstance(exception, row.exception)), None)
+        if row is None:
+            return RetryDecision.default()
+        if row.action is RetryAction.FAIL:
+            return RetryDecision.fail(f"{type(exception).__name__}: {row.reason}")
+        seconds = getattr(exception, "seconds", None)
+        delay = min(MAX_DELAY, timedelta(seconds=max(0.0, seconds))) if seconds is not None else None
+        return RetryDecision.retry(delay, f"{type(exception).__name__}: {row.reason}")
+
+    def serialize(self) -> dict[str, Any]:
+        return {"__type": f"{type(self).__module__}.{type(self).__qualname__}"}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> SyncRetryPolicy:
+        return cls()

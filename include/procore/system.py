@@ -1,0 +1,221 @@
+"""Procore as a system of the port (``include.financials.port``): what the engine sees of this package.
+
+Reads are in ``reading``, writes in ``writing``; both work on the same lists and the same memory. Nothing here knows an ERP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from include.financials.exceptions import ConfigurationError, Refused
+from include.financials.identity import parse_origin
+from include.financials.models import Record, Side
+from include.financials.port import Action, Capability, Health, Item, Outcome, Page, Step, Window
+from include.procore.client import ProcoreClient
+from include.procore.lists import Lists, row_id
+from include.procore.reading import Header, Reader
+from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_url
+from include.procore.wbs import Wbs
+from include.procore.writing import CAPABILITIES, STEPS, Writer
+
+__all__ = ["Header", "OriginAudit", "ProcoreSystem"]
+
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class OriginAudit:
+    """External ids of one entity. ``examples`` are foreign ones, as ``number: origin_id``."""
+
+    ours: int = 0
+    foreign: int = 0
+    empty: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, number: str, origin_id: str | None, system: str) -> None:
+        if not origin_id:
+            self.empty += 1
+        elif parse_origin(origin_id, system):
+            self.ours += 1
+        else:
+            self.foreign += 1
+            if len(self.examples) < _EXAMPLES:
+                self.examples.append(f"{number}: {origin_id}")
+
+
+class ProcoreSystem:
+    """Procore behind the port. One instance serves one task: it remembers what it looked up, and is not thread-safe.
+
+    :param client: the connection.
+    :param erp_system: first part of our external ids (``sandbox``); other external ids are another integration's.
+    :param cost_delimiter: between the parts of a tiered cost code in this company. For messages: codes are compared whole.
+    :param cost_type_codes: ERP cost type -> Procore code, for cost types whose item has no ``refs["code"]``.
+    """
+
+    side: Side = "procore"
+
+    def __init__(
+        self,
+        client: ProcoreClient,
+        *,
+        erp_system: str,
+        cost_delimiter: str = "-",
+        cost_type_codes: Mapping[str, str] | None = None,
+    ) -> None:
+        self.client = client
+        self.erp_system = erp_system
+        self._lists = Lists(client)
+        wbs = Wbs(self._lists)
+        self._reader = Reader(self._lists, wbs, erp_system)
+        self._writer = Writer(self._lists, wbs, self._reader, erp_system, cost_delimiter, dict(cost_type_codes or {}))
+
+    # ------------------------------------------------------------------ the system itself
+
+    def now(self) -> datetime:
+        """Procore's clock: the ``Date`` of its last reply and what went by since (UTC)."""
+        return self.client.now()
+
+    def capabilities(self) -> Mapping[str, Capability]:
+        return CAPABILITIES
+
+    def check(self) -> Health:
+        """Token, service account, company, projects, ERP cost code list. An unreachable Procore raises RetryLater."""
+        problems: list[str] = []
+        name = None
+        try:
+            self.client.get("/rest/v1.0/me", {"company_id": self.client.company_id})
+            name = self._company_name()
+            if name is None:
+                problems.append(
+                    f"The service account does not see company {self.client.company_id}: install the app in it, or correct company_id"
+                )
+            elif not self._lists.project_ids(None):
+                problems.append(
+                    "The service account sees no project. Choose the app's permitted projects in Procore (Company Admin)."
+                )
+            self._lists.erp_list()
+        except (ConfigurationError, Refused) as error:
+            problems.append(str(error))
+        company = f"{name} ({self.client.company_id})" if name else f"company {self.client.company_id}"
+        return Health(f"Procore, {company}, at {self.client.base_url}", "REST v1.0 and v1.1", self._clock(), tuple(problems))
+
+    def _clock(self) -> datetime:
+        """The time even of a Procore that refuses us: its refusals are dated too."""
+        return self.client.last_seen() or datetime.now().astimezone()
+
+    def _company_name(self) -> str | None:
+        for page in self.client.pages("/rest/v1.0/companies", per_page=100):
+            for row in page.rows:
+                if isinstance(row, dict) and row_id(row) == self.client.company_id:
+                    return str(row.get("name"))
+        return None
+
+    def web_url(self, entity: str, record: Record) -> str | None:
+        """The record's page in the browser; None where there is none."""
+        project = getattr(record, "project", None)
+        if entity == "commitments":
+            resource = RESOURCES[CONTRACTS[getattr(record, "kind", "subcontract")]]
+        else:
+            resource = RESOURCES["standard_cost_codes" if entity == "cost_codes" and not project else ENTITY_RESOURCES[entity]]
+        return web_url(self.client.base_url, resource, company=self.client.company_id, project=project, record_id=record.id)
+
+    # ------------------------------------------------------------------ read
+
+    def read(
+        self,
+        entity: str,
+        *,
+        window: Window | None = None,
+        scopes: Sequence[str] | None = None,
+        cursor: dict[str, Any] | None = None,
+        also: Callable[[Header], bool] | None = None,
+    ) -> Iterator[Page]:
+        """Records as the port describes it; scopes are Procore project ids.
+
+        Vendors and customers share one list: after ``read("vendors")`` of a window to its end, ``read("customers")`` of the same
+        window on this instance makes no call; :meth:`read_directory` gives both at once. Cost types and standard codes carry no
+        time and are always given. Commitments are listed in full, their lines read only for those in the window.
+
+        :param also: commitments only: also read those outside the window for which this is true (a changed sum, a deletion).
+        """
+        return self._reader.read(entity, window or Window(), scopes, cursor, also)
+
+    def read_directory(self, *, window: Window | None = None, cursor: dict[str, Any] | None = None) -> Iterator[Page]:
+        """Vendors and customers in one pass, mixed; ``entity`` of each record (and invalid) tells them apart."""
+        return self._reader.directory(window or Window(), cursor)
+
+    def headers(self, scopes: Sequence[str] | None = None) -> Iterator[Header]:
+        """The commitments of the projects as their lists show them, deleted ones included.
+
+        After a :meth:`read` of these projects this makes no call; before one, the read takes over what was listed here.
+        """
+        return self._reader.headers(scopes)
+
+    def read_ids(self, entity: str, ids: Sequence[tuple[str | None, str]]) -> Iterator[Page]:
+        """The named records, if they are still there. Scope: project id of commitments and cost codes, None of all others.
+
+        Lists without a filter on ids (cost types, standard codes, inactive vendors) are read in full, and so are the codes of a
+        project: what a code is (level, header, types) shows only among its neighbours.
+        """
+        scopes: dict[str | None, list[str]] = {}
+        for scope, ident in ids:
+            scopes.setdefault(scope, []).append(ident)
+        for scope, wanted in scopes.items():
+            yield from self._reader.read_ids(entity, scope, wanted)
+
+    def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
+        """Ids of all records that are not deleted. A project that cannot be read raises: its records are hidden, not gone."""
+        return self._reader.keys(entity, scopes)
+
+    # ------------------------------------------------------------------ write
+
+    def steps(self, entity: str, action: Action) -> tuple[Step, ...]:
+        return STEPS.get((entity, action), ())
+
+    def wants(self, step: Step, item: Item) -> bool:
+        """Whether the step has anything to send for this item. One that has not need not be journaled."""
+        return self._writer.wants(step, item)
+
+    def scope(self, step: Step, item: Item) -> str:
+        """What one call can cover: the company, the standard list, a project (and sub job), a kind of contract in a project."""
+        return self._writer.scope(step, item)
+
+    def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+        """Whether the effect is there. ``absent`` with a message: the record carries another integration's external id."""
+        return self._writer.find(step, items) if items else []
+
+    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+        """One call (for ``wbs`` one per 1,000 pairs of code and type, which may be repeated freely).
+
+        ``Item.refs``: ``project``, ``parent``, ``sub_job`` (Procore ids), ``type:<ERP cost type>`` (id of the Procore cost type),
+        ``code`` and ``base_type`` of a cost type. ``Outcome.record`` is None where the reply lacks part of the content
+        (cost codes, commitments).
+
+        :raises Refused: the call was refused as a whole and nothing applied; for a single item that is its outcome instead.
+        """
+        return self._writer.post(step, items) if items else []
+
+    # ------------------------------------------------------------------ audit
+
+    def origin_id_audit(self, records: Iterable[Record] | None = None) -> dict[str, OriginAudit]:
+        """Who owns the external ids, per entity: only one integration may own a record's, so look before going live.
+
+        :param records: Procore records already read; None: read all entities (commitments from their lists only).
+        """
+        audit: dict[str, OriginAudit] = {}
+        for entity, number, origin_id in self._origins(records):
+            audit.setdefault(entity, OriginAudit()).add(number, origin_id, self.erp_system)
+        return audit
+
+    def _origins(self, records: Iterable[Record] | None) -> Iterator[tuple[str, str, str | None]]:
+        if records is not None:
+            yield from ((record.entity, record.number, record.origin_id) for record in records if not record.deleted)
+            return
+        lists = (self.read_directory(), *(self.read(entity) for entity in ("projects", "cost_types", "cost_codes")))
+        for pages in lists:
+            for page in pages:
+                yield from ((record.entity, record.number, record.origin_id) for record in page.records if not record.deleted)
+        yield from (("commitments", header.number, header.origin_id) for header in self.headers() if not header.deleted)

@@ -1,0 +1,197 @@
+"""The work breakdown structure of a project: which cost types a cost code has, and how to give it more.
+
+A WBS code is one item per segment of the project's pattern (cost code, cost type, perhaps a sub job). Items have ids of their
+own, which are not those of the cost codes and types they stand for: they are found by code (docs/procore-contract.md 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from include.financials.exceptions import ConfigurationError, OutcomeUnknown
+from include.procore.errors import ApiError, parse_error
+from include.procore.lists import Lists, Raw, chunks, row_id
+from include.procore.resources import RESOURCES
+
+Role = Literal["cost_code", "line_item_type", "sub_job"]
+
+_ROLES: dict[str, Role] = {
+    "costcode": "cost_code",
+    "costcodes": "cost_code",
+    "lineitemtype": "line_item_type",
+    "lineitemtypes": "line_item_type",
+    "costtype": "line_item_type",
+    "costtypes": "line_item_type",
+    "subjob": "sub_job",
+    "subjobs": "sub_job",
+}
+
+
+def role_of(segment: Mapping[str, Any]) -> Role | None:
+    """Which of the default segments this is. ``type`` decides; ``name`` is a label in the user's language, a last resort."""
+    for value in (segment.get("type"), segment.get("name")):
+        plain = "".join(char for char in str(value or "").rpartition("::")[2].lower() if char.isalpha())
+        if plain in _ROLES:
+            return _ROLES[plain]
+    return None
+
+
+class CodeKey(NamedTuple):
+    """A cost code within its project: codes may repeat between sub jobs."""
+
+    sub_job: str | None
+    """Procore id of the sub job."""
+    full_code: str
+
+
+class Pair(NamedTuple):
+    """One assignment: a cost code and the code of a cost type."""
+
+    code: CodeKey
+    cost_type: str
+
+
+@dataclass(slots=True)
+class _Project:
+    segments: dict[Role, str]
+    foreign: tuple[str, ...]
+    """Names of required segments that are none of the default ones."""
+    items: dict[tuple[Role, str | None], dict[str, str]] = field(default_factory=dict)
+    """(role, sub job) -> full code -> segment item id."""
+    assigned: dict[CodeKey, set[str]] | None = None
+
+
+class Wbs:
+    """WBS of all projects of a company, looked up when needed and remembered."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+        self._projects: dict[str, _Project] = {}
+
+    def foreign_segments(self, project: str) -> tuple[str, ...]:
+        """Required segments that nothing here fills: such a project takes no WBS code from us."""
+        return self._of(project).foreign
+
+    def assigned(self, project: str, *, again: bool = True) -> dict[CodeKey, set[str]]:
+        """Cost code -> codes of its active types. ``again=False``: as known, with what :meth:`create` added since."""
+        of = self._of(project)
+        if again or of.assigned is None:
+            of.assigned = {}
+            for row in self._lists.objects("wbs_codes", project=project):
+                parts = self._parts(project, row) if row.get("status", "active") == "active" else {}
+                if "cost_code" in parts and "line_item_type" in parts:
+                    key = CodeKey(self._sub_job_id(project, parts.get("sub_job")), parts["cost_code"])
+                    of.assigned.setdefault(key, set()).add(parts["line_item_type"])
+        return of.assigned
+
+    def create(self, project: str, pairs: Sequence[Pair]) -> dict[Pair, ApiError]:
+        """Create WBS codes, at most 1,000 a call, and answer the pairs that were refused.
+
+        A pair that exists is answered, not doubled, so that repeating this does no harm.
+        """
+        failed: dict[Pair, ApiError] = {}
+        entries: dict[frozenset[str], tuple[Pair, Raw]] = {}
+        for pair in pairs:
+            chosen = self._chosen(project, pair)
+            if isinstance(chosen, ApiError):
+                failed[pair] = chosen
+            else:
+                entries[frozenset(str(item["segment_item_id"]) for item in chosen)] = (pair, {"segment_items": chosen})
+        for batch in chunks(list(entries), RESOURCES["wbs_codes"].sync_batch):
+            failed.update(self._bulk(project, {key: entries[key] for key in batch}))
+        return failed
+
+    def _bulk(self, project: str, entries: Mapping[frozenset[str], tuple[Pair, Raw]]) -> dict[Pair, ApiError]:
+        path = str(RESOURCES["wbs_codes"].sync).format(project=project)
+        reply = self._lists.client.patch(path, {"bulk": [entry for _, entry in entries.values()]})
+        made, refused = sync_halves(reply.data, reply.call)
+        answered = {_item_ids(row) for row in made}
+        said = {_item_ids(row): parse_error({"errors": row.get("errors")}) for row in refused}
+        assigned = self.assigned(project, again=False)
+        failed: dict[Pair, ApiError] = {}
+        for key, (pair, _) in entries.items():
+            if key in said:
+                failed[pair] = said[key]
+            elif key in answered:
+                assigned.setdefault(pair.code, set()).add(pair.cost_type)
+            else:
+                raise OutcomeUnknown(f"{reply.call}: the reply says nothing about {pair.code.full_code} / {pair.cost_type}")
+        return failed
+
+    def _chosen(self, project: str, pair: Pair) -> list[dict[str, int]] | ApiError:
+        """The segment items of a pair; looked up once more when one is missing, since the code may be new."""
+        sub_job = pair.code.sub_job
+        wanted: dict[Role, tuple[str | None, str]] = {
+            "cost_code": (sub_job, pair.code.full_code),
+            "line_item_type": (None, pair.cost_type),
+        }
+        if sub_job is not None:
+            wanted["sub_job"] = (None, self._lists.sub_jobs(project).get(sub_job, ""))
+        chosen = []
+        for role, (of, code) in wanted.items():
+            ident = self._items(project, role, of).get(code) or self._items(project, role, of, again=True).get(code)
+            if ident is None:
+                return ApiError(f"project {project} has no WBS segment item {code} ({role})", role)
+            chosen.append({"segment_id": int(self._of(project).segments[role]), "segment_item_id": int(ident)})
+        return chosen
+
+    def _of(self, project: str) -> _Project:
+        if project not in self._projects:
+            rows = self._lists.objects("wbs_segments", project=project)
+            segments = {role: row_id(row) for row in rows if (role := role_of(row)) is not None}
+            foreign = tuple(
+                str(row.get("name"))
+                for row in rows
+                if role_of(row) is None and row.get("required") is True and row.get("is_included_in_project_pattern") is not False
+            )
+            self._projects[project] = _Project(segments, foreign)
+        return self._projects[project]
+
+    def _items(self, project: str, role: Role, sub_job: str | None = None, *, again: bool = False) -> dict[str, str]:
+        of = self._of(project)
+        if again or (role, sub_job) not in of.items:
+            if role not in of.segments:
+                raise ConfigurationError(
+                    f"Project {project} has no WBS segment {role}; add it to the project's pattern in Procore"
+                )
+            extra = [("legacy_sub_job_id", sub_job)] if sub_job else []
+            rows = self._lists.objects("wbs_segment_items", project=project, segment=of.segments[role], extra=extra)
+            of.items[role, sub_job] = {str(row.get("path_code") or row.get("code")): row_id(row) for row in rows}
+        return of.items[role, sub_job]
+
+    def _parts(self, project: str, row: Raw) -> dict[Role, str]:
+        """Role -> code of one WBS code. An item without its full code is looked up among the project's segment items."""
+        parts: dict[Role, str] = {}
+        for item in _dicts(row.get("segment_items")):
+            role = role_of(item.get("segment") or {})
+            if role is None:
+                continue
+            code = item.get("path_code") or (item.get("code") if role != "cost_code" else None)
+            if not code:
+                code = {ident: full for full, ident in self._items(project, role).items()}.get(row_id(item))
+            if code:
+                parts[role] = str(code)
+        return parts
+
+    def _sub_job_id(self, project: str, code: str | None) -> str | None:
+        if code is None:
+            return None
+        return next((ident for ident, own in self._lists.sub_jobs(project).items() if own == code), code)
+
+
+def _dicts(value: Any) -> Iterator[Raw]:
+    return (item for item in value or () if isinstance(item, dict))
+
+
+def _item_ids(row: Raw) -> frozenset[str]:
+    """Segment item ids of a WBS code, in a reply (``id``) or as submitted (``segment_item_id``)."""
+    return frozenset(str(item.get("segment_item_id") or item.get("id")) for item in _dicts(row.get("segment_items")))
+
+
+def sync_halves(data: Any, call: str) -> tuple[list[Raw], list[Raw]]:
+    """Entities and errors of a sync reply. Anything else after a write means that its outcome is not known."""
+    if not isinstance(data, dict) or not isinstance(data.get("entities"), list) or not isinstance(data.get("errors", []), list):
+        raise OutcomeUnknown(f"{call}: the reply has no lists of entities and errors")
+    return list(_dicts(data["entities"])), list(_dicts(data.get("errors")))

@@ -1,0 +1,124 @@
+"""The sandbox as a web application: Procore's paths and the control side.
+
+Faults happen here, at the edge: before, around or after the service's handler, which knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from include.sandbox import control
+from include.sandbox.clock import Clock
+from include.sandbox.faults import Fault
+from include.sandbox.procore.call import Call, Reply
+from include.sandbox.procore.errors import Refused
+from include.sandbox.world import World
+
+log = logging.getLogger(__name__)
+
+_TRANSPORTS: dict[tuple[str, int], asyncio.Transport] = {}
+"""Open connections by the caller's address, so that one can be cut."""
+
+
+class CuttableProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+    """uvicorn's HTTP protocol; an application can cut its connection through :class:`Dropped`."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._peer = transport.get_extra_info("peername")[:2]
+        _TRANSPORTS[self._peer] = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _TRANSPORTS.pop(self._peer, None)
+        super().connection_lost(exc)
+
+
+class Dropped(Response):
+    """No answer: the connection is closed and the caller never learns what became of the call."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        transport = _TRANSPORTS.get(tuple(scope["client"]))
+        if transport is None:
+            raise RuntimeError("a connection can only be dropped under uvicorn with CuttableProtocol")
+        transport.abort()
+        while (await receive())["type"] != "http.disconnect":  # else uvicorn would still try to answer with a 500
+            pass
+
+
+class Dated:
+    """Puts the sandbox's time into the Date header of every reply."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app, self._clock = app, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Date"] = format_datetime(self._clock.now().replace(microsecond=0), usegmt=True)
+            await send(message)
+
+        await self._app(scope, receive, dated)
+
+
+def create_app(state: Path, erp_url: str | None = None, *, base_url: str | None = None, world: World | None = None) -> FastAPI:
+    """The application over the state files in ``state``; seeded if they are empty. ``app.state.world`` is the sandbox."""
+    world = world or World(state, erp_url)
+    if not world.seeded:
+        world.reset()
+    app = FastAPI(title="Procore and ERP sandbox", openapi_url=None)
+    app.state.world = world
+    app.add_middleware(Dated, clock=world.clock)
+    app.include_router(control.router(world, base_url))
+    for problem in (*control.ERRORS, Refused):
+        app.add_exception_handler(problem, control.refused)
+
+    async def procore(request: Request) -> Response:
+        return await _answer(world, await _call(request))
+
+    for prefix in ("/rest", "/oauth"):
+        app.add_api_route(f"{prefix}/{{path:path}}", procore, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    return app
+
+
+async def _call(request: Request) -> Call:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Call(request.method, request.url.path, request.url.query, headers, await request.body())
+
+
+async def _answer(world: World, call: Call) -> Response:
+    """One call with the faults that hit it; every outcome is logged once."""
+    faults = world.faults.firing(call.method, call.path)
+    name = "+".join(fault.action for fault in faults) or None
+    for fault in faults:
+        if fault.action == "latency":
+            await asyncio.sleep(fault.seconds)
+    last = faults[-1] if faults else None
+    if last is not None and last.action == "drop_before":
+        world.requests.add(call, at=world.clock.stamp(), status=None, fault=name)
+        return Dropped()
+    status = 500
+    try:
+        reply = await run_in_threadpool(_reply, world, call, faults)
+        status = reply.status
+    finally:
+        world.requests.add(call, at=world.clock.stamp(), status=status, fault=name)
+    return Dropped() if last is not None and last.action == "drop_after" else control.answer(reply)
+
+
+def _reply(world: World, call: Call, faults: Sequence[Fault]) -> Reply:
+    last = faults[-1] if faults else None
+    if last is None or last.action != "status":
+        return world.procore.handle(call)
+    body = last.body if last.body is not None else Refused(last.status, "The sandbox was asked to fail here").body()
+    return Reply(last.status, body, {**world.procore.limit_headers(), **last.headers})

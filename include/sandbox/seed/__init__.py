@@ -1,0 +1,64 @@
+"""The sandbox's seed: a mid-size general contractor in both systems, at any size, always the same for the same arguments.
+
+``load`` fills an empty Procore store and an empty ERP; ``planted`` says which problems are in it (docs/domain-rules.md 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import sqlalchemy as sa
+
+from include.sandbox.seed import procore
+from include.sandbox.seed.company import SEEDS, Company
+from include.sandbox.seed.erp import ErpRows
+from include.sandbox.seed.sizes import SIZES, size_of
+from include.sandbox.seed.tables import ANCHOR
+
+__all__ = ["ANCHOR", "HISTORIES", "SEEDS", "SIZES", "load", "planted"]
+
+HISTORIES = {
+    "linked": "the integration has run before: external ids in Procore, markers in the ERP",
+    "unlinked": "the same records on both sides, but no external id of ours and no marker",
+    "none": "master data in the ERP only; Procore has its first cost types and an empty standard list, nobody has documents",
+}
+
+
+def load(
+    store: procore.Store,
+    erp_engine: sa.Engine,
+    *,
+    seed: str = "planted",
+    size: str | Mapping[str, int] = "small",
+    history: str = "linked",
+    progress: Callable[[str], None] | None = None,
+) -> list[dict[str, str]]:
+    """Fill an empty store (``load(kind, rows)``) and an empty ERP with its schema in place; returns the planted problems.
+
+    ``size`` is one of ``SIZES`` or counts per entity (``{"vendors": 500}``). ``progress`` is told a sentence per kind of record.
+    Raises ValueError for an unknown seed, size or history, before anything is written.
+    """
+    if history not in HISTORIES:
+        raise ValueError(f"history {history!r} is unknown; choose one of {', '.join(HISTORIES)}")
+    company = Company(seed, size_of(size))
+    linked = history == "linked"
+    fill = procore.blank(store) if history == "none" else procore.ProcoreRows(company, linked=linked).write(store)
+    _report("Procore", fill, progress)
+    _report("ERP", ErpRows(company, linked=linked, documents=history != "none").write(erp_engine), progress)
+    return planted(seed, size, history)
+
+
+def planted(seed: str = "planted", size: str | Mapping[str, int] = "small", history: str = "linked") -> list[dict[str, str]]:
+    """The planted problems: entity, key (natural number), problem, rule, expected state.
+
+    Without links only the vendors' problems keep their meaning: every commitment waits for its parents. ``none`` has no problem.
+    """
+    found = Company(seed, size_of(size)).planted()
+    wanted = {"linked": ("vendors", "commitments"), "unlinked": ("vendors",), "none": ()}[history]
+    return [entry.as_dict() for entry in found if entry.entity in wanted]
+
+
+def _report(system: str, written: Iterator[tuple[str, int]], progress: Callable[[str], None] | None) -> None:
+    for kind, count in written:
+        if progress is not None:
+            progress(f"{system}: {count:,} {kind}")

@@ -1,0 +1,180 @@
+"""The company as plain values, before either system's writer turns them into its own rows.
+
+A record says where it lives: ``erp`` and ``procore`` are the sides that have it, ``linked`` that Procore carries our external id.
+Money is Decimal with two places, quantities and unit costs Decimal with at most four; times are aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A subcontractor or supplier. ``code`` is the ERP's; None: the ERP does not know the company."""
+
+    id: int
+    code: str | None
+    name: str
+    tax_id: str
+    trade: str
+    terms: str
+    address: str
+    city: str
+    state: str
+    zip: str
+    phone: str
+    updated_at: datetime
+    erp: bool = True
+    procore: bool = True
+    linked: bool = False
+    active: bool = True
+    hold: str = "none"
+    hold_reason: str | None = None
+    foreign_origin: str | None = None
+    """External id that another integration left on the Procore record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    id: int
+    company: str
+    code: str
+    name: str
+    linked: bool
+    address: str
+    city: str
+    state: str
+    zip: str
+    phone: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the ERP, and a project of Procore where ``linked``. ``index`` numbers the jobs and makes the Procore ids."""
+
+    index: int
+    id: int
+    number: str
+    company: str
+    name: str
+    customer: str
+    value: int
+    linked: bool
+    start: date
+    completion: date
+    retainage: Decimal
+    prefix: str
+    """Start of the job's commitment numbers."""
+    linked_extras: tuple[str, ...]
+    new_codes: tuple[str, ...]
+    updated_at: datetime
+    inactive: tuple[str, ...] = ()
+    procore_only: tuple[str, ...] = ()
+    sub_jobs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A cost code of a job (``types``: Procore codes of the assigned cost types). ``extra_types`` are assigned in Procore only."""
+
+    id: int
+    code: str
+    name: str
+    parent: str | None
+    types: str
+    updated_at: datetime
+    active: bool = True
+    erp: bool = True
+    procore: bool = True
+    linked: bool = True
+    extra_types: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a schedule of values. ``erp_amount``: the ERP's, where somebody changed Procore afterwards."""
+
+    position: int
+    code: str
+    type: str
+    text: str
+    amount: Decimal
+    quantity: Decimal | None = None
+    unit_cost: Decimal | None = None
+    unit: str | None = None
+    extended_type: str = "manual"
+    erp_amount: Decimal | None = None
+    erp: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A subcontract or purchase order in Procore; ``linked``: the ERP has the document too."""
+
+    id: int
+    number: str
+    kind: str
+    job: Job
+    vendor_id: int
+    vendor: str | None
+    title: str
+    status: str
+    retainage: Decimal
+    contract_date: date
+    created_at: datetime
+    updated_at: datetime
+    lines: tuple[Line, ...]
+    linked: bool
+    eligible: bool = True
+    executed: bool = True
+    unit_accounting: bool = False
+    currency: str = "USD"
+    approved_changes: Decimal = Decimal("0.00")
+
+    @property
+    def amount(self) -> Decimal:
+        """Sum of the schedule of values as Procore has it."""
+        return sum((line.amount for line in self.lines), Decimal("0.00"))
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A planted problem and the record beside it that must load."""
+
+    number: int
+    entity: str
+    key: str
+    problem: str
+    rule: str
+    expected: str
+    twin: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"entity": self.entity, "key": self.key, "problem": self.problem, "rule": self.rule, "expected": self.expected}
+
+
+def schedule(text: str) -> tuple[Line, ...]:
+    """Lines from rows ``code type amount text``; calculated ones end in ``| quantity unit cost`` (``manual``: not calculated)."""
+    found = []
+    for position, row in enumerate(filter(None, map(str.strip, text.splitlines())), start=1):
+        left, _, price = row.partition(" | ")
+        code, type, amount, words = left.split(maxsplit=3)
+        line = Line(position, code, type, words, Decimal(amount))
+        if price:
+            quantity, unit, unit_cost, *how = price.split()
+            line = replace(
+                line, quantity=Decimal(quantity), unit=unit, unit_cost=Decimal(unit_cost), extended_type=(*how, "calculated")[0]
+            )
+        found.append(line)
+    return tuple(found)
+
+
+def extended(quantity: Decimal, unit_cost: Decimal) -> Decimal:
+    """Quantity times unit cost, rounded half away from zero to the cent (docs/domain-rules.md 1.6)."""
+    return (quantity * unit_cost).quantize(CENT, ROUND_HALF_UP)

@@ -1,0 +1,101 @@
+"""The sandbox as a whole: both systems, their clock, what tests asked to go wrong, what was called."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from include.sandbox import seed as seeds
+from include.sandbox.clock import Clock
+from include.sandbox.erp import clerk, schema
+from include.sandbox.faults import Faults
+from include.sandbox.procore.service import Procore
+from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, COMPANY_ID, Settings
+from include.sandbox.procore.store import Store
+from include.sandbox.requestlog import RequestLog
+
+Size = str | Mapping[str, int]
+
+
+class World:
+    """Two systems in one directory of state files (the ERP may be elsewhere). Nothing is seeded until :meth:`reset`."""
+
+    def __init__(self, state: Path, erp_url: str | None = None) -> None:
+        state.mkdir(parents=True, exist_ok=True)
+        self.erp_url = erp_url or f"sqlite:///{(state / 'erp.sqlite').resolve()}"
+        self.store = Store(state / "procore.sqlite")
+        self.erp = schema.connect(self.erp_url)
+        schema.create(self.erp)
+        self.clock = Clock()
+        stored = self.store.offset()
+        if stored is not None:
+            self.clock.restore(stored)
+        self.clock.keep_in(self.store.keep_offset)
+        self.clock.keep_in(schema.clock_keeper(self.erp))
+        self.procore = Procore(self.store, self.clock, Settings().changed(self.store.meta("settings", {})))
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self._resetting = threading.Lock()
+
+    @property
+    def seeded(self) -> bool:
+        return self.store.meta("seed") is not None
+
+    def reset(
+        self, *, seed: str = "planted", size: Size = "small", history: str = "linked", settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """Both systems back to a seeded state, the clock to the anchor; faults and request log are emptied.
+
+        Raises ValueError for an unknown seed, size, history or setting; nothing is changed then.
+        """
+        if settings is not None and not isinstance(settings, Mapping):
+            raise ValueError("settings is an object")
+        chosen = Settings().changed(settings or {})
+        if not isinstance(size, (str, Mapping)) or not isinstance(seed, str):
+            raise ValueError("size is a name or counts per entity, seed a name")
+        if history not in seeds.HISTORIES:
+            raise ValueError(f"history {history!r} is none of {sorted(seeds.HISTORIES)}")
+        seeds.planted(seed, size, history)  # refuses an unknown seed or size while the present state is still there
+        with self._resetting, self.store.writing():
+            self.store.clear()
+            schema.create(self.erp, drop=True)
+            self.clock.set(seeds.ANCHOR)
+            planted = seeds.load(self.store, self.erp, seed=seed, size=size, history=history)
+            for name, value in (
+                ("seed", seed),
+                ("size", size),
+                ("history", history),
+                ("settings", settings or {}),
+                ("planted", planted),
+            ):
+                self.store.set_meta(name, value)
+            self.procore.configure(chosen)
+            self.faults.clear()
+            self.requests.clear()
+            self.clock.set(seeds.ANCHOR)
+
+    def info(self, base_url: str) -> dict[str, Any]:
+        return {
+            "base_url": base_url,
+            "login_url": base_url,
+            "company_id": COMPANY_ID,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "erp_url": self.erp_url,
+            "seed": self.store.meta("seed"),
+            "size": self.store.meta("size"),
+            "now": self.clock.stamp(),
+        }
+
+    def planted(self) -> list[dict[str, Any]]:
+        return list(self.store.meta("planted", []))
+
+    def clerk(self, action: Mapping[str, Any]) -> dict[str, Any]:
+        """What a clerk does in the ERP. Raises ``include.sandbox.erp.clerk.ClerkError``."""
+        return clerk.perform(self.erp, self.clock, dict(action))
+
+    def close(self) -> None:
+        self.store.close()
+        self.erp.dispose()

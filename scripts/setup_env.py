@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Create or repair the checkout's Python environment in ``.venv`` (standard library only; starts under any Python 3.7 or newer).
+
+Installs exactly ``requirements.lock`` and the project's own metadata (the Airflow provider entry point), with ``uv`` when it is
+on PATH, else with venv and pip, and compiles bytecode. Touches nothing outside the checkout but the installer's download cache.
+
+* ``.venv/.stamp`` holds a hash of the inputs of the last complete installation: equal means there is nothing to do.
+* ``.venv-incomplete`` exists while an installation is under way: found at the start, the environment is built anew.
+* Two simultaneous calls wait for each other.
+
+Environment: ``INSTALLER=pip`` or ``INSTALLER=uv`` forces one of the two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+STAMP = VENV / ".stamp"
+INCOMPLETE = ROOT / ".venv-incomplete"
+LOCK = ROOT / "requirements.lock"
+
+OLDEST = (3, 11)
+NEWEST = (3, 13)
+CANDIDATES = ("python3.12", "python3.13", "python3.11", "python3")
+
+
+def say(text: str) -> None:
+    print("[setup] " + text, file=sys.stderr, flush=True)
+
+
+def version_of(python: str) -> tuple[int, int] | None:
+    """(major, minor) of an interpreter, None when it does not run (a version manager's empty shim, a broken link)."""
+    code = "import sys; print(*sys.version_info[:2])"
+    try:
+        done = subprocess.run([python, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+        major, minor = done.stdout.split()
+        return int(major), int(minor)
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return None
+
+
+def supported(version: tuple[int, int] | None) -> bool:
+    return version is not None and OLDEST <= version <= NEWEST
+
+
+def choose_python(wanted: str | None) -> str:
+    """The interpreter to build on: the one asked for, else this one if the lock covers it, else the best one on PATH.
+
+    Ends the program with a message when there is none.
+    """
+    if wanted:
+        if supported(version_of(wanted)):
+            return wanted
+        sys.exit(f"{wanted} is not a Python from {dotted(OLDEST)} to {dotted(NEWEST)}.")
+    if supported(sys.version_info[:2]):
+        return sys.executable
+    for name in CANDIDATES:
+        if supported(version_of(name)):
+            return name
+    if sys.version_info[:2] > NEWEST:
+        say(f"Python {dotted(sys.version_info[:2])} is newer than the versions this project is tested with; trying it.")
+        return sys.executable
+    sys.exit(f"Python {dotted(OLDEST)} or newer is needed, and none was found on PATH. Name one: make PYTHON=/path/to/python3.12")
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version[:2])
+
+
+def fingerprint() -> str:
+    """Hash of everything an installation depends on. pyproject.toml is among it because it declares the entry point."""
+    digest = hashlib.sha256()
+    for path in (LOCK, ROOT / "pyproject.toml", Path(__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def complete(wanted: str | None) -> bool:
+    """Whether the environment is there, whole, up to date and on the interpreter asked for."""
+    if INCOMPLETE.exists() or not STAMP.is_file() or STAMP.read_text() != fingerprint():
+        return False
+    here = version_of(str(VENV_PYTHON))
+    return here is not None and (wanted is None or here == version_of(wanted))
+
+
+def reusable(wanted: str | None) -> bool:
+    """Whether the environment can be brought up to date in place; not after an interruption, since files may be missing."""
+    here = version_of(str(VENV_PYTHON))
+    return not INCOMPLETE.exists() and here is not None and here >= OLDEST and (wanted is None or here == version_of(wanted))
+
+
+def find_uv() -> str | None:
+    """Path of a uv that runs, None when pip is to be used."""
+    installer = os.environ.get("INSTALLER", "")
+    uv = None if installer == "pip" else shutil.which("uv")
+    if uv and subprocess.run([uv, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+        uv = None
+    if installer == "uv" and not uv:
+        sys.exit("INSTALLER=uv, but no working uv is on PATH.")
+    return uv
+
+
+def run(*command: str) -> None:
+    """Run an installer's command in the checkout; end the program with its exit code when it fails."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
+    done = subprocess.run(command, cwd=str(ROOT), env=environment)
+    if done.returncode != 0:
+        say("failed: " + " ".join(command))
+        sys.exit(done.returncode)
+
+
+def create(python: str, uv: str | None) -> None:
+    if VENV.is_symlink():
+        VENV.unlink()
+    elif VENV.exists():
+        shutil.rmtree(str(VENV))
+    if uv:
+        run(uv, "venv", "--quiet", "--no-project", "--python", shutil.which(python) or python, str(VENV))
+        return
+    # Debian splits ensurepip off into python3-venv; a pip outside can put one in as well.
+    has_ensurepip = subprocess.run([python, "-c", "import ensurepip"], stderr=subprocess.DEVNULL).returncode == 0
+    run(python, "-m", "venv", *([] if has_ensurepip else ["--without-pip"]), str(VENV))
+    if not has_ensurepip:
+        say("this Python has no ensurepip; taking pip from outside (else: install python3-venv, or uv)")
+        run(python, "-m", "pip", "--python", str(VENV_PYTHON), "install", "--quiet", "--disable-pip-version-check", "pip")
+
+
+def install(uv: str | None) -> None:
+    # uv compiles only when told to, pip always does; both do it whatever PYTHONDONTWRITEBYTECODE says, and every
+    # `airflow` command starts twice as fast for it. The build backend is in the lock, so the second step fetches nothing.
+    project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    if uv:
+        pip = [uv, "pip", "install", "--quiet", "--python", str(VENV_PYTHON)]
+        run(*pip, "--compile-bytecode", "--requirement", str(LOCK))
+        run(*pip, *project)
+        return
+    if subprocess.run([str(VENV_PYTHON), "-m", "pip", "--version"], stdout=subprocess.DEVNULL).returncode != 0:
+        run(str(VENV_PYTHON), "-m", "ensurepip")
+    pip = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    run(*pip, "--requirement", str(LOCK))
+    run(*pip, *project)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Create or repair .venv.")
+    parser.add_argument("--python", help="interpreter to build on; an environment of another version is replaced")
+    wanted = parser.parse_args().python
+
+    checkout = os.open(str(ROOT), os.O_RDONLY)
+    fcntl.flock(checkout, fcntl.LOCK_EX)  # released when this process ends, however it ends
+    if complete(wanted):
+        return
+    started = time.monotonic()
+    uv = find_uv()
+    fresh = not reusable(wanted)
+    python = choose_python(wanted) if fresh else str(VENV_PYTHON)
+    INCOMPLETE.touch()
+    say(f"{'creating' if fresh else 'updating'} .venv with {'uv' if uv else 'pip'} (a minute or several, once)")
+    if fresh:
+        create(python, uv)
+    install(uv)
+    STAMP.write_text(fingerprint())
+    INCOMPLETE.unlink()
+    version = version_of(str(VENV_PYTHON))
+    say(f".venv is ready: Python {dotted(version or ())}, {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
