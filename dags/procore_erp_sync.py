@@ -95,8 +95,9 @@ def entity_tasks(row: Entity, selected, parts, previous, loads: dict):
     """extract -> check -> load of one entity, in one part or in as many as the run has shards."""
 
     def make(operator, task_id: str, mapped: bool = row.project_scoped, **options):
-        partial = operator.partial(task_id=task_id, entity=row.name, **options)
-        return partial.expand(shard=parts) if mapped else operator(task_id=task_id, entity=row.name, **options)
+        if mapped:
+            return operator.partial(task_id=task_id, entity=row.name, **options).expand(shard=parts)
+        return operator(task_id=task_id, entity=row.name, **options)
 
     extract = make(EXTRACT[row.source], f"extract_{row.name}", pool=POOLS[row.source], trigger_rule=TriggerRule.ALL_DONE)
     if row.gate:

@@ -260,7 +260,8 @@ class ReportOperator(SyncOperator):
         self.loads = loads
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
-        from include.financials.report import RunFailed, build, keep, move_watermarks
+        from include.financials.exceptions import RunFailed
+        from include.financials.report import build, keep, move_watermarks
 
         states = self._states(context)
         loaded = [name for name, task_id in self.loads.items() if name in sync.run.entities and set(states.get(task_id, ())) == {"success"}]

@@ -51,7 +51,7 @@ def show(value: Any) -> str:
 def _text(raw: Any) -> str:
     if isinstance(raw, str):
         return raw
-    if isinstance(raw, bool) or isinstance(raw, float) or isinstance(raw, bytes):
+    if isinstance(raw, bool | float | bytes):
         raise Unfit(f"is {show(raw)} ({type(raw).__name__}), not text")
     if isinstance(raw, Decimal):
         if raw != raw.to_integral_value():
@@ -61,7 +61,7 @@ def _text(raw: Any) -> str:
 
 
 def _integer(raw: Any) -> int:
-    if isinstance(raw, bool) or isinstance(raw, float):
+    if isinstance(raw, bool | float):
         raise Unfit(f"is {show(raw)} ({type(raw).__name__}), not an integer")
     if isinstance(raw, int):
         return raw
@@ -108,7 +108,7 @@ def _minor_units(scale: int) -> Codec:
         numerator, denominator = _decimal(value).as_integer_ratio()
         if (numerator * limit) % denominator:
             raise Unfit(f"is {value}, the ERP keeps {scale} decimals; we do not round")
-        return numerator * limit // denominator
+        return int(numerator * limit // denominator)
 
     return Codec(decode, encode)
 
@@ -129,7 +129,7 @@ def _date(raw: Any) -> date:
 def _date_text(layout: str) -> Codec:
     def decode(raw: Any) -> date:
         try:
-            return datetime.strptime(_text(raw).strip(), layout).date()
+            return datetime.strptime(_text(raw).strip(), layout).date()  # noqa: DTZ007  (a date has no zone)
         except ValueError:
             raise Unfit(f"is {show(raw)}, not a date of the form {layout}") from None
 
@@ -144,7 +144,7 @@ def _moment(raw: Any, zone: ZoneInfo, layout: str | None = None) -> datetime:
             value = datetime.fromisoformat(raw.strip())
         except ValueError:
             try:
-                value = datetime.strptime(raw.strip(), _FRACTION.sub("%f", layout or ""))
+                value = datetime.strptime(raw.strip(), _FRACTION.sub("%f", layout or ""))  # noqa: DTZ007  (the zone is the column's)
             except ValueError:
                 raise Unfit(f"is {show(raw)}, not a time") from None
             if layout and layout.endswith("Z"):
@@ -223,7 +223,7 @@ TYPES: tuple[str, ...] = (*_PLAIN, *_BUILT)
 
 
 def codec(storage: Storage) -> Codec:
-    """The codec of a column. A ``map`` replaces the type; a ``write_map`` alone reads text as it is and translates writes only."""
+    """The codec of a column. A ``map`` replaces the type; a ``write_map`` alone reads text as it is, translating writes only."""
     if storage.map is not None or storage.write_map is not None:
         return _mapped(storage.map or {}, storage.write_map)
     return _PLAIN.get(storage.type) or _BUILT[storage.type](storage)

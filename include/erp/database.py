@@ -165,7 +165,7 @@ class Database:
 
     @contextmanager
     def reading(self, place: str) -> Iterator[sa.Connection]:
-        """A read-only transaction. Database errors leave as errors of this project; ``place`` is the mapping's ``file:line: key``."""
+        """A read-only transaction. Database errors leave as this project's; ``place`` is the mapping's ``file:line: key``."""
         self._exists()
         try:
             with self._reader.connect() as connection, connection.begin():
@@ -225,7 +225,7 @@ class Database:
         """``(columns) > (key)`` in the order of paging."""
         values = [self.bind(value) for value in key]
         if len(columns) == 1:
-            return columns[0] > values[0]
+            return sa.and_(columns[0] > values[0])
         if self.tuples:
             return sa.tuple_(*columns) > sa.tuple_(*(sa.bindparam(None, value, unique=True) for value in values))
         steps = [

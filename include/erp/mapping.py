@@ -344,7 +344,7 @@ class MappingSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the keys of a file stand. ``lines``: line (from 1) of every key and list element; ``lists``: which blocks are lists."""
+    """Where the keys of a file stand. ``lines``: line (from 1) of each key and element; ``lists``: which blocks are lists."""
 
     path: Path
     lines: dict[Loc, int]
@@ -587,7 +587,7 @@ class _Checks:
             )
         if "scale" in spec.model_fields_set and stored != "minor_units":
             yield (*loc, "scale"), "goes with type minor_units only"
-        adapter = TypeAdapter(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)  # type: ignore[arg-type]
         values = [((*loc, "constant"), spec.constant)] if spec.is_constant else []
         values += [((*loc, "map", key), value) for key, value in (spec.map or {}).items()]
         for place, value in values:

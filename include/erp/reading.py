@@ -286,9 +286,10 @@ class Reader:
         for row in rows:
             key = tuple(row[i] for i in self.key)
             if key == previous or None in key:
+                place, columns = self.mapping.at(*self.loc, "key_columns"), ", ".join(self.spec.key_columns)
                 raise ConfigurationError(
-                    f"{self.mapping.at(*self.loc, 'key_columns')}: the columns {', '.join(self.spec.key_columns)} do not tell the rows of"
-                    f" {self.name} apart ({', '.join(map(show, key))}). Name columns that are together unique and never NULL."
+                    f"{place}: the columns {columns} do not tell the rows of {self.name} apart ({', '.join(map(show, key))})."
+                    " Name columns that are together unique and never NULL."
                 )
             previous = key
         if len(rows) <= size:

@@ -20,7 +20,7 @@ from include.erp.codecs import FieldError, Storage, Unfit, codec
 from include.erp.database import Database, as_table, classify, named_columns, no_colons, sentence
 from include.erp.mapping import WRITES, Mapping, suggest
 from include.erp.reading import Reader, dump_key, load_key
-from include.erp.writing import Call, Encoder, Writer
+from include.erp.writing import Call, Writer
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
 from include.financials.models import Record, Side
 from include.financials.port import Action, Capability, Health, Invalid, Item, Outcome, Page, Step, Window
@@ -95,9 +95,10 @@ class SqlSystem:
         with self.database.reading(place) as connection:
             raw = connection.execute(no_colons(sql)).scalar()
         try:
-            return codec(Storage("timestamp", timezone=self.mapping.spec.timezone)).decode(raw)
+            moment: datetime = codec(Storage("timestamp", timezone=self.mapping.spec.timezone)).decode(raw)
         except Unfit as unfit:
             raise ConfigurationError(f"{place}: the ERP's clock {unfit}. Let the statement give one time.") from None
+        return moment
 
     # -- reading
 
@@ -152,6 +153,10 @@ class SqlSystem:
             return ()
         return (Step("erp", entity, STEPS[action], batch=spec.capabilities.batch, done=_DONE[action]),)
 
+    def wants(self, step: Step, item: Item) -> bool:
+        """Every step of a mapping writes something for every record it is given."""
+        return True
+
     def scope(self, step: Step, item: Item) -> str:
         """The ERP company: documents of one company share a transaction."""
         return item.company
@@ -163,7 +168,7 @@ class SqlSystem:
         return f"{self.origin_system}:{item.record.entity}:{item.procore_id}" if item.procore_id else None
 
     def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
-        """create: by marker. update: by key, there when the changed fields already read as they would after the write. void: by key."""
+        """create: by marker. update and void: by key, there when the record already reads as it would after the write."""
         action, reader = _ACTIONS[step.name], self._readers(step.entity)
         with self.database.reading(reader.place) as connection:
             found = self._stored(connection, reader, action, items)
@@ -190,7 +195,7 @@ class SqlSystem:
     # -- one call
 
     def _transaction(self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]]) -> dict[str, Outcome]:
-        """One transaction. Raises RetryLater, ConfigurationError (nothing applied), OutcomeUnknown (commit), _Lost (all undone)."""
+        """One transaction. Raises RetryLater, ConfigurationError (nothing done), OutcomeUnknown (commit), _Lost (all undone)."""
         reader, action = self._readers(writer.name), writer.action
         items = [item for item, _ in prepared]
         refused: dict[str, Outcome] = {}
@@ -237,7 +242,7 @@ class SqlSystem:
         return outcomes
 
     def _record(self, connection: sa.Connection, writer: Writer, item: Item, calls: Sequence[Call]) -> Outcome | None:
-        """One record in its savepoint; the answer is its refusal. Errors that are not the record's fault carry their ``place``."""
+        """One record in its savepoint; the answer is its refusal. Errors that are not its fault carry their ``place``."""
         savepoint = connection.begin_nested()
         place = writer.place(0)
         try:
@@ -321,7 +326,7 @@ class SqlSystem:
     def _equal(writer: Writer, name: str, item: Item, record: Record) -> bool:
         wanted, encoder = getattr(item.record, name), writer.encoders.get(name)
         try:
-            return getattr(record, name) == (encoder.stored(wanted) if isinstance(encoder, Encoder) else wanted)
+            return bool(getattr(record, name) == (encoder.stored(wanted) if encoder else wanted))
         except FieldError:
             return False
 
@@ -335,8 +340,8 @@ class SqlSystem:
             return _confirmed(item, stored) if action == "create" and stored is not None else refused
         if stored is None:
             raise ConfigurationError(
-                f"{reader.place}: {item.number} was written but cannot be read back there, so the batch was undone. `from` must show"
-                " what `write` has just written (a staging table joins it by UNION ALL)."
+                f"{reader.place}: {item.number} was written but cannot be read back there, so the batch was undone. `from` must"
+                " show what `write` has just written (a staging table joins it by UNION ALL)."
             )
         return _confirmed(item, stored)
 
@@ -371,7 +376,8 @@ class SqlSystem:
         label = "the SELECT" if " " in source else source
         for use, column in dict.fromkeys(uses):
             if column not in known and not (self.database.dialect not in ("postgresql", "sqlite") and column.lower() in known):
-                yield f"{self.mapping.at(*use)}: {label} has no column '{column}'{suggest(column, there).replace('Allowed:', 'It has:')}"
+                hint = suggest(column, there).replace("Allowed:", "It has:")
+                yield f"{self.mapping.at(*use)}: {label} has no column '{column}'{hint}"
 
     def _tables(self, source: str) -> str:
         if " " in source:
@@ -395,14 +401,17 @@ class SqlSystem:
             yield str(error)
             return
         if count:
-            yield f"{place}: {count} rows of {reader.name} have no value in a key column and would never be read. Choose columns that are never NULL."
+            yield (
+                f"{place}: {count} rows of {reader.name} have no value in a key column and would never be read."
+                " Choose columns that are never NULL."
+            )
 
     def _check_times(self, reader: Reader) -> Iterator[str]:
         changed = reader.spec.changed_since
         if changed and self.database.dialect == "sqlite" and changed.storage("timestamp").type != "timestamp_text":
             yield (
-                f"{self.mapping.at(*reader.loc, 'changed_since')}: SQLite keeps times as text, which compare rightly only in one layout."
-                " Write type: timestamp_text and its format."
+                f"{self.mapping.at(*reader.loc, 'changed_since')}: SQLite keeps times as text, which compare rightly only in one"
+                " layout. Write type: timestamp_text and its format."
             )
 
     def _check_writes(self, writer: Writer) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The write side of a mapping: the statements of one action, and canonical records turned into their parameters.
 
-Everything that can be refused before the database is asked is refused here, with the field's name; values only ever travel as bound
-parameters.
+Everything that can be refused before the database is asked is refused here, with the field's name; values only ever travel as
+bound parameters.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Writer:
     # -- statements of one record
 
     def prepare(self, item: Item) -> list[Call]:
-        """The record's statements with their values, in order. Raises FieldError for what the ERP could only refuse or distort."""
+        """The record's statements with their values, in order. Raises FieldError for what the ERP could but refuse or distort."""
         if self.action == "update":
             for name in item.changes:
                 if name not in self.updatable:
@@ -227,5 +227,5 @@ def _field_values(field: str, spec: FieldSpec, encoder: Encoder, get: Callable[.
     values: dict[str, Callable[..., Any]] = {field: lambda *where: encoder.whole(get(field, *where))}
     for name in field_parameters(field, spec)[1:]:
         column = name.removeprefix(f"{field}__")
-        values[name] = lambda *where, column=column: encoder.part(get(field, *where), column)  # type: ignore[misc]
+        values[name] = lambda *where, column=column: encoder.part(get(field, *where), column)
     return values

@@ -20,10 +20,10 @@ from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater, S
 from include.financials.figures import figures
 from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import Lease, Link, stamp
-from include.financials.models import Record
+from include.financials.models import Record, Side
 from include.financials.port import Action, Item, Outcome, Step, System, batches
 from include.financials.settings import Settings
-from include.financials.view import LinkIndex, Sync
+from include.financials.view import LinkIndex, References, Sync
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ class Job:
     revision: int
     link: Link | None
     failed: bool = False
+    read_back: bool = False
     procore_id: str | None = None
     erp_key: str | None = None
 
@@ -129,6 +130,7 @@ class _Load:
         for number, step in enumerate(steps, start=1):
             for level, group in self._levels(step, [job for job in jobs if not job.failed]):
                 self._step(step, group, level, last=number == len(steps))
+        self._read_back_missing([job for job in jobs if not job.failed and not job.read_back])
 
     def _steps(self, action: Action) -> tuple[Step, ...]:
         """A create or relink of a Procore-born document ends with its external ids in Procore."""
@@ -215,11 +217,15 @@ class _Load:
     # -- one step -------------------------------------------------------------------------------------------------------------
 
     def _step(self, step: Step, jobs: Sequence[Job], level: int, *, last: bool) -> None:
-        items = {}
+        items: dict[str, tuple[Item, Job]] = {}
+        idle: list[Job] = []
         references = {name: self.sync.fresh_links(name) for name in {*self.row.references.values(), self.row.name}}
         for job in jobs:
             item = self._item(step, job, references)
             if item is None:
+                continue
+            if not self.sync.systems[step.system].wants(step, item):
+                idle.append(job)
                 continue
             items[item.intent] = (item, job)
         journal = self.sync.ledger.intents(items)
@@ -241,8 +247,8 @@ class _Load:
                 self._call(step, scope, batch, {item.intent: items[item.intent][1] for item in batch}, level, last)
         if last:
             settled = [job for key, (_, job) in items.items() if journal.get(key, {}).get("status") == "confirmed" and not job.failed]
-            if settled:
-                self._finish(step, settled)
+            if settled or idle:
+                self._finish([*settled, *idle])
 
     def _due(self, entry: Mapping[str, Any] | None, job: Job) -> bool:
         """Not what is confirmed; and what was refused only once per run: its cause may have gone since, a refusal applied nothing."""
@@ -351,7 +357,7 @@ class _Load:
                 links.append(self._link(job, "active" if last else "pending"))
                 if last:
                     restated.append({**_key(job.row), "state": "linked", "done": True, "procore_id": job.procore_id, "erp_key": job.erp_key})
-                remembered += self._read_back(step, job, outcome.record)
+                remembered += self._read_back(step, job, outcome)
                 audit.append(self._audit(step, job))
             elif outcome.status == "rejected":
                 job.failed = True
@@ -361,8 +367,8 @@ class _Load:
             run_id=self.run_id, entity=self.row.name, links=links, outcomes=restated, remembered=remembered, audit=audit,
         )  # fmt: skip
 
-    def _finish(self, step: Step, jobs: Sequence[Job]) -> None:
-        """The last step had been confirmed by an earlier try: what followed from it is written now if it was not then."""
+    def _finish(self, jobs: Sequence[Job]) -> None:
+        """Nothing is left to send for these, in this try: what follows from that is written now."""
         rows = [{**_key(job.row), "state": "linked", "done": True, "procore_id": job.procore_id, "erp_key": job.erp_key} for job in jobs]
         self.sync.ledger.settled(
             self.lease, None, [], run_id=self.run_id, entity=self.row.name, links=[self._link(job, "active") for job in jobs], outcomes=rows
@@ -390,24 +396,53 @@ class _Load:
             scope=getattr(job.record, "project", None),
         )
 
-    def _read_back(self, step: Step, job: Job, record: Record | None) -> list[dict[str, Any]]:
+    def _read_back(self, step: Step, job: Job, outcome: Outcome) -> list[dict[str, Any]]:
         """What the system answered is what reconciliation will count, not what we meant to write."""
-        if record is None:
-            return []
         own_side = step.system == self.row.source
-        row: dict[str, Any] = {
+        if own_side:
+            if outcome.updated_at is None:
+                return []
+            moved = {"number": job.row["number"], "seen_updated_at": stamp(outcome.updated_at)}
+            return [{"entity": self.row.name, "company": job.row["company"], "side": step.system, "id": job.row["id"], **moved}]
+        if outcome.record is None:
+            return []
+        job.read_back = True
+        return [self._seen(job, step.system, outcome.record)]
+
+    def _seen(self, job: Job, side: Side, record: Record) -> dict[str, Any]:
+        return {
             "entity": self.row.name,
             "company": job.row["company"],
-            "side": step.system,
+            "side": side,
             "id": record.id,
             "number": job.row["number"],
             "origin_id": record.origin_id,
             "seen_updated_at": stamp(record.updated_at) if record.updated_at else None,
             "read_at": stamp(),
+            "figures": canonical_json(figures(record)),
         }
-        if not own_side:
-            row["figures"] = canonical_json(figures(record))
-        return [row]
+
+    def _read_back_missing(self, jobs: Sequence[Job]) -> None:
+        """Records whose write was answered without their contents (a code without its types) are read once more, by id."""
+        if not jobs:
+            return
+        scopes = self.sync.fresh_links("projects").by_erp if self.row.project_scoped else {}
+        own = {key: link.procore_id for (_, key), link in scopes.items()}
+        by_id = {}
+        for job in jobs:
+            project = getattr(job.record, "project", None)
+            place = own.get(project) if self.row.target == "procore" and project else project
+            ident = job.procore_id if self.row.target == "procore" else job.erp_key
+            if ident:
+                by_id[ident] = (place, job)
+        references = References(self.sync, self.row)
+        rows = []
+        for page in self.target.read_ids(self.row.name, [(place, ident) for ident, (place, _) in by_id.items()]):
+            for record in page.records:
+                if record.id in by_id:
+                    plain = references.translated(record) if self.row.target == "procore" else record
+                    rows.append(self._seen(by_id[record.id][1], self.row.target, plain))
+        self.sync.ledger.remember(rows)
 
     def _audit(self, step: Step, job: Job) -> dict[str, Any]:
         return {

@@ -46,5 +46,9 @@ class LeaseLost(SyncError):
     """Another task took over this entity's lease: stop without writing another row."""
 
 
+class RunFailed(SyncError):
+    """A task of the run failed, or the two sides do not reconcile; the message says which. The report has the rest."""
+
+
 class StageClosed(SyncError):
     """The data-quality gate stopped a stage: nothing of it is written until its cause is mended."""

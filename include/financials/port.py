@@ -101,6 +101,8 @@ class Outcome:
     message: str | None = None
     field: str | None = None
     locked: bool = False
+    updated_at: datetime | None = None
+    """The record's time of change after this write, where the answer tells: our own write must not look like somebody's change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,10 @@ class System(Protocol):
 
     def steps(self, entity: str, action: Action) -> tuple[Step, ...]:
         """The writes that ``action`` takes, in order; empty where there is none to make."""
+        ...
+
+    def wants(self, step: Step, item: Item) -> bool:
+        """Whether ``step`` has anything to write for this record; if not, it is left out and not journaled."""
         ...
 
     def scope(self, step: Step, item: Item) -> str:

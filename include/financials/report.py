@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import SyncError
 from include.financials.ledger import STOPPED, moment
 from include.financials.money import ZERO, text
 from include.financials.reconciliation import Reconciliation
@@ -103,6 +102,3 @@ def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
 def _text(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
-
-class RunFailed(SyncError):
-    """A task of the run failed; the message says which and what the others did."""

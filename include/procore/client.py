@@ -352,9 +352,7 @@ class ProcoreClient:
             log.debug("%s %s -> %s in %.2f s", request.method, redact(prepared.url or ""), status or "no answer", seconds)
             if self._on_call:
                 self._on_call(call.partition(" ")[0], call.partition(" ")[2], status, seconds)
-        moment = server_time(response.headers)
-        if moment:
-            self._server = (moment, self._clock())
+        self._see(server_time(response.headers))
         self.pace.observe(response.headers, hold=status != 429)
         return response, content
 
@@ -401,7 +399,7 @@ class ProcoreClient:
         """What the server asked for, plus a little so that workers come back one by one; else about 1, 2, 4 ... s."""
         error = state.outcome.exception() if state.outcome else None
         asked = error.seconds if isinstance(error, RetryLater) else None
-        if asked is not None:
+        if asked:
             return asked + self._jitter.uniform(0, min(1.0, 0.1 * asked))
         return float(2 ** (state.attempt_number - 1)) * self._jitter.uniform(0.5, 1.0)
 
@@ -414,6 +412,12 @@ class ProcoreClient:
         if self._server is None:
             raise ContractBroken("GET /rest/v1.0/me: the reply has no Date header, so Procore's time is not known")
         return cast(datetime, self.last_seen())
+
+    def _see(self, moment: datetime | None) -> None:
+        """Take note of a reply's date. It is cut to the second: what is known already may be nearer, and time must not run back."""
+        known = self.last_seen()
+        if moment and (known is None or not timedelta(0) < known - moment < timedelta(seconds=1)):
+            self._server = (moment, self._clock())
 
     def last_seen(self) -> datetime | None:
         """As :meth:`now`, but without a call: None when there was no dated reply yet."""

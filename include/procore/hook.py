@@ -18,8 +18,8 @@ class ProcoreHook(HttpHook):
     """Interact with Procore's REST API through an Airflow connection of type ``procore``.
 
     The connection: ``host`` is the API base URL (``https://api.procore.com``, ``http://127.0.0.1:8765``), ``login`` and
-    ``password`` are client id and secret of a developer managed service account; extra ``company_id`` (number or text) and ``login_url``
-    (optional, derived from the host).
+    ``password`` are client id and secret of a developer managed service account; extra ``company_id`` (number or text) and
+    ``login_url`` (optional, derived from the host).
 
     :param procore_conn_id: the Airflow connection.
     :param method: HTTP method of :meth:`run`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperatorLink, XCom
+from airflow.sdk import BaseOperatorLink
 
 from include.operators import EntityOperator
 
@@ -23,6 +23,8 @@ class ProcoreRecordLink(BaseOperatorLink):
     name = "Open in Procore"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        from airflow.sdk.execution_time.xcom import XCom
+
         return XCom.get_value(ti_key=ti_key, key=LINK_KEY) or ""
 
 

@@ -149,6 +149,14 @@ def _moment(value: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+def time_or_none(value: Any) -> datetime | None:
+    """A record's time in an answer, if it is one: an odd one costs a later re-read, not the outcome of a write."""
+    try:
+        return _moment(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def _kind(value: Any) -> str:
     return {bool: "true or false", int: "a number", Decimal: "a number", str: "text", list: "a list", dict: "an object"}.get(
         type(value), type(value).__name__

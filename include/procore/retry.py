@@ -21,6 +21,7 @@ from include.financials.exceptions import (
     OutcomeUnknown,
     Refused,
     RetryLater,
+    RunFailed,
     StageClosed,
 )
 
@@ -37,6 +38,7 @@ TABLE: tuple[Row, ...] = (
     Row(OutcomeUnknown, RetryAction.RETRY, "a write is without outcome; the next try looks it up before anything is sent again"),
     Row(LeaseLost, RetryAction.FAIL, "another task has taken over; this one must not write"),
     Row(StageClosed, RetryAction.FAIL, "the data-quality gate closed the stage; its cause is mended by a person"),
+    Row(RunFailed, RetryAction.FAIL, "the run is over; its report says what is open"),
     Row(NotPermitted, RetryAction.FAIL, "a right is missing; an administrator grants it"),
     Row(ConfigurationError, RetryAction.FAIL, "a setting, connection or credential is wrong"),
     Row(ContractBroken, RetryAction.FAIL, "a system broke its contract; the code needs a change"),

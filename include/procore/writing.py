@@ -15,7 +15,7 @@ from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refuse
 from include.financials.identity import parse_origin
 from include.financials.models import Record, Side
 from include.financials.port import Action, Capability, Invalid, Item, Outcome, Step
-from include.procore import payloads
+from include.procore import parse, payloads
 from include.procore.errors import parse_error
 from include.procore.exceptions import Locked
 from include.procore.lists import Lists, Raw, row_id
@@ -235,7 +235,9 @@ class Writer:
                 f"its parts (expected {self._delimiter!r})"
             )
             return _rejected(item, ident, message, "full_code")
-        return Outcome(item.intent, "confirmed", id=ident, record=self._record(step, entity))
+        return Outcome(
+            item.intent, "confirmed", id=ident, record=self._record(step, entity), updated_at=parse.time_or_none(entity.get("updated_at"))
+        )
 
     def _record(self, step: Step, row: Raw) -> Record | None:
         """The record of a raw row, where the row holds all of its content: not a contract's lines, not a code's types."""
@@ -349,7 +351,8 @@ class Writer:
             there = origin == item.origin_id
         if there:
             self._known[item.origin_id] = row
-            return Outcome(item.intent, "confirmed", id=row_id(row), record=self._record(step, row))
+            changed = parse.time_or_none(row.get("updated_at"))
+            return Outcome(item.intent, "confirmed", id=row_id(row), record=self._record(step, row), updated_at=changed)
         foreign = bool(origin) and origin != item.origin_id
         return Outcome(
             item.intent,

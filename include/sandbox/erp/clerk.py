@@ -98,7 +98,8 @@ def _group_of(vendor: str) -> Lookup:
     return Lookup(
         "vendor_group",
         f"SELECT vendor_group FROM vendors WHERE vendor = :{vendor}"
-        " AND (CAST(:company AS TEXT) IS NULL OR vendor_group = :company OR vendor_group IN (SELECT c.vendor_group FROM companies c WHERE c.company = :company))",
+        " AND (CAST(:company AS TEXT) IS NULL OR vendor_group = :company"
+        " OR vendor_group IN (SELECT c.vendor_group FROM companies c WHERE c.company = :company))",
         f"there is no vendor {{{vendor}}}",
         f"vendor {{{vendor}}} is in {{n}} vendor groups: give company or vendor_group",
     )

@@ -172,11 +172,13 @@ def _sqlite_table(table: str) -> Iterator[str]:
     for event in EVENTS:
         rules = _rules(table, event)
         columns = [c for c in business_columns(table) if any(c in rule.columns for rule, _ in rules)]
-        body = "".join(f"\n    SELECT RAISE(ABORT, {_quoted(r.message)}) WHERE {condition};" for r, condition in rules)
+        body = "".join(f"\n        WHEN {condition} THEN RAISE(ABORT, {_quoted(r.message)})" for r, condition in rules)
         of = f" OF {', '.join(columns)}" if event == UPDATE else ""
         yield f"DROP TRIGGER IF EXISTS {table}_rules_{event.lower()}"
         if rules:
-            yield SQLITE.sql(f"CREATE TRIGGER {table}_rules_{event.lower()} BEFORE {event}{of} ON {table} BEGIN{body}\nEND")
+            yield SQLITE.sql(
+                f"CREATE TRIGGER {table}_rules_{event.lower()} BEFORE {event}{of} ON {table} BEGIN\n    SELECT CASE{body}\n    END;\nEND"
+            )
     for event, of, when, body in _sqlite_stamps(table):
         yield f"DROP TRIGGER IF EXISTS {table}_stamp_{event.lower()}"
         yield SQLITE.sql(

@@ -59,6 +59,9 @@ def connect(url: str | sa.URL) -> sa.Engine:
 
 def create(engine: sa.Engine, *, drop: bool = False) -> None:
     """Creates what is missing and renews triggers and views; with ``drop`` the ledger starts empty and its clock at offset 0."""
+    if drop:
+        # A PostgreSQL session keeps the plans of triggers whose tables are gone and goes through them at every later DDL.
+        engine.dispose()
     with engine.begin() as connection:
         _begin_write(connection)
         if drop:

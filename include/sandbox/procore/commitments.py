@@ -49,10 +49,7 @@ UNITS = (
     "l",
 )
 
-COMMON_DAYS = (
-    "contract_date execution_date issued_on_date letter_of_intent_date returned_date signed_contract_received_date"
-    " approval_letter_date"
-)
+COMMON_DAYS = "contract_date execution_date issued_on_date letter_of_intent_date returned_date approval_letter_date"
 DAYS = {
     WORK_ORDERS: "contract_start_date contract_estimated_completion_date actual_completion_date",
     PURCHASE_ORDERS: "delivery_date",
@@ -70,6 +67,7 @@ def attributes(kind: str) -> tuple[Attribute, ...]:
         *plain("executed private", flag),
         Attribute("retainage_percent", decimal),
         *plain(f"{COMMON_DAYS} {DAYS[kind]}", day),
+        *plain("signed_contract_received_date" if kind == WORK_ORDERS else "", day),
         Attribute("invoice_contact_user_ids", ids, on="cu"),
     )
 
@@ -91,7 +89,7 @@ TOTALS = (
 COMPACT = (
     f"id number title status executed private vendor project origin_id origin_data origin_code created_at updated_at"
     f" deleted_at {TOTALS}"
-    " requisitions_are_enabled show_line_items_to_non_admins"
+    " requisitions_are_enabled show_line_items_to_non_admins signed_contract_received_date"
 )
 
 EMPTY = (
@@ -106,14 +104,14 @@ EMPTY = (
 
 def extended(kind: str) -> str:
     """Everything but the lists of a Show reply."""
-    more = "assignee billing_schedule_of_values_status" if kind == PURCHASE_ORDERS else "created_by_id"
+    more = "assignee billing_schedule_of_values_status" if kind == PURCHASE_ORDERS else ""
     own = f"{COMMON_DAYS} {DAYS[kind]} {TEXTS[kind]} {more}"
     return f"{COMPACT} accounting_method description retainage_percent currency_configuration {own}"
 
 
 def show_names(kind: str) -> str:
     listed = extended(kind).replace(" billing_schedule_of_values_status", "")
-    return f"{listed} line_items {' '.join(EMPTY)}"
+    return f"{listed} created_by_id line_items {' '.join(EMPTY)}"
 
 
 def details(kind: str, *, full: bool) -> Callable[[Context, Sequence[Record]], list[dict[str, Any]]]:

@@ -123,7 +123,7 @@ def prepare_vendor(context: Context, draft: Record, sent: Mapping[str, Any], exi
 # -- projects ----------------------------------------------------------------------------------------------------------
 
 PROJECT_TEXTS = (
-    "accounting_project_number address city country_code description designated_market_area phone priority"
+    "accounting_project_number address city country_code description designated_market_area phone"
     " project_number public_notes"
     " sector state_code store_number zip origin_data origin_id"
 )
@@ -147,7 +147,8 @@ PROJECT_ATTRIBUTES = (
     *plain("department_ids", ids),
     Attribute("estimated_value", decimal, "total_value"),
     Attribute("total_value", decimal),
-    Attribute("estimated_budget", decimal),
+    Attribute("estimated_budget", decimal, on="cs"),
+    Attribute("priority", choice("low", "medium", "high"), on="cs"),
     Attribute("flag", choice("Red", "Yellow", "Green")),
     Attribute("delivery_method", choice(*DELIVERY)),
     Attribute("work_scope", choice("new_construction", "renovation_alteration", "maintenance_service")),
@@ -186,7 +187,7 @@ PROJECT_SHOW = (
     " is_demo is_erp_integrated"
     " locale logo_id logo_url office owners_project_id parent_job parent_job_id persistent_message photo_id photo_url"
     " program project_bid_type"
-    " project_owner_type project_region project_type public_notes square_feet standard_cost_code_list_id template tz_name"
+    " project_owner_type project_region project_stage_id project_type public_notes square_feet standard_cost_code_list_id template tz_name"
     " warranty_end_date warranty_start_date"
 )
 

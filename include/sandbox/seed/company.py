@@ -281,12 +281,12 @@ class Company:
             found.setdefault(commitment.job.number, []).append(commitment)
         return found
 
-    def pick_vendor(self, trade: str, rnd: Random) -> int:
-        """The number of a linked, active vendor of a trade that takes new commitments."""
+    def pick_vendor(self, job: Job, trade: str, rnd: Random) -> int:
+        """The number of a linked vendor of a trade that takes new commitments; named jobs keep to the small company's."""
         index = TRADE_INDEX[trade]
         numbers = [n for n in (index, index + len(TRADES)) if n in LINKED_VENDORS and n != FULL_HOLD_VENDOR]
         rounds = self._more_linked // len(TRADES)
-        if rounds and self.size.whole:
+        if rounds and job.index >= len(NAMED_JOBS):
             first = GENERATED + (index - GENERATED) % len(TRADES)
             numbers.append(first + rnd.randrange(rounds) * len(TRADES))
         return rnd.choice(numbers)
@@ -346,5 +346,9 @@ _TWINS_TEXT = "two ERP vendors and one Procore vendor share a tax id"
 _GOOD_TWIN = names.vendor_code(NEW_VENDORS[0])
 _PLANTED_VENDORS = (
     Planted(21, "vendors", names.vendor_code(FOREIGN), _FOREIGN_TEXT, "R-01", "conflict", names.vendor_code(LINKED_VENDORS[-1])),
-    *(Planted(22, "vendors", names.vendor_code(n), _TWINS_TEXT, "V-02", "quarantined", _GOOD_TWIN) for n in TWINS),
+    # Every candidate of an ambiguity is quarantined; Procore's has no code and is known by its name.
+    *(
+        Planted(22, "vendors", key, _TWINS_TEXT, "V-02", "quarantined", _GOOD_TWIN)
+        for key in (*map(names.vendor_code, TWINS), names.vendor_name(TWIN_CANDIDATE))
+    ),
 )

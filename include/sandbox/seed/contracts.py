@@ -70,7 +70,7 @@ class Contracts:
         rnd = Random(f"{self.job.number} regular {self._regular}")
         scope = self._scopes[place]
         title = scope.title if turn == 0 else f"{scope.title}, {turn + 1}"
-        vendor, lines = self.company.pick_vendor(scope.trade, rnd), scope_lines(scope, self.job, rnd)
+        vendor, lines = self.company.pick_vendor(self.job, scope.trade, rnd), scope_lines(scope, self.job, rnd)
         return Draft(scope.kind, title, vendor, lines, unit_accounting=not scope.thousands)
 
     def _add_special(self, state: str) -> None:

@@ -81,7 +81,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A cost code of a job (``types``: Procore codes of the assigned cost types). ``extra_types`` are assigned in Procore only."""
+    """A cost code of a job. ``types``: assigned cost types, as Procore codes; ``extra_types``: those that Procore alone has."""
 
     id: int
     code: str

@@ -19,7 +19,7 @@ GROUP = "G1"
 CHANGE_ORDERS_IN_SCOPE = False
 """While no change order can be synced, Procore's contracts show no approved ones: both sides then state the original sum."""
 
-COMPANIES = (("01", "Corvale Buildings"), ("02", "Corvale Civil"))
+COMPANIES = (("01", "Harborstone Buildings"), ("02", "Harborstone Civil"))
 
 COST_TYPES = (
     # ERP number, ERP name, ERP category, Procore code, Procore name, Procore base type

@@ -1,4 +1,4 @@
-"""A small ledger in the sandbox's own schema, on SQLite and PostgreSQL, and the system that reads it through the shipped mapping."""
+"""A small ledger in the sandbox's own schema, on SQLite and PostgreSQL, and the system that reads it through the mapping."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
     mapping = load_mapping(write_mapping(tmp_path / "acme.yaml", GOOD))
     assert mapping.system == "acme"
     assert mapping.at("entities", "vendors", "fields", "name") == f"{tmp_path}/acme.yaml:13: entities.vendors.fields.name"
-    with pytest.raises(ConfigurationError, match="acme.yaml:4: entities: has no 'projects'"):
+    with pytest.raises(ConfigurationError, match=r"acme\.yaml:4: entities: has no 'projects'"):
         mapping.entity("projects")
 
 
@@ -274,7 +274,7 @@ def test_check_compares_with_the_database(tmp_path: Path, old: str, new: str, sa
     path = write_mapping(tmp_path / "acme.yaml", GOOD.replace(old, new, 1))
     system = SqlSystem(engine, load_mapping(path), origin_system="procore:1")
     if said is None:
-        with pytest.raises(ConfigurationError, match="acme.yaml:3: now: the database refuses"):
+        with pytest.raises(ConfigurationError, match=r"acme\.yaml:3: now: the database refuses"):
             system.check()
         return
     problems = [problem.replace(f"{path}:", "") for problem in system.check().problems]

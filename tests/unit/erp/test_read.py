@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from include.erp.mapping import load_mapping
 from include.erp.sql import SqlSystem
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import CostCode, Project, Record
+from include.financials.models import Commitment, CostCode, Project, Record
 from include.financials.port import Page, Window
 from include.sandbox.erp import schema
 from tests.unit.erp.conftest import write_mapping
@@ -28,6 +28,10 @@ def records(pages: Iterator[Page]) -> list[Any]:
         assert page.invalid == []
         found += page.records
     return found
+
+
+def documents(page: Page) -> list[Commitment]:
+    return [record for record in page.records if isinstance(record, Commitment)]
 
 
 def moment(text: str) -> datetime:
@@ -272,14 +276,15 @@ def other(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
     with system.database.engine.begin() as connection:
         connection.execute(
             sa.text(
-                "CREATE TABLE doc (co CHAR(4), no INTEGER, k TEXT, project TEXT, vendor TEXT, amount TEXT, retainage TEXT, day TEXT, done TEXT, changed TEXT)"
+                "CREATE TABLE doc (co CHAR(4), no INTEGER, k TEXT, project TEXT, vendor TEXT, amount TEXT, retainage TEXT,"
+                " day TEXT, done TEXT, changed TEXT)"
             )
         )
         connection.execute(
             sa.text("CREATE TABLE item (co CHAR(4), no INTEGER, pos INTEGER, code TEXT, amount BIGINT, price BIGINT)")
         )
         doc = sa.text("INSERT INTO doc VALUES (:co, :no, :k, :p, :v, :a, :r, :d, :e, :c)")
-        base = {
+        base: dict[str, Any] = {
             "co": "01",
             "k": "S",
             "p": "25-104",
@@ -291,7 +296,15 @@ def other(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
             "c": "2026-09-01 08:00:00",
         }
         connection.execute(doc, [base | {"no": 9}, base | {"no": 10, "a": "9999999999999999.99", "e": "", "v": "  "}])
-        bad = [{"k": "X"}, {"a": "1O"}, {"d": "20260931"}, {"p": None}, {"a": "0.001"}, {"c": "soon"}, {"a": "NaN"}]
+        bad: list[dict[str, Any]] = [
+            {"k": "X"},
+            {"a": "1O"},
+            {"d": "20260931"},
+            {"p": None},
+            {"a": "0.001"},
+            {"c": "soon"},
+            {"a": "NaN"},
+        ]
         connection.execute(doc, [base | {"no": 20 + n} | fault for n, fault in enumerate(bad)])
         connection.execute(doc, base | {"no": 30})
         lines = [(9, 2, -1), (9, 1, 1011), (10, 1, 999999999999999999), (30, 1, 5)]
@@ -305,7 +318,7 @@ def other(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
 
 def test_other_units_words_and_zones(other: SqlSystem) -> None:
     (page,) = other.read("commitments")
-    first, second, last = page.records
+    first, second, last = documents(page)
     assert (first.id, first.number, first.company, first.vendor, first.title) == ("01-9", "9", "01", "V-1", "12:30::x")
     assert (first.amount, first.retainage_percent, first.contract_date, first.executed) == (
         Decimal("10.10"),
@@ -396,7 +409,8 @@ def test_floats_are_no_money(erp_url: str, tmp_path: Path) -> None:
     with system.database.engine.begin() as connection:
         connection.execute(
             sa.text(
-                "CREATE TABLE doc AS SELECT '01' AS co, 1 AS no, 'S' AS k, 'P' AS project, 'V' AS vendor, CAST(10.1 AS DOUBLE PRECISION) AS amount,"
+                "CREATE TABLE doc AS SELECT '01' AS co, 1 AS no, 'S' AS k, 'P' AS project, 'V' AS vendor,"
+                " CAST(10.1 AS DOUBLE PRECISION) AS amount,"
                 " '0' AS retainage, '20260101' AS day, 'Y' AS done, '2026-01-01 00:00:00' AS changed"
             )
         )

@@ -31,7 +31,7 @@ def line(position: int, amount: str, **more: Any) -> CommitmentLine:
 
 def commitment(number: str, *lines: CommitmentLine, **more: Any) -> Commitment:
     lines = lines or (line(1, "1000.10"), line(2, "-0.10"))
-    values = {
+    values: dict[str, Any] = {
         "id": f"5000000{number[-3:]}",
         "kind": "subcontract",
         "project": "25-104",
@@ -402,7 +402,8 @@ def staged(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
             " FOREIGN KEY (job) REFERENCES known (job) DEFERRABLE INITIALLY DEFERRED)"
         )
         connection.exec_driver_sql(
-            f"CREATE TABLE batch_line (co TEXT, no TEXT, seq INTEGER, code TEXT NOT NULL, type TEXT, amount {money}, cents BIGINT, source TEXT, document {money})"
+            f"CREATE TABLE batch_line (co TEXT, no TEXT, seq INTEGER, code TEXT NOT NULL, type TEXT, amount {money},"
+            f" cents BIGINT, source TEXT, document {money})"
         )
     yield system
     system.close()
@@ -473,7 +474,8 @@ def test_a_trigger_that_rolls_everything_back_costs_its_record_only(staged: SqlS
         pytest.skip("RAISE(ROLLBACK) is SQLite's")
     with staged.database.engine.begin() as connection:
         connection.exec_driver_sql(
-            "CREATE TRIGGER t BEFORE INSERT ON batch_header WHEN NEW.no = 'A2' BEGIN SELECT RAISE(ROLLBACK, 'NO_A2: not this one'); END"
+            "CREATE TRIGGER t BEFORE INSERT ON batch_header WHEN NEW.no = 'A2'"
+            " BEGIN SELECT RAISE(ROLLBACK, 'NO_A2: not this one'); END"
         )
     outcomes = post(staged, commitment("A1"), commitment("A2"), commitment("A3"))
     assert [o.status for o in outcomes] == ["confirmed", "rejected", "confirmed"]

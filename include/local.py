@@ -1,0 +1,230 @@
+"""Airflow and the sandbox on this machine: their environment, their processes, ``make up``.
+
+Everything that runs listens on 127.0.0.1 on a free port, keeps its files under ``var/``, and is stopped by process group - also after
+Ctrl-C, a failure or a TERM from make.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import requests
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+VAR = ROOT / "var"
+STOP_SECONDS = 20
+
+
+class LocalError(RuntimeError):
+    """A process did not come up or failed; the message says where its log is."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path) -> dict[str, str]:
+    """What Airflow needs to run the project's DAG against a running sandbox; nothing of it is written outside ``home``."""
+    connections = {
+        "PROCORE_DEFAULT": {
+            "conn_type": "procore",
+            "host": info["base_url"],
+            "login": info["client_id"],
+            "password": info["client_secret"],
+            "extra": {"company_id": info["company_id"], "login_url": info["login_url"]},
+        },
+        "ERP_DEFAULT": {"conn_type": "generic", "extra": {"url": info["erp_url"], "mapping": "sandbox_erp"}},
+        "SYNC_LEDGER": {"conn_type": "generic", "extra": {"url": f"sqlite:///{ledger}", "staging": f"file://{staging}"}},
+    }
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW_", "PYTHONDONTWRITEBYTECODE"))},
+        **{f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()},
+        "AIRFLOW_HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        "GX_ANALYTICS_ENABLED": "false",
+    }
+
+
+@contextmanager
+def process(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, stdout: int | IO[str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A process in a group of its own; on the way out the whole group gets TERM and, if it stays, KILL."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as sink:
+        child = subprocess.Popen(  # noqa: S603 - our own commands
+            list(command), stdout=stdout or sink, stderr=sink, env=dict(env) if env else None, cwd=ROOT, start_new_session=True, text=True
+        )  # fmt: skip
+        try:
+            yield child
+        finally:
+            stop(child)
+
+
+def stop(child: subprocess.Popen[str]) -> None:
+    for sign, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(child.pid, sign)
+        except ProcessLookupError:
+            break
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            child.poll()
+            try:
+                os.killpg(child.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)
+
+
+@contextmanager
+def sandbox(state: Path, *, keep: bool = False, seed: str = "planted", size: str = "small", port: int = 0) -> Iterator[dict[str, Any]]:
+    """A running sandbox of both systems; yields its ``/_sandbox/info``."""
+    command = [sys.executable, "-m", "include.sandbox", "--port", str(port), "--state", str(state), "--seed", seed, "--size", size]
+    log = state / "sandbox.log"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with process(command + (["--keep"] if keep else []), log, env=env, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        if not line:
+            raise LocalError(f"the sandbox did not start; see {log}")
+        yield json.loads(line)
+
+
+@contextmanager
+def running_or_new(url: str | None, state: Path, *, keep: bool, seed: str, size: str) -> Iterator[dict[str, Any]]:
+    """The sandbox that runs at ``url`` (SANDBOX_URL), put back to its seed unless kept; without ``url`` one of our own."""
+    if url is None:
+        with sandbox(state, keep=keep, seed=seed, size=size) as info:
+            yield info
+        return
+    control = f"{url.rstrip('/')}/_sandbox"
+    if not keep:
+        requests.post(f"{control}/reset", json={"seed": seed, "size": size}, timeout=600).raise_for_status()
+    yield requests.get(f"{control}/info", timeout=30).json()
+
+
+def interruptible() -> None:
+    """TERM (from make, a container or a CI runner) ends us like Ctrl-C, so that the ``finally`` blocks stop the servers."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def airflow(arguments: Sequence[str], env: Mapping[str, str], log: Path) -> int:
+    """Run one Airflow command, its output in ``log``; returns its exit code."""
+    with process([sys.executable, "-m", "airflow", *arguments], log, env=env) as child:
+        return child.wait()
+
+
+def import_pools(env: Mapping[str, str], home: Path, log: Path) -> None:
+    """The pools of airflow_settings.yaml: one place says how many tasks may call a system at the same time."""
+    pools = yaml.safe_load((ROOT / "airflow_settings.yaml").read_text(encoding="utf-8"))["airflow"]["pools"]
+    path = home / "pools.json"
+    rows = {row["pool_name"]: {"slots": row["pool_slot"], "description": row["pool_description"], "include_deferred": False} for row in pools}
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    if airflow(["pools", "import", str(path)], env, log) != 0:
+        raise LocalError(f"the pools could not be imported; see {log}")
+
+
+def up() -> int:
+    """Airflow (UI, scheduler, triggerer) with the sandbox, until stopped."""
+    interruptible()
+    home = VAR / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "up.log"
+    port = int(os.environ.get("AIRFLOW_PORT") or free_port())
+    state = VAR / "sandbox"
+    keep = os.environ.get("KEEP") == "1" and (state / "procore.sqlite").exists()
+    with sandbox(state, keep=keep, seed=os.environ.get("SEED") or "planted", size=os.environ.get("SIZE") or "small") as info:
+        password = os.environ.get("AIRFLOW_PASSWORD") or secrets.token_urlsafe(9)
+        env = environment(home, info, VAR / "ledger.sqlite", VAR / "staging") | standalone_settings(home, port, password)
+        if not keep:
+            for path in VAR.glob("ledger.sqlite*"):
+                path.unlink()
+        print("Starting Airflow (the first start makes its database, about a minute) ...", flush=True)
+        if airflow(["db", "migrate"], env, log) != 0:
+            raise LocalError(f"Airflow's database could not be made; see {log}")
+        import_pools(env, home, log)
+        with process([sys.executable, "-m", "airflow", "standalone"], log, env=env) as child:
+            wait_until_healthy(f"http://127.0.0.1:{port}", child, log)
+            print(f"Airflow:  http://127.0.0.1:{port}  (login admin / {password})\nSandbox:  {info['base_url']}\nLog:      {log}\nCtrl-C stops both.", flush=True)
+            child.wait()
+    return 0
+
+
+def standalone_settings(home: Path, port: int, password: str) -> dict[str, str]:
+    """Settings of a local Airflow: loopback only, one known login, secrets of its own."""
+    users = home / "simple_auth_manager_passwords.json.generated"
+    users.write_text(json.dumps({"admin": password}), encoding="utf-8")
+    users.chmod(0o600)
+    return {
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+    }
+
+
+def wait_until_healthy(url: str, child: subprocess.Popen[str], log: Path, seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise LocalError(f"Airflow ended before it was ready; see {log}")
+        try:
+            health = requests.get(f"{url}/api/v2/monitor/health", timeout=5).json()
+            if all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")):
+                return
+        except (requests.RequestException, ValueError, KeyError):
+            pass  # not listening yet
+        time.sleep(0.5)
+    raise LocalError(f"Airflow was not ready after {seconds:.0f} seconds; see {log}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    if list(arguments) != ["up"]:
+        print("usage: python -m include.local up", file=sys.stderr)
+        return 2
+    try:
+        return up()
+    except KeyboardInterrupt:
+        print("stopped")
+        return 0
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,464 @@
+"""The client against a real server: tokens, headers, limits, repetition, and replies that no server should send."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
+from include.procore.client import ProcoreClient, clean_url, login_url_for, redact
+from include.procore.exceptions import Conflict
+from tests.unit.procore.fake import NOW, Answer, Call, Clock, FakeProcore
+
+Make = Callable[..., ProcoreClient]
+THINGS = "/rest/v1.0/things"
+
+
+def test_a_call_carries_token_and_company_and_keeps_numbers_exact(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer(b'{"id": 90071992547409931, "total": 0.10, "odd": NaN}'))
+    reply = client.get(THINGS, {"view": "extended", "left_out": None})
+    assert reply.data["id"] == 90071992547409931
+    assert reply.data["total"] == Decimal("0.10")
+    assert reply.data["odd"].is_nan()
+    call = fake.asked(THINGS)[0]
+    assert call.headers["authorization"] == "Bearer token-1"
+    assert call.headers["procore-company-id"] == "8089"
+    assert call.query == [("view", "extended")]
+
+
+def test_connections_are_kept_alive(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer([]))
+    for _ in range(3):
+        client.get(THINGS)
+    assert len({call.peer for call in fake.calls}) == 1
+
+
+# ---------------------------------------------------------------------- tokens
+
+
+def test_one_token_serves_all_clients_of_a_process(fake: FakeProcore, make_client: Make) -> None:
+    fake.script(THINGS, Answer([]))
+    for _ in range(3):
+        make_client(client_id="shared").get(THINGS)
+    assert len(fake.tokens) == 1
+
+
+def test_a_wrong_secret_is_found_out_although_a_token_is_at_hand(fake: FakeProcore, make_client: Make) -> None:
+    fake.script(THINGS, Answer([]))
+    make_client(client_id="same").get(THINGS)
+    with pytest.raises(ConfigurationError, match="refused the client credentials") as caught:
+        make_client(client_id="same", client_secret="wrong-secret").get(THINGS)
+    assert "wrong-secret" not in str(caught.value)
+
+
+def test_a_token_is_renewed_before_its_end(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
+    fake.script(THINGS, Answer([]))
+    client.get(THINGS)
+    clock.now += 5400 - 301
+    client.get(THINGS)
+    assert len(fake.tokens) == 1
+    clock.now += 2
+    client.get(THINGS)
+    assert len(fake.tokens) == 2
+    assert not [call for call in fake.asked(THINGS) if call.headers["authorization"] == "Bearer token-0"]
+
+
+def test_a_short_lived_token_is_not_fetched_for_every_call(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.expires_in = 60
+    fake.script(THINGS, Answer([]))
+    for _ in range(5):
+        client.get(THINGS)
+    assert len(fake.tokens) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_a_401_renews_once_and_repeats_once(fake: FakeProcore, client: ProcoreClient, method: str) -> None:
+    fake.script(THINGS, Answer([]), method=method)
+    client.request(method, THINGS)
+    fake.valid.clear()
+    client.request(method, THINGS)
+    assert [call.headers["authorization"] for call in fake.asked(THINGS)] == [
+        "Bearer token-1",
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+
+
+def test_the_second_401_is_a_matter_of_configuration(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer({"message": "The access token is invalid"}, 401))
+    with pytest.raises(ConfigurationError, match="check client id"):
+        client.get(THINGS)
+    assert len(fake.asked(THINGS)) == 2
+    assert len(fake.tokens) == 2
+
+
+def test_threads_that_meet_a_401_together_renew_once(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer([]))
+    client.get(THINGS)
+    fake.valid.clear()
+    gate = threading.Barrier(4)
+
+    @fake.route(THINGS)
+    def slow(call: Call) -> Answer:
+        return Answer([])
+
+    answer = fake.answer
+
+    def meet(call: Call) -> Answer:
+        if call.headers.get("authorization") == "Bearer token-1":
+            gate.wait(timeout=10)
+        return answer(call)
+
+    fake.answer = meet  # type: ignore[method-assign]
+    with ThreadPoolExecutor(4) as pool:
+        assert [reply.data for reply in pool.map(lambda _: client.get(THINGS), range(4))] == [[], [], [], []]
+    assert len(fake.tokens) == 2
+    assert client.calls == 9
+
+
+def test_no_token_from_an_overloaded_login_host(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
+    fake.script("/oauth/token", Answer({"error": "busy"}, 503, {"Retry-After": "200"}), method="POST")
+    with pytest.raises(RetryLater, match="no token yet") as caught:
+        client.get(THINGS)
+    assert caught.value.seconds == 200
+    assert not clock.slept
+
+
+@pytest.mark.parametrize("body", [b"<html>login</html>", {"token": "x"}, {"access_token": ""}, ["x"]])
+def test_a_login_host_that_is_none(fake: FakeProcore, client: ProcoreClient, body: Any) -> None:
+    fake.script("/oauth/token", Answer(body), method="POST")
+    with pytest.raises(ContractBroken, match="is the login URL right"):
+        client.get(THINGS)
+
+
+# ---------------------------------------------------------------------- limits
+
+
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        ({"Retry-After": "8"}, 8, 9),
+        ({"Retry-After": "8", "X-Rate-Limit-Reset": str(NOW + 30), "X-Rate-Limit-Remaining": "0"}, 8, 9),
+        ({"X-Rate-Limit-Reset": str(NOW + 20)}, 20, 21),
+        ({"Retry-After": formatdate(NOW + 10, usegmt=True)}, 10, 11),
+        ({}, 0.5, 1),
+        ({"Retry-After": "soon", "X-Rate-Limit-Reset": "later"}, 0.5, 1),
+    ],
+    ids=["retry-after", "retry-after wins", "reset", "retry-after as a date", "none", "unreadable"],
+)
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_a_429_waits_as_long_as_it_says(
+    fake: FakeProcore, client: ProcoreClient, clock: Clock, headers: dict[str, str], least: float, most: float, method: str
+) -> None:
+    fake.script(THINGS, Answer({"message": "limit"}, 429, headers), Answer({"ok": True}), method=method)
+    assert client.request(method, THINGS).data == {"ok": True}
+    assert len(fake.asked(THINGS)) == 2
+    assert len(clock.slept) == 1
+    assert least <= clock.slept[0] <= most
+
+
+def test_a_long_wait_is_left_to_the_caller(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
+    fake.script(THINGS, Answer({"message": "limit"}, 429, {"Retry-After": "1800"}))
+    with pytest.raises(RetryLater) as caught:
+        client.get(THINGS)
+    assert caught.value.seconds == 1800
+    assert not clock.slept
+    with pytest.raises(RetryLater, match="not sent"):
+        client.get(THINGS)
+    assert len(fake.asked(THINGS)) == 1, "nothing more is sent while the limit lasts"
+
+
+def test_the_waits_of_one_call_are_limited_together(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
+    fake.script(THINGS, Answer({"message": "limit"}, 429, {"Retry-After": "25"}))
+    with pytest.raises(RetryLater):
+        client.get(THINGS)
+    assert sum(clock.slept) <= 60
+    assert len(fake.asked(THINGS)) == len(clock.slept) + 1 == 3
+
+
+def test_with_nothing_left_the_next_call_waits_for_the_reset(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
+    gone = {"X-Rate-Limit-Limit": "25", "X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": str(NOW + 9)}
+    fake.script(THINGS, Answer([], headers=gone), Answer([]))
+    client.get(THINGS)
+    assert not clock.slept
+    assert (client.pace.limit, client.pace.remaining) == (25, 0)
+    client.get(THINGS)
+    assert len(clock.slept) == 1
+    assert 9 <= clock.slept[0] <= 10
+
+
+def test_clients_of_one_account_and_company_share_their_budget(make_client: Make) -> None:
+    first, second, other = (make_client(client_id=name, pace=None) for name in ("a", "a", "b"))
+    assert first.pace is second.pace
+    assert first.pace is not other.pace
+
+
+# ---------------------------------------------------------------------- repetition
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Answer({"message": "x"}, 500),
+        Answer(b"<html>", 502),
+        Answer(None, 503),
+        Answer(None, 408),
+        Answer(drop=True),
+        Answer([1], cut=True),
+    ],
+    ids=["500", "502", "503", "408", "dropped", "cut"],
+)
+def test_a_read_is_repeated_after_passing_trouble(
+    fake: FakeProcore, client: ProcoreClient, clock: Clock, trouble: Answer
+) -> None:
+    fake.script(THINGS, trouble, trouble, Answer([{"id": 1}]))
+    assert client.get(THINGS).data == [{"id": 1}]
+    assert len(fake.asked(THINGS)) == 3
+    assert len(clock.slept) == 2
+    assert clock.slept[0] < clock.slept[1] * 2.5
+
+
+def test_a_read_is_not_repeated_for_ever(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
+    fake.script(THINGS, Answer(None, 500))
+    with pytest.raises(RetryLater, match="answered 500"):
+        client.get(THINGS)
+    assert len(fake.asked(THINGS)) == 6
+    assert sum(clock.slept) <= 60
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Answer({"message": "x"}, 500),
+        Answer(b"", 502),
+        Answer(None, 503),
+        Answer(None, 408),
+        Answer(drop=True),
+        Answer([1], cut=True),
+    ],
+    ids=["500", "502", "503", "408", "dropped", "cut"],
+)
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_a_write_without_outcome_is_sent_once(
+    fake: FakeProcore, client: ProcoreClient, clock: Clock, trouble: Answer, method: str
+) -> None:
+    fake.script(THINGS, trouble, method=method)
+    with pytest.raises(OutcomeUnknown, match=f"{method} {THINGS}"):
+        client.request(method, THINGS, body={"a": 1})
+    assert len(fake.asked(THINGS)) == 1
+    assert not clock.slept
+
+
+def test_a_write_that_was_turned_away_is_repeated(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer(None, 503, {"Retry-After": "2"}), Answer({"ok": 1}), method="PATCH")
+    assert client.patch(THINGS, {"a": 1}).data == {"ok": 1}
+    assert [call.json for call in fake.asked(THINGS)] == [{"a": 1}, {"a": 1}]
+
+
+def test_a_conflict_is_left_to_the_caller(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
+    fake.script(THINGS, Answer({"message": "busy"}, 409), method="PATCH")
+    with pytest.raises(Conflict):
+        client.patch(THINGS, {})
+    assert len(fake.asked(THINGS)) == 1
+    assert not clock.slept
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_a_refused_connection_sent_nothing(make_client: Make, clock: Clock, method: str, fake: FakeProcore) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: every connection is refused
+        client = make_client(base_url=f"http://127.0.0.1:{taken.getsockname()[1]}", login_url=fake.url)
+        with pytest.raises(RetryLater, match="not sent: the host cannot be reached"):
+            client.request(method, THINGS, body=None if method == "GET" else {})
+    assert len(clock.slept) == 5
+
+
+def test_an_unknown_host_sent_nothing(make_client: Make, fake: FakeProcore) -> None:
+    client = make_client(base_url="http://nowhere.invalid", login_url=fake.url)
+    with pytest.raises(RetryLater, match="cannot be reached"):
+        client.patch(THINGS, {})
+
+
+def test_a_silent_server_is_not_waited_for(fake: FakeProcore, make_client: Make) -> None:
+    done = threading.Event()
+
+    @fake.route(THINGS, "PATCH")
+    def silent(call: Call) -> Answer:
+        done.wait(10)
+        return Answer({})
+
+    try:
+        with pytest.raises(OutcomeUnknown, match="without an answer"):
+            make_client(read_timeout=0.2).patch(THINGS, {})
+    finally:
+        done.set()
+    assert len(fake.asked(THINGS)) == 1
+
+
+def test_a_refusal_is_not_repeated(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer({"errors": {"name": ["is taken"]}}, 422), method="POST")
+    with pytest.raises(Refused, match="name: is taken") as caught:
+        client.post(THINGS, {"name": "x"})
+    assert caught.value.field == "name"
+    assert len(fake.asked(THINGS)) == 1
+
+
+# ---------------------------------------------------------------------- replies that cannot be used
+
+
+UNUSABLE = [
+    (b'[{"name": "caf\xe9"}]', "not UTF-8"),
+    (b"<html>maintenance</html>", "not JSON"),
+    (b"[" * 200_000, "not JSON"),
+    (b'["' + b"x" * 3_000_000, "3,000,002 bytes is not JSON"),
+    (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
+]
+
+
+@pytest.mark.parametrize(("body", "why"), UNUSABLE, ids=["latin-1", "html", "deep", "3 MB", "a number of 5,000 digits"])
+def test_an_unusable_reply_names_its_call(fake: FakeProcore, client: ProcoreClient, body: bytes, why: str) -> None:
+    fake.script(THINGS, Answer(body))
+    with pytest.raises(ContractBroken, match=f"GET {THINGS}.*{why}") as caught:
+        client.get(THINGS)
+    assert len(str(caught.value)) < 300
+    assert len(fake.asked(THINGS)) == 1
+
+
+@pytest.mark.parametrize(("body", "why"), UNUSABLE[:2], ids=["latin-1", "html"])
+def test_an_unusable_answer_to_a_write_leaves_its_outcome_open(
+    fake: FakeProcore, client: ProcoreClient, body: bytes, why: str
+) -> None:
+    fake.script(THINGS, Answer(body), method="PATCH")
+    with pytest.raises(OutcomeUnknown, match=why):
+        client.patch(THINGS, {})
+
+
+def test_a_reply_beyond_the_limit_is_not_read_to_its_end(fake: FakeProcore, make_client: Make) -> None:
+    fake.script(THINGS, Answer(b'["' + b"x" * 3_000_000 + b'"]'))
+    with pytest.raises(ContractBroken, match="longer than 1,000,000 bytes"):
+        make_client(max_reply=1_000_000).get(THINGS)
+
+
+def test_a_huge_error_page_gives_a_short_message(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer(b"<p>sorry</p>" * 300_000, 400))
+    with pytest.raises(Refused, match="sorry") as caught:
+        client.get(THINGS)
+    assert len(str(caught.value)) < 800
+
+
+def test_a_redirect_is_not_followed(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer(None, 302, {"Location": "https://evil.example/steal"}))
+    with pytest.raises(ConfigurationError, match=r"points to evil\.example"):
+        client.get(THINGS)
+    assert len(fake.calls) == 2
+
+
+def test_the_token_is_sent_to_the_api_host_only(fake: FakeProcore, client: ProcoreClient) -> None:
+    with pytest.raises(ContractBroken, match="the token is not sent there"):
+        client.get("https://evil.example/rest/v1.0/things")
+    with pytest.raises(ContractBroken, match="the token is not sent there"):
+        client.get(fake.url + ".evil.example/rest")
+    assert not fake.calls
+
+
+@pytest.mark.parametrize("body", [{"id": 1}, "text", None, 5])
+def test_a_list_that_is_none(fake: FakeProcore, client: ProcoreClient, body: Any) -> None:
+    fake.script(THINGS, Answer(body))
+    with pytest.raises(ContractBroken, match=f"GET {THINGS} answered .* where a list belongs"):
+        list(client.pages(THINGS))
+
+
+def test_the_envelope_of_v2(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer({"data": [{"id": "1"}]}))
+    assert client.get(THINGS).rows == [{"id": "1"}]
+
+
+# ---------------------------------------------------------------------- time, counting, logging
+
+
+def test_time_is_the_servers(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
+    fake.script("/rest/v1.0/me", Answer({"id": 1}))
+    assert client.now() == datetime.fromtimestamp(NOW, UTC)
+    clock.now += 90
+    assert client.now() == datetime.fromtimestamp(NOW + 90, UTC)
+    assert client.calls == 1
+
+
+def test_calls_and_writes_are_counted_and_reported(fake: FakeProcore, make_client: Make) -> None:
+    seen: list[tuple[str, str, int]] = []
+    client = make_client(on_call=lambda method, path, status, seconds: seen.append((method, path, status)))
+    fake.script(THINGS, Answer(None, 500), Answer([]))
+    fake.script(THINGS, Answer(drop=True), method="PATCH")
+    client.get(THINGS, {"filters[search]": "Smith"})
+    with pytest.raises(OutcomeUnknown):
+        client.patch(THINGS, {})
+    assert (client.calls, client.writes) == (3, 1)
+    assert seen == [("GET", THINGS, 500), ("GET", THINGS, 200), ("PATCH", THINGS, 0)]
+
+
+def test_no_secret_and_no_content_in_the_log(fake: FakeProcore, client: ProcoreClient, caplog: pytest.LogCaptureFixture) -> None:
+    fake.script(THINGS, Answer({"tax_id": "12-3456789"}), method="PATCH")
+    with caplog.at_level(logging.DEBUG):
+        client.request("PATCH", THINGS, params=[("filters[search]", "Smith"), ("page", "2")], body={"name": "Secret Vendor"})
+    text = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("include."))
+    assert f"PATCH {THINGS}?filters[search]=***&page=2 -> 200" in text
+    for secret in ("secret-secret", "token-1", "Smith", "Secret Vendor", "12-3456789"):
+        assert secret not in text
+    assert "secret" not in repr(client)
+
+
+def test_redact() -> None:
+    assert redact("https://u:p@h.example/a/b?page=2&filters%5Bid%5D%5B%5D=5&view=x") == "/a/b?page=2&filters[id][]=***&view=x"
+
+
+# ---------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("host", "login"),
+    [
+        ("https://api.procore.com", "https://login.procore.com"),
+        ("https://sandbox.procore.com", "https://login-sandbox.procore.com"),
+        ("https://api-monthly.procore.com", "https://login-sandbox-monthly.procore.com"),
+        ("https://api.procoregov.com", "https://login.procoregov.com"),
+        ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+    ],
+)
+def test_the_login_host_follows_from_the_api_host(host: str, login: str) -> None:
+    assert login_url_for(clean_url(host, "x")) == login
+
+
+def test_a_host_without_scheme_is_taken_as_https() -> None:
+    assert clean_url("api.procore.com/", "x") == "https://api.procore.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ftp://api.procore.com", "must look like"),
+        ("https://", "must look like"),
+        ("https://me:pw@api.procore.com", "must not hold credentials"),
+        ("https://api.procore.com/rest", "must end after the host"),
+        ("http://api.procore.com", "must begin with https"),
+        ("https://api.procore.com:port", "must look like"),
+    ],
+)
+def test_a_wrong_address_is_explained(url: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why) as caught:
+        ProcoreClient(url, None, 1, "a", "b")
+    assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("company", "client_id", "secret"), [("x1", "a", "b"), ("", "a", "b"), (1, "", "b"), (1, "a", "")])
+def test_a_connection_must_be_complete(company: Any, client_id: str, secret: str) -> None:
+    with pytest.raises(ConfigurationError):
+        ProcoreClient("https://api.procore.com", None, company, client_id, secret)

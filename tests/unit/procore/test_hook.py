@@ -1,0 +1,118 @@
+"""The hook: from an Airflow connection to a working client, and nothing secret in between."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from include.financials.exceptions import ConfigurationError
+from include.procore.client import ProcoreClient
+from include.procore.hook import ProcoreHook
+from tests.unit.procore.conftest import Sandbox
+from tests.unit.procore.fake import Answer, FakeProcore
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> ProcoreHook:
+    connection = {"conn_type": "procore", "login": "hook-client", "password": "secret-secret", **parts}
+    monkeypatch.setenv("AIRFLOW_CONN_PROCORE_DEFAULT", json.dumps(connection))
+    return ProcoreHook()
+
+
+@pytest.mark.parametrize("company", [8089, "8089"])
+def test_a_connection_makes_a_client(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore, company: Any) -> None:
+    fake.script("/rest/v1.0/things", Answer([{"id": 1}]))
+    hook = connect(monkeypatch, host=fake.url, extra={"company_id": company})
+    assert hook.client is hook.client
+    assert hook.run("rest/v1.0/things", {"view": "x"}).rows == [{"id": 1}]
+    call = fake.asked("/rest/v1.0/things")[0]
+    assert call.query == [("view", "x")]
+    assert call.headers["procore-company-id"] == "8089"
+    assert "company_id" not in call.headers
+
+
+def test_host_and_port_may_stand_apart(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore) -> None:
+    host, port = fake.url.rsplit(":", 1)
+    hook = connect(monkeypatch, host=host.removeprefix("http://"), schema="http", port=int(port), extra={"company_id": 8089})
+    assert hook.client.base_url == fake.url
+
+
+def test_the_login_host_is_derived_or_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = connect(monkeypatch, host="https://sandbox.procore.com", extra={"company_id": 1})
+    assert hook.client.login_url == "https://login-sandbox.procore.com"
+    hook = connect(monkeypatch, host="https://api.procore.com", extra={"company_id": 1, "login_url": "https://login.example"})
+    assert hook.client.login_url == "https://login.example"
+
+
+@pytest.mark.parametrize(
+    "parts", [{"host": "https://api.procore.com"}, {"extra": {"company_id": 1}}, {"host": "h", "extra": {"company_id": True}}]
+)
+def test_an_incomplete_connection_is_explained(monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="procore_default needs the API base URL"):
+        _ = connect(monkeypatch, **parts).client
+
+
+def test_writes_go_through_run(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore) -> None:
+    fake.script("/rest/v1.0/things", Answer({"id": 1}), method="PATCH")
+    connect(monkeypatch, host=fake.url, extra={"company_id": 8089})
+    assert ProcoreHook(method="patch").run("/rest/v1.0/things", {"name": "x"}).object == {"id": 1}
+    assert fake.asked("/rest/v1.0/things")[0].json == {"name": "x"}
+    with pytest.raises(ConfigurationError, match="headers are the client's business"):
+        ProcoreHook().run("/x", headers={"Authorization": "y"})
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr("include.procore.hook.mask_secret", masked.append)
+    fake.script("/rest/v1.0/things", Answer([]))
+    connect(monkeypatch, host=fake.url, login="masked-client", extra={"company_id": 8089}).run("/rest/v1.0/things")
+    assert masked == ["secret-secret", "token-1"]
+
+
+def test_a_session_of_ones_own(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore) -> None:
+    fake.script("/file", Answer(b"content"))
+    hook = connect(monkeypatch, host=fake.url, login="session-client", extra={"company_id": 8089})
+    assert hook.get_conn({"X-More": "1"}).get(fake.url + "/file").content == b"content"
+    assert fake.asked("/file")[0].headers["x-more"] == "1"
+
+
+def test_the_test_button_against_the_sandbox(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    parts = {"host": sandbox.url, "login": sandbox.info["client_id"], "password": sandbox.info["client_secret"]}
+    ok, message = connect(monkeypatch, **parts, extra={"company_id": sandbox.info["company_id"]}).test_connection()
+    assert ok, message
+    assert str(sandbox.info["company_id"]) in message
+    ok, message = connect(monkeypatch, **parts, extra={"company_id": 4711}).test_connection()
+    assert not ok
+    assert "403" in message or "4711" in message
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [({"password": "wrong-secret"}, "refused the client credentials"), ({"host": "http://127.0.0.1:9"}, "cannot be reached")],
+)
+def test_the_test_button_says_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeProcore, parts: dict[str, Any], why: str
+) -> None:
+    monkeypatch.setattr("include.procore.client.MAX_WAIT", 0)
+    hook = connect(monkeypatch, **({"host": fake.url, "extra": {"company_id": 8089}} | parts))
+    hook.__dict__["client"] = ProcoreClient(
+        parts.get("host", fake.url), None, 8089, "button", parts.get("password", "secret-secret"), max_wait=0
+    )
+    ok, message = hook.test_connection()
+    assert not ok
+    assert why in message
+    assert "wrong-secret" not in message
+
+
+def test_the_connection_type_is_registered_with_the_same_names() -> None:
+    from include.procore.provider import get_provider_info
+
+    (described,) = get_provider_info()["connection-types"]
+    assert described["connection-type"] == ProcoreHook.conn_type
+    assert described["hook-name"] == ProcoreHook.hook_name
+    assert described["hook-class-name"] == f"{ProcoreHook.__module__}.{ProcoreHook.__name__}"
+    assert (ProcoreHook.conn_name_attr, ProcoreHook.default_conn_name) == ("procore_conn_id", "procore_default")
+    assert set(described["conn-fields"]) == {"company_id", "login_url"}
+    ui = {key.replace("-", "_"): value for key, value in described["ui-field-behaviour"].items()}
+    assert ProcoreHook.get_ui_field_behaviour()["relabeling"] == ui["relabeling"]

@@ -1,0 +1,194 @@
+"""A record that does not fit is named with the field in the way; money is never rounded, never float."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from include.financials.models import Commitment, CostCode, Customer, Project, Vendor
+from include.financials.port import Invalid
+from include.procore import parse
+from include.procore.client import _load
+
+CONTRACT: dict[str, Any] = {
+    "id": 8300040015,
+    "number": "104-SC-003",
+    "title": " Structural steel ",
+    "status": "Approved",
+    "vendor": {"id": 4410000001, "company": "Steel"},
+    "accounting_method": "amount",
+    "executed": True,
+    "retainage_percent": "10.0",
+    "contract_date": "2026-07-01",
+    "grand_total": "1486000.0",
+    "approved_change_orders": "28750.00",
+    "currency_configuration": {"currency_iso_code": "USD"},
+    "updated_at": "2026-07-14T10:00:00Z",
+    "deleted_at": None,
+    "origin_id": "sandbox:01:commitments:104-SC-003",
+    "origin_code": "104-SC-003",
+}
+LINE: dict[str, Any] = {
+    "id": 1,
+    "position": 1,
+    "description": "Shop drawings",
+    "amount": "62000.00",
+    "extended_type": "manual",
+    "quantity": "0.0",
+    "unit_cost": None,
+    "uom": None,
+    "cost_code": {"id": 6100000001, "biller_type": "SubJob", "biller_id": 77},
+    "line_item_type": {"id": 7003},
+    "tax_code_id": None,
+}
+
+
+def build(changes: dict[str, Any] | None = None, lines: list[Any] | None = None) -> Commitment | Invalid:
+    """As the client would hand it over: through JSON, with Decimals."""
+    data = _load(json.dumps({**CONTRACT, **(changes or {})}))
+    rows = _load(json.dumps([LINE] if lines is None else lines))
+    built = parse.fit(
+        "commitments",
+        data,
+        lambda row: parse.commitment(row, "sandbox", "subcontract", "9001", rows),
+        scope="9001",
+        number=("number", "title"),
+    )
+    assert isinstance(built, Commitment | Invalid)
+    return built
+
+
+def test_a_contract_with_its_line() -> None:
+    record = build()
+    assert isinstance(record, Commitment)
+    assert (record.id, record.company, record.number, record.title) == ("8300040015", "01", "104-SC-003", "Structural steel")
+    assert (record.amount, record.approved_changes, record.retainage_percent) == (
+        Decimal("1486000.00"),
+        Decimal("28750.00"),
+        Decimal(10),
+    )
+    assert str(record.amount) == "1486000.00"
+    assert record.contract_date == date(2026, 7, 1)
+    assert record.updated_at == datetime(2026, 7, 14, 10, tzinfo=UTC)
+    line = record.lines[0]
+    assert (line.cost_code, line.cost_type, line.sub_job, str(line.amount)) == ("6100000001", "7003", "77", "62000.00")
+
+
+@pytest.mark.parametrize("amount", ["7300", "7300.0", "7300.00", "7300.000", 7300, "+7300.00"])
+def test_scale_does_not_matter(amount: Any) -> None:
+    record = build({"grand_total": amount})
+    assert isinstance(record, Commitment)
+    assert str(record.amount) == "7300.00"
+
+
+def test_a_number_in_json_does_not_pass_through_float() -> None:
+    data = _load('{"a": 9007199254740993.11}')
+    assert parse.Row(data).money("a") == Decimal("9007199254740993.11")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "message"),
+    [
+        ({"grand_total": "100.005"}, "grand_total", "more than 2 decimals"),
+        ({"grand_total": None}, "grand_total", "missing"),
+        ({"grand_total": ""}, "grand_total", "missing"),
+        ({"grand_total": "1,200.00"}, "grand_total", "plain decimal"),
+        ({"grand_total": "1e3"}, "grand_total", "plain decimal"),
+        ({"grand_total": "NaN"}, "grand_total", "plain decimal"),
+        ({"grand_total": float("nan")}, "grand_total", "not a number"),
+        ({"grand_total": float("inf")}, "grand_total", "not a number"),
+        ({"grand_total": True}, "grand_total", "not a number"),
+        ({"grand_total": [1]}, "grand_total", "a list"),
+        ({"grand_total": "9" * 40}, "grand_total", "plain decimal"),
+        ({"grand_total": "9" * 30}, "grand_total", "too many digits"),
+        ({"grand_total": "9" * 19}, "amount", "digits"),
+        ({"number": None}, "number", "missing"),
+        ({"number": "  "}, "number", "missing"),
+        ({"number": 104}, "number", "not text"),
+        ({"id": None}, "id", "missing"),
+        ({"id": 0}, "id", "missing"),
+        ({"id": 1.5}, "id", "not an id"),
+        ({"status": None}, "status", "missing"),
+        ({"title": "caf\ud800"}, "title", "surrogate"),
+        ({"contract_date": "07/01/2026"}, "contract_date", "not a date"),
+        ({"contract_date": "2026-02-30"}, "contract_date", "not a date"),
+        ({"updated_at": "yesterday"}, "updated_at", "not a time"),
+        ({"updated_at": "2026-07-14T10:00:00"}, "updated_at", "not a time"),
+        ({"updated_at": 1790000000}, "updated_at", "not text"),
+        ({"accounting_method": "lump"}, "accounting_method", "not one of"),
+        ({"executed": "yes"}, "executed", "true or false"),
+        ({"vendor": "Steel Inc"}, "vendor", "not an object"),
+        ({"retainage_percent": "10.00001"}, "retainage_percent", "more than 4 decimals"),
+    ],
+)
+def test_what_does_not_fit_is_named(changes: dict[str, Any], field: str, message: str) -> None:
+    invalid = build(changes)
+    assert isinstance(invalid, Invalid)
+    assert invalid.field == field
+    assert message in invalid.message
+    assert invalid.entity == "commitments"
+    assert invalid.scope == "9001"
+    assert invalid.number in ("104-SC-003", "Structural steel", " Structural steel ", "104", "  ")
+
+
+@pytest.mark.parametrize(
+    ("lines", "field"),
+    [
+        ([{**LINE, "amount": None}], "lines[1].amount"),
+        ([LINE, {**LINE, "position": None}], "lines[2].position"),
+        ([{**LINE, "position": "1"}], "lines[1].position"),
+        ([{**LINE, "quantity": "1.1234567"}], "lines[1].quantity"),
+        ([{**LINE, "cost_code": 5}], "lines[1].cost_code"),
+        (["x"], "lines[1]"),
+    ],
+)
+def test_a_line_that_does_not_fit_stops_its_contract(lines: list[Any], field: str) -> None:
+    invalid = build(lines=lines)
+    assert isinstance(invalid, Invalid)
+    assert invalid.field == field
+
+
+def test_lines_come_in_order_and_may_lack_their_code() -> None:
+    record = build(lines=[{**LINE, "id": 2, "position": 2, "cost_code": None, "line_item_type": None, "amount": "-5.1"}, LINE])
+    assert isinstance(record, Commitment)
+    assert [line.position for line in record.lines] == [1, 2]
+    assert (record.lines[1].cost_code, record.lines[1].cost_type, str(record.lines[1].amount)) == (None, None, "-5.10")
+
+
+@pytest.mark.parametrize("data", [None, 5, "x", []])
+def test_a_row_that_is_no_object(data: Any) -> None:
+    invalid = parse.fit("vendors", data, lambda row: parse.vendor(row, "sandbox"))
+    assert isinstance(invalid, Invalid)
+    assert invalid.field == "record"
+
+
+def test_vendors_customers_projects() -> None:
+    row = {
+        "id": 5,
+        "name": "Ågren Stål",
+        "is_active": False,
+        "origin_code": "",
+        "business_register": {"type": "ein", "identifier": "12-3"},
+    }
+    vendor = parse.fit("vendors", row, lambda r: parse.vendor(r, "sandbox"))
+    assert isinstance(vendor, Vendor)
+    assert (vendor.number, vendor.code, vendor.tax_id, vendor.active, vendor.company) == ("Ågren Stål", None, "12-3", False, None)
+    customer = parse.fit("customers", {"id": 5, "name": "Owner", "origin_code": "C-1"}, lambda r: parse.customer(r, "sandbox"))
+    assert isinstance(customer, Customer)
+    assert customer.number == "C-1"
+    project = parse.fit("projects", {"id": 5, "name": "Test", "active": False}, lambda r: parse.project(r, "sandbox"))
+    assert isinstance(project, Project)
+    assert (project.number, project.status) == ("Test", "closed")
+
+
+@pytest.mark.parametrize("parent", [{"parent": {"id": 7}}, {"parent_id": 7}])
+def test_a_cost_code_names_its_parent_in_either_form(parent: dict[str, Any]) -> None:
+    row = {"id": 8, "code": "3000", "full_code": "03-3000", "name": "Concrete", **parent}
+    assert parse.parent_id(row) == "7"
+    code = parse.fit("cost_codes", row, lambda r: parse.cost_code(r, "sandbox", parse.Place("9", 1, False, ("1",))))
+    assert isinstance(code, CostCode)
+    assert (code.parent, code.level, code.cost_types, code.number) == ("7", 1, ("1",), "03-3000")

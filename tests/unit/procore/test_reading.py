@@ -1,0 +1,345 @@
+"""Reading the sandbox: everything once, in few calls, and from where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from include.financials.exceptions import ConfigurationError, NotPermitted
+from include.financials.models import Commitment, CostCode, Record
+from include.financials.port import Page, Window
+from include.procore.client import ProcoreClient
+from include.procore.resources import RESOURCES
+from include.procore.system import OriginAudit, ProcoreSystem
+from tests.unit.procore.conftest import Sandbox
+from tests.unit.procore.fake import Answer, Call, FakeProcore
+
+ENTITIES = ("vendors", "customers", "projects", "cost_types", "cost_codes", "commitments")
+
+
+def records(pages: Iterator[Page]) -> list[Any]:
+    return [record for page in pages for record in page.records]
+
+
+@pytest.fixture
+def system(sandbox: Sandbox) -> ProcoreSystem:
+    return sandbox.system()
+
+
+def test_the_whole_company_in_one_pass(sandbox: Sandbox, system: ProcoreSystem) -> None:
+    found: dict[str, list[Record]] = {}
+    for entity in ENTITIES:
+        pages = list(system.read(entity))
+        assert pages[-1].cursor is None
+        assert not [invalid for page in pages for invalid in page.invalid]
+        found[entity] = [record for page in pages for record in page.records]
+        assert found[entity], entity
+        assert max(Counter(record.id for record in found[entity]).values()) == 1, entity
+    calls = Counter((entry["method"], entry["path"], str(entry["query"])) for entry in sandbox.requests())
+    assert max(calls.values()) == 1, "no list and no contract is fetched twice"
+    assert not [entry for entry in sandbox.requests() if entry["write"] and "oauth" not in entry["path"]]
+    assert {record.entity for record in found["vendors"]} == {"vendors"}
+    assert all(record.number.startswith("C-") for record in found["customers"])
+
+
+def test_customers_come_with_the_vendors(sandbox: Sandbox, system: ProcoreSystem) -> None:
+    records(system.read("vendors"))
+    calls = system.client.calls
+    customers = records(system.read("customers"))
+    assert customers
+    assert system.client.calls == calls
+    both = records(sandbox.system().read_directory())
+    assert {record.id for record in both if record.entity == "customers"} == {record.id for record in customers}
+    assert len({record.id for record in both}) == len(both)
+
+
+def test_inactive_vendors_are_read_too(system: ProcoreSystem) -> None:
+    assert {record.active for record in records(system.read("vendors"))} == {True, False}
+
+
+def test_large_ids_are_kept(system: ProcoreSystem) -> None:
+    assert any(int(record.id) > 2**32 for record in records(system.read("vendors")))
+
+
+def test_a_window_selects_by_time(system: ProcoreSystem, sandbox: Sandbox) -> None:
+    everything = records(system.read("vendors"))
+    times = sorted(record.updated_at for record in everything)
+    window = Window(times[len(times) // 2], times[-2])
+    chosen = records(sandbox.system().read("vendors", window=window))
+    assert 0 < len(chosen) < len(everything)
+    assert {record.id for record in chosen} == {record.id for record in everything if window.covers(record.updated_at)}
+    sent = [
+        entry["query"]
+        for entry in sandbox.requests()
+        if entry["path"].endswith("/vendors") and "updated_at" in str(entry["query"])
+    ]
+    assert sent, "the server's own filter was used"
+
+
+def test_projects_by_scope_and_closed_ones(system: ProcoreSystem) -> None:
+    everything = records(system.read("projects"))
+    one = everything[2]
+    assert [record.id for record in records(system.read("projects", scopes=[one.id]))] == [one.id]
+    assert records(system.read("projects", scopes=[])) == []
+
+
+def test_cost_codes_know_their_place_and_their_types(system: ProcoreSystem) -> None:
+    job = next(record for record in records(system.read("projects")) if record.number == "25-104")
+    types = {record.id: record.number for record in records(system.read("cost_types"))}
+    codes: list[CostCode] = records(system.read("cost_codes", scopes=[job.id]))
+    standard = [code for code in codes if code.project is None]
+    own = {code.number: code for code in codes if code.project == job.id}
+    assert standard
+    assert own["03"].is_header
+    assert own["03"].level == 0
+    concrete = own["03-3000"]
+    assert (concrete.code, concrete.level, concrete.is_header, concrete.parent) == ("3000", 1, False, own["03"].id)
+    assert {types[ident] for ident in concrete.cost_types} >= {"C", "L", "M"}
+
+
+def test_commitments_to_the_cent(system: ProcoreSystem) -> None:
+    job = next(record for record in records(system.read("projects")) if record.number == "25-104")
+    found: dict[str, Commitment] = {record.number: record for record in records(system.read("commitments", scopes=[job.id]))}
+    steel = found["104-SC-003"]
+    assert (steel.kind, steel.project, steel.amount, steel.currency) == ("subcontract", job.id, Decimal("1486000.00"), "USD")
+    assert [line.position for line in steel.lines] == list(range(1, len(steel.lines) + 1))
+    assert sum(line.amount for line in steel.lines) == Decimal("1486000.00")
+    doors = found["104-PO-002"]
+    assert (doors.kind, doors.amount) == ("purchase_order", Decimal("68390.30"))
+    assert {line.extended_type for line in doors.lines} >= {"calculated"}
+    assert steel.retainage_percent == 10
+
+
+def test_only_selected_contracts_cost_a_call(system: ProcoreSystem, sandbox: Sandbox) -> None:
+    headers = list(system.headers())
+    calls = system.client.calls
+    recent = sorted(header.updated_at for header in headers if header.updated_at)[-5]
+    chosen = records(system.read("commitments", window=Window(since=recent)))
+    expected = {header.id for header in headers if header.updated_at and header.updated_at >= recent}
+    assert {record.id for record in chosen} == expected
+    assert system.client.calls - calls == len(expected), "the lists of headers() were taken over, one call per contract"
+    calls = system.client.calls
+    assert len(list(system.headers())) == len(headers)
+    assert system.client.calls == calls
+
+
+def test_also_selects_what_the_window_leaves_out(system: ProcoreSystem) -> None:
+    nothing = Window(since=datetime(2030, 1, 1, tzinfo=UTC))
+    chosen = records(system.read("commitments", window=nothing, also=lambda header: header.number == "104-SC-003"))
+    assert [record.number for record in chosen] == ["104-SC-003"]
+    assert chosen[0].lines
+
+
+def test_a_second_read_looks_again(sandbox: Sandbox, system: ProcoreSystem) -> None:
+    record = next(
+        record for record in records(system.read("commitments")) if record.status == "Draft" and record.kind == "subcontract"
+    )
+    sandbox.as_user(
+        "PATCH",
+        f"/rest/v1.0/work_order_contracts/{record.id}",
+        {"project_id": int(record.project), "work_order_contract": {"title": "Changed by hand"}},
+    )
+    again = next(found for found in records(system.read("commitments", scopes=[record.project])) if found.id == record.id)
+    assert again.title == "Changed by hand"
+
+
+def test_a_deleted_contract_shows_without_lines(sandbox: Sandbox, system: ProcoreSystem) -> None:
+    record = next(
+        record for record in records(system.read("commitments")) if record.status == "Draft" and record.kind == "purchase_order"
+    )
+    path = f"/rest/v1.0/purchase_order_contracts/{record.id}?project_id={record.project}"
+    sandbox.as_user("DELETE", path, None)
+    fresh = sandbox.system()
+    again = next(found for found in records(fresh.read("commitments", scopes=[record.project])) if found.id == record.id)
+    assert again.deleted
+    assert again.lines == ()
+    assert record.id not in set(fresh.keys("commitments", [record.project]))
+
+
+@pytest.mark.parametrize("entity", ["vendors", "projects", "cost_codes", "commitments"])
+def test_a_read_resumes_at_its_cursor(sandbox: Sandbox, entity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {
+        name: dataclasses.replace(row, per_page=3 if name == "projects" else 20)
+        for name, row in RESOURCES.items()
+        if row.per_page
+    }
+    for name, row in small.items():
+        monkeypatch.setitem(RESOURCES, name, row)
+    monkeypatch.setattr("include.procore.reading.CONTRACT_PAGE", 10)
+    scopes = list(sandbox.system().keys("projects"))[:2] if entity == "commitments" else None
+    whole = list(sandbox.system().read(entity, scopes=scopes))
+    assert len(whole) > 2 or entity == "projects"
+    for index, page in enumerate(whole[:-1]):
+        rest = sandbox.system().read(entity, scopes=scopes, cursor=page.cursor)
+        assert [record.id for record in records(rest)] == [record.id for later in whole[index + 1 :] for record in later.records]
+
+
+def test_records_by_id(system: ProcoreSystem) -> None:
+    for entity in ENTITIES:
+        everything = records(system.read(entity))
+        some = [everything[0], everything[-1], everything[len(everything) // 2]]
+        named = [(getattr(record, "project", None), record.id) for record in some]
+        again = records(system.read_ids(entity, [*named, (named[0][0], "999999999999")]))
+        assert {record.id for record in again} == {record.id for record in some}
+        by_id = {record.id: record for record in again}
+        assert all(by_id[record.id] == record for record in some), entity
+
+
+def test_inactive_vendors_by_id(system: ProcoreSystem) -> None:
+    idle = next(record for record in records(system.read("vendors")) if not record.active)
+    assert records(system.read_ids("vendors", [(None, idle.id)])) == [idle]
+
+
+def test_keys_are_all_ids(system: ProcoreSystem) -> None:
+    for entity in ENTITIES:
+        assert Counter(system.keys(entity)) == Counter(
+            record.id for record in records(system.read(entity)) if not record.deleted
+        ), entity
+
+
+def test_the_check_finds_nothing_wrong(sandbox: Sandbox, system: ProcoreSystem) -> None:
+    health = system.check()
+    assert health.problems == ()
+    assert str(sandbox.info["company_id"]) in health.description
+    sandbox.advance(86_400)
+    later = system.check()
+    assert later.now - health.now >= timedelta(days=1, seconds=-1)
+    assert system.now() >= later.now
+
+
+def test_the_check_names_what_is_wrong(sandbox: Sandbox) -> None:
+    wrong = ProcoreClient(sandbox.url, None, 8089, sandbox.info["client_id"], "wrong-secret-9")
+    problems = ProcoreSystem(wrong, erp_system="sandbox").check().problems
+    assert len(problems) == 1
+    assert "refused the client credentials" in problems[0]
+
+
+def test_foreign_external_ids_are_found(system: ProcoreSystem) -> None:
+    audit = system.origin_id_audit()
+    assert set(audit) == set(ENTITIES)
+    assert audit["vendors"].foreign == 1
+    assert "otherapp" in audit["vendors"].examples[0]
+    assert audit["commitments"].ours == 40
+    given = records(sandbox_records for sandbox_records in system.read("vendors"))
+    assert system.origin_id_audit(given)["vendors"] == audit["vendors"]
+    assert OriginAudit().ours == 0
+
+
+def test_pages_in_the_browser(system: ProcoreSystem) -> None:
+    record = next(iter(records(system.read("commitments"))))
+    kind = {"subcontract": "work_order_contracts", "purchase_order": "purchase_order_contracts"}[record.kind]
+    assert (
+        system.web_url("commitments", record)
+        == f"{system.client.base_url}/{record.project}/project/commitments/{kind}/{record.id}"
+    )
+    project = next(iter(records(system.read("projects"))))
+    assert system.web_url("projects", project) == f"{system.client.base_url}/{project.id}/project/home"
+
+
+# ---------------------------------------------------------------------- what a well-behaved server does not show
+
+
+def rows_at(fake: FakeProcore, path: str, rows: list[Any]) -> None:
+    fake.script(path, Answer(rows))
+
+
+def fake_system(client: ProcoreClient) -> ProcoreSystem:
+    return ProcoreSystem(client, erp_system="sandbox")
+
+
+def test_a_bad_record_does_not_stop_its_page(fake: FakeProcore, client: ProcoreClient) -> None:
+    rows_at(
+        fake,
+        "/rest/v1.0/vendors",
+        [{"id": 1, "name": "Good"}, {"id": 2, "name": None, "origin_code": "V-2"}, "x", {"id": 3, "name": 5}],
+    )
+    rows_at(
+        fake,
+        "/rest/v1.0/companies/8089/vendors/inactive",
+        [{"id": 1, "name": "Good again"}, {"id": 4, "name": "Idle", "is_active": False}],
+    )
+    pages = list(fake_system(client).read("vendors"))
+    assert [record.id for page in pages for record in page.records] == ["1", "4"], "each record once"
+    invalid = [entry for page in pages for entry in page.invalid]
+    assert [(entry.id, entry.number, entry.field) for entry in invalid] == [
+        ("2", "V-2", "name"),
+        ("?", "?", "record"),
+        ("3", "5", "name"),
+    ]
+
+
+def test_a_project_that_is_hidden_is_reported_and_the_others_go_on(fake: FakeProcore, client: ProcoreClient) -> None:
+    @fake.route("/rest/v1.0/work_order_contracts")
+    def contracts(call: Call) -> Answer:
+        if dict(call.query)["project_id"] == "2":
+            return Answer({"code": 403, "message": "tool is off"}, 403)
+        return Answer([])
+
+    rows_at(fake, "/rest/v1.0/purchase_order_contracts", [])
+    pages = list(fake_system(client).read("commitments", scopes=["1", "2", "3"]))
+    (hidden,) = [invalid for page in pages for invalid in page.invalid]
+    assert (hidden.scope, hidden.field) == ("2", "project")
+    assert "tool is off" in hidden.message
+    assert [page.cursor for page in pages] == [{"scope": "2"}, {"scope": "3"}, None]
+    with pytest.raises(NotPermitted, match="every project"):
+        list(fake_system(client).read("commitments", scopes=["2"]))
+    with pytest.raises(NotPermitted):
+        list(fake_system(client).keys("commitments", ["1", "2"]))
+
+
+@pytest.mark.parametrize(
+    ("lists", "names"),
+    [([], "none"), ([{"id": 1, "name": "A", "is_erp_list": True}, {"id": 2, "name": "B", "is_erp_list": True}], "A, B")],
+)
+def test_the_erp_list_must_be_one(fake: FakeProcore, client: ProcoreClient, lists: list[Any], names: str) -> None:
+    rows_at(fake, "/rest/v1.0/standard_cost_code_lists", lists)
+    with pytest.raises(ConfigurationError, match=f"Procore has: {names}"):
+        list(fake_system(client).read("cost_codes", scopes=[]))
+
+
+def test_a_filter_that_is_ignored_does_no_harm(fake: FakeProcore, client: ProcoreClient) -> None:
+    rows_at(fake, "/rest/v1.1/projects", [{"id": number, "name": f"P{number}", "active": True} for number in range(5)][1:])
+    assert [record.id for record in records(fake_system(client).read_ids("projects", [(None, "3")]))] == ["3"]
+    assert [record.id for record in records(fake_system(client).read("projects", scopes=["2"]))] == ["2"]
+
+
+def test_ids_go_in_batches(fake: FakeProcore, client: ProcoreClient) -> None:
+    rows_at(fake, "/rest/v1.1/projects", [])
+    assert records(fake_system(client).read_ids("projects", [(None, str(number)) for number in range(1, 251)])) == []
+    sizes = [sum(name == "filters[id][]" for name, _ in call.query) for call in fake.asked("/rest/v1.1/projects")]
+    assert sizes == [100, 100, 50]
+
+
+def test_wbs_items_without_their_path_are_looked_up(fake: FakeProcore, client: ProcoreClient) -> None:
+    """Real replies may hold less than the sandbox's: segment items by id and own code only."""
+    wbs = "/rest/v1.0/projects/9/work_breakdown_structure"
+    rows_at(fake, "/rest/v1.0/standard_cost_code_lists", [{"id": 3, "name": "ERP", "is_erp_list": True}])
+    rows_at(fake, "/rest/v1.0/standard_cost_codes", [])
+    rows_at(fake, "/rest/v1.0/line_item_types", [{"id": 41, "code": "C", "name": "Commitment"}])
+    rows_at(fake, "/rest/v1.0/sub_jobs", [])
+    codes = [
+        {"id": 1, "code": "03", "full_code": "03", "name": "Concrete", "parent": {"id": None}},
+        {"id": 2, "code": "3000", "full_code": "03-3000", "name": "Cast", "parent": {"id": 1}},
+    ]
+    rows_at(fake, "/rest/v1.0/cost_codes", codes)
+    rows_at(fake, f"{wbs}/segments", [{"id": 71, "type": "cost_code"}, {"id": 72, "name": "Cost Type"}])
+    rows_at(fake, f"{wbs}/segments/71/segment_items", [{"id": 501, "code": "3000", "path_code": "03-3000"}])
+    item = {"id": 501, "code": "3000", "segment": {"id": 71, "type": "cost_code"}}
+    kind = {"id": 601, "code": "C", "segment": {"id": 72, "type": "line_item_type"}}
+    rows_at(
+        fake,
+        f"{wbs}/wbs_codes",
+        [
+            {"id": 1, "status": "active", "segment_items": [item, kind]},
+            {"id": 2, "status": "inactive", "segment_items": [item, kind]},
+        ],
+    )
+    found = {record.number: record for record in records(fake_system(client).read("cost_codes", scopes=["9"]))}
+    assert found["03-3000"].cost_types == ("41",)
+    assert (found["03"].cost_types, found["03"].is_header) == ((), True)
