@@ -76,13 +76,14 @@ def procore_erp_sync() -> None:
     selected, parts = select(), shards()
     window >> preflight >> selected
     window >> parts
+    checks: dict = {}
     loads: dict = {}
     previous = None
     for stage, name in STAGES.items():
         with TaskGroup(name) as group:
             done = EmptyOperator(task_id="done", trigger_rule=TriggerRule.ALL_DONE)
             for row in in_stage(stage):
-                entity_tasks(row, selected, parts, previous, loads) >> done
+                entity_tasks(row, selected, parts, previous, checks, loads) >> done
             if not in_stage(stage):
                 previous >> done
         previous = done
@@ -91,7 +92,7 @@ def procore_erp_sync() -> None:
     previous >> reconcile >> report
 
 
-def entity_tasks(row: Entity, selected, parts, previous, loads: dict):
+def entity_tasks(row: Entity, selected, parts, previous, checks: dict, loads: dict):
     """extract -> check -> load of one entity, in one part or in as many as the run has shards."""
 
     def make(operator, task_id: str, mapped: bool = row.project_scoped, **options):
@@ -100,17 +101,16 @@ def entity_tasks(row: Entity, selected, parts, previous, loads: dict):
         return operator(task_id=task_id, entity=row.name, **options)
 
     extract = make(EXTRACT[row.source], f"extract_{row.name}", pool=POOLS[row.source], trigger_rule=TriggerRule.ALL_DONE)
-    if row.gate:
-        check = make(ReferentialIntegrityOperator, row.gate, mapped=False)
-    else:
-        check = make(CheckOperator, f"check_{row.name}")
+    judge, name = (ReferentialIntegrityOperator, row.gate) if row.gate else (CheckOperator, f"check_{row.name}")
+    check = make(judge, name, mapped=row.project_scoped and not row.gate, trigger_rule=TriggerRule.NONE_FAILED)
     load = make(LOAD[row.target], f"load_{row.name}", pool=POOLS[row.target], trigger_rule=TriggerRule.NONE_FAILED)
     selected >> extract >> check >> load
     if previous is not None:
         previous >> extract
     for name in row.after:
+        checks[name] >> check
         loads[name] >> load
-    loads[row.name] = load
+    checks[row.name], loads[row.name] = check, load
     return load
 
 

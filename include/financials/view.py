@@ -112,7 +112,9 @@ class Sync:
 
     def links(self, entity: str) -> LinkIndex:
         """The ledger's links, then this run's own findings (an adoption planned, a record that will be created)."""
-        return LinkIndex.of([*self.ledger.links(entity), *self.ledger.planned_links(self.run.run_id, entity)])
+        # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
+        planned = self.ledger.planned_links(self.run.run_id, entity)
+        return LinkIndex.of([*self.ledger.links(entity), *planned])
 
     def fresh_links(self, entity: str) -> LinkIndex:
         """Only what is confirmed: what a load may build on."""

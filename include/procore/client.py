@@ -414,7 +414,7 @@ class ProcoreClient:
         return cast(datetime, self.last_seen())
 
     def _see(self, moment: datetime | None) -> None:
-        """Take note of a reply's date. It is cut to the second: what is known already may be nearer, and time must not run back."""
+        """Take note of a reply's date. It is cut to the second: what is known may be nearer, and time must not run back."""
         known = self.last_seen()
         if moment and (known is None or not timedelta(0) < known - moment < timedelta(seconds=1)):
             self._server = (moment, self._clock())

@@ -90,7 +90,8 @@ class ProcoreSystem:
             name = self._company_name()
             if name is None:
                 problems.append(
-                    f"The service account does not see company {self.client.company_id}. Install the app there or correct company_id."
+                    f"The service account does not see company {self.client.company_id}. Install the app there, or correct "
+                    "company_id."
                 )
             elif not self._lists.project_ids(None):
                 problems.append(

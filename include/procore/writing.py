@@ -236,7 +236,11 @@ class Writer:
             )
             return _rejected(item, ident, message, "full_code")
         return Outcome(
-            item.intent, "confirmed", id=ident, record=self._record(step, entity), updated_at=parse.time_or_none(entity.get("updated_at"))
+            item.intent,
+            "confirmed",
+            id=ident,
+            record=self._record(step, entity),
+            updated_at=parse.time_or_none(entity.get("updated_at")),
         )
 
     def _record(self, step: Step, row: Raw) -> Record | None:

@@ -133,7 +133,7 @@ def test_no_attribute_is_accepted_that_procore_does_not_take(
 
 # -- replies -----------------------------------------------------------------------------------------------------------
 
-NEW = {
+NEW: dict[str, dict[str, Any]] = {
     "vendor": {"name": "New"},
     "project": {"name": "New"},
     "contract": {"title": "New", "vendor_id": STEEL},
@@ -246,6 +246,8 @@ def test_every_described_reply_is_asked_for(document: Document) -> None:
     assert sorted(described - {operation_of(method, full(path)) for method, path, _ in CALLS} - NOT_ASKED) == []
 
 
+STANDARD_CODES = "GET /rest/v1.0/standard_cost_codes"
+
 NOT_ASKED = {
     "GET /rest/v1.0/standard_cost_codes/{}",  # the same view as the list
     "PATCH /rest/v1.0/projects/{}/work_breakdown_structure/wbs_codes/{}",  # the same view as the list
@@ -272,7 +274,7 @@ def test_replies_have_exactly_the_described_fields(document: Document, running: 
 @pytest.mark.parametrize(("path", "operation"), [
     (f"/projects?company_id={COMPANY}&serializer_view=compact", "GET /rest/v1.0/projects"),
     (f"/purchase_order_contracts?project_id={P1}", "GET /rest/v1.0/purchase_order_contracts"),
-    (f"/standard_cost_codes?company_id={COMPANY}&standard_cost_code_list_id={LIST}&view=compact", "GET /rest/v1.0/standard_cost_codes"),
+    (f"/standard_cost_codes?company_id={COMPANY}&standard_cost_code_list_id={LIST}&view=compact", STANDARD_CODES),
 ])  # fmt: skip
 def test_shorter_views_only_leave_fields_out(
     document: Document, running: tuple[Caller, World], path: str, operation: str

@@ -271,18 +271,15 @@ def prepare_line(context: Context, draft: Record, sent: Mapping[str, Any], exist
     if existing is None:
         kind = contract_kind(context)
         draft["contract_kind"], draft["project_id"] = kind, contract["project_id"]
-        draft["position"] = _last_position(context, kind, contract["id"]) + 1
+        draft["position"] = _last_position(context, contract["id"]) + 1
     if locks.changed(draft, existing):
         locks.refuse_lines(context, contract)
 
 
-def _last_position(context: Context, kind: str, contract_id: int) -> int:
-    rows = context.store.rows(
-        "SELECT max(json_extract(doc, '$.position')) FROM objects"
-        " WHERE kind = ? AND parent_id = ? AND json_extract(doc, '$.contract_kind') = ?",
-        [LINES, contract_id, kind],
-    )
-    return int(rows[0][0] or 0)
+def _last_position(context: Context, contract_id: int) -> int:
+    """Work orders and purchase orders share one id space, so that the parent's id is enough, and an index answers."""
+    sql = "SELECT max(json_extract(doc, '$.position')) FROM objects WHERE kind = 'contract_lines' AND parent_id = ?"
+    return int(context.store.rows(sql, [contract_id])[0][0] or 0)
 
 
 def _cost_key(context: Context, draft: Record, sent: Mapping[str, Any], existing: Record | None) -> None:

@@ -187,7 +187,8 @@ PROJECT_SHOW = (
     " is_demo is_erp_integrated"
     " locale logo_id logo_url office owners_project_id parent_job parent_job_id persistent_message photo_id photo_url"
     " program project_bid_type"
-    " project_owner_type project_region project_stage_id project_type public_notes square_feet standard_cost_code_list_id template tz_name"
+    " project_owner_type project_region project_stage_id project_type public_notes square_feet"
+    " standard_cost_code_list_id template tz_name"
     " warranty_end_date warranty_start_date"
 )
 

@@ -302,12 +302,13 @@ def find_code(context: Context, combination: Combination) -> Record | None:
     """The WBS code of a combination in the project in scope."""
     cost_code, line_item_type, sub_job = combination
     where: list[Condition] = [
+        ("kind = 'wbs_codes'", []),  # said once more, as a literal: else SQLite does not use the index of these
         ("project_id = ?", [context.project_id]),
         ("json_extract(doc, '$.cost_code_id') = ?", [cost_code]),
         ("json_extract(doc, '$.line_item_type_id') = ?", [line_item_type]),
         ("json_extract(doc, '$.sub_job_id') IS ?", [sub_job]),
     ]
-    return next(iter(context.store.query("wbs_codes", where)), None)
+    return next(iter(context.store.query("wbs_codes", where, order="")), None)
 
 
 def ensure_code(context: Context, resource: Resource, combination: Combination, sent: Mapping[str, Any] | None = None) -> Record:

@@ -391,7 +391,7 @@ entities:
 @pytest.fixture
 def staged(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
     system = SqlSystem(erp_url, load_mapping(write_mapping(tmp_path / "staged.yaml", STAGED)), origin_system="procore:1")
-    columns = "co TEXT, no TEXT, kind TEXT, job TEXT, vendor TEXT, amount {money}, marker TEXT UNIQUE"
+    columns = "co TEXT, no TEXT, kind TEXT, job TEXT, vendor TEXT, amount {money}, marker TEXT"
     money = "TEXT" if erp_url.startswith("sqlite") else "NUMERIC(12, 2)"
     with system.database.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE known (job TEXT PRIMARY KEY)")

@@ -436,11 +436,6 @@ def contract(record: Commitment, key: str | None = None, **options: Any) -> Item
     )
 
 
-def unlinked(system: ProcoreSystem, job: Project, kind: str, status: str = "Approved") -> list[Commitment]:
-    found = all_of(system, "commitments", [job.id]).values()
-    return [record for record in found if record.kind == kind and record.status == status and record.origin_id is None]
-
-
 @pytest.mark.parametrize("kind", ["subcontract", "purchase_order"])
 @pytest.mark.parametrize("lock", ["approved_complete", "off"])
 def test_a_link_writes_external_ids_and_nothing_else(sandbox: Sandbox, system: ProcoreSystem, kind: str, lock: str) -> None:
@@ -491,9 +486,10 @@ def test_a_link_sends_only_the_external_ids(fake: FakeProcore, client: ProcoreCl
     }
 
 
-def test_an_external_id_that_is_taken_is_refused(system: ProcoreSystem, sandbox: Sandbox, job: Project) -> None:
-    """Planted: a commitment whose number another one has already. The second one to ask is told so, the others go through."""
-    first, second = unlinked(system, job, "subcontract")[:2]
+def test_an_external_id_that_is_taken_is_refused(system: ProcoreSystem) -> None:
+    """The one that asks for it is told so, the others of its call go through."""
+    free = [row for row in all_of(system, "commitments").values() if row.kind == "subcontract" and not row.origin_id]
+    first, second = [row for row in free if row.project == free[-1].project][:2]
     taken = contract(second, key="104-SC-003")
     outcomes = {outcome.intent: outcome for outcome in system.post(step("commitments", "link"), [taken, contract(first)])}
     assert outcomes[f"i-{first.number}"].status == "confirmed"
@@ -542,3 +538,46 @@ def test_the_call_that_goes_wrong_names_itself(fake: FakeProcore, client: Procor
 
     with pytest.raises(OutcomeUnknown, match=f"PATCH {SYNC}"):
         post_vendors(client, "A")
+
+
+# ---------------------------------------------------------------------- sub jobs
+
+
+def test_codes_of_a_sub_job_stay_apart(system: ProcoreSystem, sandbox: Sandbox, job: Project) -> None:
+    """The same code may exist in the job and in its sub job; each has types of its own."""
+    made = system.client.post(
+        "/rest/v1.0/sub_jobs", {"project_id": int(job.id), "sub_job": {"name": "Site", "code": "20"}}
+    ).object
+    types = {record.number: record.id for record in all_of(system, "cost_types").values()}
+    create, wbs = system.steps("cost_codes", "create")
+
+    def of_sub_job(full: str, parent: str | None = None, wanted: tuple[str, ...] = (), sub_job: str = "20") -> Item:
+        key = f"25-104/{sub_job}/{full}"
+        record = CostCode(
+            id=key,
+            number=full,
+            project="25-104",
+            sub_job=sub_job,
+            code=full.rpartition("-")[2],
+            name="Of the sub job",
+            parent=f"25-104/{sub_job}/{parent}" if parent else None,
+            cost_types=wanted,
+        )
+        return item(record, refs={"project": job.id, "type:5": types["O"]})
+
+    division, leaf = of_sub_job("03"), of_sub_job("03-3000", "03", ("5",))
+    assert system.scope(create, division) != system.scope(create, code("03", refs_project=job.id))
+    assert system.post(create, [division])[0].status == "confirmed"
+    assert system.post(create, [leaf])[0].status == "confirmed"
+    assert system.post(wbs, [leaf])[0].status == "confirmed"
+    fresh = sandbox.system()
+    assert [outcome.status for outcome in fresh.find(create, [leaf])] == ["confirmed"]
+    assert [outcome.status for outcome in fresh.find(wbs, [leaf])] == ["confirmed"]
+    found = [row for page in fresh.read("cost_codes", scopes=[job.id]) for row in page.records if row.number == "03-3000"]
+    own = {row.sub_job: set(row.cost_types) for row in found if isinstance(row, CostCode) and row.project}
+    assert own[str(made["id"])] == {types["O"]}
+    assert types["C"] in own[None]
+    assert types["O"] not in own[None]
+    assert set(fresh.keys("cost_codes", [job.id])) >= {row.id for row in found if getattr(row, "project", None)}
+    (outcome,) = fresh.post(create, [of_sub_job("05", sub_job="99")])
+    assert (outcome.status, outcome.field) == ("rejected", "sub_job")
