@@ -90,8 +90,9 @@ def newest_report(staging: Path, before: set[str]) -> dict[str, Any] | None:
 
 
 def surprises(stopped: Sequence[Mapping[str, Any]], planted: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Planted problems that did not end as expected, and records that stopped although nothing is wrong with them."""
-    found = {(row["entity"], row["key"], row["state"], row["rule"]) for row in stopped}
+    """Planted problems that did not end as expected, and records that stopped although nothing is wrong with them (the candidates
+    of a closed stage are none of these)."""
+    found = {(row["entity"], row["key"], row["state"], row["rule"]) for row in stopped if row["rule"] != "gate"}
     expected = {(row["entity"], row["key"], row["expected"], row["rule"]) for row in planted}
     wrong = [f"{e} {k}: expected {s} by {r}" for e, k, s, r in sorted(expected - found)]
     return wrong + [f"{e} {k}: {s} by {r}, though nothing was planted" for e, k, s, r in sorted(found - expected)]
@@ -122,7 +123,10 @@ def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]]) -> 
     table = Table(title="Stopped, and why", title_justify="left", title_style="bold")
     for column in ("entity", "number", "state", "rule", "message"):
         table.add_column(column, overflow="fold")
+    candidates = [row for row in report["stopped"] if row["rule"] == "gate"]
     for row in report["stopped"]:
+        if row["rule"] == "gate":
+            continue
         mark = "" if (row["entity"], row["key"]) in problems else " (not planted)"
         table.add_row(row["entity"].replace("_", " "), row["key"], row["state"], f"{row['rule']}{mark}", row["message"])
     if report["stopped"]:
@@ -130,6 +134,9 @@ def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]]) -> 
     for name, gate in report["gates"].items():
         opened = "open" if gate["passed"] else "CLOSED"
         console.print(f"Gate {name}: {opened}; {gate['judged']} judged, {gate['failed']} failed for {grouped(gate['failed_amount'])}")
+    if candidates:
+        reason = candidates[0]["message"].partition("stopped: ")[2]
+        console.print(f"{len(candidates)} commitments are fit to load and wait as candidates. {reason}", style="yellow")
     reconciled(console, report["reconciliation"])
     unexpected = surprises(report["stopped"], planted)
     met = len(planted) - sum("expected" in line for line in unexpected)

@@ -211,15 +211,23 @@ class Database:
         return value.isoformat() if isinstance(value, date) else value
 
     def among(self, columns: Sequence[sa.ColumnElement[Any]], keys: Sequence[Sequence[Any]]) -> sa.ColumnElement[bool]:
-        """``(columns) IN (keys)``, spelled out where the database has no row values."""
-        if not keys:
+        """``(columns) IN (keys)``, spelled out where the database has no row values. A key with NULL in it equals no row."""
+        rows = [tuple(self.bind(value) for value in key) for key in keys if None not in key]
+        if not rows:
             return sa.false()
-        rows = [tuple(self.bind(value) for value in key) for key in keys]
-        if len(columns) == 1:
-            return columns[0].in_([row[0] for row in rows])
-        if self.tuples:
-            return sa.tuple_(*columns).in_(rows)
-        return sa.or_(*(sa.and_(*(c == v for c, v in zip(columns, row, strict=True))) for row in rows))
+        values = [list(dict.fromkeys(row[i] for row in rows)) for i in range(len(columns))]
+        # Columns that are the same in all keys (the company) leave the comparison, so that an index can take the rest.
+        conditions = [column == found[0] for column, found in zip(columns, values, strict=True) if len(found) == 1]
+        rest = [i for i, found in enumerate(values) if len(found) > 1]
+        if len(rest) == 1:
+            conditions.append(columns[rest[0]].in_(values[rest[0]]))
+        elif rest and self.tuples:
+            conditions.append(sa.tuple_(*(columns[i] for i in rest)).in_([tuple(row[i] for i in rest) for row in rows]))
+            # Follows from the line above, but SQLite scans the table for a list of rows and seeks for lists of values.
+            conditions += [columns[i].in_(values[i]) for i in rest]
+        elif rest:
+            conditions.append(sa.or_(*(sa.and_(*(columns[i] == row[i] for i in rest)) for row in rows)))
+        return sa.and_(*conditions)
 
     def beyond(self, columns: Sequence[sa.ColumnElement[Any]], key: Sequence[Any]) -> sa.ColumnElement[bool]:
         """``(columns) > (key)`` in the order of paging."""

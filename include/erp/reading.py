@@ -53,7 +53,9 @@ def splits(template: str, text: str) -> Iterator[dict[str, str]]:
 
 def plain(raw: Any) -> str:
     """A key column as text, as it stands in ids."""
-    return str(int(raw)) if isinstance(raw, Decimal) and raw == raw.to_integral_value() else str(raw).strip()
+    if isinstance(raw, str):
+        return raw.strip()
+    return str(int(raw)) if isinstance(raw, Decimal) and raw == raw.to_integral_value() else str(raw)
 
 
 def getter(name: str, spec: FieldSpec, kind: str, position: dict[str, int]) -> Getter:
@@ -118,7 +120,7 @@ class Nested:
         joined = [columns[i] for i in self.own]
         by = [*joined, *(self.table.c[c] for c in self.order)]
         found: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-        size = max(1, database.max_parameters // len(joined))
+        size = max(1, database.max_parameters // (2 * len(joined)))
         for start in range(0, len(keys), size):
             statement = sa.select(*columns).where(database.among(joined, keys[start : start + size])).order_by(*by)
             for row in connection.execute(statement):

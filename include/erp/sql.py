@@ -237,8 +237,10 @@ class SqlSystem:
             except _Lost as lost:
                 outcomes[one[0].intent] = _rejected(one[0], f"{one[0].number}: {lost}", None)
             except RetryLater as error:
+                if not outcomes:
+                    raise
                 # Earlier records of this call are committed: it is no longer true that nothing was applied.
-                raise (OutcomeUnknown(str(error)) if outcomes else error) from error
+                raise OutcomeUnknown(str(error)) from error
         return outcomes
 
     def _record(self, connection: sa.Connection, writer: Writer, item: Item, calls: Sequence[Call]) -> Outcome | None:

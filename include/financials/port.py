@@ -151,7 +151,9 @@ class System(Protocol):
     def read(
         self, entity: str, *, window: Window | None = None, scopes: Sequence[str] | None = None, cursor: dict[str, Any] | None = None
     ) -> Iterator[Page]:
-        """Records changed in ``window`` (None: all), of the own-side project ids in ``scopes`` (None: all), from ``cursor`` on.
+        """Records changed in ``window`` (None: all), of the own-side project ids in ``scopes``, from ``cursor`` on.
+
+        ``scopes`` None: all there are; an empty text among them: the records that belong to no project.
 
         Deleted records come with ``deleted=True`` where the system still shows them.
         """

@@ -71,14 +71,20 @@ class Reader:
             return self._projects(window, scopes, cursor)
         if entity == "cost_types":
             return self._cost_types(window)
-        projects = self._lists.project_ids(scopes) if entity in ("cost_codes", "commitments") else []
         if entity == "cost_codes":
-            return self._scoped(entity, [None, *projects], cursor, lambda scope, _: self._cost_codes(scope, window))
+            return self._scoped(entity, self._code_scopes(scopes), cursor, lambda scope, _: self._cost_codes(scope, window))
+        projects = self._lists.project_ids(scopes) if entity == "commitments" else []
         if entity == "commitments":
             return self._scoped(
                 entity, [*projects], cursor, lambda scope, after: self._commitments(str(scope), window, after, also)
             )
         raise ContractBroken(f"Procore's side does not know the entity {entity!r}")
+
+    def _code_scopes(self, scopes: Sequence[str] | None) -> list[str | None]:
+        """Projects, and None for the company's standard list: where it is asked for by an empty scope, or everything is."""
+        if scopes is None:
+            return [None, *self._lists.project_ids(None)]
+        return [scope or None for scope in self._lists.project_ids(scopes)]
 
     # ------------------------------------------------------------------ company lists
 
@@ -334,10 +340,11 @@ class Reader:
             yield from (invalid.id for invalid in shelf.invalid)
 
     def _code_keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
-        if scopes is None:
-            rows = self._lists.objects("standard_cost_codes", extra=[("standard_cost_code_list_id", self._lists.erp_list())])
-            yield from (row_id(row) for row in rows)
-        for project in self._lists.project_ids(scopes):
+        for project in self._code_scopes(scopes):
+            if project is None:
+                rows = self._lists.objects("standard_cost_codes", extra=[("standard_cost_code_list_id", self._lists.erp_list())])
+                yield from (row_id(row) for row in rows)
+                continue
             for extra in ([], *([("sub_job_id", sub_job)] for sub_job in self._lists.sub_jobs(project))):
                 rows = self._lists.objects("cost_codes", project=project, extra=extra)
                 yield from (row_id(row) for row in rows if not row.get("deleted_at"))

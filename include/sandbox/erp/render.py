@@ -176,9 +176,8 @@ def _sqlite_table(table: str) -> Iterator[str]:
         of = f" OF {', '.join(columns)}" if event == UPDATE else ""
         yield f"DROP TRIGGER IF EXISTS {table}_rules_{event.lower()}"
         if rules:
-            yield SQLITE.sql(
-                f"CREATE TRIGGER {table}_rules_{event.lower()} BEFORE {event}{of} ON {table} BEGIN\n    SELECT CASE{body}\n    END;\nEND"
-            )
+            name = f"{table}_rules_{event.lower()}"
+            yield SQLITE.sql(f"CREATE TRIGGER {name} BEFORE {event}{of} ON {table} BEGIN\n    SELECT CASE{body}\n    END;\nEND")
     for event, of, when, body in _sqlite_stamps(table):
         yield f"DROP TRIGGER IF EXISTS {table}_stamp_{event.lower()}"
         yield SQLITE.sql(

@@ -106,12 +106,11 @@ BUSINESS: tuple[str, ...] = tuple(METADATA.tables)
 """The business tables, parents before children: the order to load them in."""
 
 INDEXES: dict[str, tuple[str, tuple[str, ...]]] = {
-    # The narrowest column first: a second index that starts like the primary key tempts PostgreSQL away from the key in fresh tables.
+    # The narrowest column first: a second index that starts like the key tempts PostgreSQL away from the key in fresh tables.
     "vendors_merged": ("vendors", ("merged_into", "vendor_group")),
     "jobs_customer": ("jobs", ("customer", "company")),
     "standard_codes_parent": ("standard_codes", ("parent", "cost_group")),
     "job_codes_parent": ("job_codes", ("parent", "job", "company", "sub_job")),
-    "job_code_types_type": ("job_code_types", ("cost_type", "company")),
     "commitments_vendor": ("commitments", ("vendor", "vendor_group")),
     "commitments_job": ("commitments", ("job", "company")),
     "commitment_lines_code": ("commitment_lines", ("code", "job", "cost_type", "company", "sub_job")),

@@ -46,8 +46,10 @@ CREATE INDEX IF NOT EXISTS objects_parent ON objects(kind, parent_id);
 CREATE UNIQUE INDEX IF NOT EXISTS objects_origin ON objects(kind, company_id, origin_id) WHERE origin_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS objects_updated ON objects(kind, updated_at);
 CREATE INDEX IF NOT EXISTS objects_status ON objects(kind, status, deleted_at, id);
-CREATE INDEX IF NOT EXISTS objects_combination ON objects(project_id, json_extract(doc, '$.cost_code_id')) WHERE kind = 'wbs_codes';
-CREATE INDEX IF NOT EXISTS objects_position ON objects(parent_id, json_extract(doc, '$.position')) WHERE kind = 'contract_lines';
+CREATE INDEX IF NOT EXISTS objects_combination ON objects(project_id, json_extract(doc, '$.cost_code_id'))
+  WHERE kind = 'wbs_codes';
+CREATE INDEX IF NOT EXISTS objects_position ON objects(parent_id, json_extract(doc, '$.position'))
+  WHERE kind = 'contract_lines';
 CREATE TABLE IF NOT EXISTS sequences(name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS clock(id INTEGER PRIMARY KEY CHECK(id = 1), offset_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);

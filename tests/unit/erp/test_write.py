@@ -302,6 +302,23 @@ def test_a_failure_at_the_commit_is_unknown(erp: SqlSystem, monkeypatch: pytest.
     assert erp.find(step(erp), [item(commitment("104-SC-001"))])[0].status == "absent"
 
 
+@pytest.mark.parametrize(("busy", "expected"), [("A2", OutcomeUnknown), ("A1", RetryLater)])
+def test_later_is_not_said_once_a_record_of_the_call_is_committed(
+    staged: SqlSystem, monkeypatch: pytest.MonkeyPatch, busy: str, expected: type[Exception]
+) -> None:
+    """The batch fails at its commit and goes again record by record; then the database is busy at one of them."""
+    whole = staged._transaction
+
+    def transaction(writer: Any, prepared: Any) -> dict[str, Outcome]:
+        if len(prepared) == 1 and prepared[0][0].number == busy:
+            raise RetryLater("busy")
+        return whole(writer, prepared)
+
+    monkeypatch.setattr(staged, "_transaction", transaction)
+    with pytest.raises(expected):
+        post(staged, commitment("A1"), commitment("A2"), commitment("A3", project="nowhere"))
+
+
 def test_an_unreachable_database_means_later(mapping: Mapping, tmp_path: Path) -> None:
     system = SqlSystem("postgresql+psycopg2://u:secret-word@127.0.0.1:1/erp", mapping, origin_system="procore:8089")
     with pytest.raises(RetryLater) as caught:

@@ -136,7 +136,10 @@ def test_also_selects_what_the_window_leaves_out(system: ProcoreSystem) -> None:
     assert chosen[0].lines
 
 
-def test_a_second_read_looks_again(sandbox: Sandbox, system: ProcoreSystem) -> None:
+@pytest.mark.parametrize("headers_first", [False, True])
+def test_a_second_read_looks_again(sandbox: Sandbox, system: ProcoreSystem, headers_first: bool) -> None:
+    if headers_first:
+        assert list(system.headers())
     record = next(
         record for record in records(system.read("commitments")) if record.status == "Draft" and record.kind == "subcontract"
     )

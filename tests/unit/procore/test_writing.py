@@ -389,6 +389,16 @@ def test_a_type_that_procore_lacks_stops_its_code_only(system: ProcoreSystem, sa
     assert (outcomes[unknown.intent].status, outcomes[unknown.intent].field) == ("rejected", "cost_code")
 
 
+def test_a_code_made_after_the_look_is_found(system: ProcoreSystem, job: Project) -> None:
+    create, wbs = system.steps("cost_codes", "create")
+    types = {record.number: record.id for record in all_of(system, "cost_types").values()}
+    refs = {"type:5": types["O"]}
+    assert system.post(wbs, [code("03-3000", refs_project=job.id, types=("5",), refs=refs)])[0].status == "confirmed"
+    new = code("88", refs_project=job.id, types=("5",), refs=refs)
+    assert system.post(create, [new])[0].status == "confirmed"
+    assert system.post(wbs, [new])[0].status == "confirmed"
+
+
 def test_standard_codes_go_with_their_prefix(system: ProcoreSystem, sandbox: Sandbox) -> None:
     create, wbs = system.steps("cost_codes", "create")
     division, leaf = code("77", project=None), code("77-1000", project=None, parent="77", level=1)
@@ -579,5 +589,8 @@ def test_codes_of_a_sub_job_stay_apart(system: ProcoreSystem, sandbox: Sandbox, 
     assert types["C"] in own[None]
     assert types["O"] not in own[None]
     assert set(fresh.keys("cost_codes", [job.id])) >= {row.id for row in found if getattr(row, "project", None)}
+    raw = fresh.client.get("/rest/v1.0/cost_codes", {"project_id": job.id, "sub_job_id": made["id"]}).rows
+    given = {row["full_code"]: [str(kind["id"]) for kind in row["line_item_types"]] for row in raw}
+    assert given["03-3000"] == [types["O"]], "the sub job's own code got the type, not its namesake"
     (outcome,) = fresh.post(create, [of_sub_job("05", sub_job="99")])
     assert (outcome.status, outcome.field) == ("rejected", "sub_job")

@@ -1,0 +1,311 @@
+"""A company in two systems for tests that run, run again, change one thing and run again.
+
+The sandbox is a process of its own, reached over HTTP; the ERP's database is read (never written, except where a test says so) by
+SQL. A state is the sandbox's two files and the ledger: it can be kept once and taken back as often as a test needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from include.financials.report import COUNTS
+from include.financials.settings import Settings, load
+from tests import pipeline
+
+ROOT = Path(__file__).resolve().parents[2]
+UNLIMITED = {"rate_limit_hour": 1_000_000, "rate_limit_spike": 100_000}
+"""So that no test waits for API budget; pacing has tests of its own."""
+FILES = ("procore.sqlite", "erp.sqlite")
+CONTRACTS = ("work_order_contracts", "purchase_order_contracts")
+NOTHING = dict.fromkeys(("created", "updated", "adopted"), 0)
+
+
+@dataclass
+class State:
+    """What a company was at one moment, and how it came to be so: the report and the requests of its last run."""
+
+    folder: Path
+    report: dict[str, Any] = field(default_factory=dict)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    planted: list[dict[str, Any]] = field(default_factory=list)
+
+
+class World:
+    """A sandbox process and the ledger of its sync, in ``folder``."""
+
+    def __init__(self, folder: Path, start: State | None = None, **reset: Any) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.runs = 0
+        if start is not None:
+            _copy(start.folder, folder)
+        command = [sys.executable, "-m", "include.sandbox", "--port", "0", "--state", str(folder), "--size", "tiny", "--keep"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert self.process.stdout is not None
+        self.info: dict[str, Any] = json.loads(self.process.stdout.readline())
+        if start is None:
+            self.reset(**reset)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    # -- states ---------------------------------------------------------------------------------------------------------------
+
+    def reset(self, *, settings: Mapping[str, Any] | None = None, **reset: Any) -> None:
+        """Both systems seeded anew, and no ledger."""
+        self.info = self.control("POST", "/reset", {**reset, "settings": {**UNLIMITED, **(settings or {})}})
+        self.forget_ledger()
+
+    def forget_ledger(self) -> None:
+        for path in self.folder.glob("ledger.sqlite*"):
+            path.unlink()
+        shutil.rmtree(self.folder / "staging", ignore_errors=True)
+
+    def keep(self, folder: Path) -> State:
+        """The present state, to come back to."""
+        folder.mkdir(parents=True)
+        _copy(self.folder, folder)
+        return State(folder, planted=self.control("GET", "/planted"))
+
+    def back_to(self, state: State) -> None:
+        """Take both systems and the ledger back to ``state``; the sandbox goes on running, and so does its clock."""
+        self.forget_ledger()
+        _copy(state.folder, self.folder)
+        self.control("POST", "/clock", {"advance": 0.001})  # both files hold the clock's offset of the state: tell them today's
+        self.forget_requests()
+        self.control("DELETE", "/faults")
+
+    # -- runs -----------------------------------------------------------------------------------------------------------------
+
+    def run(self, name: str | None = None, *, settings: Settings | None = None, **options: Any) -> dict[str, Any]:
+        """One run over all records (as ``make demo`` makes it), or from the watermarks with ``params={"since": None}``."""
+        self.runs += 1
+        self.forget_requests()
+        return pipeline.run(self.info, self.folder, name or f"run-{self.runs}", settings=settings, **options)
+
+    def quick(self, **options: Any) -> dict[str, Any]:
+        """A run from the watermarks, as the schedule makes it."""
+        params = {"since": None, **options.pop("params", {})}
+        return self.run(params=params, **options)
+
+    def failing(self, *kinds: type[BaseException], quick: bool = True) -> BaseException:
+        """A run that must fail with one of these errors, as a task would."""
+        try:
+            self.quick() if quick else self.run()
+        except kinds as error:
+            return error
+        raise AssertionError(f"the run went through; it should have failed with {', '.join(k.__name__ for k in kinds)}")
+
+    # -- Procore --------------------------------------------------------------------------------------------------------------
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        reply = requests.request(method, f"{self.info['base_url']}/_sandbox{path}", json=body, timeout=120)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def as_user(self, method: str, path: str, body: Any = None) -> Any:
+        reply = requests.post(
+            f"{self.info['base_url']}/_sandbox/as_user", json={"method": method, "path": path, "json": body}, timeout=60
+        )
+        assert reply.status_code < 300, reply.text
+        return reply.json() if reply.content else None
+
+    def edit(self, number: str, project: str | None = None, **changes: Any) -> None:
+        """A person edits a contract."""
+        contract = self.contract(number, project)
+        wrapper = contract["kind"].removesuffix("s")
+        self.as_user(
+            "PATCH", f"/{contract['kind']}/{contract['id']}", {"project_id": contract["project_id"], wrapper: changes}
+        )
+
+    def edit_line(self, number: str, position: int, **changes: Any) -> None:
+        """A person edits a line of a schedule of values."""
+        contract = self.contract(number)
+        line = next(line for line in self.lines(number) if line["position"] == position)
+        path = f"/{contract['kind']}/{contract['id']}/line_items/{line['id']}?project_id={contract['project_id']}"
+        self.as_user("PATCH", path, {"line_item": changes})
+
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        """Procore's records as stored."""
+        with closing(sqlite3.connect(self.folder / "procore.sqlite")) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute("SELECT * FROM objects WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+        return [{**json.loads(row["doc"]), **{name: row[name] for name in row.keys() if name != "doc"}} for row in rows]  # noqa: SIM118
+
+    def contracts(self) -> list[dict[str, Any]]:
+        return [row for kind in CONTRACTS for row in self.objects(kind)]
+
+    def contract(self, number: str, project: str | None = None) -> dict[str, Any]:
+        projects = {row["id"]: row["project_number"] for row in self.objects("projects")}
+        found = [row for row in self.contracts() if row["number"] == number and project in (None, projects[row["project_id"]])]
+        assert len(found) == 1, f"{number}: {len(found)} contracts"
+        return found[0]
+
+    def lines(self, number: str) -> list[dict[str, Any]]:
+        contract = self.contract(number)
+        rows = [r for r in self.objects("contract_lines") if r["parent_id"] == contract["id"] and not r["deleted_at"]]
+        return sorted((r for r in rows if r["contract_kind"] == contract["kind"]), key=lambda row: row["position"])
+
+    # -- requests and faults --------------------------------------------------------------------------------------------------
+
+    def requests(self) -> list[dict[str, Any]]:
+        return list(self.control("GET", "/requests"))
+
+    def forget_requests(self) -> None:
+        self.control("DELETE", "/requests")
+
+    def writes(self) -> list[str]:
+        """The integration's writes of the last run: ``PATCH /vendors/sync``."""
+        return [f"{row['method']} {row['path'].removeprefix('/rest/v1.0')}" for row in self.requests() if row["write"]]
+
+    def fault(self, **rule: Any) -> None:
+        self.control("POST", "/faults", rule)
+
+    def fired(self) -> list[str]:
+        return [row["fault"] for row in self.requests() if row["fault"]]
+
+    def mend(self) -> None:
+        self.control("DELETE", "/faults")
+
+    # -- the ERP --------------------------------------------------------------------------------------------------------------
+
+    def clerk(self, action: str, **fields: Any) -> dict[str, Any]:
+        return dict(self.control("POST", "/clerk", {"action": action, **fields})["changed"])
+
+    def advance(self, **parts: float) -> None:
+        seconds = parts.get("days", 0) * 86_400 + parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60
+        self.control("POST", "/clock", {"advance": seconds})
+
+    def erp(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        return _rows(self.folder / "erp.sqlite", sql, values)
+
+    def erp_sql(self, *statements: str) -> None:
+        """Somebody with SQL rights, past every clerk."""
+        with closing(sqlite3.connect(self.folder / "erp.sqlite")) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def audit(self) -> list[str]:
+        """What was ever written to the ERP since its seed: ``I commitments 01/104-SC-008``, in order."""
+        return [f"{row['action']} {row['table_name']} {row['row_key']}" for row in self.erp("SELECT * FROM audit_log ORDER BY id")]
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        return {row["number"]: row for row in self.erp("SELECT * FROM v_commitments")}
+
+    # -- the ledger -----------------------------------------------------------------------------------------------------------
+
+    def ledger(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        return _rows(self.folder / "ledger.sqlite", sql, values)
+
+    def ledger_sql(self, *statements: str) -> None:
+        with closing(sqlite3.connect(self.folder / "ledger.sqlite", timeout=60)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def decide(self, decision: str, entity: str, number: str) -> None:
+        """A person's decision, by the command."""
+        command = [sys.executable, "-m", "include.financials", "--ledger", f"sqlite:///{self.folder}/ledger.sqlite", "decide"]
+        done = subprocess.run([*command, decision, entity, number], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def picture(self) -> dict[str, Any]:
+        """Everything that a business would look at, without ids that a system gives by its own order and without times."""
+        number_of = {row["id"]: row["origin_id"] for kind in ("cost_codes", "line_item_types") for row in self.objects(kind)}
+        wbs = sorted(
+            (str(number_of.get(row["cost_code_id"])), str(number_of.get(row["line_item_type_id"]))) for row in self.objects("wbs_codes")
+        )
+        procore = {
+            kind: sorted(
+                json.dumps([row["origin_id"], row.get("origin_code"), row.get("origin_data"), row.get("name") or row.get("title"), row["number"]])
+                for row in self.objects(kind)
+            )
+            for kind in ("vendors", "projects", "line_item_types", "cost_codes", "standard_cost_codes", *CONTRACTS)
+        }
+        columns = "company, number, title, job, vendor, status, retainage_e4, contract_date, marker"
+        lines = "company, number, line_no, code, cost_type, amount_cents, quantity_e4, unit_cost_e4, unit, description"
+        erp = [self.erp(f"SELECT {columns} FROM commitments ORDER BY 1, 2"), self.erp(f"SELECT {lines} FROM commitment_lines ORDER BY 1, 2, 3")]
+        links = self.ledger("SELECT entity, company, erp_key, number, status FROM links WHERE ended_at IS NULL ORDER BY 1, 2, 3")
+        states = self.ledger("SELECT entity, side, number, state, rule FROM records WHERE state IS NOT NULL ORDER BY 1, 2, 3, 4, 5")
+        return {"procore": procore, "wbs": wbs, "erp": erp, "links": links, "states": states}
+
+
+def _rows(path: Path, sql: str, values: Any) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(sql, values)]
+
+
+def _copy(source: Path, target: Path) -> None:
+    """SQLite's own backup: right also while the sandbox has the files open."""
+    for name in (*FILES, "ledger.sqlite"):
+        if (source / name).exists():
+            with closing(sqlite3.connect(source / name)) as old, closing(sqlite3.connect(target / name, timeout=60)) as new:
+                old.backup(new)
+
+
+def counts(report: Mapping[str, Any], entity: str) -> dict[str, int]:
+    """The counts of an entity that are not zero, without ``extracted``."""
+    return {name: report["entities"][entity][name] for name in COUNTS if report["entities"][entity][name]}
+
+
+def done(report: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """What a run created, updated and adopted, per entity that has any."""
+    found = {name: {k: row[k] for k in NOTHING if row[k]} for name, row in report["entities"].items()}
+    return {name: row for name, row in found.items() if row}
+
+
+def stopped(report: Mapping[str, Any]) -> set[tuple[str, str, str, str]]:
+    return {(row["entity"], row["key"], row["state"], row["rule"]) for row in report["stopped"]}
+
+
+def expected(planted: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:
+    return {(row["entity"], row["key"], row["expected"], row["rule"]) for row in planted}
+
+
+def of(report: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The stopped record of that number."""
+    return next(row for row in report["stopped"] if row["key"] == key)
+
+
+def unexplained(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in report["reconciliation"]["differences"] if row["unexplained"].strip("-0.") != ""]
+
+
+def settings_with(**changes: Any) -> Settings:
+    """The default settings with changes: ``commitments={"writes": "off"}`` for an entity, other keys as they are."""
+    plain = load().model_dump(mode="json")
+    for name, value in changes.items():
+        if name in plain["entities"]:
+            plain["entities"][name] |= value
+        else:
+            plain[name] = value
+    return Settings.model_validate(plain)
+
+
+def twice(rows: list[dict[str, Any]]) -> list[str]:
+    """Lists and records that were read again although nothing was written in between (reading back what was written is meant);
+    the log-in and the look at one's own user may be repeated."""
+    found, seen = [], set()
+    for row in rows:
+        url = f"{row['path']}?{row['query']}"
+        if row["write"]:
+            seen.clear()
+        elif row["method"] == "GET" and not row["path"].endswith("/me"):
+            found += [url] if url in seen else []
+            seen.add(url)
+    return found
