@@ -52,19 +52,18 @@ class Options:
         )
 
 
-def run(options: Options, folder: Path = DEMO) -> tuple[int, dict[str, Any] | None]:
-    """One demo; (exit code, report). The report is None when the run did not get that far."""
+def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow") -> tuple[int, dict[str, Any] | None]:
+    """One demo in ``folder``, with Airflow's own files in ``home``; (exit code, report or None when the run did not get that far)."""
     if not options.keep:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "airflow.log"
-    home = VAR / "airflow"
     home.mkdir(parents=True, exist_ok=True)
     kept = options.keep and (folder / "procore.sqlite").exists()
     print(f"Sandbox: {'as the last demo left it' if kept else f'seed {options.seed}, size {options.size}'} ...", flush=True)
     with running_or_new(options.sandbox_url, folder, keep=kept or (options.keep and options.sandbox_url is not None), seed=options.seed, size=options.size) as info:
         env = environment(home, info, folder / "ledger.sqlite", folder / "staging")
-        print(f"Airflow: preparing, then one run of procore_erp_sync ({options.mode}); log {log.relative_to(VAR.parent)} ...", flush=True)
+        print(f"Airflow: preparing, then one run of procore_erp_sync ({options.mode}); log {os.path.relpath(log)} ...", flush=True)
         if airflow(["db", "migrate"], env, log) != 0:
             raise LocalError(f"Airflow's database could not be made; see {log}")
         before = {path.name for path in (folder / "staging").glob("*")}

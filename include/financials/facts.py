@@ -175,7 +175,8 @@ class CommitmentFacts:
         fresh = subject.match.how == "none"
         document = self.documents.get((subject.company, own.number)) if fresh and not subject.match.proposal else None
         others = [other for other in twins.get((subject.company, own.number), ()) if other != own.id]
-        limit = self.sync.run.approve_above or self.sync.settings.approve_above
+        # A limit of 0 is a limit: everything is approved by a person.
+        limit = self.sync.settings.approve_above if self.sync.run.approve_above is None else self.sync.run.approve_above
         return {
             "job": job.id if job else None,
             "project_name": self.names["projects"].get(own.project, own.project),

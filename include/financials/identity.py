@@ -80,9 +80,9 @@ def content(record: Record, fields: Iterable[str]) -> dict[str, Any]:
 
 
 def _normal(value: Any) -> Any:
-    """10, 10.0 and 10.0000 are one number; without this every difference of scale would be a change."""
+    """10, 10.0 and 10.0000 are one number, 0 and -0 too; without this every difference of scale would be a change."""
     if hasattr(value, "as_tuple"):
-        normal = value.normalize()
+        normal = value.normalize() + 0
         return normal.quantize(1) if normal.as_tuple().exponent > 0 else normal
     return value
 

@@ -187,7 +187,7 @@ class Ledger:
         with self.engine.begin() as connection:
             connection.execute(delete(t.outcomes).where(o.run_id == run_id, o.entity == entity, o.shard == shard, o.done.is_(False)))
             done = set(
-                connection.execute(select(o.company, o.side, o.id).where(o.run_id == run_id, o.entity == entity, o.shard == shard)).tuples()
+                connection.execute(select(o.company, o.side, o.id).where(o.run_id == run_id, o.entity == entity, o.shard == shard))
             )
             fresh = [dict(row) for row in rows if (row["company"], row["side"], row["id"]) not in done]
             for chunk in _chunks(fresh):
@@ -474,7 +474,7 @@ class Ledger:
         c = t.traffic.c
         query = select(func.coalesce(func.sum(c.procore_calls), 0), func.coalesce(func.sum(c.procore_writes), 0)).where(c.run_id == run_id)
         with self.engine.connect() as connection:
-            calls, writes = connection.execute(query).tuples().one()
+            calls, writes = connection.execute(query).one()
         return int(calls), int(writes)
 
     def written(self, run_id: str, system: Side) -> int:
@@ -493,7 +493,7 @@ class Ledger:
         if entity is not None:
             query = query.where(t.calls.c.entity == entity)
         with self.engine.connect() as connection:
-            return {system: count for system, count in connection.execute(query).tuples()}
+            return {system: count for system, count in connection.execute(query)}
 
 
 def _sqlite_settings(connection: Any, _record: Any) -> None:

@@ -116,7 +116,8 @@ def reconcile(sync: Sync) -> Reconciliation:
     compared += _per_document(documents)
     compared += _per_cost_key(documents)
     compared += _counts(documents)
-    differing = tuple(d for d in compared if d.procore != d.erp)
+    # Equal sums can hide a stopped document on one side and a stranger on the other: what is explained must be missing, too.
+    differing = tuple(d for d in compared if d.procore != d.erp or d.unexplained)
     result = Reconciliation(len(compared), differing)
     open_amount = sum((abs(d.unexplained) for d in differing), ZERO)
     log.info("reconciled %d figures: %d differ, unexplained %s", result.checked, len(differing), open_amount)

@@ -120,21 +120,31 @@ def load_run(ledger: Ledger, run_id: str) -> Run:
         entities=tuple(name for name in ENTITIES if name in params.get("entities", ENTITIES)),
         projects=tuple(params.get("projects", ())),
         shards=int(params.get("shards", 1)),
-        approve_above=Decimal(above) if above else None,
+        approve_above=Decimal(str(above)) if above is not None else None,
         settings_hash=row["settings_hash"],
     )
 
 
 def _validate(params: Mapping[str, Any]) -> None:
+    for name in ("entities", "projects"):
+        given = params.get(name, [])
+        if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
+            raise ConfigurationError(f"{name} is {given!r}; give a list of texts")
     wrong = [name for name in params.get("entities", ()) if name not in ENTITIES]
     if wrong:
         raise ConfigurationError(f"entities: {', '.join(wrong)} unknown; known: {', '.join(ENTITIES)}")
     if params.get("mode", "apply") not in ("apply", "plan"):
         raise ConfigurationError(f"mode is {params['mode']!r}; it is apply or plan")
     shards = params.get("shards", 1)
-    if not isinstance(shards, int) or not 1 <= shards <= 64:
+    if not isinstance(shards, int) or isinstance(shards, bool) or not 1 <= shards <= 64:
         raise ConfigurationError(f"shards is {shards!r}; give a whole number from 1 to 64")
+    above = params.get("approve_above")
+    if above is not None and not _is_amount(str(above)):
+        raise ConfigurationError(f"approve_above is {above!r}; give a decimal number such as 250000.00, or leave it empty")
+
+
+def _is_amount(text: str) -> bool:
     try:
-        Decimal(params.get("approve_above") or "0")
-    except InvalidOperation as error:
-        raise ConfigurationError(f"approve_above is {params['approve_above']!r}; give a decimal number such as 250000.00, or leave it empty") from error
+        return Decimal(text).is_finite() and Decimal(text) >= 0
+    except InvalidOperation:
+        return False

@@ -88,8 +88,11 @@ class Staged:
         table = pa.Table.from_pylist([record.model_dump() for record in page.records], schema=arrow_schema(self.model))
         with (self.path / f"page-{number:05}.parquet").open("wb") as sink:
             pq.write_table(table, sink)
+        invalid = self.path / f"invalid-{number:05}.json"
         if page.invalid:
-            (self.path / f"invalid-{number:05}.json").write_text(json.dumps([asdict(row) for row in page.invalid]), encoding="utf-8")
+            invalid.write_text(json.dumps([asdict(row) for row in page.invalid]), encoding="utf-8")
+        else:
+            invalid.unlink(missing_ok=True)  # of a try that crashed before its manifest
         self._write(
             {
                 "pages": number,

@@ -134,7 +134,7 @@ class ProcoreSystem:
         cursor: dict[str, Any] | None = None,
         also: Callable[[Header], bool] | None = None,
     ) -> Iterator[Page]:
-        """Records as the port describes it; scopes are Procore project ids.
+        """Records as the port describes it; scopes are Procore project ids (for cost codes also "", the standard list).
 
         Vendors and customers share one list: after ``read("vendors")`` of a window to its end, ``read("customers")`` of the same
         window on this instance makes no call; :meth:`read_directory` gives both at once. Cost types and standard codes carry no

@@ -45,18 +45,21 @@ class State:
 class World:
     """A sandbox process and the ledger of its sync, in ``folder``."""
 
-    def __init__(self, folder: Path, start: State | None = None, **reset: Any) -> None:
+    def __init__(self, folder: Path, start: State | None = None, *, settings: Mapping[str, Any] | None = None, **reset: Any) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
         self.runs = 0
         if start is not None:
             _copy(start.folder, folder)
+            changed = json.dumps({**UNLIMITED, **(settings or {})})
+            with closing(sqlite3.connect(folder / "procore.sqlite")) as connection, connection:
+                connection.execute("UPDATE meta SET value = ? WHERE name = 'settings'", (changed,))
         command = [sys.executable, "-m", "include.sandbox", "--port", "0", "--state", str(folder), "--size", "tiny", "--keep"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self.process.stdout is not None
         self.info: dict[str, Any] = json.loads(self.process.stdout.readline())
         if start is None:
-            self.reset(**reset)
+            self.reset(settings=settings, **reset)
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -93,8 +96,12 @@ class World:
     # -- runs -----------------------------------------------------------------------------------------------------------------
 
     def run(self, name: str | None = None, *, settings: Settings | None = None, **options: Any) -> dict[str, Any]:
-        """One run over all records (as ``make demo`` makes it), or from the watermarks with ``params={"since": None}``."""
+        """One run over all records (as ``make demo`` makes it), or from the watermarks with ``params={"since": None}``.
+
+        It begins a minute later: a window ends at the second before the run began, what was just changed would be the next run's.
+        """
         self.runs += 1
+        self.advance(minutes=1)
         self.forget_requests()
         return pipeline.run(self.info, self.folder, name or f"run-{self.runs}", settings=settings, **options)
 
@@ -125,7 +132,7 @@ class World:
         assert reply.status_code < 300, reply.text
         return reply.json() if reply.content else None
 
-    def edit(self, number: str, project: str | None = None, **changes: Any) -> None:
+    def edit(self, number: str, project: str | None = None, /, **changes: Any) -> None:
         """A person edits a contract."""
         contract = self.contract(number, project)
         wrapper = contract["kind"].removesuffix("s")
@@ -137,8 +144,8 @@ class World:
         """A person edits a line of a schedule of values."""
         contract = self.contract(number)
         line = next(line for line in self.lines(number) if line["position"] == position)
-        path = f"/{contract['kind']}/{contract['id']}/line_items/{line['id']}?project_id={contract['project_id']}"
-        self.as_user("PATCH", path, {"line_item": changes})
+        path = f"/{contract['kind']}/{contract['id']}/line_items/{line['id']}"
+        self.as_user("PATCH", path, {"project_id": contract["project_id"], "line_item": changes})
 
     def objects(self, kind: str) -> list[dict[str, Any]]:
         """Procore's records as stored."""

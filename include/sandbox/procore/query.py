@@ -86,14 +86,14 @@ def _like(name: str, spec: Filter, values: Sequence[str]) -> Condition:
 def _range(name: str, spec: Filter, values: Sequence[str]) -> Condition:
     """``a...b``, both inclusive, quoted or not; a single day means that day."""
     column = field(spec.fields[0])
-    start, dots, end = values[-1].strip().strip("\"'").partition("...")
+    start, dots, end = values[-1].partition("...")
     bounds: list[tuple[str, str]] = []
     try:
-        if start.strip():
+        if start.strip("\"' "):
             bounds.append((f"{column} >= ?", _bound(start, time.min)))
         if not dots:
             bounds.append((f"{column} <= ?", _bound(start, time.max)))
-        elif end.strip():
+        elif end.strip("\"' "):
             bounds.append((f"{column} <= ?", _bound(end, time.max)))
     except ValueError:
         raise Invalid({f"filters[{name}]": ["must be a range of dates: start...end"]}) from None

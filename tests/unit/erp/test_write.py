@@ -252,6 +252,8 @@ def test_a_document_of_another_company_is_not_touched(erp: SqlSystem) -> None:
     other = item(commitment("104-SC-001", title="Stolen"), changes=("title",), erp_key="104-SC-001", company="02")
     assert erp.find(step(erp, "update"), [other])[0].status == "absent"
     assert erp.post(step(erp, "update"), [other])[0].status == "rejected"
+    alike = item(commitment("104-SC-001"), changes=("title",), erp_key="104-SC-001", company="02")
+    assert erp.find(step(erp, "update"), [alike])[0].status == "absent", "equal, but the other company's"
     (page,) = erp.read("commitments")
     assert [r.title for r in page.records if isinstance(r, Commitment)] == ["Concrete 104-SC-001"]
 
@@ -289,6 +291,31 @@ def test_a_lock_means_later_and_nothing_applied(erp: SqlSystem, ledger: sa.Engin
             post(erp, commitment("104-SC-002"))
         other.rollback()
     assert post(erp, commitment("104-SC-002"))[0].status == "confirmed"
+
+
+def test_nobody_else_writes_between_the_look_up_and_the_write(
+    erp: SqlSystem, ledger: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite a transaction that begins with a read could not go on to write once another one has written."""
+    if ledger.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL locks rows, and the unique marker decides")
+    stored, refused = erp._stored, []
+
+    def meanwhile(*arguments: Any) -> Any:
+        found = stored(*arguments)
+        with ledger.connect() as other:
+            other.exec_driver_sql("PRAGMA busy_timeout = 0")
+            try:
+                other.exec_driver_sql("UPDATE units SET name = 'other'")
+                other.commit()
+            except OperationalError as error:
+                refused.append(str(error.orig))
+            other.exec_driver_sql("PRAGMA busy_timeout = 15000")
+        return found
+
+    monkeypatch.setattr(erp, "_stored", meanwhile)
+    assert post(erp, commitment("104-SC-001"))[0].status == "confirmed"
+    assert refused == ["database is locked"] * 2
 
 
 def test_a_failure_at_the_commit_is_unknown(erp: SqlSystem, monkeypatch: pytest.MonkeyPatch) -> None:

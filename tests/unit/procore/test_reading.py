@@ -92,10 +92,12 @@ def test_projects_by_scope_and_closed_ones(system: ProcoreSystem) -> None:
 def test_cost_codes_know_their_place_and_their_types(system: ProcoreSystem) -> None:
     job = next(record for record in records(system.read("projects")) if record.number == "25-104")
     types = {record.id: record.number for record in records(system.read("cost_types"))}
-    codes: list[CostCode] = records(system.read("cost_codes", scopes=[job.id]))
+    codes: list[CostCode] = records(system.read("cost_codes", scopes=["", job.id]))
     standard = [code for code in codes if code.project is None]
     own = {code.number: code for code in codes if code.project == job.id}
     assert standard
+    assert not [code for code in records(system.read("cost_codes", scopes=[job.id])) if code.project is None]
+    assert set(system.keys("cost_codes", [""])) == {code.id for code in standard}
     assert own["03"].is_header
     assert own["03"].level == 0
     concrete = own["03-3000"]
@@ -303,7 +305,7 @@ def test_a_project_that_is_hidden_is_reported_and_the_others_go_on(fake: FakePro
 def test_the_erp_list_must_be_one(fake: FakeProcore, client: ProcoreClient, lists: list[Any], names: str) -> None:
     rows_at(fake, "/rest/v1.0/standard_cost_code_lists", lists)
     with pytest.raises(ConfigurationError, match=f"Procore has: {names}"):
-        list(fake_system(client).read("cost_codes", scopes=[]))
+        list(fake_system(client).read("cost_codes", scopes=[""]))
 
 
 def test_a_filter_that_is_ignored_does_no_harm(fake: FakeProcore, client: ProcoreClient) -> None:

@@ -406,7 +406,7 @@ def test_standard_codes_go_with_their_prefix(system: ProcoreSystem, sandbox: San
     assert system.post(create, [division])[0].status == "confirmed"
     assert system.post(create, [leaf])[0].status == "confirmed"
     assert system.post(wbs, [leaf])[0].status == "confirmed", "no types, no call"
-    stored = all_of(sandbox.system(), "cost_codes", [])["77-1000"]
+    stored = all_of(sandbox.system(), "cost_codes", [""])["77-1000"]
     assert (stored.code, stored.project, stored.level) == ("1000", None, 1)
     assert len(sent(sandbox)) == 2
     rename = code("77-1000", project=None, parent="77", procore_id=stored.id, changes=("name",))

@@ -196,6 +196,7 @@ WO = f"/work_order_contracts?project_id={P1}"
     (f"{V}&filters[search]=%25", []),
     (f"{V}&filters[updated_at]={OLD}...{OLD}", [STEEL, CONCRETE]),
     (f'{V}&filters[updated_at]="2026-08-01...2026-08-01"', [STEEL, CONCRETE]),
+    (f"{V}&filters[updated_at]='2026-08-02...'", []),
     (f"{V}&filters[updated_at]=2026-08-01T08:00:01Z...2026-09-01", []),
     (f"{V}&filters[updated_at]=2026-08-01T10:00:00%2B02:00...2026-08-01T10:00:00%2B02:00", [STEEL, CONCRETE]),
     (f"{V}&filters[updated_at]=2026-08-02...", []),

@@ -360,6 +360,9 @@ def test_status_of_wbs_codes(api: Caller) -> None:
     assert [kind["code"] for kind in api.get(f"/cost_codes/{CAST}?project_id={P1}")["line_item_types"]] == ["L"]
     reposted = api.send("POST", f"{WP}/wbs_codes", {"segment_items": pair(items, "03-3000", "C")}, 201)
     assert (reposted["id"], reposted["status"]) == (made["id"], "inactive")
+    api.control("POST", "/clock", {"advance": 60})
+    again = api.send("POST", f"{WP}/wbs_codes", {"segment_items": pair(items, "03-3000", "C")}, 201)
+    assert again["updated_at"] == reposted["updated_at"], "nothing changed"
     assert set(api.send("PATCH", f"{WP}/wbs_codes/{made['id']}", {"status": "gone"}, 400)) == {"message", "exception"}
     assert [code["id"] for code in api.get(f"{WP}/wbs_codes?query=3000.l")] == [other["id"]]
 

@@ -1,0 +1,98 @@
+"""The whole DAG by Airflow itself: once in one process, once under scheduler and LocalExecutor, to the same end."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from include import demo
+from include.local import airflow, environment, free_port, import_pools, process, sandbox, standalone_settings, wait_until_healthy
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(420)]
+
+
+def final_state(state: Path) -> dict[str, Any]:
+    """What both systems hold at the end, without what depends on the moment: ERP documents and Procore's external ids."""
+    erp = sqlite3.connect(state / "erp.sqlite")
+    procore = sqlite3.connect(state / "procore.sqlite")
+    lines = "SELECT company, number, line_no, code, cost_type, amount_cents FROM commitment_lines ORDER BY 1, 2, 3"
+    return {
+        "documents": erp.execute("SELECT company, number, job, vendor, title, status, amount_cents, marker FROM commitments ORDER BY 1, 2").fetchall(),
+        "lines": erp.execute(lines).fetchall(),
+        "external_ids": procore.execute("SELECT kind, origin_id FROM objects WHERE origin_id IS NOT NULL ORDER BY 1, 2").fetchall(),
+    }
+
+
+def told(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "entities": report["entities"],
+        "stopped": sorted((row["entity"], row["key"], row["state"], row["rule"]) for row in report["stopped"]),
+        "gates": report["gates"],
+        "balanced": report["reconciliation"]["balanced"],
+    }
+
+
+@pytest.fixture(scope="module")
+def in_process(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    folder = tmp_path_factory.mktemp("in_process")
+    code, report = demo.run(demo.Options(), folder / "demo", folder / "home")
+    assert report is not None, (folder / "demo" / "airflow.log").read_text()[-3000:]
+    assert code == 0
+    return report, final_state(folder / "demo"), folder
+
+
+def test_one_process(in_process: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
+    report, state, _ = in_process
+    assert report["reconciliation"]["balanced"]
+    assert report["entities"]["commitments"]["created"] == 50
+    assert len(state["documents"]) == 40 + 50
+
+
+@pytest.mark.scheduler
+def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str, Any], Path], tmp_path: Path) -> None:
+    """Unpaused, the DAG makes its first scheduled run by itself; without shards, with pools, each task in a process of its own."""
+    home, state = tmp_path / "home", tmp_path / "state"
+    home.mkdir()
+    log, port = home / "airflow.log", free_port()
+    url = f"http://127.0.0.1:{port}"
+    with sandbox(state) as info:
+        env = environment(home, info, tmp_path / "ledger.sqlite", tmp_path / "staging") | standalone_settings(home, port, "test-only")
+        assert airflow(["db", "migrate"], env, log) == 0
+        import_pools(env, home, log)
+        with process([sys.executable, "-m", "airflow", "standalone"], log, env=env) as child:
+            wait_until_healthy(url, child, log)
+            api = requests.Session()
+            token = api.post(f"{url}/auth/token", json={"username": "admin", "password": "test-only"}, timeout=30).json()["access_token"]
+            api.headers["Authorization"] = f"Bearer {token}"
+            run = first_run(api, url)
+            tasks = api.get(f"{url}/api/v2/dags/procore_erp_sync/dagRuns/{run['dag_run_id']}/taskInstances", params={"limit": 100}, timeout=30).json()
+        report = json.loads(next((tmp_path / "staging").glob("*/report.json")).read_text())
+    states = {row["task_id"]: row["state"] for row in tasks["task_instances"]}
+    assert run["state"] == "success", states
+    assert set(states.values()) == {"success"}
+    assert told(report) == told(in_process[0])
+    assert final_state(state) == in_process[1]
+    ledger = sqlite3.connect(tmp_path / "ledger.sqlite")
+    assert ledger.execute("SELECT kind, since FROM runs").fetchall() == [("scheduled", None)]
+    assert {row[0] for row in ledger.execute("SELECT entity FROM watermarks")} == set(report["entities"])
+
+
+def first_run(api: requests.Session, url: str, seconds: float = 300) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    unpaused = False
+    while time.monotonic() < deadline:
+        if not unpaused:
+            answer = api.patch(f"{url}/api/v2/dags/procore_erp_sync", json={"is_paused": False}, timeout=30)
+            unpaused = answer.status_code == 200  # 404 until the dag processor has seen the file
+        runs = api.get(f"{url}/api/v2/dags/procore_erp_sync/dagRuns", timeout=30).json().get("dag_runs", [])
+        if runs and runs[0]["state"] in ("success", "failed"):
+            return dict(runs[0])
+        time.sleep(1)
+    pytest.fail(f"no run ended within {seconds:.0f} seconds")

@@ -1,0 +1,102 @@
+"""The graph says the order and nothing else: these tests read it as Airflow's dag processor does."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, TriggerRule
+
+from include.financials.entities import ENTITIES, STAGES
+from include.procore.retry import SyncRetryPolicy
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def dag() -> DAG:
+    bag = DagBag(dag_folder=str(ROOT / "dags"))
+    assert bag.import_errors == {}
+    assert list(bag.dags) == ["procore_erp_sync"]
+    return bag.dags["procore_erp_sync"]
+
+
+def task_id(name: str, prefix: str) -> str:
+    row = ENTITIES[name]
+    return f"{STAGES[row.stage]}.{row.gate if prefix == 'check' and row.gate else f'{prefix}_{name}'}"
+
+
+def test_one_dag_with_owner_tags_and_docs(dag: DAG) -> None:
+    assert dag.tags == {"procore", "erp", "construction"}
+    assert dag.max_active_runs == 1
+    assert not dag.catchup
+    assert "why" in (dag.doc_md or "")
+    assert all(task.retries >= 2 for task in dag.tasks)
+    assert all(isinstance(task.retry_policy, SyncRetryPolicy) for task in dag.tasks)
+
+
+def test_the_schedule_has_real_intervals(dag: DAG) -> None:
+    """A plain cron string would give every run an empty data interval, and a run that reads nothing is green."""
+    assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_extract_then_check_then_load(dag: DAG, name: str) -> None:
+    extract, check, load = (dag.get_task(task_id(name, step)) for step in ("extract", "check", "load"))
+    assert check.task_id in extract.downstream_task_ids
+    assert load.task_id in check.downstream_task_ids
+    assert "select" in extract.upstream_task_ids
+    assert extract.trigger_rule == TriggerRule.ALL_DONE
+    assert load.trigger_rule == TriggerRule.NONE_FAILED
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_edges_come_from_the_references(dag: DAG, name: str) -> None:
+    load, check = dag.get_task(task_id(name, "load")), dag.get_task(task_id(name, "check"))
+    for parent in ENTITIES[name].after:
+        assert task_id(parent, "load") in load.upstream_task_ids
+        assert task_id(parent, "check") in check.upstream_task_ids
+
+
+def test_stages_follow_each_other(dag: DAG) -> None:
+    for stage in list(STAGES)[1:]:
+        before, here = f"{STAGES[stage - 1]}.done", f"{STAGES[stage]}."
+        assert dag.get_task(before).trigger_rule == TriggerRule.ALL_DONE
+        firsts = [t for t in dag.tasks if t.task_id.startswith(here) and ("extract_" in t.task_id or before in t.upstream_task_ids)]
+        assert firsts
+        assert all(before in t.upstream_task_ids for t in firsts)
+
+
+def test_the_gate_stands_between_commitments_and_their_load(dag: DAG) -> None:
+    gate = dag.get_task("commitments_change_orders.referential_integrity")
+    assert gate.downstream_task_ids == {"commitments_change_orders.load_commitments"}
+    assert not gate.is_mapped, "a verdict on a part of a stage would be none"
+
+
+def test_only_project_scoped_entities_are_sharded(dag: DAG) -> None:
+    mapped = {t.task_id for t in dag.tasks if t.is_mapped}
+    expected = {task_id(n, s) for n, row in ENTITIES.items() if row.project_scoped for s in ("extract", "check", "load") if not (s == "check" and row.gate)}
+    assert mapped == expected
+
+
+def test_report_is_the_only_leaf_and_sees_every_end(dag: DAG) -> None:
+    assert [t.task_id for t in dag.leaves] == ["report"]
+    assert dag.get_task("report").trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_every_parameter_explains_itself(dag: DAG) -> None:
+    assert set(dag.params) == {"entities", "projects", "since", "until", "mode", "shards", "approve_above"}
+    assert all(dag.params.get_param(name).description for name in dag.params)
+
+
+def test_the_dag_file_holds_no_logic_and_nothing_heavy() -> None:
+    """Parsing happens every few seconds, and for every task once more: pandas and Great Expectations stay out of it."""
+    code = "import sys; import runpy; runpy.run_path('dags/procore_erp_sync.py'); print([m for m in ('pandas', 'great_expectations', 'pyarrow', 'sqlalchemy.engine.create') if m in sys.modules and m != 'sqlalchemy.engine.create'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+    tree = ast.parse((ROOT / "dags" / "procore_erp_sync.py").read_text())
+    assert not any(isinstance(node, ast.Try | ast.While | ast.ClassDef) for node in ast.walk(tree))

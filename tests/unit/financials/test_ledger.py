@@ -1,0 +1,476 @@
+"""The ledger, on SQLite and on PostgreSQL: atomic, exclusive, never backwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from include.financials import ledger as ledger_module
+from include.financials import tables as t
+from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
+from include.financials.ledger import LEASE_SECONDS, Ledger, Lease, Link, moment, stamp
+from tests.pg import postgres_url  # noqa: F401  (fixture)
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.sqlite"
+        return
+    place = request.getfixturevalue("postgres_url")
+    yield place
+    engine = sa.create_engine(place)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    engine.dispose()
+
+
+@pytest.fixture
+def book(url: str) -> Iterator[Ledger]:
+    opened = Ledger(url)
+    opened.migrate()
+    opened.open_run(run_row())
+    yield opened
+    opened.close()
+
+
+def run_row(run_id: str = "r", mode: str = "apply") -> dict[str, Any]:
+    plain = {"run_id": run_id, "mode": mode, "kind": "manual", "params": "{}", "settings_hash": "h", "since": None}
+    return plain | {"until": stamp(), "started_at": stamp()}
+
+
+def outcome(record_id: str = "1", run_id: str = "r", **changes: Any) -> dict[str, Any]:
+    plain = {
+        "run_id": run_id, "entity": "vendors", "company": "G1", "side": "erp", "id": record_id, "shard": 0, "number": f"V-{record_id}",
+        "action": "create", "how": "none", "state": "linked", "judged": True, "done": False, "work": "{}", "erp_key": record_id,
+        "procore_id": None, "content_hash": "h", "rule": None, "waits_for": None, "message": None,
+    }  # fmt: skip
+    return plain | changes
+
+
+def record(record_id: str = "1", **changes: Any) -> dict[str, Any]:
+    return {"entity": "vendors", "company": "G1", "side": "erp", "id": record_id, "number": f"V-{record_id}"} | changes
+
+
+def link(key: str = "V-1", procore_id: str = "9001", **changes: Any) -> Link:
+    return Link(**({"entity": "vendors", "company": "G1", "erp_key": key, "procore_id": procore_id, "number": key} | changes))
+
+
+def intent(name: str = "i1", **changes: Any) -> dict[str, Any]:
+    plain = {"intent": name, "run_id": "r", "entity": "vendors", "company": "G1", "source_id": "1", "shard": 0, "step": "create"}
+    return plain | {"revision": 0, "content_hash": "h", "item": "{}"} | changes
+
+
+def call(name: str = "c1") -> dict[str, Any]:
+    return {"call_id": name, "run_id": "r", "system": "procore", "entity": "vendors", "step": "create", "scope": "", "level": 0, "items": 1}
+
+
+def everything(book: Ledger) -> dict[str, list[tuple[Any, ...]]]:
+    with book.engine.connect() as connection:
+        return {name: sorted(map(tuple, connection.execute(sa.select(table))), key=str) for name, table in t.metadata.tables.items()}
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The ledger's own clock goes on by so much."""
+    offset = timedelta(seconds=seconds)
+
+    class Moved(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + offset
+
+    monkeypatch.setattr(ledger_module, "datetime", Moved)
+
+
+# -- schema -------------------------------------------------------------------------------------------------------------------
+
+
+def test_migrations_and_tables_are_equal(book: Ledger) -> None:
+    with book.engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), t.metadata)
+    assert found == []
+
+
+def test_migrating_twice_changes_nothing(book: Ledger) -> None:
+    book.remember([record()])
+    before = everything(book)
+    book.migrate()
+    assert everything(book) == before
+
+
+def test_two_processes_may_migrate_at_once(url: str) -> None:
+    code = f"from include.financials.ledger import Ledger; Ledger({url!r}).migrate()"
+    started = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    ends = [(process.communicate(timeout=60)[1], process.returncode) for process in started]
+    assert [code for _, code in ends] == [0, 0], ends
+    book = Ledger(url)
+    assert set(t.metadata.tables) <= set(sa.inspect(book.engine).get_table_names())
+    book.close()
+
+
+def test_another_database_is_refused() -> None:
+    class Other:
+        class dialect:  # noqa: N801
+            name = "mysql"
+
+    with pytest.raises(ConfigurationError, match="not on mysql"):
+        ledger_module._upsert(Other(), t.runs, [run_row()], update_columns=())  # type: ignore[arg-type]
+
+
+# -- runs and watermarks ------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_opened_once(book: Ledger) -> None:
+    first = book.run("r")
+    again = book.open_run(run_row(mode="plan"))
+    assert again == first
+    book.finish_run("r", "success")
+    done = book.run("r")
+    assert done is not None and done["status"] == "success" and done["finished_at"]
+    assert book.run("unknown") is None
+
+
+def test_a_watermark_only_goes_forward(book: Ledger) -> None:
+    assert book.watermark("erp", "vendors") is None
+    for value, expected in (("2026-07-01", "2026-07-01"), ("2026-08-01", "2026-08-01"), ("2026-07-15", "2026-08-01")):
+        book.move_watermark("erp", "vendors", value, "r")
+        assert book.watermark("erp", "vendors") == expected
+    assert book.watermark("procore", "vendors") is None
+
+
+def test_stamps_sort_as_times_do() -> None:
+    zone = datetime.fromisoformat("2026-07-01T02:00:00.000001+02:00")
+    assert stamp(zone) == "2026-07-01T00:00:00.000001Z" < stamp(zone + timedelta(microseconds=1)) < stamp(zone + timedelta(seconds=1))
+    assert moment(stamp(zone)) == zone
+    assert moment(None) is None
+
+
+# -- records and outcomes -----------------------------------------------------------------------------------------------------
+
+
+def test_a_column_that_is_left_out_keeps_its_value(book: Ledger) -> None:
+    book.remember([record(state="held", message="waits"), record("2", state="linked")])
+    book.remember([record(state="linked"), record("3")])
+    seen = book.seen("vendors", "erp")
+    assert seen["G1", "1"]["state"] == "linked" and seen["G1", "1"]["message"] == "waits"
+    assert seen["G1", "2"]["state"] == "linked" and seen["G1", "3"]["state"] is None
+    assert book.seen("vendors", "procore") == {} == book.seen("projects", "erp")
+
+
+def test_many_records_at_once(book: Ledger) -> None:
+    book.remember([record(str(n), message="x" * 20) for n in range(1201)])
+    assert len(book.seen("vendors", "erp")) == 1201
+
+
+def test_a_retried_check_says_it_anew_but_never_takes_back_what_is_done(book: Ledger) -> None:
+    book.judge("r", "vendors", 0, [outcome("1"), outcome("2")], [record("1", state="linked")])
+    book.mark_done("r", "vendors", [outcome("1")])
+    book.judge("r", "vendors", 0, [outcome("1", state="held"), outcome("3")])
+    assert [(row["id"], row["state"], row["done"]) for row in book.outcomes("r", "vendors")] == [("1", "linked", True), ("3", "linked", False)]
+    assert [row["id"] for row in book.work("r", "vendors", 0)] == ["3"]
+
+
+def test_a_shard_and_a_run_are_judged_apart(book: Ledger) -> None:
+    book.open_run(run_row("other"))
+    book.judge("r", "vendors", 0, [outcome("1")])
+    book.judge("r", "vendors", 1, [outcome("2", shard=1)])
+    book.judge("other", "vendors", 0, [outcome("1", "other")])
+    book.judge("r", "vendors", 0, [])
+    assert [row["id"] for row in book.outcomes("r")] == ["2"]
+    assert [row["id"] for row in book.outcomes("other", "vendors", 0)] == ["1"]
+
+
+def test_judging_is_one_commit(book: Ledger) -> None:
+    book.judge("r", "vendors", 0, [outcome("1")], [record("1", state="linked")])
+    before = everything(book)
+    with pytest.raises(sa.exc.SQLAlchemyError):
+        book.judge("r", "vendors", 0, [outcome("2")], [record("2", number=None)])
+    assert everything(book) == before
+
+
+@pytest.mark.parametrize(("mode", "state"), [("apply", "held"), ("plan", "linked")])
+def test_a_plan_leaves_no_state_behind(book: Ledger, mode: str, state: str) -> None:
+    book.open_run(run_row("p", mode))
+    book.remember([record(state="linked")])
+    book.judge("p", "vendors", 0, [outcome("1", "p")])
+    book.restate("p", "vendors", [{"company": "G1", "side": "erp", "id": "1", "state": "held", "rule": "gate", "message": "closed"}])
+    assert book.outcomes("p")[0]["state"] == "held"
+    assert book.seen("vendors", "erp")["G1", "1"]["state"] == state
+
+
+def test_planned_links_are_this_runs_findings_that_are_not_done(book: Ledger) -> None:
+    rows = [outcome("1"), outcome("2", state="held"), outcome("3", erp_key=None), outcome("4", procore_id="9004"), outcome("5")]
+    book.judge("r", "vendors", 0, rows)
+    book.mark_done("r", "vendors", [outcome("5")])
+    found = book.planned_links("r", "vendors")
+    assert sorted((one.erp_key, one.procore_id, one.status) for one in found) == [("1", "", "planned"), ("4", "9004", "planned")]
+    assert book.planned_links("other", "vendors") == []
+
+
+# -- leases -------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lease_is_exclusive_and_given_back(book: Ledger) -> None:
+    other = Ledger(book.url)
+    with book.lease("vendors", 0):
+        with pytest.raises(RetryLater) as caught, other.lease("vendors", 0):
+            pytest.fail("two holders")
+        assert caught.value.seconds is not None and 5 <= caught.value.seconds <= LEASE_SECONDS
+        with other.lease("vendors", 1), other.lease("projects", 0):
+            pass
+    with other.lease("vendors", 0):
+        pass
+    other.close()
+
+
+def test_a_lease_is_given_back_after_a_failure(book: Ledger) -> None:
+    with pytest.raises(ZeroDivisionError), book.lease("vendors", 0):
+        raise ZeroDivisionError
+    with book.lease("vendors", 0):
+        pass
+
+
+def test_a_zombie_commits_nothing(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease ran out and went to another task: whatever it still tries is refused and leaves no trace."""
+    book.judge("r", "vendors", 0, [outcome()])
+    with book.lease("vendors", 0) as old:
+        book.sending(old, call(), [intent()])
+        later(monkeypatch, LEASE_SECONDS + 1)
+        with book.lease("vendors", 0) as new:
+            before = everything(book)
+            attempts: list[Callable[[Lease], None]] = [
+                lambda lease: book.sending(lease, call("c2"), [intent("i2")]),
+                lambda lease: book.settled(
+                    lease, call() | {"status": "done"}, [{"intent": "i1", "status": "confirmed"}], run_id="r", entity="vendors",
+                    links=[link()], outcomes=[outcome(done=True)], remembered=[record()], audit=[],
+                ),
+                lambda lease: book.adopt("r", "vendors", [link()], [outcome()], lease),
+            ]  # fmt: skip
+            for attempt in attempts:
+                with pytest.raises(LeaseLost, match="writes nothing more"):
+                    attempt(old)
+            assert everything(book) == before
+            book.settled(new, None, [{"intent": "i1", "status": "confirmed"}], run_id="r", entity="vendors")
+    assert book.intents(["i1"])["i1"]["status"] == "confirmed"
+
+
+def test_an_expired_lease_is_lost_even_if_nobody_took_it(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    with book.lease("vendors", 0) as lease:
+        later(monkeypatch, LEASE_SECONDS + 1)
+        with pytest.raises(LeaseLost):
+            book.sending(lease, call(), [intent()])
+    assert book.open_intents("vendors", 0) == []
+
+
+def test_each_commit_renews_the_lease(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    with book.lease("vendors", 0) as lease:
+        for number in range(3):
+            later(monkeypatch, (number + 1) * LEASE_SECONDS * 0.8)
+            book.sending(lease, call(f"c{number}"), [intent(f"i{number}")])
+
+
+# -- the journal --------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_sent_stays_open_until_it_is_settled(book: Ledger) -> None:
+    with book.lease("vendors", 0) as lease:
+        book.sending(lease, call(), [intent("i1"), intent("i2"), intent("i3")])
+        assert [row["intent"] for row in book.open_intents("vendors", 0)] == ["i1", "i2", "i3"]
+        rows = [{"intent": "i1", "status": "confirmed", "result_id": "9001"}, {"intent": "i2", "status": "rejected", "message": "no"}]
+        book.settled(lease, call() | {"status": "done"}, [*rows, {"intent": "i3", "status": "unknown"}], run_id="r", entity="vendors")
+    assert [row["intent"] for row in book.open_intents("vendors", 0)] == ["i3"]
+    assert book.open_intents("vendors", 1) == [] == book.open_intents("projects", 0)
+    assert book.intents(["i1", "nothing"])["i1"]["result_id"] == "9001"
+    assert book.written("r", "procore") == 1 and book.written("r", "erp") == 0
+    assert book.call_count("r") == {"procore": 1} == book.call_count("r", "vendors")
+
+
+def test_sending_is_one_commit(book: Ledger) -> None:
+    with book.lease("vendors", 0) as lease:
+        before = everything(book)
+        with pytest.raises(sa.exc.SQLAlchemyError):
+            book.sending(lease, call(), [intent("i1"), intent("i2", item=None)])
+        assert everything(book) == before
+
+
+def test_settling_is_one_commit(book: Ledger) -> None:
+    book.judge("r", "vendors", 0, [outcome()])
+    with book.lease("vendors", 0) as lease:
+        book.sending(lease, call(), [intent()])
+        before = everything(book)
+        with pytest.raises(sa.exc.SQLAlchemyError):
+            book.settled(
+                lease, call() | {"status": "done"}, [{"intent": "i1", "status": "confirmed"}], run_id="r", entity="vendors",
+                links=[link()], outcomes=[outcome(done=True)], remembered=[record(number=None)],
+            )  # fmt: skip
+        assert everything(book) == before
+
+
+def test_an_intent_that_is_sent_again_keeps_its_first_time(book: Ledger) -> None:
+    with book.lease("vendors", 0) as lease:
+        book.sending(lease, call("c1"), [intent()])
+        first = book.intents(["i1"])["i1"]
+        book.settled(lease, None, [{"intent": "i1", "status": "planned"}], run_id="r", entity="vendors")
+        book.sending(lease, call("c2"), [intent(run_id="r2")])
+        again = book.intents(["i1"])["i1"]
+    assert (again["created_at"], again["call_id"], again["run_id"], again["status"]) == (first["created_at"], "c2", "r2", "sent")
+
+
+# -- links --------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_link_is_written_once_and_then_moved_on(book: Ledger) -> None:
+    with book.lease("vendors", 0) as lease:
+        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link(status="pending", content={"name": "A"})])
+        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link(revision=1, content={"name": "B"})])
+    (found,) = book.links("vendors")
+    assert (found.status, found.revision, found.content) == ("active", 1, {"name": "B"})
+
+
+@pytest.mark.parametrize("second", [link("V-2", "9001"), link("V-1", "9002")])
+def test_one_record_has_one_counterpart(book: Ledger, second: Link) -> None:
+    with book.lease("vendors", 0) as lease:
+        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
+        with pytest.raises(sa.exc.IntegrityError):
+            book.settled(lease, None, [], run_id="r", entity="vendors", links=[second])
+        with pytest.raises(sa.exc.IntegrityError):
+            book.adopt("r", "vendors", [second], [], lease)
+    assert [(one.erp_key, one.procore_id) for one in book.links("vendors")] == [("V-1", "9001")]
+
+
+def test_a_link_that_ended_leaves_a_tombstone_and_frees_both_ids(book: Ledger) -> None:
+    with book.lease("vendors", 0) as lease:
+        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
+        (old,) = book.links("vendors")
+        assert old.link_id is not None
+        book.settled(lease, None, [], run_id="r", entity="vendors", ended_links=[old.link_id])
+        assert book.links("vendors") == []
+        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link("V-1", "9002")])
+    with book.engine.connect() as connection:
+        assert sorted(connection.execute(sa.select(t.links.c.status)).scalars()) == ["active", "tombstone"]
+
+
+def test_the_same_key_in_two_companies_is_two_records(book: Ledger) -> None:
+    with book.lease("vendors", 0) as lease:
+        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link(), link(procore_id="9002", company="G2")])
+    assert len(book.links("vendors")) == 2
+
+
+def test_adoption_links_marks_done_and_audits(book: Ledger) -> None:
+    book.judge("r", "vendors", 0, [outcome("V-1", action="adopt")])
+    with book.lease("vendors", 0) as lease:
+        book.adopt("r", "vendors", [link(content={"name": "A"})], [outcome("V-1")], lease)
+    assert book.outcomes("r")[0]["done"] is True
+    assert [row["what"] for row in book.story("vendors", "V-1")["audit"]] == ["adopted"]
+    assert book.call_count("r") == {}
+
+
+# -- decisions, traffic, story ------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_holds_for_one_content(book: Ledger) -> None:
+    book.decide(entity="vendors", company="G1", record_id="1", content_hash="h1", decision="approve", who="ann")
+    book.decide(entity="vendors", company="G1", record_id="1", content_hash="h2", decision="approve", who="ann")
+    book.decide(entity="vendors", company="G1", record_id="1", content_hash="h2", decision="link", who="bob", detail="checked")
+    assert book.decisions("vendors") == {("1", "h1"): "approve", ("1", "h2"): "link"}
+    assert book.decisions("projects") == {}
+
+
+def test_traffic_of_all_tasks_and_tries_adds_up(book: Ledger) -> None:
+    assert book.traffic("r") == (0, 0)
+    for task, calls, writes in (("a", 3, 1), ("a", 2, 0), ("b", 5, 4)):
+        book.count_traffic("r", task, calls, writes)
+    assert book.traffic("r") == (10, 5)
+
+
+def test_the_story_has_all_that_concerns_a_number_and_nothing_else(book: Ledger) -> None:
+    book.remember([record("V-1", number="V-1", state="linked"), record("V-2", number="V-2")])
+    book.judge("r", "vendors", 0, [outcome("V-1", number="V-1"), outcome("V-2", number="V-2")])
+    with book.lease("vendors", 0) as lease:
+        for name, key in (("i1", "V-1"), ("i2", "V-2")):
+            book.sending(lease, call(f"c{key}"), [intent(name, source_id=key)])
+        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
+    book.decide(entity="vendors", company="G1", record_id="V-1", content_hash="h", decision="link", who="ann")
+    story = book.story("vendors", "V-1")
+    assert {part: len(rows) for part, rows in story.items()} == {
+        "records": 1, "links": 1, "intents": 1, "calls": 1, "outcomes": 1, "decisions": 1, "audit": 1,
+    }  # fmt: skip
+    assert story["calls"][0]["call_id"] == "cV-1"
+    assert not any(book.story("vendors", "V-9").values())
+
+
+# -- threads ------------------------------------------------------------------------------------------------------------------
+
+
+def test_tasks_that_write_at_once_do_not_disturb_each_other(book: Ledger) -> None:
+    """Each thread is a task with its own connection; both read, then write, again and again."""
+    failures: list[BaseException] = []
+
+    def work(name: str) -> None:
+        mine = Ledger(book.url)
+        try:
+            with mine.lease(name, 0) as lease:
+                for number in range(15):
+                    mine.sending(lease, call(f"{name}{number}") | {"entity": name}, [intent(f"{name}{number}", entity=name)])
+                    mine.move_watermark("erp", "vendors", f"2026-07-{number + 1:02}", name)
+                    mine.settled(lease, None, [{"intent": f"{name}{number}", "status": "confirmed"}], run_id="r", entity=name)
+                    mine.count_traffic("r", "shared", 1, 1)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            mine.close()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("vendors", "projects")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert book.traffic("r") == (30, 30)
+    assert book.watermark("erp", "vendors") == "2026-07-15"
+    assert book.call_count("r") == {"procore": 30}
+    assert book.open_intents("vendors", 0) == []
+
+
+def test_only_one_of_many_gets_the_lease(book: Ledger) -> None:
+    start, won, lost = threading.Barrier(4), [], []
+
+    def work() -> None:
+        mine = Ledger(book.url)
+        start.wait(30)
+        try:
+            with mine.lease("vendors", 0) as lease:
+                won.append(lease)
+                over.wait(30)
+        except RetryLater as error:
+            lost.append(error)
+            if len(lost) == 3:
+                over.set()
+        finally:
+            mine.close()
+
+    over = threading.Event()
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (len(won), len(lost)) == (1, 3)
+
+
+def test_moments_are_aware() -> None:
+    found = moment(stamp())
+    assert found is not None and found.tzinfo is not None and found <= datetime.now(UTC)

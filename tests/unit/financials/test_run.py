@@ -1,0 +1,130 @@
+"""A run's window and parameters: decided once, refused when they make no sense."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
+from include.financials.ledger import Ledger, stamp
+from include.financials.port import Window
+from include.financials.run import Kind, Run, instant, load_run, open_run
+from tests.unit.financials.pair import make_settings
+
+NOW = datetime(2026, 9, 30, 18, tzinfo=UTC)
+JULY, AUGUST = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC)
+TEN = timedelta(minutes=10)
+
+
+def start(ledger: Ledger, kind: Kind = "manual", run_id: str = "r", now: datetime = NOW, interval: Any = (None, None), **params: Any) -> Run:
+    return open_run(ledger, make_settings(), run_id=run_id, kind=kind, source_now=now, interval=interval, params=params)
+
+
+@pytest.fixture
+def marked(ledger: Ledger) -> Ledger:
+    """A ledger whose list of vendors has been read up to 1 August."""
+    ledger.move_watermark("erp", "vendors", stamp(AUGUST), "earlier")
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("kind", "interval", "params", "window"),
+    [
+        ("scheduled", (JULY, AUGUST), {}, Window(AUGUST - TEN, AUGUST)),
+        ("scheduled", (JULY, NOW + TEN), {}, Window(AUGUST - TEN, NOW)),
+        ("backfill", (JULY, AUGUST), {}, Window(JULY, AUGUST)),
+        ("backfill", (JULY, NOW + TEN), {}, Window(JULY, NOW)),
+        ("backfill", (JULY, AUGUST), {"since": "2026-07-10"}, Window(datetime(2026, 7, 10, tzinfo=UTC), AUGUST)),
+        ("manual", (None, None), {}, Window(AUGUST - TEN, NOW)),
+        ("manual", (JULY, AUGUST), {}, Window(AUGUST - TEN, NOW)),
+        ("manual", (None, None), {"since": "2026-07-01T00:00:00Z"}, Window(JULY, NOW)),
+        ("manual", (None, None), {"until": "2026-08-01T02:00:00+02:00"}, Window(AUGUST - TEN, AUGUST)),
+        ("manual", (None, None), {"until": "2030-01-01"}, Window(AUGUST - TEN, NOW)),
+    ],
+)
+def test_the_window_follows_the_type_of_the_run(marked: Ledger, kind: Kind, interval: Any, params: dict[str, Any], window: Window) -> None:
+    assert start(marked, kind, interval=interval, **params).window(marked, "erp", "vendors", TEN) == window
+
+
+def test_a_list_that_was_never_read_is_read_from_its_beginning(ledger: Ledger) -> None:
+    assert start(ledger).window(ledger, "procore", "commitments", TEN) == Window(None, NOW)
+
+
+def test_a_window_includes_both_its_ends_and_what_has_no_time() -> None:
+    window = Window(JULY, AUGUST)
+    second = timedelta(seconds=1)
+    assert [window.covers(at) for at in (JULY - second, JULY, AUGUST, AUGUST + second, None)] == [False, True, True, False, True]
+    assert Window().covers(NOW)
+
+
+def test_a_later_try_sees_the_window_of_the_first(ledger: Ledger) -> None:
+    first = start(ledger, since="2026-07-01", mode="plan")
+    again = start(ledger, now=NOW + timedelta(days=3), kind="backfill", interval=(AUGUST, NOW))
+    assert again == first == load_run(ledger, "r")
+    assert (again.until, again.since, again.mode, again.kind) == (NOW, JULY, "plan", "manual")
+
+
+def test_parameters_are_kept(ledger: Ledger) -> None:
+    run = start(ledger, entities=["projects", "vendors"], projects=["25-104"], shards=2, mode="plan", approve_above="1000.10")
+    assert run.entities == ("vendors", "projects"), "in the order of their stages"
+    assert (run.projects, run.shards, run.plan, run.approve_above) == (("25-104",), 2, True, Decimal("1000.10"))
+    assert run.settings_hash == make_settings().hash
+
+
+def test_empty_parameters_are_none(ledger: Ledger) -> None:
+    run = start(ledger, entities=[], projects=[], since="", until=None, approve_above="")
+    assert run.entities == tuple(ENTITIES) and run.projects == () and run.since is None and run.approve_above is None
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"project": "25-104"}, "unknown parameter project; known: entities, projects"),
+        ({"entities": ["vendor"]}, "entities: vendor unknown; known: vendors"),
+        ({"entities": "vendors"}, "entities is 'vendors'; give a list"),
+        ({"projects": "25-104"}, "projects is '25-104'; give a list"),
+        ({"projects": [25]}, "projects is [25]; give a list"),
+        ({"mode": "dry"}, "mode is 'dry'; it is apply or plan"),
+        ({"shards": 0}, "shards is 0; give a whole number from 1 to 64"),
+        ({"shards": 65}, "shards is 65"),
+        ({"shards": "2"}, "shards is '2'"),
+        ({"shards": True}, "shards is True"),
+        ({"since": "yesterday"}, "since is 'yesterday'; give an ISO date-time"),
+        ({"until": "2026-13-01"}, "until is '2026-13-01'"),
+        ({"since": "2026-08-02", "until": "2026-08-01"}, "since (2026-08-02T00:00:00.000000Z) lies after until (2026-08-01"),
+        ({"since": "2030-01-01"}, "lies after until"),
+        ({"approve_above": "a lot"}, "approve_above is 'a lot'; give a decimal number"),
+        ({"approve_above": "NaN"}, "approve_above is 'NaN'"),
+        ({"approve_above": "-1"}, "approve_above is '-1'"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_refused(ledger: Ledger, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        start(ledger, **params)
+    assert message in str(caught.value)
+    assert ledger.run("r") is None, "a refused run leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("2026-07-01", JULY),
+        ("2026-07-01T00:00:00", JULY),
+        ("2026-07-01T00:00:00Z", JULY),
+        ("2026-06-30T19:00:00-05:00", JULY),
+    ],
+)
+def test_an_instant_is_aware_and_in_utc(text: str | None, expected: datetime | None) -> None:
+    found = instant(text, "since")
+    assert found == expected and (found is None or found.tzinfo is UTC)
+
+
+def test_a_run_that_nobody_opened_says_so(ledger: Ledger) -> None:
+    with pytest.raises(ConfigurationError, match="its first task"):
+        load_run(ledger, "nobody")

@@ -1,0 +1,167 @@
+"""Staged pages: schemas from the models, exact round trips, and resuming where a crash left off."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from upath import UPath
+
+from include.financials import staging
+from include.financials.models import MODELS, Record
+from include.financials.port import Invalid, Page
+from include.financials.staging import Staged, arrow_schema, slug
+from tests.unit.financials.pair import commitment, cost_code, cost_type, customer, line, project, vendor
+
+MAKERS: dict[str, Callable[..., Record]] = {
+    "vendors": vendor, "customers": customer, "projects": project, "cost_types": cost_type, "cost_codes": cost_code, "commitments": commitment,
+}  # fmt: skip
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Staged:
+    return Staged(UPath(tmp_path / "pages"), "vendors")
+
+
+def _names(page: list[Record]) -> list[str]:
+    return [record.id for record in page]
+
+
+def test_types_come_from_the_models() -> None:
+    schema = arrow_schema(MODELS["commitments"])
+    assert schema.field("id").type == pa.string()
+    assert schema.field("amount").type == pa.decimal128(18, 2)
+    assert schema.field("retainage_percent").type == pa.decimal128(9, 4)
+    assert schema.field("updated_at").type == pa.timestamp("us", tz="UTC")
+    assert schema.field("contract_date").type == pa.date32()
+    assert schema.field("kind").type == pa.string()
+    assert schema.field("lines").type.value_type.field("quantity").type == pa.decimal128(18, 6)
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_no_column_has_a_type_that_loses_anything(name: str) -> None:
+    schema = arrow_schema(MODELS[name])
+    assert schema.names == list(MODELS[name].model_fields)
+    for kind in _flat(schema):
+        assert not pa.types.is_floating(kind) and not pa.types.is_null(kind)
+
+
+def _flat(schema: pa.Schema) -> list[pa.DataType]:
+    found = []
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_list(field.type) else field.type
+        found += [inner.type for inner in kind] if pa.types.is_struct(kind) else [kind]
+    return found
+
+
+def _random(annotation: Any, info: Any, rng: random.Random) -> Any:
+    """Some value of a field; None whenever it may be."""
+    arguments = get_args(annotation)
+    if type(None) in arguments and rng.random() < 0.5:
+        return None
+    kinds = [kind for kind in arguments if kind is not type(None)] or [annotation]
+    kind = kinds[0]
+    if "Decimal" in str(annotation):
+        places = 2 if "decimal_places=2" in str((annotation, info)) else 4
+        return Decimal(rng.randint(-10**8, 10**8)).scaleb(-places)
+    if kind is datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=rng.randint(0, 10**12))
+    if kind is date:
+        return date(2026, 1, 1) + timedelta(days=rng.randint(0, 500))
+    if kind is bool:
+        return rng.random() < 0.5
+    if kind is int:
+        return rng.randint(0, 9)
+    if kind is str or "Annotated[str" in str(kind) or kind.__class__.__name__ == "str":
+        return rng.choice([str(2**53 + rng.randint(1, 99)), "Ångström 鉄鋼", "007", "1e5", "nan"])
+    return None
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_every_model_comes_back_as_it_went(name: str, tmp_path: Path) -> None:
+    rng = random.Random(name)
+    records = []
+    for number in range(60):
+        changes = {}
+        for field, info in MODELS[name].model_fields.items():
+            if field in ("lines", "cost_types", "id") or (value := _random(info.annotation, info, rng)) is None:
+                continue
+            changes[field] = value
+        if name == "commitments":
+            changes["lines"] = tuple(
+                line(n, str(Decimal(rng.randint(-9999, 9999)).scaleb(-2)), quantity=rng.choice([None, Decimal("333.5")]), cost_type=rng.choice([None, "3"]))
+                for n in range(rng.randint(0, 4))
+            )
+        changes = {field: value for field, value in changes.items() if not _literal(name, field)}
+        records.append(MAKERS[name](number=f"N-{number}", id=str(2**60 + number), **{k: v for k, v in changes.items() if k != "number"}))
+    place = Staged(UPath(tmp_path), name)
+    place.add(Page(records[:25], cursor={"page": 2}))
+    place.add(Page(records[25:]))
+    assert list(place.records()) == records
+
+
+def _literal(name: str, field: str) -> bool:
+    return "Literal" in str(MODELS[name].model_fields[field].annotation)
+
+
+def test_a_page_without_a_single_address_keeps_its_columns(staged: Staged) -> None:
+    staged.add(Page([vendor("V-1", tax_id=None), vendor("V-2", tax_id=None)]))
+    with (staged.path / "page-00001.parquet").open("rb") as source:
+        assert pq.read_schema(source).field("tax_id").type == pa.string()
+    assert [record.tax_id for record in staged.records()] == [None, None]  # type: ignore[attr-defined]
+
+
+def test_a_nullable_large_id_is_no_float(tmp_path: Path) -> None:
+    place = Staged(UPath(tmp_path), "commitments")
+    place.add(Page([commitment("A", vendor=None), commitment("B", vendor=str(2**53 + 1))]))
+    assert [record.vendor for record in place.records()] == [None, "9007199254740993"]  # type: ignore[attr-defined]
+
+
+def test_nothing_is_there_before_the_first_page(staged: Staged) -> None:
+    assert staged.state() == {"pages": 0, "cursor": None, "complete": False, "records": 0, "invalid": 0}
+    assert list(staged.records()) == [] and list(staged.invalid()) == []
+
+
+def test_the_manifest_says_how_far_the_read_has_come(staged: Staged) -> None:
+    bad = Invalid("vendors", "9", "V-9", "name", "missing")
+    staged.add(Page([vendor("V-1")], invalid=[bad], cursor={"page": 2}))
+    assert staged.state() == {"pages": 1, "cursor": {"page": 2}, "complete": False, "records": 1, "invalid": 1}
+    staged.add(Page([vendor("V-2")]))
+    assert staged.state() == {"pages": 2, "cursor": None, "complete": True, "records": 2, "invalid": 1}
+    assert _names(list(staged.records())) == ["V-1", "V-2"]
+    assert list(staged.invalid()) == [bad]
+
+
+def test_a_page_that_the_manifest_does_not_know_does_not_count(staged: Staged, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged.add(Page([vendor("V-1")], cursor={"page": 2}))
+    with monkeypatch.context() as broken:
+        broken.setattr(Staged, "_write", _fall)
+        with pytest.raises(OSError, match="no space"):
+            staged.add(Page([vendor("V-2"), vendor("V-3")], invalid=[Invalid("vendors", "9", "V-9", "name", "missing")], cursor={"page": 3}))
+    again = Staged(staged.path, "vendors")
+    assert again.state()["cursor"] == {"page": 2}
+    assert _names(list(again.records())) == ["V-1"]
+    again.add(Page([vendor("V-2")]))
+    assert _names(list(again.records())) == ["V-1", "V-2"]
+    assert list(again.invalid()) == [], "what the lost page said is not said any more"
+
+
+def _fall(*_: Any) -> None:
+    raise OSError("no space")
+
+
+def test_a_run_id_is_one_path_segment() -> None:
+    assert slug("scheduled__2026-09-30T18:00:00+00:00") == "scheduled__2026-09-30T18_00_00_00_00"
+    assert "/" not in slug("../x")
+
+
+def test_an_unknown_type_is_refused_at_once() -> None:
+    with pytest.raises(KeyError):
+        staging._arrow(complex)
