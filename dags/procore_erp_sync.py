@@ -35,10 +35,10 @@ LOAD = {"erp": ErpLoadOperator, "procore": ProcoreLoadOperator}
 
 PARAMS = {
     "entities": Param(
-        list(ENTITIES), type="array", items={"type": "string", "enum": list(ENTITIES)},
+        list(ENTITIES), type=["null", "array"], items={"type": "string", "enum": list(ENTITIES)},
         description="Only these entities. What they refer to must be linked already.",
     ),
-    "projects": Param([], type="array", items={"type": "string"}, description="Only these job numbers, e.g. 25-104. Empty: all."),
+    "projects": Param([], type=["null", "array"], items={"type": "string"}, description="Only these job numbers, e.g. 25-104. Empty: all."),
     "since": Param(None, type=["null", "string"], format="date-time", description="Look at what changed from here on (UTC). Empty: the watermark."),
     "until": Param(None, type=["null", "string"], format="date-time", description="... and up to here. Empty: the sources' own now."),
     "mode": Param("apply", enum=["apply", "plan"], description="plan: say what would be written, write nothing."),
@@ -67,7 +67,7 @@ def procore_erp_sync() -> None:
 
     @task.branch
     def select(params: dict) -> list[str]:
-        return [f"{STAGES[ENTITIES[name].stage]}.extract_{name}" for name in ENTITIES if name in params["entities"]] or ["reconcile"]
+        return [f"{STAGES[ENTITIES[name].stage]}.extract_{name}" for name in ENTITIES if name in (params["entities"] or ENTITIES)]
 
     @task
     def shards(params: dict) -> list[int]:

@@ -52,7 +52,7 @@ class Options:
         )
 
 
-def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow") -> tuple[int, dict[str, Any] | None]:
+def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow-demo") -> tuple[int, dict[str, Any] | None]:
     """One demo in ``folder``, with Airflow's own files in ``home``; (exit code, report or None when the run did not get that far)."""
     if not options.keep:
         shutil.rmtree(folder, ignore_errors=True)

@@ -55,6 +55,8 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
         **{key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW_", "PYTHONDONTWRITEBYTECODE"))},
         **{f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()},
         "AIRFLOW_HOME": str(home),
+        # `airflow standalone` starts its parts by the bare name `airflow`.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": str(ROOT),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

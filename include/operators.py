@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SHOWN = 50
+"""Stopped records whose whole story the report's log tells; the others are in the report, and `why` tells any of them."""
 SETTINGS_VARIABLE = "procore_erp_sync_settings"
 
 
@@ -72,11 +74,10 @@ class SyncOperator(BaseOperator):
 
     @contextmanager
     def opened(self, context: Context) -> Iterator[Sync]:
-        from include.erp.registry import erp_system
         from include.financials.ledger import Ledger
         from include.financials.view import Sync
+        from include.pipeline import systems
         from include.procore.hook import ProcoreHook
-        from include.procore.system import ProcoreSystem
 
         place = extra(self.ledger_conn_id, "url", "staging")
         erp = extra(self.erp_conn_id, "url", "mapping")
@@ -84,13 +85,12 @@ class SyncOperator(BaseOperator):
         client = ProcoreHook(self.procore_conn_id).client
         ledger = Ledger(place["url"])
         ledger.migrate()
-        target = erp_system(erp["url"], erp["mapping"], origin_system=f"procore:{client.company_id}")
-        namespace = target.mapping.system
-        source = ProcoreSystem(client, erp_system=namespace, cost_type_codes=settings.cost_type_codes)
+        source, target = systems(client, erp["url"], erp["mapping"], settings)
         calls, writes = client.calls, client.writes
         try:
             run = self._run(context, ledger, settings, source, target)
-            yield Sync(run, ledger, settings, {"procore": source, "erp": target}, ObjectStoragePath(place["staging"]), client.company_id, namespace)
+            staging = ObjectStoragePath(place["staging"])
+            yield Sync(run, ledger, settings, {"procore": source, "erp": target}, staging, client.company_id, source.erp_system)
         finally:
             ledger.count_traffic(self.sync_run_id, task_key(context), client.calls - calls, client.writes - writes)
             target.close()
@@ -216,25 +216,13 @@ class ReferentialIntegrityOperator(EntityOperator):
     """
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
-        from include.financials.checks import check
-        from include.financials.gate import Gate, close, verdict
-        from include.financials.report import keep
+        from include.financials.gate import guard
 
-        gate = Gate(sync.settings.gate)
-        checked = check(sync, self.entity, range(sync.run.shards), gate)
-        opening = verdict(sync.ledger.outcomes(sync.run.run_id, self.entity), sync.settings.gate, gate.results)
-        name = ENTITIES[self.entity].gate or self.task_id
-        path = keep(sync, f"validation-{name}", {"rules": gate.results})
-        keep(sync, f"gate-{name}", {key: value for key, value in opening.as_dict().items() if key in ("passed", "judged", "failed", "failed_amount")})
-        for row in gate.results:
-            if row["failed"]:
-                log.info("%s %s: %d of %d failed, %s: %s", row["rule"], row["fact"], row["failed"], row["checked"], row["amount"], ", ".join(row["records"]))
+        checked, opening = guard(sync, self.entity)
         if not opening.passed:
-            close(sync, self.entity, opening)
             context["ti"].xcom_push(key="gate", value=opening.as_dict())
             raise StageClosed(f"The gate stays closed: {opening.reason} Nothing of this stage was written. Mend the cause and run again.")
-        log.info("gate open: %d judged, %d stopped for %s", opening.judged, opening.failed, opening.failed_amount)
-        return {**checked.as_dict(), "gate": opening.as_dict(), "validation": path}
+        return {**checked.as_dict(), "gate": opening.as_dict()}
 
 
 class ReconcileOperator(SyncOperator):
@@ -262,12 +250,15 @@ class ReportOperator(SyncOperator):
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.exceptions import RunFailed
         from include.financials.report import build, keep, move_watermarks
+        from include.financials.why import why
 
         states = self._states(context)
         loaded = [name for name, task_id in self.loads.items() if name in sync.run.entities and set(states.get(task_id, ())) == {"success"}]
         moved = move_watermarks(sync, loaded)
         report = build(sync)
         path = keep(sync, "report", report)
+        for row in report["stopped"][:SHOWN]:
+            log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger, row["entity"], row["key"])))
         failed = sorted(task for task, found in states.items() if {"failed", "upstream_failed"} & set(found))
         sync.ledger.finish_run(sync.run.run_id, "failed" if failed else "success")
         log.info("report at %s; watermarks moved: %s", path, ", ".join(moved) or "none")

@@ -19,7 +19,7 @@ from include.financials.entities import ENTITIES, Entity
 from include.financials.facts import CommitmentFacts, Row, Subject, common, master_facts, twins_of
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing, digest, parse_origin
-from include.financials.ledger import STOPPED, stamp
+from include.financials.ledger import STOPPED, Link, stamp
 from include.financials.matching import ErpSource, Match, ProcoreSource, decided, identity_keys
 from include.financials.models import Commitment, Project, Record
 from include.financials.money import text
@@ -72,8 +72,12 @@ def check(sync: Sync, entity: str, shards: Iterable[int], judged_by: Judge = jud
     stopped = tuple(f"{r['number']}: {r['state']} by {r['rule']}: {r['message']}" for r in found if r["state"] in STOPPED)
     for line in stopped:
         log.warning("%s", line)
-    log.info("checked %d %s: %s; to do: %s", len(found), entity.replace("_", " "), dict(states), dict(actions))
+    log.info("checked %d %s: %s; to do: %s", len(found), entity.replace("_", " "), _told(states), _told(actions) or "nothing")
     return Checked(entity, len(found), states, actions, stopped)
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 class _Check:
@@ -84,6 +88,8 @@ class _Check:
         self.capability: Capability = sync.systems[row.target].capabilities().get(row.name, Capability())
         self.seen = sync.ledger.seen(row.name, row.source)
         self.decisions = sync.ledger.decisions(row.name)
+        self.begun = sync.ledger.begun(row.name)
+        self.candidates = sync.ledger.candidates(row.name, sync.run.run_id) if row.gate else set()
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -91,7 +97,8 @@ class _Check:
         references = References(sync, row)
         targets = [references.translated(record) for record in sync.snapshot("procore", row.name, self.shard)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
-        matcher = ErpSource(row, sync.namespace, sync.links(row.name), targets, everyone)
+        unreadable = sync.unreadable("procore", row.name, self.shard)
+        matcher = ErpSource(row, sync.namespace, sync.fresh_links(row.name), targets, everyone, unreadable)
         facts = master_facts(sync, row.name)
         subjects = [self._subject(record, matcher) for record in staged.records()]
         for record in everyone:
@@ -117,8 +124,20 @@ class _Check:
         match = matcher.match(mapped)
         if self.decisions.get((record.id, self._hash(record))) == "link":
             match = decided(match)
+        match = self._unfinished(match, record.company or "", record)
         target = match.link.procore_id if match.link else match.target.id if match.target else None
         return Subject(record, mapped, match, "erp", record.company or "", record.id, target)
+
+    def _unfinished(self, match: Match, company: str, record: Record) -> Match:
+        """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link: its
+        steps go on. It is not adopted, which would leave out the steps that are missing."""
+        item = self.begun.get((company, record.id))
+        if match.how != "external_id" or match.target is None or match.broken or item is None:
+            return match
+        made = content(self.row.model.model_validate(item["record"], strict=False), self.row.content)
+        erp, procore = (record, match.target) if self.row.source == "erp" else (match.target, record)
+        link = Link(self.row.name, company, erp.id, procore.id, record.number, content=made, status="pending")
+        return Match("link", link=link, target=match.target)
 
     def _hash(self, record: Record) -> str:
         return source_hash(record)
@@ -160,7 +179,7 @@ class _Check:
             "how": subject.match.how,
             "procore_id": subject.procore_id,
             "erp_key": subject.erp_key,
-            "judged": known is None or known["source_hash"] != hashed,
+            "judged": known is None or known["source_hash"] != hashed or (subject.company, own.id) in self.candidates,
         }
 
     def _invalid(self, bad: Invalid) -> dict[str, Any]:
@@ -235,7 +254,7 @@ class _DocumentCheck(_Check):
         sync, row = self.sync, self.row
         facts = CommitmentFacts.of(sync)
         targets = list(sync.everywhere("erp", row.name))
-        matcher = ProcoreSource(row, sync.namespace, sync.links(row.name), targets, sync.procore_company)
+        matcher = ProcoreSource(row, sync.namespace, sync.fresh_links(row.name), targets, sync.procore_company)
         subjects: list[tuple[int, Subject]] = []
         invalid: list[tuple[int, Invalid]] = []
         for shard in self.shards:
@@ -284,6 +303,7 @@ class _DocumentCheck(_Check):
         match = matcher.match(translated)
         if self.decisions.get((record.id, self._hash(record))) == "link":
             match = decided(match)
+        match = self._unfinished(match, company, translated)
         key = match.link.erp_key if match.link else match.target.id if match.target else record.number
         return Subject(record, translated, match, "procore", company, key, record.id)
 
@@ -319,20 +339,23 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
     after = content(record, row.content)
     if match.how == "link" and match.link is not None:
         if match.link.status == "pending":
-            return _work("create", subject, ())
+            return _work("create", subject, (), agreed=match.link.content)
         before = match.link.content or {}
         changed = tuple(name for name in differing(before, after) if name not in row.frozen)
         return _work("update", subject, changed) if changed else {"action": "unchanged", "state": "linked"}
     if match.how == "external_id":
         return _work("adopt", subject, ())
     if match.how == "marker":
-        changed = differing(content(match.target, row.content), after) if match.target else ()
-        return _work("link", subject, changed)
+        held = content(match.target, row.content) if match.target else None
+        changed = differing(held, after) if held is not None else ()
+        # Linking an ERP document writes nothing to it: what it holds is what is agreed, the rest is the next run's update.
+        return _work("link", subject, changed, agreed=held if row.source == "procore" else None)
     return _work("create", subject, ())
 
 
-def _work(action: str, subject: Subject, changes: tuple[str, ...]) -> dict[str, Any]:
-    work = {"record": subject.record.model_dump(mode="json"), "changes": list(changes), "level": getattr(subject.record, "level", 0)}
+def _work(action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """``agreed``: contents that the target holds already, where that is not what the record says by now."""
+    work = {"record": subject.record.model_dump(mode="json"), "changes": list(changes), "level": getattr(subject.record, "level", 0), "agreed": agreed}
     return {"action": action, "state": "linked", "work": canonical_json(work)}
 
 

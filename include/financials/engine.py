@@ -27,6 +27,9 @@ from include.financials.view import LinkIndex, References, Sync
 
 log = logging.getLogger(__name__)
 
+HALVINGS = 11
+"""Refused calls in a row that it takes to find one bad record among 1,000."""
+
 
 @dataclass(slots=True)
 class Job:
@@ -38,6 +41,8 @@ class Job:
     level: int
     revision: int
     link: Link | None
+    agreed: Mapping[str, Any] | None = None
+    """Contents that the target was given by an earlier run, whose later steps were not finished: its first step is not made again."""
     failed: bool = False
     read_back: bool = False
     procore_id: str | None = None
@@ -62,13 +67,16 @@ class Loaded:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def load(sync: Sync, entity: str, shard: int = 0) -> Loaded:
-    """Carry out the plan of one entity's shard. In plan mode nothing is done. Raises RetryLater, OutcomeUnknown and other system trouble."""
+def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Loaded:
+    """Carry out the plan of one entity's shard. In plan mode nothing is done. Raises RetryLater, OutcomeUnknown and other system trouble.
+
+    Without ``write`` (its gate is closed) only what needs no write is done: adopting, and taking note of what is unchanged.
+    """
     if sync.run.plan:
         log.info("plan mode: nothing of %s is written", entity)
         return _summary(sync, entity, shard)
     with sync.ledger.lease(entity, shard) as lease:
-        return _Load(sync, ENTITIES[entity], shard, lease).run()
+        return _Load(sync, ENTITIES[entity], shard, lease).run(write)
 
 
 def _summary(sync: Sync, entity: str, shard: int) -> Loaded:
@@ -94,11 +102,13 @@ class _Load:
         self.source: System = sync.systems[row.source]
         self.target: System = sync.systems[row.target]
         self.run_id = sync.run.run_id
+        self.refusals: Counter[str] = Counter()
 
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
-    def run(self) -> Loaded:
-        self._recover()
+    def run(self, write: bool) -> Loaded:
+        if write:
+            self._recover()
         rows = self.sync.ledger.work(self.run_id, self.row.name, self.shard)
         by_action: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
@@ -106,7 +116,7 @@ class _Load:
         self.sync.ledger.mark_done(self.run_id, self.row.name, by_action.pop("unchanged", []))
         self._adopt(by_action.pop("adopt", []))
         for action in ("create", "link", "update"):
-            if by_action.get(action):
+            if write and by_action.get(action):
                 self._carry_out(action, by_action[action])  # type: ignore[arg-type]
         loaded = _summary(self.sync, self.row.name, self.shard)
         log.info(
@@ -129,7 +139,10 @@ class _Load:
         steps = self._steps(action)
         for number, step in enumerate(steps, start=1):
             for level, group in self._levels(step, [job for job in jobs if not job.failed]):
-                self._step(step, group, level, last=number == len(steps))
+                made = [job for job in group if action == "create" and number == 1 and job.agreed is not None]
+                if made:
+                    self._finish(made, "active" if number == len(steps) else "pending")
+                self._step(step, [job for job in group if job not in made], level, last=number == len(steps))
         self._read_back_missing([job for job in jobs if not job.failed and not job.read_back])
 
     def _steps(self, action: Action) -> tuple[Step, ...]:
@@ -152,6 +165,7 @@ class _Load:
             level=int(work["level"]),
             revision=link.revision if link else 0,
             link=link,
+            agreed=work.get("agreed"),
             procore_id=link.procore_id if link else row["procore_id"],
             erp_key=link.erp_key if link else row["erp_key"],
         )
@@ -229,10 +243,11 @@ class _Load:
                 continue
             items[item.intent] = (item, job)
         journal = self.sync.ledger.intents(items)
-        for intent, entry in journal.items():
-            item, job = items[intent]
-            if entry["status"] == "confirmed":
-                self._take(step, job, entry["result_id"])
+        arrived = [(items[intent][1], entry["result_id"]) for intent, entry in journal.items() if entry["status"] == "confirmed"]
+        for job, result_id in arrived:
+            self._take(step, job, result_id)
+        if not last and (unlinked := [job for job, _ in arrived if job.link is None]):
+            self._finish(unlinked, "pending")  # children need the id of a parent that only the journal knows
         doubtful = [items[key][0] for key, entry in journal.items() if entry["status"] in ("sent", "unknown")]
         if doubtful:
             self._settle_doubtful(step, doubtful, {key: items[key][1] for key in (i.intent for i in doubtful)}, level, last)
@@ -310,16 +325,33 @@ class _Load:
             self._settle(step, {**call, "status": "refused"}, [Outcome(item.intent, "absent") for item in batch], jobs, last)
             raise
         except Refused as error:
+            if len(batch) > 1 and not self._refused_alike(str(error)):
+                self._settle(step, {**call, "status": "refused", "message": str(error)}, [Outcome(i.intent, "absent") for i in batch], jobs, last)
+                self._halves(step, scope, batch, jobs, level, last)
+                return
             outcomes = [Outcome(item.intent, "rejected", message=str(error), field=error.field) for item in batch]
         except OutcomeUnknown as error:
             log.warning("%s %s: the answer of %d records was lost (%s); looking whether they arrived", self.row.name, step.name, len(batch), error)
             self._unknown(call, batch, str(error))
             outcomes = self.sync.systems[step.system].find(step, batch)
         self._settle(step, {**call, "status": "done"}, outcomes, jobs, last)
+        if any(outcome.status == "confirmed" for outcome in outcomes):
+            self.refusals.clear()
         absent = [item for item, outcome in ((i, _of(outcomes, i.intent)) for i in batch) if outcome is None or outcome.status == "absent"]
         if absent:
             raise OutcomeUnknown(f"{len(absent)} {self.row.name} did not arrive ({step.name}, scope {scope}); they are sent again at the next try")
         log.info("%d %s %s (%s%s)", len(batch), self.row.name.replace("_", " "), step.done, step.name, f", {scope}" if scope else "")
+
+    def _halves(self, step: Step, scope: str, batch: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
+        """A call was refused as a whole, so nothing of it applied: look for the record that spoils it, let the others through."""
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            self._call(step, scope, half, {item.intent: jobs[item.intent] for item in half}, level, last)
+
+    def _refused_alike(self, message: str) -> bool:
+        """So many refusals in the same words without a success between: no single record is at fault, more halves only cost calls."""
+        self.refusals[message] += 1
+        return self.refusals[message] > HALVINGS
 
     def _unknown(self, call: Mapping[str, Any], batch: Sequence[Item], message: str) -> None:
         rows = [{"intent": item.intent, "status": "unknown", "message": message} for item in batch]
@@ -367,11 +399,12 @@ class _Load:
             run_id=self.run_id, entity=self.row.name, links=links, outcomes=restated, remembered=remembered, audit=audit,
         )  # fmt: skip
 
-    def _finish(self, jobs: Sequence[Job]) -> None:
-        """Nothing is left to send for these, in this try: what follows from that is written now."""
-        rows = [{**_key(job.row), "state": "linked", "done": True, "procore_id": job.procore_id, "erp_key": job.erp_key} for job in jobs]
+    def _finish(self, jobs: Sequence[Job], status: str = "active") -> None:
+        """Nothing is left to send for these (``pending``: in this step) in this try: what follows from that is written now."""
+        done = {"done": True} if status == "active" else {}
+        rows = [{**_key(job.row), "state": "linked", "procore_id": job.procore_id, "erp_key": job.erp_key, **done} for job in jobs]
         self.sync.ledger.settled(
-            self.lease, None, [], run_id=self.run_id, entity=self.row.name, links=[self._link(job, "active") for job in jobs], outcomes=rows
+            self.lease, None, [], run_id=self.run_id, entity=self.row.name, links=[self._link(job, status) for job in jobs], outcomes=rows
         )
 
     def _take(self, step: Step, job: Job, result_id: str | None) -> None:
@@ -381,7 +414,7 @@ class _Load:
             job.erp_key = result_id or job.erp_key
 
     def _link(self, job: Job, status: str) -> Link:
-        plain = content(job.record, self.row.content)
+        plain = content(job.record, self.row.content) if job.agreed is None else job.agreed
         revision = job.revision + 1 if status == "active" else job.revision
         return Link(
             entity=self.row.name,

@@ -86,7 +86,7 @@ _ROWS = (
         label="project",
         stage=1,
         direction="erp_to_procore",
-        content=("number", "name", "status", "start_date", "completion_date"),
+        content=("number", "name", "active", "start_date", "completion_date"),
         identity=("number",),
     ),
     Entity(

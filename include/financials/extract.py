@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,9 @@ from include.financials.port import Window
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
+
+_ALL_READ: dict[str, Any] = {"read": "all"}
+"""The cursor after a list's last page: what is still to be read is read by id, a later try does not begin the list again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +49,18 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
         known = sync.ledger.seen(entity, row.source)
         if scopes is None or scopes:
             wanted = _wanted(known, window)
-            read = {record.id for record in staged.records()}
+            read = {record.id for record in staged.records()} | {bad.id for bad in staged.invalid()}
             options: dict[str, Any] = {"also": _also(known, wanted)} if row.source == "procore" else {}
-            for page in system.read(entity, window=window, scopes=scopes, cursor=staged.state()["cursor"], **options):
-                staged.add(page, last=False)
-                read.update(record.id for record in page.records)
+            cursor = staged.state()["cursor"]
+            for page in system.read(entity, window=window, scopes=scopes, cursor=cursor, **options) if cursor != _ALL_READ else ():
+                staged.add(page if page.cursor is not None else replace(page, cursor=_ALL_READ), last=False)
+                read.update([record.id for record in page.records] + [bad.id for bad in page.invalid])
                 log.info("%s: %d read so far", entity, len(read))
             missing = [(known[key]["scope"], key[1]) for key in wanted if key[1] not in read and _in_scope(known[key], scopes)]
             if missing:
                 log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), entity)
                 for page in system.read_ids(entity, missing):
-                    staged.add(page, last=False)
+                    staged.add(replace(page, cursor=_ALL_READ), last=False)
         staged.complete()
     state = staged.state()
     since = stamp(window.since) if window.since else None

@@ -17,8 +17,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from include.financials.checks import Checked, check
+from include.financials.engine import load
+from include.financials.entities import ENTITIES
 from include.financials.facts import Row
 from include.financials.money import ZERO, text
+from include.financials.report import keep
 from include.financials.rules import Finding, Rule, finding, rules_of
 from include.financials.settings import GateSettings
 from include.financials.view import Sync
@@ -134,14 +138,15 @@ def _reason(
 ) -> str | None:
     if len(failed) < settings.min_failures:
         return None
+    # One reason for most of it says more than the number that it adds up to: looked at first.
+    rule, count = Counter(row["rule"] for row in failed).most_common(1)[0]
+    if count >= settings.one_reason_min and Decimal(count) / len(judged) > settings.one_reason_records:
+        return f"rule {rule} alone stops {count} of {len(judged)} commitments: that is a mapping or permission fault, not bad data."
     share = Decimal(len(failed)) / len(judged)
     if share > settings.max_failed_records:
         return f"{len(failed)} of {len(judged)} commitments fail ({share:.1%}; the limit is {settings.max_failed_records:.0%}). {_causes(failed)}"
     if amount and failed_amount / amount > settings.max_failed_amount:
         return f"{failed_amount:.2f} of {amount:.2f} fails ({failed_amount / amount:.1%}; the limit is {settings.max_failed_amount:.0%}). {_causes(failed)}"
-    rule, count = Counter(row["rule"] for row in failed).most_common(1)[0]
-    if count >= settings.one_reason_min and Decimal(count) / len(judged) > settings.one_reason_records:
-        return f"rule {rule} alone stops {count} of {len(judged)} commitments: that is a mapping or permission fault, not bad data"
     return None
 
 
@@ -158,11 +163,36 @@ def quiet_great_expectations() -> Any:
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     return gx
 
 
+def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
+    """Check an entity over all shards and judge its stage; a closed stage keeps its records as candidates.
+
+    Leaves ``validation-<gate>.json`` (every rule's figures) and ``gate-<gate>.json`` (the verdict) beside the run's pages.
+    """
+    gate = Gate(sync.settings.gate)
+    checked = check(sync, entity, range(sync.run.shards), gate)
+    opening = verdict(sync.ledger.outcomes(sync.run.run_id, entity), sync.settings.gate, gate.results)
+    name = ENTITIES[entity].gate or entity
+    keep(sync, f"validation-{name}", {"rules": gate.results})
+    keep(sync, f"gate-{name}", {key: getattr(opening, key) for key in ("passed", "judged", "failed", "failed_amount")})
+    for row in gate.results:
+        if row["failed"]:
+            log.info("%s %s: %d of %d failed, %s: %s", *(row[key] for key in ("rule", "fact", "failed", "checked", "amount")), ", ".join(row["records"]))
+    if opening.passed:
+        log.info("gate open: %d judged, %d stopped for %s", opening.judged, opening.failed, opening.failed_amount)
+    else:
+        close(sync, entity, opening)
+    return checked, opening
+
+
 def close(sync: Sync, entity: str, opening: Opening) -> None:
-    """Keep the records of a closed stage as candidates: what would have been written is held, and judged anew in the next run."""
+    """Keep the records of a closed stage as candidates: what would have been written is held, and judged anew in the next run.
+
+    Adopting writes nothing, so the gate does not stop it; else a lost ledger could never be made again beside a few bad records.
+    """
     waiting = [
         {
             "company": row["company"], "side": row["side"], "id": row["id"], "state": "held", "rule": "gate",
@@ -170,6 +200,9 @@ def close(sync: Sync, entity: str, opening: Opening) -> None:
             "message": f"{row['number']} is fit to load, but its stage was stopped: {opening.reason}",
         }
         for row in sync.ledger.outcomes(sync.run.run_id, entity)
-        if row["state"] == "linked" and row["action"] != "unchanged"
+        if row["state"] == "linked" and row["action"] not in ("unchanged", "adopt")
     ]  # fmt: skip
+    sync.ledger.stage_closed(sync.run.run_id, entity, opening.reason or "")
     sync.ledger.restate(sync.run.run_id, entity, waiting)
+    for shard in range(sync.run.shards if ENTITIES[entity].project_scoped else 1):
+        load(sync, entity, shard, write=False)

@@ -32,6 +32,7 @@ LEASE_SECONDS = 180
 """Longer than any single request may last (connect and read time-outs of the hook), so that an expired lease means: nothing in flight."""
 
 STOPPED = ("held", "quarantined", "blocked", "conflict")
+STAGE_CLOSED = "stage closed"
 _CHUNK = 500
 
 
@@ -189,8 +190,8 @@ class Ledger:
             done = set(
                 connection.execute(select(o.company, o.side, o.id).where(o.run_id == run_id, o.entity == entity, o.shard == shard))
             )
-            fresh = [dict(row) for row in rows if (row["company"], row["side"], row["id"]) not in done]
-            for chunk in _chunks(fresh):
+            fresh = {(row["company"], row["side"], row["id"]): dict(row) for row in rows}
+            for chunk in _chunks([row for key, row in fresh.items() if key not in done]):
                 connection.execute(insert(t.outcomes), chunk)
             self._remember(connection, remembered)
 
@@ -203,6 +204,22 @@ class Ledger:
             query = query.where(o.shard == shard)
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query.order_by(o.entity, o.number, o.id)).mappings()]
+
+    def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
+        """(company, id) of what a gate has judged without letting it through: in this run (a retried check judges the same records),
+        or in the last run that judged it, whose stage was closed (docs/domain-rules.md 2.3: it keeps its records as candidates)."""
+        o, r, a = t.outcomes.c, t.runs.c, t.audit.c
+        query = select(o.company, o.id, o.run_id).join(t.runs, r.run_id == o.run_id)
+        query = query.where(o.entity == entity, o.judged, or_(r.mode == "apply", r.run_id == run_id)).order_by(r.started_at)
+        with self.engine.connect() as connection:
+            closed = set(connection.execute(select(a.run_id).where(a.entity == entity, a.what == STAGE_CLOSED)).scalars())
+            last = {(row.company, row.id): row.run_id for row in connection.execute(query)}
+        return {key for key, judged_in in last.items() if judged_in == run_id or judged_in in closed}
+
+    def stage_closed(self, run_id: str, entity: str, reason: str) -> None:
+        row = {"run_id": run_id, "who": "sync", "what": STAGE_CLOSED, "entity": entity, "company": "*", "record_id": "*", "detail": reason}
+        with self.engine.begin() as connection:
+            self._audit(connection, [row])
 
     def work(self, run_id: str, entity: str, shard: int) -> list[dict[str, Any]]:
         """What is left to do of a run: linked by plan, not done yet."""
@@ -282,6 +299,21 @@ class Ledger:
                 select(t.intents).where(c.entity == entity, c.shard == shard, c.status.in_(("sent", "unknown"))).order_by(c.created_at, c.intent)
             )
             return [dict(row) for row in rows.mappings()]
+
+    def begun(self, entity: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """What was sent of records that have no link yet, by (company, source id): a task ended between a request and its commit."""
+        i, known = t.intents.c, t.links.c
+        linked = select(known.link_id).where(
+            known.entity == entity, known.company == i.company, known.ended_at.is_(None), or_(known.erp_key == i.source_id, known.procore_id == i.source_id)
+        )
+        query = select(i.company, i.source_id, i.item).where(
+            i.entity == entity, i.status.in_(("sent", "unknown", "confirmed")), ~linked.correlate(t.intents).exists()
+        )
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        with self.engine.connect() as connection:
+            for row in connection.execute(query.order_by(i.created_at, i.intent)):
+                found.setdefault((row.company, row.source_id), json.loads(row.item))
+        return found
 
     def sending(self, lease: Lease, call: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
         """The commit before a request: its intents are ``sent`` from here on, whatever happens to this process."""

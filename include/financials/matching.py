@@ -15,6 +15,7 @@ from include.financials.entities import Entity
 from include.financials.identity import Origin, marker, parse_origin
 from include.financials.ledger import Link
 from include.financials.models import Record
+from include.financials.port import Invalid
 from include.financials.view import LinkIndex
 
 
@@ -54,8 +55,11 @@ def decided(match: Match) -> Match:
 class ErpSource:
     """Matches ERP-born records with Procore's. ``everyone`` is the ERP's full list, ``targets`` Procore's, both in ERP keys."""
 
-    def __init__(self, row: Entity, system: str, links: LinkIndex, targets: Sequence[Record], everyone: Sequence[Record]) -> None:
+    def __init__(
+        self, row: Entity, system: str, links: LinkIndex, targets: Sequence[Record], everyone: Sequence[Record], unreadable: Sequence[Invalid] = ()
+    ) -> None:
         self.row, self.system, self.links = row, system, links
+        self.unreadable = {bad.id: bad for bad in unreadable}
         self.by_id = {record.id: record for record in targets}
         self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
         self.unclaimed: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
@@ -86,7 +90,10 @@ class ErpSource:
         target = self.by_id.get(link.procore_id)
         found = Match("link", link=link, target=target)
         self.claimed.add(link.procore_id)
-        if target is None or target.deleted:
+        bad = self.unreadable.get(link.procore_id)
+        if bad is not None:
+            found.broken = f"Procore's record {bad.id} cannot be read ({bad.field}: {bad.message})"
+        elif target is None or target.deleted:
             found.broken = "Procore no longer has it"
         elif link.status == "active" and target.origin_id != self.origin(record):
             found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"

@@ -90,6 +90,11 @@ class Project(Record):
     start_date: date | None = None
     completion_date: date | None = None
 
+    @property
+    def active(self) -> bool:
+        """All that Procore knows of a status: a soft-closed job is active there."""
+        return self.status != "closed"
+
 
 class CostType(Record):
     """``number`` is the code on its own side (ERP ``3``, Procore ``C``); settings map one to the other (C-02)."""

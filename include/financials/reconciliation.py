@@ -108,11 +108,16 @@ class Document:
 
 
 def reconcile(sync: Sync) -> Reconciliation:
-    """Compare both sides. A document that the ERP alone has, or a linked one that differs, stays unexplained."""
+    """Compare both sides. A document that the ERP alone has, or a linked one that differs, stays unexplained.
+
+    A run of some entities or some projects compares those only: of the others the ledger may know nothing yet.
+    """
     compared: list[Difference] = []
     for entity in MASTER:
-        compared += _master(sync, entity)
-    documents = list(_documents(sync))
+        if entity in sync.run.entities:
+            compared += _master(sync, entity)
+    projects = sync.run.projects
+    documents = [d for d in _documents(sync) if not projects or d.project in projects] if "commitments" in sync.run.entities else []
     compared += _per_document(documents)
     compared += _per_cost_key(documents)
     compared += _counts(documents)
@@ -257,7 +262,9 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     erp = {(record.company or "", record.id): record for record in sync.everywhere("erp", entity)}
     planned = {(link.company, link.erp_key) for link in _links(sync, entity) if link.status == "planned"}
     linked = {(link.company, link.erp_key) for link in _links(sync, entity)} & erp.keys()
-    procore = {key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key} | planned
+    projects = sync.run.projects
+    elsewhere = {(link.company, link.erp_key) for link in _links(sync, entity) if projects and link.scope and link.scope not in projects}
+    procore = {key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key} - elsewhere | planned
     counted = Difference("T-01", Decimal(len(procore)), Decimal(len(linked)), cost_key=entity, explained=())
     items = []
     for key in sorted(procore ^ linked):

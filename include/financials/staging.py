@@ -113,6 +113,10 @@ class Staged:
         part.rename(self._manifest)
 
     def records(self) -> Iterator[Record]:
+        """Each record once, as read last: one that changes while its list is read can move to a later page and come twice."""
+        yield from {(record.company, record.id): record for record in self._rows()}.values()
+
+    def _rows(self) -> Iterator[Record]:
         for number in range(1, self.state()["pages"] + 1):
             with (self.path / f"page-{number:05}.parquet").open("rb") as source:
                 # No reader threads: one still running when a short-lived task process exits aborts that process.
@@ -121,10 +125,12 @@ class Staged:
                     yield self.model.model_validate(row, strict=False)
 
     def invalid(self) -> Iterator[Invalid]:
+        found: dict[tuple[str | None, str], Invalid] = {}
         for number in range(1, self.state()["pages"] + 1):
             path = self.path / f"invalid-{number:05}.json"
             if path.exists():
-                yield from (Invalid(**row) for row in json.loads(path.read_text(encoding="utf-8")))
+                found |= {(row["scope"], row["id"]): Invalid(**row) for row in json.loads(path.read_text(encoding="utf-8"))}
+        yield from found.values()
 
 
 def slug(text: str) -> str:

@@ -18,7 +18,7 @@ from include.financials.entities import ENTITIES, Entity
 from include.financials.identity import shard_of
 from include.financials.ledger import Ledger, Link
 from include.financials.models import Commitment, CostCode, Project, Record, Side
-from include.financials.port import Page, System
+from include.financials.port import Invalid, System
 from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.staging import Staged, slug
@@ -74,15 +74,17 @@ class Sync:
         row = ENTITIES[entity]
         if not row.project_scoped:
             return None
-        chosen = [project for project in self.snapshot(side, "projects") if isinstance(project, Project) and self._wanted(project, shard)]
+        # The ERP's documents are seen whole whatever the run is limited to: a number must be unique in the ERP company (M-10).
+        everything = side == row.target and row.document
+        chosen = [p for p in self.snapshot(side, "projects") if isinstance(p, Project) and (everything or self._wanted(p)) and self.in_shard(p, shard)]
         if entity == "cost_codes" and side == "procore":
             linked = self.links("projects").by_procore
             chosen = [project for project in chosen if project.id in linked]
         scopes = sorted({project.id for project in chosen})
         return [COMPANY_LEVEL, *scopes] if entity == "cost_codes" and shard == 0 else scopes
 
-    def _wanted(self, project: Project, shard: int) -> bool:
-        return (not self.run.projects or project.number in self.run.projects) and shard_of(project.number, self.run.shards) == shard
+    def _wanted(self, project: Project) -> bool:
+        return not self.run.projects or project.number in self.run.projects
 
     def in_shard(self, record: Record, shard: int) -> bool:
         """A code without a project is the first shard's; other records follow their job's number."""
@@ -92,7 +94,7 @@ class Sync:
 
     def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
         """All records of an entity as ``side`` has them now; read once per run, then taken from the staging area."""
-        staged = Staged(self.folder / "snapshots" / side / entity / f"shard-{shard}", entity)
+        staged = self._snapshot(side, entity, shard)
         if not staged.state()["complete"]:
             scopes = self.scopes(side, entity, shard)
             if scopes is None or scopes:
@@ -102,6 +104,14 @@ class Sync:
             state = staged.state()
             log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state["records"], state["invalid"])
         return list(staged.records())
+
+    def _snapshot(self, side: Side, entity: str, shard: int) -> Staged:
+        return Staged(self.folder / "snapshots" / side / entity / f"shard-{shard}", entity)
+
+    def unreadable(self, side: Side, entity: str, shard: int = 0) -> list[Invalid]:
+        """Records of a snapshot that do not fit their model: they exist, and must not be taken for gone."""
+        self.snapshot(side, entity, shard)
+        return list(self._snapshot(side, entity, shard).invalid())
 
     def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
         """The snapshot of all shards."""
@@ -160,6 +170,3 @@ def headers(codes: Sequence[CostCode]) -> dict[str, list[str]]:
             children.setdefault(code.parent, []).append(code.number)
     return children
 
-
-def page_of(records: Sequence[Record]) -> Page:
-    return Page(list(records))

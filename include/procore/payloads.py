@@ -55,7 +55,7 @@ FIELDS: dict[str, dict[str, Build]] = {
         "name": _same("name"),
         "number": _same("number", "project_number"),
         # A soft-closed job still takes cost, so its project stays usable.
-        "status": lambda item: {"active": getattr(item.record, "status", "open") != "closed"},
+        "active": _same("active"),
         "start_date": _day("start_date"),
         "completion_date": _day("completion_date"),
     },

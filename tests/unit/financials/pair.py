@@ -63,6 +63,8 @@ class Memory:
     applied: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     faults: dict[int, str] = field(default_factory=dict)
     """Position in ``calls`` -> before | after | crash_before | crash_after | later | refused."""
+    failing: dict[str, str] = field(default_factory=dict)
+    """What is asked -> the same, each time."""
     refuse: dict[str, str] = field(default_factory=dict)
     """Number -> sentence."""
     locked: set[str] = field(default_factory=set)
@@ -135,7 +137,7 @@ class Memory:
 
     def _called(self, what: str) -> str | None:
         self.calls.append(what)
-        return self.faults.get(len(self.calls) - 1)
+        return self.faults.get(len(self.calls) - 1) or self.failing.get(what)
 
     def _break(self, fault: str | None, when: str) -> None:
         if fault == f"crash_{when}":
@@ -303,7 +305,7 @@ class World:
 
     def fork(self, folder: Path) -> World:
         """A copy that goes its own way from here."""
-        shutil.copytree(self.folder, folder)
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("staging"))
         twin = World(folder, copy.deepcopy(self.clock), settings=self.settings, runs=self.runs)
         for mine, other in ((twin.erp, self.erp), (twin.procore, self.procore)):
             mine.records = {name: list(group) for name, group in other.records.items()}

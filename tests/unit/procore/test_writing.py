@@ -312,7 +312,7 @@ def test_a_job_that_closes_closes_its_project(fake: FakeProcore, client: Procore
     )
     record = Project(id="J", number="J", name="Job", status=status)
     ProcoreSystem(client, erp_system="sandbox").post(
-        step("projects", "update"), [item(record, procore_id="7", changes=("status", "completion_date"))]
+        step("projects", "update"), [item(record, procore_id="7", changes=("active", "completion_date"))]
     )
     (update,) = fake.asked("/rest/v1.0/projects/sync")[0].json["updates"]
     assert update == {"origin_id": "sandbox:01:projects:J", "id": 7, "active": active, "completion_date": None}

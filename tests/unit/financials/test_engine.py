@@ -1,0 +1,391 @@
+"""The engine between two systems that break down at every call in turn: nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from include.financials import checks, engine, extract
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import LeaseLost, OutcomeUnknown, RetryLater, SyncError
+from include.financials.port import Item, Outcome, Step
+from include.financials.settings import EntitySettings
+from tests.unit.financials.pair import Crash, FakeErp, Memory, World, commitment, cost_code, draft, line, make_settings, project, seed_masters, vendor
+
+KINDS = ("before", "after", "crash_before", "crash_after", "later", "refused")
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World]]:
+    """For each entity the world just before its first load: everything before it is linked."""
+    base = World(tmp_path_factory.mktemp("base"))
+    seed_masters(base)
+    found = {}
+    for name in ENTITIES:
+        if name == "commitments":
+            draft(base)
+        found[name] = base.fork(tmp_path_factory.mktemp("stages") / name)
+        base.run(params={"entities": [name]})
+    yield found
+    for one in (base, *found.values()):
+        one.close()
+
+
+def plain(world: World) -> dict[str, list[dict[str, object]]]:
+    """Both sides' records without what differs from one world to the next: ids and times."""
+    loose = {"id", "updated_at", "project", "parent", "vendor", "cost_types", "lines", "origin_data"}
+    found = {}
+    for side in (world.erp, world.procore):
+        for name, records in side.records.items():
+            rows = [{**record.model_dump(exclude=loose), "types": len(getattr(record, "cost_types", ()))} for record in records]
+            found[f"{side.side} {name}"] = sorted(rows, key=lambda row: (str(row["number"]), str(row["origin_id"])))
+    return found
+
+
+def twice(world: World) -> list[object]:
+    return [key for side in (world.erp, world.procore) for key, count in side.applied.items() if key[1] == "create" and count > 1]
+
+
+@pytest.mark.parametrize("entity", [name for name in ENTITIES if name != "customers"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_fault_at_any_call_of_a_load_leaves_no_trace_after_the_next_run(
+    stages: dict[str, World], entity: str, kind: str, tmp_path: Path
+) -> None:
+    """The failing run, then a run without faults: the same records as if nothing had happened, each made once."""
+    good = stages[entity].fork(tmp_path / "good")
+    good.run(params={"entities": [entity]})
+    expected = plain(good)
+    tried = 0
+    for side in ("erp", "procore"):
+        for position, call in enumerate(getattr(good, side).calls):
+            if call.split()[0] not in ("post", "find", "read_ids"):
+                continue
+            tried += 1
+            world = stages[entity].fork(tmp_path / f"{side}-{position}")
+            memory: Memory = getattr(world, side)
+            memory.faults = {position: kind}
+            try:
+                world.run(params={"entities": [entity]})
+            except (Crash, SyncError):
+                pass
+            memory.faults = {}
+            world.run(params={"entities": [entity]})
+            where = f"{kind} at {side} {call}"
+            assert plain(world) == expected, where
+            assert twice(world) == [], where
+            assert {link.status for link in world.ledger.links(entity)} == {"active"}, where
+            assert world.ledger.open_intents(entity, 0) == [], where
+            if kind == "crash_after":  # the hardest case also shows that it is over
+                writes = world.writes()
+                last = world.run(params={"entities": [entity]})
+                assert set(world.counts(last)) == {"unchanged"} and world.writes() == writes, where
+            world.close()
+    good.close()
+    assert tried > 0
+
+
+@pytest.mark.parametrize("entity", [name for name in ENTITIES if name != "customers"])
+def test_an_answer_lost_while_the_other_side_cannot_be_asked(stages: dict[str, World], entity: str, tmp_path: Path) -> None:
+    """The write arrives, its answer does not, and looking fails too: the next run looks before it sends."""
+    probe = stages[entity].fork(tmp_path / "probe")
+    probe.run(params={"entities": [entity]})
+    expected = plain(probe)
+    for side in ("erp", "procore"):
+        for position, call in enumerate(getattr(probe, side).calls):
+            if not call.startswith("post"):
+                continue
+            for first in ("before", "after"):
+                world = stages[entity].fork(tmp_path / f"{side}{position}{first}")
+                memory: Memory = getattr(world, side)
+                memory.faults = {position: first, position + 1: "later"}
+                with pytest.raises(RetryLater):
+                    world.run(params={"entities": [entity]})
+                assert memory.calls[position + 1].startswith("find")
+                assert world.ledger.open_intents(entity, 0), "what is not known stays open"
+                memory.faults = {}
+                world.run(params={"entities": [entity]})
+                assert plain(world) == expected and twice(world) == [], f"{first} at {call}"
+                assert world.ledger.open_intents(entity, 0) == []
+                world.close()
+    probe.close()
+
+
+@pytest.mark.parametrize("kind", ["before", "after", "crash_after", "later"])
+@pytest.mark.parametrize("entity", ["vendors", "cost_codes", "commitments"])
+def test_a_later_try_of_the_same_task_goes_on_where_it_stopped(stages: dict[str, World], entity: str, kind: str, tmp_path: Path) -> None:
+    probe = stages[entity].fork(tmp_path / "probe")
+    sync = probe.run(params={"entities": [entity]})
+    side = ENTITIES[entity].target
+    posts = [at for at, call in enumerate(getattr(probe, side).calls) if call.startswith("post")]
+    for position in posts:
+        world = stages[entity].fork(tmp_path / f"{position}")
+        getattr(world, side).faults = {position: kind}
+        try:
+            world.run("the-run", params={"entities": [entity]})
+        except (Crash, SyncError):
+            pass
+        again = world.sync("the-run")
+        engine.load(again, entity)
+        assert plain(world) == plain(probe) and twice(world) == []
+        assert world.counts(again) == probe.counts(sync), "a later try reports the whole run"
+        world.close()
+    probe.close()
+
+
+def test_a_second_run_writes_nothing(linked: World) -> None:
+    draft(linked)
+    linked.run()
+    before = linked.writes()
+    again = linked.run()
+    assert set(linked.counts(again)) == {"unchanged"} and linked.writes() == before
+
+
+def test_a_refused_record_does_not_stop_its_neighbours(linked: World) -> None:
+    for number in ("SC-1", "SC-2", "SC-3"):
+        draft(linked, number)
+    linked.erp.refuse["SC-2"] = "VENDOR_HOLD: vendor V-1 is on hold"
+    linked.erp.locked.add("SC-3")
+    sync = linked.run()
+    assert linked.states(sync, "commitments") == {"SC-1": ("created", ""), "SC-2": ("quarantined", "refused"), "SC-3": ("blocked", "refused")}
+    message = next(row["message"] for row in linked.ledger.outcomes(sync.run.run_id, "commitments") if row["number"] == "SC-2")
+    assert message == "Commitment SC-2 was refused by the ERP: VENDOR_HOLD: vendor V-1 is on hold"
+    assert not linked.procore.get("commitments", number="SC-2").origin_id
+    linked.erp.refuse.clear()
+    linked.erp.locked.clear()
+    sync = linked.run()
+    assert linked.states(sync, "commitments") == {"SC-1": ("unchanged", ""), "SC-2": ("created", ""), "SC-3": ("created", "")}
+    assert twice(linked) == []
+
+
+def test_a_call_that_is_refused_whole_refuses_each_of_its_records_once_per_run(linked: World) -> None:
+    draft(linked)
+    linked.erp.failing = {"post commitments create": "refused"}
+    sync = linked.run()
+    assert linked.states(sync, "commitments") == {"SC-1": ("quarantined", "refused")}
+    posts = sum(call.startswith("post") for call in linked.erp.calls)
+    engine.load(sync, "commitments")
+    assert sum(call.startswith("post") for call in linked.erp.calls) == posts
+
+
+def test_a_refused_last_step_is_taken_up_again_without_the_first(linked: World) -> None:
+    draft(linked)
+    linked.procore.refuse["SC-1"] = "no right on commitments"
+    sync = linked.run()
+    assert linked.states(sync, "commitments") == {"SC-1": ("quarantined", "refused")}
+    assert [link.status for link in linked.ledger.links("commitments")] == ["pending"]
+    linked.procore.refuse.clear()
+    sync = linked.run()
+    assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
+    assert linked.procore.get("commitments", number="SC-1").origin_id == "sandbox:01:commitments:SC-1"
+    assert linked.erp.applied["commitments", "create", "SC-1"] == 1
+
+
+def test_a_record_that_changed_between_its_steps_is_made_once_and_then_updated(linked: World) -> None:
+    """The ERP has it with the old title; the new one must reach it as an update, not as a second document nor not at all."""
+    draft(linked)
+    linked.procore.refuse["SC-1"] = "no right on commitments"
+    linked.run()
+    linked.procore.refuse.clear()
+    linked.procore.change("commitments", "SC-1", title="A better title")
+    for _ in range(2):
+        linked.run()
+    assert linked.erp.applied["commitments", "create", "SC-1"] == 1
+    assert linked.erp.get("commitments", number="SC-1").title == "A better title"  # type: ignore[attr-defined]
+    assert linked.procore.get("commitments", number="SC-1").origin_id == "sandbox:01:commitments:SC-1"
+    last = linked.run()
+    assert linked.states(last, "commitments") == {"SC-1": ("unchanged", "")}
+
+
+def test_parents_are_made_before_their_children(world: World) -> None:
+    for number, parent, level in (("03-31", "03-3000", 2), ("03-311", "03-31", 3)):
+        world.erp.put(cost_code(number, parent=f"25-104//{parent}", level=level))
+    world.erp.records["cost_codes"].reverse()
+    world.run()
+    made = {record.number: record for record in world.procore.records["cost_codes"]}
+    assert [made[n].parent for n in ("03", "03-3000", "03-31", "03-311")] == [None, *(made[n].id for n in ("03", "03-3000", "03-31"))]  # type: ignore[attr-defined]
+    assert sum(call == "post cost_codes create" for call in world.procore.calls) == 4, "one call per level"
+
+
+def test_a_child_whose_parent_was_refused_waits_for_it(world: World) -> None:
+    world.procore.refuse["03"] = "bad code"
+    sync = world.run()
+    assert world.states(sync, "cost_codes") == {"03": ("quarantined", "refused"), "03-3000": ("held", "C-01")}
+    world.procore.refuse.clear()
+    sync = world.run()
+    assert set(world.states(sync, "cost_codes").values()) == {("created", "")}
+
+
+def test_dependents_of_a_refused_parent_are_held_and_load_by_themselves(world: World) -> None:
+    world.procore.refuse["25-104"] = "name is taken"
+    sync = world.run()
+    assert world.states(sync, "projects") == {"25-104": ("quarantined", "refused")}
+    assert {state for state, _ in world.states(sync, "cost_codes").values()} == {"held"}
+    world.procore.refuse.clear()
+    sync = world.run()
+    assert {state for state, _ in world.states(sync, "cost_codes").values()} == {"created"}
+
+
+def test_a_batch_is_never_larger_than_its_step_allows(linked: World) -> None:
+    for number in range(5):
+        draft(linked, f"SC-{number}")
+    linked.run()
+    assert linked.erp.calls.count("post commitments create") == 3, "five documents, two to a call"
+
+
+def test_writes_off_writes_nothing_and_says_so(linked: World) -> None:
+    draft(linked)
+    before = linked.writes()
+    entities = {**linked.settings.entities, "commitments": linked.settings.of("commitments").model_copy(update={"writes": "off"})}
+    linked.settings = make_settings(entities=entities)
+    sync = linked.run()
+    assert linked.states(sync, "commitments") == {"SC-1": ("held", "writes")}
+    assert linked.writes() == before
+    linked.settings = make_settings()
+    assert linked.states(linked.run(), "commitments") == {"SC-1": ("created", "")}
+
+
+def test_writes_off_still_adopts(linked: World) -> None:
+    """Linking what both sides have is no write."""
+    made = linked.erp.put(commitment("SC-9", company="01", marker="procore:8089:commitments:1", status="open"))
+    linked.settings = make_settings(entities={**make_settings().entities, "commitments": EntitySettings(writes="off")})
+    document = draft(linked, "SC-9", origin_id=f"sandbox:01:commitments:{made.id}")
+    assert linked.states(linked.run(), "commitments") == {"SC-9": ("adopted", "")}
+    assert [link.procore_id for link in linked.ledger.links("commitments")] == [document.id]
+
+
+def test_a_plan_writes_nothing_and_says_what_apply_does(world: World) -> None:
+    before = world.ledger.seen("vendors", "erp")
+    plan = world.run(params={"mode": "plan"})
+    assert world.writes() == 0 and world.ledger.seen("vendors", "erp") == before and world.ledger.links("vendors") == []
+    planned = world.counts(plan)
+    apply = world.run()
+    assert world.counts(apply) == planned == Counter(created=5)
+
+
+def test_a_task_whose_lease_is_gone_stops_at_once(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first call is under way the lease passes to another task: its effect is there, but nothing more is sent or written."""
+    for number in range(4):
+        draft(linked, f"SC-{number}")
+    post = FakeErp.post
+
+    def slow(self: FakeErp, step: Step, items: list[Item]) -> list[Outcome]:
+        answer = post(self, step, items)
+        with linked.ledger.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE leases SET holder = 'somebody else'")
+        return answer
+
+    monkeypatch.setattr(FakeErp, "post", slow)
+    with pytest.raises(LeaseLost):
+        linked.run()
+    assert len(linked.erp.records["commitments"]) == 2, "one call of two was under way, no other was begun"
+    assert linked.ledger.links("commitments") == []
+    monkeypatch.undo()
+    with linked.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM leases")
+    linked.run()
+    assert sorted(record.number for record in linked.erp.records["commitments"]) == [f"SC-{n}" for n in range(4)]
+    assert twice(linked) == []
+
+
+def test_a_hundred_two_hundred_and_a_hundred_again_are_three_writes(linked: World) -> None:
+    names = []
+    for name in ("100", "200", "100"):
+        linked.erp.change("vendors", "V-1", name=name)
+        sync = linked.run()
+        assert linked.states(sync, "vendors") == {"V-1": ("updated", "")}
+        names.append(linked.procore.get("vendors", number="V-1").name)  # type: ignore[attr-defined]
+    assert names == ["100", "200", "100"]
+    assert linked.procore.applied["vendors", "update", "V-1"] == 3
+    assert [link.revision for link in linked.ledger.links("vendors")] == [4]
+
+
+def test_a_title_changed_to_and_fro_is_written_each_time(linked: World) -> None:
+    draft(linked)
+    linked.run()
+    for title in ("B", "Steel", "B"):
+        linked.procore.change("commitments", "SC-1", title=title)
+        assert linked.states(linked.run(), "commitments") == {"SC-1": ("updated", "")}
+        assert linked.erp.get("commitments", number="SC-1").title == title  # type: ignore[attr-defined]
+    assert linked.erp.applied["commitments", "update", "SC-1"] == 3
+
+
+def test_what_was_read_back_counts_not_what_was_meant(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ERP that keeps another amount than it was sent is found out."""
+    draft(linked)
+    apply = FakeErp._apply
+
+    def short(self: FakeErp, step: Step, item: Item) -> Outcome:
+        answer = apply(self, step, item)
+        self.change("commitments", item.number, amount=Decimal("99.00"), lines=(line(amount="99.00"),))
+        return answer
+
+    monkeypatch.setattr(FakeErp, "_apply", short)
+    sync = linked.run()
+    from include.financials.reconciliation import reconcile
+
+    assert not reconcile(sync).balanced
+
+
+def test_a_new_type_of_a_linked_code_is_assigned(linked: World) -> None:
+    linked.erp.put(linked.erp.get("cost_types", number="3").model_copy(update={"id": "1", "number": "1", "base_type": "labor"}))
+    linked.erp.change("cost_codes", "03-3000", cost_types=("1", "3"))
+    sync = linked.run()
+    assert linked.states(sync, "cost_codes") == {"03": ("unchanged", ""), "03-3000": ("updated", "")}
+    assert len(linked.procore.get("cost_codes", number="03-3000").cost_types) == 2  # type: ignore[attr-defined]
+
+
+def test_nothing_is_synced_under_a_job_number_that_two_companies_use(world: World) -> None:
+    world.erp.put(project("25-104", company="02"))
+    world.run()
+    assert {row["rule"] for row in world.ledger.outcomes("run-1", "projects")} == {"J-01"}
+    assert world.procore.records["projects"] == [] == world.procore.records["cost_codes"]
+
+
+def test_shards_do_the_same_as_one(tmp_path: Path) -> None:
+    results = []
+    for shards in (1, 3):
+        world = World(tmp_path / str(shards))
+        seed_masters(world)
+        for job in ("25-105", "25-106", "25-107"):
+            world.erp.put(project(job))
+            world.erp.put(cost_code("03-3000", job))
+        world.run(params={"shards": shards})
+        for number, job in enumerate(("25-104", "25-105", "25-106", "25-107")):
+            draft(world, f"SC-{number}", project=job, lines=(line(code=f"{job}//03-3000"),))
+        world.run(params={"shards": shards})
+        results.append(plain(world))
+        world.close()
+    assert results[0] == results[1]
+    assert len(results[0]["erp commitments"]) == 4
+
+
+def test_a_load_first_takes_up_what_an_earlier_run_left_open(linked: World) -> None:
+    draft(linked)
+    linked.erp.failing = {"post commitments create": "crash_after"}
+    with pytest.raises(Crash):
+        linked.run(params={"entities": ["commitments"]})
+    linked.erp.failing = {}
+    sync = linked.sync()
+    extract.extract(sync, "commitments")
+    checks.check(sync, "commitments", [0])
+    engine.load(sync, "commitments")
+    assert linked.ledger.open_intents("commitments", 0) == []
+
+
+def test_nothing_arrived_is_said_as_such(linked: World) -> None:
+    draft(linked)
+    linked.run(params={"entities": ["vendors"]})
+    linked.erp.failing = {"post commitments create": "before"}
+    with pytest.raises(OutcomeUnknown):
+        linked.run(params={"entities": ["commitments"]})
+    assert linked.erp.records["commitments"] == []
+
+
+def test_vendors_with_the_same_name_are_two(world: World) -> None:
+    world.erp.put(vendor("V-2", name="Vendor V-1"))
+    world.run()
+    assert len(world.procore.records["vendors"]) == 2

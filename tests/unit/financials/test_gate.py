@@ -1,0 +1,368 @@
+"""Rules, facts and the gate: one table, judged alike in Python and by Great Expectations."""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from include.financials import checks, extract
+from include.financials.checks import judge_rows
+from include.financials.entities import ENTITIES
+from include.financials.gate import Gate, Opening, verdict
+from include.financials.rules import PRECEDENCE, RULES, TESTS, Finding, Rule, judge, rules_of, verdicts
+from include.financials.settings import GateSettings
+from tests.unit.financials.pair import FULL, World, commitment, cost_code, cost_type, customer, draft, line, project, vendor
+
+GOOD: dict[str, list[Any]] = {"present": ["x", "0", 0, False, ""], "absent": [None], "true": [True], "zero": [0]}
+WRONG: dict[str, list[Any]] = {"present": [None], "absent": ["a fault", "", 0, False, True], "true": [False, None], "zero": [1, -1, None]}
+
+
+def names_in(template: str | None) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template or "") if name}
+
+
+class Caught(list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]]):
+    """A judge that keeps the rows which the checks really produce."""
+
+    def __call__(self, entity: str, records: Any, lines: Any) -> list[Finding]:
+        self.append((entity, list(records), list(lines)))
+        return judge_rows(entity, records, lines)
+
+
+@pytest.fixture(scope="module")
+def produced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Per entity the fact rows (records, lines) of a real check."""
+    from tests.unit.financials.pair import seed_masters
+
+    world = World(tmp_path_factory.mktemp("facts"))
+    seed_masters(world)
+    world.erp.put(customer())
+    world.run()
+    draft(world)
+    draft(world, "SC-22", lines=(line(), line(2, kind="9", quantity=Decimal(2), unit_cost=Decimal("1.5"), unit="EA", extended_type="calculated")))
+    sync, caught = world.sync(), Caught()
+    for name in ENTITIES:
+        extract.extract(sync, name)
+        checks.check(sync, name, [0], caught)
+    world.close()
+    return {entity: (records, lines) for entity, records, lines in caught}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.entity}-{rule.name}")
+def test_a_rule_finds_what_is_wrong_and_nothing_else(rule: Rule, produced: Any) -> None:
+    """On a row of a real check: its fact is there, and message and waits_for find every value they name."""
+    records, lines = produced[rule.entity]
+    row = (records if rule.grain == "record" else lines)[0]
+    assert {rule.fact, "row", "number", *names_in(rule.message), *names_in(rule.waits_for)} <= set(row)
+    for value in GOOD[rule.test]:
+        assert judge([rule], [row | {rule.fact: value}]) == []
+    for value in WRONG[rule.test]:
+        (found,) = judge([rule], [row | {rule.fact: value}])
+        assert found.id == row["row"] and "{" not in found.message and "{" not in (found.waits_for or "")
+
+
+def test_a_good_record_breaks_no_rule(produced: Any) -> None:
+    for entity, (records, lines) in produced.items():
+        found = judge_rows(entity, records[:1], lines[:1])
+        assert found == [], entity
+
+
+def test_a_held_record_always_says_what_it_waits_for() -> None:
+    assert [rule.name for rule in RULES if rule.state == "held" and rule.waits_for is None] == []
+
+
+def test_rules_can_be_told_apart() -> None:
+    for entity in ENTITIES:
+        for grain in ("record", "line"):
+            names = [rule.name for rule in rules_of(entity) if rule.grain == grain]
+            assert len(names) == len(set(names))
+    assert {f"M-{n:02}" for n in range(1, 15)} - {"M-03"} <= {rule.id for rule in rules_of("commitments")}, "M-03 skips, it judges nothing"
+
+
+def test_a_fact_that_a_row_lacks_is_a_fault_of_the_code() -> None:
+    with pytest.raises(KeyError):
+        judge(rules_of("vendors"), [{"row": "x"}])
+
+
+def _finding(state: Any, rule_id: str, severity: Any = "critical") -> Finding:
+    return Finding(Rule(rule_id, "vendors", "f", "absent", state, "m", severity=severity), "r", f"message of {rule_id}", f"waits {rule_id}")
+
+
+def test_the_state_that_needs_most_care_wins() -> None:
+    findings = [_finding(state, f"X-{state}") for state in reversed(PRECEDENCE)]
+    random.Random(1).shuffle(findings)
+    found = verdicts(findings)["r"]
+    assert (found.state, found.rule, found.waits_for) == ("conflict", "X-conflict", "waits X-conflict")
+    assert found.message is not None and found.message.startswith("message of X-conflict Also: ")
+    assert all(f"message of X-{state}" in found.message for state in PRECEDENCE)
+    for worse, better in zip(PRECEDENCE, PRECEDENCE[1:], strict=False):
+        assert verdicts([_finding(better, "b"), _finding(worse, "w")])["r"].state == worse
+
+
+def test_warnings_let_a_record_pass_and_are_shown() -> None:
+    found = verdicts([_finding("linked", "W-1", "warning")])["r"]
+    assert (found.state, found.rule, found.message, found.warnings) == ("linked", None, None, ("W-1: message of W-1",))
+    both = verdicts([_finding("linked", "W-1", "warning"), _finding("held", "H-1")])["r"]
+    assert both.state == "held" and both.warnings == ("W-1: message of W-1",)
+
+
+def test_a_contract_that_is_not_executed_loads_with_a_warning(linked: World) -> None:
+    draft(linked, executed=False)
+    sync = linked.run()
+    assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
+    assert "is not executed" in linked.ledger.outcomes(sync.run.run_id, "commitments")[0]["warnings"]
+
+
+# -- Great Expectations -----------------------------------------------------------------------------------------------------------
+
+
+def test_great_expectations_finds_what_python_finds(produced: Any) -> None:
+    """Rows in which every fact is good or wrong at random: the same findings, rule by rule, on both grains."""
+    rng = random.Random(5)
+    records, lines = [], []
+    rules = rules_of("commitments")
+    for number in range(60):
+        for into, templates, grain in ((records, produced["commitments"][0], "record"), (lines, produced["commitments"][1], "line")):
+            row = dict(templates[0], row=f"procore|01|{number}", number=f"SC-{number}")
+            for rule in rules:
+                if rule.grain == grain:
+                    row[rule.fact] = rng.choice(WRONG[rule.test] if rng.random() < 0.3 else GOOD[rule.test])
+            into.append(row)
+    gate = Gate(GateSettings())
+    there, here = gate("commitments", records, lines), judge_rows("commitments", records, lines)
+
+    def key(finding: Finding) -> tuple[str, ...]:
+        return finding.rule.name, finding.rule.grain, finding.id, finding.message, str(finding.waits_for)
+
+    assert sorted(map(key, there)) == sorted(map(key, here))
+    assert {finding.rule for finding in there} == set(rules), "every rule was seen to fail"
+    for row in gate.results:
+        assert (row["checked"], row["failed"]) == (60, sum((f.rule.id, f.rule.fact) == (row["rule"], row["fact"]) for f in here))
+        assert len(row["records"]) <= 20
+    assert len(gate.results) == len(rules)
+
+
+def test_great_expectations_finds_nothing_in_good_rows(produced: Any) -> None:
+    records, lines = produced["commitments"]
+    gate = Gate(GateSettings())
+    assert gate("commitments", records[:1], lines[:1]) == []
+    assert {row["failed"] for row in gate.results} == {0} and {row["amount"] for row in gate.results} == {"0.00"}
+    assert Gate(GateSettings())("commitments", [], []) == []
+
+
+# -- the verdict ------------------------------------------------------------------------------------------------------------------
+
+
+def rows(good: int, bad: int, *, amount: str = "100.00", bad_amount: str | None = None, reasons: int = 99, **changes: Any) -> list[dict[str, Any]]:
+    base = {"judged": True, "how": "none", "rule": None, "state": "linked"} | changes
+    fit = [{**base, "number": f"G-{n}", "amount": amount} for n in range(good)]
+    return fit + [
+        {**base, "number": f"B-{n}", "amount": bad_amount or amount, "state": "held", "rule": f"M-{n % reasons:02}"} for n in range(bad)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "passed", "says"),
+    [
+        (rows(0, 0), True, None),
+        (rows(0, 4), True, None),
+        (rows(0, 5), False, "5 of 5 commitments fail (100.0%; the limit is 20%). By rule: M-00 1 (B-0)"),
+        (rows(20, 5), True, None),
+        (rows(19, 5), False, "5 of 24 commitments fail (20.8%"),
+        (rows(95, 5, amount="100.00", bad_amount="633.33"), True, None),
+        (rows(95, 5, amount="100.00", bad_amount="633.34"), False, "3166.70 of 12666.70 fails (25.0%; the limit is 25%)"),
+        (rows(95, 5, amount="100.00", bad_amount="-700.00"), False, "3500.00 of 13000.00 fails"),
+        (rows(95, 5, amount="-100.00", bad_amount="100.00"), True, None),
+        (rows(9, 10, reasons=1), False, "rule M-00 alone stops 10 of 19 commitments: that is a mapping or permission fault"),
+        (rows(10, 10, reasons=1), False, "10 of 20 commitments fail (50.0%"),
+        (rows(0, 9, reasons=1), False, "9 of 9 commitments fail"),
+        (rows(9, 10, reasons=2), False, "10 of 19 commitments fail"),
+        (rows(0, 30, judged=False), True, None),
+        (rows(0, 30, how="link"), True, None),
+        (rows(0, 30, how="external_id"), True, None),
+        (rows(0, 30, how="marker"), False, "30 of 30"),
+        ([row | {"state": "skipped"} for row in rows(0, 30)], True, None),
+        (rows(40, 4) + rows(0, 30, judged=False), True, None),
+        (rows(0, 6, amount="0.00"), False, "6 of 6"),
+    ],
+)
+def test_the_verdict_at_its_limits(given: list[dict[str, Any]], passed: bool, says: str | None) -> None:
+    found = verdict(given, GateSettings())
+    assert found.passed is passed
+    assert (found.reason is None) if says is None else (says in (found.reason or ""))
+
+
+def test_limits_are_settings() -> None:
+    given = rows(0, 5)
+    assert verdict(given, GateSettings(min_failures=6)).passed
+    assert verdict(given, GateSettings(max_failed_records=Decimal(1), max_failed_amount=Decimal(1))).passed
+
+
+def test_the_verdict_counts_what_it_judged() -> None:
+    found = verdict(rows(8, 2, bad_amount="-50.25") + rows(0, 3, judged=False), GateSettings(), [{"failed": 0}, {"failed": 2}])
+    assert found == Opening(True, 10, 2, "100.50", None, ({"failed": 0}, {"failed": 2}))
+    assert found.as_dict()["rules"] == [{"failed": 2}]
+
+
+# -- facts at their edges -----------------------------------------------------------------------------------------------------------
+
+NARROW = replace(FULL, max_lengths={"title": 30, "number": 12, "description": 60}, max_digits={"amount": 9}, decimals={"retainage_percent": 4, "unit_cost": 4})
+
+
+def fits(number: int) -> str:
+    return "x" * number
+
+
+Change = Callable[[World], Any]
+
+
+def erp(entity: str, number: str, **changes: Any) -> Change:
+    return lambda world: world.erp.change(entity, number, **changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "expected"),
+    [
+        # M-01, J-02: the job
+        (None, {"project": "4711"}, ("held", "M-01", "projects 4711")),
+        (erp("projects", "25-104", status="closed"), {}, ("held", "J-02", "projects 25-104")),
+        (erp("projects", "25-104", status="soft_closed"), {}, ("created", None, None)),
+        # R-03: the currency
+        (None, {"currency": "CAD"}, ("quarantined", "R-03", None)),
+        (None, {"currency": None}, ("created", None, None)),
+        # M-02: the vendor
+        (None, {"vendor": "4711"}, ("held", "M-02", "vendors 4711")),
+        (erp("vendors", "V-1", hold="all", hold_reason="dispute"), {}, ("held", "M-02", "vendors V-1")),
+        (erp("vendors", "V-1", hold="payment"), {}, ("created", None, None)),
+        (erp("vendors", "V-1", active=False), {}, ("held", "M-02", "vendors V-1")),
+        # M-04: the schedule of values
+        (None, {"lines": (), "amount": Decimal("0.00")}, ("quarantined", "M-04", None)),
+        (None, {"lines": (line(cost_code=None),)}, ("quarantined", "M-04", None)),
+        (None, {"lines": (line(cost_type=None),)}, ("quarantined", "M-04", None)),
+        # M-05 to M-08: the codes
+        (None, {"lines": (line(code="4711"),)}, ("held", "M-05", "cost_codes 25-104//4711")),
+        (None, {"lines": (line(code="25-104//03"),)}, ("quarantined", "M-06", None)),
+        (erp("cost_codes", "03-3000", active=False), {}, ("quarantined", "M-07", None)),
+        (None, {"lines": (line(kind="9"),)}, ("held", "M-08", "cost_codes 25-104//03-3000")),
+        (None, {"lines": (line(1, "60.00"), line(2, "40.00"))}, ("created", None, None)),
+        # M-09: the sums
+        (None, {"amount": Decimal("100.01")}, ("quarantined", "M-09", None)),
+        (None, {"lines": (line(1, "150.00"), line(2, "-50.00"))}, ("created", None, None)),
+        (None, {"lines": (line(amount="10104.00", quantity=Decimal(120), unit_cost=Decimal("84.50"), extended_type="calculated"),)}, ("quarantined", "M-09", None)),
+        (None, {"lines": (line(amount="10104.00", quantity=Decimal(120), unit_cost=Decimal("84.50")),)}, ("created", None, None)),
+        (None, {"lines": (line(amount="595.30", quantity=Decimal("333.5"), unit_cost=Decimal("1.785"), extended_type="calculated"),)}, ("created", None, None)),
+        (None, {"lines": (line(amount="595.29", quantity=Decimal("333.5"), unit_cost=Decimal("1.785"), extended_type="calculated"),)}, ("quarantined", "M-09", None)),
+        (None, {"lines": (line(amount="-0.01", quantity=Decimal("-0.5"), unit_cost=Decimal("0.01"), extended_type="calculated"), line(2, "9.00"))}, ("created", None, None)),
+        (None, {"accounting_method": "unit"}, ("quarantined", "M-09", None)),
+        (None, {"accounting_method": "unit", "lines": (line(quantity=Decimal(1), unit_cost=Decimal(100), unit="EA"),)}, ("created", None, None)),
+        # M-10: the number
+        (lambda world: world.erp.put(commitment(company="01", project="25-999", status="open")), {}, ("conflicts", "M-10", None)),
+        (lambda world: world.erp.put(commitment(company="02", project="25-999", status="open")), {}, ("created", None, None)),
+        (None, {"number": "SC 1"}, ("quarantined", "M-11", None)),
+        (None, {"number": "ÄC-1"}, ("quarantined", "M-11", None)),
+        # M-11: the limits
+        (None, {"number": "SC-456789012"}, ("created", None, None)),
+        (None, {"number": "SC-4567890123"}, ("quarantined", "M-11", None)),
+        (None, {"title": fits(30)}, ("created", None, None)),
+        (None, {"title": fits(31)}, ("quarantined", "M-11", None)),
+        (None, {"title": None}, ("quarantined", "M-11", None)),
+        (None, {"lines": (line(description=fits(60)),)}, ("created", None, None)),
+        (None, {"lines": (line(description=fits(61)),)}, ("quarantined", "M-11", None)),
+        (None, {"lines": (line(amount="999999999.99"),)}, ("created", None, None)),
+        (None, {"lines": (line(amount="1000000000.00"),)}, ("quarantined", "M-11", None)),
+        (None, {"lines": (line(unit_cost=Decimal("1.23456")),)}, ("quarantined", "M-11", None)),
+        # M-12: the retainage
+        (None, {"retainage_percent": Decimal(0)}, ("created", None, None)),
+        (None, {"retainage_percent": Decimal(100)}, ("created", None, None)),
+        (None, {"retainage_percent": Decimal("100.0001")}, ("quarantined", "M-12", None)),
+        (None, {"retainage_percent": Decimal("-0.0001")}, ("quarantined", "M-12", None)),
+        # M-13: the total
+        (None, {"lines": (line(amount="-0.01"),)}, ("quarantined", "M-13", None)),
+        (None, {"lines": (line(amount="0.00"),)}, ("created", None, None)),
+    ],
+)  # fmt: skip
+def test_each_gate_rule_at_its_edge(linked: World, before: Change | None, changes: dict[str, Any], expected: tuple[str, str | None, str | None]) -> None:
+    linked.erp.capability = {**linked.erp.capability, "commitments": NARROW}
+    if before is not None:
+        before(linked)
+    number = changes.pop("number", "SC-1") if "number" in changes else "SC-1"
+    draft(linked, number, **changes)
+    sync = linked.run()
+    row = linked.ledger.outcomes(sync.run.run_id, "commitments")[0]
+    assert (linked.states(sync, "commitments")[number][0], row["rule"], row["waits_for"]) == expected
+    assert expected[1] is None or number in row["message"] or "Job" in row["message"]
+
+
+def test_a_number_that_two_documents_use_stops_both(linked: World) -> None:
+    first = draft(linked)
+    linked.procore.put(first.model_copy(update={"id": "999999", "kind": "purchase_order"}))
+    sync = linked.run()
+    assert {(row["state"], row["rule"]) for row in linked.ledger.outcomes(sync.run.run_id, "commitments")} == {("quarantined", "M-10")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "drifts"),
+    [
+        ({"title": "Another"}, False),
+        ({"executed": False}, False),
+        ({"status": "Complete"}, False),
+        ({"status": "Terminated"}, True),
+        ({"status": "Draft"}, True),
+        ({"deleted": True}, True),
+        ({"vendor": None}, True),
+        ({"retainage_percent": Decimal(5)}, True),
+        ({"amount": "line"}, True),
+        ({"lines": "zero"}, False),
+        ({"lines": "more"}, True),
+    ],
+)
+def test_what_was_sent_may_not_drift(linked: World, changes: dict[str, Any], drifts: bool) -> None:
+    draft(linked)
+    linked.run()
+    own: Any = linked.procore.get("commitments", number="SC-1")
+    first = own.lines[0]
+    if changes.get("amount") == "line":
+        changes = {"amount": Decimal("100.01"), "lines": (first.model_copy(update={"amount": Decimal("100.01")}),)}
+    elif changes.get("lines") == "zero":
+        changes = {"lines": (first, first.model_copy(update={"position": 2, "id": "L2", "amount": Decimal("0.00")}))}
+    elif changes.get("lines") == "more":
+        more = first.model_copy(update={"position": 2, "id": "L2", "amount": Decimal("0.01")})
+        changes = {"lines": (first, more), "amount": Decimal("100.01")}
+    linked.procore.change("commitments", "SC-1", **changes)
+    state = linked.states(linked.run(), "commitments")["SC-1"]
+    assert (state == ("conflicts", "M-14")) is drifts, state
+    assert linked.erp.get("commitments", number="SC-1").vendor == "V-1"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (vendor("V-9", code=None), ("quarantined", "V-01")),
+        (vendor("V-9", tax_id="1"), ("created", None)),
+        (cost_type("7"), ("quarantined", "C-02")),
+        (cost_code("09-1000", parent="25-104//09"), ("quarantined", "C-01")),
+        (cost_code("09-1000", cost_types=("8",)), ("held", "C-02")),
+        (cost_code("09-1000", job="25-999"), ("held", "M-01")),
+        (project("25-105", status="closed"), ("skipped", None)),
+        (vendor("V-9", active=False), ("skipped", None)),
+    ],
+)
+def test_master_rules(linked: World, record: Any, expected: tuple[str, str | None]) -> None:
+    linked.erp.put(record)
+    if getattr(record, "project", None) == "25-999":
+        linked.erp.put(project("25-999", status="closed"))
+    sync = linked.run()
+    row = next(r for r in linked.ledger.outcomes(sync.run.run_id, type(record).entity) if r["id"] == record.id)
+    assert (linked.states(sync, row["entity"])[row["number"]][0], row["rule"]) == expected
+
+
+def test_tests_are_what_they_are_called() -> None:
+    assert set(TESTS) == set(GOOD) == set(WRONG)
+    for name, check in TESTS.items():
+        assert all(check(value) for value in GOOD[name]) and not any(check(value) for value in WRONG[name])
