@@ -102,9 +102,12 @@ def stop(child: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def sandbox(state: Path, *, keep: bool = False, seed: str = "planted", size: str = "small", port: int = 0) -> Iterator[dict[str, Any]]:
-    """A running sandbox of both systems; yields its ``/_sandbox/info``."""
+def sandbox(
+    state: Path, *, keep: bool = False, seed: str = "planted", size: str = "small", port: int = 0, erp_url: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """A running sandbox of both systems (the ERP on SQLite, or at ``erp_url``); yields its ``/_sandbox/info``."""
     command = [sys.executable, "-m", "include.sandbox", "--port", str(port), "--state", str(state), "--seed", seed, "--size", size]
+    command += ["--erp-url", erp_url] if erp_url else []
     log = state / "sandbox.log"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with process(command + (["--keep"] if keep else []), log, env=env, stdout=subprocess.PIPE) as child:

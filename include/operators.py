@@ -145,6 +145,11 @@ class WindowOperator(SyncOperator):
 
     Scheduled: from the watermark to the end of the data interval. Backfill: exactly its data interval. Manual: params ``since`` and
     ``until``, else from the watermark to the sources' own now.
+
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
 
     def run_params(self, context: Context) -> dict[str, Any]:
@@ -169,6 +174,11 @@ class PreflightOperator(SyncOperator):
     """Connections, rights, external ids of other integrations, and the expected number of calls - before anything is read or written.
 
     Fails with every problem at once, each with its next step.
+
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
@@ -201,7 +211,17 @@ class EntityOperator(SyncOperator):
 
 
 class CheckOperator(EntityOperator):
-    """Judge the staged records of an entity: references, rules, states, plan. A record's trouble never fails the task."""
+    """Judge the staged records of an entity: references, rules, states, plan. A record's trouble never fails the task.
+
+    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param shard: which of the run's shards, from 0 (templated; default 0).
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
+    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
+    :param until: likewise the end of the window; default: the sources' own now.
+    """
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.checks import check
@@ -213,6 +233,15 @@ class ReferentialIntegrityOperator(EntityOperator):
     """The gate: the checks of an entity as Great Expectations, over all shards, and the verdict on the stage.
 
     Raises StageClosed (no retry) when too much fails; then nothing of the stage is written and its records stay candidates.
+
+    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param shard: which of the run's shards, from 0 (templated; default 0).
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
+    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
+    :param until: likewise the end of the window; default: the sources' own now.
     """
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
@@ -226,7 +255,13 @@ class ReferentialIntegrityOperator(EntityOperator):
 
 
 class ReconcileOperator(SyncOperator):
-    """Compare both sides, tie by tie. Differences are a result, not a failure: the report decides."""
+    """Compare both sides, tie by tie. Differences are a result, not a failure: the report decides.
+
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
+    """
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.reconciliation import reconcile
@@ -240,6 +275,10 @@ class ReconcileOperator(SyncOperator):
 class ReportOperator(SyncOperator):
     """The only leaf of the graph: writes the report, moves watermarks, and fails when any task failed or the sides do not balance.
 
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     :param loads: load task id per entity; a watermark moves only after its entity's load succeeded.
     """
 

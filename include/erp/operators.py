@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 class ErpExtractOperator(EntityOperator):
     """Read changed records of an entity that is born in the ERP, page by page, into the staging area.
 
-    Takes the parameters of :class:`include.operators.EntityOperator`: ``entity``, ``shard``, ``procore_conn_id``, ``erp_conn_id``,
-    ``ledger_conn_id``, ``sync_run_id``, ``since`` and ``until`` (ISO date-times, UTC). Returns counts, window and staged path.
+    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param shard: which of the run's shards, from 0 (templated; default 0).
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
+    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
+    :param until: likewise the end of the window; default: the sources' own now.
+
+    Returns (XCom) ``entity``, ``shard``, ``since``, ``until``, ``records``, ``invalid`` and the ``path`` of the staged pages.
     """
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
@@ -28,7 +36,16 @@ class ErpExtractOperator(EntityOperator):
 class ErpLoadOperator(EntityOperator):
     """Carry out the plan of an entity whose target is the ERP (commitments ...): the document first, external ids to Procore last.
 
-    Takes the parameters of :class:`include.operators.EntityOperator`. Returns created, updated, adopted, unchanged, refused, calls.
+    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param shard: which of the run's shards, from 0 (templated; default 0).
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
+    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
+    :param until: likewise the end of the window; default: the sources' own now.
+
+    Returns (XCom) ``created``, ``updated``, ``adopted``, ``unchanged``, ``refused`` and write ``calls``.
     In plan mode nothing is written.
     """
 

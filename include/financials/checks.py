@@ -109,9 +109,25 @@ class _Check:
         results += [self._invalid(bad) for bad in staged.invalid()]
         results += self._procore_only(matcher, targets)
         remembered = [self._remembered(r, s) for r, s in zip(results, subjects, strict=False)]
-        remembered += [procore_row(row, record, sync.namespace) for record in targets]
+        present = [procore_row(row, record, sync.namespace) for record in targets]
+        remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
+
+    def _gone(self, present: Sequence[Mapping[str, Any]], references: References, unreadable: set[str]) -> list[dict[str, Any]]:
+        """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What this
+        run wrote itself is younger than the list it read."""
+        sync, row = self.sync, self.row
+        here = {(record["company"], record["id"]) for record in present}
+        started = (sync.ledger.run(sync.run.run_id) or {})["started_at"]
+        scopes = sync.scopes("procore", row.name, self.shard)
+        places = None if scopes is None else {references.key("projects", scope) for scope in scopes}
+        return [
+            {"entity": row.name, "company": company, "side": "procore", "id": record_id, "number": known["number"], "deleted": True}
+            for (company, record_id), known in sync.ledger.seen(row.name, "procore").items()
+            if (company, record_id) not in here and record_id not in unreadable and not known["deleted"]
+            if known["read_at"] < started and (places is None or known["scope"] in places)
+        ]
 
     def _mapped(self, record: Record) -> Record:
         """An ERP cost type in Procore's code (rule C-02); without a counterpart it keeps its own and fails that rule."""

@@ -449,6 +449,7 @@ class _Load:
             "side": side,
             "id": record.id,
             "number": job.row["number"],
+            "scope": getattr(job.record, "project", None),
             "origin_id": record.origin_id,
             "seen_updated_at": stamp(record.updated_at) if record.updated_at else None,
             "read_at": stamp(),

@@ -50,8 +50,10 @@ class Gate:
 
         gx = quiet_great_expectations()
         columns = sorted({rule.fact for rule in rules})
+        # A set of values lets empty ones pass, a rule does not: where one is looked for, nothing counts as something else.
+        filled = {rule.fact for rule in rules if rule.test in ("true", "zero")}
         # Plain objects: a column of ids with one missing would become floats, and amounts would lose cents.
-        frame = pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns, dtype=object)
+        frame = pd.DataFrame([{name: "" if row[name] is None and name in filled else row[name] for name in columns} for row in rows], columns=columns, dtype=object)
         frame["row_number"] = range(len(rows))
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}

@@ -58,7 +58,7 @@ class Difference:
 
     @property
     def unexplained(self) -> Decimal:
-        return self.procore - self.erp - sum((item.amount for item in self.explained), ZERO)
+        return self.procore - self.erp - sum((item.amount for item in self.explained), Decimal(0))
 
     def as_dict(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in ("tie", "project", "cost_key", "procore_id", "erp_id")}
@@ -278,7 +278,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
         own = tuple(item for item in items if item.key == key[1])
         yield Difference("T-01", p, e, cost_key=f"{entity} {key[1]}", erp_id=key[1], explained=own)
     if entity == "cost_codes":
-        yield from _assignments(sync, {key: record for key, record in erp.items() if key in linked and isinstance(record, CostCode)}, planned)
+        yield from _assignments(sync, {key: record for key, record in erp.items() if key in linked and isinstance(record, CostCode)}, planned, {**known, **states})
 
 
 def _procore_side(sync: Sync, entity: str) -> list[Mapping[str, Any]]:
@@ -287,8 +287,11 @@ def _procore_side(sync: Sync, entity: str) -> list[Mapping[str, Any]]:
     return [row for row in sync.ledger.seen(entity, "procore").values() if not row["deleted"]]
 
 
-def _assignments(sync: Sync, codes: Mapping[tuple[str, str], CostCode], planned: set[tuple[str, str]]) -> Iterator[Difference]:
-    """Assigned (code, type) pairs of linked codes: each must exist in Procore; pairs that only Procore has are its users' business."""
+def _assignments(
+    sync: Sync, codes: Mapping[tuple[str, str], CostCode], planned: set[tuple[str, str]], states: Mapping[tuple[str, str], str | None]
+) -> Iterator[Difference]:
+    """Assigned (code, type) pairs of linked codes: each must exist in Procore; pairs that only Procore has are its users' business.
+    A code that was stopped explains the pairs that it lacks."""
     known: dict[tuple[str, str], set[str]] = {}
     if sync.run.plan:
         references = References(sync, ENTITIES["cost_codes"])
@@ -297,16 +300,20 @@ def _assignments(sync: Sync, codes: Mapping[tuple[str, str], CostCode], planned:
             if key and isinstance(translated := references.translated(record), CostCode):
                 known[key] = set(translated.cost_types)
     else:
-        for row in sync.ledger.seen("cost_codes", "procore").values():
+        for row in _procore_side(sync, "cost_codes"):
             key = _origin_key(sync, row["origin_id"])
             if key:
                 known[key] = set(json.loads(row["figures"] or "{}").get("cost_types", ()))
     by_project: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    items: dict[str, list[Explained]] = defaultdict(list)
     for key, code in codes.items():
         if code.project is None or not code.active:
             continue
         here = known.get(key, set()) | (set(code.cost_types) if key in planned else set())
         by_project[code.project][0] += len(here & set(code.cost_types))
         by_project[code.project][1] += len(code.cost_types)
+        state, missing = states.get(key), len(set(code.cost_types) - here)
+        if missing and state in STOPPED:
+            items[code.project].append(Explained(state.upper(), "cost_codes", key[1], Decimal(-missing)))
     for project, (p, e) in sorted(by_project.items()):
-        yield Difference("T-01", Decimal(p), Decimal(e), project=project, cost_key="assignments")
+        yield Difference("T-01", Decimal(p), Decimal(e), project=project, cost_key="assignments", explained=tuple(items[project]))

@@ -31,8 +31,16 @@ class ProcoreRecordLink(BaseOperatorLink):
 class ProcoreExtractOperator(EntityOperator):
     """Read changed records of an entity that is born in Procore, page by page, into the staging area.
 
-    Takes the parameters of :class:`include.operators.EntityOperator`: ``entity``, ``shard``, ``procore_conn_id``, ``erp_conn_id``,
-    ``ledger_conn_id``, ``sync_run_id``, ``since`` and ``until`` (ISO date-times, UTC). Returns counts, window and staged path.
+    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param shard: which of the run's shards, from 0 (templated; default 0).
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
+    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
+    :param until: likewise the end of the window; default: the sources' own now.
+
+    Returns (XCom) ``entity``, ``shard``, ``since``, ``until``, ``records``, ``invalid`` and the ``path`` of the staged pages.
     A retry goes on at the page where the last try stopped.
     """
 
@@ -49,7 +57,16 @@ class ProcoreExtractOperator(EntityOperator):
 class ProcoreLoadOperator(EntityOperator):
     """Carry out the plan of an entity whose target is Procore (vendors, projects, codes ...), in batches, journaled.
 
-    Takes the parameters of :class:`include.operators.EntityOperator`. Returns created, updated, adopted, unchanged, refused, calls.
+    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param shard: which of the run's shards, from 0 (templated; default 0).
+    :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
+    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
+    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
+    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
+    :param until: likewise the end of the window; default: the sources' own now.
+
+    Returns (XCom) ``created``, ``updated``, ``adopted``, ``unchanged``, ``refused`` and write ``calls``.
     In plan mode nothing is written.
     """
 

@@ -73,10 +73,16 @@ def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str
             api.headers["Authorization"] = f"Bearer {token}"
             run = first_run(api, url)
             tasks = api.get(f"{url}/api/v2/dags/procore_erp_sync/dagRuns/{run['dag_run_id']}/taskInstances", params={"limit": 100}, timeout=30).json()
+            link = api.get(
+                f"{url}/api/v2/dags/procore_erp_sync/dagRuns/{run['dag_run_id']}/taskInstances/commitments_change_orders.extract_commitments/links",
+                params={"map_index": 0},
+                timeout=30,
+            ).json()
         report = json.loads(next((tmp_path / "staging").glob("*/report.json")).read_text())
     states = {row["task_id"]: row["state"] for row in tasks["task_instances"]}
     assert run["state"] == "success", states
     assert set(states.values()) == {"success"}
+    assert link["extra_links"]["Open in Procore"].startswith(info["base_url"])
     assert told(report) == told(in_process[0])
     assert final_state(state) == in_process[1]
     ledger = sqlite3.connect(tmp_path / "ledger.sqlite")

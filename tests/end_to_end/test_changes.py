@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -182,8 +183,9 @@ def test_a_document_born_in_the_erp_is_never_explained(world: World, settled: St
     report, writes, audit = change(world)
     assert (done(report), writes, audit) == ({}, [], [])
     assert report["reconciliation"]["balanced"] is False
-    found = {(row["tie"], row["unexplained"]) for row in unexplained(report)}
-    assert found == {("T-05", "-1234.00"), ("T-07", "-1234.00"), ("T-08", "-1234.00"), ("T-24", "-1")}
+    found = {(row["tie"], Decimal(row["unexplained"])) for row in unexplained(report)}
+    # One of that job's documents is held in Procore: the counts are equal, and yet neither explains the other.
+    assert found == {("T-05", Decimal(-1234)), ("T-07", Decimal(-1234)), ("T-08", Decimal(-1234)), ("T-24", Decimal(-1))}
     assert {row["erp_id"] for row in unexplained(report) if row["tie"] == "T-05"} == {"104-SC-777"}
     assert stopped(report) >= {row for row in expected(settled.planted) if row[0] == "commitments"}
     world.clerk("void_commitment", number="104-SC-777")

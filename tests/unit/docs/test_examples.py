@@ -49,9 +49,10 @@ def test_the_example_runs_against_a_sandbox(tmp_path: Path) -> None:
         printed = tmp_path / "states.txt"
         with printed.open("w") as out, process(command, log, env=env, stdout=out) as child:
             assert child.wait() == 0, log.read_text()[-3000:]
-        assert [line for line in printed.read_text().splitlines() if line == "success"] == ["success"] * 3, log.read_text()[-3000:]
+        assert [line for line in printed.read_text().splitlines() if line == "success"] == ["success"] * 3, log.read_text()[
+            -3000:
+        ]
         asked = requests.get(f"{control}/requests", timeout=30).json()
     writes = [(row["method"], row["path"]) for row in asked if row["write"] and "/oauth/" not in row["path"]]
     assert writes == [("PATCH", "/rest/v1.0/vendors/sync")]
     assert len(list((tmp_path / "staging").glob("vendor_sync*"))) == 3
-

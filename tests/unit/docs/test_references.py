@@ -52,7 +52,11 @@ def test_every_reference_names_a_page_and_a_section_that_exist() -> None:
     found = set(references())
     assert len(found) > 60, "the pattern no longer finds the references"
     known = {page: sections(page) for page in {page for _, page, _ in found} if (DOCS / page).exists()}
-    missing = [f"{path}: docs/{page} {number}" for path, page, number in sorted(found) if page not in known or number and number not in known[page]]
+    missing = [
+        f"{path}: docs/{page} {number}"
+        for path, page, number in sorted(found)
+        if page not in known or (number and number not in known[page])
+    ]
     assert missing == []
 
 
@@ -135,7 +139,9 @@ def test_the_planted_problems_are_the_seeds() -> None:
     text = (DOCS / "domain-rules.md").read_text(encoding="utf-8")
     table = text[text.index("### 5.4") :]
     for entry in planted("planted"):
-        row = next((line for line in table.splitlines() if line.startswith("| ") and f" {entry['key']}" in line.split("|")[3]), "")
+        row = next(
+            (line for line in table.splitlines() if line.startswith("| ") and f" {entry['key']}" in line.split("|")[3]), ""
+        )
         assert f"| {entry['rule']} | {entry['expected']} |" in row, entry
     extra = {e["key"]: e["rule"] for e in planted("closed_gate")}
     for key in extra.keys() - {e["key"] for e in planted("planted")}:

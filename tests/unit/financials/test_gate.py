@@ -226,11 +226,21 @@ def erp(entity: str, number: str, **changes: Any) -> Change:
     return lambda world: world.erp.change(entity, number, **changes)
 
 
+def elsewhere(company: str) -> Change:
+    """The ERP has a document of this number on another job."""
+
+    def change(world: World) -> None:
+        world.erp.put(project("25-999", company=company))
+        world.erp.put(commitment(company=company, project="25-999", status="open"))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("before", "changes", "expected"),
     [
         # M-01, J-02: the job
-        (None, {"project": "4711"}, ("held", "M-01", "projects 4711")),
+        (lambda world: world.procore.put(project("25-9", id="4711", company=None)), {"project": "4711"}, ("held", "M-01", "projects 25-9")),
         (erp("projects", "25-104", status="closed"), {}, ("held", "J-02", "projects 25-104")),
         (erp("projects", "25-104", status="soft_closed"), {}, ("created", None, None)),
         # R-03: the currency
@@ -262,8 +272,8 @@ def erp(entity: str, number: str, **changes: Any) -> Change:
         (None, {"accounting_method": "unit"}, ("quarantined", "M-09", None)),
         (None, {"accounting_method": "unit", "lines": (line(quantity=Decimal(1), unit_cost=Decimal(100), unit="EA"),)}, ("created", None, None)),
         # M-10: the number
-        (lambda world: world.erp.put(commitment(company="01", project="25-999", status="open")), {}, ("conflicts", "M-10", None)),
-        (lambda world: world.erp.put(commitment(company="02", project="25-999", status="open")), {}, ("created", None, None)),
+        (elsewhere("01"), {}, ("conflicts", "M-10", None)),
+        (elsewhere("02"), {}, ("created", None, None)),
         (None, {"number": "SC 1"}, ("quarantined", "M-11", None)),
         (None, {"number": "ÄC-1"}, ("quarantined", "M-11", None)),
         # M-11: the limits

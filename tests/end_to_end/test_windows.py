@@ -1,0 +1,140 @@
+"""Which records a run looks at: windows, watermarks, backfills, and a clock that runs on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from include.financials.exceptions import SyncError
+from tests.end_to_end.world import State, World, counts, done, settings_with
+
+OPEN = settings_with(gate={"max_failed_records": "1", "max_failed_amount": "1", "one_reason_records": "1"})
+"""A month alone has more bad ones among its new documents than the gate lets through; here only windows matter."""
+MASTERS = ["vendors", "customers", "projects", "cost_types", "cost_codes"]
+
+
+def now(world: World) -> datetime:
+    return datetime.fromisoformat(world.control("GET", "/info")["now"])
+
+
+def day(month: int, of_month: int) -> datetime:
+    return datetime(2026, month, of_month, tzinfo=UTC)
+
+
+def scheduled(world: World, end: datetime) -> dict[str, Any]:
+    return world.quick(kind="scheduled", interval=(end - timedelta(hours=1), end))
+
+
+def backfill(world: World, start: datetime, end: datetime, **params: Any) -> dict[str, Any]:
+    return world.quick(kind="backfill", interval=(start, end), params=params, settings=OPEN)
+
+
+def watermarks(world: World) -> dict[str, str]:
+    return {row["entity"]: row["value"] for row in world.ledger("SELECT * FROM watermarks")}
+
+
+def late(world: World, number: str, title: str, moment: datetime) -> None:
+    """A change that carries an earlier time: it was saved before a run, and became visible after it."""
+    contract = world.contract(number)
+    with closing(sqlite3.connect(world.folder / "procore.sqlite", timeout=60)) as connection, connection:
+        connection.execute(
+            "UPDATE objects SET updated_at = ?, doc = json_set(doc, '$.title', ?) WHERE kind = ? AND id = ?",
+            (moment.strftime("%Y-%m-%dT%H:%M:%SZ"), title, contract["kind"], contract["id"]),
+        )
+
+
+def test_a_scheduled_run_ends_with_its_interval(world: World) -> None:
+    end = now(world).replace(microsecond=0) + timedelta(minutes=5)
+    world.advance(minutes=10)
+    world.edit("104-SC-001", title="Changed after the interval")
+    assert done(scheduled(world, end)) == {}
+    assert watermarks(world) == dict.fromkeys([*MASTERS, "commitments"], end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    later = now(world) + timedelta(minutes=30)
+    world.advance(hours=1)
+    assert done(scheduled(world, later)) == {"commitments": {"updated": 1}}
+
+
+def test_a_scheduled_run_begins_a_little_before_its_watermark(world: World) -> None:
+    """Ten minutes of overlap find what was saved before the last run and seen after it; there is no second look further back."""
+    mark = datetime.fromisoformat(watermarks(world)["commitments"])
+    late(world, "104-SC-001", "Saved nine minutes before", mark - timedelta(minutes=9))
+    late(world, "104-SC-002", "Saved an hour before", mark - timedelta(hours=1))
+    report = scheduled(world, now(world) + timedelta(minutes=1))
+    assert done(report) == {"commitments": {"updated": 1}}
+    assert world.documents()["104-SC-001"]["title"] == "Saved nine minutes before"
+    assert done(world.run()) == {"commitments": {"updated": 1}}
+
+
+def test_a_failed_run_leaves_no_hole(world: World) -> None:
+    world.edit("104-SC-001", title="Changed before the failure")
+    world.clerk("new_vendor", name="Ashgrove Roofing", tax_id="71-2290415")
+    before = watermarks(world)
+    world.fault(method="GET", path="/vendors$", action="status", status=403)
+    with pytest.raises(SyncError):
+        scheduled(world, now(world) + timedelta(minutes=1))
+    assert world.fired() and watermarks(world) == before and not world.writes()
+    world.mend()
+    world.advance(days=3)
+    report = scheduled(world, now(world))
+    assert done(report) == {"vendors": {"created": 1}, "commitments": {"updated": 1}}
+    assert report["reconciliation"]["balanced"] is True
+
+
+@pytest.fixture(scope="module")
+def masters(tmp_path_factory: pytest.TempPathFactory, seeded: State, sandbox: World) -> State:
+    """All master data linked, no commitment looked at yet."""
+    sandbox.back_to(seeded)
+    assert sandbox.quick(params={"entities": MASTERS})["reconciliation"]["balanced"] is True
+    return sandbox.keep(tmp_path_factory.mktemp("masters") / "state")
+
+
+@pytest.fixture
+def linked(sandbox: World, masters: State) -> Iterator[World]:
+    sandbox.back_to(masters)
+    return sandbox
+
+
+def test_a_backfill_reads_its_interval_and_moves_no_watermark(linked: World) -> None:
+    before = watermarks(linked)
+    start, end = day(8, 1), day(9, 1)
+    inside = {row["number"] for row in linked.contracts() if "2026-08-01T00:00:00Z" <= row["updated_at"] <= "2026-09-01T00:00:00Z"}
+    report = backfill(linked, start, end)
+    looked_at = {row["number"] for row in linked.ledger("SELECT number FROM outcomes WHERE run_id = ? AND entity = 'commitments'", report["run_id"])}
+    assert looked_at == inside and 20 < len(inside) < 60
+    assert watermarks(linked) == before and "commitments" not in before
+    assert counts(report, "commitments")["created"] == len(linked.entered()) > 5
+    read = [row for row in linked.requests() if row["path"].endswith("/line_items")]
+    assert len(read) == len(inside)  # lines are read of the documents in the interval, and of no other
+
+
+def test_overlapping_backfills_in_reverse_order(linked: World, masters: State) -> None:
+    backfill(linked, day(7, 1), day(10, 1))
+    once, entered = linked.picture(), sorted(linked.entered())
+    linked.back_to(masters)
+    for start, end in ((day(8, 25), day(10, 1)), (day(7, 20), day(9, 5)), (day(7, 1), day(8, 1))):
+        backfill(linked, start, end)
+    assert sorted(linked.entered()) == entered
+    assert linked.picture() == once and linked.ledger("SELECT * FROM watermarks WHERE entity = 'commitments'") == []
+    assert done(backfill(linked, day(7, 1), day(10, 1))) == {} and linked.writes() == []
+
+
+def test_forty_days_later(world: World) -> None:
+    audit = world.audit()
+    world.advance(days=40)
+    report = world.quick()
+    assert (done(report), world.writes(), world.audit()) == ({}, [], audit)
+    assert report["reconciliation"]["balanced"] is True
+    world.edit("104-SC-001", title="Forty days later")
+    world.advance(days=40)
+    assert done(world.quick()) == {"commitments": {"updated": 1}}
+
+
+def test_a_window_that_ends_before_it_begins_is_refused(world: World) -> None:
+    with pytest.raises(SyncError, match="lies after until"):
+        world.quick(params={"since": "2026-09-02", "until": "2026-09-01"})
+    assert world.writes() == []
