@@ -90,7 +90,7 @@ class SyncOperator(BaseOperator):
         try:
             run = self._run(context, ledger, settings, source, target)
             staging = ObjectStoragePath(place["staging"])
-            yield Sync(run, ledger, settings, {"procore": source, "erp": target}, staging, client.company_id, source.erp_system)
+            yield Sync(run, ledger, settings, {"procore": source, "erp": target}, staging, client.company_id, source.erp_system, current_settings)
         finally:
             ledger.count_traffic(self.sync_run_id, task_key(context), client.calls - calls, client.writes - writes)
             target.close()

@@ -6,12 +6,23 @@ import argparse
 import getpass
 import os
 import sys
+from typing import Any
 
 from include.financials.exceptions import SyncError
 from include.financials.ledger import Ledger
 from include.financials.why import entity_named, why
 
 DEFAULT_LEDGER = "sqlite:///var/demo/ledger.sqlite"
+
+
+DECISIONS = {
+    "approve": "it may be sent although it is above the limit",
+    "link": "the proposed match is right",
+    "accept": "the ERP may have this document without Procore, with the figures it has now",
+    "unlink": "the link is ended; clear the external id in Procore too, or the next run adopts it again",
+}
+WAITING = {"approve": ("held", "M-13"), "link": ("held", "2.9")}
+"""State and rule of the records that wait for a decision."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     story.add_argument("entity", help="vendor, customer, project, cost type, cost code or commitment")
     story.add_argument("number", help="what people call it, e.g. 104-SC-003 or V-1042")
     decision = commands.add_parser("decide", help="record a person's decision on a record as it is now")
-    decision.add_argument("decision", choices=("approve", "link"), help="approve: may be sent; link: the proposed match is right")
+    decision.add_argument("decision", choices=tuple(DECISIONS), help="; ".join(f"{name}: {text}" for name, text in DECISIONS.items()))
     decision.add_argument("entity")
-    decision.add_argument("number")
+    decision.add_argument("number", help="what people call it, or `all`: every record that waits for just this decision")
     decision.add_argument("--note", help="why; kept in the audit trail")
     chosen = parser.parse_args(arguments)
     ledger = Ledger(chosen.ledger)
@@ -44,15 +55,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _decide(ledger: Ledger, chosen: argparse.Namespace) -> str:
     entity = entity_named(chosen.entity)
-    known = [row for row in ledger.story(entity, chosen.number)["records"] if row["state"]]
-    if len(known) != 1:
-        raise SyncError(f"{entity} {chosen.number}: {len(known)} records of that number are known, a decision needs exactly one")
-    row = known[0]
-    ledger.decide(
-        entity=entity, company=row["company"], record_id=row["id"], content_hash=row["source_hash"],
-        decision=chosen.decision, who=getpass.getuser(), detail=chosen.note,
-    )  # fmt: skip
-    return f"{chosen.decision} recorded for {chosen.number} as it is now; it takes effect in the next run, and ends when the record changes."
+    if chosen.decision == "unlink":
+        ended = ledger.end_link(entity, chosen.number, getpass.getuser(), chosen.note)
+        if ended != 1:
+            raise SyncError(f"{entity} {chosen.number}: {ended} active links have that number, unlink ends exactly one")
+        return f"The link of {chosen.number} is ended. Clear its external id in Procore, or the next run adopts it again."
+    rows = _concerned(ledger, entity, chosen.decision, chosen.number)
+    for row in rows:
+        ledger.decide(
+            entity=entity, company=row["company"], record_id=row["id"], content_hash=row["source_hash"],
+            decision=chosen.decision, who=getpass.getuser(), detail=chosen.note,
+        )  # fmt: skip
+    return f"{chosen.decision} recorded for {len(rows)} {entity} as they are now; it takes effect in the next run, and ends when the record changes."
+
+
+def _concerned(ledger: Ledger, entity: str, decision: str, number: str) -> list[dict[str, Any]]:
+    if number == "all" and decision in WAITING:
+        waiting = [row for side in ("procore", "erp") for row in ledger.seen(entity, side).values()]  # type: ignore[arg-type]
+        return [row for row in waiting if (row["state"], row["rule"]) == WAITING[decision]]
+    known = ledger.story(entity, number)["records"]
+    rows = [row for row in known if (row["side"] == "erp" if decision == "accept" else row["state"])]
+    if len(rows) != 1:
+        raise SyncError(f"{entity} {number}: {len(rows)} records of that number are known, a decision needs exactly one")
+    return rows
 
 
 if __name__ == "__main__":

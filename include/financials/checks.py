@@ -21,11 +21,11 @@ from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing, digest, parse_origin
 from include.financials.ledger import STOPPED, Link, stamp
 from include.financials.matching import ErpSource, Match, ProcoreSource, decided, identity_keys
-from include.financials.models import Commitment, Project, Record
+from include.financials.models import Commitment, Customer, Project, Record, Vendor
 from include.financials.money import text
 from include.financials.port import Capability, Invalid
 from include.financials.rules import Finding, Verdict, judge, rules_of, verdicts
-from include.financials.view import References, Sync
+from include.financials.view import COMPANY_LEVEL, References, Sync
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class _Check:
         targets = [references.translated(record) for record in sync.snapshot("procore", row.name, self.shard)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
         unreadable = sync.unreadable("procore", row.name, self.shard)
-        matcher = ErpSource(row, sync.namespace, sync.fresh_links(row.name), targets, everyone, unreadable)
+        matcher = ErpSource(row, sync.namespace, sync.fresh_links(row.name), [*targets, *self._strangers()], everyone, unreadable)
         facts = master_facts(sync, row.name)
         subjects = [self._subject(record, matcher) for record in staged.records()]
         for record in everyone:
@@ -107,12 +107,46 @@ class _Check:
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._result(subject, verdict.get(subject.row)) for subject in subjects]
         results += [self._invalid(bad) for bad in staged.invalid()]
+        results += self._vanished(matcher, everyone)
         results += self._procore_only(matcher, targets)
         remembered = [self._remembered(r, s) for r, s in zip(results, subjects, strict=False)]
         present = [procore_row(row, record, sync.namespace) for record in targets]
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
+
+    def _strangers(self) -> list[Record]:
+        """Companies of Procore's directory that nothing marks as an owner or a vendor: an ERP customer may be one of them."""
+        if self.row.name != "customers":
+            return []
+        found = []
+        for record in self.sync.snapshot("procore", "vendors"):
+            if isinstance(record, Vendor) and parse_origin(record.origin_id, self.sync.namespace) is None:
+                found.append(Customer.model_validate({name: getattr(record, name) for name in Customer.model_fields}, strict=False))
+        return list(found)
+
+    def _vanished(self, matcher: ErpSource, everyone: Sequence[Record]) -> list[dict[str, Any]]:
+        """Linked records that the ERP's full list no longer has: no single missed read, the sweep of this run (rule R-02)."""
+        sync, row = self.sync, self.row
+        unreadable = {bad.id for bad in sync.unreadable("erp", row.name, self.shard)}
+        here = {(record.company or "", record.id) for record in everyone}
+        scopes = sync.scopes("erp", row.name, self.shard)
+        gone = [
+            link
+            for key, link in matcher.links.by_erp.items()
+            if key not in here and link.erp_key not in unreadable and (scopes is None or (link.scope or COMPANY_LEVEL) in scopes)
+        ]
+        rule = next(rule for rule in rules_of(row.name) if rule.fact == "broken_link")
+        said = {"label": row.label.capitalize(), "entity": row.name, "broken_link": "the ERP no longer has it"}
+        return [
+            blank(sync, row, self.shard)
+            | {
+                "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.scope, "how": "link",
+                "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
+                "message": rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key}),
+            }
+            for link in gone
+        ]  # fmt: skip
 
     def _gone(self, present: Sequence[Mapping[str, Any]], references: References, unreadable: set[str]) -> list[dict[str, Any]]:
         """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What this
@@ -138,7 +172,8 @@ class _Check:
     def _subject(self, record: Record, matcher: ErpSource) -> Subject:
         mapped = self._mapped(record)
         match = matcher.match(mapped)
-        if self.decisions.get((record.id, self._hash(record))) == "link":
+        # A cost type's counterpart is named by the settings; that is a person's decision already.
+        if self.row.name == "cost_types" or self.decisions.get((record.id, self._hash(record))) == "link":
             match = decided(match)
         match = self._unfinished(match, record.company or "", record)
         target = match.link.procore_id if match.link else match.target.id if match.target else None
@@ -215,7 +250,7 @@ class _Check:
         results = []
         ambiguous = {key for key, twins in matcher.alike.items() if len(twins) > 1}
         for record in targets:
-            if record.id in matcher.links.by_procore or not self._looked_at(record) or record.id in matcher.claimed and not self._among(record, ambiguous):
+            if record.id in matcher.links.by_procore or not self._looked_at(record) or (record.id in matcher.claimed and not self._among(record, ambiguous)):
                 continue
             state, rule, message = "skipped", None, f"{self.row.label} {record.number} was born in Procore and waits for accounting"
             if self._among(record, ambiguous):

@@ -22,7 +22,6 @@ from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import Lease, Link, stamp
 from include.financials.models import Record, Side
 from include.financials.port import Action, Item, Outcome, Step, System, batches
-from include.financials.settings import Settings
 from include.financials.view import LinkIndex, References, Sync
 
 log = logging.getLogger(__name__)
@@ -135,14 +134,14 @@ class _Load:
     def _carry_out(self, action: Action, rows: Sequence[dict[str, Any]]) -> None:
         known = {(link.company, link.erp_key): link for link in self.sync.ledger.links(self.row.name)}
         jobs = [self._job(row, known) for row in rows]
-        jobs = self._allowed(self._still_placed(jobs))
+        jobs = self._still_placed(jobs)
         steps = self._steps(action)
         for number, step in enumerate(steps, start=1):
             for level, group in self._levels(step, [job for job in jobs if not job.failed]):
-                made = [job for job in group if action == "create" and number == 1 and job.agreed is not None]
-                if made:
+                first = action == "create" and number == 1
+                if made := [job for job in group if first and job.agreed is not None]:
                     self._finish(made, "active" if number == len(steps) else "pending")
-                self._step(step, [job for job in group if job not in made], level, last=number == len(steps))
+                self._step(step, [job for job in group if not first or job.agreed is None], level, last=number == len(steps))
         self._read_back_missing([job for job in jobs if not job.failed and not job.read_back])
 
     def _steps(self, action: Action) -> tuple[Step, ...]:
@@ -183,19 +182,23 @@ class _Load:
     # -- may it still be written? -----------------------------------------------------------------------------------------------
 
     def _allowed(self, jobs: Sequence[Job]) -> list[Job]:
-        """``writes: off`` is read again here, so that switching it stops a run that is under way."""
-        settings: Settings = self.sync.settings
-        if settings.of(self.row.name).writes == "on":
+        """``writes: off`` is read before each batch, so that switching it stops a run that is under way."""
+        if self.sync.writes_on(self.row.name):
             return list(jobs)
         message = f"writes are off for {self.row.name}; {{number}} would be written. Set entities.{self.row.name}.writes to on."
-        self.sync.ledger.restate(
-            self.run_id,
-            self.row.name,
-            [
-                {**_key(job.row), "state": "held", "rule": "writes", "waits_for": f"setting {self.row.name}.writes", "message": message.format(number=job.row["number"])}
-                for job in jobs
-            ],
-        )
+        rows = [
+            {
+                **_key(job.row),
+                "state": "held",
+                "rule": "writes",
+                "waits_for": f"setting {self.row.name}.writes",
+                "message": message.format(number=job.row["number"]),
+            }
+            for job in jobs
+        ]
+        self.sync.ledger.restate(self.run_id, self.row.name, rows)
+        for job in jobs:
+            job.failed = True
         log.warning("%s: %d would be written, but writes are off", self.row.name, len(jobs))
         return []
 
@@ -204,7 +207,7 @@ class _Load:
         indexes = {name: self.sync.fresh_links(name) for name in set(self.row.references.values()) if name != self.row.name}
         placed, held = [], []
         for job in jobs:
-            missing = self._missing(job.record, indexes)
+            missing = self._missing(job, indexes)
             if missing:
                 message = f"{self.row.label.capitalize()} {job.row['number']} waits for {missing}, which is not linked."
                 held.append({**_key(job.row), "state": "held", "rule": "waits", "waits_for": missing, "message": message})
@@ -215,16 +218,16 @@ class _Load:
             log.warning("%s", row["message"])
         return placed
 
-    def _missing(self, record: Record, indexes: Mapping[str, LinkIndex]) -> str | None:
+    def _missing(self, job: Job, indexes: Mapping[str, LinkIndex]) -> str | None:
+        record, company = job.record, job.row["company"]
         for name, entity in self.row.references.items():
             head, _, rest = name.partition(".")
             if entity == self.row.name:
                 continue
             value = getattr(record, head)
             keys = [getattr(line, rest) for line in value] if rest else list(value) if isinstance(value, tuple) else [value]
-            known = {key for _, key in indexes[entity].by_erp}
             for key in keys:
-                if key is not None and key not in known:
+                if key is not None and indexes[entity].find(company, key) is None:
                     return f"{entity} {key}"
         return None
 
@@ -259,6 +262,8 @@ class _Load:
             by_scope[system.scope(step, item)].append(item)
         for scope, alike in sorted(by_scope.items()):
             for batch in batches(alike, step.batch):
+                if not self._allowed([items[item.intent][1] for item in batch]):
+                    continue
                 self._call(step, scope, batch, {item.intent: items[item.intent][1] for item in batch}, level, last)
         if last:
             settled = [job for key, (_, job) in items.items() if journal.get(key, {}).get("status") == "confirmed" and not job.failed]
@@ -274,7 +279,7 @@ class _Load:
     def _item(self, step: Step, job: Job, references: Mapping[str, LinkIndex]) -> Item | None:
         company, key = job.row["company"], job.erp_key or job.row["number"]
         intent = digest([self.row.name, company, job.row["id"], step.name, job.revision, job.row["content_hash"]])
-        refs = self._refs(job.record, references) if step.system == "procore" else {}
+        refs = self._refs(job, references) if step.system == "procore" else {}
         if step.levels and getattr(job.record, "parent", None) and refs.get("parent") is None and step.system == "procore":
             self._wait_for_parent(job)
             return None
@@ -299,19 +304,23 @@ class _Load:
         row = {**_key(job.row), "state": "held", "rule": "C-01", "waits_for": f"{self.row.name} {parent}", "message": message}
         self.sync.ledger.restate(self.run_id, self.row.name, [row])
 
-    def _refs(self, record: Record, references: Mapping[str, LinkIndex]) -> dict[str, str | None]:
+    def _refs(self, job: Job, references: Mapping[str, LinkIndex]) -> dict[str, str | None]:
         """Procore ids of what the record names: ``project``, ``parent``; types as ``type:<ERP type>``; ``project`` also of documents."""
+
+        def procore_id(entity: str, key: str | None) -> str | None:
+            link = references[entity].find(job.row["company"], key) if key is not None else None
+            return link.procore_id if link else None
+
         refs: dict[str, str | None] = {}
         for name, entity in self.row.references.items():
             head, _, rest = name.partition(".")
             if rest:
                 continue
-            value = getattr(record, head)
-            by_key = {key: link.procore_id for (_, key), link in references[entity].by_erp.items()}
+            value = getattr(job.record, head)
             if isinstance(value, tuple):
-                refs.update({f"type:{item}": by_key.get(item) for item in value})
+                refs.update({f"type:{item}": procore_id(entity, item) for item in value})
             else:
-                refs[head] = by_key.get(value) if value is not None else None
+                refs[head] = procore_id(entity, value)
         return refs
 
     def _call(self, step: Step, scope: str, batch: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
@@ -460,12 +469,13 @@ class _Load:
         """Records whose write was answered without their contents (a code without its types) are read once more, by id."""
         if not jobs:
             return
-        scopes = self.sync.fresh_links("projects").by_erp if self.row.project_scoped else {}
-        own = {key: link.procore_id for (_, key), link in scopes.items()}
+        projects = self.sync.fresh_links("projects")
         by_id = {}
         for job in jobs:
-            project = getattr(job.record, "project", None)
-            place = own.get(project) if self.row.target == "procore" and project else project
+            place = getattr(job.record, "project", None)
+            if place and self.row.target == "procore":
+                link = projects.find(job.row["company"], place)
+                place = link.procore_id if link else None
             ident = job.procore_id if self.row.target == "procore" else job.erp_key
             if ident:
                 by_id[ident] = (place, job)

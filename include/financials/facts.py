@@ -120,7 +120,7 @@ class CostCodeFacts:
     def __init__(self, sync: Sync) -> None:
         self.projects = sync.links("projects")
         self.types = sync.links("cost_types")
-        self.known = {record.id for record in sync.everywhere("erp", "cost_codes")}
+        self.parents = {record.id: record.parent for record in sync.everywhere("erp", "cost_codes") if isinstance(record, CostCode)}
 
     def __call__(self, sync: Sync, subject: Subject, capability: Capability) -> Row:
         record = subject.record
@@ -129,11 +129,20 @@ class CostCodeFacts:
         return {
             "project": record.project or "the standard list",
             "parent": record.parent,
-            "project_linked": record.project is None or any(key == record.project for _, key in self.projects.by_erp),
-            "parent_known": record.parent is None or record.parent in self.known,
+            "project_linked": record.project is None or self.projects.find(subject.company, record.project) is not None,
+            "parent_known": record.parent is None or record.parent in self.parents,
             "unmapped_type": next((code for code in record.cost_types if code not in types), None),
-            "field_fault": limits_fault(record, capability, ("code", "name"), "Procore"),
+            "field_fault": limits_fault(record, capability, ("code", "name"), "Procore") or self._circle(record.id),
         }
+
+    def _circle(self, code: str) -> str | None:
+        seen, at = {code}, self.parents.get(code)
+        while at is not None:
+            if at in seen:
+                return "its parents form a circle"
+            seen.add(at)
+            at = self.parents.get(at)
+        return None
 
 
 # -- commitments ----------------------------------------------------------------------------------------------------------------
@@ -151,7 +160,8 @@ class CommitmentFacts:
     children: dict[str, list[str]] = field(default_factory=dict)
     documents: dict[tuple[str, str], Commitment] = field(default_factory=dict)
     names: dict[str, dict[str, str]] = field(default_factory=dict)
-    sub_jobs: set[tuple[str, str]] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    """Procore ids of projects that are not active there."""
 
     @classmethod
     def of(cls, sync: Sync) -> CommitmentFacts:
@@ -160,9 +170,9 @@ class CommitmentFacts:
             into.update({(record.company or "", record.id): record for record in sync.everywhere("erp", name)})  # type: ignore[misc]
         facts.children = headers(list(facts.codes.values()))
         for name in ("vendors", "projects", "cost_codes", "cost_types"):
-            facts.names[name] = {record.id: getattr(record, "name", record.number) for record in sync.everywhere("procore", name)}
-            if name != "vendors":
-                facts.names[name] = {record.id: record.number for record in sync.everywhere("procore", name)}
+            facts.names[name] = {record.id: record.number for record in sync.everywhere("procore", name)}
+        facts.names["vendors"] |= {record.id: record.name for record in sync.everywhere("procore", "vendors") if isinstance(record, Vendor)}
+        facts.closed = {record.id for record in sync.everywhere("procore", "projects") if isinstance(record, Project) and not record.active}
         return facts
 
     def header(self, subject: Subject, twins: Mapping[tuple[str, str], Sequence[str]], capability: Capability, approved: bool) -> Row:
@@ -180,27 +190,33 @@ class CommitmentFacts:
         return {
             "job": job.id if job else None,
             "project_name": self.names["projects"].get(own.project, own.project),
-            "job_open": job is None or job.status != "closed" or not fresh,
-            "job_status": job.status if job else None,
+            "job_open": job is None or not fresh or (job.active and own.project not in self.closed),
+            "job_status": "inactive in Procore" if own.project in self.closed else f"{job.status} in the ERP" if job else None,
             "currency": currency,
             "currency_ok": job is None or currency == job.currency,
             "job_currency": job.currency if job else None,
             **self._vendor(own, fresh),
             "status": own.status,
             "amount": text(own.amount),
-            "has_lines": bool(own.lines),
+            "has_lines": bool(own.lines) or not fresh,
             "lines_sum": text(lines_sum),
             "sum_difference": text(own.amount - lines_sum),
-            "sum_difference_cents": cents(own.amount - lines_sum) if own.lines else 0,
+            "sum_difference_cents": cents(own.amount - lines_sum) if own.lines and fresh else 0,
             "number_in_erp": document.project if document else None,
             "number_twice": f"ids {own.id}, {', '.join(others)}" if fresh and others else None,
             "field_fault": self._field_fault(own, capability) if fresh else None,
-            "retainage_fault": retainage_fault(own, capability),
-            "total_negative": text(own.amount) if own.amount < 0 else None,
+            "retainage_fault": retainage_fault(own, capability) if fresh else None,
+            "total_negative": text(own.amount) if fresh and own.amount < 0 else None,
+            "total_zero": text(own.amount) if fresh and own.amount == 0 else None,
             "approval_wanted": text(limit) if fresh and limit is not None and own.amount > limit and not approved else None,
             "unexecuted": None if own.executed else True,
-            "drift": drift(subject),
+            "drift": drift(subject, self._statuses(own.kind)),
         }
+
+    def _statuses(self, kind: str) -> tuple[str, ...]:
+        """Statuses that a linked document of this kind may have."""
+        chosen = self.sync.settings.of("commitments")
+        return chosen.eligible.get(kind, ()) + chosen.eligible_when_linked.get(kind, ())
 
     def _vendor(self, own: Commitment, fresh: bool) -> Row:
         link = self.references.link("vendors", own.vendor)
@@ -233,12 +249,15 @@ class CommitmentFacts:
         return limits_fault(own, capability, ("number", "title", "amount"), "the ERP")
 
     def lines(self, subject: Subject, header: Row, capability: Capability) -> list[Row]:
+        """One row per line of a document that may be sent. What was sent is judged by M-14 alone: a code that was closed or an
+        assignment that was taken away since does not make a linked contract wrong."""
         own, record = subject.own, subject.record
         assert isinstance(own, Commitment) and isinstance(record, Commitment)
-        fresh = subject.match.how == "none"
-        return [self._line(header, a, b, capability, own, fresh) for a, b in zip(own.lines, record.lines, strict=True)]
+        if subject.match.how not in ("none", "marker"):
+            return []
+        return [self._line(header, a, b, capability, own) for a, b in zip(own.lines, record.lines, strict=True)]
 
-    def _line(self, header: Row, own: CommitmentLine, line: CommitmentLine, capability: Capability, document: Commitment, fresh: bool) -> Row:
+    def _line(self, header: Row, own: CommitmentLine, line: CommitmentLine, capability: Capability, document: Commitment) -> Row:
         company, job = header["company"], header["job"]
         code = self.codes.get((company, line.cost_code)) if line.cost_code else None
         code_text = code.number if code else self.names["cost_codes"].get(own.cost_code or "", own.cost_code or "none")
@@ -250,13 +269,13 @@ class CommitmentFacts:
             **header,
             "position": own.position,
             "line_uncoded": uncoded,
-            "sub_job_unknown": own.sub_job if own.sub_job and fresh and (company, own.sub_job) not in self.sub_jobs else None,
+            "sub_job_unknown": own.sub_job if own.sub_job and code is None else None,
             "code": (code.id if code else None) if uncoded is None and job is not None else "not judged",
             "code_text": code_text,
             "type_text": self.names["cost_types"].get(own.cost_type or "", own.cost_type or "none"),
             "children": ", ".join(self.children.get(code.id, [])[:8]) if code else "",
             "code_leaf": not placed or code is None or not code.is_header,
-            "code_active": not placed or code is None or code.active or not fresh,
+            "code_active": not placed or code is None or code.active,
             "assigned": not placed or code is None or code.is_header or not code.active or line.cost_type in code.cost_types,
             "quantity": own.quantity and f"{own.quantity.normalize():f}",
             "unit_cost": own.unit_cost and f"{own.unit_cost.normalize():f}",
@@ -264,7 +283,7 @@ class CommitmentFacts:
             "line_calculated": text(calculated),
             "line_difference_cents": cents(own.amount - calculated) if own.extended_type == "calculated" else 0,
             "unit_missing": unit_missing(own) if document.accounting_method == "unit" else None,
-            "line_fault": line_fault(own, capability) if fresh else None,
+            "line_fault": line_fault(own, capability),
             "tax_unmapped": own.tax_code if own.tax_code and not capability.tax else None,
         }
 
@@ -294,7 +313,7 @@ def retainage_fault(own: Commitment, capability: Capability) -> str | None:
     return number_fault("retainage_percent", percent, capability, "the ERP")
 
 
-def drift(subject: Subject) -> str | None:
+def drift(subject: Subject, statuses: Sequence[str]) -> str | None:
     """What was changed after the document was sent although it may not be (rule M-14), against the link or, at adoption, the ERP."""
     own, match = subject.own, subject.match
     row = ENTITIES[type(own).entity]
@@ -310,8 +329,10 @@ def drift(subject: Subject) -> str | None:
     for position, what, old, new in differing_lines(before.get("lines") or {}, after["lines"]):
         found.append(f"line {position} {what} {old or 'none'} -> {new or 'none'}")
     status = getattr(own, "status", None)
-    if status in ("Void", "Terminated", "Draft", "Out For Bid", "Out For Signature", "Processing", "Submitted"):
-        found.append(f"its status went to {status}")
+    if status in ("Void", "Terminated"):
+        found.append(f"its status went to {status}: close {subject.erp_key} in the ERP too")
+    elif statuses and status not in statuses:
+        found.append(f"its status went back to {status}")
     return "; ".join(found) or None
 
 

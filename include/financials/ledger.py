@@ -465,6 +465,18 @@ class Ledger:
             connection.execute(insert(t.decisions), [{**row, "decision": decision, "detail": detail, "who": who, "at": stamp()}])
             self._audit(connection, [{**row, "who": who, "what": f"decided: {decision}", "detail": detail}])
 
+    def end_link(self, entity: str, number: str, who: str, detail: str | None = None) -> int:
+        """End the active links of that number (a tombstone stays); returns how many there were, and ends none unless it is one."""
+        c = t.links.c
+        with self.engine.begin() as connection:
+            rows = connection.execute(select(t.links).where(c.entity == entity, c.number == number, c.ended_at.is_(None))).mappings().all()
+            if len(rows) == 1:
+                link = _link(rows[0])
+                connection.execute(update(t.links).where(c.link_id == link.link_id).values(ended_at=stamp(), status="tombstone"))
+                told = {"entity": entity, "company": link.company, "record_id": link.erp_key, "number": number}
+                self._audit(connection, [{**told, "who": who, "what": "unlinked", "detail": detail}])
+        return len(rows)
+
     # -- the story of one document --------------------------------------------------------------------------------------------
 
     def story(self, entity: str, number: str) -> dict[str, list[dict[str, Any]]]:
@@ -531,7 +543,7 @@ class Ledger:
 def _sqlite_settings(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "busy_timeout=60000", "foreign_keys=ON", "synchronous=FULL"):
+    for pragma in ("busy_timeout=60000", "journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

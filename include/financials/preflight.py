@@ -71,6 +71,8 @@ def origin_audit(sync: Sync, entity: str) -> dict[str, Any]:
 def expected_calls(sync: Sync) -> int:
     """List calls that reading takes: company lists by the thousand, two lists per project for codes and for commitments each."""
     projects = len(sync.snapshot("procore", "projects"))
+    if not projects:
+        log.warning("the service account sees no project in Procore; unless the company is new, choose the app's permitted projects there")
     company = sum(1 + len(sync.snapshot("procore", name)) // 1000 for name in AUDITED if name in sync.run.entities)
     per_project = 2 * sum(1 for name in ("cost_codes", "commitments") if name in sync.run.entities)
     return company + projects * per_project

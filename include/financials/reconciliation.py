@@ -16,10 +16,10 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.figures import figures
-from include.financials.identity import parse_origin
-from include.financials.ledger import STOPPED, Link
+from include.financials.identity import canonical_json, digest, parse_origin
+from include.financials.ledger import STOPPED, Link, stamp
 from include.financials.models import Commitment, CostCode, Record
-from include.financials.money import ZERO
+from include.financials.money import ZERO, text
 from include.financials.view import References, Sync
 
 log = logging.getLogger(__name__)
@@ -95,11 +95,16 @@ class Document:
     procore: Mapping[str, Any] = field(default_factory=dict)
     erp: Mapping[str, Any] = field(default_factory=dict)
     after_cutoff: bool = False
+    accepted: bool = False
+    company: str = ""
 
     def explain(self, difference: Decimal) -> tuple[Explained, ...]:
-        """A stopped document explains its own difference; one that is linked, or that only the ERP knows, never does."""
+        """A stopped document explains its own difference; one that is linked never does, and one that only the ERP knows not before
+        a person has accepted it as it is (``decide accept``): a balance from before go-live."""
         if difference == 0:
             return ()
+        if self.accepted:
+            return (Explained("OPENING", "commitments", self.number, difference),)
         if self.after_cutoff:
             return (Explained("AFTER_CUTOFF", "commitments", self.number, difference),)
         if self.state in STOPPED:
@@ -145,19 +150,36 @@ def _documents(sync: Sync) -> Iterator[Document]:
     for procore_id, seen in _procore_documents(sync).items():
         link = by_procore.get(procore_id)
         key = (link.company, link.erp_key) if link else _origin_key(sync, seen["origin_id"])
+        if key is None and seen["state"] == "held" and seen["rule"] == "2.9":
+            key = (seen["company"], seen["number"])  # proposed: the pair waits for a decision, and neither is an orphan
         record = erp.get(key) if key else None
         if record is not None and key is not None:
             used.add(key)
         elif seen["state"] in ("skipped", None) or (seen["deleted"] and link is None):
             continue
         held = figures(record) if record is not None else seen["figures"] if key in planned and seen["state"] == "linked" else {}
+        project, erp_id = seen["figures"].get("project"), record.id if record else None
+        yield Document(seen["number"], project, procore_id, erp_id, seen["state"], seen["figures"], held, company=seen["company"])
+    yield from _erp_only(sync, [record for key, record in erp.items() if key not in used])
+
+
+def _erp_only(sync: Sync, records: Iterable[Record]) -> Iterator[Document]:
+    """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures."""
+    accepted = {key for key, decision in sync.ledger.decisions("commitments").items() if decision == "accept"}
+    remembered = []
+    for record in records:
+        if not isinstance(record, Commitment) or record.status == "void":
+            continue
+        plain = figures(record)
+        late = record.updated_at is not None and record.updated_at > sync.run.until and record.marker is None
+        known = {"entity": "commitments", "company": record.company or "", "side": "erp", "id": record.id, "number": record.number}
+        remembered.append(known | {"source_hash": digest(plain), "amount": text(record.amount), "figures": canonical_json(plain), "read_at": stamp()})
         yield Document(
-            seen["number"], seen["figures"].get("project"), procore_id, record.id if record else None, seen["state"], seen["figures"], held
-        )
-    for key, record in erp.items():
-        if key not in used and isinstance(record, Commitment) and record.status != "void":
-            late = record.updated_at is not None and record.updated_at > sync.run.until and record.marker is None
-            yield Document(record.number, record.project, None, record.id, None, {}, figures(record), after_cutoff=late)
+            record.number, record.project, None, record.id, None, {}, plain,
+            after_cutoff=late, accepted=(record.id, digest(plain)) in accepted, company=record.company or "",
+        )  # fmt: skip
+    if not sync.run.plan:
+        sync.ledger.remember(remembered)
 
 
 def _links(sync: Sync, entity: str) -> list[Link]:
@@ -176,13 +198,13 @@ def _procore_documents(sync: Sync) -> dict[str, dict[str, Any]]:
     }
     if sync.run.plan:
         references = References(sync, ENTITIES["commitments"])
-        states = {row["id"]: row["state"] for row in sync.ledger.outcomes(sync.run.run_id, "commitments")}
+        judged = {row["id"]: row for row in sync.ledger.outcomes(sync.run.run_id, "commitments")}
         for shard in range(sync.run.shards):
             for record in sync.staged("commitments", shard).records():
                 translated = references.translated(record)
                 known[record.id] = {
                     "number": record.number,
-                    "state": states.get(record.id),
+                    **{name: judged[record.id][name] if record.id in judged else None for name in ("state", "rule", "company")},
                     "origin_id": record.origin_id,
                     "deleted": record.deleted,
                     "figures": figures(translated),
@@ -222,33 +244,29 @@ def _lines(document: Document) -> Iterator[tuple[int, str, Decimal, Decimal]]:
 
 def _per_cost_key(documents: Iterable[Document]) -> Iterator[Difference]:
     """Committed cost per x. Each stopped document explains its own part of the x that it touches."""
-    sums: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
-    items: dict[tuple[str, str], list[Explained]] = defaultdict(list)
+    sums: dict[tuple[str, str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+    items: dict[tuple[str, str, str], list[Explained]] = defaultdict(list)
     for document in documents:
-        parts: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+        parts: dict[tuple[str, str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
         for side, figure in enumerate((document.procore, document.erp)):
             for _, key, amount in figure.get("lines", ()):
-                parts[figure.get("project") or document.project or "?", key][side] += Decimal(amount)
+                parts[document.company, figure.get("project") or document.project or "?", key][side] += Decimal(amount)
         for x, (p, e) in parts.items():
             sums[x][0] += p
             sums[x][1] += e
             items[x] += document.explain(p - e)
-    for (project, key), (p, e) in sorted(sums.items()):
-        yield Difference("T-08", p, e, project=project, cost_key=key, explained=tuple(items[project, key]))
+    for (company, project, key), (p, e) in sorted(sums.items()):
+        yield Difference("T-08", p, e, project=project, cost_key=key, explained=tuple(items[company, project, key]))
 
 
 def _counts(documents: Iterable[Document]) -> Iterator[Difference]:
-    by_project: dict[str, list[Document]] = defaultdict(list)
+    by_project: dict[tuple[str, str], list[Document]] = defaultdict(list)
     for document in documents:
-        by_project[document.project or "?"].append(document)
-    for project, group in sorted(by_project.items()):
+        by_project[document.company, document.project or "?"].append(document)
+    for (_, project), group in sorted(by_project.items()):
         procore = [d for d in group if d.procore_id]
         erp = [d for d in group if d.erp]
-        explained = tuple(
-            Explained("AFTER_CUTOFF" if d.after_cutoff else d.state.upper() if d.state else "", "commitments", d.number, Decimal(1 if d.procore_id else -1))
-            for d in group
-            if bool(d.procore_id) != bool(d.erp) and (d.after_cutoff or d.state in STOPPED)
-        )
+        explained = tuple(item for d in group if bool(d.procore_id) != bool(d.erp) for item in d.explain(Decimal(1 if d.procore_id else -1)))
         yield Difference("T-24", Decimal(len(procore)), Decimal(len(erp)), project=project, explained=explained)
 
 

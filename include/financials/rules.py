@@ -69,7 +69,7 @@ RULES: tuple[Rule, ...] = (
     ),
     *_every(
         "R-02", _ALL, "broken_link", "absent", "conflict",
-        "The link of {label} {number} to {erp_key} is broken: {broken_link}. Relink, or confirm the deletion.",
+        "The link of {label} {number} to {erp_key} is broken: {broken_link}. Restore it there, or end the link: decide unlink {entity} {number}.",
     ),
     *_every(
         "2.9", _ALL, "adoption_difference", "absent", "conflict",
@@ -98,11 +98,11 @@ RULES: tuple[Rule, ...] = (
         waits_for="decision link {entity} {number}",
     ),
     *_every("V-03", "vendors", "merged_into", "absent", "conflict",
-            "ERP vendor {number} was merged into {merged_into}. Confirm to move its links."),
+            "ERP vendor {number} was merged into {merged_into}. Its documents keep the old key; end the link to let {merged_into} take its place: decide unlink vendors {number}."),
     # -- the gate before commitments ------------------------------------------------------------------------------------------
     Rule("R-03", "commitments", "currency_ok", "true", "quarantined", "{number} is in {currency} but job {job} of company {company} is kept in {job_currency}."),
     Rule("M-01", "commitments", "job", "present", "held", "{number}: project {project_name} is not linked to a job.", waits_for="projects {project_name}"),
-    Rule("J-02", "commitments", "job_open", "true", "held", "Job {job} is {job_status} in the ERP. Reopen it or exclude the project; {number} waits.",
+    Rule("J-02", "commitments", "job_open", "true", "held", "Job {job} is {job_status}. Reopen it or exclude the project; {number} waits.",
          waits_for="projects {job}"),
     Rule("M-02", "commitments", "vendor_usable", "true", "held", "{number}: vendor \"{vendor_name}\" {vendor_problem}. {amount} waits.",
          waits_for="vendors {vendor_wait}"),
@@ -133,9 +133,10 @@ RULES: tuple[Rule, ...] = (
     Rule("M-13", "commitments", "total_negative", "absent", "quarantined", "{number}: its total is {total_negative}; a commitment cannot be negative."),
     Rule("M-13", "commitments", "approval_wanted", "absent", "held", "{number} takes {amount}, above the limit of {approval_wanted}. Approve it: decide approve commitments {number}.",
          waits_for="decision approve commitments {number}"),
+    Rule("M-13", "commitments", "total_zero", "absent", "linked", "{number} has a total of zero.", severity="warning"),
     Rule("M-13", "commitments", "unexecuted", "absent", "linked", "{number} is {status}, but the contract is not executed.", severity="warning"),
     Rule("M-14", "commitments", "drift", "absent", "conflict",
-         "{number} was changed after it was sent: {drift}. Put it back and issue a change order, or unlink."),
+         "{number} was changed after it was sent: {drift}. Put it back and issue a change order, or end the link: decide unlink commitments {number}."),
 )  # fmt: skip
 
 

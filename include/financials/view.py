@@ -7,7 +7,7 @@ target only through this view, in plan and in apply mode alike, so that a plan s
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,7 @@ COMPANY_LEVEL = ""
 class LinkIndex:
     by_procore: dict[str, Link] = field(default_factory=dict)
     by_erp: dict[tuple[str, str], Link] = field(default_factory=dict)
+    by_key: dict[str, list[Link]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, links: Sequence[Link]) -> LinkIndex:
@@ -42,6 +43,17 @@ class LinkIndex:
                 index.by_procore.setdefault(link.procore_id, link)
             index.by_erp.setdefault((link.company, link.erp_key), link)
         return index
+
+    def find(self, company: str, key: str) -> Link | None:
+        """The link of an ERP key that a record of ``company`` names: its own company's or, for what companies share, the only one."""
+        own = self.by_erp.get((company, key))
+        if own is not None:
+            return own
+        if not self.by_key:
+            for (_, known), link in self.by_erp.items():
+                self.by_key.setdefault(known, []).append(link)
+        others = self.by_key.get(key, [])
+        return others[0] if len(others) == 1 else None
 
     def erp(self, procore_id: str | None) -> Link | None:
         return self.by_procore.get(procore_id) if procore_id else None
@@ -59,6 +71,12 @@ class Sync:
     procore_company: str
     namespace: str
     """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
+    settings_now: Callable[[], Settings] | None = None
+    """Reads the settings anew: what a person switches off must stop a run that is under way."""
+
+    def writes_on(self, entity: str) -> bool:
+        settings = self.settings_now() if self.settings_now else self.settings
+        return settings.of(entity).writes == "on"
 
     @cached_property
     def folder(self) -> UPath:

@@ -93,10 +93,6 @@ class ProcoreSystem:
                     f"The service account does not see company {self.client.company_id}. Install the app there, or correct "
                     "company_id."
                 )
-            elif not self._lists.project_ids(None):
-                problems.append(
-                    "The service account sees no project. Choose the app's permitted projects in Procore (Company Admin)."
-                )
             self._lists.erp_list()
         except (ConfigurationError, Refused) as error:
             problems.append(str(error))

@@ -32,8 +32,12 @@ from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
 
 START = datetime(2026, 9, 30, 18, tzinfo=UTC)
+ONLY: dict[str, Any] = {"entities": ["commitments"]}
+"""Parameters of a run whose masters are in step already."""
 PROCORE_COMPANY = "8089"
 NAMESPACE = "sandbox"
+_COMPILED: dict[Any, Any] = {}
+"""Statements are compiled once for all the ledgers of a session."""
 FULL = Capability(create=True, update=True, link=True, void=True)
 
 
@@ -82,9 +86,14 @@ class Memory:
         return self.clock.now
 
     def read(
-        self, entity: str, *, window: Window | None = None, scopes: Sequence[str] | None = None,
-        cursor: dict[str, Any] | None = None, also: Any = None,
-    ) -> Iterator[Page]:  # fmt: skip
+        self,
+        entity: str,
+        *,
+        window: Window | None = None,
+        scopes: Sequence[str] | None = None,
+        cursor: dict[str, Any] | None = None,
+        also: Any = None,
+    ) -> Iterator[Page]:
         window = window or Window()
         found = [r for r in self.records[entity] if scopes is None or (getattr(r, "project", None) or "") in scopes]
         found = [r for r in found if window.covers(r.updated_at) or (also is not None and also(_header(r)))]
@@ -206,7 +215,14 @@ class FakeErp(Memory):
             if any(r.number == item.number and r.company == item.company and r.marker != same for r in self.records[step.entity]):
                 return Outcome(item.intent, "rejected", message=f"number {item.number} is taken")
             made = item.record.model_copy(
-                update={"id": item.number, "company": item.company, "marker": same, "origin_id": None, "origin_data": None, "status": "open"}
+                update={
+                    "id": item.number,
+                    "company": item.company,
+                    "marker": same,
+                    "origin_id": None,
+                    "origin_data": None,
+                    "status": "open",
+                }
             )
             self.records[step.entity].append(made.model_copy(update={"updated_at": self.clock.tick()}))
             return Outcome(item.intent, "confirmed", id=item.number, record=self.records[step.entity][-1])
@@ -218,7 +234,11 @@ class FakeErp(Memory):
         if step.name == "create":
             found = self.all(step.entity, marker=marker(PROCORE_COMPANY, step.entity, item.procore_id or ""))
         else:
-            found = [r for r in self.all(step.entity, id=item.erp_key) if content(r, item.changes) == content(item.record, item.changes)]
+            found = [
+                r
+                for r in self.all(step.entity, id=item.erp_key)
+                if content(r, item.changes) == content(item.record, item.changes)
+            ]
         return Outcome(item.intent, "confirmed", id=found[0].id, record=found[0]) if found else Outcome(item.intent, "absent")
 
 
@@ -229,7 +249,10 @@ class FakeProcore(Memory):
         for entity in ("vendors", "customers", "cost_types"):
             for action in ("create", "update"):
                 self.steps_of[entity, action] = (Step("procore", entity, action),)  # type: ignore[index]
-        self.steps_of["projects", "create"] = (Step("procore", "projects", "create"), Step("procore", "projects", "origin_code", batch=1))
+        self.steps_of["projects", "create"] = (
+            Step("procore", "projects", "create"),
+            Step("procore", "projects", "origin_code", batch=1),
+        )
         self.steps_of["projects", "update"] = (Step("procore", "projects", "update"),)
         wbs = Step("procore", "cost_codes", "wbs")
         self.steps_of["cost_codes", "create"] = (Step("procore", "cost_codes", "create", levels=True), wbs)
@@ -257,7 +280,13 @@ class FakeProcore(Memory):
             own = self._own(item.record, item)
             changes = {name: getattr(own, name) for name in item.changes if name != "cost_types"} | {"origin_id": item.origin_id}
         changed = self.put(known.model_copy(update=changes))
-        return Outcome(item.intent, "confirmed", id=changed.id, record=None if step.entity == "cost_codes" else changed, updated_at=changed.updated_at)
+        return Outcome(
+            item.intent,
+            "confirmed",
+            id=changed.id,
+            record=None if step.entity == "cost_codes" else changed,
+            updated_at=changed.updated_at,
+        )
 
     def _found(self, step: Step, item: Item) -> Outcome:
         if step.name == "create":
@@ -302,6 +331,7 @@ class World:
         # No test pulls the plug: waiting for the disk at each commit would only cost time.
         event.listen(self.ledger.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self.ledger.migrate()
+        self.ledger.engine = self.ledger.engine.execution_options(compiled_cache=_COMPILED)
 
     def fork(self, folder: Path) -> World:
         """A copy that goes its own way from here."""
@@ -342,6 +372,8 @@ class World:
             opening = gate.verdict(sync.ledger.outcomes(sync.run.run_id, name), sync.settings.gate)
             if not opening.passed:
                 gate.close(sync, name, opening)
+                for shard in shards:
+                    engine.load(sync, name, shard, write=False)
                 return
         for shard in shards:
             engine.load(sync, name, shard)
@@ -366,7 +398,7 @@ def make_settings(**changes: Any) -> Settings:
     return Settings(**(plain | changes))
 
 
-# -- records in ERP keys ------------------------------------------------------------------------------------------------------------
+# -- records in ERP keys --
 
 
 def vendor(number: str = "V-1", **changes: Any) -> Vendor:
@@ -382,15 +414,26 @@ def project(number: str = "25-104", **changes: Any) -> Project:
 
 
 def cost_type(number: str = "3", **changes: Any) -> CostType:
-    return CostType(**({"id": number, "company": "G1", "number": number, "name": f"Type {number}", "base_type": "subcontract"} | changes))
+    return CostType(
+        **({"id": number, "company": "G1", "number": number, "name": f"Type {number}", "base_type": "subcontract"} | changes)
+    )
 
 
 def cost_code(number: str, job: str = "25-104", **changes: Any) -> CostCode:
-    plain = {"id": f"{job}//{number}", "company": "01", "number": number, "code": number, "name": f"Code {number}", "project": job}
+    plain = {
+        "id": f"{job}//{number}",
+        "company": "01",
+        "number": number,
+        "code": number,
+        "name": f"Code {number}",
+        "project": job,
+    }
     return CostCode(**(plain | {"cost_types": ("3",)} | changes))
 
 
-def line(position: int = 1, amount: str = "100.00", code: str = "25-104//03-3000", kind: str = "3", **changes: Any) -> CommitmentLine:
+def line(
+    position: int = 1, amount: str = "100.00", code: str = "25-104//03-3000", kind: str = "3", **changes: Any
+) -> CommitmentLine:
     plain = {"id": f"L{position}", "position": position, "cost_code": code, "cost_type": kind, "amount": Decimal(amount)}
     return CommitmentLine(**(plain | changes))
 
@@ -398,9 +441,18 @@ def line(position: int = 1, amount: str = "100.00", code: str = "25-104//03-3000
 def commitment(number: str = "SC-1", **changes: Any) -> Commitment:
     lines = changes.pop("lines", (line(),))
     plain: dict[str, Any] = {
-        "id": number, "number": number, "kind": "subcontract", "project": "25-104", "vendor": "V-1", "title": "Steel", "status": "Approved",
-        "currency": "USD", "executed": True, "lines": lines, "amount": sum((one.amount for one in lines), Decimal("0.00")),
-    }  # fmt: skip
+        "id": number,
+        "number": number,
+        "kind": "subcontract",
+        "project": "25-104",
+        "vendor": "V-1",
+        "title": "Steel",
+        "status": "Approved",
+        "currency": "USD",
+        "executed": True,
+        "lines": lines,
+        "amount": sum((one.amount for one in lines), Decimal("0.00")),
+    }
     return Commitment(**(plain | changes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,8 +15,24 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import LeaseLost, OutcomeUnknown, RetryLater, SyncError
 from include.financials.port import Item, Outcome, Step
 from include.financials.settings import EntitySettings
-from tests.unit.financials.pair import Crash, FakeErp, Memory, World, commitment, cost_code, draft, line, make_settings, project, seed_masters, vendor
+from tests.unit.financials.pair import (
+    ONLY,
+    Crash,
+    FakeErp,
+    Memory,
+    World,
+    commitment,
+    cost_code,
+    draft,
+    line,
+    make_settings,
+    project,
+    seed_masters,
+    vendor,
+)
 
+SHAPES = ("vendors", "projects", "cost_codes", "commitments")
+"""One step; two; two with levels; one on each side. Customers and cost types are as vendors are."""
 KINDS = ("before", "after", "crash_before", "crash_after", "later", "refused")
 
 
@@ -50,7 +67,7 @@ def twice(world: World) -> list[object]:
     return [key for side in (world.erp, world.procore) for key, count in side.applied.items() if key[1] == "create" and count > 1]
 
 
-@pytest.mark.parametrize("entity", [name for name in ENTITIES if name != "customers"])
+@pytest.mark.parametrize("entity", SHAPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_fault_at_any_call_of_a_load_leaves_no_trace_after_the_next_run(
     stages: dict[str, World], entity: str, kind: str, tmp_path: Path
@@ -68,10 +85,8 @@ def test_one_fault_at_any_call_of_a_load_leaves_no_trace_after_the_next_run(
             world = stages[entity].fork(tmp_path / f"{side}-{position}")
             memory: Memory = getattr(world, side)
             memory.faults = {position: kind}
-            try:
+            with contextlib.suppress(Crash, SyncError):
                 world.run(params={"entities": [entity]})
-            except (Crash, SyncError):
-                pass
             memory.faults = {}
             world.run(params={"entities": [entity]})
             where = f"{kind} at {side} {call}"
@@ -88,7 +103,7 @@ def test_one_fault_at_any_call_of_a_load_leaves_no_trace_after_the_next_run(
     assert tried > 0
 
 
-@pytest.mark.parametrize("entity", [name for name in ENTITIES if name != "customers"])
+@pytest.mark.parametrize("entity", SHAPES)
 def test_an_answer_lost_while_the_other_side_cannot_be_asked(stages: dict[str, World], entity: str, tmp_path: Path) -> None:
     """The write arrives, its answer does not, and looking fails too: the next run looks before it sends."""
     probe = stages[entity].fork(tmp_path / "probe")
@@ -114,9 +129,11 @@ def test_an_answer_lost_while_the_other_side_cannot_be_asked(stages: dict[str, W
     probe.close()
 
 
-@pytest.mark.parametrize("kind", ["before", "after", "crash_after", "later"])
+@pytest.mark.parametrize("kind", ["crash_after", "later"])
 @pytest.mark.parametrize("entity", ["vendors", "cost_codes", "commitments"])
-def test_a_later_try_of_the_same_task_goes_on_where_it_stopped(stages: dict[str, World], entity: str, kind: str, tmp_path: Path) -> None:
+def test_a_later_try_of_the_same_task_goes_on_where_it_stopped(
+    stages: dict[str, World], entity: str, kind: str, tmp_path: Path
+) -> None:
     probe = stages[entity].fork(tmp_path / "probe")
     sync = probe.run(params={"entities": [entity]})
     side = ENTITIES[entity].target
@@ -124,10 +141,8 @@ def test_a_later_try_of_the_same_task_goes_on_where_it_stopped(stages: dict[str,
     for position in posts:
         world = stages[entity].fork(tmp_path / f"{position}")
         getattr(world, side).faults = {position: kind}
-        try:
+        with contextlib.suppress(Crash, SyncError):
             world.run("the-run", params={"entities": [entity]})
-        except (Crash, SyncError):
-            pass
         again = world.sync("the-run")
         engine.load(again, entity)
         assert plain(world) == plain(probe) and twice(world) == []
@@ -138,9 +153,9 @@ def test_a_later_try_of_the_same_task_goes_on_where_it_stopped(stages: dict[str,
 
 def test_a_second_run_writes_nothing(linked: World) -> None:
     draft(linked)
-    linked.run()
+    linked.run(params=ONLY)
     before = linked.writes()
-    again = linked.run()
+    again = linked.run(params=ONLY)
     assert set(linked.counts(again)) == {"unchanged"} and linked.writes() == before
 
 
@@ -149,14 +164,18 @@ def test_a_refused_record_does_not_stop_its_neighbours(linked: World) -> None:
         draft(linked, number)
     linked.erp.refuse["SC-2"] = "VENDOR_HOLD: vendor V-1 is on hold"
     linked.erp.locked.add("SC-3")
-    sync = linked.run()
-    assert linked.states(sync, "commitments") == {"SC-1": ("created", ""), "SC-2": ("quarantined", "refused"), "SC-3": ("blocked", "refused")}
+    sync = linked.run(params=ONLY)
+    assert linked.states(sync, "commitments") == {
+        "SC-1": ("created", ""),
+        "SC-2": ("quarantined", "refused"),
+        "SC-3": ("blocked", "refused"),
+    }
     message = next(row["message"] for row in linked.ledger.outcomes(sync.run.run_id, "commitments") if row["number"] == "SC-2")
     assert message == "Commitment SC-2 was refused by the ERP: VENDOR_HOLD: vendor V-1 is on hold"
     assert not linked.procore.get("commitments", number="SC-2").origin_id
     linked.erp.refuse.clear()
     linked.erp.locked.clear()
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("unchanged", ""), "SC-2": ("created", ""), "SC-3": ("created", "")}
     assert twice(linked) == []
 
@@ -164,7 +183,7 @@ def test_a_refused_record_does_not_stop_its_neighbours(linked: World) -> None:
 def test_a_call_that_is_refused_whole_refuses_each_of_its_records_once_per_run(linked: World) -> None:
     draft(linked)
     linked.erp.failing = {"post commitments create": "refused"}
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("quarantined", "refused")}
     posts = sum(call.startswith("post") for call in linked.erp.calls)
     engine.load(sync, "commitments")
@@ -174,11 +193,11 @@ def test_a_call_that_is_refused_whole_refuses_each_of_its_records_once_per_run(l
 def test_a_refused_last_step_is_taken_up_again_without_the_first(linked: World) -> None:
     draft(linked)
     linked.procore.refuse["SC-1"] = "no right on commitments"
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("quarantined", "refused")}
     assert [link.status for link in linked.ledger.links("commitments")] == ["pending"]
     linked.procore.refuse.clear()
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
     assert linked.procore.get("commitments", number="SC-1").origin_id == "sandbox:01:commitments:SC-1"
     assert linked.erp.applied["commitments", "create", "SC-1"] == 1
@@ -188,15 +207,15 @@ def test_a_record_that_changed_between_its_steps_is_made_once_and_then_updated(l
     """The ERP has it with the old title; the new one must reach it as an update, not as a second document nor not at all."""
     draft(linked)
     linked.procore.refuse["SC-1"] = "no right on commitments"
-    linked.run()
+    linked.run(params=ONLY)
     linked.procore.refuse.clear()
     linked.procore.change("commitments", "SC-1", title="A better title")
     for _ in range(2):
-        linked.run()
+        linked.run(params=ONLY)
     assert linked.erp.applied["commitments", "create", "SC-1"] == 1
     assert linked.erp.get("commitments", number="SC-1").title == "A better title"  # type: ignore[attr-defined]
     assert linked.procore.get("commitments", number="SC-1").origin_id == "sandbox:01:commitments:SC-1"
-    last = linked.run()
+    last = linked.run(params=ONLY)
     assert linked.states(last, "commitments") == {"SC-1": ("unchanged", "")}
 
 
@@ -206,7 +225,10 @@ def test_parents_are_made_before_their_children(world: World) -> None:
     world.erp.records["cost_codes"].reverse()
     world.run()
     made = {record.number: record for record in world.procore.records["cost_codes"]}
-    assert [made[n].parent for n in ("03", "03-3000", "03-31", "03-311")] == [None, *(made[n].id for n in ("03", "03-3000", "03-31"))]  # type: ignore[attr-defined]
+    assert [made[n].parent for n in ("03", "03-3000", "03-31", "03-311")] == [
+        None,
+        *(made[n].id for n in ("03", "03-3000", "03-31")),
+    ]  # type: ignore[attr-defined]
     assert sum(call == "post cost_codes create" for call in world.procore.calls) == 4, "one call per level"
 
 
@@ -232,7 +254,7 @@ def test_dependents_of_a_refused_parent_are_held_and_load_by_themselves(world: W
 def test_a_batch_is_never_larger_than_its_step_allows(linked: World) -> None:
     for number in range(5):
         draft(linked, f"SC-{number}")
-    linked.run()
+    linked.run(params=ONLY)
     assert linked.erp.calls.count("post commitments create") == 3, "five documents, two to a call"
 
 
@@ -267,7 +289,7 @@ def test_a_plan_writes_nothing_and_says_what_apply_does(world: World) -> None:
 
 
 def test_a_task_whose_lease_is_gone_stops_at_once(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the first call is under way the lease passes to another task: its effect is there, but nothing more is sent or written."""
+    """During the first call the lease passes to another task: its effect is there, nothing more is sent or written."""
     for number in range(4):
         draft(linked, f"SC-{number}")
     post = FakeErp.post
@@ -280,13 +302,13 @@ def test_a_task_whose_lease_is_gone_stops_at_once(linked: World, monkeypatch: py
 
     monkeypatch.setattr(FakeErp, "post", slow)
     with pytest.raises(LeaseLost):
-        linked.run()
+        linked.run(params=ONLY)
     assert len(linked.erp.records["commitments"]) == 2, "one call of two was under way, no other was begun"
     assert linked.ledger.links("commitments") == []
     monkeypatch.undo()
     with linked.ledger.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM leases")
-    linked.run()
+    linked.run(params=ONLY)
     assert sorted(record.number for record in linked.erp.records["commitments"]) == [f"SC-{n}" for n in range(4)]
     assert twice(linked) == []
 
@@ -305,10 +327,10 @@ def test_a_hundred_two_hundred_and_a_hundred_again_are_three_writes(linked: Worl
 
 def test_a_title_changed_to_and_fro_is_written_each_time(linked: World) -> None:
     draft(linked)
-    linked.run()
+    linked.run(params=ONLY)
     for title in ("B", "Steel", "B"):
         linked.procore.change("commitments", "SC-1", title=title)
-        assert linked.states(linked.run(), "commitments") == {"SC-1": ("updated", "")}
+        assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("updated", "")}
         assert linked.erp.get("commitments", number="SC-1").title == title  # type: ignore[attr-defined]
     assert linked.erp.applied["commitments", "update", "SC-1"] == 3
 
@@ -324,7 +346,7 @@ def test_what_was_read_back_counts_not_what_was_meant(linked: World, monkeypatch
         return answer
 
     monkeypatch.setattr(FakeErp, "_apply", short)
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     from include.financials.reconciliation import reconcile
 
     assert not reconcile(sync).balanced
@@ -347,20 +369,20 @@ def test_nothing_is_synced_under_a_job_number_that_two_companies_use(world: Worl
 
 def test_shards_do_the_same_as_one(tmp_path: Path) -> None:
     results = []
-    for shards in (1, 3):
+    for shards in (1, 2):
         world = World(tmp_path / str(shards))
         seed_masters(world)
-        for job in ("25-105", "25-106", "25-107"):
+        for job in ("25-105", "25-106"):
             world.erp.put(project(job))
             world.erp.put(cost_code("03-3000", job))
         world.run(params={"shards": shards})
-        for number, job in enumerate(("25-104", "25-105", "25-106", "25-107")):
+        for number, job in enumerate(("25-104", "25-105", "25-106")):
             draft(world, f"SC-{number}", project=job, lines=(line(code=f"{job}//03-3000"),))
         world.run(params={"shards": shards})
         results.append(plain(world))
         world.close()
     assert results[0] == results[1]
-    assert len(results[0]["erp commitments"]) == 4
+    assert len(results[0]["erp commitments"]) == 3
 
 
 def test_a_load_first_takes_up_what_an_earlier_run_left_open(linked: World) -> None:

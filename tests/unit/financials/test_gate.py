@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import string
 from collections.abc import Callable
@@ -17,10 +18,15 @@ from include.financials.entities import ENTITIES
 from include.financials.gate import Gate, Opening, verdict
 from include.financials.rules import PRECEDENCE, RULES, TESTS, Finding, Rule, judge, rules_of, verdicts
 from include.financials.settings import GateSettings
-from tests.unit.financials.pair import FULL, World, commitment, cost_code, cost_type, customer, draft, line, project, vendor
+from tests.unit.financials.pair import FULL, ONLY, World, commitment, cost_code, cost_type, customer, draft, line, project, vendor
 
 GOOD: dict[str, list[Any]] = {"present": ["x", "0", 0, False, ""], "absent": [None], "true": [True], "zero": [0]}
-WRONG: dict[str, list[Any]] = {"present": [None], "absent": ["a fault", "", 0, False, True], "true": [False, None], "zero": [1, -1, None]}
+WRONG: dict[str, list[Any]] = {
+    "present": [None],
+    "absent": ["a fault", "", 0, False, True],
+    "true": [False, None],
+    "zero": [1, -1, None],
+}
 
 
 def names_in(template: str | None) -> set[str]:
@@ -45,7 +51,11 @@ def produced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[d
     world.erp.put(customer())
     world.run()
     draft(world)
-    draft(world, "SC-22", lines=(line(), line(2, kind="9", quantity=Decimal(2), unit_cost=Decimal("1.5"), unit="EA", extended_type="calculated")))
+    draft(
+        world,
+        "SC-22",
+        lines=(line(), line(2, kind="9", quantity=Decimal(2), unit_cost=Decimal("1.5"), unit="EA", extended_type="calculated")),
+    )
     sync, caught = world.sync(), Caught()
     for name in ENTITIES:
         extract.extract(sync, name)
@@ -82,7 +92,9 @@ def test_rules_can_be_told_apart() -> None:
         for grain in ("record", "line"):
             names = [rule.name for rule in rules_of(entity) if rule.grain == grain]
             assert len(names) == len(set(names))
-    assert {f"M-{n:02}" for n in range(1, 15)} - {"M-03"} <= {rule.id for rule in rules_of("commitments")}, "M-03 skips, it judges nothing"
+    assert {f"M-{n:02}" for n in range(1, 15)} - {"M-03"} <= {rule.id for rule in rules_of("commitments")}, (
+        "M-03 skips, it judges nothing"
+    )
 
 
 def test_a_fact_that_a_row_lacks_is_a_fault_of_the_code() -> None:
@@ -91,7 +103,9 @@ def test_a_fact_that_a_row_lacks_is_a_fault_of_the_code() -> None:
 
 
 def _finding(state: Any, rule_id: str, severity: Any = "critical") -> Finding:
-    return Finding(Rule(rule_id, "vendors", "f", "absent", state, "m", severity=severity), "r", f"message of {rule_id}", f"waits {rule_id}")
+    return Finding(
+        Rule(rule_id, "vendors", "f", "absent", state, "m", severity=severity), "r", f"message of {rule_id}", f"waits {rule_id}"
+    )
 
 
 def test_the_state_that_needs_most_care_wins() -> None:
@@ -101,7 +115,7 @@ def test_the_state_that_needs_most_care_wins() -> None:
     assert (found.state, found.rule, found.waits_for) == ("conflict", "X-conflict", "waits X-conflict")
     assert found.message is not None and found.message.startswith("message of X-conflict Also: ")
     assert all(f"message of X-{state}" in found.message for state in PRECEDENCE)
-    for worse, better in zip(PRECEDENCE, PRECEDENCE[1:], strict=False):
+    for worse, better in itertools.pairwise(PRECEDENCE):
         assert verdicts([_finding(better, "b"), _finding(worse, "w")])["r"].state == worse
 
 
@@ -114,12 +128,12 @@ def test_warnings_let_a_record_pass_and_are_shown() -> None:
 
 def test_a_contract_that_is_not_executed_loads_with_a_warning(linked: World) -> None:
     draft(linked, executed=False)
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
     assert "is not executed" in linked.ledger.outcomes(sync.run.run_id, "commitments")[0]["warnings"]
 
 
-# -- Great Expectations -----------------------------------------------------------------------------------------------------------
+# -- Great Expectations --
 
 
 def test_great_expectations_finds_what_python_finds(produced: Any) -> None:
@@ -128,7 +142,10 @@ def test_great_expectations_finds_what_python_finds(produced: Any) -> None:
     records, lines = [], []
     rules = rules_of("commitments")
     for number in range(60):
-        for into, templates, grain in ((records, produced["commitments"][0], "record"), (lines, produced["commitments"][1], "line")):
+        for into, templates, grain in (
+            (records, produced["commitments"][0], "record"),
+            (lines, produced["commitments"][1], "line"),
+        ):
             row = dict(templates[0], row=f"procore|01|{number}", number=f"SC-{number}")
             for rule in rules:
                 if rule.grain == grain:
@@ -156,14 +173,17 @@ def test_great_expectations_finds_nothing_in_good_rows(produced: Any) -> None:
     assert Gate(GateSettings())("commitments", [], []) == []
 
 
-# -- the verdict ------------------------------------------------------------------------------------------------------------------
+# -- the verdict --
 
 
-def rows(good: int, bad: int, *, amount: str = "100.00", bad_amount: str | None = None, reasons: int = 99, **changes: Any) -> list[dict[str, Any]]:
+def rows(
+    good: int, bad: int, *, amount: str = "100.00", bad_amount: str | None = None, reasons: int = 99, **changes: Any
+) -> list[dict[str, Any]]:
     base = {"judged": True, "how": "none", "rule": None, "state": "linked"} | changes
     fit = [{**base, "number": f"G-{n}", "amount": amount} for n in range(good)]
     return fit + [
-        {**base, "number": f"B-{n}", "amount": bad_amount or amount, "state": "held", "rule": f"M-{n % reasons:02}"} for n in range(bad)
+        {**base, "number": f"B-{n}", "amount": bad_amount or amount, "state": "held", "rule": f"M-{n % reasons:02}"}
+        for n in range(bad)
     ]
 
 
@@ -210,9 +230,14 @@ def test_the_verdict_counts_what_it_judged() -> None:
     assert found.as_dict()["rules"] == [{"failed": 2}]
 
 
-# -- facts at their edges -----------------------------------------------------------------------------------------------------------
+# -- facts at their edges --
 
-NARROW = replace(FULL, max_lengths={"title": 30, "number": 12, "description": 60}, max_digits={"amount": 9}, decimals={"retainage_percent": 4, "unit_cost": 4})
+NARROW = replace(
+    FULL,
+    max_lengths={"title": 30, "number": 12, "description": 60},
+    max_digits={"amount": 9},
+    decimals={"retainage_percent": 4, "unit_cost": 4},
+)
 
 
 def fits(number: int) -> str:
@@ -240,7 +265,11 @@ def elsewhere(company: str) -> Change:
     ("before", "changes", "expected"),
     [
         # M-01, J-02: the job
-        (lambda world: world.procore.put(project("25-9", id="4711", company=None)), {"project": "4711"}, ("held", "M-01", "projects 25-9")),
+        (
+            lambda world: world.procore.put(project("25-9", id="4711", company=None)),
+            {"project": "4711"},
+            ("held", "M-01", "projects 25-9"),
+        ),
         (erp("projects", "25-104", status="closed"), {}, ("held", "J-02", "projects 25-104")),
         (erp("projects", "25-104", status="soft_closed"), {}, ("created", None, None)),
         # the currency
@@ -264,13 +293,46 @@ def elsewhere(company: str) -> Change:
         # M-09: the sums
         (None, {"amount": Decimal("100.01")}, ("quarantined", "M-09", None)),
         (None, {"lines": (line(1, "150.00"), line(2, "-50.00"))}, ("created", None, None)),
-        (None, {"lines": (line(amount="10104.00", quantity=Decimal(120), unit_cost=Decimal("84.50"), extended_type="calculated"),)}, ("quarantined", "M-09", None)),
+        (
+            None,
+            {"lines": (line(amount="10104.00", quantity=Decimal(120), unit_cost=Decimal("84.50"), extended_type="calculated"),)},
+            ("quarantined", "M-09", None),
+        ),
         (None, {"lines": (line(amount="10104.00", quantity=Decimal(120), unit_cost=Decimal("84.50")),)}, ("created", None, None)),
-        (None, {"lines": (line(amount="595.30", quantity=Decimal("333.5"), unit_cost=Decimal("1.785"), extended_type="calculated"),)}, ("created", None, None)),
-        (None, {"lines": (line(amount="595.29", quantity=Decimal("333.5"), unit_cost=Decimal("1.785"), extended_type="calculated"),)}, ("quarantined", "M-09", None)),
-        (None, {"lines": (line(amount="-0.01", quantity=Decimal("-0.5"), unit_cost=Decimal("0.01"), extended_type="calculated"), line(2, "9.00"))}, ("created", None, None)),
+        (
+            None,
+            {
+                "lines": (
+                    line(amount="595.30", quantity=Decimal("333.5"), unit_cost=Decimal("1.785"), extended_type="calculated"),
+                )
+            },
+            ("created", None, None),
+        ),
+        (
+            None,
+            {
+                "lines": (
+                    line(amount="595.29", quantity=Decimal("333.5"), unit_cost=Decimal("1.785"), extended_type="calculated"),
+                )
+            },
+            ("quarantined", "M-09", None),
+        ),
+        (
+            None,
+            {
+                "lines": (
+                    line(amount="-0.01", quantity=Decimal("-0.5"), unit_cost=Decimal("0.01"), extended_type="calculated"),
+                    line(2, "9.00"),
+                )
+            },
+            ("created", None, None),
+        ),
         (None, {"accounting_method": "unit"}, ("quarantined", "M-09", None)),
-        (None, {"accounting_method": "unit", "lines": (line(quantity=Decimal(1), unit_cost=Decimal(100), unit="EA"),)}, ("created", None, None)),
+        (
+            None,
+            {"accounting_method": "unit", "lines": (line(quantity=Decimal(1), unit_cost=Decimal(100), unit="EA"),)},
+            ("created", None, None),
+        ),
         # M-10: the number
         (elsewhere("01"), {}, ("conflicts", "M-10", None)),
         (elsewhere("02"), {}, ("created", None, None)),
@@ -296,14 +358,16 @@ def elsewhere(company: str) -> Change:
         (None, {"lines": (line(amount="-0.01"),)}, ("quarantined", "M-13", None)),
         (None, {"lines": (line(amount="0.00"),)}, ("created", None, None)),
     ],
-)  # fmt: skip
-def test_each_gate_rule_at_its_edge(linked: World, before: Change | None, changes: dict[str, Any], expected: tuple[str, str | None, str | None]) -> None:
+)
+def test_each_gate_rule_at_its_edge(
+    linked: World, before: Change | None, changes: dict[str, Any], expected: tuple[str, str | None, str | None]
+) -> None:
     linked.erp.capability = {**linked.erp.capability, "commitments": NARROW}
     if before is not None:
         before(linked)
     number = changes.pop("number", "SC-1") if "number" in changes else "SC-1"
     draft(linked, number, **changes)
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     row = linked.ledger.outcomes(sync.run.run_id, "commitments")[0]
     assert (linked.states(sync, "commitments")[number][0], row["rule"], row["waits_for"]) == expected
     assert expected[1] is None or number in row["message"] or "Job" in row["message"]
@@ -312,8 +376,10 @@ def test_each_gate_rule_at_its_edge(linked: World, before: Change | None, change
 def test_a_number_that_two_documents_use_stops_both(linked: World) -> None:
     first = draft(linked)
     linked.procore.put(first.model_copy(update={"id": "999999", "kind": "purchase_order"}))
-    sync = linked.run()
-    assert {(row["state"], row["rule"]) for row in linked.ledger.outcomes(sync.run.run_id, "commitments")} == {("quarantined", "M-10")}
+    sync = linked.run(params=ONLY)
+    assert {(row["state"], row["rule"]) for row in linked.ledger.outcomes(sync.run.run_id, "commitments")} == {
+        ("quarantined", "M-10")
+    }
 
 
 @pytest.mark.parametrize(
@@ -334,7 +400,7 @@ def test_a_number_that_two_documents_use_stops_both(linked: World) -> None:
 )
 def test_what_was_sent_may_not_drift(linked: World, changes: dict[str, Any], drifts: bool) -> None:
     draft(linked)
-    linked.run()
+    linked.run(params=ONLY)
     own: Any = linked.procore.get("commitments", number="SC-1")
     first = own.lines[0]
     if changes.get("amount") == "line":
@@ -345,7 +411,7 @@ def test_what_was_sent_may_not_drift(linked: World, changes: dict[str, Any], dri
         more = first.model_copy(update={"position": 2, "id": "L2", "amount": Decimal("0.01")})
         changes = {"lines": (first, more), "amount": Decimal("100.01")}
     linked.procore.change("commitments", "SC-1", **changes)
-    state = linked.states(linked.run(), "commitments")["SC-1"]
+    state = linked.states(linked.run(params=ONLY), "commitments")["SC-1"]
     assert (state == ("conflicts", "M-14")) is drifts, state
     assert linked.erp.get("commitments", number="SC-1").vendor == "V-1"  # type: ignore[attr-defined]
 

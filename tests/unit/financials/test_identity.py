@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from include.financials.entities import ENTITIES
-from include.financials.identity import Origin, canonical_json, content, differing, differing_lines, digest, marker, parse_origin, shard_of
+from include.financials.identity import (
+    Origin,
+    canonical_json,
+    content,
+    differing,
+    differing_lines,
+    digest,
+    marker,
+    parse_origin,
+    shard_of,
+)
 from tests.unit.financials.pair import commitment, cost_code, line
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,7 +47,17 @@ def test_the_key_keeps_its_colons() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "V-1042", "sandbox:01:vendors", "sandbox:01:vendors:", "sandbox::vendors:V-1", "vista:01:vendors:V-1", "Sandbox:01:vendors:V-1"]
+    "text",
+    [
+        None,
+        "",
+        "V-1042",
+        "sandbox:01:vendors",
+        "sandbox:01:vendors:",
+        "sandbox::vendors:V-1",
+        "vista:01:vendors:V-1",
+        "Sandbox:01:vendors:V-1",
+    ],
 )
 def test_what_is_not_ours_is_no_origin(text: str | None) -> None:
     assert parse_origin(text, "sandbox") is None
@@ -50,7 +70,12 @@ def test_a_marker_names_the_procore_record() -> None:
 def test_shards_are_the_same_in_every_process() -> None:
     code = "from include.financials.identity import shard_of; print([shard_of(f'25-{n}', 7) for n in range(40)])"
     there = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONHASHSEED": "12345", "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"PYTHONHASHSEED": "12345", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     here = [shard_of(f"25-{n}", 7) for n in range(40)]
     assert there.stdout.strip() == str(here)
@@ -68,10 +93,12 @@ def _rescaled(value: Decimal, rng: random.Random) -> Decimal:
 def test_contents_do_not_depend_on_the_scale_of_a_number() -> None:
     rng = random.Random(11)
     for _ in range(200):
-        amount = Decimal(rng.randint(-10**9, 10**9)).scaleb(-2)
+        amount = Decimal(rng.randint(-(10**9), 10**9)).scaleb(-2)
         rate = Decimal(rng.randint(0, 10**6)).scaleb(-4)
         plain = line(amount=str(amount), quantity=rate, unit_cost=rate, unit="EA")
-        other = plain.model_copy(update={name: _rescaled(getattr(plain, name), rng) for name in ("amount", "quantity", "unit_cost")})
+        other = plain.model_copy(
+            update={name: _rescaled(getattr(plain, name), rng) for name in ("amount", "quantity", "unit_cost")}
+        )
         one = commitment(lines=(plain,), retainage_percent=Decimal("10"))
         two = one.model_copy(update={"lines": (other,), "retainage_percent": Decimal("10.0000")})
         assert digest(content(one, FIELDS)) == digest(content(two, FIELDS))

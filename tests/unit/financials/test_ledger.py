@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from include.financials import ledger as ledger_module
 from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
-from include.financials.ledger import LEASE_SECONDS, Ledger, Lease, Link, moment, stamp
+from include.financials.ledger import LEASE_SECONDS, Lease, Ledger, Link, moment, stamp
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,10 +54,26 @@ def run_row(run_id: str = "r", mode: str = "apply") -> dict[str, Any]:
 
 def outcome(record_id: str = "1", run_id: str = "r", **changes: Any) -> dict[str, Any]:
     plain = {
-        "run_id": run_id, "entity": "vendors", "company": "G1", "side": "erp", "id": record_id, "shard": 0, "number": f"V-{record_id}",
-        "action": "create", "how": "none", "state": "linked", "judged": True, "done": False, "work": "{}", "erp_key": record_id,
-        "procore_id": None, "content_hash": "h", "rule": None, "waits_for": None, "message": None,
-    }  # fmt: skip
+        "run_id": run_id,
+        "entity": "vendors",
+        "company": "G1",
+        "side": "erp",
+        "id": record_id,
+        "shard": 0,
+        "number": f"V-{record_id}",
+        "action": "create",
+        "how": "none",
+        "state": "linked",
+        "judged": True,
+        "done": False,
+        "work": "{}",
+        "erp_key": record_id,
+        "procore_id": None,
+        "content_hash": "h",
+        "rule": None,
+        "waits_for": None,
+        "message": None,
+    }
     return plain | changes
 
 
@@ -75,12 +91,23 @@ def intent(name: str = "i1", **changes: Any) -> dict[str, Any]:
 
 
 def call(name: str = "c1") -> dict[str, Any]:
-    return {"call_id": name, "run_id": "r", "system": "procore", "entity": "vendors", "step": "create", "scope": "", "level": 0, "items": 1}
+    return {
+        "call_id": name,
+        "run_id": "r",
+        "system": "procore",
+        "entity": "vendors",
+        "step": "create",
+        "scope": "",
+        "level": 0,
+        "items": 1,
+    }
 
 
 def everything(book: Ledger) -> dict[str, list[tuple[Any, ...]]]:
     with book.engine.connect() as connection:
-        return {name: sorted(map(tuple, connection.execute(sa.select(table))), key=str) for name, table in t.metadata.tables.items()}
+        return {
+            name: sorted(map(tuple, connection.execute(sa.select(table))), key=str) for name, table in t.metadata.tables.items()
+        }
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -95,7 +122,7 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(ledger_module, "datetime", Moved)
 
 
-# -- schema -------------------------------------------------------------------------------------------------------------------
+# -- schema --
 
 
 def test_migrations_and_tables_are_equal(book: Ledger) -> None:
@@ -123,14 +150,14 @@ def test_two_processes_may_migrate_at_once(url: str) -> None:
 
 def test_another_database_is_refused() -> None:
     class Other:
-        class dialect:  # noqa: N801
+        class dialect:
             name = "mysql"
 
     with pytest.raises(ConfigurationError, match="not on mysql"):
         ledger_module._upsert(Other(), t.runs, [run_row()], update_columns=())  # type: ignore[arg-type]
 
 
-# -- runs and watermarks ------------------------------------------------------------------------------------------------------
+# -- runs and watermarks --
 
 
 def test_a_run_is_opened_once(book: Ledger) -> None:
@@ -153,12 +180,17 @@ def test_a_watermark_only_goes_forward(book: Ledger) -> None:
 
 def test_stamps_sort_as_times_do() -> None:
     zone = datetime.fromisoformat("2026-07-01T02:00:00.000001+02:00")
-    assert stamp(zone) == "2026-07-01T00:00:00.000001Z" < stamp(zone + timedelta(microseconds=1)) < stamp(zone + timedelta(seconds=1))
+    assert (
+        stamp(zone)
+        == "2026-07-01T00:00:00.000001Z"
+        < stamp(zone + timedelta(microseconds=1))
+        < stamp(zone + timedelta(seconds=1))
+    )
     assert moment(stamp(zone)) == zone
     assert moment(None) is None
 
 
-# -- records and outcomes -----------------------------------------------------------------------------------------------------
+# -- records and outcomes --
 
 
 def test_a_column_that_is_left_out_keeps_its_value(book: Ledger) -> None:
@@ -179,7 +211,10 @@ def test_a_retried_check_says_it_anew_but_never_takes_back_what_is_done(book: Le
     book.judge("r", "vendors", 0, [outcome("1"), outcome("2")], [record("1", state="linked")])
     book.mark_done("r", "vendors", [outcome("1")])
     book.judge("r", "vendors", 0, [outcome("1", state="held"), outcome("3")])
-    assert [(row["id"], row["state"], row["done"]) for row in book.outcomes("r", "vendors")] == [("1", "linked", True), ("3", "linked", False)]
+    assert [(row["id"], row["state"], row["done"]) for row in book.outcomes("r", "vendors")] == [
+        ("1", "linked", True),
+        ("3", "linked", False),
+    ]
     assert [row["id"] for row in book.work("r", "vendors", 0)] == ["3"]
 
 
@@ -206,7 +241,9 @@ def test_a_plan_leaves_no_state_behind(book: Ledger, mode: str, state: str) -> N
     book.open_run(run_row("p", mode))
     book.remember([record(state="linked")])
     book.judge("p", "vendors", 0, [outcome("1", "p")])
-    book.restate("p", "vendors", [{"company": "G1", "side": "erp", "id": "1", "state": "held", "rule": "gate", "message": "closed"}])
+    book.restate(
+        "p", "vendors", [{"company": "G1", "side": "erp", "id": "1", "state": "held", "rule": "gate", "message": "closed"}]
+    )
     assert book.outcomes("p")[0]["state"] == "held"
     assert book.seen("vendors", "erp")["G1", "1"]["state"] == state
 
@@ -220,7 +257,7 @@ def test_planned_links_are_this_runs_findings_that_are_not_done(book: Ledger) ->
     assert book.planned_links("other", "vendors") == []
 
 
-# -- leases -------------------------------------------------------------------------------------------------------------------
+# -- leases --
 
 
 def test_a_lease_is_exclusive_and_given_back(book: Ledger) -> None:
@@ -254,11 +291,18 @@ def test_a_zombie_commits_nothing(book: Ledger, monkeypatch: pytest.MonkeyPatch)
             attempts: list[Callable[[Lease], None]] = [
                 lambda lease: book.sending(lease, call("c2"), [intent("i2")]),
                 lambda lease: book.settled(
-                    lease, call() | {"status": "done"}, [{"intent": "i1", "status": "confirmed"}], run_id="r", entity="vendors",
-                    links=[link()], outcomes=[outcome(done=True)], remembered=[record()], audit=[],
+                    lease,
+                    call() | {"status": "done"},
+                    [{"intent": "i1", "status": "confirmed"}],
+                    run_id="r",
+                    entity="vendors",
+                    links=[link()],
+                    outcomes=[outcome(done=True)],
+                    remembered=[record()],
+                    audit=[],
                 ),
                 lambda lease: book.adopt("r", "vendors", [link()], [outcome()], lease),
-            ]  # fmt: skip
+            ]
             for attempt in attempts:
                 with pytest.raises(LeaseLost, match="writes nothing more"):
                     attempt(old)
@@ -282,15 +326,20 @@ def test_each_commit_renews_the_lease(book: Ledger, monkeypatch: pytest.MonkeyPa
             book.sending(lease, call(f"c{number}"), [intent(f"i{number}")])
 
 
-# -- the journal --------------------------------------------------------------------------------------------------------------
+# -- the journal --
 
 
 def test_what_is_sent_stays_open_until_it_is_settled(book: Ledger) -> None:
     with book.lease("vendors", 0) as lease:
         book.sending(lease, call(), [intent("i1"), intent("i2"), intent("i3")])
         assert [row["intent"] for row in book.open_intents("vendors", 0)] == ["i1", "i2", "i3"]
-        rows = [{"intent": "i1", "status": "confirmed", "result_id": "9001"}, {"intent": "i2", "status": "rejected", "message": "no"}]
-        book.settled(lease, call() | {"status": "done"}, [*rows, {"intent": "i3", "status": "unknown"}], run_id="r", entity="vendors")
+        rows = [
+            {"intent": "i1", "status": "confirmed", "result_id": "9001"},
+            {"intent": "i2", "status": "rejected", "message": "no"},
+        ]
+        book.settled(
+            lease, call() | {"status": "done"}, [*rows, {"intent": "i3", "status": "unknown"}], run_id="r", entity="vendors"
+        )
     assert [row["intent"] for row in book.open_intents("vendors", 0)] == ["i3"]
     assert book.open_intents("vendors", 1) == [] == book.open_intents("projects", 0)
     assert book.intents(["i1", "nothing"])["i1"]["result_id"] == "9001"
@@ -313,9 +362,15 @@ def test_settling_is_one_commit(book: Ledger) -> None:
         before = everything(book)
         with pytest.raises(sa.exc.SQLAlchemyError):
             book.settled(
-                lease, call() | {"status": "done"}, [{"intent": "i1", "status": "confirmed"}], run_id="r", entity="vendors",
-                links=[link()], outcomes=[outcome(done=True)], remembered=[record(number=None)],
-            )  # fmt: skip
+                lease,
+                call() | {"status": "done"},
+                [{"intent": "i1", "status": "confirmed"}],
+                run_id="r",
+                entity="vendors",
+                links=[link()],
+                outcomes=[outcome(done=True)],
+                remembered=[record(number=None)],
+            )
         assert everything(book) == before
 
 
@@ -329,7 +384,7 @@ def test_an_intent_that_is_sent_again_keeps_its_first_time(book: Ledger) -> None
     assert (again["created_at"], again["call_id"], again["run_id"], again["status"]) == (first["created_at"], "c2", "r2", "sent")
 
 
-# -- links --------------------------------------------------------------------------------------------------------------------
+# -- links --
 
 
 def test_a_link_is_written_once_and_then_moved_on(book: Ledger) -> None:
@@ -378,7 +433,7 @@ def test_adoption_links_marks_done_and_audits(book: Ledger) -> None:
     assert book.call_count("r") == {}
 
 
-# -- decisions, traffic, story ------------------------------------------------------------------------------------------------
+# -- decisions, traffic, story --
 
 
 def test_a_decision_holds_for_one_content(book: Ledger) -> None:
@@ -406,13 +461,19 @@ def test_the_story_has_all_that_concerns_a_number_and_nothing_else(book: Ledger)
     book.decide(entity="vendors", company="G1", record_id="V-1", content_hash="h", decision="link", who="ann")
     story = book.story("vendors", "V-1")
     assert {part: len(rows) for part, rows in story.items()} == {
-        "records": 1, "links": 1, "intents": 1, "calls": 1, "outcomes": 1, "decisions": 1, "audit": 1,
-    }  # fmt: skip
+        "records": 1,
+        "links": 1,
+        "intents": 1,
+        "calls": 1,
+        "outcomes": 1,
+        "decisions": 1,
+        "audit": 1,
+    }
     assert story["calls"][0]["call_id"] == "cV-1"
     assert not any(book.story("vendors", "V-9").values())
 
 
-# -- threads ------------------------------------------------------------------------------------------------------------------
+# -- threads --
 
 
 def test_tasks_that_write_at_once_do_not_disturb_each_other(book: Ledger) -> None:
@@ -428,7 +489,7 @@ def test_tasks_that_write_at_once_do_not_disturb_each_other(book: Ledger) -> Non
                     mine.move_watermark("erp", "vendors", f"2026-07-{number + 1:02}", name)
                     mine.settled(lease, None, [{"intent": f"{name}{number}", "status": "confirmed"}], run_id="r", entity=name)
                     mine.count_traffic("r", "shared", 1, 1)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (the main thread shows it)
             failures.append(error)
         finally:
             mine.close()

@@ -19,7 +19,9 @@ OURS = "sandbox:G1:vendors:V-1"
 MARKER = "procore:8089:commitments:77"
 
 
-def link(entity: str = "vendors", company: str = "G1", key: str = "V-1", procore_id: str = "9001", status: str = "active") -> Link:
+def link(
+    entity: str = "vendors", company: str = "G1", key: str = "V-1", procore_id: str = "9001", status: str = "active"
+) -> Link:
     return Link(entity, company, key, procore_id, key, status=status)
 
 
@@ -36,7 +38,7 @@ def told(match: Match) -> set[str]:
     return {name for name in ("foreign", "broken", "ambiguous", "proposal") if getattr(match, name)}
 
 
-# -- from the ERP -----------------------------------------------------------------------------------------------------------------
+# -- from the ERP --
 
 
 def test_a_linked_record_is_its_counterpart_whatever_it_looks_like() -> None:
@@ -102,7 +104,9 @@ def test_what_belongs_to_another_record_is_no_candidate() -> None:
 
 
 def test_the_others_are_named_to_the_person_who_decides() -> None:
-    found = erp_source([there("1"), there("2", number="V-X", code="V-1")], everyone=[vendor(), vendor("V-3", code="V-1")]).match(vendor())
+    found = erp_source([there("1"), there("2", number="V-X", code="V-1")], everyone=[vendor(), vendor("V-3", code="V-1")]).match(
+        vendor()
+    )
     assert found.ambiguous == "G1:V-3, Procore V-1 (id 1), Procore V-X (id 2) (same code V-1)"
 
 
@@ -119,7 +123,7 @@ def test_codes_are_compared_within_their_project() -> None:
     assert not keys[0] & keys[1]
 
 
-# -- from Procore -----------------------------------------------------------------------------------------------------------------
+# -- from Procore --
 
 
 def document(**changes: Any) -> Record:
@@ -162,7 +166,9 @@ OWN_ID = "sandbox:01:commitments:SC-1"
         ({}, [], [], "none", set()),
     ],
 )
-def test_a_document_and_its_counterpart(own: dict[str, Any], targets: list[Record], links: list[Link], how: str, result: set[str]) -> None:
+def test_a_document_and_its_counterpart(
+    own: dict[str, Any], targets: list[Record], links: list[Link], how: str, result: set[str]
+) -> None:
     found = procore_source(targets, links).match(document(**own))
     assert (found.how, told(found)) == (how, result)
 

@@ -15,8 +15,17 @@ FOLDER = Path(__file__).resolve().parents[3] / "include" / "financials"
 
 @pytest.mark.parametrize(
     ("amount", "rounded"),
-    [("0.005", "0.01"), ("-0.005", "-0.01"), ("2.675", "2.68"), ("-2.675", "-2.68"), ("2.665", "2.67"), ("595.2975", "595.30"), ("0.0049", "0.00"), ("-0.0049", "0.00")],
-)  # fmt: skip
+    [
+        ("0.005", "0.01"),
+        ("-0.005", "-0.01"),
+        ("2.675", "2.68"),
+        ("-2.675", "-2.68"),
+        ("2.665", "2.67"),
+        ("595.2975", "595.30"),
+        ("0.0049", "0.00"),
+        ("-0.0049", "0.00"),
+    ],
+)
 def test_half_a_cent_goes_away_from_zero(amount: str, rounded: str) -> None:
     assert format(to_cents(Decimal(amount)), "f") == rounded
 
@@ -35,7 +44,10 @@ def test_sums_are_exact() -> None:
     assert str(total([])) == "0.00"
 
 
-@pytest.mark.parametrize(("amount", "shown"), [(None, None), ("1486000", "1486000.00"), ("1E+3", "1000.00"), ("-0.00", "0.00"), ("-9500.5", "-9500.50")])
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(None, None), ("1486000", "1486000.00"), ("1E+3", "1000.00"), ("-0.00", "0.00"), ("-9500.5", "-9500.50")],
+)
 def test_text_is_plain_with_two_places(amount: str | None, shown: str | None) -> None:
     assert text(None if amount is None else Decimal(amount)) == shown
 

@@ -16,7 +16,7 @@ from include.financials.exceptions import ConfigurationError
 from include.financials.ledger import Ledger, stamp
 from include.financials.reconciliation import Difference, Document, Explained, Reconciliation, reconcile
 from include.financials.why import entity_named, why
-from tests.unit.financials.pair import World, commitment, cost_code, draft, line, project, vendor
+from tests.unit.financials.pair import ONLY, World, commitment, cost_code, draft, line, project, vendor
 
 
 def stopped_parts(result: Reconciliation) -> dict[str, Decimal]:
@@ -37,7 +37,7 @@ def three(linked: World) -> World:
     return linked
 
 
-# -- the control equation -----------------------------------------------------------------------------------------------------
+# -- the control equation --
 
 
 def test_what_is_not_explained_is_what_is_left() -> None:
@@ -50,9 +50,17 @@ def test_what_is_not_explained_is_what_is_left() -> None:
 
 @pytest.mark.parametrize(
     ("state", "late", "codes"),
-    [("linked", False, []), (None, False, []), ("skipped", False, []), ("held", False, ["HELD"]), ("quarantined", False, ["QUARANTINED"]),
-     ("blocked", False, ["BLOCKED"]), ("conflict", False, ["CONFLICT"]), ("linked", True, ["AFTER_CUTOFF"])],
-)  # fmt: skip
+    [
+        ("linked", False, []),
+        (None, False, []),
+        ("skipped", False, []),
+        ("held", False, ["HELD"]),
+        ("quarantined", False, ["QUARANTINED"]),
+        ("blocked", False, ["BLOCKED"]),
+        ("conflict", False, ["CONFLICT"]),
+        ("linked", True, ["AFTER_CUTOFF"]),
+    ],
+)
 def test_only_a_stopped_document_explains_anything(state: str | None, late: bool, codes: list[str]) -> None:
     document = Document("A", "25-104", state=state, after_cutoff=late)
     assert [item.code for item in document.explain(Decimal("5.00"))] == codes
@@ -60,7 +68,7 @@ def test_only_a_stopped_document_explains_anything(state: str | None, late: bool
 
 
 def test_stopped_documents_explain_exactly_their_own_part(three: World) -> None:
-    result = reconcile(three.run())
+    result = reconcile(three.run(params=ONLY))
     assert result.balanced and stopped_parts(result) == {"SC-2": Decimal("200.50"), "SC-3": Decimal("20.25")}
     for found in result.differences:
         assert found.procore - found.erp == sum(item.amount for item in found.explained)
@@ -69,7 +77,7 @@ def test_stopped_documents_explain_exactly_their_own_part(three: World) -> None:
 
 
 def test_the_cost_keys_add_up_to_the_documents(three: World) -> None:
-    result = reconcile(three.run())
+    result = reconcile(three.run(params=ONLY))
     by_document = sum(d.procore - d.erp for d in result.differences if d.tie == "T-07")
     assert by_document == sum(d.procore - d.erp for d in result.differences if d.tie == "T-08") == Decimal("220.75")
 
@@ -100,17 +108,17 @@ def test_a_void_document_of_the_erp_is_none(linked: World) -> None:
 
 def test_a_posted_amount_that_changed_is_never_explained(linked: World) -> None:
     draft(linked)
-    linked.run()
+    linked.run(params=ONLY)
     linked.erp.change("commitments", "SC-1", amount=Decimal("100.01"), lines=(line(amount="100.01"),))
-    result = reconcile(linked.run())
+    result = reconcile(linked.run(params=ONLY))
     assert {("T-05", "-0.01"), ("T-07", "-0.01"), ("T-08", "-0.01")} == unexplained(result)
 
 
 def test_an_amount_that_moved_to_another_code_is_found(linked: World) -> None:
     draft(linked)
-    linked.run()
+    linked.run(params=ONLY)
     linked.erp.change("commitments", "SC-1", lines=(line(code="25-104//03"),))
-    result = reconcile(linked.run())
+    result = reconcile(linked.run(params=ONLY))
     assert {("T-08", "100.00"), ("T-08", "-100.00")} == unexplained(result)
 
 
@@ -118,26 +126,38 @@ def test_a_held_and_an_orphan_do_not_cancel(linked: World) -> None:
     """One document more here and one more there: equal counts and amounts, and yet nothing is in step."""
     draft(linked, "SC-1", title=None)
     linked.erp.put(commitment("SC-9", company="01", status="open"))
-    result = reconcile(linked.run())
+    result = reconcile(linked.run(params=ONLY))
     assert not result.balanced and ("T-24", "-1") in unexplained(result) and ("T-08", "-100.00") in unexplained(result)
 
 
 def test_a_document_that_vanished_from_the_erp_is_a_conflict_that_explains_itself(linked: World) -> None:
     draft(linked)
-    linked.run()
+    linked.run(params=ONLY)
     linked.erp.records["commitments"].clear()
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("conflicts", "R-02")}
     assert reconcile(sync).balanced
 
 
-# -- master data --------------------------------------------------------------------------------------------------------------
+# -- master data --
 
 
 def test_equal_counts_can_hide_different_sets(linked: World) -> None:
-    linked.procore.records["vendors"][0] = linked.procore.records["vendors"][0].model_copy(update={"origin_id": "sandbox:G1:vendors:V-99"})
-    linked.ledger.remember([{"entity": "vendors", "company": "G1", "side": "procore", "id": linked.procore.records["vendors"][0].id,
-                             "number": "V-1", "origin_id": "sandbox:G1:vendors:V-99"}])  # fmt: skip
+    linked.procore.records["vendors"][0] = linked.procore.records["vendors"][0].model_copy(
+        update={"origin_id": "sandbox:G1:vendors:V-99"}
+    )
+    linked.ledger.remember(
+        [
+            {
+                "entity": "vendors",
+                "company": "G1",
+                "side": "procore",
+                "id": linked.procore.records["vendors"][0].id,
+                "number": "V-1",
+                "origin_id": "sandbox:G1:vendors:V-99",
+            }
+        ]
+    )
     sync = linked.sync()
     result = reconcile(sync)
     keys = {d.erp_id: str(d.unexplained) for d in result.differences if d.tie == "T-01" and d.erp_id}
@@ -163,7 +183,9 @@ def test_a_vendor_that_lost_its_external_id_is_missed(linked: World) -> None:
 def test_an_assignment_that_was_taken_away_is_found(linked: World) -> None:
     linked.procore.change("cost_codes", "03-3000", cost_types=())
     result = reconcile(linked.run())
-    assert [(d.project, str(d.procore), str(d.erp)) for d in result.differences if d.cost_key == "assignments"] == [("25-104", "0", "1")]
+    assert [(d.project, str(d.procore), str(d.erp)) for d in result.differences if d.cost_key == "assignments"] == [
+        ("25-104", "0", "1")
+    ]
 
 
 def test_types_of_a_code_that_was_refused_are_explained_by_it(world: World) -> None:
@@ -180,7 +202,7 @@ def test_a_plan_reconciles_as_if_it_had_been_carried_out(world: World) -> None:
     assert plan.balanced and stopped_parts(plan) == stopped_parts(apply) == {"SC-2": Decimal("100.00")}
 
 
-# -- the report ---------------------------------------------------------------------------------------------------------------
+# -- the report --
 
 
 def test_every_record_is_in_exactly_one_count(three: World) -> None:
@@ -193,10 +215,25 @@ def test_every_record_is_in_exactly_one_count(three: World) -> None:
     found = built["entities"]["commitments"]
     expected = {"extracted": 5, "created": 1, "skipped": 1, "held": 1, "quarantined": 1, "blocked": 1, "amount": "520.75"}
     assert {name: found[name] for name in expected} == expected
-    assert {(row["key"], row["state"]) for row in built["stopped"]} == {("SC-2", "held"), ("SC-3", "quarantined"), ("SC-5", "blocked")}
+    assert {(row["key"], row["state"]) for row in built["stopped"]} == {
+        ("SC-2", "held"),
+        ("SC-3", "quarantined"),
+        ("SC-5", "blocked"),
+    }
     assert set(built["stopped"][0]) == {"entity", "key", "state", "rule", "waits_for", "amount", "message"}
     assert built["reconciliation"]["balanced"] and built["mode"] == "apply" and built["erp_writes"] == 2
-    assert set(built) == {"run_id", "mode", "seconds", "procore_calls", "procore_writes", "erp_writes", "entities", "stopped", "gates", "reconciliation"}
+    assert set(built) == {
+        "run_id",
+        "mode",
+        "seconds",
+        "procore_calls",
+        "procore_writes",
+        "erp_writes",
+        "entities",
+        "stopped",
+        "gates",
+        "reconciliation",
+    }
 
 
 def test_what_did_not_get_done_is_held(three: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,10 +275,13 @@ def test_a_watermark_moves_only_when_no_hole_is_left(linked: World, options: dic
     assert linked.ledger.watermark("erp", "vendors") == expected
 
 
-# -- why ----------------------------------------------------------------------------------------------------------------------
+# -- why --
 
 
-@pytest.mark.parametrize(("said", "meant"), [("commitment", "commitments"), ("Commitments", "commitments"), ("cost code", "cost_codes"), ("cost-codes", "cost_codes")])
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("commitment", "commitments"), ("Commitments", "commitments"), ("cost code", "cost_codes"), ("cost-codes", "cost_codes")],
+)
 def test_an_entity_goes_by_both_its_names(said: str, meant: str) -> None:
     assert entity_named(said) == meant
 
@@ -252,7 +292,7 @@ def test_an_unknown_entity_is_refused() -> None:
 
 
 def test_the_first_line_is_the_answer(three: World) -> None:
-    three.run()
+    three.run(params=ONLY)
     lines = why(three.ledger, "commitment", "SC-2")
     assert lines[0].startswith("SC-2 is held by M-08. SC-2 line 1: job 25-104 has 03-3000 but not type 9.")
     assert lines[0].endswith("It waits for: cost_codes 25-104//03-3000.")
@@ -261,14 +301,21 @@ def test_the_first_line_is_the_answer(three: World) -> None:
 
 def test_a_linked_document_tells_its_calls_and_ids(linked: World) -> None:
     document = draft(linked)
-    linked.run()
+    linked.run(params=ONLY)
     told = "\n".join(why(linked.ledger, "commitment", "SC-1"))
-    for part in ("SC-1 is linked.", f"Procore id {document.id} = ERP 01/SC-1, active", "step create (revision 0): confirmed", "to erp at", "step link", "run run-2: create, linked"):
+    for part in (
+        "SC-1 is linked.",
+        f"Procore id {document.id} = ERP 01/SC-1, active",
+        "step create (revision 0): confirmed",
+        "to erp at",
+        "step link",
+        "run run-2: create, linked",
+    ):
         assert part in told, part
 
 
 def test_the_command_line(three: World, capsys: pytest.CaptureFixture[str]) -> None:
-    three.run()
+    three.run(params=ONLY)
     url = three.ledger.url
     assert command.main(["--ledger", url, "why", "commitment", "SC-2"]) == 0
     assert capsys.readouterr().out.startswith("SC-2 is held by M-08.")
@@ -283,7 +330,9 @@ def test_the_command_line(three: World, capsys: pytest.CaptureFixture[str]) -> N
         command.main(["--ledger", url, "decide", "forget", "commitment", "SC-2"])
 
 
-def test_the_command_line_takes_the_ledger_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_takes_the_ledger_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("SYNC_LEDGER_URL", f"sqlite:///{tmp_path}/fresh/ledger.sqlite")
     assert command.main(["why", "vendor", "V-1"]) == 0
     assert "not known to the ledger" in capsys.readouterr().out

@@ -20,7 +20,9 @@ JULY, AUGUST = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC
 TEN = timedelta(minutes=10)
 
 
-def start(ledger: Ledger, kind: Kind = "manual", run_id: str = "r", now: datetime = NOW, interval: Any = (None, None), **params: Any) -> Run:
+def start(
+    ledger: Ledger, kind: Kind = "manual", run_id: str = "r", now: datetime = NOW, interval: Any = (None, None), **params: Any
+) -> Run:
     return open_run(ledger, make_settings(), run_id=run_id, kind=kind, source_now=now, interval=interval, params=params)
 
 
@@ -46,7 +48,9 @@ def marked(ledger: Ledger) -> Ledger:
         ("manual", (None, None), {"until": "2030-01-01"}, Window(AUGUST - TEN, NOW)),
     ],
 )
-def test_the_window_follows_the_type_of_the_run(marked: Ledger, kind: Kind, interval: Any, params: dict[str, Any], window: Window) -> None:
+def test_the_window_follows_the_type_of_the_run(
+    marked: Ledger, kind: Kind, interval: Any, params: dict[str, Any], window: Window
+) -> None:
     assert start(marked, kind, interval=interval, **params).window(marked, "erp", "vendors", TEN) == window
 
 

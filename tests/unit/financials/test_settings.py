@@ -54,7 +54,10 @@ def test_several_mistakes_are_told_at_once() -> None:
 
 
 def test_amounts_and_times_are_exact() -> None:
-    settings = parse("entities: {}\napprove_above: '250000.10'\ndocuments_from: 2026-07-01T02:00:00+02:00\ngate: {max_failed_records: 0.1}", "x")
+    settings = parse(
+        "entities: {}\napprove_above: '250000.10'\ndocuments_from: 2026-07-01T02:00:00+02:00\ngate: {max_failed_records: 0.1}",
+        "x",
+    )
     assert settings.approve_above == Decimal("250000.10")
     assert settings.documents_from == datetime(2026, 7, 1, tzinfo=UTC)
     assert settings.gate.max_failed_records == Decimal("0.1")
@@ -81,11 +84,14 @@ def test_another_file_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert load().overlap_minutes == 3
 
 
-@pytest.mark.parametrize("variable", ['{"entities": {}, "overlap_minutes": 7}', {"entities": {}, "overlap_minutes": 7}, "entities: {}\noverlap_minutes: 7"])
+@pytest.mark.parametrize(
+    "variable",
+    ['{"entities": {}, "overlap_minutes": 7}', {"entities": {}, "overlap_minutes": 7}, "entities: {}\noverlap_minutes: 7"],
+)
 def test_the_variable_goes_before_the_file(variable: object) -> None:
     assert load(variable).overlap_minutes == 7  # type: ignore[arg-type]
 
 
 def test_a_wrong_variable_names_the_variable() -> None:
-    with pytest.raises(ConfigurationError, match="Variable procore_erp_sync_settings: .*typo"):
+    with pytest.raises(ConfigurationError, match=r"Variable procore_erp_sync_settings: .*typo"):
         load({"entities": {}, "typo": 1})

@@ -21,8 +21,13 @@ from include.financials.staging import Staged, arrow_schema, slug
 from tests.unit.financials.pair import commitment, cost_code, cost_type, customer, line, project, vendor
 
 MAKERS: dict[str, Callable[..., Record]] = {
-    "vendors": vendor, "customers": customer, "projects": project, "cost_types": cost_type, "cost_codes": cost_code, "commitments": commitment,
-}  # fmt: skip
+    "vendors": vendor,
+    "customers": customer,
+    "projects": project,
+    "cost_types": cost_type,
+    "cost_codes": cost_code,
+    "commitments": commitment,
+}
 
 
 @pytest.fixture
@@ -70,7 +75,7 @@ def _random(annotation: Any, info: Any, rng: random.Random) -> Any:
     kind = kinds[0]
     if "Decimal" in str(annotation):
         places = 2 if "decimal_places=2" in str((annotation, info)) else 4
-        return Decimal(rng.randint(-10**8, 10**8)).scaleb(-places)
+        return Decimal(rng.randint(-(10**8), 10**8)).scaleb(-places)
     if kind is datetime:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=rng.randint(0, 10**12))
     if kind is date:
@@ -96,11 +101,18 @@ def test_every_model_comes_back_as_it_went(name: str, tmp_path: Path) -> None:
             changes[field] = value
         if name == "commitments":
             changes["lines"] = tuple(
-                line(n, str(Decimal(rng.randint(-9999, 9999)).scaleb(-2)), quantity=rng.choice([None, Decimal("333.5")]), cost_type=rng.choice([None, "3"]))
+                line(
+                    n,
+                    str(Decimal(rng.randint(-9999, 9999)).scaleb(-2)),
+                    quantity=rng.choice([None, Decimal("333.5")]),
+                    cost_type=rng.choice([None, "3"]),
+                )
                 for n in range(rng.randint(0, 4))
             )
         changes = {field: value for field, value in changes.items() if not _literal(name, field)}
-        records.append(MAKERS[name](number=f"N-{number}", id=str(2**60 + number), **{k: v for k, v in changes.items() if k != "number"}))
+        records.append(
+            MAKERS[name](number=f"N-{number}", id=str(2**60 + number), **{k: v for k, v in changes.items() if k != "number"})
+        )
     place = Staged(UPath(tmp_path), name)
     place.add(Page(records[:25], cursor={"page": 2}))
     place.add(Page(records[25:]))
@@ -144,7 +156,13 @@ def test_a_page_that_the_manifest_does_not_know_does_not_count(staged: Staged, m
     with monkeypatch.context() as broken:
         broken.setattr(Staged, "_write", _fall)
         with pytest.raises(OSError, match="no space"):
-            staged.add(Page([vendor("V-2"), vendor("V-3")], invalid=[Invalid("vendors", "9", "V-9", "name", "missing")], cursor={"page": 3}))
+            staged.add(
+                Page(
+                    [vendor("V-2"), vendor("V-3")],
+                    invalid=[Invalid("vendors", "9", "V-9", "name", "missing")],
+                    cursor={"page": 3},
+                )
+            )
     again = Staged(staged.path, "vendors")
     assert again.state()["cursor"] == {"page": 2}
     assert _names(list(again.records())) == ["V-1"]
