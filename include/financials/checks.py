@@ -399,8 +399,8 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
     if match.how == "marker":
         held = content(match.target, row.content) if match.target else None
         changed = differing(held, after) if held is not None else ()
-        # Linking an ERP document writes nothing to it: what it holds is what is agreed, the rest is the next run's update.
-        return _work("link", subject, changed, agreed=held if row.source == "procore" else None)
+        # Linking writes external ids only: what the target holds is what is agreed, the rest is the next run's update.
+        return _work("link", subject, changed, agreed=held)
     return _work("create", subject, ())
 
 

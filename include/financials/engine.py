@@ -114,7 +114,7 @@ class _Load:
             by_action[row["action"]].append(row)
         self.sync.ledger.mark_done(self.run_id, self.row.name, by_action.pop("unchanged", []))
         self._adopt(by_action.pop("adopt", []))
-        for action in ("create", "link", "update"):
+        for action in ("link", "create", "update"):  # what is linked may be the parent of what is created
             if write and by_action.get(action):
                 self._carry_out(action, by_action[action])  # type: ignore[arg-type]
         loaded = _summary(self.sync, self.row.name, self.shard)
@@ -146,10 +146,8 @@ class _Load:
 
     def _steps(self, action: Action) -> tuple[Step, ...]:
         """A create or relink of a Procore-born document ends with its external ids in Procore."""
-        if action == "link" and self.row.source == "procore":
-            return self.source.steps(self.row.name, "link")
         if action == "link":
-            return self.target.steps(self.row.name, "update")
+            return self.sync.systems["procore"].steps(self.row.name, "link")
         own = self.target.steps(self.row.name, action)
         return own + (self.source.steps(self.row.name, "link") if self.row.source == "procore" and action == "create" else ())
 

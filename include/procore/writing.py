@@ -46,7 +46,8 @@ _AFTER: dict[str, Step] = {
 def _steps(entity: str, action: Action) -> tuple[Step, ...]:
     levels = entity == "cost_codes" and action == "create"
     first = Step(_PROCORE, entity, action, batch=1000, levels=levels, done=_DONE[action])
-    return (first, _AFTER[entity]) if entity in _AFTER and action != "link" else (first,)
+    # Linking a code writes external ids only; its missing types are content, and content is the next update's.
+    return (first, _AFTER[entity]) if entity in _AFTER and (action != "link" or entity == "projects") else (first,)
 
 
 STEPS: dict[tuple[str, Action], tuple[Step, ...]] = {

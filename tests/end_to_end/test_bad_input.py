@@ -36,7 +36,9 @@ def drafts(world: World) -> list[str]:
 
 def draft(world: World) -> str:
     """A new commitment that would load."""
-    number = next(row["number"] for row in world.contracts() if row["status"] == "Draft" and row["kind"] == "work_order_contracts")
+    number = next(
+        row["number"] for row in world.contracts() if row["status"] == "Draft" and row["kind"] == "work_order_contracts"
+    )
     world.edit(number, status="Approved")
     return number
 
@@ -91,13 +93,17 @@ def test_odd_headers(world: World) -> None:
         wanted[str(contract["id"]) if "number" in values else number] = state
         if "number" in values:
             with closing(sqlite3.connect(world.folder / "procore.sqlite", timeout=60)) as connection, connection:
-                connection.execute("UPDATE objects SET number = NULL WHERE kind = ? AND id = ?", (contract["kind"], contract["id"]))
+                connection.execute(
+                    "UPDATE objects SET number = NULL WHERE kind = ? AND id = ?", (contract["kind"], contract["id"])
+                )
     world.edit("104-SC-001", title="A good one beside them")
     report = world.quick(settings=OPEN)
     assert done(report) == {"commitments": {"updated": 1}} and len(world.entered()) == 50
     found = unplanted(world, report)
     assert len(found) == len(ODD) and all(message for _, message in found.values())
-    assert {number: state for number, (state, _) in found.items() if number in wanted} == {n: s for n, s in wanted.items() if n in found}
+    assert {number: state for number, (state, _) in found.items() if number in wanted} == {
+        n: s for n, s in wanted.items() if n in found
+    }
     assert sorted(state for state, _ in found.values()) == sorted(state for _, state in ODD)
 
 

@@ -87,7 +87,13 @@ def test_a_linked_line_changes_and_is_put_back(unlocked: World) -> None:
     assert (row["state"], row["rule"]) == ("conflict", "M-14")
     assert "line 3 amount 612000 -> 612500" in row["message"]
     assert unexplained(report) == [] and report["reconciliation"]["balanced"] is True
-    items = [i for d in report["reconciliation"]["differences"] if d["tie"] == "T-05" for i in d["explained"] if i["key"] == "104-SC-003"]
+    items = [
+        i
+        for d in report["reconciliation"]["differences"]
+        if d["tie"] == "T-05"
+        for i in d["explained"]
+        if i["key"] == "104-SC-003"
+    ]
     assert items and all((i["code"], i["amount"]) == ("CONFLICT", "500.00") for i in items)
     unlocked.edit_line("104-SC-003", 3, amount="612000.00")
     report = nothing_more(unlocked)
@@ -160,14 +166,30 @@ def test_a_code_that_both_sides_made(world: World) -> None:
     report, writes, audit = change(world)
     assert (done(report), writes, audit) == ({}, [], [])
     row = of(report, "09-7200")
-    assert (row["entity"], row["state"], row["rule"], row["waits_for"]) == ("cost_codes", "held", "2.9", "decision link cost_codes 09-7200")
+    assert (row["entity"], row["state"], row["rule"], row["waits_for"]) == (
+        "cost_codes",
+        "held",
+        "2.9",
+        "decision link cost_codes 09-7200",
+    )
     assert of(report, "107-SC-021")["rule"] == "M-05"
     world.decide("link", "cost_codes", "09-7200")
     report, writes, audit = change(world)
     assert done(report) == {"cost_codes": {"updated": 1}, "commitments": {"created": 1}}
     assert sorted(writes) == ["PATCH /cost_codes/sync", SUBCONTRACT] and sorted(audit) == new_document("107-SC-021", 4)
     (code,) = [row for row in world.objects("cost_codes") if row["origin_id"] == "sandbox:01:cost_codes:25-107//09-7200"]
-    assert len([row for row in world.objects("cost_codes") if row["project_id"] == code["project_id"] and row["code"] == code["code"] and row["parent_id"] == code["parent_id"]]) == 1
+    assert (
+        len(
+            [
+                row
+                for row in world.objects("cost_codes")
+                if row["project_id"] == code["project_id"]
+                and row["code"] == code["code"]
+                and row["parent_id"] == code["parent_id"]
+            ]
+        )
+        == 1
+    )
     assert not {row["key"] for row in report["stopped"]} & {"09-7200", "107-SC-021"}
     assert report["reconciliation"]["balanced"] is True
     nothing_more(world)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from include import pipeline
 from include.erp.registry import erp_system
 from include.financials.exceptions import RetryLater, SyncError
-from include import pipeline
 from tests.end_to_end.world import ROOT, State, World, done, expected, settings_with, stopped, unexplained
 
 VENDORS, CODES, ASSIGNED = "/vendors/sync$", "/cost_codes/sync$", "/wbs_codes/bulk_create$"
@@ -76,7 +76,9 @@ def settled_as(world: World, picture: dict[str, Any]) -> None:
         *[({"action": "status", "status": 500}, path) for path in (VENDORS, CODES, CONTRACTS)],
         ({"action": "status", "status": 429, "headers": {"Retry-After": "1"}}, VENDORS),
     ],
-    ids=lambda value: str(value.get("status", value["action"])) if isinstance(value, dict) else value.strip("/$").partition("/")[0],
+    ids=lambda value: (
+        str(value.get("status", value["action"])) if isinstance(value, dict) else value.strip("/$").partition("/")[0]
+    ),
 )
 def test_a_write_that_goes_wrong_once(tiny: World, undisturbed: dict[str, Any], fault: dict[str, Any], path: str) -> None:
     tiny.fault(method="PATCH", path=path, times=1, **fault)
@@ -148,7 +150,9 @@ pipeline.run(info, Path(folder), "killed", params={"since": None})
 def kill(world: World, entity: str, system: str) -> None:
     """A run whose process is killed after a call of that entity was answered, before its outcome was written down."""
     info = [str(world.info[name]) for name in ("base_url", "login_url", "company_id", "client_id", "client_secret", "erp_url")]
-    child = subprocess.run([sys.executable, "-c", KILLED, str(world.folder), entity, system, *info], cwd=ROOT, capture_output=True, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", KILLED, str(world.folder), entity, system, *info], cwd=ROOT, capture_output=True, check=False
+    )
     assert child.returncode == -9, child.stderr.decode()[-2000:]
 
 

@@ -22,7 +22,18 @@ STEEL = [
     ("05-3100", 14_600_000), ("05-3100", 9_450_000), ("05-5000", 17_300_000), ("05-1200", 3_200_000),
 ]  # fmt: skip
 GOOD = ["107-PO-001", "107-SC-009", "098-SC-017", "098-SC-018", "098-SC-021", "104-PO-003", "107-SC-007"]
-REPORT = {"run_id", "mode", "seconds", "procore_calls", "procore_writes", "erp_writes", "entities", "stopped", "gates", "reconciliation"}
+REPORT = {
+    "run_id",
+    "mode",
+    "seconds",
+    "procore_calls",
+    "procore_writes",
+    "erp_writes",
+    "entities",
+    "stopped",
+    "gates",
+    "reconciliation",
+}
 DIFFERENCE = {"tie", "project", "cost_key", "procore_id", "erp_id", "procore", "erp", "explained", "unexplained"}
 
 
@@ -64,7 +75,9 @@ def test_every_other_approved_commitment_is_in_the_erp(settled: State) -> None:
     wrong = {row["key"] for row in settled.planted if row["entity"] == "commitments"} - {"107-SC-008", "098-PO-001"}
     assert not numbers & wrong
     assert [row["job"] for row in erp(settled, "SELECT job FROM commitments WHERE number = '098-PO-001'")] == ["25-098"]
-    (hold,) = erp(settled, "SELECT count(*) AS n FROM commitments c JOIN vendors v USING (vendor_group, vendor) WHERE v.hold = 'payment'")
+    (hold,) = erp(
+        settled, "SELECT count(*) AS n FROM commitments c JOIN vendors v USING (vendor_group, vendor) WHERE v.hold = 'payment'"
+    )
     (credit,) = erp(settled, "SELECT count(*) AS n FROM commitment_lines WHERE amount_cents < 0")
     assert hold["n"] >= 1 and credit["n"] == 1
 
@@ -99,12 +112,22 @@ def test_the_report_has_exactly_the_agreed_keys(settled: State) -> None:
         assert isinstance(row["amount"], str)
     assert list(report["entities"]) == ["vendors", "customers", "projects", "cost_types", "cost_codes", "commitments"]
     assert all(set(row) == {"entity", "key", "state", "rule", "waits_for", "amount", "message"} for row in report["stopped"])
-    assert report["gates"] == {"referential_integrity": {"passed": True, "judged": 60, "failed": 10, "failed_amount": report["gates"]["referential_integrity"]["failed_amount"]}}
+    assert report["gates"] == {
+        "referential_integrity": {
+            "passed": True,
+            "judged": 60,
+            "failed": 10,
+            "failed_amount": report["gates"]["referential_integrity"]["failed_amount"],
+        }
+    }
     assert set(report["reconciliation"]) == {"balanced", "checked", "differences"}
     for row in report["reconciliation"]["differences"]:
         assert set(row) == DIFFERENCE
         assert all(set(item) == {"code", "entity", "key", "amount"} for item in row["explained"])
-        assert all(isinstance(value, str) for value in (row["procore"], row["erp"], row["unexplained"], *(i["amount"] for i in row["explained"])))
+        assert all(
+            isinstance(value, str)
+            for value in (row["procore"], row["erp"], row["unexplained"], *(i["amount"] for i in row["explained"]))
+        )
 
 
 def test_both_sides_balance(settled: State) -> None:
@@ -136,7 +159,9 @@ def test_no_list_is_read_twice(settled: State) -> None:
 
 def test_one_call_per_scope_level_and_step(settled: State) -> None:
     with closing(sqlite3.connect(settled.folder / "ledger.sqlite")) as connection:
-        calls = connection.execute("SELECT entity, step, scope, level, count(*), sum(items) FROM calls GROUP BY 1, 2, 3, 4").fetchall()
+        calls = connection.execute(
+            "SELECT entity, step, scope, level, count(*), sum(items) FROM calls GROUP BY 1, 2, 3, 4"
+        ).fetchall()
     assert calls
     for entity, step, scope, level, count, items in calls:
         limit = items if step in ("origin_code",) else -(-items // 1000)

@@ -102,14 +102,26 @@ def linked(sandbox: World, masters: State) -> Iterator[World]:
 def test_a_backfill_reads_its_interval_and_moves_no_watermark(linked: World) -> None:
     before = watermarks(linked)
     start, end = day(8, 1), day(9, 1)
-    inside = {row["number"] for row in linked.contracts() if "2026-08-01T00:00:00Z" <= row["updated_at"] <= "2026-09-01T00:00:00Z"}
+    inside = {
+        row["number"] for row in linked.contracts() if "2026-08-01T00:00:00Z" <= row["updated_at"] <= "2026-09-01T00:00:00Z"
+    }
     report = backfill(linked, start, end)
-    looked_at = {row["number"] for row in linked.ledger("SELECT number FROM outcomes WHERE run_id = ? AND entity = 'commitments'", report["run_id"])}
+    looked_at = {
+        row["number"]
+        for row in linked.ledger("SELECT number FROM outcomes WHERE run_id = ? AND entity = 'commitments'", report["run_id"])
+    }
     assert looked_at == inside and 20 < len(inside) < 60
     assert watermarks(linked) == before and "commitments" not in before
     assert counts(report, "commitments")["created"] == len(linked.entered()) > 5
     read = [row for row in linked.requests() if row["path"].endswith("/line_items")]
     assert len(read) == len(inside)  # lines are read of the documents in the interval, and of no other
+
+
+def test_a_backfill_up_to_now_moves_no_watermark_either(world: World) -> None:
+    before, mark = watermarks(world), datetime.fromisoformat(watermarks(world)["commitments"])
+    world.edit("104-SC-001", title="Changed after the watermark")
+    assert done(backfill(world, mark - timedelta(days=1), mark + timedelta(days=1))) == {"commitments": {"updated": 1}}
+    assert watermarks(world) == before
 
 
 def test_overlapping_backfills_in_reverse_order(linked: World, masters: State) -> None:

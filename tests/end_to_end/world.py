@@ -20,9 +20,9 @@ from typing import Any
 
 import requests
 
+from include import pipeline
 from include.financials.report import COUNTS
 from include.financials.settings import Settings, load
-from include import pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 UNLIMITED = {"rate_limit_hour": 1_000_000, "rate_limit_spike": 100_000}
@@ -45,7 +45,9 @@ class State:
 class World:
     """A sandbox process and the ledger of its sync, in ``folder``."""
 
-    def __init__(self, folder: Path, start: State | None = None, *, settings: Mapping[str, Any] | None = None, **reset: Any) -> None:
+    def __init__(
+        self, folder: Path, start: State | None = None, *, settings: Mapping[str, Any] | None = None, **reset: Any
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
         self.runs = 0
@@ -128,9 +130,7 @@ class World:
         """A person edits a contract."""
         contract = self.contract(number, project)
         wrapper = contract["kind"].removesuffix("s")
-        self.as_user(
-            "PATCH", f"/{contract['kind']}/{contract['id']}", {"project_id": contract["project_id"], wrapper: changes}
-        )
+        self.as_user("PATCH", f"/{contract['kind']}/{contract['id']}", {"project_id": contract["project_id"], wrapper: changes})
 
     def edit_line(self, number: str, position: int, **changes: Any) -> None:
         """A person edits a line of a schedule of values."""
@@ -201,7 +201,9 @@ class World:
 
     def audit(self) -> list[str]:
         """What was ever written to the ERP since its seed: ``I commitments 01/104-SC-008``, in order."""
-        return [f"{row['action']} {row['table_name']} {row['row_key']}" for row in self.erp("SELECT * FROM audit_log ORDER BY id")]
+        return [
+            f"{row['action']} {row['table_name']} {row['row_key']}" for row in self.erp("SELECT * FROM audit_log ORDER BY id")
+        ]
 
     def entered(self) -> list[str]:
         """Numbers of the documents entered into the ERP since its seed, in order."""
@@ -230,20 +232,34 @@ class World:
         """Everything that a business would look at, without ids that a system gives by its own order and without times."""
         number_of = {row["id"]: row["origin_id"] for kind in ("cost_codes", "line_item_types") for row in self.objects(kind)}
         wbs = sorted(
-            (str(number_of.get(row["cost_code_id"])), str(number_of.get(row["line_item_type_id"]))) for row in self.objects("wbs_codes")
+            (str(number_of.get(row["cost_code_id"])), str(number_of.get(row["line_item_type_id"])))
+            for row in self.objects("wbs_codes")
         )
         procore = {
             kind: sorted(
-                json.dumps([row["origin_id"], row.get("origin_code"), row.get("origin_data"), row.get("name") or row.get("title"), row["number"]])
+                json.dumps(
+                    [
+                        row["origin_id"],
+                        row.get("origin_code"),
+                        row.get("origin_data"),
+                        row.get("name") or row.get("title"),
+                        row["number"],
+                    ]
+                )
                 for row in self.objects(kind)
             )
             for kind in ("vendors", "projects", "line_item_types", "cost_codes", "standard_cost_codes", *CONTRACTS)
         }
         columns = "company, number, title, job, vendor, status, retainage_e4, contract_date, marker"
         lines = "company, number, line_no, code, cost_type, amount_cents, quantity_e4, unit_cost_e4, unit, description"
-        erp = [self.erp(f"SELECT {columns} FROM commitments ORDER BY 1, 2"), self.erp(f"SELECT {lines} FROM commitment_lines ORDER BY 1, 2, 3")]
+        erp = [
+            self.erp(f"SELECT {columns} FROM commitments ORDER BY 1, 2"),
+            self.erp(f"SELECT {lines} FROM commitment_lines ORDER BY 1, 2, 3"),
+        ]
         links = self.ledger("SELECT entity, company, erp_key, number, status FROM links WHERE ended_at IS NULL ORDER BY 1, 2, 3")
-        states = self.ledger("SELECT entity, side, number, state, rule FROM records WHERE state IS NOT NULL ORDER BY 1, 2, 3, 4, 5")
+        states = self.ledger(
+            "SELECT entity, side, number, state, rule FROM records WHERE state IS NOT NULL ORDER BY 1, 2, 3, 4, 5"
+        )
         return {"procore": procore, "wbs": wbs, "erp": erp, "links": links, "states": states}
 
 
