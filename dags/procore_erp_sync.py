@@ -13,6 +13,7 @@ they use exist on the other side.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, dag, task
@@ -66,19 +67,19 @@ def procore_erp_sync() -> None:
     preflight = PreflightOperator(task_id="preflight", pool="procore_api")
 
     @task.branch
-    def select(params: dict) -> list[str]:
-        return [f"{STAGES[ENTITIES[name].stage]}.extract_{name}" for name in ENTITIES if name in (params["entities"] or ENTITIES)]
+    def select(params: dict[str, Any] | None = None) -> list[str]:
+        return [f"{STAGES[ENTITIES[name].stage]}.extract_{name}" for name in ENTITIES if name in ((params or {}).get("entities") or ENTITIES)]
 
     @task
-    def shards(params: dict) -> list[int]:
-        return list(range(params["shards"]))
+    def shards(params: dict[str, Any] | None = None) -> list[int]:
+        return list(range((params or {}).get("shards", 1)))
 
     selected, parts = select(), shards()
     window >> preflight >> selected
     window >> parts
-    checks: dict = {}
-    loads: dict = {}
-    previous = None
+    checks: dict[str, Any] = {}
+    loads: dict[str, Any] = {}
+    previous: Any = None
     for stage, name in STAGES.items():
         with TaskGroup(name) as group:
             done = EmptyOperator(task_id="done", trigger_rule=TriggerRule.ALL_DONE)
@@ -92,10 +93,10 @@ def procore_erp_sync() -> None:
     previous >> reconcile >> report
 
 
-def entity_tasks(row: Entity, selected, parts, previous, checks: dict, loads: dict):
+def entity_tasks(row: Entity, selected: Any, parts: Any, previous: Any, checks: dict[str, Any], loads: dict[str, Any]) -> Any:
     """extract -> check -> load of one entity, in one part or in as many as the run has shards."""
 
-    def make(operator, task_id: str, mapped: bool = row.project_scoped, **options):
+    def make(operator: Any, task_id: str, mapped: bool = row.project_scoped, **options: Any) -> Any:
         if mapped:
             return operator.partial(task_id=task_id, entity=row.name, **options).expand(shard=parts)
         return operator(task_id=task_id, entity=row.name, **options)

@@ -19,7 +19,7 @@ from include.financials.exceptions import ConfigurationError, StageClosed
 from include.financials.run import Kind, Run, load_run, open_run
 
 if TYPE_CHECKING:
-    from airflow.sdk.types import Context
+    from airflow.sdk.definitions.context import Context
 
     from include.financials.ledger import Ledger
     from include.financials.settings import Settings
@@ -89,7 +89,7 @@ class SyncOperator(BaseOperator):
         calls, writes = client.calls, client.writes
         try:
             run = self._run(context, ledger, settings, source, target)
-            staging = ObjectStoragePath(place["staging"])
+            staging: Any = ObjectStoragePath(place["staging"])
             yield Sync(run, ledger, settings, {"procore": source, "erp": target}, staging, client.company_id, source.erp_system, current_settings)
         finally:
             ledger.count_traffic(self.sync_run_id, task_key(context), client.calls - calls, client.writes - writes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from include.operators import EntityOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk.types import Context
+    from airflow.sdk.definitions.context import Context
 
     from include.financials.view import Sync
 

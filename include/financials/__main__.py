@@ -71,7 +71,7 @@ def _decide(ledger: Ledger, chosen: argparse.Namespace) -> str:
 
 def _concerned(ledger: Ledger, entity: str, decision: str, number: str) -> list[dict[str, Any]]:
     if number == "all" and decision in WAITING:
-        waiting = [row for side in ("procore", "erp") for row in ledger.seen(entity, side).values()]  # type: ignore[arg-type]
+        waiting = [row for side in ("procore", "erp") for row in ledger.seen(entity, side).values()]
         return [row for row in waiting if (row["state"], row["rule"]) == WAITING[decision]]
     known = ledger.story(entity, number)["records"]
     rows = [row for row in known if (row["side"] == "erp" if decision == "accept" else row["state"])]

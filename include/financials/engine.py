@@ -116,7 +116,7 @@ class _Load:
         self._adopt(by_action.pop("adopt", []))
         for action in ("link", "create", "update"):  # what is linked may be the parent of what is created
             if write and by_action.get(action):
-                self._carry_out(action, by_action[action])  # type: ignore[arg-type]
+                self._carry_out(action, by_action[action])
         loaded = _summary(self.sync, self.row.name, self.shard)
         log.info(
             "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
@@ -272,7 +272,7 @@ class _Load:
         """Not what is confirmed; and what was refused only once per run: its cause may have gone since, a refusal applied nothing."""
         if entry is None or job.failed:
             return not job.failed
-        return entry["status"] == "planned" or (entry["status"] == "rejected" and entry["run_id"] != self.run_id)
+        return bool(entry["status"] == "planned" or (entry["status"] == "rejected" and entry["run_id"] != self.run_id))
 
     def _item(self, step: Step, job: Job, references: Mapping[str, LinkIndex]) -> Item | None:
         company, key = job.row["company"], job.erp_key or job.row["number"]
@@ -322,7 +322,7 @@ class _Load:
         return refs
 
     def _call(self, step: Step, scope: str, batch: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
-        call = {"call_id": uuid.uuid4().hex, "run_id": self.run_id, "system": step.system, "entity": self.row.name, "step": step.name}
+        call: dict[str, Any] = {"call_id": uuid.uuid4().hex, "run_id": self.run_id, "system": step.system, "entity": self.row.name, "step": step.name}
         call |= {"scope": scope, "level": level, "items": len(batch)}
         self.sync.ledger.sending(self.lease, call, [self._intent(step, item, jobs[item.intent]) for item in batch])
         try:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, and_, create_engine, delete, event, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Table, and_, create_engine, delete, event, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from include.financials import tables as t
@@ -557,7 +557,7 @@ def _one(connection: Connection, query: Any) -> dict[str, Any]:
     return dict(connection.execute(query).mappings().one())
 
 
-def _link(row: Mapping[str, Any]) -> Link:
+def _link(row: RowMapping) -> Link:
     return Link(
         entity=row["entity"],
         company=row["company"],

@@ -172,7 +172,7 @@ def _erp_only(sync: Sync, records: Iterable[Record]) -> Iterator[Document]:
             continue
         plain = figures(record)
         late = record.updated_at is not None and record.updated_at > sync.run.until and record.marker is None
-        known = {"entity": "commitments", "company": record.company or "", "side": "erp", "id": record.id, "number": record.number}
+        known: dict[str, Any] = {"entity": "commitments", "company": record.company or "", "side": "erp", "id": record.id, "number": record.number}
         remembered.append(known | {"source_hash": digest(plain), "amount": text(record.amount), "figures": canonical_json(plain), "read_at": stamp()})
         yield Document(
             record.number, record.project, None, record.id, None, {}, plain,

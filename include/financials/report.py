@@ -86,7 +86,8 @@ def recall(sync: Sync, name: str) -> dict[str, Any] | None:
 def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
     """After entities whose load succeeded. A backfill, a plan and a part of the projects leave watermarks where they are, and so does
     a run that began after the watermark: what lies between would never be read."""
-    run, moved = sync.run, []
+    run = sync.run
+    moved: list[str] = []
     if run.plan or run.kind == "backfill" or run.projects:
         return moved
     for name in loaded:

@@ -10,7 +10,8 @@ from include.operators import EntityOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
-    from airflow.sdk.types import Context, TaskInstanceKey
+    from airflow.sdk.definitions.context import Context
+    from airflow.sdk.types import TaskInstanceKey
 
     from include.financials.view import Sync
 

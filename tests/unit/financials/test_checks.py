@@ -50,7 +50,9 @@ def test_a_read_that_fails_after_its_last_page_does_not_begin_again(linked: Worl
     with pytest.raises(RetryLater):
         extract.extract(sync, "vendors")
     linked.erp.failing = {}
+    pages = linked.erp.calls.count("read vendors")
     extract.extract(sync, "vendors")
+    assert linked.erp.calls.count("read vendors") == pages, "the list is not read again"
     found = staged(sync, "vendors")
     assert sorted(found) == sorted(set(found)) and {"V-1"} <= set(found)
     checks.check(sync, "vendors", [0])

@@ -385,6 +385,20 @@ def test_shards_do_the_same_as_one(tmp_path: Path) -> None:
     assert len(results[0]["erp commitments"]) == 3
 
 
+def test_what_another_shard_left_open_is_looked_up_before_it_is_sent(linked: World) -> None:
+    """The number of shards may change from run to run: what was sent under two of them is not forgotten under one."""
+    draft(linked)
+    linked.procore.failing = {"post commitments link": "crash_after"}
+    with pytest.raises(Crash):
+        linked.run(params=ONLY | {"shards": 2})
+    assert linked.ledger.open_intents("commitments", 1) and not linked.ledger.open_intents("commitments", 0)
+    linked.procore.failing = {}
+    sync = linked.run(params=ONLY)
+    assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
+    assert linked.ledger.open_intents("commitments", 1) == []
+    assert linked.procore.applied["commitments", "link", "SC-1"] == 1 and twice(linked) == []
+
+
 def test_a_load_first_takes_up_what_an_earlier_run_left_open(linked: World) -> None:
     draft(linked)
     linked.erp.failing = {"post commitments create": "crash_after"}

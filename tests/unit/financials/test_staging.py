@@ -171,6 +171,15 @@ def test_a_page_that_the_manifest_does_not_know_does_not_count(staged: Staged, m
     assert list(again.invalid()) == [], "what the lost page said is not said any more"
 
 
+def test_a_record_that_came_twice_counts_once_as_it_was_read_last(staged: Staged) -> None:
+    bad = Invalid("vendors", "9", "V-9", "name", "missing", scope="G1")
+    staged.add(Page([vendor("V-1", name="Before"), vendor("V-2")], invalid=[bad], cursor={"page": 2}))
+    staged.add(Page([vendor("V-1", name="After"), vendor("V-1", company="G2")], invalid=[bad]))
+    found = [(record.company, record.number, record.name) for record in staged.records()]  # type: ignore[attr-defined]
+    assert found == [("G1", "V-1", "After"), ("G1", "V-2", "Vendor V-2"), ("G2", "V-1", "Vendor V-1")]
+    assert list(staged.invalid()) == [bad]
+
+
 def _fall(*_: Any) -> None:
     raise OSError("no space")
 
