@@ -121,8 +121,14 @@ def test_odd_vendors_in_procore(world: World) -> None:
 
 
 HOSTILE = (
-    "Robert'); DROP TABLE--", 'Quote " and \\ slash', "\U0001f3d7 Kran & Söhne", "\u202eעברית\u202c", "<script>alert(1)</script>", "=SUM(A1:A9)", "{name} %s $1",
-)  # fmt: skip
+    "Robert'); DROP TABLE--",
+    'Quote " and \\ slash',
+    "\U0001f3d7 Kran & Söhne",
+    "\u202eעברית\u202c",
+    "<script>alert(1)</script>",
+    "=SUM(A1:A9)",
+    "{name} %s $1",
+)
 
 
 def test_hostile_names(world: World) -> None:

@@ -162,7 +162,7 @@ def test_a_missing_cost_type_is_assigned(world: World) -> None:
 
 def test_a_code_that_both_sides_made(world: World) -> None:
     """Somebody made 09-7200 in Procore, the clerk makes it in the ERP: equal names are no link until a person says so."""
-    world.clerk("new_cost_code", job="25-107", code="09-7200", cost_types=["3"])
+    world.clerk("new_cost_code", job="25-107", code="09-7200", name="Wall coverings", cost_types=["3"])
     report, writes, audit = change(world)
     assert (done(report), writes, audit) == ({}, [], [])
     row = of(report, "09-7200")
@@ -196,10 +196,12 @@ def test_a_code_that_both_sides_made(world: World) -> None:
 
 
 def test_a_document_born_in_the_erp_is_never_explained(world: World, settled: State) -> None:
-    columns = "company, number, kind, job, vendor_group, vendor, title, status, currency, retainage_e4, amount_cents"
+    head = "company, number, kind, job, vendor_group, vendor, title, status, currency, retainage_e4, amount_cents"
+    line = "company, number, line_no, job, code, cost_type, amount_cents"
     world.erp_sql(
-        f"INSERT INTO commitments ({columns}) VALUES ('01', '104-SC-777', 'subcontract', '25-104', 'G1', 'V-1004', 'Bypass', 'entering', 'USD', 0, 123400)",
-        "INSERT INTO commitment_lines (company, number, line_no, job, code, cost_type, amount_cents) VALUES ('01', '104-SC-777', 1, '25-104', '02-4100', '3', 123400)",
+        f"INSERT INTO commitments ({head})"
+        " VALUES ('01', '104-SC-777', 'subcontract', '25-104', 'G1', 'V-1004', 'Bypass', 'entering', 'USD', 0, 123400)",
+        f"INSERT INTO commitment_lines ({line}) VALUES ('01', '104-SC-777', 1, '25-104', '02-4100', '3', 123400)",
         "UPDATE commitments SET status = 'open' WHERE number = '104-SC-777'",
     )
     report, writes, audit = change(world)

@@ -163,7 +163,8 @@ def test_two_shards_end_as_one(fresh: World, seeded: State) -> None:
 
 def test_a_thousand_and_one_vendors_take_two_calls(world: World) -> None:
     world.erp_sql(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001) INSERT INTO vendors (vendor_group, vendor, name)"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)"
+        " INSERT INTO vendors (vendor_group, vendor, name)"
         " SELECT 'G1', 'B-' || (10000 + i), 'Bulk vendor ' || i FROM n"
     )
     report = world.quick()
@@ -174,7 +175,7 @@ def test_a_thousand_and_one_vendors_take_two_calls(world: World) -> None:
 
 
 def test_one_project_alone(fresh: World) -> None:
-    """Only that project's codes and commitments are read and written; watermarks stay, so that the others are not skipped later."""
+    """Only that project's codes and commitments are read and written; watermarks stay, so that none is skipped later."""
     report = fresh.quick(params={"projects": ["25-104"]})
     assert counts(report, "commitments")["created"] == 3 and report["reconciliation"]["balanced"] is True
     assert sorted(fresh.entered()) == ["104-PO-002", "104-PO-003", "104-SC-008"]

@@ -257,7 +257,8 @@ class FakeProcore(Memory):
         wbs = Step("procore", "cost_codes", "wbs")
         self.steps_of["cost_codes", "create"] = (Step("procore", "cost_codes", "create", levels=True), wbs)
         self.steps_of["cost_codes", "update"] = (Step("procore", "cost_codes", "update"), wbs)
-        self.steps_of["commitments", "link"] = (Step("procore", "commitments", "link"),)
+        for entity in ENTITIES:
+            self.steps_of[entity, "link"] = (Step("procore", entity, "link"),)
 
     def _apply(self, step: Step, item: Item) -> Outcome:
         if step.name == "create":
