@@ -253,7 +253,7 @@ class CommitmentFacts:
         assignment that was taken away since does not make a linked contract wrong."""
         own, record = subject.own, subject.record
         assert isinstance(own, Commitment) and isinstance(record, Commitment)
-        if subject.match.how not in ("none", "marker"):
+        if subject.match.how != "none":
             return []
         return [self._line(header, a, b, capability, own) for a, b in zip(own.lines, record.lines, strict=True)]
 
