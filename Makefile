@@ -33,7 +33,7 @@ demo: setup ## sandbox, one real Airflow run, summary, var/demo/report.json
 	@$(VENV_PYTHON) -m include.demo
 
 test: setup ## the whole test suite
-	@$(VENV_PYTHON) -m pytest $(TESTS)
+	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 sandbox: setup ## only the sandbox, until stopped
 	@exec $(VENV_PYTHON) -m include.sandbox --port $(SANDBOX_PORT) --state $(SANDBOX_STATE) \

@@ -5,7 +5,8 @@ Moves construction financials between one Procore company and one ERP, in the or
 codes, then commitments - which load only after the gate `referential_integrity` has proved that their vendor and every cost code
 they use exist on the other side.
 
-* **Scheduled** runs read from the last watermark; **backfills** read exactly their dates; the trigger form takes *since* and *until*.
+* **Scheduled** runs read from the last watermark; **backfills** read exactly their dates;
+  the trigger form takes *since* and *until*.
 * **mode = plan** shows what a run would do and writes nothing.
 * Why is a document not in the ERP? `python -m include.financials why commitment 104-SC-003`
 """
@@ -39,9 +40,18 @@ PARAMS = {
         list(ENTITIES), type=["null", "array"], items={"type": "string", "enum": list(ENTITIES)},
         description="Only these entities. What they refer to must be linked already.",
     ),
-    "projects": Param([], type=["null", "array"], items={"type": "string"}, description="Only these job numbers, e.g. 25-104. Empty: all."),
-    "since": Param(None, type=["null", "string"], format="date-time", description="Look at what changed from here on (UTC). Empty: the watermark."),
-    "until": Param(None, type=["null", "string"], format="date-time", description="... and up to here. Empty: the sources' own now."),
+    "projects": Param(
+        [], type=["null", "array"], items={"type": "string"},
+        description="Only these job numbers, e.g. 25-104. Empty: all.",
+    ),
+    "since": Param(
+        None, type=["null", "string"], format="date-time",
+        description="Look at what changed from here on (UTC). Empty: the watermark.",
+    ),
+    "until": Param(
+        None, type=["null", "string"], format="date-time",
+        description="... and up to here. Empty: the sources' own now.",
+    ),
     "mode": Param("apply", enum=["apply", "plan"], description="plan: say what would be written, write nothing."),
     "shards": Param(1, type="integer", minimum=1, maximum=64, description="Parallel parts of the project-scoped entities."),
     "approve_above": Param(
@@ -68,7 +78,11 @@ def procore_erp_sync() -> None:
 
     @task.branch
     def select(params: dict[str, Any] | None = None) -> list[str]:
-        return [f"{STAGES[ENTITIES[name].stage]}.extract_{name}" for name in ENTITIES if name in ((params or {}).get("entities") or ENTITIES)]
+        return [
+            f"{STAGES[ENTITIES[name].stage]}.extract_{name}"
+            for name in ENTITIES
+            if name in ((params or {}).get("entities") or ENTITIES)
+        ]
 
     @task
     def shards(params: dict[str, Any] | None = None) -> list[int]:
@@ -81,7 +95,7 @@ def procore_erp_sync() -> None:
     loads: dict[str, Any] = {}
     previous: Any = None
     for stage, name in STAGES.items():
-        with TaskGroup(name) as group:
+        with TaskGroup(name):
             done = EmptyOperator(task_id="done", trigger_rule=TriggerRule.ALL_DONE)
             for row in in_stage(stage):
                 entity_tasks(row, selected, parts, previous, checks, loads) >> done
@@ -89,7 +103,9 @@ def procore_erp_sync() -> None:
                 previous >> done
         previous = done
     reconcile = ReconcileOperator(task_id="reconcile", trigger_rule=TriggerRule.ALL_DONE, pool="erp")
-    report = ReportOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, loads={name: load.task_id for name, load in loads.items()})
+    report = ReportOperator(
+        task_id="report", trigger_rule=TriggerRule.ALL_DONE, loads={name: load.task_id for name, load in loads.items()}
+    )
     previous >> reconcile >> report
 
 

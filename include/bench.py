@@ -1,8 +1,8 @@
 """``make bench``: how long the sync takes and how many calls it makes, as JSON under ``var/bench/``.
 
-Each size is run twice against a sandbox of its own: from an empty ledger, and again with nothing changed. What can be compared from
-machine to machine are the ratios (records per second of the second run against the first, calls per record), not the seconds.
-SIZE chooses one size (default: tiny, small and medium).
+Each size is run twice against a sandbox of its own: from an empty ledger, and again with nothing changed. What can be compared
+from machine to machine are the ratios (records per second of the second run against the first, calls per record), not the
+seconds. SIZE chooses one size (default: tiny, small and medium).
 """
 
 from __future__ import annotations
@@ -43,14 +43,22 @@ def measure(size: str) -> dict[str, Any]:
             runs.append(
                 {
                     "run": name, "seconds": round(seconds, 1), "records": records, "written": written,
-                    "records_per_second": round(records / seconds), "calls": report["procore_calls"], "write_calls": report["procore_writes"],
-                    "balanced": report["reconciliation"]["balanced"],
+                    "records_per_second": round(records / seconds), "calls": report["procore_calls"],
+                    "write_calls": report["procore_writes"], "balanced": report["reconciliation"]["balanced"],
                     "counts": {count: sum(row[count] for row in report["entities"].values()) for count in COUNTS},
                 }
             )  # fmt: skip
-            print(f"{size}, {name}: {records} records in {seconds:.1f} s, {report['procore_calls']} calls, {written} written", flush=True)
+            print(
+                f"{size}, {name}: {records} records in {seconds:.1f} s, {report['procore_calls']} calls, {written} written",
+                flush=True,
+            )
     ratio = round(runs[0]["seconds"] / runs[1]["seconds"], 2)
-    return {"size": size, "runs": runs, "first_to_unchanged": ratio, "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    return {
+        "size": size,
+        "runs": runs,
+        "first_to_unchanged": ratio,
+        "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """``make demo``: the main job on a fresh machine - sandbox, one real Airflow run, a summary, ``var/demo/report.json``.
 
 Exit code 0 only when the run succeeded, both sides reconcile and every planted problem ended as expected. Environment variables:
-KEEP=1 goes on with the state of the last demo, MODE=plan writes nothing, SEED, SIZE, SHARDS, SANDBOX_URL (a sandbox that runs already).
+KEEP=1 goes on with the state of the last demo, MODE=plan writes nothing, SEED, SIZE, SHARDS,
+SANDBOX_URL (a sandbox that runs already).
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import requests
 
 from include.financials.entities import ENTITIES, STAGES
 from include.financials.report import COUNTS
-from include.financials.staging import slug
 from include.local import VAR, LocalError, airflow, environment, interruptible, running_or_new
 
 DEMO = VAR / "demo"
@@ -53,7 +53,8 @@ class Options:
 
 
 def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow-demo") -> tuple[int, dict[str, Any] | None]:
-    """One demo in ``folder``, with Airflow's own files in ``home``; (exit code, report or None when the run did not get that far)."""
+    """One demo in ``folder``, with Airflow's own files in ``home``;
+    (exit code, report or None when the run did not get that far)."""
     if not options.keep:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,9 +62,17 @@ def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow-demo"
     home.mkdir(parents=True, exist_ok=True)
     kept = options.keep and (folder / "procore.sqlite").exists()
     print(f"Sandbox: {'as the last demo left it' if kept else f'seed {options.seed}, size {options.size}'} ...", flush=True)
-    with running_or_new(options.sandbox_url, folder, keep=kept or (options.keep and options.sandbox_url is not None), seed=options.seed, size=options.size) as info:
+    with running_or_new(
+        options.sandbox_url,
+        folder,
+        keep=kept or (options.keep and options.sandbox_url is not None),
+        seed=options.seed,
+        size=options.size,
+    ) as info:
         env = environment(home, info, folder / "ledger.sqlite", folder / "staging")
-        print(f"Airflow: preparing, then one run of procore_erp_sync ({options.mode}); log {os.path.relpath(log)} ...", flush=True)
+        print(
+            f"Airflow: preparing, then one run of procore_erp_sync ({options.mode}); log {os.path.relpath(log)} ...", flush=True
+        )
         if airflow(["db", "migrate"], env, log) != 0:
             raise LocalError(f"Airflow's database could not be made; see {log}")
         before = {path.name for path in (folder / "staging").glob("*")}
@@ -104,7 +113,11 @@ def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]]) -> 
 
     console = Console(width=150 if not sys.stdout.isatty() else None, highlight=False)
     for stage, name in STAGES.items():
-        rows = [(entity, report["entities"][entity]) for entity, row in ENTITIES.items() if row.stage == stage and entity in report["entities"]]
+        rows = [
+            (entity, report["entities"][entity])
+            for entity, row in ENTITIES.items()
+            if row.stage == stage and entity in report["entities"]
+        ]
         if not rows:
             continue
         table = Table(title=f"Stage {stage}: {name.replace('_', ' ')}", title_justify="left", title_style="bold")
@@ -114,7 +127,8 @@ def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]]) -> 
             table.add_column(column, justify="right")
         for entity, row in rows:
             table.add_row(
-                entity.replace("_", " "), row["direction"].replace("_", " "), str(row["extracted"]), *(str(row[c] or "·") for c in COUNTS),
+                entity.replace("_", " "), row["direction"].replace("_", " "), str(row["extracted"]),
+                *(str(row[c] or "·") for c in COUNTS),
                 grouped(row["amount"]) if row["amount"] != "0.00" else "",
             )  # fmt: skip
         console.print(table)
@@ -132,7 +146,9 @@ def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]]) -> 
         console.print(table)
     for name, gate in report["gates"].items():
         opened = "open" if gate["passed"] else "CLOSED"
-        console.print(f"Gate {name}: {opened}; {gate['judged']} judged, {gate['failed']} failed for {grouped(gate['failed_amount'])}")
+        console.print(
+            f"Gate {name}: {opened}; {gate['judged']} judged, {gate['failed']} failed for {grouped(gate['failed_amount'])}"
+        )
     if candidates:
         reason = candidates[0]["message"].partition("stopped: ")[2]
         console.print(f"{len(candidates)} commitments are fit to load and wait as candidates. {reason}", style="yellow")
@@ -163,7 +179,10 @@ def reconciled(console: Any, result: Mapping[str, Any]) -> None:
         open_rows = sum(1 for row in rows if row["unexplained"].strip("-0.") != "")
         table.add_row(tie, str(len(rows)), ", ".join(codes), str(open_rows))
     console.print(table)
-    console.print("Both sides reconcile: unexplained differences 0" if result["balanced"] else "The two sides do NOT reconcile", style="green" if result["balanced"] else "red")
+    console.print(
+        "Both sides reconcile: unexplained differences 0" if result["balanced"] else "The two sides do NOT reconcile",
+        style="green" if result["balanced"] else "red",
+    )
 
 
 def grouped(amount: str) -> str:

@@ -1,7 +1,7 @@
 """Airflow and the sandbox on this machine: their environment, their processes, ``make up``.
 
-Everything that runs listens on 127.0.0.1 on a free port, keeps its files under ``var/``, and is stopped by process group - also after
-Ctrl-C, a failure or a TERM from make.
+Everything that runs listens on 127.0.0.1 on a free port, keeps its files under ``var/``, and is stopped by process group - also
+after Ctrl-C, a failure or a TERM from make.
 """
 
 from __future__ import annotations
@@ -72,12 +72,15 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
 
 
 @contextmanager
-def process(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, stdout: int | IO[str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def process(
+    command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, stdout: int | IO[str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A process in a group of its own; on the way out the whole group gets TERM and, if it stays, KILL."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as sink:
-        child = subprocess.Popen(  # noqa: S603 - our own commands
-            list(command), stdout=stdout or sink, stderr=sink, env=dict(env) if env else None, cwd=ROOT, start_new_session=True, text=True
+        child = subprocess.Popen(
+            list(command), stdout=stdout or sink, stderr=sink, env=dict(env) if env else None,
+            cwd=ROOT, start_new_session=True, text=True,
         )  # fmt: skip
         try:
             yield child
@@ -106,7 +109,19 @@ def sandbox(
     state: Path, *, keep: bool = False, seed: str = "planted", size: str = "small", port: int = 0, erp_url: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """A running sandbox of both systems (the ERP on SQLite, or at ``erp_url``); yields its ``/_sandbox/info``."""
-    command = [sys.executable, "-m", "include.sandbox", "--port", str(port), "--state", str(state), "--seed", seed, "--size", size]
+    command = [
+        sys.executable,
+        "-m",
+        "include.sandbox",
+        "--port",
+        str(port),
+        "--state",
+        str(state),
+        "--seed",
+        seed,
+        "--size",
+        size,
+    ]
     command += ["--erp-url", erp_url] if erp_url else []
     log = state / "sandbox.log"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -150,7 +165,10 @@ def import_pools(env: Mapping[str, str], home: Path, log: Path) -> None:
     """The pools of airflow_settings.yaml: one place says how many tasks may call a system at the same time."""
     pools = yaml.safe_load((ROOT / "airflow_settings.yaml").read_text(encoding="utf-8"))["airflow"]["pools"]
     path = home / "pools.json"
-    rows = {row["pool_name"]: {"slots": row["pool_slot"], "description": row["pool_description"], "include_deferred": False} for row in pools}
+    rows = {
+        row["pool_name"]: {"slots": row["pool_slot"], "description": row["pool_description"], "include_deferred": False}
+        for row in pools
+    }
     path.write_text(json.dumps(rows), encoding="utf-8")
     if airflow(["pools", "import", str(path)], env, log) != 0:
         raise LocalError(f"the pools could not be imported; see {log}")
@@ -177,7 +195,11 @@ def up() -> int:
         import_pools(env, home, log)
         with process([sys.executable, "-m", "airflow", "standalone"], log, env=env) as child:
             wait_until_healthy(f"http://127.0.0.1:{port}", child, log)
-            print(f"Airflow:  http://127.0.0.1:{port}  (login admin / {password})\nSandbox:  {info['base_url']}\nLog:      {log}\nCtrl-C stops both.", flush=True)
+            print(
+                f"Airflow:  http://127.0.0.1:{port}  (login admin / {password})\n"
+                f"Sandbox:  {info['base_url']}\nLog:      {log}\nCtrl-C stops both.",
+                flush=True,
+            )
             child.wait()
     return 0
 

@@ -37,7 +37,8 @@ class SyncOperator(BaseOperator):
 
     :param procore_conn_id: connection of type ``procore``.
     :param erp_conn_id: connection whose extra names the ERP: ``url`` (SQLAlchemy) and ``mapping`` (a file of include/mappings).
-    :param ledger_conn_id: connection whose extra has ``url`` (SQLAlchemy, SQLite or PostgreSQL) and ``staging`` (object storage URL).
+    :param ledger_conn_id: connection whose extra has ``url`` (SQLAlchemy, SQLite or PostgreSQL)
+        and ``staging`` (object storage URL).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     :param since: ISO date-time (UTC, templated); only used where no ``window`` task has opened the run.
     :param until: likewise the end of the window; default: the sources' own now.
@@ -90,7 +91,16 @@ class SyncOperator(BaseOperator):
         try:
             run = self._run(context, ledger, settings, source, target)
             staging: Any = ObjectStoragePath(place["staging"])
-            yield Sync(run, ledger, settings, {"procore": source, "erp": target}, staging, client.company_id, source.erp_system, current_settings)
+            yield Sync(
+                run,
+                ledger,
+                settings,
+                {"procore": source, "erp": target},
+                staging,
+                client.company_id,
+                source.erp_system,
+                current_settings,
+            )
         finally:
             ledger.count_traffic(self.sync_run_id, task_key(context), client.calls - calls, client.writes - writes)
             target.close()
@@ -120,7 +130,9 @@ def extra(conn_id: str, *names: str) -> dict[str, str]:
     found = BaseHook.get_connection(conn_id).extra_dejson
     missing = [name for name in names if not found.get(name)]
     if missing:
-        raise ConfigurationError(f"Connection {conn_id}: its extra lacks {', '.join(missing)}; see docs/go-live.md for an example")
+        raise ConfigurationError(
+            f"Connection {conn_id}: its extra lacks {', '.join(missing)}; see docs/go-live.md for an example"
+        )
     return {name: str(found[name]) for name in names}
 
 
@@ -143,8 +155,8 @@ def task_key(context: Context) -> str:
 class WindowOperator(SyncOperator):
     """First task of a run: decides the window by the run's type, writes it to the ledger, shows it in XCom.
 
-    Scheduled: from the watermark to the end of the data interval. Backfill: exactly its data interval. Manual: params ``since`` and
-    ``until``, else from the watermark to the sources' own now.
+    Scheduled: from the watermark to the end of the data interval. Backfill: exactly its data interval. Manual: params ``since``
+    and ``until``, else from the watermark to the sources' own now.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
     :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
@@ -171,7 +183,8 @@ class WindowOperator(SyncOperator):
 
 
 class PreflightOperator(SyncOperator):
-    """Connections, rights, external ids of other integrations, and the expected number of calls - before anything is read or written.
+    """Connections, rights, external ids of other integrations, and the expected number of calls -
+    before anything is read or written.
 
     Fails with every problem at once, each with its next step.
 
@@ -250,7 +263,9 @@ class ReferentialIntegrityOperator(EntityOperator):
         checked, opening = guard(sync, self.entity)
         if not opening.passed:
             context["ti"].xcom_push(key="gate", value=opening.as_dict())
-            raise StageClosed(f"The gate stays closed: {opening.reason} Nothing of this stage was written. Mend the cause and run again.")
+            raise StageClosed(
+                f"The gate stays closed: {opening.reason} Nothing of this stage was written. Mend the cause and run again."
+            )
         return {**checked.as_dict(), "gate": opening.as_dict()}
 
 
@@ -273,7 +288,8 @@ class ReconcileOperator(SyncOperator):
 
 
 class ReportOperator(SyncOperator):
-    """The only leaf of the graph: writes the report, moves watermarks, and fails when any task failed or the sides do not balance.
+    """The only leaf of the graph: writes the report, moves watermarks,
+    and fails when any task failed or the sides do not balance.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
     :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
@@ -292,7 +308,11 @@ class ReportOperator(SyncOperator):
         from include.financials.why import why
 
         states = self._states(context)
-        loaded = [name for name, task_id in self.loads.items() if name in sync.run.entities and set(states.get(task_id, ())) == {"success"}]
+        loaded = [
+            name
+            for name, task_id in self.loads.items()
+            if name in sync.run.entities and set(states.get(task_id, ())) == {"success"}
+        ]
         moved = move_watermarks(sync, loaded)
         report = build(sync)
         path = keep(sync, "report", report)
@@ -318,4 +338,3 @@ class ReportOperator(SyncOperator):
             if task_id != ti.task_id:
                 states.setdefault(task_id, []).append(str(state))
         return states
-

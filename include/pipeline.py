@@ -1,4 +1,5 @@
-"""A whole run without Airflow: the steps of the DAG in its order, for benchmarks, notebooks and tests that run again and again."""
+"""A whole run without Airflow: the steps of the DAG in its order,
+for benchmarks, notebooks and tests that run again and again."""
 
 from __future__ import annotations
 
@@ -50,7 +51,15 @@ def opened(
     try:
         now = min(source.now(), target.now())
         run = open_run(ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params)
-        yield Sync(run, ledger, settings, {"procore": source, "erp": target}, UPath(folder / "staging"), client.company_id, source.erp_system)
+        yield Sync(
+            run,
+            ledger,
+            settings,
+            {"procore": source, "erp": target},
+            UPath(folder / "staging"),
+            client.company_id,
+            source.erp_system,
+        )
     finally:
         ledger.count_traffic(run_id, "all", client.calls, client.writes)
         target.close()

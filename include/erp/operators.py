@@ -34,7 +34,8 @@ class ErpExtractOperator(EntityOperator):
 
 
 class ErpLoadOperator(EntityOperator):
-    """Carry out the plan of an entity whose target is the ERP (commitments ...): the document first, external ids to Procore last.
+    """Carry out the plan of an entity whose target is the ERP (commitments ...):
+    the document first, external ids to Procore last.
 
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).

@@ -18,7 +18,7 @@ from typing import Any
 from include.financials.entities import ENTITIES, Entity
 from include.financials.facts import CommitmentFacts, Row, Subject, common, master_facts, twins_of
 from include.financials.figures import figures
-from include.financials.identity import canonical_json, content, differing, digest, parse_origin
+from include.financials.identity import canonical_json, content, differing, digest, parse_origin, plain
 from include.financials.ledger import STOPPED, Link, stamp
 from include.financials.matching import ErpSource, Match, ProcoreSource, decided, identity_keys
 from include.financials.models import Commitment, Customer, Project, Record, Vendor
@@ -32,7 +32,14 @@ log = logging.getLogger(__name__)
 Judge = Callable[[str, Sequence[Row], Sequence[Row]], list[Finding]]
 """(entity, record rows, line rows) -> findings: plain Python, or Great Expectations at a gate."""
 
-FIELD_RULE = {"vendors": "V-01", "customers": "V-01", "projects": "J-01", "cost_types": "C-02", "cost_codes": "C-01", "commitments": "M-11"}
+FIELD_RULE = {
+    "vendors": "V-01",
+    "customers": "V-01",
+    "projects": "J-01",
+    "cost_types": "C-02",
+    "cost_codes": "C-01",
+    "commitments": "M-11",
+}
 
 
 def judge_rows(entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
@@ -100,20 +107,34 @@ class _Check:
         unreadable = sync.unreadable("procore", row.name, self.shard)
         matcher = ErpSource(row, sync.namespace, sync.fresh_links(row.name), [*targets, *self._strangers()], everyone, unreadable)
         facts = master_facts(sync, row.name)
-        subjects = [self._subject(record, matcher) for record in staged.records()]
+        subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
         rows = [{**common(row, s, s.match.target), **facts(sync, s, self.capability)} for s in subjects]
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._result(subject, verdict.get(subject.row)) for subject in subjects]
-        results += [self._invalid(bad) for bad in staged.invalid()]
+        unusable = [self._invalid(bad) for bad in staged.invalid()]
+        results += unusable
         results += self._vanished(matcher, everyone)
         results += self._procore_only(matcher, targets)
         remembered = [self._remembered(r, s) for r, s in zip(results, subjects, strict=False)]
         present = [procore_row(row, record, sync.namespace) for record in targets]
+        remembered += [_unusable(row, result) for result in unusable]
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
+
+    def _unread(self, matcher: ErpSource) -> list[Record]:
+        """ERP records outside the window that Procore shows as ours and the ledger does not know: documents in the window may
+        name them. Adopting them writes nothing (docs/domain-rules.md 2.9)."""
+        read = {(record.company, record.id) for record in self.sync.staged(self.row.name, self.shard).records()}
+        return [
+            record
+            for record in self.sync.snapshot("erp", self.row.name, self.shard)
+            if (record.company, record.id) not in read
+            and (record.company or "", record.id) not in matcher.links.by_erp
+            and matcher.origin(record) in matcher.by_origin
+        ]
 
     def _strangers(self) -> list[Record]:
         """Companies of Procore's directory that nothing marks as an owner or a vendor: an ERP customer may be one of them."""
@@ -122,7 +143,9 @@ class _Check:
         found = []
         for record in self.sync.snapshot("procore", "vendors"):
             if isinstance(record, Vendor) and parse_origin(record.origin_id, self.sync.namespace) is None:
-                found.append(Customer.model_validate({name: getattr(record, name) for name in Customer.model_fields}, strict=False))
+                found.append(
+                    Customer.model_validate({name: getattr(record, name) for name in Customer.model_fields}, strict=False)
+                )
         return list(found)
 
     def _vanished(self, matcher: ErpSource, everyone: Sequence[Record]) -> list[dict[str, Any]]:
@@ -141,23 +164,30 @@ class _Check:
         return [
             blank(sync, row, self.shard)
             | {
-                "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.scope, "how": "link",
-                "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
+                "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.scope,
+                "how": "link", "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
                 "message": rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key}),
             }
             for link in gone
         ]  # fmt: skip
 
     def _gone(self, present: Sequence[Mapping[str, Any]], references: References, unreadable: set[str]) -> list[dict[str, Any]]:
-        """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What this
-        run wrote itself is younger than the list it read."""
+        """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What
+        this run wrote itself is younger than the list it read."""
         sync, row = self.sync, self.row
         here = {(record["company"], record["id"]) for record in present}
         started = (sync.ledger.run(sync.run.run_id) or {})["started_at"]
         scopes = sync.scopes("procore", row.name, self.shard)
         places = None if scopes is None else {references.key("projects", scope) for scope in scopes}
         return [
-            {"entity": row.name, "company": company, "side": "procore", "id": record_id, "number": known["number"], "deleted": True}
+            {
+                "entity": row.name,
+                "company": company,
+                "side": "procore",
+                "id": record_id,
+                "number": known["number"],
+                "deleted": True,
+            }
             for (company, record_id), known in sync.ledger.seen(row.name, "procore").items()
             if (company, record_id) not in here and record_id not in unreadable and not known["deleted"]
             if known["read_at"] < started and (places is None or known["scope"] in places)
@@ -180,8 +210,8 @@ class _Check:
         return Subject(record, mapped, match, "erp", record.company or "", record.id, target)
 
     def _unfinished(self, match: Match, company: str, record: Record) -> Match:
-        """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link: its
-        steps go on. It is not adopted, which would leave out the steps that are missing."""
+        """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link:
+        its steps go on. It is not adopted, which would leave out the steps that are missing."""
         item = self.begun.get((company, record.id))
         if match.how != "external_id" or match.target is None or match.broken or item is None:
             return match
@@ -210,7 +240,14 @@ class _Check:
         if reason:
             return {**base, "action": "none", "state": "skipped", "rule": None, "message": reason}
         if verdict is not None and verdict.state != "linked":
-            return {**base, "action": "none", "state": verdict.state, "rule": verdict.rule, "waits_for": verdict.waits_for, "message": verdict.message}
+            return {
+                **base,
+                "action": "none",
+                "state": verdict.state,
+                "rule": verdict.rule,
+                "waits_for": verdict.waits_for,
+                "message": verdict.message,
+            }
         return {**base, **plan(self.row, subject)}
 
     def _base(self, subject: Subject) -> dict[str, Any]:
@@ -234,34 +271,56 @@ class _Check:
         }
 
     def _invalid(self, bad: Invalid) -> dict[str, Any]:
+        hashed, company = digest([bad.field, bad.message]), bad.scope or ""
+        known = self.seen.get((company, bad.id))
         return blank(self.sync, self.row, self.shard) | {
-            "company": bad.scope or "",
+            "company": company,
             "side": self.row.source,
             "id": bad.id,
             "number": bad.number,
             "state": "quarantined",
             "rule": FIELD_RULE[self.row.name],
-            "message": f"{self.row.label.capitalize()} {bad.number}: field {bad.field}: {bad.message}. Correct it in {self.row.source}.",
-            "judged": True,
+            "message": (
+                f"{self.row.label.capitalize()} {bad.number}: field {bad.field}: {bad.message}. Correct it in {self.row.source}."
+            ),
+            "source_hash": hashed,
+            "judged": known is None or known["source_hash"] != hashed,
         }
 
     def _procore_only(self, matcher: ErpSource, targets: Sequence[Record]) -> list[dict[str, Any]]:
-        """Procore's records that no ERP record owns: waiting for accounting, a broken or foreign external id, or part of an ambiguity."""
+        """Procore's records that no ERP record owns: waiting for accounting, a broken or foreign external id,
+        or part of an ambiguity."""
         results = []
         ambiguous = {key for key, twins in matcher.alike.items() if len(twins) > 1}
         for record in targets:
-            if record.id in matcher.links.by_procore or not self._looked_at(record) or (record.id in matcher.claimed and not self._among(record, ambiguous)):
+            if (
+                record.id in matcher.links.by_procore
+                or not self._looked_at(record)
+                or (record.id in matcher.claimed and not self._among(record, ambiguous))
+            ):
                 continue
-            state, rule, message = "skipped", None, f"{self.row.label} {record.number} was born in Procore and waits for accounting"
+            state, rule, message = (
+                "skipped",
+                None,
+                f"{self.row.label} {record.number} was born in Procore and waits for accounting",
+            )
             if self._among(record, ambiguous):
                 state, rule = "quarantined", "V-02" if self.row.name in ("vendors", "customers") else "C-01"
-                message = f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. Choose one or merge them."
+                message = (
+                    f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. "
+                    "Choose one or merge them."
+                )
             elif parse_origin(record.origin_id, self.sync.namespace):
                 state, rule = "conflict", "R-02"
-                message = f"{self.row.label.capitalize()} {record.number} carries our external id {record.origin_id}, which the ERP does not know."
+                message = (
+                    f"{self.row.label.capitalize()} {record.number} carries our external id {record.origin_id}, "
+                    "which the ERP does not know."
+                )
             elif record.origin_id:
                 state, rule = "conflict", "R-01"
-                message = f"{self.row.label.capitalize()} {record.number} carries external id {record.origin_id}, which is not ours."
+                message = (
+                    f"{self.row.label.capitalize()} {record.number} carries external id {record.origin_id}, which is not ours."
+                )
             elif record.deleted or getattr(record, "active", True) is False:
                 message = f"{self.row.label} {record.number} is inactive and in Procore only"
             results.append(
@@ -295,7 +354,8 @@ class _Check:
 
 
 class _DocumentCheck(_Check):
-    """Procore -> ERP: commitments, behind the gate. All shards are judged together: a verdict on part of a stage would be none."""
+    """Procore -> ERP: commitments, behind the gate. All shards are judged together:
+    a verdict on part of a stage would be none."""
 
     def __init__(self, sync: Sync, row: Entity, shards: tuple[int, ...]) -> None:
         super().__init__(sync, row, 0)
@@ -328,7 +388,9 @@ class _DocumentCheck(_Check):
                 result["warnings"] = json.dumps(verdict[subject.row].warnings)
             results.append(result)
             remembered.append(self._remembered(result, subject))
-        results += [self._invalid(bad) | {"shard": shard} for shard, bad in invalid]
+        unusable = [self._invalid(bad) | {"shard": shard} for shard, bad in invalid]
+        results += unusable
+        remembered += [_unusable(row, result) for result in unusable]
         for shard in self.shards:
             sync.ledger.judge(sync.run.run_id, row.name, shard, [r for r in results if r["shard"] == shard])
         if not sync.run.plan:
@@ -338,11 +400,19 @@ class _DocumentCheck(_Check):
     def _reread(self, records: Iterable[Record]) -> list[Record]:
         """Lines that do not add up may be lines that we did not get: those documents are read once more (rule M-09)."""
         found = list(records)
-        odd = [r for r in found if isinstance(r, Commitment) and r.lines and sum((line.amount for line in r.lines), Decimal(0)) != r.amount]
+        odd = [
+            r
+            for r in found
+            if isinstance(r, Commitment) and r.lines and sum((line.amount for line in r.lines), Decimal(0)) != r.amount
+        ]
         if not odd:
             return found
         log.info("reading %d commitments again whose lines do not add up to their contract sum", len(odd))
-        again = {r.id: r for page in self.sync.systems["procore"].read_ids("commitments", [(r.project, r.id) for r in odd]) for r in page.records}
+        again = {
+            r.id: r
+            for page in self.sync.systems["procore"].read_ids("commitments", [(r.project, r.id) for r in odd])
+            for r in page.records
+        }
         return [again.get(record.id, record) for record in found]
 
     def _document(self, record: Record, references: References, matcher: ProcoreSource) -> Subject:
@@ -406,7 +476,12 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
 
 def _work(action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """``agreed``: contents that the target holds already, where that is not what the record says by now."""
-    work = {"record": subject.record.model_dump(mode="json"), "changes": list(changes), "level": getattr(subject.record, "level", 0), "agreed": agreed}
+    work = {
+        "record": subject.record.model_dump(mode="json"),
+        "changes": list(changes),
+        "level": getattr(subject.record, "level", 0),
+        "agreed": agreed,
+    }
     return {"action": action, "state": "linked", "work": canonical_json(work)}
 
 
@@ -437,8 +512,7 @@ def blank(sync: Sync, row: Entity, shard: int) -> dict[str, Any]:
 
 def source_hash(record: Record) -> str:
     """Content as the source has it; times and external ids are no content, our own write must not look like a change."""
-    plain = record.model_dump(mode="json", exclude={"updated_at", "origin_id", "origin_data", "origin_code", "marker"})
-    return digest(plain)
+    return digest(plain(record.model_dump(exclude={"updated_at", "origin_id", "origin_data", "origin_code", "marker"})))
 
 
 def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -466,6 +540,12 @@ def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Mapping[s
     }
 
 
+def _unusable(row: Entity, result: Mapping[str, Any]) -> dict[str, Any]:
+    """The memory of a record that could not be read: it is looked at again in every run, and counts at the gate once."""
+    kept = ("company", "side", "id", "number", "state", "rule", "waits_for", "message", "source_hash")
+    return {"entity": row.name, "scope": result["company"] or None, "read_at": stamp(), **{name: result[name] for name in kept}}
+
+
 def procore_row(row: Entity, record: Record, system: str) -> dict[str, Any]:
     """The ledger's memory of a Procore record on the target side: what reconciliation counts."""
     origin = parse_origin(record.origin_id, system)
@@ -486,4 +566,3 @@ def procore_row(row: Entity, record: Record, system: str) -> dict[str, Any]:
 
 def _time(value: datetime | None) -> str | None:
     return stamp(value) if value else None
-

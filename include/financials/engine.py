@@ -1,8 +1,9 @@
 """The engine: carries out what a check planned, one journaled step after the other, and never sends anything twice.
 
-Around every request there are two commits: before it the intents become ``sent``; after it they become ``confirmed``, ``rejected``
-or ``unknown``. Whatever is ``sent`` or ``unknown`` is looked up on the other side before it may be sent again. A record's trouble
-(a refusal) changes that record's state; a system's trouble ends the task, and the next try goes on where this one stopped.
+Around every request there are two commits: before it the intents become ``sent``; after it they become ``confirmed``,
+``rejected`` or ``unknown``. Whatever is ``sent`` or ``unknown`` is looked up on the other side before it may be sent again. A
+record's trouble (a refusal) changes that record's state; a system's trouble ends the task, and the next try goes on where this
+one stopped.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from include.financials.entities import ENTITIES, Entity
-from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater, SyncError
+from include.financials.exceptions import ConfigurationError, OutcomeUnknown, Refused, RetryLater, SyncError
 from include.financials.figures import figures
 from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import Lease, Link, stamp
@@ -41,7 +42,8 @@ class Job:
     revision: int
     link: Link | None
     agreed: Mapping[str, Any] | None = None
-    """Contents that the target was given by an earlier run, whose later steps were not finished: its first step is not made again."""
+    """Contents that the target was given by an earlier run, whose later steps were not finished:
+    its first step is not made again."""
     failed: bool = False
     read_back: bool = False
     procore_id: str | None = None
@@ -67,7 +69,8 @@ class Loaded:
 
 
 def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Loaded:
-    """Carry out the plan of one entity's shard. In plan mode nothing is done. Raises RetryLater, OutcomeUnknown and other system trouble.
+    """Carry out the plan of one entity's shard. In plan mode nothing is done.
+    Raises RetryLater, OutcomeUnknown and other system trouble.
 
     Without ``write`` (its gate is closed) only what needs no write is done: adopting, and taking note of what is unchanged.
     """
@@ -102,6 +105,7 @@ class _Load:
         self.target: System = sync.systems[row.target]
         self.run_id = sync.run.run_id
         self.refusals: Counter[str] = Counter()
+        self.ended = sync.ledger.ended_revisions(row.name)
 
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
@@ -136,6 +140,8 @@ class _Load:
         jobs = [self._job(row, known) for row in rows]
         jobs = self._still_placed(jobs)
         steps = self._steps(action)
+        if not steps:
+            raise ConfigurationError(f"{self.row.target} offers no way to {action} {self.row.name}; {len(jobs)} wait for one")
         for number, step in enumerate(steps, start=1):
             for level, group in self._levels(step, [job for job in jobs if not job.failed]):
                 first = action == "create" and number == 1
@@ -160,7 +166,7 @@ class _Load:
             record=record,
             changes=tuple(work["changes"]),
             level=int(work["level"]),
-            revision=link.revision if link else 0,
+            revision=link.revision if link else self.ended.get((row["company"], row["erp_key"]), 0),
             link=link,
             agreed=work.get("agreed"),
             procore_id=link.procore_id if link else row["procore_id"],
@@ -264,12 +270,15 @@ class _Load:
                     continue
                 self._call(step, scope, batch, {item.intent: items[item.intent][1] for item in batch}, level, last)
         if last:
-            settled = [job for key, (_, job) in items.items() if journal.get(key, {}).get("status") == "confirmed" and not job.failed]
+            settled = [
+                job for key, (_, job) in items.items() if journal.get(key, {}).get("status") == "confirmed" and not job.failed
+            ]
             if settled or idle:
                 self._finish([*settled, *idle])
 
     def _due(self, entry: Mapping[str, Any] | None, job: Job) -> bool:
-        """Not what is confirmed; and what was refused only once per run: its cause may have gone since, a refusal applied nothing."""
+        """Not what is confirmed; and what was refused only once per run:
+        its cause may have gone since, a refusal applied nothing."""
         if entry is None or job.failed:
             return not job.failed
         return bool(entry["status"] == "planned" or (entry["status"] == "rejected" and entry["run_id"] != self.run_id))
@@ -303,7 +312,8 @@ class _Load:
         self.sync.ledger.restate(self.run_id, self.row.name, [row])
 
     def _refs(self, job: Job, references: Mapping[str, LinkIndex]) -> dict[str, str | None]:
-        """Procore ids of what the record names: ``project``, ``parent``; types as ``type:<ERP type>``; ``project`` also of documents."""
+        """Procore ids of what the record names: ``project``, ``parent``; types as ``type:<ERP type>``;
+        ``project`` also of documents."""
 
         def procore_id(entity: str, key: str | None) -> str | None:
             link = references[entity].find(job.row["company"], key) if key is not None else None
@@ -322,7 +332,13 @@ class _Load:
         return refs
 
     def _call(self, step: Step, scope: str, batch: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
-        call: dict[str, Any] = {"call_id": uuid.uuid4().hex, "run_id": self.run_id, "system": step.system, "entity": self.row.name, "step": step.name}
+        call: dict[str, Any] = {
+            "call_id": uuid.uuid4().hex,
+            "run_id": self.run_id,
+            "system": step.system,
+            "entity": self.row.name,
+            "step": step.name,
+        }
         call |= {"scope": scope, "level": level, "items": len(batch)}
         self.sync.ledger.sending(self.lease, call, [self._intent(step, item, jobs[item.intent]) for item in batch])
         try:
@@ -333,21 +349,41 @@ class _Load:
             raise
         except Refused as error:
             if len(batch) > 1 and not self._refused_alike(str(error)):
-                self._settle(step, {**call, "status": "refused", "message": str(error)}, [Outcome(i.intent, "absent") for i in batch], jobs, last)
+                self._settle(
+                    step,
+                    {**call, "status": "refused", "message": str(error)},
+                    [Outcome(i.intent, "absent") for i in batch],
+                    jobs,
+                    last,
+                )
                 self._halves(step, scope, batch, jobs, level, last)
                 return
             outcomes = [Outcome(item.intent, "rejected", message=str(error), field=error.field) for item in batch]
         except OutcomeUnknown as error:
-            log.warning("%s %s: the answer of %d records was lost (%s); looking whether they arrived", self.row.name, step.name, len(batch), error)
+            log.warning(
+                "%s %s: the answer of %d records was lost (%s); looking whether they arrived",
+                self.row.name,
+                step.name,
+                len(batch),
+                error,
+            )
             self._unknown(call, batch, str(error))
             outcomes = self.sync.systems[step.system].find(step, batch)
         self._settle(step, {**call, "status": "done"}, outcomes, jobs, last)
         if any(outcome.status == "confirmed" for outcome in outcomes):
             self.refusals.clear()
-        absent = [item for item, outcome in ((i, _of(outcomes, i.intent)) for i in batch) if outcome is None or outcome.status == "absent"]
+        absent = [
+            item
+            for item, outcome in ((i, _of(outcomes, i.intent)) for i in batch)
+            if outcome is None or outcome.status == "absent"
+        ]
         if absent:
-            raise OutcomeUnknown(f"{len(absent)} {self.row.name} did not arrive ({step.name}, scope {scope}); they are sent again at the next try")
-        log.info("%d %s %s (%s%s)", len(batch), self.row.name.replace("_", " "), step.done, step.name, f", {scope}" if scope else "")
+            raise OutcomeUnknown(
+                f"{len(absent)} {self.row.name} did not arrive ({step.name}, scope {scope}); they are sent again at the next try"
+            )
+        log.info(
+            "%d %s %s (%s%s)", len(batch), self.row.name.replace("_", " "), step.done, step.name, f", {scope}" if scope else ""
+        )
 
     def _halves(self, step: Step, scope: str, batch: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
         """A call was refused as a whole, so nothing of it applied: look for the record that spoils it, let the others through."""
@@ -356,13 +392,16 @@ class _Load:
             self._call(step, scope, half, {item.intent: jobs[item.intent] for item in half}, level, last)
 
     def _refused_alike(self, message: str) -> bool:
-        """So many refusals in the same words without a success between: no single record is at fault, more halves only cost calls."""
+        """So many refusals in the same words without a success between:
+        no single record is at fault, more halves only cost calls."""
         self.refusals[message] += 1
         return self.refusals[message] > HALVINGS
 
     def _unknown(self, call: Mapping[str, Any], batch: Sequence[Item], message: str) -> None:
         rows = [{"intent": item.intent, "status": "unknown", "message": message} for item in batch]
-        self.sync.ledger.settled(self.lease, {**call, "status": "unknown", "message": message}, rows, run_id=self.run_id, entity=self.row.name)
+        self.sync.ledger.settled(
+            self.lease, {**call, "status": "unknown", "message": message}, rows, run_id=self.run_id, entity=self.row.name
+        )
 
     def _intent(self, step: Step, item: Item, job: Job) -> dict[str, Any]:
         return {
@@ -381,11 +420,15 @@ class _Load:
     # -- outcomes ---------------------------------------------------------------------------------------------------------------
 
     def _settle_doubtful(self, step: Step, items: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
-        log.info("%s %s: %d were sent earlier without an answer; looking for them before sending", self.row.name, step.name, len(items))
+        log.info(
+            "%s %s: %d were sent earlier without an answer; looking for them before sending", self.row.name, step.name, len(items)
+        )
         outcomes = self.sync.systems[step.system].find(step, items)
         self._settle(step, None, outcomes, jobs, last)
 
-    def _settle(self, step: Step, call: Mapping[str, Any] | None, outcomes: Iterable[Outcome], jobs: Mapping[str, Job], last: bool) -> None:
+    def _settle(
+        self, step: Step, call: Mapping[str, Any] | None, outcomes: Iterable[Outcome], jobs: Mapping[str, Job], last: bool
+    ) -> None:
         intents, links, restated, remembered, audit = [], [], [], [], []
         for outcome in outcomes:
             job = jobs[outcome.intent]
@@ -395,7 +438,9 @@ class _Load:
                 self._take(step, job, outcome.id)
                 links.append(self._link(job, "active" if last else "pending"))
                 if last:
-                    restated.append({**_key(job.row), "state": "linked", "done": True, "procore_id": job.procore_id, "erp_key": job.erp_key})
+                    restated.append(
+                        {**_key(job.row), "state": "linked", "done": True, "procore_id": job.procore_id, "erp_key": job.erp_key}
+                    )
                 remembered += self._read_back(step, job, outcome)
                 audit.append(self._audit(step, job))
             elif outcome.status == "rejected":
@@ -409,9 +454,17 @@ class _Load:
     def _finish(self, jobs: Sequence[Job], status: str = "active") -> None:
         """Nothing is left to send for these (``pending``: in this step) in this try: what follows from that is written now."""
         done = {"done": True} if status == "active" else {}
-        rows = [{**_key(job.row), "state": "linked", "procore_id": job.procore_id, "erp_key": job.erp_key, **done} for job in jobs]
+        rows = [
+            {**_key(job.row), "state": "linked", "procore_id": job.procore_id, "erp_key": job.erp_key, **done} for job in jobs
+        ]
         self.sync.ledger.settled(
-            self.lease, None, [], run_id=self.run_id, entity=self.row.name, links=[self._link(job, status) for job in jobs], outcomes=rows
+            self.lease,
+            None,
+            [],
+            run_id=self.run_id,
+            entity=self.row.name,
+            links=[self._link(job, status) for job in jobs],
+            outcomes=rows,
         )
 
     def _take(self, step: Step, job: Job, result_id: str | None) -> None:
@@ -505,7 +558,7 @@ class _Load:
         log.warning("%s", message)
         return {"state": "blocked" if outcome.locked else "quarantined", "rule": "refused", "waits_for": None, "message": message}
 
-    # -- what an earlier run left open --------------------------------------------------------------------------------------------
+    # -- what an earlier run left open -------------------------------------------------------------------------------------
 
     def _recover(self) -> None:
         """Intents that were sent and never answered for, of any run: looked up now, confirmed or freed."""
@@ -521,10 +574,22 @@ class _Load:
             items = {row["intent"]: _undump(self.row, row) for row in rows}
             found = self.sync.systems[step.system].find(step, list(items.values()))
             settled = [
-                {"intent": o.intent, "status": {"absent": "planned"}.get(o.status, o.status), "result_id": o.id, "message": o.message} for o in found
+                {
+                    "intent": o.intent,
+                    "status": {"absent": "planned"}.get(o.status, o.status),
+                    "result_id": o.id,
+                    "message": o.message,
+                }
+                for o in found
             ]
             self.sync.ledger.settled(self.lease, None, settled, run_id=self.run_id, entity=self.row.name)
-            log.info("%s %s: %d of %d open intents had arrived", self.row.name, name, sum(o.status == "confirmed" for o in found), len(rows))
+            log.info(
+                "%s %s: %d of %d open intents had arrived",
+                self.row.name,
+                name,
+                sum(o.status == "confirmed" for o in found),
+                len(rows),
+            )
 
     def _all_steps(self) -> tuple[Step, ...]:
         name = self.row.name

@@ -35,8 +35,8 @@ class OutcomeUnknown(SyncError):
 
 
 class Refused(SyncError):
-    """The system judged the request and said no (a lock, a business rule, a malformed field). Nothing was applied, and the same run
-    does not ask again; the next one does, for what the refusal named may have been mended since."""
+    """The system judged the request and said no (a lock, a business rule, a malformed field). Nothing was applied, and the same
+    run does not ask again; the next one does, for what the refusal named may have been mended since."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)

@@ -52,7 +52,9 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
             read = {record.id for record in staged.records()} | {bad.id for bad in staged.invalid()}
             options: dict[str, Any] = {"also": _also(known, wanted)} if row.source == "procore" else {}
             cursor = staged.state()["cursor"]
-            for page in system.read(entity, window=window, scopes=scopes, cursor=cursor, **options) if cursor != _ALL_READ else ():
+            for page in (
+                system.read(entity, window=window, scopes=scopes, cursor=cursor, **options) if cursor != _ALL_READ else ()
+            ):
                 staged.add(page if page.cursor is not None else replace(page, cursor=_ALL_READ), last=False)
                 read.update([record.id for record in page.records] + [bad.id for bad in page.invalid])
                 log.info("%s: %d read so far", entity, len(read))
@@ -64,7 +66,14 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
         staged.complete()
     state = staged.state()
     since = stamp(window.since) if window.since else None
-    log.info("extracted %d %s of %s changed since %s (%d not usable)", state["records"], entity, row.source, since or "ever", state["invalid"])
+    log.info(
+        "extracted %d %s of %s changed since %s (%d not usable)",
+        state["records"],
+        entity,
+        row.source,
+        since or "ever",
+        state["invalid"],
+    )
     return Extracted(entity, shard, since, stamp(window.until), state["records"], state["invalid"], str(staged.path))
 
 
@@ -84,8 +93,8 @@ def _in_scope(record: Mapping[str, Any], scopes: list[str] | None) -> bool:
 
 
 def _also(known: Mapping[tuple[str, str], Mapping[str, Any]], wanted: list[tuple[str, str]]) -> Any:
-    """Documents outside the window that must be looked at: open ones, and those whose contract sum is not the one last read (a line
-    may change without moving its contract's ``updated_at``, docs/procore-contract.md 10.21)."""
+    """Documents outside the window that must be looked at: open ones, and those whose contract sum is not the one last read (a
+    line may change without moving its contract's ``updated_at``, docs/procore-contract.md 10.21)."""
     ids = {record_id for _, record_id in wanted}
     amounts = {record_id: record["amount"] for (_, record_id), record in known.items()}
     deleted = {record_id for (_, record_id), record in known.items() if record["deleted"]}
@@ -99,4 +108,3 @@ def _also(known: Mapping[tuple[str, str], Mapping[str, Any]], wanted: list[tuple
         return known_amount is not None and header.grand_total is not None and known_amount != format(header.grand_total, ".2f")
 
     return chosen
-

@@ -5,7 +5,7 @@ Nothing is decided and nothing is dropped here. A fact that names a fault is Non
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -120,7 +120,9 @@ class CostCodeFacts:
     def __init__(self, sync: Sync) -> None:
         self.projects = sync.links("projects")
         self.types = sync.links("cost_types")
-        self.parents = {record.id: record.parent for record in sync.everywhere("erp", "cost_codes") if isinstance(record, CostCode)}
+        self.parents = {
+            record.id: record.parent for record in sync.everywhere("erp", "cost_codes") if isinstance(record, CostCode)
+        }
 
     def __call__(self, sync: Sync, subject: Subject, capability: Capability) -> Row:
         record = subject.record
@@ -166,16 +168,27 @@ class CommitmentFacts:
     @classmethod
     def of(cls, sync: Sync) -> CommitmentFacts:
         facts = cls(sync, References(sync, ENTITIES["commitments"]))
-        for name, into in (("vendors", facts.vendors), ("projects", facts.jobs), ("cost_codes", facts.codes), ("commitments", facts.documents)):
+        for name, into in (
+            ("vendors", facts.vendors),
+            ("projects", facts.jobs),
+            ("cost_codes", facts.codes),
+            ("commitments", facts.documents),
+        ):
             into.update({(record.company or "", record.id): record for record in sync.everywhere("erp", name)})  # type: ignore[misc]
         facts.children = headers(list(facts.codes.values()))
         for name in ("vendors", "projects", "cost_codes", "cost_types"):
             facts.names[name] = {record.id: record.number for record in sync.everywhere("procore", name)}
-        facts.names["vendors"] |= {record.id: record.name for record in sync.everywhere("procore", "vendors") if isinstance(record, Vendor)}
-        facts.closed = {record.id for record in sync.everywhere("procore", "projects") if isinstance(record, Project) and not record.active}
+        facts.names["vendors"] |= {
+            record.id: record.name for record in sync.everywhere("procore", "vendors") if isinstance(record, Vendor)
+        }
+        facts.closed = {
+            record.id for record in sync.everywhere("procore", "projects") if isinstance(record, Project) and not record.active
+        }
         return facts
 
-    def header(self, subject: Subject, twins: Mapping[tuple[str, str], Sequence[str]], capability: Capability, approved: bool) -> Row:
+    def header(
+        self, subject: Subject, twins: Mapping[tuple[str, str], Sequence[str]], capability: Capability, approved: bool
+    ) -> Row:
         own, record = subject.own, subject.record
         assert isinstance(own, Commitment) and isinstance(record, Commitment)
         link = self.references.link("projects", own.project)
@@ -199,6 +212,7 @@ class CommitmentFacts:
             "status": own.status,
             "amount": text(own.amount),
             "has_lines": bool(own.lines) or not fresh,
+            "position_twice": _twice(own) if fresh else None,
             "lines_sum": text(lines_sum),
             "sum_difference": text(own.amount - lines_sum),
             "sum_difference_cents": cents(own.amount - lines_sum) if own.lines and fresh else 0,
@@ -288,6 +302,12 @@ class CommitmentFacts:
         }
 
 
+def _twice(own: Commitment) -> int | None:
+    """A position that two lines share: lines are told apart by it on both sides."""
+    counted = Counter(line.position for line in own.lines)
+    return next((position for position, count in counted.items() if count > 1), None)
+
+
 def unit_missing(line: CommitmentLine) -> str | None:
     for name in ("quantity", "unit_cost", "unit"):
         if getattr(line, name) is None:
@@ -314,18 +334,25 @@ def retainage_fault(own: Commitment, capability: Capability) -> str | None:
 
 
 def drift(subject: Subject, statuses: Sequence[str]) -> str | None:
-    """What was changed after the document was sent although it may not be (rule M-14), against the link or, at adoption, the ERP."""
+    """What was changed after the document was sent although it may not be (rule M-14),
+    against the link or, at adoption, the ERP."""
     own, match = subject.own, subject.match
     row = ENTITIES[type(own).entity]
     if match.how == "none" or match.broken:
         return None
     if own.deleted:
         return "it was deleted in Procore"
+    if isinstance(own, Commitment) and isinstance(subject.record, Commitment) and not subject.company:
+        return None  # its project is not linked (M-01): in which keys to compare is not known yet
     before = sent(match.link, match.target, row)
     if before is None:
         return None
     after = content(subject.record, row.content)
-    found = [f"{name} {before.get(name)} -> {after[name]}" for name in differing(before, after) if name in row.frozen and name != "lines"]
+    found = [
+        f"{name} {before.get(name)} -> {after[name]}"
+        for name in differing(before, after)
+        if name in row.frozen and name != "lines"
+    ]
     for position, what, old, new in differing_lines(before.get("lines") or {}, after["lines"]):
         found.append(f"line {position} {what} {old or 'none'} -> {new or 'none'}")
     status = getattr(own, "status", None)

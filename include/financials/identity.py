@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from include.financials.models import Record
@@ -50,41 +51,50 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-_LINE_CONTENT = ("position", "description", "cost_code", "cost_type", "amount", "quantity", "unit_cost", "unit", "extended_type", "tax_code")
+_LINE_CONTENT = (
+    "position",
+    "description",
+    "cost_code",
+    "cost_type",
+    "amount",
+    "quantity",
+    "unit_cost",
+    "unit",
+    "extended_type",
+    "tax_code",
+)
 _LINE_FROZEN = ("cost_code", "cost_type", "amount")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON holds it, amounts as text. 10, 10.0 and 10.0000 are one number, 0 and -0 too: without this every difference
+    of scale would be a change."""
     if value is None or isinstance(value, bool | int | str):
         return value
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return format(value, "f") if hasattr(value, "as_tuple") else str(value)
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        normal = value.normalize() + 0
+        exponent = normal.as_tuple().exponent
+        return format(normal.quantize(1) if isinstance(exponent, int) and exponent > 0 else normal, "f")
+    return str(value)
 
 
 def content(record: Record, fields: Iterable[str]) -> dict[str, Any]:
     """The named fields as plain JSON values (Decimal as text with its scale normalised), lines by position."""
-    plain: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name in fields:
         value = getattr(record, name)
         if name == "lines":
-            plain[name] = {
-                str(line.position): {key: _plain(_normal(getattr(line, key))) for key in _LINE_CONTENT if getattr(line, key) is not None}
+            found[name] = {
+                str(line.position): {key: plain(getattr(line, key)) for key in _LINE_CONTENT if getattr(line, key) is not None}
                 for line in value
             }
-        elif isinstance(value, tuple):
-            plain[name] = sorted(_plain(item) for item in value)
         else:
-            plain[name] = _plain(_normal(value))
-    return plain
-
-
-def _normal(value: Any) -> Any:
-    """10, 10.0 and 10.0000 are one number, 0 and -0 too; without this every difference of scale would be a change."""
-    if hasattr(value, "as_tuple"):
-        normal = value.normalize() + 0
-        return normal.quantize(1) if normal.as_tuple().exponent > 0 else normal
-    return value
+            found[name] = sorted(plain(value)) if isinstance(value, tuple) else plain(value)
+    return found
 
 
 def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:

@@ -18,18 +18,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, and_, create_engine, delete, event, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    RowMapping,
+    Table,
+    and_,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from include.financials import tables as t
-from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
+from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
 from include.financials.identity import canonical_json
 from include.financials.models import Side
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 180
-"""Longer than any single request may last (connect and read time-outs of the hook), so that an expired lease means: nothing in flight."""
+"""Longer than any single request may last (connect and read time-outs of the hook), so that an expired lease means:
+nothing in flight."""
 
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
@@ -47,7 +62,8 @@ def moment(text: str | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One record's two identities. ``status``: ``pending`` until its last step (the external ids) is confirmed, then ``active``."""
+    """One record's two identities. ``status``: ``pending`` until its last step (the external ids) is confirmed,
+    then ``active``."""
 
     entity: str
     company: str
@@ -125,18 +141,22 @@ class Ledger:
     def watermark(self, side: Side, entity: str) -> str | None:
         with self.engine.connect() as connection:
             return connection.execute(
-                select(t.watermarks.c.value).where(t.watermarks.c.side == side, t.watermarks.c.entity == entity, t.watermarks.c.scope == "")
+                select(t.watermarks.c.value).where(
+                    t.watermarks.c.side == side, t.watermarks.c.entity == entity, t.watermarks.c.scope == ""
+                )
             ).scalar()
 
     def move_watermark(self, side: Side, entity: str, value: str, run_id: str) -> None:
         """Only ever forward: a run over an old window must not make the next one read everything again."""
         with self.engine.begin() as connection:
-            known = connection.execute(
-                select(t.watermarks.c.value).where(t.watermarks.c.side == side, t.watermarks.c.entity == entity, t.watermarks.c.scope == "")
-            ).scalar()
-            if known is None or known < value:
-                row = {"side": side, "entity": entity, "scope": "", "value": value, "run_id": run_id}
-                _upsert(connection, t.watermarks, [row], update_columns=("value", "run_id"))
+            row = {"side": side, "entity": entity, "scope": "", "value": value, "run_id": run_id}
+            _upsert(connection, t.watermarks, [row], update_columns=())
+            c = t.watermarks.c
+            connection.execute(
+                update(t.watermarks)
+                .where(c.side == side, c.entity == entity, c.scope == "", c.value < value)
+                .values(value=value, run_id=run_id)
+            )
 
     # -- links ----------------------------------------------------------------------------------------------------------------
 
@@ -144,6 +164,18 @@ class Ledger:
         with self.engine.connect() as connection:
             rows = connection.execute(select(t.links).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))).mappings()
             return [_link(row) for row in rows]
+
+    def ended_revisions(self, entity: str) -> dict[tuple[str, str], int]:
+        """Highest revision of links that have ended, by (company, ERP key): a new link goes on from there, or its writes would
+        carry the keys of old ones and be taken for done."""
+        c = t.links.c
+        query = (
+            select(c.company, c.erp_key, func.max(c.revision))
+            .where(c.entity == entity, c.ended_at.is_not(None))
+            .group_by(c.company, c.erp_key)
+        )
+        with self.engine.connect() as connection:
+            return {(company, key): revision for company, key, revision in connection.execute(query)}
 
     def planned_links(self, run_id: str, entity: str) -> list[Link]:
         """Links that this run has found or planned: in plan mode they are the only trace of what apply would have linked."""
@@ -155,7 +187,15 @@ class Ledger:
                 )
             )
             return [
-                Link(entity, row.company, row.erp_key, row.procore_id or "", row.number, content_hash=row.content_hash or "", status="planned")
+                Link(
+                    entity,
+                    row.company,
+                    row.erp_key,
+                    row.procore_id or "",
+                    row.number,
+                    content_hash=row.content_hash or "",
+                    status="planned",
+                )
                 for row in rows
             ]
 
@@ -178,17 +218,34 @@ class Ledger:
         for row in rows:
             by_shape.setdefault(tuple(sorted(row)), []).append(dict(row))
         for shape, alike in by_shape.items():
-            _upsert(connection, t.records, alike, update_columns=tuple(c for c in shape if c not in ("entity", "company", "side", "id")))
+            _upsert(
+                connection,
+                t.records,
+                alike,
+                update_columns=tuple(c for c in shape if c not in ("entity", "company", "side", "id")),
+            )
 
     # -- outcomes of a run ----------------------------------------------------------------------------------------------------
 
-    def judge(self, run_id: str, entity: str, shard: int, rows: Sequence[Mapping[str, Any]], remembered: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Replace what this run said of one entity's shard (a retried check says it anew) and remember the records, in one commit."""
+    def judge(
+        self,
+        run_id: str,
+        entity: str,
+        shard: int,
+        rows: Sequence[Mapping[str, Any]],
+        remembered: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Replace what this run said of one entity's shard (a retried check says it anew) and remember the records,
+        in one commit."""
         o = t.outcomes.c
         with self.engine.begin() as connection:
-            connection.execute(delete(t.outcomes).where(o.run_id == run_id, o.entity == entity, o.shard == shard, o.done.is_(False)))
+            connection.execute(
+                delete(t.outcomes).where(o.run_id == run_id, o.entity == entity, o.shard == shard, o.done.is_(False))
+            )
             done = set(
-                connection.execute(select(o.company, o.side, o.id).where(o.run_id == run_id, o.entity == entity, o.shard == shard))
+                connection.execute(
+                    select(o.company, o.side, o.id).where(o.run_id == run_id, o.entity == entity, o.shard == shard)
+                )
             )
             fresh = {(row["company"], row["side"], row["id"]): dict(row) for row in rows}
             for chunk in _chunks([row for key, row in fresh.items() if key not in done]):
@@ -206,8 +263,9 @@ class Ledger:
             return [dict(row) for row in connection.execute(query.order_by(o.entity, o.number, o.id)).mappings()]
 
     def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
-        """(company, id) of what a gate has judged without letting it through: in this run (a retried check judges the same records),
-        or in the last run that judged it, whose stage was closed (docs/domain-rules.md 2.3: it keeps its records as candidates)."""
+        """(company, id) of what a gate has judged without letting it through: in this run (a retried check judges the same
+        records), or in the last run that judged it, whose stage was closed (docs/domain-rules.md 2.3: it keeps its records as
+        candidates)."""
         o, r, a = t.outcomes.c, t.runs.c, t.audit.c
         query = select(o.company, o.id, o.run_id).join(t.runs, r.run_id == o.run_id)
         query = query.where(o.entity == entity, o.judged, or_(r.mode == "apply", r.run_id == run_id)).order_by(r.started_at)
@@ -217,25 +275,38 @@ class Ledger:
         return {key for key, judged_in in last.items() if judged_in == run_id or judged_in in closed}
 
     def stage_closed(self, run_id: str, entity: str, reason: str) -> None:
-        row = {"run_id": run_id, "who": "sync", "what": STAGE_CLOSED, "entity": entity, "company": "*", "record_id": "*", "detail": reason}
+        row = {
+            "run_id": run_id,
+            "who": "sync",
+            "what": STAGE_CLOSED,
+            "entity": entity,
+            "company": "*",
+            "record_id": "*",
+            "detail": reason,
+        }
         with self.engine.begin() as connection:
             self._audit(connection, [row])
 
     def work(self, run_id: str, entity: str, shard: int) -> list[dict[str, Any]]:
         """What is left to do of a run: linked by plan, not done yet."""
         o = t.outcomes.c
-        query = select(t.outcomes).where(o.run_id == run_id, o.entity == entity, o.shard == shard, o.done.is_(False), o.state == "linked")
+        query = select(t.outcomes).where(
+            o.run_id == run_id, o.entity == entity, o.shard == shard, o.done.is_(False), o.state == "linked"
+        )
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query.order_by(o.number, o.id)).mappings()]
 
     def restate(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Change state, rule, waits_for and message of records already judged in this run (a closed gate, writes switched off)."""
+        """Change state, rule, waits_for and message of records already judged in this run (a closed gate,
+        writes switched off)."""
         with self.engine.begin() as connection:
             for row in rows:
                 self._restate(connection, run_id, entity, row)
 
     def _restate(self, connection: Connection, run_id: str, entity: str, row: Mapping[str, Any]) -> None:
-        changed = {key: row[key] for key in ("state", "rule", "waits_for", "message", "done", "procore_id", "erp_key") if key in row}
+        changed = {
+            key: row[key] for key in ("state", "rule", "waits_for", "message", "done", "procore_id", "erp_key") if key in row
+        }
         o, r = t.outcomes.c, t.records.c
         where = (o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
         connection.execute(update(t.outcomes).where(*where).values(**changed))
@@ -256,7 +327,13 @@ class Ledger:
         holder = f"{os.getpid()}-{uuid.uuid4().hex}"
         lease = Lease(entity, shard, holder)
         now = datetime.now(UTC)
-        row = {"company": "*", "entity": entity, "shard": shard, "holder": holder, "expires_at": stamp(now + timedelta(seconds=LEASE_SECONDS))}
+        row = {
+            "company": "*",
+            "entity": entity,
+            "shard": shard,
+            "holder": holder,
+            "expires_at": stamp(now + timedelta(seconds=LEASE_SECONDS)),
+        }
         with self.engine.begin() as connection:
             c = t.leases.c
             connection.execute(delete(t.leases).where(c.entity == entity, c.shard == shard, c.expires_at < stamp(now)))
@@ -264,7 +341,9 @@ class Ledger:
             known = _one(connection, select(t.leases).where(c.company == "*", c.entity == entity, c.shard == shard))
         if known["holder"] != holder:
             wait = max(5.0, (moment(known["expires_at"]) - now).total_seconds())  # type: ignore[operator]
-            raise RetryLater(f"{entity} is being written by another task (until {known['expires_at']} at the latest); trying again then", wait)
+            raise RetryLater(
+                f"{entity} is being written by another task (until {known['expires_at']} at the latest); trying again then", wait
+            )
         try:
             yield lease
         finally:
@@ -279,7 +358,9 @@ class Ledger:
             .values(expires_at=stamp(now + timedelta(seconds=LEASE_SECONDS)))
         )
         if renewed.rowcount != 1:
-            raise LeaseLost(f"the lease on {lease.entity} (shard {lease.shard}) ended before this task; it stops and writes nothing more")
+            raise LeaseLost(
+                f"the lease on {lease.entity} (shard {lease.shard}) ended before this task; it stops and writes nothing more"
+            )
 
     # -- the journal ----------------------------------------------------------------------------------------------------------
 
@@ -296,15 +377,18 @@ class Ledger:
         c = t.intents.c
         with self.engine.connect() as connection:
             rows = connection.execute(
-                select(t.intents).where(c.entity == entity, c.shard == shard, c.status.in_(("sent", "unknown"))).order_by(c.created_at, c.intent)
+                select(t.intents)
+                .where(c.entity == entity, c.shard == shard, c.status.in_(("sent", "unknown")))
+                .order_by(c.created_at, c.intent)
             )
             return [dict(row) for row in rows.mappings()]
 
     def begun(self, entity: str) -> dict[tuple[str, str], dict[str, Any]]:
-        """What was sent of records that have no link yet, by (company, source id): a task ended between a request and its commit."""
+        """What was sent of records that have no link yet, by (company, source id):
+        a task ended between a request and its commit."""
         i, known = t.intents.c, t.links.c
         linked = select(known.link_id).where(
-            known.entity == entity, known.company == i.company, known.ended_at.is_(None), or_(known.erp_key == i.source_id, known.procore_id == i.source_id)
+            known.entity == entity, known.company == i.company, or_(known.erp_key == i.source_id, known.procore_id == i.source_id)
         )
         query = select(i.company, i.source_id, i.item).where(
             i.entity == entity, i.status.in_(("sent", "unknown", "confirmed")), ~linked.correlate(t.intents).exists()
@@ -319,9 +403,27 @@ class Ledger:
         """The commit before a request: its intents are ``sent`` from here on, whatever happens to this process."""
         with self.engine.begin() as connection:
             self._renew(connection, lease)
+            under_way = self._under_way(connection, [row["intent"] for row in rows])
+            if under_way:
+                raise OutcomeUnknown(
+                    f"{under_way} of {len(rows)} {lease.entity} are being sent by another task; looked up at the next try"
+                )
             connection.execute(insert(t.calls), [{**call, "status": "sent", "started_at": stamp()}])
-            full = [{**row, "status": "sent", "call_id": call["call_id"], "created_at": stamp(), "updated_at": stamp()} for row in rows]
+            full = [
+                {**row, "status": "sent", "call_id": call["call_id"], "created_at": stamp(), "updated_at": stamp()}
+                for row in rows
+            ]
             _upsert(connection, t.intents, full, update_columns=("run_id", "status", "call_id", "item", "updated_at"))
+
+    def _under_way(self, connection: Connection, keys: Sequence[str]) -> int:
+        """How many of these are with the other side already:
+        a lease covers a shard, and two runs may divide the work differently."""
+        c = t.intents.c
+        query = select(func.count()).select_from(t.intents)
+        return sum(
+            connection.execute(query.where(c.intent.in_(chunk), c.status.in_(("sent", "unknown", "confirmed")))).scalar_one()
+            for chunk in _chunks(list(keys))
+        )
 
     def settled(
         self,
@@ -354,7 +456,9 @@ class Ledger:
                 )
             self._write_links(connection, links)
             if ended_links:
-                connection.execute(update(t.links).where(t.links.c.link_id.in_(ended_links)).values(ended_at=stamp(), status="tombstone"))
+                connection.execute(
+                    update(t.links).where(t.links.c.link_id.in_(ended_links)).values(ended_at=stamp(), status="tombstone")
+                )
             for row in outcomes:
                 self._restate(connection, run_id, entity, row)
             self._remember(connection, remembered)
@@ -414,7 +518,13 @@ class Ledger:
             for row in outcomes:
                 connection.execute(
                     update(t.outcomes)
-                    .where(o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
+                    .where(
+                        o.run_id == run_id,
+                        o.entity == entity,
+                        o.company == row["company"],
+                        o.side == row["side"],
+                        o.id == row["id"],
+                    )
                     .values(done=True)
                 )
             self._audit(
@@ -442,7 +552,13 @@ class Ledger:
             for row in rows:
                 connection.execute(
                     update(t.outcomes)
-                    .where(o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
+                    .where(
+                        o.run_id == run_id,
+                        o.entity == entity,
+                        o.company == row["company"],
+                        o.side == row["side"],
+                        o.id == row["id"],
+                    )
                     .values(done=True)
                 )
 
@@ -459,17 +575,24 @@ class Ledger:
             rows = connection.execute(select(t.decisions).where(d.entity == entity).order_by(d.decision_id)).mappings()
             return {(row["record_id"], row["content_hash"]): row["decision"] for row in rows}
 
-    def decide(self, *, entity: str, company: str, record_id: str, content_hash: str, decision: str, who: str, detail: str | None = None) -> None:
+    def decide(
+        self, *, entity: str, company: str, record_id: str, content_hash: str, decision: str, who: str, detail: str | None = None
+    ) -> None:
         row = {"entity": entity, "company": company, "record_id": record_id, "content_hash": content_hash}
         with self.engine.begin() as connection:
             connection.execute(insert(t.decisions), [{**row, "decision": decision, "detail": detail, "who": who, "at": stamp()}])
             self._audit(connection, [{**row, "who": who, "what": f"decided: {decision}", "detail": detail}])
 
     def end_link(self, entity: str, number: str, who: str, detail: str | None = None) -> int:
-        """End the active links of that number (a tombstone stays); returns how many there were, and ends none unless it is one."""
+        """End the active links of that number (a tombstone stays);
+        returns how many there were, and ends none unless it is one."""
         c = t.links.c
         with self.engine.begin() as connection:
-            rows = connection.execute(select(t.links).where(c.entity == entity, c.number == number, c.ended_at.is_(None))).mappings().all()
+            rows = (
+                connection.execute(select(t.links).where(c.entity == entity, c.number == number, c.ended_at.is_(None)))
+                .mappings()
+                .all()
+            )
             if len(rows) == 1:
                 link = _link(rows[0])
                 connection.execute(update(t.links).where(c.link_id == link.link_id).values(ended_at=stamp(), status="tombstone"))
@@ -497,7 +620,9 @@ class Ledger:
                 "links": links,
                 "intents": intents,
                 "calls": rows(t.calls, t.calls.c.call_id.in_([row["call_id"] for row in intents]), order=t.calls.c.started_at),
-                "outcomes": rows(t.outcomes, t.outcomes.c.entity == entity, t.outcomes.c.number == number, order=t.outcomes.c.run_id),
+                "outcomes": rows(
+                    t.outcomes, t.outcomes.c.entity == entity, t.outcomes.c.number == number, order=t.outcomes.c.run_id
+                ),
                 "decisions": rows(t.decisions, t.decisions.c.entity == entity, t.decisions.c.record_id.in_(ids)),
                 "audit": rows(t.audit, t.audit.c.entity == entity, t.audit.c.record_id.in_(ids), order=t.audit.c.audit_id),
             }
@@ -506,7 +631,12 @@ class Ledger:
         """Add a task's requests to Procore to its run (a retried task adds to what its earlier try made)."""
         c = t.traffic.c
         with self.engine.begin() as connection:
-            _upsert(connection, t.traffic, [{"run_id": run_id, "task": task, "procore_calls": 0, "procore_writes": 0}], update_columns=())
+            _upsert(
+                connection,
+                t.traffic,
+                [{"run_id": run_id, "task": task, "procore_calls": 0, "procore_writes": 0}],
+                update_columns=(),
+            )
             connection.execute(
                 update(t.traffic)
                 .where(c.run_id == run_id, c.task == task)
@@ -516,7 +646,9 @@ class Ledger:
     def traffic(self, run_id: str) -> tuple[int, int]:
         """(calls, writes) to Procore of a whole run."""
         c = t.traffic.c
-        query = select(func.coalesce(func.sum(c.procore_calls), 0), func.coalesce(func.sum(c.procore_writes), 0)).where(c.run_id == run_id)
+        query = select(func.coalesce(func.sum(c.procore_calls), 0), func.coalesce(func.sum(c.procore_writes), 0)).where(
+            c.run_id == run_id
+        )
         with self.engine.connect() as connection:
             calls, writes = connection.execute(query).one()
         return int(calls), int(writes)
@@ -537,7 +669,7 @@ class Ledger:
         if entity is not None:
             query = query.where(t.calls.c.entity == entity)
         with self.engine.connect() as connection:
-            return {system: count for system, count in connection.execute(query)}
+            return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
 def _sqlite_settings(connection: Any, _record: Any) -> None:
@@ -584,7 +716,9 @@ def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, An
     for chunk in _chunks(list(rows), max(1, min(_CHUNK, 30_000 // max(1, len(rows[0]))))):
         statement = dialect.insert(table).values([dict(row) for row in chunk])
         if update_columns:
-            statement = statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in update_columns})
+            statement = statement.on_conflict_do_update(
+                index_elements=keys, set_={name: statement.excluded[name] for name in update_columns}
+            )
         else:
             statement = statement.on_conflict_do_nothing(index_elements=keys)
         connection.execute(statement)

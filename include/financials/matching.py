@@ -1,4 +1,5 @@
-"""Who is who: the counterpart of a source record on the target side. A match is made by link, external id or marker, never by looks.
+"""Who is who: the counterpart of a source record on the target side.
+A match is made by link, external id or marker, never by looks.
 
 Natural keys (a tax id, a code, a number) can only propose a match, and two candidates anywhere are an ambiguity for a person
 (rules V-02, J-01, docs/domain-rules.md 2.9).
@@ -23,7 +24,8 @@ from include.financials.view import LinkIndex
 class Match:
     """What is known of one source record's counterpart. The texts are the facts that rules look at; None means: no fault.
 
-    ``marker``: the counterpart is certain (its marker names this record, or a person decided so), but external ids are not written yet.
+    ``marker``: the counterpart is certain (its marker names this record, or a person decided so),
+    but external ids are not written yet.
     """
 
     how: Literal["link", "external_id", "marker", "none"] = "none"
@@ -56,7 +58,13 @@ class ErpSource:
     """Matches ERP-born records with Procore's. ``everyone`` is the ERP's full list, ``targets`` Procore's, both in ERP keys."""
 
     def __init__(
-        self, row: Entity, system: str, links: LinkIndex, targets: Sequence[Record], everyone: Sequence[Record], unreadable: Sequence[Invalid] = ()
+        self,
+        row: Entity,
+        system: str,
+        links: LinkIndex,
+        targets: Sequence[Record],
+        everyone: Sequence[Record],
+        unreadable: Sequence[Invalid] = (),
     ) -> None:
         self.row, self.system, self.links = row, system, links
         self.unreadable = {bad.id: bad for bad in unreadable}
@@ -110,7 +118,9 @@ class ErpSource:
             self.claimed.update(candidate.id for candidate in candidates)
             name = key[0].replace("_", " ")
             if len(twins) > 1 or len(candidates) > 1:
-                others = sorted(twins - {f"{record.company}:{record.id}"}) + [f"Procore {c.number} (id {c.id})" for c in candidates]
+                others = sorted(twins - {f"{record.company}:{record.id}"}) + [
+                    f"Procore {c.number} (id {c.id})" for c in candidates
+                ]
                 found.ambiguous = f"{', '.join(others)} (same {name} {getattr(record, key[0])})"
             elif candidates[0].origin_id:
                 found.foreign = candidates[0].origin_id
@@ -137,6 +147,8 @@ class ProcoreSource:
         origin = parse_origin(record.origin_id, self.system)
         if record.origin_id and origin is None:
             return Match(foreign=record.origin_id)
+        if origin is not None and origin.entity != self.row.name:
+            return Match("external_id", broken=f"its external id {origin} names one of the {origin.entity}")
         if origin is not None:
             target = self.by_key.get((origin.company, origin.key))
             if target is None or target.number != record.number:

@@ -10,7 +10,8 @@ ZERO = Decimal("0.00")
 
 
 def to_cents(amount: Decimal) -> Decimal:
-    """Rounded to 0.01, half away from zero (Python's ROUND_HALF_UP rounds away from zero on both sides of it); zero has no sign."""
+    """Rounded to 0.01, half away from zero (Python's ROUND_HALF_UP rounds away from zero on both sides of it);
+    zero has no sign."""
     return amount.quantize(CENT, rounding=ROUND_HALF_UP) + ZERO
 
 

@@ -55,7 +55,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kind of write. A step's items share a call when :meth:`System.scope` gives them the same text, at most ``batch`` of them."""
+    """One kind of write. A step's items share a call when :meth:`System.scope` gives them the same text,
+    at most ``batch`` of them."""
 
     system: Side
     entity: str
@@ -72,7 +73,8 @@ class Item:
     """One record's part in a step.
 
     ``record`` is the source record in ERP keys; ``refs`` the ids that the executing system needs (``{"project": "9001"}``);
-    ``procore_id`` and ``erp_key`` what is known of the record's own identity; ``changes`` the content fields that differ (update).
+    ``procore_id`` and ``erp_key`` what is known of the record's own identity;
+    ``changes`` the content fields that differ (update).
     """
 
     intent: str
@@ -102,12 +104,14 @@ class Outcome:
     field: str | None = None
     locked: bool = False
     updated_at: datetime | None = None
-    """The record's time of change after this write, where the answer tells: our own write must not look like somebody's change."""
+    """The record's time of change after this write, where the answer tells:
+    our own write must not look like somebody's change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What a system can do with an entity (data, read from a mapping or a table). Lengths in characters, digits before the point."""
+    """What a system can do with an entity (data, read from a mapping or a table).
+    Lengths in characters, digits before the point."""
 
     read: bool = True
     create: bool = False
@@ -149,7 +153,12 @@ class System(Protocol):
         ...
 
     def read(
-        self, entity: str, *, window: Window | None = None, scopes: Sequence[str] | None = None, cursor: dict[str, Any] | None = None
+        self,
+        entity: str,
+        *,
+        window: Window | None = None,
+        scopes: Sequence[str] | None = None,
+        cursor: dict[str, Any] | None = None,
     ) -> Iterator[Page]:
         """Records changed in ``window`` (None: all), of the own-side project ids in ``scopes``, from ``cursor`` on.
 
@@ -180,11 +189,13 @@ class System(Protocol):
         ...
 
     def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
-        """Look whether the effect of ``step`` is already there: ``confirmed`` (with id and record) or ``absent``, never guessed."""
+        """Look whether the effect of ``step`` is already there:
+        ``confirmed`` (with id and record) or ``absent``, never guessed."""
         ...
 
     def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
-        """Carry out one call. Raises OutcomeUnknown when the effect cannot be known, RetryLater when surely nothing was applied."""
+        """Carry out one call. Raises OutcomeUnknown when the effect cannot be known,
+        RetryLater when surely nothing was applied."""
         ...
 
 

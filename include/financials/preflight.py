@@ -33,7 +33,12 @@ def preflight(sync: Sync) -> dict[str, Any]:
     for entity, found in audit.items():
         log.info("external ids of %s in Procore: %s", entity, found)
         if found["foreign"]:
-            log.warning("%d %s carry another integration's external id, e.g. %s; they are never touched", found["foreign"], entity, found["examples"])
+            log.warning(
+                "%d %s carry another integration's external id, e.g. %s; they are never touched",
+                found["foreign"],
+                entity,
+                found["examples"],
+            )
     expected = expected_calls(sync)
     log.info("expected calls to Procore: about %d to read", expected)
     return {**shown, "origin_id_audit": audit, "expected_calls": expected}
@@ -72,7 +77,9 @@ def expected_calls(sync: Sync) -> int:
     """List calls that reading takes: company lists by the thousand, two lists per project for codes and for commitments each."""
     projects = len(sync.snapshot("procore", "projects"))
     if not projects:
-        log.warning("the service account sees no project in Procore; unless the company is new, choose the app's permitted projects there")
+        log.warning(
+            "the service account sees no project in Procore; unless the company is new, choose the app's permitted projects there"
+        )
     company = sum(1 + len(sync.snapshot("procore", name)) // 1000 for name in AUDITED if name in sync.run.entities)
     per_project = 2 * sum(1 for name in ("cost_codes", "commitments") if name in sync.run.entities)
     return company + projects * per_project

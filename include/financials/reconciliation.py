@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -65,7 +65,9 @@ class Difference:
         return plain | {
             "procore": format(self.procore, "f"),
             "erp": format(self.erp, "f"),
-            "explained": [{"code": i.code, "entity": i.entity, "key": i.key, "amount": format(i.amount, "f")} for i in self.explained],
+            "explained": [
+                {"code": i.code, "entity": i.entity, "key": i.key, "amount": format(i.amount, "f")} for i in self.explained
+            ],
             "unexplained": format(self.unexplained, "f"),
         }
 
@@ -99,8 +101,8 @@ class Document:
     company: str = ""
 
     def explain(self, difference: Decimal) -> tuple[Explained, ...]:
-        """A stopped document explains its own difference; one that is linked never does, and one that only the ERP knows not before
-        a person has accepted it as it is (``decide accept``): a balance from before go-live."""
+        """A stopped document explains its own difference; one that is linked never does, and one that only the ERP knows not
+        before a person has accepted it as it is (``decide accept``): a balance from before go-live."""
         if difference == 0:
             return ()
         if self.accepted:
@@ -122,7 +124,9 @@ def reconcile(sync: Sync) -> Reconciliation:
         if entity in sync.run.entities:
             compared += _master(sync, entity)
     projects = sync.run.projects
-    documents = [d for d in _documents(sync) if not projects or d.project in projects] if "commitments" in sync.run.entities else []
+    documents = (
+        [d for d in _documents(sync) if not projects or d.project in projects] if "commitments" in sync.run.entities else []
+    )
     compared += _per_document(documents)
     compared += _per_cost_key(documents)
     compared += _counts(documents)
@@ -145,9 +149,14 @@ def _documents(sync: Sync) -> Iterator[Document]:
     links = _links(sync, entity)
     by_procore = {link.procore_id: link for link in links if link.procore_id}
     erp = {(record.company or "", record.id): record for record in _read_erp(sync, entity)}
-    planned = {(row["company"], row["erp_key"]) for row in sync.ledger.outcomes(sync.run.run_id, entity) if sync.run.plan and row["action"] == "create"}
+    planned = {
+        (row["company"], row["erp_key"])
+        for row in sync.ledger.outcomes(sync.run.run_id, entity)
+        if sync.run.plan and row["action"] == "create"
+    }
     used: set[tuple[str, str]] = set()
-    for procore_id, seen in _procore_documents(sync).items():
+    procore = _procore_documents(sync)
+    for procore_id, seen in procore.items():
         link = by_procore.get(procore_id)
         key = (link.company, link.erp_key) if link else _origin_key(sync, seen["origin_id"])
         if key is None and seen["state"] == "held" and seen["rule"] == "2.9":
@@ -160,24 +169,42 @@ def _documents(sync: Sync) -> Iterator[Document]:
         held = figures(record) if record is not None else seen["figures"] if key in planned and seen["state"] == "linked" else {}
         project, erp_id = seen["figures"].get("project"), record.id if record else None
         yield Document(seen["number"], project, procore_id, erp_id, seen["state"], seen["figures"], held, company=seen["company"])
-    yield from _erp_only(sync, [record for key, record in erp.items() if key not in used])
+    yield from _erp_only(sync, [record for key, record in erp.items() if key not in used], procore.keys())
 
 
-def _erp_only(sync: Sync, records: Iterable[Record]) -> Iterator[Document]:
-    """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures."""
+def _erp_only(sync: Sync, records: Iterable[Record], known_in_procore: Collection[str]) -> Iterator[Document]:
+    """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.
+
+    One that was made from a Procore record which no run has read yet (a first backfill of some days) cannot be compared so far.
+    """
     accepted = {key for key, decision in sync.ledger.decisions("commitments").items() if decision == "accept"}
-    remembered = []
+    remembered, unread = [], 0
+    ours = f"procore:{sync.procore_company}:commitments:"
     for record in records:
         if not isinstance(record, Commitment) or record.status == "void":
             continue
+        if record.marker and record.marker.startswith(ours) and record.marker.removeprefix(ours) not in known_in_procore:
+            unread += 1
+            continue
         plain = figures(record)
         late = record.updated_at is not None and record.updated_at > sync.run.until and record.marker is None
-        known: dict[str, Any] = {"entity": "commitments", "company": record.company or "", "side": "erp", "id": record.id, "number": record.number}
-        remembered.append(known | {"source_hash": digest(plain), "amount": text(record.amount), "figures": canonical_json(plain), "read_at": stamp()})
+        known: dict[str, Any] = {
+            "entity": "commitments",
+            "company": record.company or "",
+            "side": "erp",
+            "id": record.id,
+            "number": record.number,
+        }
+        remembered.append(
+            known
+            | {"source_hash": digest(plain), "amount": text(record.amount), "figures": canonical_json(plain), "read_at": stamp()}
+        )
         yield Document(
             record.number, record.project, None, record.id, None, {}, plain,
             after_cutoff=late, accepted=(record.id, digest(plain)) in accepted, company=record.company or "",
         )  # fmt: skip
+    if unread:
+        log.warning("%d documents of the ERP come from Procore records that no run has read yet; they are not compared", unread)
     if not sync.run.plan:
         sync.ledger.remember(remembered)
 
@@ -194,7 +221,8 @@ def _origin_key(sync: Sync, origin_id: str | None) -> tuple[str, str] | None:
 def _procore_documents(sync: Sync) -> dict[str, dict[str, Any]]:
     """Every document of Procore as last read: the ledger's memory, and in plan mode (which leaves no memory) this run's pages."""
     known = {
-        record_id: {**row, "figures": json.loads(row["figures"] or "{}")} for (_, record_id), row in sync.ledger.seen("commitments", "procore").items()
+        record_id: {**row, "figures": json.loads(row["figures"] or "{}")}
+        for (_, record_id), row in sync.ledger.seen("commitments", "procore").items()
     }
     if sync.run.plan:
         references = References(sync, ENTITIES["commitments"])
@@ -266,7 +294,9 @@ def _counts(documents: Iterable[Document]) -> Iterator[Difference]:
     for (_, project), group in sorted(by_project.items()):
         procore = [d for d in group if d.procore_id]
         erp = [d for d in group if d.erp]
-        explained = tuple(item for d in group if bool(d.procore_id) != bool(d.erp) for item in d.explain(Decimal(1 if d.procore_id else -1)))
+        explained = tuple(
+            item for d in group if bool(d.procore_id) != bool(d.erp) for item in d.explain(Decimal(1 if d.procore_id else -1))
+        )
         yield Difference("T-24", Decimal(len(procore)), Decimal(len(erp)), project=project, explained=explained)
 
 
@@ -281,8 +311,12 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     planned = {(link.company, link.erp_key) for link in _links(sync, entity) if link.status == "planned"}
     linked = {(link.company, link.erp_key) for link in _links(sync, entity)} & erp.keys()
     projects = sync.run.projects
-    elsewhere = {(link.company, link.erp_key) for link in _links(sync, entity) if projects and link.scope and link.scope not in projects}
-    procore = {key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key} - elsewhere | planned
+    elsewhere = {
+        (link.company, link.erp_key) for link in _links(sync, entity) if projects and link.scope and link.scope not in projects
+    }
+    procore = {
+        key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key
+    } - elsewhere | planned
     counted = Difference("T-01", Decimal(len(procore)), Decimal(len(linked)), cost_key=entity, explained=())
     items = []
     for key in sorted(procore ^ linked):
@@ -296,7 +330,12 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
         own = tuple(item for item in items if item.key == key[1])
         yield Difference("T-01", p, e, cost_key=f"{entity} {key[1]}", erp_id=key[1], explained=own)
     if entity == "cost_codes":
-        yield from _assignments(sync, {key: record for key, record in erp.items() if key in linked and isinstance(record, CostCode)}, planned, {**known, **states})
+        yield from _assignments(
+            sync,
+            {key: record for key, record in erp.items() if key in linked and isinstance(record, CostCode)},
+            planned,
+            {**known, **states},
+        )
 
 
 def _procore_side(sync: Sync, entity: str) -> list[Mapping[str, Any]]:
@@ -306,10 +345,13 @@ def _procore_side(sync: Sync, entity: str) -> list[Mapping[str, Any]]:
 
 
 def _assignments(
-    sync: Sync, codes: Mapping[tuple[str, str], CostCode], planned: set[tuple[str, str]], states: Mapping[tuple[str, str], str | None]
+    sync: Sync,
+    codes: Mapping[tuple[str, str], CostCode],
+    planned: set[tuple[str, str]],
+    states: Mapping[tuple[str, str], str | None],
 ) -> Iterator[Difference]:
-    """Assigned (code, type) pairs of linked codes: each must exist in Procore; pairs that only Procore has are its users' business.
-    A code that was stopped explains the pairs that it lacks."""
+    """Assigned (code, type) pairs of linked codes: each must exist in Procore; pairs that only Procore has are its users'
+    business. A code that was stopped explains the pairs that it lacks."""
     known: dict[tuple[str, str], set[str]] = {}
     if sync.run.plan:
         references = References(sync, ENTITIES["cost_codes"])

@@ -13,6 +13,7 @@ from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED, moment
 from include.financials.money import ZERO, text
 from include.financials.reconciliation import Reconciliation
+from include.financials.staging import write_whole
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,22 @@ def entity_row(rows: Iterable[Mapping[str, Any]], direction: str, plan: bool) ->
 
 def stopped_row(row: Mapping[str, Any], plan: bool) -> dict[str, Any] | None:
     if row["state"] in STOPPED:
-        return {"entity": row["entity"], "key": row["number"], **{k: row[k] for k in ("state", "rule", "waits_for", "amount", "message")}}
+        return {
+            "entity": row["entity"],
+            "key": row["number"],
+            **{k: row[k] for k in ("state", "rule", "waits_for", "amount", "message")},
+        }
     if row["state"] == "linked" and not row["done"] and not plan:
         message = f"{row['number']} was fit to load, but its load did not finish; the next run takes it up again."
-        return {"entity": row["entity"], "key": row["number"], "state": "held", "rule": "load", "waits_for": "the next run", "amount": row["amount"], "message": message}
+        return {
+            "entity": row["entity"],
+            "key": row["number"],
+            "state": "held",
+            "rule": "load",
+            "waits_for": "the next run",
+            "amount": row["amount"],
+            "message": message,
+        }
     return None
 
 
@@ -65,7 +78,9 @@ def build(sync: Sync) -> dict[str, Any]:
         "erp_writes": ledger.written(run.run_id, "erp"),
         "entities": {name: entity_row(group, ENTITIES[name].direction, run.plan) for name, group in by_entity.items()},
         "stopped": stopped,
-        "gates": {row.gate: kept for row in ENTITIES.values() if row.gate and (kept := recall(sync, f"gate-{row.gate}")) is not None},
+        "gates": {
+            row.gate: kept for row in ENTITIES.values() if row.gate and (kept := recall(sync, f"gate-{row.gate}")) is not None
+        },
         "reconciliation": recall(sync, "reconciliation") or Reconciliation(0, ()).as_dict() | {"balanced": False},
     }
 
@@ -74,7 +89,7 @@ def keep(sync: Sync, name: str, value: Mapping[str, Any]) -> str:
     """Write a result of this run beside its staged pages; returns its path."""
     sync.folder.mkdir(parents=True, exist_ok=True)
     path = sync.folder / f"{name}.json"
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False))
     return str(path)
 
 
@@ -84,8 +99,8 @@ def recall(sync: Sync, name: str) -> dict[str, Any] | None:
 
 
 def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
-    """After entities whose load succeeded. A backfill, a plan and a part of the projects leave watermarks where they are, and so does
-    a run that began after the watermark: what lies between would never be read."""
+    """After entities whose load succeeded. A backfill, a plan and a part of the projects leave watermarks where they are, and so
+    does a run that began after the watermark: what lies between would never be read."""
     run = sync.run
     moved: list[str] = []
     if run.plan or run.kind == "backfill" or run.projects:
@@ -102,4 +117,3 @@ def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
 
 def _text(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-

@@ -73,8 +73,8 @@ def open_run(
 ) -> Run:
     """Decide the window and write it down; called again for the same ``run_id`` (a retry) it returns what was decided first.
 
-    ``interval`` is the scheduler's data interval; ``source_now`` the earlier of the two systems' clocks. Raises ConfigurationError
-    for parameters that make no sense, naming the parameter and what it may be.
+    ``interval`` is the scheduler's data interval; ``source_now`` the earlier of the two systems' clocks. Raises
+    ConfigurationError for parameters that make no sense, naming the parameter and what it may be.
     """
     chosen = {key: value for key, value in (params or {}).items() if value not in (None, [], "")}
     unknown = set(chosen) - set(PARAMS)
@@ -89,7 +89,9 @@ def open_run(
         until = until or end
     until = min(until, source_now) if until else source_now
     if since and since > until:
-        raise ConfigurationError(f"since ({stamp(since)}) lies after until ({stamp(until)}); the sources' clock says {stamp(source_now)}")
+        raise ConfigurationError(
+            f"since ({stamp(since)}) lies after until ({stamp(until)}); the sources' clock says {stamp(source_now)}"
+        )
     ledger.open_run(
         {
             "run_id": run_id,

@@ -18,7 +18,11 @@ from include.financials.identity import digest
 
 DEFAULT = Path(__file__).resolve().parents[1] / "settings.yaml"
 
-Share = Annotated[Decimal, BeforeValidator(lambda value: Decimal(str(value)) if isinstance(value, str | int | float) else value), Field(ge=0, le=1)]
+Share = Annotated[
+    Decimal,
+    BeforeValidator(lambda value: Decimal(str(value)) if isinstance(value, str | int | float) else value),
+    Field(ge=0, le=1),
+]
 # YAML 1.1 reads a bare `on` as true; both spellings mean the same here.
 Switch = Annotated[Literal["on", "off"], BeforeValidator(lambda value: {True: "on", False: "off"}.get(value, value))]
 

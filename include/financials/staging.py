@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import types
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
@@ -50,7 +51,9 @@ def _arrow(annotation: Any, metadata: Sequence[Any] = ()) -> pa.DataType:
     if origin is tuple:
         return pa.list_(_arrow(get_args(annotation)[0]))
     if annotation is Decimal:
-        limits = {key: getattr(note, key) for note in _flat(metadata) for key in ("max_digits", "decimal_places") if hasattr(note, key)}
+        limits = {
+            key: getattr(note, key) for note in _flat(metadata) for key in ("max_digits", "decimal_places") if hasattr(note, key)
+        }
         return pa.decimal128(limits["max_digits"], limits["decimal_places"])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return pa.struct(list(arrow_schema(annotation)))
@@ -108,9 +111,7 @@ class Staged:
         self._write({**self.state(), "cursor": None, "complete": True})
 
     def _write(self, state: dict[str, Any]) -> None:
-        part = self.path / "manifest.json.part"
-        part.write_text(json.dumps(state), encoding="utf-8")
-        part.rename(self._manifest)
+        write_whole(self._manifest, json.dumps(state))
 
     def records(self) -> Iterator[Record]:
         """Each record once, as read last: one that changes while its list is read can move to a later page and come twice."""
@@ -131,6 +132,13 @@ class Staged:
             if path.exists():
                 found |= {(row["scope"], row["id"]): Invalid(**row) for row in json.loads(path.read_text(encoding="utf-8"))}
         yield from found.values()
+
+
+def write_whole(path: UPath, text: str) -> None:
+    """Write a file that another task may read at any moment: it sees all of it or nothing."""
+    part = path.parent / f"{path.name}.{uuid.uuid4().hex}.part"
+    part.write_text(text, encoding="utf-8")
+    part.rename(path)
 
 
 def slug(text: str) -> str:

@@ -6,7 +6,9 @@ target only through this view, in plan and in apply mode alike, so that a plan s
 
 from __future__ import annotations
 
+import json
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +23,7 @@ from include.financials.models import Commitment, CostCode, Project, Record, Sid
 from include.financials.port import Invalid, System
 from include.financials.run import Run
 from include.financials.settings import Settings
-from include.financials.staging import Staged, slug
+from include.financials.staging import Staged, slug, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ class LinkIndex:
         return index
 
     def find(self, company: str, key: str) -> Link | None:
-        """The link of an ERP key that a record of ``company`` names: its own company's or, for what companies share, the only one."""
+        """The link of an ERP key that a record of ``company`` names:
+        its own company's or, for what companies share, the only one."""
         own = self.by_erp.get((company, key))
         if own is not None:
             return own
@@ -94,7 +97,11 @@ class Sync:
             return None
         # The ERP's documents are seen whole whatever the run is limited to: a number must be unique in the ERP company (M-10).
         everything = side == row.target and row.document
-        chosen = [p for p in self.snapshot(side, "projects") if isinstance(p, Project) and (everything or self._wanted(p)) and self.in_shard(p, shard)]
+        chosen = [
+            p
+            for p in self.snapshot(side, "projects")
+            if isinstance(p, Project) and (everything or self._wanted(p)) and self.in_shard(p, shard)
+        ]
         if entity == "cost_codes" and side == "procore":
             linked = self.links("projects").by_procore
             chosen = [project for project in chosen if project.id in linked]
@@ -112,23 +119,31 @@ class Sync:
 
     def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
         """All records of an entity as ``side`` has them now; read once per run, then taken from the staging area."""
-        staged = self._snapshot(side, entity, shard)
-        if not staged.state()["complete"]:
-            scopes = self.scopes(side, entity, shard)
-            if scopes is None or scopes:
-                for page in self.systems[side].read(entity, scopes=scopes, cursor=staged.state()["cursor"]):
-                    staged.add(page, last=page.cursor is None)
-            staged.complete()
-            state = staged.state()
-            log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state["records"], state["invalid"])
-        return list(staged.records())
+        return list(self._snapshot(side, entity, shard).records())
 
     def _snapshot(self, side: Side, entity: str, shard: int) -> Staged:
-        return Staged(self.folder / "snapshots" / side / entity / f"shard-{shard}", entity)
+        """Two tasks may want the same list at the same time:
+        each reads into a folder of its own, and the first whole one counts."""
+        place = self.folder / "snapshots" / side / entity
+        chosen = place / f"shard-{shard}.json"
+        if not chosen.exists():
+            name = f"shard-{shard}-{uuid.uuid4().hex}"
+            self._read_all(side, entity, shard, Staged(place / name, entity))
+            if not chosen.exists():
+                write_whole(chosen, json.dumps({"folder": name}))
+        return Staged(place / json.loads(chosen.read_text(encoding="utf-8"))["folder"], entity)
+
+    def _read_all(self, side: Side, entity: str, shard: int, staged: Staged) -> None:
+        scopes = self.scopes(side, entity, shard)
+        if scopes is None or scopes:
+            for page in self.systems[side].read(entity, scopes=scopes):
+                staged.add(page, last=False)
+        staged.complete()
+        state = staged.state()
+        log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state["records"], state["invalid"])
 
     def unreadable(self, side: Side, entity: str, shard: int = 0) -> list[Invalid]:
         """Records of a snapshot that do not fit their model: they exist, and must not be taken for gone."""
-        self.snapshot(side, entity, shard)
         return list(self._snapshot(side, entity, shard).invalid())
 
     def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
@@ -187,4 +202,3 @@ def headers(codes: Sequence[CostCode]) -> dict[str, list[str]]:
         if code.parent:
             children.setdefault(code.parent, []).append(code.number)
     return children
-

@@ -26,13 +26,17 @@ def why(ledger: Ledger, entity: str, number: str) -> list[str]:
     if not any(story[part] for part in ("records", "links", "outcomes")):
         return [f"{ENTITIES[entity_named(entity)].label} {number} is not known to the ledger: no run has read it yet."]
     source = ENTITIES[entity_named(entity)].source
-    lines = [_answer(row) for row in story["records"] if row["side"] == source and row["state"]] or [_answer(row) for row in story["outcomes"][-1:]]
+    lines = [_answer(row) for row in story["records"] if row["side"] == source and row["state"]] or [
+        _answer(row) for row in story["outcomes"][-1:]
+    ]
     lines += [_link(row) for row in story["links"]]
     lines += [_record(row) for row in story["records"]]
     lines += [f"run {row['run_id']}: {row['action']}, {row['state']}{_by(row)}" for row in story["outcomes"]]
     calls = {row["call_id"]: row for row in story["calls"]}
     lines += [_intent(row, calls) for row in story["intents"]]
-    lines += [f"decision: {row['decision']} by {row['who']} at {row['at']} ({row['detail'] or 'no note'})" for row in story["decisions"]]
+    lines += [
+        f"decision: {row['decision']} by {row['who']} at {row['at']} ({row['detail'] or 'no note'})" for row in story["decisions"]
+    ]
     lines += [f"{row['at']} {row['who']} {row['what']} {row['detail'] or ''}".rstrip() for row in story["audit"]]
     return lines
 
@@ -48,18 +52,26 @@ def _answer(row: Mapping[str, Any]) -> str:
 
 def _link(row: Mapping[str, Any]) -> str:
     ended = f", ended {row['ended_at']}" if row["ended_at"] else ""
-    return f"link: Procore id {row['procore_id']} = ERP {row['company']}/{row['erp_key']}, {row['status']}, revision {row['revision']}, {row['how']} {row['created_at']}{ended}"
+    return (
+        f"link: Procore id {row['procore_id']} = ERP {row['company']}/{row['erp_key']}, {row['status']}, "
+        f"revision {row['revision']}, {row['how']} {row['created_at']}{ended}"
+    )
 
 
 def _record(row: Mapping[str, Any]) -> str:
     figure = json.loads(row["figures"] or "{}")
     amount = row["amount"] or figure.get("original")
     changed = row["source_changed_at"] or row["seen_updated_at"] or "unknown"
-    return f"{row['side']} has it as id {row['id']}, changed {changed}, read {row['read_at']}" + (f", amount {amount}" if amount else "")
+    return f"{row['side']} has it as id {row['id']}, changed {changed}, read {row['read_at']}" + (
+        f", amount {amount}" if amount else ""
+    )
 
 
 def _intent(row: Mapping[str, Any], calls: Mapping[str, Mapping[str, Any]]) -> str:
     call = calls.get(row["call_id"])
     where = f" in a call of {call['items']} to {call['system']} at {call['started_at']} ({call['status']})" if call else ""
     message = f": {row['message']}" if row["message"] else ""
-    return f"step {row['step']} (revision {row['revision']}): {row['status']}{where}, result id {row['result_id'] or 'none'}{message}"
+    return (
+        f"step {row['step']} (revision {row['revision']}): {row['status']}{where}, "
+        f"result id {row['result_id'] or 'none'}{message}"
+    )

@@ -24,9 +24,13 @@ def final_state(state: Path) -> dict[str, Any]:
     procore = sqlite3.connect(state / "procore.sqlite")
     lines = "SELECT company, number, line_no, code, cost_type, amount_cents FROM commitment_lines ORDER BY 1, 2, 3"
     return {
-        "documents": erp.execute("SELECT company, number, job, vendor, title, status, amount_cents, marker FROM commitments ORDER BY 1, 2").fetchall(),
+        "documents": erp.execute(
+            "SELECT company, number, job, vendor, title, status, amount_cents, marker FROM commitments ORDER BY 1, 2"
+        ).fetchall(),
         "lines": erp.execute(lines).fetchall(),
-        "external_ids": procore.execute("SELECT kind, origin_id FROM objects WHERE origin_id IS NOT NULL ORDER BY 1, 2").fetchall(),
+        "external_ids": procore.execute(
+            "SELECT kind, origin_id FROM objects WHERE origin_id IS NOT NULL ORDER BY 1, 2"
+        ).fetchall(),
     }
 
 
@@ -57,22 +61,29 @@ def test_one_process(in_process: tuple[dict[str, Any], dict[str, Any], Path]) ->
 
 @pytest.mark.scheduler
 def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str, Any], Path], tmp_path: Path) -> None:
-    """Unpaused, the DAG makes its first scheduled run by itself; without shards, with pools, each task in a process of its own."""
+    """Unpaused, the DAG makes its first scheduled run by itself;
+    without shards, with pools, each task in a process of its own."""
     home, state = tmp_path / "home", tmp_path / "state"
     home.mkdir()
     log, port = home / "airflow.log", free_port()
     url = f"http://127.0.0.1:{port}"
     with sandbox(state) as info:
-        env = environment(home, info, tmp_path / "ledger.sqlite", tmp_path / "staging") | standalone_settings(home, port, "test-only")
+        env = environment(home, info, tmp_path / "ledger.sqlite", tmp_path / "staging") | standalone_settings(
+            home, port, "test-only"
+        )
         assert airflow(["db", "migrate"], env, log) == 0
         import_pools(env, home, log)
         with process([sys.executable, "-m", "airflow", "standalone"], log, env=env) as child:
             wait_until_healthy(url, child, log)
             api = requests.Session()
-            token = api.post(f"{url}/auth/token", json={"username": "admin", "password": "test-only"}, timeout=30).json()["access_token"]
+            token = api.post(f"{url}/auth/token", json={"username": "admin", "password": "test-only"}, timeout=30).json()[
+                "access_token"
+            ]
             api.headers["Authorization"] = f"Bearer {token}"
             run = first_run(api, url)
-            tasks = api.get(f"{url}/api/v2/dags/procore_erp_sync/dagRuns/{run['dag_run_id']}/taskInstances", params={"limit": 100}, timeout=30).json()
+            tasks = api.get(
+                f"{url}/api/v2/dags/procore_erp_sync/dagRuns/{run['dag_run_id']}/taskInstances", params={"limit": 100}, timeout=30
+            ).json()
             link = api.get(
                 f"{url}/api/v2/dags/procore_erp_sync/dagRuns/{run['dag_run_id']}/taskInstances/commitments_change_orders.extract_commitments/links",
                 params={"map_index": 0},

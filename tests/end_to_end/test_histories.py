@@ -37,7 +37,9 @@ def test_an_empty_procore_is_filled_once(tmp_path: Path) -> None:
     assert (again["procore_writes"], again["erp_writes"], count(again, "created", "updated")) == (0, 0, 0)
 
 
-def test_what_is_on_both_sides_is_proposed_and_linked_by_decision_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_on_both_sides_is_proposed_and_linked_by_decision_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     ledger = f"sqlite:///{tmp_path}/ledger.sqlite"
     with sandbox(tmp_path / "state", size="tiny") as info:
         info = company(info, "unlinked")
@@ -74,7 +76,11 @@ def test_a_document_that_only_the_erp_has_is_unexplained_until_somebody_accepts_
     with sandbox(tmp_path / "state", size="tiny") as info:
         info = company(info, "unlinked")
         first = run(info, tmp_path, "first")
-        orphans = {row["erp_id"] for row in first["reconciliation"]["differences"] if row["unexplained"].strip("-0.") and row["tie"] == "T-07"}
+        orphans = {
+            row["erp_id"]
+            for row in first["reconciliation"]["differences"]
+            if row["unexplained"].strip("-0.") and row["tie"] == "T-07"
+        }
         assert not first["reconciliation"]["balanced"]
         for number in orphans:
             assert main(["--ledger", ledger, "decide", "accept", "commitment", number]) == 0

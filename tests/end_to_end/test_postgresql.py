@@ -26,5 +26,8 @@ def test_run_and_run_again(postgres_url: str, tmp_path: Path) -> None:  # noqa: 
     assert first["entities"]["commitments"]["created"] == 50
     assert first["reconciliation"]["balanced"]
     assert (again["procore_writes"], again["erp_writes"]) == (0, 0)
-    assert again["entities"]["commitments"]["unchanged"] == first["entities"]["commitments"]["created"] + first["entities"]["commitments"]["adopted"]
+    assert (
+        again["entities"]["commitments"]["unchanged"]
+        == first["entities"]["commitments"]["created"] + first["entities"]["commitments"]["adopted"]
+    )
     assert again["reconciliation"]["balanced"]

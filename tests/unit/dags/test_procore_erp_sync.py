@@ -66,7 +66,9 @@ def test_stages_follow_each_other(dag: DAG) -> None:
     for stage in list(STAGES)[1:]:
         before, here = f"{STAGES[stage - 1]}.done", f"{STAGES[stage]}."
         assert dag.get_task(before).trigger_rule == TriggerRule.ALL_DONE
-        firsts = [t for t in dag.tasks if t.task_id.startswith(here) and ("extract_" in t.task_id or before in t.upstream_task_ids)]
+        firsts = [
+            t for t in dag.tasks if t.task_id.startswith(here) and ("extract_" in t.task_id or before in t.upstream_task_ids)
+        ]
         assert firsts
         assert all(before in t.upstream_task_ids for t in firsts)
 
@@ -79,7 +81,13 @@ def test_the_gate_stands_between_commitments_and_their_load(dag: DAG) -> None:
 
 def test_only_project_scoped_entities_are_sharded(dag: DAG) -> None:
     mapped = {t.task_id for t in dag.tasks if t.is_mapped}
-    expected = {task_id(n, s) for n, row in ENTITIES.items() if row.project_scoped for s in ("extract", "check", "load") if not (s == "check" and row.gate)}
+    expected = {
+        task_id(n, s)
+        for n, row in ENTITIES.items()
+        if row.project_scoped
+        for s in ("extract", "check", "load")
+        if not (s == "check" and row.gate)
+    }
     assert mapped == expected
 
 
@@ -95,8 +103,12 @@ def test_every_parameter_explains_itself(dag: DAG) -> None:
 
 def test_the_dag_file_holds_no_logic_and_nothing_heavy() -> None:
     """Parsing happens every few seconds, and for every task once more: pandas and Great Expectations stay out of it."""
-    code = "import sys; import runpy; runpy.run_path('dags/procore_erp_sync.py'); print([m for m in ('pandas', 'great_expectations', 'pyarrow', 'sqlalchemy.engine.create') if m in sys.modules and m != 'sqlalchemy.engine.create'])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    code = (
+        "import sys; import runpy; runpy.run_path('dags/procore_erp_sync.py'); "
+        "print([m for m in ('pandas', 'great_expectations', 'pyarrow', 'sqlalchemy.engine.create') "
+        "if m in sys.modules and m != 'sqlalchemy.engine.create'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
     tree = ast.parse((ROOT / "dags" / "procore_erp_sync.py").read_text())
     assert not any(isinstance(node, ast.Try | ast.While | ast.ClassDef) for node in ast.walk(tree))

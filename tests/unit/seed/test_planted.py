@@ -20,8 +20,9 @@ EXPECTED = [
     (1, "112-SC-010", "M-02", "held"), (2, "112-SC-012", "M-02", "held"), (3, "107-SC-021", "M-05", "held"),
     (4, "107-SC-023", "M-06", "quarantined"), (5, "107-SC-025", "M-07", "quarantined"), (6, "098-SC-020", "M-08", "held"),
     (7, "112-PO-004", "M-09", "quarantined"), (8, "098-SC-022", "M-11", "quarantined"), (9, "098-PO-001", "M-10", "conflict"),
-    (10, "107-SC-008", "M-14", "conflict"), (21, "V-1055", "R-01", "conflict"), (22, "V-1056", "V-02", "quarantined"),
-    (22, "V-1057", "V-02", "quarantined"), (22, "Ostwold Elevators", "V-02", "quarantined"), (26, "201-SC-011", "R-03", "quarantined"),
+    (10, "107-SC-008", "M-14", "conflict"), (21, "V-1055", "R-01", "conflict"), (22, "Ostwold Elevators", "V-02", "quarantined"),
+    (22, "V-1056", "V-02", "quarantined"),
+    (22, "V-1057", "V-02", "quarantined"), (26, "201-SC-011", "R-03", "quarantined"),
 ]  # fmt: skip
 
 
