@@ -133,11 +133,11 @@ def verdict(outcomes: Sequence[Mapping[str, Any]], settings: GateSettings, rules
 
     Skipped records, linked ones that stay as they are and carried-over failures count in neither part.
     """
-    judged = [row for row in outcomes if row["judged"] and row["state"] != "skipped" and row["how"] in ("none", "marker")]
+    judged = [row for row in outcomes if row["judged"] and row["state"] != "skipped" and row["how"] == "none"]
     failed = [row for row in judged if row["state"] != "linked"]
     amount = sum((abs(Decimal(row["amount"] or "0")) for row in judged), ZERO)
     failed_amount = sum((abs(Decimal(row["amount"] or "0")) for row in failed), ZERO)
-    passing = sum(1 for row in outcomes if row["state"] == "linked" and row["how"] in ("link", "external_id"))
+    passing = sum(1 for row in outcomes if row["state"] == "linked" and row["how"] != "none")
     # Nothing new would be written and most of the stage is linked: old failures after a lost ledger, and nothing to keep out.
     idle = len(failed) == len(judged) and passing > len(failed)
     reason = None if idle else _reason(judged, failed, amount, failed_amount, settings)

@@ -135,6 +135,21 @@ def test_overlapping_backfills_in_reverse_order(linked: World, masters: State) -
     assert done(backfill(linked, day(7, 1), day(10, 1))) == {} and linked.writes() == []
 
 
+def test_a_first_backfill_finds_the_parents_outside_its_window(linked: World) -> None:
+    """With an empty ledger, documents of one month name vendors and codes that were last changed long before it."""
+    linked.forget_ledger()
+    report = backfill(linked, day(8, 1), day(9, 1))
+    masters = [report["entities"][name] for name in MASTERS]
+    assert all(row["adopted"] > 0 and row["created"] + row["updated"] == 0 for row in masters)
+    assert report["entities"]["commitments"]["adopted"] > 0 and report["entities"]["commitments"]["created"] > 0
+    assert {row["rule"] for row in report["stopped"] if row["entity"] == "commitments"} <= {f"M-{n:02}" for n in range(2, 15)} | {
+        "R-03"
+    }
+    assert "M-01" not in {row["rule"] for row in report["stopped"]}
+    assert report["reconciliation"]["balanced"] is True
+    assert done(backfill(linked, day(8, 1), day(9, 1))) == {}
+
+
 def test_forty_days_later(world: World) -> None:
     audit = world.audit()
     world.advance(days=40)
