@@ -283,7 +283,7 @@ class CommitmentFacts:
             **header,
             "position": own.position,
             "line_uncoded": uncoded,
-            "sub_job_unknown": own.sub_job if own.sub_job and code is None else None,
+            "sub_job_unknown": own.sub_job if own.sub_job and (code is None or not capability.sub_jobs) else None,
             "code": (code.id if code else None) if uncoded is None and job is not None else "not judged",
             "code_text": code_text,
             "type_text": self.names["cost_types"].get(own.cost_type or "", own.cost_type or "none"),

@@ -434,7 +434,6 @@ class Ledger:
         run_id: str,
         entity: str,
         links: Sequence[Link] = (),
-        ended_links: Sequence[int] = (),
         outcomes: Sequence[Mapping[str, Any]] = (),
         remembered: Sequence[Mapping[str, Any]] = (),
         audit: Sequence[Mapping[str, Any]] = (),
@@ -455,10 +454,6 @@ class Ledger:
                     .values(status=row["status"], result_id=row.get("result_id"), message=row.get("message"), updated_at=stamp())
                 )
             self._write_links(connection, links)
-            if ended_links:
-                connection.execute(
-                    update(t.links).where(t.links.c.link_id.in_(ended_links)).values(ended_at=stamp(), status="tombstone")
-                )
             for row in outcomes:
                 self._restate(connection, run_id, entity, row)
             self._remember(connection, remembered)

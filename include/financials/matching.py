@@ -24,8 +24,8 @@ from include.financials.view import LinkIndex
 class Match:
     """What is known of one source record's counterpart. The texts are the facts that rules look at; None means: no fault.
 
-    ``marker``: the counterpart is certain (its marker names this record, or a person decided so),
-    but external ids are not written yet.
+    ``how`` is ``marker`` where the counterpart is certain (its marker names this record, or a person decided so) but external
+    ids are not written yet.
     """
 
     how: Literal["link", "external_id", "marker", "none"] = "none"

@@ -121,7 +121,7 @@ class Staged:
         for number in range(1, self.state()["pages"] + 1):
             with (self.path / f"page-{number:05}.parquet").open("rb") as source:
                 # No reader threads: one still running when a short-lived task process exits aborts that process.
-                table = pq.read_table(source, schema=arrow_schema(self.model), use_threads=False, pre_buffer=False)
+                table = pq.ParquetFile(source).read(use_threads=False)
                 for row in table.to_pylist():
                     yield self.model.model_validate(row, strict=False)
 

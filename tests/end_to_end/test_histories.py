@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +91,45 @@ def test_a_document_that_only_the_erp_has_is_unexplained_until_somebody_accepts_
     assert accepted["reconciliation"]["balanced"]
     codes = {item["code"] for row in accepted["reconciliation"]["differences"] for item in row["explained"]}
     assert "OPENING" in codes
+
+
+def test_a_link_that_was_ended_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Title A -> B, unlink, adopt again, B -> A: the last write must not be taken for the first one, which is in the journal."""
+    ledger = f"sqlite:///{tmp_path}/ledger.sqlite"
+
+    def retitle(info: dict[str, Any], title: str) -> None:
+        contracts = requests.post(
+            f"{info['base_url']}/_sandbox/as_user",
+            json={"method": "PATCH", "path": path, "json": {"project_id": project, "work_order_contract": {"title": title}}},
+            timeout=60,
+        )
+        assert contracts.json().get("title") == title, contracts.text
+
+    with sandbox(tmp_path / "state", size="tiny") as info:
+        run(info, tmp_path, "first")
+        contract, project = commitment(tmp_path / "state", "104-SC-003")
+        path = f"/rest/v1.0/work_order_contracts/{contract}"
+        retitle(info, "Steel A")
+        assert run(info, tmp_path, "a")["erp_writes"] == 1
+        retitle(info, "Steel B")
+        assert run(info, tmp_path, "b")["erp_writes"] == 1
+        assert main(["--ledger", ledger, "decide", "unlink", "commitment", "104-SC-003"]) == 0
+        assert run(info, tmp_path, "adopted")["entities"]["commitments"]["adopted"] == 1
+        retitle(info, "Steel A")
+        again = run(info, tmp_path, "a again")
+        assert (again["erp_writes"], again["entities"]["commitments"]["updated"]) == (1, 1)
+        assert title_in_erp(info, "104-SC-003") == "Steel A"
+
+
+def commitment(state: Path, number: str) -> tuple[int, int]:
+    with closing(sqlite3.connect(state / "procore.sqlite")) as connection:
+        query = "SELECT id, project_id FROM objects WHERE kind = 'work_order_contracts' AND number = ?"
+        contract, project = connection.execute(query, (number,)).fetchone()
+    return int(contract), int(project)
+
+
+def title_in_erp(info: dict[str, Any], number: str) -> str:
+    import sqlalchemy as sa
+
+    with sa.create_engine(info["erp_url"]).connect() as connection:
+        return str(connection.execute(sa.text("SELECT title FROM commitments WHERE number = :n"), {"n": number}).scalar_one())

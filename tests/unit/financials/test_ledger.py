@@ -411,7 +411,7 @@ def test_a_link_that_ended_leaves_a_tombstone_and_frees_both_ids(book: Ledger) -
         book.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
         (old,) = book.links("vendors")
         assert old.link_id is not None
-        book.settled(lease, None, [], run_id="r", entity="vendors", ended_links=[old.link_id])
+        assert book.end_link("vendors", old.number, "a controller") == 1
         assert book.links("vendors") == []
         book.settled(lease, None, [], run_id="r", entity="vendors", links=[link("V-1", "9002")])
     with book.engine.connect() as connection:
