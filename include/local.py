@@ -25,7 +25,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 VAR = ROOT / "var"
-STOP_SECONDS = 20
+STOP_SECONDS = 10
 
 
 class LocalError(RuntimeError):
