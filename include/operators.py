@@ -219,8 +219,12 @@ class EntityOperator(SyncOperator):
             raise ConfigurationError(f"unknown entity {self.entity!r}; known: {', '.join(ENTITIES)}")
         with self.opened(context) as sync:
             if self.entity not in sync.run.entities:
+                self.before_skip(sync, context)
                 raise AirflowSkipException(f"{self.entity} is not among this run's entities")
             return self.run_step(sync, context)
+
+    def before_skip(self, sync: Sync, context: Context) -> None:
+        """What is left behind by a task whose entity is not part of the run: nothing, unless its operator says otherwise."""
 
 
 class CheckOperator(EntityOperator):

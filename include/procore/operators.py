@@ -29,7 +29,19 @@ class ProcoreRecordLink(BaseOperatorLink):
         return XCom.get_value(ti_key=ti_key, key=LINK_KEY) or ""
 
 
-class ProcoreExtractOperator(EntityOperator):
+class LinkedOperator(EntityOperator):
+    """A step with the link *Open in Procore*, also where it was skipped: Airflow asks for a link after every task.
+
+    Takes the parameters of :class:`include.operators.EntityOperator`.
+    """
+
+    operator_extra_links = (ProcoreRecordLink(),)
+
+    def before_skip(self, sync: Sync, context: Context) -> None:
+        context["ti"].xcom_push(key=LINK_KEY, value=sync.systems["procore"].client.base_url)  # type: ignore[attr-defined]
+
+
+class ProcoreExtractOperator(LinkedOperator):
     """Read changed records of an entity that is born in Procore, page by page, into the staging area.
 
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
@@ -45,8 +57,6 @@ class ProcoreExtractOperator(EntityOperator):
     A retry goes on at the page where the last try stopped.
     """
 
-    operator_extra_links = (ProcoreRecordLink(),)
-
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.extract import extract
 
@@ -55,7 +65,7 @@ class ProcoreExtractOperator(EntityOperator):
         return done.as_dict()
 
 
-class ProcoreLoadOperator(EntityOperator):
+class ProcoreLoadOperator(LinkedOperator):
     """Carry out the plan of an entity whose target is Procore (vendors, projects, codes ...), in batches, journaled.
 
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
@@ -70,8 +80,6 @@ class ProcoreLoadOperator(EntityOperator):
     Returns (XCom) ``created``, ``updated``, ``adopted``, ``unchanged``, ``refused`` and write ``calls``.
     In plan mode nothing is written.
     """
-
-    operator_extra_links = (ProcoreRecordLink(),)
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.engine import load
