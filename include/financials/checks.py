@@ -115,11 +115,14 @@ class _Check:
         results = [self._result(subject, verdict.get(subject.row)) for subject in subjects]
         unusable = [self._invalid(bad) for bad in staged.invalid()]
         results += unusable
-        results += self._vanished(matcher, everyone)
+        vanished = self._vanished(
+            matcher, {(s.company, s.own.id) for s in subjects} | {(r.company or "", r.id) for r in everyone}
+        )
+        results += vanished
         results += self._procore_only(matcher, targets)
         remembered = [self._remembered(r, s) for r, s in zip(results, subjects, strict=False)]
         present = [procore_row(row, record, sync.namespace) for record in targets]
-        remembered += [_unusable(row, result) for result in unusable]
+        remembered += [_stopped(row, result) for result in [*unusable, *vanished]]
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
@@ -148,11 +151,10 @@ class _Check:
                 )
         return list(found)
 
-    def _vanished(self, matcher: ErpSource, everyone: Sequence[Record]) -> list[dict[str, Any]]:
+    def _vanished(self, matcher: ErpSource, here: set[tuple[str, str]]) -> list[dict[str, Any]]:
         """Linked records that the ERP's full list no longer has: no single missed read, the sweep of this run (rule R-02)."""
         sync, row = self.sync, self.row
         unreadable = {bad.id for bad in sync.unreadable("erp", row.name, self.shard)}
-        here = {(record.company or "", record.id) for record in everyone}
         scopes = sync.scopes("erp", row.name, self.shard)
         gone = [
             link
@@ -390,7 +392,7 @@ class _DocumentCheck(_Check):
             remembered.append(self._remembered(result, subject))
         unusable = [self._invalid(bad) | {"shard": shard} for shard, bad in invalid]
         results += unusable
-        remembered += [_unusable(row, result) for result in unusable]
+        remembered += [_stopped(row, result) for result in unusable]
         for shard in self.shards:
             sync.ledger.judge(sync.run.run_id, row.name, shard, [r for r in results if r["shard"] == shard])
         if not sync.run.plan:
@@ -540,10 +542,11 @@ def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Mapping[s
     }
 
 
-def _unusable(row: Entity, result: Mapping[str, Any]) -> dict[str, Any]:
-    """The memory of a record that could not be read: it is looked at again in every run, and counts at the gate once."""
+def _stopped(row: Entity, result: Mapping[str, Any]) -> dict[str, Any]:
+    """The memory of a record that could not be read, or is gone: looked for again in every run, counted at the gate once."""
     kept = ("company", "side", "id", "number", "state", "rule", "waits_for", "message", "source_hash")
-    return {"entity": row.name, "scope": result["company"] or None, "read_at": stamp(), **{name: result[name] for name in kept}}
+    scope = result["project"] or (result["company"] or None if result["side"] == "procore" else None)
+    return {"entity": row.name, "scope": scope, "read_at": stamp(), **{name: result[name] for name in kept}}
 
 
 def procore_row(row: Entity, record: Record, system: str) -> dict[str, Any]:

@@ -42,10 +42,6 @@ class LinkPaginator:
         self.url: str | None = None
         self._go(start)
 
-    @property
-    def has_next(self) -> bool:
-        return self.url is not None
-
     def update(self, rows: list[Any], link: str | None) -> None:
         """Take the rows and ``Link`` header of the page at :attr:`url` and move on to the next one."""
         here, target = self.url, next_link(link)

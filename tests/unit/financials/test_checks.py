@@ -307,6 +307,17 @@ def test_a_vendor_that_left_procore_is_a_conflict_and_so_is_one_that_lost_its_id
     assert linked.procore.applied == {}, "a vendor that somebody removed is not made again"
 
 
+def test_a_vendor_that_left_the_erp_is_a_conflict_until_it_is_back(linked: World) -> None:
+    kept = list(linked.erp.records["vendors"])
+    linked.erp.records["vendors"].clear()
+    report = linked.run()
+    assert linked.states(report, "vendors") == {"V-1": ("conflicts", "R-02")}
+    assert linked.states(linked.run(), "vendors") == {"V-1": ("conflicts", "R-02")}, "nothing in the window tells of it any more"
+    linked.erp.records["vendors"].extend(kept)
+    assert linked.states(linked.run(), "vendors") == {"V-1": ("unchanged", "")}
+    assert linked.procore.applied == {}
+
+
 def test_procores_own_vendors_wait_for_accounting(linked: World) -> None:
     linked.procore.put(vendor("P-1", id="777", company=None, code=None))
     linked.procore.put(vendor("P-2", id="778", company=None, code=None, origin_id="vista:1:vendors:7"))
