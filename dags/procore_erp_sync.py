@@ -1,9 +1,9 @@
 """
 ### Procore and ERP in step
 
-Moves construction financials between one Procore company and one ERP, in the order that works: vendors and projects, then cost
-codes, then commitments - which load only after the gate `referential_integrity` has proved that their vendor and every cost code
-they use exist on the other side.
+Moves construction financials between one Procore company and one ERP, in the order that works: vendors and projects; cost codes,
+budgets and direct costs; commitments and change orders; invoices, payments and prime contracts. Commitments load only after the
+gate `referential_integrity` has proved that their vendor and every cost code they use exist on the other side.
 
 * **Scheduled** runs read from the last watermark; **backfills** read exactly their dates;
   the trigger form takes *since* and *until*.
@@ -119,7 +119,7 @@ def entity_tasks(row: Entity, selected: Any, parts: Any, previous: Any, checks: 
 
     extract = make(EXTRACT[row.source], f"extract_{row.name}", pool=POOLS[row.source], trigger_rule=TriggerRule.ALL_DONE)
     judge, name = (ReferentialIntegrityOperator, row.gate) if row.gate else (CheckOperator, f"check_{row.name}")
-    check = make(judge, name, mapped=row.project_scoped and not row.gate, trigger_rule=TriggerRule.NONE_FAILED)
+    check = make(judge, name, mapped=row.project_scoped and row.source == "erp", trigger_rule=TriggerRule.NONE_FAILED)
     load = make(LOAD[row.target], f"load_{row.name}", pool=POOLS[row.target], trigger_rule=TriggerRule.NONE_FAILED)
     selected >> extract >> check >> load
     if previous is not None:

@@ -36,7 +36,8 @@ class SyncOperator(BaseOperator):
     """Base of all steps: opens ledger, Procore and ERP for one task, and counts the requests it made.
 
     :param procore_conn_id: connection of type ``procore``.
-    :param erp_conn_id: connection whose extra names the ERP: ``url`` (SQLAlchemy) and ``mapping`` (a file of include/mappings).
+    :param erp_conn_id: connection whose extra names the ERP: ``url`` (SQLAlchemy), ``mapping`` (a file of include/mappings) and
+        perhaps ``settings`` (choices that the mapping offers, e.g. ``{"ap_invoices": "posted"}``).
     :param ledger_conn_id: connection whose extra has ``url`` (SQLAlchemy, SQLite or PostgreSQL)
         and ``staging`` (object storage URL).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
@@ -82,11 +83,12 @@ class SyncOperator(BaseOperator):
 
         place = extra(self.ledger_conn_id, "url", "staging")
         erp = extra(self.erp_conn_id, "url", "mapping")
+        choices = BaseHook.get_connection(self.erp_conn_id).extra_dejson.get("settings")
         settings = current_settings()
         client = ProcoreHook(self.procore_conn_id).client
         ledger = Ledger(place["url"])
         ledger.migrate()
-        source, target = systems(client, erp["url"], erp["mapping"], settings)
+        source, target = systems(client, erp["url"], erp["mapping"], settings, choices)
         calls, writes = client.calls, client.writes
         try:
             run = self._run(context, ledger, settings, source, target)
@@ -243,7 +245,9 @@ class CheckOperator(EntityOperator):
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.checks import check
 
-        return check(sync, self.entity, [int(self.shard)]).as_dict()
+        # Documents of Procore are judged over all shards together: their numbers must be unique in the ERP company.
+        whole = ENTITIES[self.entity].source == "procore"
+        return check(sync, self.entity, range(sync.run.shards) if whole else [int(self.shard)]).as_dict()
 
 
 class ReferentialIntegrityOperator(EntityOperator):

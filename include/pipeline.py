@@ -31,9 +31,14 @@ MAPPING = "sandbox_erp"
 EVERYTHING = "2000-01-01T00:00:00Z"
 
 
-def systems(client: ProcoreClient, erp_url: str, mapping: str, settings: Settings) -> tuple[ProcoreSystem, Any]:
-    """Both sides of the port; the mapping's ``system`` is the name space of the external ids that Procore is given."""
-    target: Any = erp_system(erp_url, mapping, origin_system=f"procore:{client.company_id}")
+def systems(
+    client: ProcoreClient, erp_url: str, mapping: str, settings: Settings, choices: Mapping[str, str] | None = None
+) -> tuple[ProcoreSystem, Any]:
+    """Both sides of the port; the mapping's ``system`` is the name space of the external ids that Procore is given. ``choices``
+    are those of the mapping's ``settings`` (``{"ap_invoices": "posted"}``)."""
+    target: Any = erp_system(
+        erp_url, mapping, origin_system=f"procore:{client.company_id}", **({"settings": dict(choices)} if choices else {})
+    )
     return ProcoreSystem(client, erp_system=target.mapping.system, cost_type_codes=settings.cost_type_codes), target
 
 

@@ -10,6 +10,7 @@ import difflib
 import re
 import types
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +27,7 @@ from sqlalchemy import text
 
 from include.erp.codecs import TYPES, Storage
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import MODELS, CommitmentLine, Record
+from include.financials.models import MODELS, LineModel, Record
 from include.financials.port import Capability
 
 Loc = tuple[str | int, ...]
@@ -205,17 +206,31 @@ class ChangedSince(StorageSpec):
 
 
 class ParameterSpec(StorageSpec):
-    """A further parameter of the write statements: a canonical field kept in another way than it is read."""
+    """A further parameter of the write statements: a canonical field kept in another way than it is read, or a choice."""
 
     shorthand: ClassVar[str | None] = "field"
     field: str | None = None
     constant: Any = None
+    setting: str | None = None
+    """Name in the file's ``settings``; the parameter is what the installation has chosen."""
 
     @model_validator(mode="after")
     def _one(self) -> ParameterSpec:
-        if len({"field", "constant"} & self.model_fields_set) != 1:
-            raise PydanticCustomError("one_of", "needs exactly one of field, constant")
+        if len({"field", "constant", "setting"} & self.model_fields_set) != 1:
+            raise PydanticCustomError("one_of", "needs exactly one of field, constant, setting")
         return self
+
+
+class SettingSpec(Spec):
+    """A choice that an installation makes without editing the file."""
+
+    default: Any
+    allowed: tuple[Any, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return _tuples(value, "allowed")
 
 
 class LinesSpec(Spec):
@@ -336,6 +351,7 @@ class MappingSpec(Spec):
     timezone: Zone = "UTC"
     """Of a clock that answers without a zone."""
     entities: dict[str, EntitySpec]
+    settings: dict[str, SettingSpec] = {}
 
 
 # ---------------------------------------------------------------------------------------------------------------------------
@@ -384,6 +400,18 @@ class Mapping:
             raise ConfigurationError(
                 f"{self.at('entities')}: has no '{name}'. Add it, or switch the entity off in the settings."
             ) from None
+
+    def settings(self, chosen: MappingOf[str, Any]) -> dict[str, Any]:
+        """Every setting's value: as chosen, else its default. Raises ConfigurationError for one that the file does not offer."""
+        known = self.spec.settings
+        for name, value in chosen.items():
+            if name not in known:
+                raise ConfigurationError(f"{self.at('settings')}: offers no setting {name!r}{suggest(name, known)}")
+            if value not in known[name].allowed:
+                raise ConfigurationError(
+                    f"{self.at('settings', name)}: {value!r} is not allowed{suggest(value, known[name].allowed)}"
+                )
+        return {name: spec.default for name, spec in known.items()} | dict(chosen)
 
 
 def load_yaml(path: Path) -> tuple[Any, Places]:
@@ -499,6 +527,12 @@ def is_list(info: FieldInfo) -> bool:
     return get_origin(info.annotation) is tuple
 
 
+def is_mappable(info: FieldInfo) -> bool:
+    """Rows within rows (the items of a G703) are Procore's; an ERP keeps one level of lines, which has a block of its own."""
+    element = get_args(info.annotation)[0] if is_list(info) else None
+    return not (isinstance(element, type) and issubclass(element, BaseModel))
+
+
 def parts(template: str) -> tuple[str, ...]:
     return tuple(_PART.findall(template))
 
@@ -517,6 +551,9 @@ class _Checks:
         self.spec = spec
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
+        for name, setting in self.spec.settings.items():
+            if setting.default not in setting.allowed:
+                yield ("settings", name, "default"), f"{setting.default!r} is not among its `allowed`"
         for name, entity in self.spec.entities.items():
             loc: Loc = ("entities", name)
             if name not in MODELS:
@@ -545,19 +582,21 @@ class _Checks:
             )
         yield from self._fields((*loc, "fields"), entity.fields, model, set(OWN_KEYS), hint=OWN_KEYS)
         if entity.lines:
-            if "lines" not in model.model_fields:
+            if model.line is None:
                 yield (*loc, "lines"), f"{model.entity} have no lines"
             else:
-                yield from self._fields((*loc, "lines", "fields"), entity.lines.fields, CommitmentLine, set(), hint={})
+                yield from self._fields((*loc, "lines", "fields"), entity.lines.fields, model.line, set(), hint={})
         yield from self._limits(loc, entity, model)
 
     def _fields(
         self, loc: Loc, fields: dict[str, FieldSpec], model: type[BaseModel], own: set[str], hint: dict[str, str]
     ) -> Iterator[tuple[Loc, str]]:
-        allowed = [name for name in model.model_fields if name not in own]
+        allowed = [name for name, info in model.model_fields.items() if name not in own and is_mappable(info)]
         for name, spec in fields.items():
             if name in hint:
                 yield (*loc, name), f"stands outside `fields`, under `{hint[name]}`"
+            elif name in model.model_fields and name not in allowed:
+                yield (*loc, name), "is kept by Procore only and cannot be mapped"
             elif name not in allowed:
                 yield (*loc, name), f"is no canonical field{suggest(name, allowed)}"
             else:
@@ -597,11 +636,18 @@ class _Checks:
                 yield place, f"{value!r} does not fit the canonical field: {error.errors()[0]['msg']}"
 
     def _limits(self, loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
-        known = {*model.model_fields} | {f"lines.{name}" for name in CommitmentLine.model_fields if "lines" in model.model_fields}
+        known = {*model.model_fields, *self._parts("number", entity.number)}
+        for name, spec in entity.fields.items():
+            known.update(self._parts(name, spec))
+        known.update(f"lines.{name}" for name in line_fields(model))
         for key in ("max_lengths", "max_digits", "decimals"):
             for name in getattr(entity.capabilities, key):
                 if name not in known:
                     yield (*loc, "capabilities", key, name), f"is no canonical field{suggest(name, sorted(known))}"
+
+    @staticmethod
+    def _parts(name: str, spec: FieldSpec) -> tuple[str, ...]:
+        return field_parameters(name, spec)[1:]
 
     def _writes(self, loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         for action in WRITES:
@@ -618,6 +664,11 @@ class _Checks:
             for name, parameter in block.items():
                 if parameter.field is not None and parameter.field not in fields:
                     yield (*owner, name, "field"), f"'{parameter.field}' is no canonical field{suggest(parameter.field, fields)}"
+                if parameter.setting is not None and parameter.setting not in self.spec.settings:
+                    yield (
+                        (*owner, name, "setting"),
+                        f"'{parameter.setting}' is not offered{suggest(parameter.setting, self.spec.settings)}",
+                    )
         for action in WRITES:
             for index, statement in enumerate(getattr(entity.write, action)):
                 yield from self._statement((*loc, "write", action, index), action, statement, entity, model)
@@ -626,9 +677,9 @@ class _Checks:
     def _parameter_blocks(
         loc: Loc, entity: EntitySpec, model: type[Record]
     ) -> Iterator[tuple[Loc, dict[str, ParameterSpec], list[str]]]:
-        yield (*loc, "parameters"), entity.parameters, list(model.model_fields)
+        yield (*loc, "parameters"), entity.parameters, [n for n, info in model.model_fields.items() if not is_list(info)]
         if entity.lines:
-            yield (*loc, "lines", "parameters"), entity.lines.parameters, list(CommitmentLine.model_fields)
+            yield (*loc, "lines", "parameters"), entity.lines.parameters, list(line_fields(model))
 
     def _statement(
         self, loc: Loc, action: str, statement: Statement, entity: EntitySpec, model: type[Record]
@@ -649,13 +700,15 @@ class _Checks:
                 yield (*loc, "when"), f"'{name}' is no canonical field{suggest(name, model.model_fields)}"
 
 
+def line_fields(model: type[Record]) -> dict[str, FieldInfo]:
+    """The canonical fields of an entity's lines; none where it has no lines."""
+    line: type[LineModel] | None = model.line
+    return line.model_fields if line else {}
+
+
 def header_parameters(entity: EntitySpec) -> set[str]:
     """Names that a statement on the document itself may bind."""
-    names = {
-        *BASE_PARAMETERS,
-        *entity.parameters,
-        *(f"id__{column}" for column in (entity.id.columns() if entity.id.template else ())),
-    }
+    names = {*BASE_PARAMETERS, *entity.parameters, *field_parameters("id", entity.id), *field_parameters("number", entity.number)}
     for name, spec in entity.fields.items():
         names.update(field_parameters(name, spec))
     return names

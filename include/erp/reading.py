@@ -11,13 +11,12 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 from include.erp.codecs import Codec, FieldError, Unfit, bounds, codec, show
 from include.erp.database import Database, as_table
-from include.erp.mapping import FieldSpec, Loc, Mapping, kind_of, parts
+from include.erp.mapping import FieldSpec, Loc, Mapping, kind_of, line_fields, parts
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import MODELS, CommitmentLine, Record
+from include.financials.models import MODELS, LineModel, Record
 from include.financials.port import Invalid, Window
 
 M = TypeVar("M", bound=BaseModel)
@@ -192,8 +191,8 @@ class Reader:
             )
 
     def _lines(self) -> Iterator[Nested]:
-        lines = self.spec.lines
-        if lines is None:
+        lines, model = self.spec.lines, self.model.line
+        if lines is None or model is None:
             return
         loc: Loc = (*self.loc, "lines")
         columns = Columns()
@@ -201,12 +200,12 @@ class Reader:
         columns.need((*loc, "order"), *lines.order)
         for name, field in lines.fields.items():
             columns.need((*loc, "fields", name), *field.columns())
-        infos: dict[str, FieldInfo] = CommitmentLine.model_fields
+        infos = line_fields(self.model)
         getters = {name: getter(name, field, kind_of(infos[name]), columns.position) for name, field in lines.fields.items()}
 
-        def build(row: Row, index: int) -> CommitmentLine:
+        def build(row: Row, index: int) -> LineModel:
             try:
-                return _make(CommitmentLine, {name: get(row) for name, get in getters.items()})
+                return _make(model, {name: get(row) for name, get in getters.items()})
             except FieldError as error:
                 raise FieldError(f"lines[{index}].{error.field}", error.reason) from None
 

@@ -36,7 +36,7 @@ def erp_system(url: Any, mapping: str | Path, *, origin_system: str, **options: 
     :param url: address in the form the kind needs; for ``sql`` an SQLAlchemy URL or engine.
     :param mapping: path, or name of a file in include/mappings.
     :param origin_system: name space of the markers that documents made from Procore carry, ``procore:{Procore company id}``.
-    :param options: passed to the adapter (``sql``: page_size, id_batch, lock_timeout).
+    :param options: passed to the adapter (``sql``: settings, page_size, id_batch, lock_timeout).
 
     Raises ConfigurationError for a mapping that is missing, bad, or of an unknown kind.
     """

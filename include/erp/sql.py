@@ -23,7 +23,7 @@ from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
 from include.financials.models import Record, Side
-from include.financials.port import Action, Capability, Health, Invalid, Item, Outcome, Page, Step, Window
+from include.financials.port import Action, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window
 
 STEPS: dict[str, str] = {"create": "document", "update": "header", "void": "void"}
 _ACTIONS = {step: action for action, step in STEPS.items()}
@@ -41,6 +41,7 @@ class SqlSystem:
     :param mapping: the ERP's mapping file, loaded by :func:`include.erp.mapping.load_mapping`.
     :param origin_system: name space of the markers, ``procore:{Procore company id}``. A document's marker is
         ``{origin_system}:{entity}:{Procore id}`` unless the record brings one.
+    :param settings: what this installation chooses of the mapping's ``settings``; the rest keeps its default.
     :param page_size: records per page of a read.
     :param id_batch: records per query when they are asked for by id or marker.
     :param lock_timeout: seconds to wait for a lock before a call ends as RetryLater.
@@ -54,6 +55,7 @@ class SqlSystem:
         mapping: Mapping,
         *,
         origin_system: str,
+        settings: MappingOf[str, Any] | None = None,
         page_size: int = 1000,
         id_batch: int = 500,
         lock_timeout: float = 10.0,
@@ -62,8 +64,9 @@ class SqlSystem:
         self.page_size, self.id_batch = page_size, id_batch
         self.database = Database(url_or_engine, lock_timeout)
         self._readers: Callable[[str], Reader] = cache(lambda name: Reader(mapping, name, self.database))
+        chosen = mapping.settings(settings or {})
         self._writers: Callable[[str, str], Writer] = cache(
-            lambda name, action: Writer(mapping, name, action, self.database, self.marker)
+            lambda name, action: Writer(mapping, name, action, self.database, self.marker, chosen)
         )
 
     def close(self) -> None:
@@ -109,8 +112,12 @@ class SqlSystem:
         window: Window | None = None,
         scopes: Sequence[str] | None = None,
         cursor: dict[str, Any] | None = None,
+        also: Callable[[Header], bool] | None = None,
     ) -> Iterator[Page]:
-        """Pages in the order of the key columns; at least one, the last with cursor None."""
+        """Pages in the order of the key columns; at least one, the last with cursor None.
+
+        ``also`` is not asked: a query by time shows every change, so there are no headers to look through.
+        """
         reader = self._readers(entity)
         after = load_key(cursor["after"]) if cursor else None
         while True:
@@ -282,7 +289,9 @@ class SqlSystem:
         fields = {column: name for name, spec in writer.spec.fields.items() for column in spec.columns()}
         fields |= dict.fromkeys(writer.spec.number.columns(), "number")
         named = [fields[column] for column in reversed(named_columns(error)) if column in fields]
-        return _rejected(item, sentence(error), named[0] if named else None)
+        said = sentence(error)
+        # The database's code stays in front, where it is looked for; not every database adds the key of the row.
+        return _rejected(item, said if item.number in said else f"{said} ({item.number})", named[0] if named else None)
 
     # -- looking up
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,14 +17,14 @@ import sqlalchemy as sa
 
 from include.erp.codecs import FieldError, Unfit, codec, show
 from include.erp.database import Database
-from include.erp.mapping import FieldSpec, Mapping, ParameterSpec, Statement, field_parameters, kind_of
+from include.erp.mapping import FieldSpec, Mapping, ParameterSpec, Statement, field_parameters, kind_of, line_fields
 from include.erp.reading import splits
-from include.financials.models import MODELS, CommitmentLine
+from include.financials.models import MODELS, LineModel
 from include.financials.port import Capability, Item
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HeaderValue = Callable[[Item], Any]
-LineValue = Callable[[Item, CommitmentLine], Any]
+LineValue = Callable[[Item, LineModel], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Encoder:
         if len(found) != 1:
             how = "is not of the form" if not found else "can be read in more than one way as"
             raise FieldError(self.name, f"is {show(value)}, which {how} {self.template}")
+        check_limits(f"{self.name}__{column}", found[0][column], self.capability)
         return found[0][column]
 
     def stored(self, value: Any) -> Any:
@@ -95,9 +97,16 @@ class Writer:
     """The statements of one entity and action."""
 
     def __init__(
-        self, mapping: Mapping, name: str, action: str, database: Database, marker: Callable[[Item], str | None]
+        self,
+        mapping: Mapping,
+        name: str,
+        action: str,
+        database: Database,
+        marker: Callable[[Item], str | None],
+        settings: MappingOf[str, Any],
     ) -> None:
-        self.mapping, self.name, self.action, self.database, self._marker = mapping, name, action, database, marker
+        self.mapping, self.name, self.action, self.database = mapping, name, action, database
+        self._marker, self._settings = marker, settings
         self.spec = mapping.entity(name)
         self.capability = self.spec.capability()
         self.encoders: dict[str, Encoder] = {}
@@ -111,21 +120,16 @@ class Writer:
     # -- parameters by name
 
     def _header(self) -> dict[str, HeaderValue]:
-        def number(item: Item) -> Any:
-            check_limits("number", item.record.number, self.capability)
-            return item.record.number
-
         values: dict[str, HeaderValue] = {
             "company": lambda item: item.company,
-            "number": number,
-            "id": lambda item: item.erp_key,
             "marker": self.marker_of,
             "origin_id": lambda item: item.origin_id,
             "procore_id": lambda item: item.procore_id,
         }
-        if template := self.spec.id.template:
-            for column in self.spec.id.columns():
-                values[f"id__{column}"] = lambda item, column=column: self._id_part(template, item, column)  # type: ignore[misc]
+        number = Encoder("number", self.spec.number, "text", self.capability, self.database)
+        values.update(_field_values("number", self.spec.number, number, _of_record))
+        identity = Encoder("id", self.spec.id, "text", self.capability, self.database)
+        values.update(_field_values("id", self.spec.id, identity, lambda _field, item: item.erp_key))
         infos = MODELS[self.name].model_fields
         for field, spec in self.spec.fields.items():
             if field != "marker" and spec.list is None:
@@ -137,7 +141,7 @@ class Writer:
 
     def _lines(self) -> dict[str, LineValue]:
         assert self.spec.lines is not None
-        infos = CommitmentLine.model_fields
+        infos = line_fields(MODELS[self.name])
         values: dict[str, LineValue] = {}
         for name, header in self.header.items():
             values[name] = values[f"header__{name}"] = lambda item, _line, header=header: header(item)  # type: ignore[misc]
@@ -150,7 +154,8 @@ class Writer:
 
     def _parameter(self, spec: ParameterSpec, infos: Any, prefix: str, get: Callable[..., Any]) -> Callable[..., Any]:
         if spec.field is None:
-            return lambda *_: spec.constant
+            value = spec.constant if spec.setting is None else self._settings[spec.setting]
+            return lambda *_: value
         field = spec.field
         encoder = Encoder(prefix + field, spec, kind_of(infos[field]), self.capability, self.database)
         return lambda *where: encoder.whole(get(field, *where))
@@ -160,13 +165,6 @@ class Writer:
         if marker is None:
             raise FieldError("marker", "cannot be formed: the item names no Procore id")
         return marker
-
-    @staticmethod
-    def _id_part(template: str, item: Item, column: str) -> str | None:
-        found = list(splits(template, item.erp_key or ""))
-        if len(found) != 1:
-            raise FieldError("id", f"is {show(item.erp_key)}, not of the form {template}")
-        return found[0][column]
 
     # -- statements of one record
 
@@ -191,11 +189,11 @@ class Writer:
         place = self.place(index)
         if spec.each is None:
             return Call(place, statement, {name: self.header[name](item) for name in names}, spec.expected_rows())
-        lines: tuple[CommitmentLine, ...] = getattr(item.record, "lines", ())
+        lines: tuple[LineModel, ...] = getattr(item.record, "lines", ())
         values = [dict(self._line(names, item, line)) for line in lines]
         return Call(place, statement, values, spec.expected_rows())
 
-    def _line(self, names: tuple[str, ...], item: Item, line: CommitmentLine) -> Iterator[tuple[str, Any]]:
+    def _line(self, names: tuple[str, ...], item: Item, line: LineModel) -> Iterator[tuple[str, Any]]:
         for name in names:
             try:
                 yield name, self.lines[name](item, line)
@@ -217,7 +215,7 @@ def _of_record(field: str, item: Item) -> Any:
     return getattr(item.record, field)
 
 
-def _of_line(field: str, _item: Item, line: CommitmentLine) -> Any:
+def _of_line(field: str, _item: Item, line: LineModel) -> Any:
     return getattr(line, field)
 
 

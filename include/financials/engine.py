@@ -77,8 +77,18 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
     if sync.run.plan:
         log.info("plan mode: nothing of %s is written", entity)
         return _summary(sync, entity, shard)
+    row = ENTITIES[entity]
     with sync.ledger.lease(entity, shard) as lease:
-        return _Load(sync, ENTITIES[entity], shard, lease).run(write)
+        if write:
+            _Load(sync, row, shard, lease).recover()
+        for source in ("erp", "procore") if row.two_way else (row.source,):
+            _Load(sync, row, shard, lease, source).run(write)
+    loaded = _summary(sync, entity, shard)
+    log.info(
+        "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
+        entity, loaded.created, loaded.updated, loaded.adopted, loaded.unchanged, loaded.refused, loaded.calls,
+    )  # fmt: skip
+    return loaded
 
 
 def _summary(sync: Sync, entity: str, shard: int) -> Loaded:
@@ -99,20 +109,28 @@ def _summary(sync: Sync, entity: str, shard: int) -> Loaded:
 
 
 class _Load:
-    def __init__(self, sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
+    """Carries out the plan of the records that ``source`` owns (all of an entity's, but for budgets)."""
+
+    def __init__(self, sync: Sync, row: Entity, shard: int, lease: Lease, source: Side | None = None) -> None:
         self.sync, self.row, self.shard, self.lease = sync, row, shard, lease
-        self.source: System = sync.systems[row.source]
-        self.target: System = sync.systems[row.target]
+        self.source_side: Side = source or row.source
+        self.target_side: Side = "procore" if self.source_side == "erp" else "erp"
+        self.source: System = sync.systems[self.source_side]
+        self.target: System = sync.systems[self.target_side]
         self.run_id = sync.run.run_id
         self.refusals: Counter[str] = Counter()
         self.ended = sync.ledger.ended_revisions(row.name)
+        self.budget_owners = {
+            (link.company, link.erp_key): str((link.content or {}).get("owner") or "")
+            for link in (sync.ledger.links("budgets") if row.name == "projects" else ())
+        }
+        self.stopped: set[str] = set()
+        """Source ids of documents refused in this try that others follow."""
 
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
-    def run(self, write: bool) -> Loaded:
-        if write:
-            self._recover()
-        rows = self.sync.ledger.work(self.run_id, self.row.name, self.shard)
+    def run(self, write: bool) -> None:
+        rows = [row for row in self.sync.ledger.work(self.run_id, self.row.name, self.shard) if row["side"] == self.source_side]
         by_action: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
             by_action[row["action"]].append(row)
@@ -121,12 +139,6 @@ class _Load:
         for action in ("link", "create", "update"):  # what is linked may be the parent of what is created
             if write and by_action.get(action):
                 self._carry_out(action, by_action[action])
-        loaded = _summary(self.sync, self.row.name, self.shard)
-        log.info(
-            "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
-            self.row.name, loaded.created, loaded.updated, loaded.adopted, loaded.unchanged, loaded.refused, loaded.calls,
-        )  # fmt: skip
-        return loaded
 
     def _adopt(self, rows: Sequence[dict[str, Any]]) -> None:
         if not rows:
@@ -141,7 +153,7 @@ class _Load:
         jobs = self._still_placed(jobs)
         steps = self._steps(action)
         if not steps:
-            raise ConfigurationError(f"{self.row.target} offers no way to {action} {self.row.name}; {len(jobs)} wait for one")
+            raise ConfigurationError(f"{self.target_side} offers no way to {action} {self.row.name}; {len(jobs)} wait for one")
         for number, step in enumerate(steps, start=1):
             for level, group in self._levels(step, [job for job in jobs if not job.failed]):
                 first = action == "create" and number == 1
@@ -155,7 +167,7 @@ class _Load:
         if action == "link":
             return self.sync.systems["procore"].steps(self.row.name, "link")
         own = self.target.steps(self.row.name, action)
-        return own + (self.source.steps(self.row.name, "link") if self.row.source == "procore" and action == "create" else ())
+        return own + (self.source.steps(self.row.name, "link") if self.source_side == "procore" and action == "create" else ())
 
     def _job(self, row: dict[str, Any], known: Mapping[tuple[str, str], Link]) -> Job:
         work = json.loads(row["work"])
@@ -174,8 +186,9 @@ class _Load:
         )
 
     def _levels(self, step: Step, jobs: Sequence[Job]) -> Iterator[tuple[int, list[Job]]]:
-        """Parents before children: the child needs the id that its parent was given one level earlier."""
-        if not step.levels:
+        """Parents before children: the child needs the id that its parent was given one level earlier. Invoices of a contract in
+        their sequence."""
+        if not step.levels and self.row.sequence is None:
             yield 0, list(jobs)
             return
         by_level: dict[int, list[Job]] = defaultdict(list)
@@ -287,6 +300,8 @@ class _Load:
         company, key = job.row["company"], job.erp_key or job.row["number"]
         intent = digest([self.row.name, company, job.row["id"], step.name, job.revision, job.row["content_hash"]])
         refs = self._refs(job, references) if step.system == "procore" else {}
+        if self._overtaken(job):
+            return None
         if step.levels and getattr(job.record, "parent", None) and refs.get("parent") is None and step.system == "procore":
             self._wait_for_parent(job)
             return None
@@ -295,14 +310,43 @@ class _Load:
             record=job.record,
             company=company,
             number=job.row["number"],
-            origin_id=str(Origin(self.sync.namespace, company, self.row.name, key)),
-            origin_data=canonical_json({"erp_key": key}),
+            origin_id=self._origin(job),
+            origin_data=canonical_json({"erp_key": key, **self._owner(job, key)}),
             procore_id=job.procore_id,
             erp_key=job.erp_key,
             refs=refs,
             changes=job.changes,
             level=job.level,
         )
+
+    def _origin(self, job: Job) -> str:
+        """The external id of the record in Procore. A budget has none of its own: its project's tells who owns it."""
+        entity = "projects" if self.row.name == "budgets" else self.row.name
+        return str(Origin(self.sync.namespace, job.row["company"], entity, job.erp_key or job.row["number"]))
+
+    def _owner(self, job: Job, key: str) -> dict[str, str]:
+        """Owner of the job's budget, which the project's origin_data records (docs/domain-rules.md 2.9): a function of the
+        link, so that a write of the project does not forget it."""
+        if self.row.name == "budgets":
+            owner = getattr(job.record, "owner", None)
+        elif self.row.name == "projects":
+            owner = self.budget_owners.get((job.row["company"], key))
+        else:
+            owner = None
+        return {"budget_owner": owner} if owner else {}
+
+    def _overtaken(self, job: Job) -> bool:
+        """The document before it on its contract was refused in this try: it waits, or it would be posted out of order."""
+        previous = getattr(job.record, "previous", None) if self.row.sequence else None
+        if previous is None or previous not in self.stopped:
+            return False
+        job.failed = True
+        self.stopped.add(job.row["id"])
+        message = f"{self.row.label.capitalize()} {job.row['number']} waits for the one before it, which was refused."
+        row = {**_key(job.row), "state": "held", "rule": "I-03", "waits_for": "the invoice before it", "message": message}
+        self.sync.ledger.restate(self.run_id, self.row.name, [row])
+        log.warning("%s", message)
+        return True
 
     def _wait_for_parent(self, job: Job) -> None:
         job.failed = True
@@ -312,8 +356,8 @@ class _Load:
         self.sync.ledger.restate(self.run_id, self.row.name, [row])
 
     def _refs(self, job: Job, references: Mapping[str, LinkIndex]) -> dict[str, str | None]:
-        """Procore ids of what the record names: ``project``, ``parent``; types as ``type:<ERP type>``;
-        ``project`` also of documents."""
+        """Procore ids of what the record names: ``project``, ``parent``; types of a code as ``type:<ERP type>``; what its lines
+        name as ``cost_code:<key>``, ``cost_type:<ERP type>``."""
 
         def procore_id(entity: str, key: str | None) -> str | None:
             link = references[entity].find(job.row["company"], key) if key is not None else None
@@ -323,6 +367,8 @@ class _Load:
         for name, entity in self.row.references.items():
             head, _, rest = name.partition(".")
             if rest:
+                keys = {getattr(line, rest) for line in getattr(job.record, head)} - {None}
+                refs.update({f"{rest}:{key}": procore_id(entity, key) for key in keys})
                 continue
             value = getattr(job.record, head)
             if isinstance(value, tuple):
@@ -445,6 +491,7 @@ class _Load:
                 audit.append(self._audit(step, job))
             elif outcome.status == "rejected":
                 job.failed = True
+                self.stopped.add(job.row["id"])
                 restated.append({**_key(job.row), **self._refusal(job, step, outcome)})
         self.sync.ledger.settled(
             self.lease, call, intents,
@@ -491,12 +538,11 @@ class _Load:
 
     def _read_back(self, step: Step, job: Job, outcome: Outcome) -> list[dict[str, Any]]:
         """What the system answered is what reconciliation will count, not what we meant to write."""
-        own_side = step.system == self.row.source
-        if own_side:
-            if outcome.updated_at is None:
-                return []
-            moved = {"number": job.row["number"], "seen_updated_at": stamp(outcome.updated_at)}
-            return [{"entity": self.row.name, "company": job.row["company"], "side": step.system, "id": job.row["id"], **moved}]
+        if step.system == self.source_side:  # what we wrote to the source are external ids: no change of anybody's
+            ours: dict[str, Any] = {"number": job.row["number"], "origin_id": self._origin(job) if self.row.external_id else None}
+            if outcome.updated_at is not None:
+                ours["seen_updated_at"] = stamp(outcome.updated_at)
+            return [{"entity": self.row.name, "company": job.row["company"], "side": step.system, "id": job.row["id"], **ours}]
         if outcome.record is None:
             return []
         job.read_back = True
@@ -524,10 +570,10 @@ class _Load:
         by_id = {}
         for job in jobs:
             place = getattr(job.record, "project", None)
-            if place and self.row.target == "procore":
+            if place and self.target_side == "procore":
                 link = projects.find(job.row["company"], place)
                 place = link.procore_id if link else None
-            ident = job.procore_id if self.row.target == "procore" else job.erp_key
+            ident = job.procore_id if self.target_side == "procore" else job.erp_key
             if ident:
                 by_id[ident] = (place, job)
         references = References(self.sync, self.row)
@@ -535,8 +581,8 @@ class _Load:
         for page in self.target.read_ids(self.row.name, [(place, ident) for ident, (place, _) in by_id.items()]):
             for record in page.records:
                 if record.id in by_id:
-                    plain = references.translated(record) if self.row.target == "procore" else record
-                    rows.append(self._seen(by_id[record.id][1], self.row.target, plain))
+                    plain = references.translated(record) if self.target_side == "procore" else record
+                    rows.append(self._seen(by_id[record.id][1], self.target_side, plain))
         self.sync.ledger.remember(rows)
 
     def _audit(self, step: Step, job: Job) -> dict[str, Any]:
@@ -560,7 +606,7 @@ class _Load:
 
     # -- what an earlier run left open -------------------------------------------------------------------------------------
 
-    def _recover(self) -> None:
+    def recover(self) -> None:
         """Intents that were sent and never answered for, of any run: looked up now, confirmed or freed."""
         open_rows = self.sync.ledger.open_intents(self.row.name, self.shard)
         by_step: dict[str, list[dict[str, Any]]] = defaultdict(list)

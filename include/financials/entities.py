@@ -45,6 +45,19 @@ class Entity:
     document: bool = False
     gate: str | None = None
     """The data-quality gate that stands before this entity's load, as the task that runs it is called."""
+    external_id: bool = True
+    """Whether Procore's record can carry our external id; where it cannot, the ERP's marker or a setting names the pair."""
+    waits: tuple[str, ...] = ()
+    """Entities that must be loaded before although no field names them (a budget change needs its budget)."""
+    sequence: str | None = None
+    """Field that numbers a document within its contract: one after the other, none before its predecessor."""
+    two_way: bool = False
+    """Each record has an owning side of its own (a budget); ``direction`` is only where it starts."""
+
+    @property
+    def immutable(self) -> bool:
+        """Nothing of it may change once it is linked (rule R-04): corrections are new records."""
+        return bool(self.frozen) and set(self.frozen) >= set(self.content)
 
     @property
     def model(self) -> type[Record]:
@@ -61,8 +74,11 @@ class Entity:
     @property
     def after(self) -> tuple[str, ...]:
         """The entities whose load must be over before this one's load may begin."""
-        return tuple(dict.fromkeys(name for name in self.references.values() if name != self.name))
+        return tuple(dict.fromkeys(name for name in (*self.references.values(), *self.waits) if name != self.name))
 
+
+_COST = {"lines.cost_code": "cost_codes", "lines.cost_type": "cost_types"}
+_INVOICE = ("number", "billing_date", "amount", "held", "released", "tax", "lines")
 
 _ROWS = (
     Entity(
@@ -72,6 +88,15 @@ _ROWS = (
         direction="erp_to_procore",
         content=("name", "code", "tax_id", "active"),
         identity=("tax_id", "code"),
+    ),
+    Entity(
+        "vendor_insurances",
+        label="vendor insurance",
+        stage=1,
+        direction="erp_to_procore",
+        content=("number", "vendor", "insurance_type", "provider", "limit", "effective_date", "expiration_date"),
+        references={"vendor": "vendors"},
+        identity=("number",),
     ),
     Entity(
         "customers",
@@ -87,6 +112,24 @@ _ROWS = (
         stage=1,
         direction="erp_to_procore",
         content=("number", "name", "active", "start_date", "completion_date"),
+        identity=("number",),
+    ),
+    Entity(
+        "sub_jobs",
+        label="sub job",
+        stage=1,
+        direction="erp_to_procore",
+        content=("number", "name"),
+        references={"project": "projects"},
+        identity=("number",),
+        project_scoped=True,
+    ),
+    Entity(
+        "tax_codes",
+        label="tax code",
+        stage=1,
+        direction="erp_to_procore",
+        content=("number", "description", "rate", "active"),
         identity=("number",),
     ),
     Entity(
@@ -108,19 +151,139 @@ _ROWS = (
         project_scoped=True,
     ),
     Entity(
+        "budgets",
+        label="budget",
+        stage=2,
+        direction="erp_to_procore",
+        content=("lines",),
+        references={"project": "projects", **_COST},
+        project_scoped=True,
+        external_id=False,
+        two_way=True,
+    ),
+    Entity(
+        "budget_changes",
+        label="budget change",
+        stage=2,
+        direction="procore_to_erp",
+        content=("number", "title", "project", "amount", "lines"),
+        references={"project": "projects", **_COST},
+        frozen=("number", "title", "project", "amount", "lines"),
+        project_scoped=True,
+        document=True,
+        external_id=False,
+        waits=("budgets",),
+    ),
+    Entity(
+        "direct_costs",
+        label="direct cost",
+        stage=2,
+        direction="erp_to_procore",
+        content=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
+        references={"project": "projects", "vendor": "vendors", **_COST},
+        frozen=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
+        project_scoped=True,
+        document=True,
+    ),
+    Entity(
         "commitments",
         label="commitment",
         stage=3,
         direction="procore_to_erp",
         content=("number", "title", "kind", "project", "vendor", "currency", "retainage_percent", "contract_date", "lines"),
-        references={"project": "projects", "vendor": "vendors", "lines.cost_code": "cost_codes", "lines.cost_type": "cost_types"},
+        references={"project": "projects", "vendor": "vendors", **_COST, "lines.tax_code": "tax_codes"},
         identity=("number",),
         frozen=("number", "kind", "project", "vendor", "currency", "retainage_percent", "lines"),
         project_scoped=True,
         document=True,
         gate="referential_integrity",
     ),
-)
+    Entity(
+        "commitment_change_orders",
+        label="commitment change order",
+        stage=3,
+        direction="procore_to_erp",
+        content=("number", "title", "commitment", "amount", "lines"),
+        references={"project": "projects", "commitment": "commitments", **_COST, "lines.tax_code": "tax_codes"},
+        frozen=("number", "title", "commitment", "amount", "lines"),
+        project_scoped=True,
+        document=True,
+    ),
+    Entity(
+        "subcontractor_invoices",
+        label="subcontractor invoice",
+        stage=4,
+        direction="procore_to_erp",
+        content=("commitment", "vendor", *_INVOICE),
+        references={
+            "project": "projects", "commitment": "commitments", "vendor": "vendors",
+            "items.change_order": "commitment_change_orders", "lines.cost_code": "cost_codes", "lines.cost_type": "cost_types",
+        },
+        frozen=("commitment", "vendor", *_INVOICE),
+        project_scoped=True,
+        document=True,
+        sequence="sequence",
+    ),
+    Entity(
+        "payments_issued",
+        label="payment",
+        stage=4,
+        direction="erp_to_procore",
+        content=("commitment", "invoice", "payment_number", "pay_date", "amount"),
+        references={"project": "projects", "commitment": "commitments", "invoice": "subcontractor_invoices"},
+        frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
+        project_scoped=True,
+        document=True,
+    ),
+    Entity(
+        "prime_contracts",
+        label="prime contract",
+        stage=4,
+        direction="erp_to_procore",
+        content=("number", "title", "project", "customer", "retainage_percent", "contract_date", "amount", "lines"),
+        references={"project": "projects", "customer": "customers", **_COST},
+        frozen=("number", "project", "customer", "amount", "lines"),
+        project_scoped=True,
+        document=True,
+    ),
+    Entity(
+        "prime_change_orders",
+        label="prime change order",
+        stage=4,
+        direction="procore_to_erp",
+        content=("number", "title", "prime_contract", "amount", "markup", "lines"),
+        references={"project": "projects", "prime_contract": "prime_contracts", **_COST},
+        frozen=("number", "title", "prime_contract", "amount", "markup", "lines"),
+        project_scoped=True,
+        document=True,
+    ),
+    Entity(
+        "owner_invoices",
+        label="owner invoice",
+        stage=4,
+        direction="procore_to_erp",
+        content=("prime_contract", *_INVOICE),
+        references={
+            "project": "projects", "prime_contract": "prime_contracts", "items.change_order": "prime_change_orders",
+            "lines.cost_code": "cost_codes", "lines.cost_type": "cost_types",
+        },
+        frozen=("prime_contract", *_INVOICE),
+        project_scoped=True,
+        document=True,
+        sequence="sequence",
+    ),
+    Entity(
+        "payments_received",
+        label="receipt",
+        stage=4,
+        direction="erp_to_procore",
+        content=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
+        references={"project": "projects", "prime_contract": "prime_contracts", "invoice": "owner_invoices"},
+        frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
+        project_scoped=True,
+        document=True,
+    ),
+)  # fmt: skip
 
 ENTITIES: dict[str, Entity] = {row.name: row for row in _ROWS}
 

@@ -7,14 +7,15 @@ change lies in the window although our own write has moved their ``updated_at`` 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from include.financials.entities import ENTITIES
+from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, moment, stamp
-from include.financials.port import Window
+from include.financials.port import Header, Window
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
     row = ENTITIES[entity]
     system = sync.systems[row.source]
     staged = sync.staged(entity, shard)
+    if row.two_way:
+        _both(sync, entity, shard)
     window = sync.run.window(sync.ledger, row.source, entity, timedelta(minutes=sync.settings.overlap_minutes))
     if not staged.state()["complete"]:
         scopes = sync.scopes(row.source, entity, shard)
@@ -50,10 +53,10 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
         if scopes is None or scopes:
             wanted = _wanted(known, window)
             read = {record.id for record in staged.records()} | {bad.id for bad in staged.invalid()}
-            options: dict[str, Any] = {"also": _also(known, wanted)} if row.source == "procore" else {}
             cursor = staged.state()["cursor"]
+            also = _also(known, wanted, sync.namespace)
             for page in (
-                system.read(entity, window=window, scopes=scopes, cursor=cursor, **options) if cursor != _ALL_READ else ()
+                system.read(entity, window=window, scopes=scopes, cursor=cursor, also=also) if cursor != _ALL_READ else ()
             ):
                 staged.add(page if page.cursor is not None else replace(page, cursor=_ALL_READ), last=False)
                 read.update([record.id for record in page.records] + [bad.id for bad in page.invalid])
@@ -92,19 +95,28 @@ def _in_scope(record: Mapping[str, Any], scopes: list[str] | None) -> bool:
     return scopes is None or (record["scope"] or "") in scopes
 
 
-def _also(known: Mapping[tuple[str, str], Mapping[str, Any]], wanted: list[tuple[str, str]]) -> Any:
-    """Documents outside the window that must be looked at: open ones, and those whose contract sum is not the one last read (a
-    line may change without moving its contract's ``updated_at``, docs/procore-contract.md 10.21)."""
+def _also(
+    known: Mapping[tuple[str, str], Mapping[str, Any]], wanted: list[tuple[str, str]], namespace: str
+) -> Callable[[Header], bool]:
+    """Documents outside the window that must be looked at: open ones, those whose sum is not the one last read (a line may change
+    without moving its contract's ``updated_at``, docs/procore-contract.md 10.21), deleted ones, and those that carry our external
+    id though the ledger does not know them: documents in the window may name them, and adopting writes nothing."""
     ids = {record_id for _, record_id in wanted}
     amounts = {record_id: record["amount"] for (_, record_id), record in known.items()}
     deleted = {record_id for (_, record_id), record in known.items() if record["deleted"]}
 
-    def chosen(header: Any) -> bool:
-        if header.id in ids:
+    def chosen(header: Header) -> bool:
+        if header.id in ids or (header.id not in amounts and parse_origin(header.origin_id, namespace) is not None):
             return True
         if header.id in amounts and header.deleted and header.id not in deleted:
             return True
         known_amount = amounts.get(header.id)
-        return known_amount is not None and header.grand_total is not None and known_amount != format(header.grand_total, ".2f")
+        return known_amount is not None and header.amount is not None and known_amount != format(header.amount, ".2f")
 
     return chosen
+
+
+def _both(sync: Sync, entity: str, shard: int) -> None:
+    """Records that either side may own are compared whole; neither side dates them."""
+    for side in ("erp", "procore"):
+        sync.snapshot(side, entity, shard)

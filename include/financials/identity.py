@@ -51,19 +51,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-_LINE_CONTENT = (
-    "position",
-    "description",
-    "cost_code",
-    "cost_type",
-    "amount",
-    "quantity",
-    "unit_cost",
-    "unit",
-    "extended_type",
-    "tax_code",
-)
-_LINE_FROZEN = ("cost_code", "cost_type", "amount")
+FROZEN = ("cost_code", "cost_type", "amount", "held", "released", "tax", "line")
+"""Fields of any line that may not change once its document is linked."""
+_MONEY = ("amount", "held", "released", "tax")
 
 
 def plain(value: Any) -> Any:
@@ -83,13 +73,13 @@ def plain(value: Any) -> Any:
 
 
 def content(record: Record, fields: Iterable[str]) -> dict[str, Any]:
-    """The named fields as plain JSON values (Decimal as text with its scale normalised), lines by position."""
+    """The named fields as plain JSON values (Decimal as text with its scale normalised), lines by their key."""
     found: dict[str, Any] = {}
     for name in fields:
         value = getattr(record, name)
         if name == "lines":
             found[name] = {
-                str(line.position): {key: plain(getattr(line, key)) for key in _LINE_CONTENT if getattr(line, key) is not None}
+                line.key: {key: plain(getattr(line, key)) for key in line.content if getattr(line, key) is not None}
                 for line in value
             }
         else:
@@ -115,14 +105,19 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]
 
 
 def differing_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, Any, Any]]:
-    """(position, field, old, new) of what is frozen once a schedule of values is linked: amount, code and type of each line."""
+    """(line, field, old, new) of what is frozen once a document is linked: money, code and type of each line."""
     found: list[tuple[str, str, Any, Any]] = []
-    for position in sorted(set(old) | set(new), key=int):
-        before, after = old.get(position), new.get(position)
+    for key in sorted(set(old) | set(new), key=_natural):
+        before, after = old.get(key), new.get(key)
         if before is None or after is None:
-            amount = (before or after or {}).get("amount")
-            if amount not in ("0", "0.00"):
-                found.append((position, "line", before and before.get("amount"), after and after.get("amount")))
+            only = before or after or {}
+            if any(only.get(name) not in (None, "0", "0.00") for name in _MONEY):
+                found.append((key, "line", before and before.get("amount"), after and after.get("amount")))
             continue
-        found += [(position, key, before.get(key), after.get(key)) for key in _LINE_FROZEN if before.get(key) != after.get(key)]
+        found += [(key, name, before.get(name), after.get(name)) for name in FROZEN if before.get(name) != after.get(name)]
     return found
+
+
+def _natural(key: str) -> tuple[int, str]:
+    """Positions in the order of their numbers, other keys after them in the order of their text."""
+    return (int(key), "") if key.isdecimal() else (10**9, key)

@@ -15,7 +15,7 @@ from typing import Literal
 from include.financials.entities import Entity
 from include.financials.identity import Origin, marker, parse_origin
 from include.financials.ledger import Link
-from include.financials.models import Record
+from include.financials.models import Record, SubcontractorInvoice
 from include.financials.port import Invalid
 from include.financials.view import LinkIndex
 
@@ -130,6 +130,15 @@ class ErpSource:
         return found
 
 
+def natural_key(record: Record) -> str:
+    """The number that is unique in an ERP company: a vendor's invoice number is his own, all others are unique as they are."""
+    return f"{record.vendor}/{record.number}" if isinstance(record, SubcontractorInvoice) else record.number
+
+
+_ALIKE = ("project", "vendor", "customer", "commitment", "prime_contract", "amount")
+"""What must be equal beside the number before a document of the ERP is proposed as the counterpart (docs/domain-rules.md 2.9)."""
+
+
 class ProcoreSource:
     """Matches Procore-born documents with the ERP's. The document itself carries our external id, the ERP's the marker."""
 
@@ -137,7 +146,7 @@ class ProcoreSource:
         self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
         self.by_key = {(record.company, record.id): record for record in targets}
         self.by_marker = {record.marker: record for record in targets if record.marker}
-        self.by_number = {(record.company, record.number): record for record in targets}
+        self.by_number = {(record.company, natural_key(record)): record for record in targets}
         self.taken = {(link.company, link.erp_key) for link in links.by_erp.values()}
 
     def match(self, record: Record) -> Match:
@@ -157,15 +166,16 @@ class ProcoreSource:
             return Match("external_id", target=target)
         target = self.by_marker.get(marker(self.procore_company, self.row.name, record.id))
         if target is not None:
-            return Match("marker", target=target)
+            # Where Procore takes no external id there is nothing left to write: the pair is adopted.
+            return Match("marker" if self.row.external_id else "external_id", target=target)
         return self._by_looks(record)
 
     def _by_looks(self, record: Record) -> Match:
         """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
-        same = self.by_number.get((record.company, record.number))
+        same = self.by_number.get((record.company, natural_key(record)))
         if same is None or same.marker or (same.company, same.id) in self.taken:
             return Match()
-        if all(getattr(same, name) == getattr(record, name) for name in ("project", "vendor", "amount")):
+        if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE):
             return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")
         return Match()
 
@@ -175,6 +185,6 @@ class ProcoreSource:
         expected = str(Origin(self.system, link.company, self.row.name, link.erp_key))
         if target is None:
             found.broken = "the ERP no longer has it"
-        elif link.status == "active" and record.origin_id != expected:
+        elif link.status == "active" and self.row.external_id and record.origin_id != expected:
             found.broken = f"its external id in Procore is {record.origin_id or 'empty'} now"
         return found

@@ -7,9 +7,10 @@ of one step when :meth:`System.post` is called.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from include.financials.models import Record, Side
@@ -42,6 +43,21 @@ class Invalid:
     field: str
     message: str
     scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A document as its list shows it: enough to see a deletion or another sum without reading its lines. ``amount`` is None
+    where the list has none. ``scope`` is its project."""
+
+    id: str
+    number: str
+    scope: str
+    status: str | None = None
+    amount: Decimal | None = None
+    updated_at: datetime | None = None
+    origin_id: str | None = None
+    deleted: bool = False
 
 
 @dataclass(slots=True)
@@ -159,10 +175,12 @@ class System(Protocol):
         window: Window | None = None,
         scopes: Sequence[str] | None = None,
         cursor: dict[str, Any] | None = None,
+        also: Callable[[Header], bool] | None = None,
     ) -> Iterator[Page]:
         """Records changed in ``window`` (None: all), of the own-side project ids in ``scopes``, from ``cursor`` on.
 
-        ``scopes`` None: all there are; an empty text among them: the records that belong to no project.
+        ``scopes`` None: all there are; an empty text among them: the records that belong to no project. ``also`` names records
+        outside the window that are to be read too, by their header; a system that lists no headers ignores it.
 
         Deleted records come with ``deleted=True`` where the system still shows them.
         """

@@ -13,8 +13,15 @@ from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
 
-AUDITED = ("vendors", "customers", "projects", "cost_types")
+AUDITED = ("vendors", "vendor_insurances", "customers", "projects", "tax_codes", "cost_types")
 """Lists that are read in full anyway; cost codes and documents are audited by rule R-01 when their checks read them."""
+
+LISTS_PER_PROJECT = {
+    "sub_jobs": 1, "cost_codes": 2, "budgets": 2, "budget_changes": 1, "direct_costs": 2, "commitments": 2,
+    "commitment_change_orders": 2, "subcontractor_invoices": 1, "prime_contracts": 1, "prime_change_orders": 1,
+    "owner_invoices": 1,
+}  # fmt: skip
+"""Lists of one project that an entity's reading takes; what is read document by document comes on top."""
 
 
 def preflight(sync: Sync) -> dict[str, Any]:
@@ -48,7 +55,8 @@ def _capability_problems(sync: Sync) -> list[str]:
     problems = []
     for name in sync.run.entities:
         row = ENTITIES[name]
-        for side, wanted in ((row.source, "read"), (row.target, "read"), (row.target, "create")):
+        written = [(row.source, "create")] if row.two_way else []
+        for side, wanted in ((row.source, "read"), (row.target, "read"), (row.target, "create"), *written):
             capability = sync.systems[side].capabilities().get(name)
             if capability is None or not getattr(capability, wanted):
                 writes = sync.settings.of(name).writes
@@ -74,12 +82,12 @@ def origin_audit(sync: Sync, entity: str) -> dict[str, Any]:
 
 
 def expected_calls(sync: Sync) -> int:
-    """List calls that reading takes: company lists by the thousand, two lists per project for codes and for commitments each."""
+    """List calls that reading takes: company lists by the thousand, and the lists of each project."""
     projects = len(sync.snapshot("procore", "projects"))
     if not projects:
         log.warning(
             "the service account sees no project in Procore; unless the company is new, choose the app's permitted projects there"
         )
     company = sum(1 + len(sync.snapshot("procore", name)) // 1000 for name in AUDITED if name in sync.run.entities)
-    per_project = 2 * sum(1 for name in ("cost_codes", "commitments") if name in sync.run.entities)
+    per_project = sum(count for name, count in LISTS_PER_PROJECT.items() if name in sync.run.entities)
     return company + projects * per_project

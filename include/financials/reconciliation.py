@@ -9,67 +9,41 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from include.financials.documents import Document, Documents
 from include.financials.entities import ENTITIES
-from include.financials.figures import figures
-from include.financials.identity import canonical_json, digest, parse_origin
-from include.financials.ledger import STOPPED, Link, stamp
-from include.financials.models import Commitment, CostCode, Record
-from include.financials.money import ZERO, text
+from include.financials.explained import Difference, Explained
+from include.financials.identity import parse_origin
+from include.financials.ledger import STOPPED, Link
+from include.financials.models import CostCode
+from include.financials.money import ZERO
 from include.financials.view import References, Sync
 
 log = logging.getLogger(__name__)
 
-MASTER = ("vendors", "customers", "projects", "cost_types", "cost_codes")
+MASTER = ("vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes", "cost_types", "cost_codes")
 
 TIES: dict[str, str] = {
-    "T-01": "master data: records with our external id = active links",
+    "T-01": "records with our external id = active links",
+    "T-02": "original budget, per cost key",
     "T-05": "original commitment, per document and line",
+    "T-06": "approved change orders, per document and line",
     "T-07": "revised commitment",
     "T-08": "committed cost, per project and cost key",
+    "T-10": "invoice gross, per document and line",
+    "T-11": "billed to date, per commitment and cost key",
+    "T-12": "retainage: held and released per invoice, balance per commitment",
+    "T-16": "paid, per invoice and commitment",
+    "T-18": "direct cost, per cost key",
+    "T-20": "prime contract, per document, line and change order, and revised",
+    "T-21": "owner billing: gross, held, released per invoice; completed and earned per contract",
+    "T-22": "received, per owner invoice and contract",
     "T-24": "documents: eligible = linked + held + quarantined + blocked + conflict",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """One legitimate difference (docs/domain-rules.md 4.3): ``code`` of the closed list, the record, its amount (or count)."""
-
-    code: str
-    entity: str
-    key: str
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    tie: str
-    procore: Decimal
-    erp: Decimal
-    project: str | None = None
-    cost_key: str | None = None
-    procore_id: str | None = None
-    erp_id: str | None = None
-    explained: tuple[Explained, ...] = ()
-
-    @property
-    def unexplained(self) -> Decimal:
-        return self.procore - self.erp - sum((item.amount for item in self.explained), Decimal(0))
-
-    def as_dict(self) -> dict[str, Any]:
-        plain = {name: getattr(self, name) for name in ("tie", "project", "cost_key", "procore_id", "erp_id")}
-        return plain | {
-            "procore": format(self.procore, "f"),
-            "erp": format(self.erp, "f"),
-            "explained": [
-                {"code": i.code, "entity": i.entity, "key": i.key, "amount": format(i.amount, "f")} for i in self.explained
-            ],
-            "unexplained": format(self.unexplained, "f"),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,51 +59,24 @@ class Reconciliation:
         return {"balanced": self.balanced, "checked": self.checked, "differences": [d.as_dict() for d in self.differences]}
 
 
-@dataclass(slots=True)
-class Document:
-    """One document pair: Procore's figures, the ERP's, and the state that explains a difference between them."""
-
-    number: str
-    project: str | None
-    procore_id: str | None = None
-    erp_id: str | None = None
-    state: str | None = None
-    procore: Mapping[str, Any] = field(default_factory=dict)
-    erp: Mapping[str, Any] = field(default_factory=dict)
-    after_cutoff: bool = False
-    accepted: bool = False
-    company: str = ""
-
-    def explain(self, difference: Decimal) -> tuple[Explained, ...]:
-        """A stopped document explains its own difference; one that is linked never does, and one that only the ERP knows not
-        before a person has accepted it as it is (``decide accept``): a balance from before go-live."""
-        if difference == 0:
-            return ()
-        if self.accepted:
-            return (Explained("OPENING", "commitments", self.number, difference),)
-        if self.after_cutoff:
-            return (Explained("AFTER_CUTOFF", "commitments", self.number, difference),)
-        if self.state in STOPPED:
-            return (Explained(self.state.upper(), "commitments", self.number, difference),)
-        return ()
-
-
 def reconcile(sync: Sync) -> Reconciliation:
-    """Compare both sides. A document that the ERP alone has, or a linked one that differs, stays unexplained.
+    """Compare both sides. A document that one side alone has, or a linked one that differs, stays unexplained.
 
     A run of some entities or some projects compares those only: of the others the ledger may know nothing yet.
     """
     compared: list[Difference] = []
-    for entity in MASTER:
-        if entity in sync.run.entities:
+    for entity in sync.run.entities:
+        if entity in MASTER:
             compared += _master(sync, entity)
-    projects = sync.run.projects
-    documents = (
-        [d for d in _documents(sync) if not projects or d.project in projects] if "commitments" in sync.run.entities else []
-    )
-    compared += _per_document(documents)
-    compared += _per_cost_key(documents)
-    compared += _counts(documents)
+        elif ENTITIES[entity].external_id:
+            compared += _synced(sync, entity)
+    documents = Documents(sync)
+    for tie in _TIES:
+        if tie.entities[0] in sync.run.entities:
+            compared += tie.compare(*(documents.of(entity) for entity in tie.entities))
+    for entity in sync.run.entities:
+        if entity not in MASTER:
+            compared += _counts(documents.of(entity))
     # Equal sums can hide a stopped document on one side and a stranger on the other: what is explained must be missing, too.
     differing = tuple(d for d in compared if d.procore != d.erp or d.unexplained)
     result = Reconciliation(len(compared), differing)
@@ -141,76 +88,209 @@ def reconcile(sync: Sync) -> Reconciliation:
     return result
 
 
-# -- documents ----------------------------------------------------------------------------------------------------------------
+# -- ties over documents --------------------------------------------------------------------------------------------------------
+
+Docs = Sequence[Document]
+Compare = Callable[..., Iterator[Difference]]
 
 
-def _documents(sync: Sync) -> Iterator[Document]:
-    entity = "commitments"
-    links = _links(sync, entity)
-    by_procore = {link.procore_id: link for link in links if link.procore_id}
-    erp = {(record.company or "", record.id): record for record in _read_erp(sync, entity)}
-    planned = {
-        (row["company"], row["erp_key"])
-        for row in sync.ledger.outcomes(sync.run.run_id, entity)
-        if sync.run.plan and row["action"] == "create"
-    }
-    used: set[tuple[str, str]] = set()
-    procore = _procore_documents(sync)
-    for procore_id, seen in procore.items():
-        link = by_procore.get(procore_id)
-        key = (link.company, link.erp_key) if link else _origin_key(sync, seen["origin_id"])
-        if key is None and seen["state"] == "held" and seen["rule"] == "2.9":
-            key = (seen["company"], seen["number"])  # proposed: the pair waits for a decision, and neither is an orphan
-        record = erp.get(key) if key else None
-        if record is not None and key is not None:
-            used.add(key)
-        elif seen["state"] in ("skipped", None) or (seen["deleted"] and link is None):
-            continue
-        held = figures(record) if record is not None else seen["figures"] if key in planned and seen["state"] == "linked" else {}
-        project, erp_id = seen["figures"].get("project"), record.id if record else None
-        yield Document(seen["number"], project, procore_id, erp_id, seen["state"], seen["figures"], held, company=seen["company"])
-    yield from _erp_only(sync, [record for key, record in erp.items() if key not in used], procore.keys())
+def _per_document(tie: str, *names: str) -> Compare:
+    """One figure of each document after the other."""
+
+    def compare(documents: Docs) -> Iterator[Difference]:
+        for document in documents:
+            for name in names:
+                p, e = document.money("procore", name), document.money("erp", name)
+                label = None if name == "amount" else name
+                yield Difference(tie, p, e, **document.pair, cost_key=label, explained=document.explain(p - e))
+
+    return compare
 
 
-def _erp_only(sync: Sync, records: Iterable[Record], known_in_procore: Collection[str]) -> Iterator[Document]:
-    """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.
+def _per_line(tie: str) -> Compare:
+    def compare(documents: Docs) -> Iterator[Difference]:
+        for document in documents:
+            for key, x, p, e in document.lines():
+                yield Difference(tie, p, e, **document.pair, cost_key=f"line {key} {x}", explained=document.explain(p - e))
 
-    One that was made from a Procore record which no run has read yet (a first backfill of some days) cannot be compared so far.
-    """
-    accepted = {key for key, decision in sync.ledger.decisions("commitments").items() if decision == "accept"}
-    remembered, unread = [], 0
-    ours = f"procore:{sync.procore_company}:commitments:"
-    for record in records:
-        if not isinstance(record, Commitment) or record.status == "void":
-            continue
-        if record.marker and record.marker.startswith(ours) and record.marker.removeprefix(ours) not in known_in_procore:
-            unread += 1
-            continue
-        plain = figures(record)
-        late = record.updated_at is not None and record.updated_at > sync.run.until and record.marker is None
-        known: dict[str, Any] = {
-            "entity": "commitments",
-            "company": record.company or "",
-            "side": "erp",
-            "id": record.id,
-            "number": record.number,
-        }
-        remembered.append(
-            known
-            | {"source_hash": digest(plain), "amount": text(record.amount), "figures": canonical_json(plain), "read_at": stamp()}
+    return compare
+
+
+def _per_x(tie: str, *, posted: bool = False) -> Compare:
+    """Sums per project and cost key. Each document explains its own part of the x that it touches. ``posted``: the ERP counts
+    posted documents only, and one that waits in a batch explains itself (UNPOSTED)."""
+
+    def compare(*groups: Docs) -> Iterator[Difference]:
+        sums: dict[tuple[str, str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+        items: dict[tuple[str, str, str], list[Explained]] = defaultdict(list)
+        for document in (document for group in groups for document in group):
+            for x, (p, there) in document.by_x().items():
+                e = ZERO if posted and document.unposted else there
+                place = document.company, document.project or "?", x
+                sums[place][0] += p
+                sums[place][1] += e
+                items[place] += document.explain(p - e, unposted=posted)
+        for (company, project, x), (p, e) in sorted(sums.items()):
+            yield Difference(tie, p, e, project=project, cost_key=x, explained=tuple(items[company, project, x]))
+
+    return compare
+
+
+def _revised(tie: str) -> Compare:
+    """Contract sum with its approved changes. Procore's is built from the documents, the ERP's is what it states itself."""
+
+    def compare(contracts: Docs, changes: Docs) -> Iterator[Difference]:
+        of_contract = _by_contract(changes)
+        for contract in contracts:
+            mine = of_contract.get((contract.company, contract.key), [])
+            p = contract.money("procore", "amount") + _sum(mine, "procore", "amount")
+            e = contract.money("erp", "amount") + (ZERO if contract.planned else contract.money("erp", "changes"))
+            e += sum((c.money("erp", "amount") for c in mine if c.planned), ZERO)
+            items = contract.explain(contract.money("procore", "amount") - contract.money("erp", "amount"))
+            for change in mine:
+                items += change.explain(change.money("procore", "amount") - change.money("erp", "amount"))
+            yield Difference(tie, p, e, **contract.pair, cost_key="revised", explained=items)
+
+    return compare
+
+
+def _to_date(tie: str, name: str, own: Callable[[Document, str], Decimal], *, posted: bool = False, label: str) -> Compare:
+    """A balance per contract: Procore's of the last eligible invoice, the ERP's as the sum of its documents. Each invoice on the
+    way contributes what its balance moved; one that is stopped, not eligible or unposted explains its own contribution."""
+
+    def compare(documents: Docs, others: Mapping[tuple[str, str], Docs]) -> Iterator[Difference]:
+        for key, group in _by_contract(documents).items():
+            skipped = others.get(key, ())
+            ordered = sorted([*group, *skipped], key=lambda d: d.sequence)
+            last = max((d.sequence for d in group if d.procore), default=0)
+            p, e, before = ZERO, ZERO, ZERO
+            items: tuple[Explained, ...] = ()
+            for document in ordered:
+                there = own(document, "erp")
+                mine = ZERO if posted and document.unposted else there
+                if document.procore and document.sequence <= last:
+                    now = document.money("procore", name) if name != "earned" else _earned(document)
+                    moved, before = now - before, now
+                    p = now
+                else:
+                    moved = ZERO
+                e += mine
+                items += document.explain(moved - mine, unposted=posted, not_eligible=True)
+            yield Difference(tie, p, e, project=group[0].project, cost_key=f"{label} {key[1]}", erp_id=key[1], explained=items)
+
+    return compare
+
+
+def _earned(document: Document) -> Decimal:
+    return document.money("procore", "completed") - document.money("procore", "retainage")
+
+
+def _own_gross(document: Document, side: str) -> Decimal:
+    return document.money(side, "amount")
+
+
+def _own_retainage(document: Document, side: str) -> Decimal:
+    return document.money(side, "held") - document.money(side, "released")
+
+
+def _own_earned(document: Document, side: str) -> Decimal:
+    return document.money(side, "amount") - _own_retainage(document, side)
+
+
+def _paid(tie: str) -> Compare:
+    """Payments per invoice and per contract."""
+
+    def compare(documents: Docs) -> Iterator[Difference]:
+        for grain in ("invoice", "contract"):
+            groups: dict[tuple[str, str], list[Document]] = defaultdict(list)
+            for document in documents:
+                groups[document.company, str(document.figure(grain) or "?")].append(document)
+            for (_, key), group in sorted(groups.items()):
+                p, e = _sum(group, "procore", "amount"), _sum(group, "erp", "amount")
+                items = tuple(item for d in group for item in d.explain(d.money("procore", "amount") - d.money("erp", "amount")))
+                yield Difference(tie, p, e, project=group[0].project, cost_key=f"{grain} {key}", erp_id=key, explained=items)
+
+    return compare
+
+
+def _sum(documents: Iterable[Document], side: str, name: str) -> Decimal:
+    return sum((document.money(side, name) for document in documents), ZERO)
+
+
+def _by_contract(documents: Docs) -> dict[tuple[str, str], list[Document]]:
+    found: dict[tuple[str, str], list[Document]] = defaultdict(list)
+    for document in documents:
+        found[document.company, str(document.figure("contract") or "?")].append(document)
+    return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """A tie and the entities whose documents it compares; it is due when the first of them is part of the run."""
+
+    entities: tuple[str, ...]
+    compare: Compare
+
+
+def _billing(compare: Compare) -> Compare:
+    """Hands a balance the invoices that are not eligible, too: they explain their part of Procore's running figures."""
+
+    def both(documents: Docs) -> Iterator[Difference]:
+        return compare([d for d in documents if not d.skipped], _by_contract([d for d in documents if d.skipped]))
+
+    return both
+
+
+def _eligible(compare: Compare) -> Compare:
+    def only(*groups: Docs) -> Iterator[Difference]:
+        return compare(*([d for d in group if not d.skipped] for group in groups))
+
+    return only
+
+
+_COMMITMENT, _PRIME = ("commitments", "commitment_change_orders"), ("prime_contracts", "prime_change_orders")
+_TIES: tuple[Tie, ...] = (
+    Tie(("budgets",), _eligible(_per_x("T-02"))),
+    Tie(("commitments",), _eligible(_per_document("T-05", "amount"))),
+    Tie(("commitments",), _eligible(_per_line("T-05"))),
+    Tie(("commitment_change_orders",), _eligible(_per_document("T-06", "amount"))),
+    Tie(("commitment_change_orders",), _eligible(_per_line("T-06"))),
+    Tie(_COMMITMENT, _eligible(_revised("T-07"))),
+    Tie(_COMMITMENT, _eligible(_per_x("T-08"))),
+    Tie(("subcontractor_invoices",), _eligible(_per_document("T-10", "amount"))),
+    Tie(("subcontractor_invoices",), _eligible(_per_line("T-10"))),
+    Tie(("subcontractor_invoices",), _billing(_to_date("T-11", "completed", _own_gross, posted=True, label="billed"))),
+    Tie(("subcontractor_invoices",), _eligible(_per_x("T-11", posted=True))),
+    Tie(("subcontractor_invoices",), _eligible(_per_document("T-12", "held", "released"))),
+    Tie(("subcontractor_invoices",), _billing(_to_date("T-12", "retainage", _own_retainage, label="retainage"))),
+    Tie(("payments_issued",), _eligible(_paid("T-16"))),
+    Tie(("direct_costs",), _eligible(_per_x("T-18"))),
+    Tie(("prime_contracts",), _eligible(_per_document("T-20", "amount"))),
+    Tie(("prime_contracts",), _eligible(_per_line("T-20"))),
+    Tie(("prime_change_orders",), _eligible(_per_document("T-20", "amount"))),
+    Tie(_PRIME, _eligible(_revised("T-20"))),
+    Tie(("owner_invoices",), _eligible(_per_document("T-21", "amount", "held", "released"))),
+    Tie(("owner_invoices",), _billing(_to_date("T-21", "completed", _own_gross, label="completed"))),
+    Tie(("owner_invoices",), _billing(_to_date("T-21", "earned", _own_earned, label="earned"))),
+    Tie(("payments_received",), _eligible(_paid("T-22"))),
+)
+
+
+def _counts(documents: Docs) -> Iterator[Difference]:
+    by_project: dict[tuple[str, str], list[Document]] = defaultdict(list)
+    for document in documents:
+        if not document.skipped:
+            by_project[document.company, document.project or "?"].append(document)
+    for (_, project), group in sorted(by_project.items()):
+        entity = group[0].entity
+        p, e = sum(1 for d in group if d.procore), sum(1 for d in group if d.erp)
+        explained = tuple(
+            item for d in group if bool(d.procore) != bool(d.erp) for item in d.explain(Decimal(1 if d.procore else -1))
         )
-        yield Document(
-            record.number, record.project, None, record.id, None, {}, plain,
-            after_cutoff=late, accepted=(record.id, digest(plain)) in accepted, company=record.company or "",
-        )  # fmt: skip
-    if unread:
-        log.warning("%d documents of the ERP come from Procore records that no run has read yet; they are not compared", unread)
-    if not sync.run.plan:
-        sync.ledger.remember(remembered)
+        yield Difference("T-24", Decimal(p), Decimal(e), project=project, cost_key=entity, explained=explained)
 
 
-def _links(sync: Sync, entity: str) -> list[Link]:
-    return [*sync.ledger.links(entity), *(sync.ledger.planned_links(sync.run.run_id, entity) if sync.run.plan else [])]
+# -- what Procore shows as synced -----------------------------------------------------------------------------------------------
 
 
 def _origin_key(sync: Sync, origin_id: str | None) -> tuple[str, str] | None:
@@ -218,86 +298,28 @@ def _origin_key(sync: Sync, origin_id: str | None) -> tuple[str, str] | None:
     return (origin.company, origin.key) if origin else None
 
 
-def _procore_documents(sync: Sync) -> dict[str, dict[str, Any]]:
-    """Every document of Procore as last read: the ledger's memory, and in plan mode (which leaves no memory) this run's pages."""
-    known = {
-        record_id: {**row, "figures": json.loads(row["figures"] or "{}")}
-        for (_, record_id), row in sync.ledger.seen("commitments", "procore").items()
-    }
+def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
+    """Documents: what Procore shows as synced is exactly what the ledger says is linked."""
+    memory = sync.memory(entity).values()
+    outcomes = sync.ledger.outcomes(sync.run.run_id, entity)
+    states = {(row["company"], row["erp_key"]): row["state"] for row in outcomes}
+    states |= {key: row["state"] for key, row in sync.ledger.seen(entity, "erp").items() if row["state"] and key not in states}
+    procore: dict[tuple[str, str], str | None] = {}
+    for row in memory:
+        key = _origin_key(sync, row["origin_id"])
+        if key is not None and not row["deleted"]:
+            procore[key] = row["state"]
+    linked = {(link.company, link.erp_key) for link in sync.ledger.links(entity) if link.status == "active"}
     if sync.run.plan:
-        references = References(sync, ENTITIES["commitments"])
-        judged = {row["id"]: row for row in sync.ledger.outcomes(sync.run.run_id, "commitments")}
-        for shard in range(sync.run.shards):
-            for record in sync.staged("commitments", shard).records():
-                translated = references.translated(record)
-                known[record.id] = {
-                    "number": record.number,
-                    **{name: judged[record.id][name] if record.id in judged else None for name in ("state", "rule", "company")},
-                    "origin_id": record.origin_id,
-                    "deleted": record.deleted,
-                    "figures": figures(translated),
-                }
-    return known
-
-
-def _read_erp(sync: Sync, entity: str) -> Iterator[Record]:
-    for page in sync.systems["erp"].read(entity):
-        yield from page.records
-
-
-def _money(figure: Mapping[str, Any], name: str) -> Decimal:
-    return Decimal(figure.get(name) or "0.00")
-
-
-def _per_document(documents: Iterable[Document]) -> Iterator[Difference]:
-    for document in documents:
-        pair = {"project": document.project, "procore_id": document.procore_id, "erp_id": document.erp_id}
-        p, e = _money(document.procore, "original"), _money(document.erp, "original")
-        yield Difference("T-05", p, e, **pair, explained=document.explain(p - e))
-        for position, key, p_line, e_line in _lines(document):
-            line = f"line {position} {key}"
-            yield Difference("T-05", p_line, e_line, **pair, cost_key=line, explained=document.explain(p_line - e_line))
-        p += _money(document.procore, "changes")
-        e += _money(document.erp, "changes")
-        yield Difference("T-07", p, e, **pair, explained=document.explain(p - e))
-
-
-def _lines(document: Document) -> Iterator[tuple[int, str, Decimal, Decimal]]:
-    sides = [{int(p): (k, Decimal(a)) for p, k, a in figure.get("lines", ())} for figure in (document.procore, document.erp)]
-    for position in sorted({*sides[0], *sides[1]}):
-        key, p = sides[0].get(position, (None, ZERO))
-        other, e = sides[1].get(position, (None, ZERO))
-        yield position, key or other or "?", p, e
-
-
-def _per_cost_key(documents: Iterable[Document]) -> Iterator[Difference]:
-    """Committed cost per x. Each stopped document explains its own part of the x that it touches."""
-    sums: dict[tuple[str, str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
-    items: dict[tuple[str, str, str], list[Explained]] = defaultdict(list)
-    for document in documents:
-        parts: dict[tuple[str, str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
-        for side, figure in enumerate((document.procore, document.erp)):
-            for _, key, amount in figure.get("lines", ()):
-                parts[document.company, figure.get("project") or document.project or "?", key][side] += Decimal(amount)
-        for x, (p, e) in parts.items():
-            sums[x][0] += p
-            sums[x][1] += e
-            items[x] += document.explain(p - e)
-    for (company, project, key), (p, e) in sorted(sums.items()):
-        yield Difference("T-08", p, e, project=project, cost_key=key, explained=tuple(items[company, project, key]))
-
-
-def _counts(documents: Iterable[Document]) -> Iterator[Difference]:
-    by_project: dict[tuple[str, str], list[Document]] = defaultdict(list)
-    for document in documents:
-        by_project[document.company, document.project or "?"].append(document)
-    for (_, project), group in sorted(by_project.items()):
-        procore = [d for d in group if d.procore_id]
-        erp = [d for d in group if d.erp]
-        explained = tuple(
-            item for d in group if bool(d.procore_id) != bool(d.erp) for item in d.explain(Decimal(1 if d.procore_id else -1))
-        )
-        yield Difference("T-24", Decimal(len(procore)), Decimal(len(erp)), project=project, explained=explained)
+        planned = {(link.company, link.erp_key) for link in sync.ledger.planned_links(sync.run.run_id, entity)}
+        linked |= planned
+        procore |= dict.fromkeys(planned - procore.keys())
+    items = tuple(
+        Explained(state.upper(), entity, key[1], Decimal(1 if key in procore else -1))
+        for key in sorted(procore.keys() ^ linked)
+        if (state := procore.get(key) or states.get(key)) in STOPPED
+    )
+    yield Difference("T-01", Decimal(len(procore)), Decimal(len(linked)), cost_key=entity, explained=items)
 
 
 # -- master data ----------------------------------------------------------------------------------------------------------------
@@ -308,11 +330,11 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     states = {(row["company"], row["erp_key"]): row["state"] for row in sync.ledger.outcomes(sync.run.run_id, entity)}
     known = {key: row["state"] for key, row in sync.ledger.seen(entity, "erp").items()}
     erp = {(record.company or "", record.id): record for record in sync.everywhere("erp", entity)}
-    planned = {(link.company, link.erp_key) for link in _links(sync, entity) if link.status == "planned"}
-    linked = {(link.company, link.erp_key) for link in _links(sync, entity)} & erp.keys()
+    planned = {(link.company, link.erp_key) for link in links_of(sync, entity) if link.status == "planned"}
+    linked = {(link.company, link.erp_key) for link in links_of(sync, entity)} & erp.keys()
     projects = sync.run.projects
     elsewhere = {
-        (link.company, link.erp_key) for link in _links(sync, entity) if projects and link.scope and link.scope not in projects
+        (link.company, link.erp_key) for link in links_of(sync, entity) if projects and link.scope and link.scope not in projects
     }
     procore = {
         key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key
@@ -377,3 +399,7 @@ def _assignments(
             items[code.project].append(Explained(state.upper(), "cost_codes", key[1], Decimal(-missing)))
     for project, (p, e) in sorted(by_project.items()):
         yield Difference("T-01", Decimal(p), Decimal(e), project=project, cost_key="assignments", explained=tuple(items[project]))
+
+
+def links_of(sync: Sync, entity: str) -> list[Link]:
+    return [*sync.ledger.links(entity), *(sync.ledger.planned_links(sync.run.run_id, entity) if sync.run.plan else [])]

@@ -59,8 +59,44 @@ def _every(rule_id: str, entities: str, fact: str, test: Test, state: State, mes
     return [Rule(rule_id, entity, fact, test, state, message, **rest) for entity in entities.split()]
 
 
-_MASTER = "vendors customers projects cost_types cost_codes"
-_ALL = f"{_MASTER} commitments"
+_MASTER = "vendors vendor_insurances customers projects sub_jobs tax_codes cost_types cost_codes"
+_ERP_BORN = "direct_costs payments_issued payments_received prime_contracts"
+_CHANGES = "commitment_change_orders prime_change_orders"
+_INVOICES = "subcontractor_invoices owner_invoices"
+_OF_CONTRACT = f"{_CHANGES} {_INVOICES}"
+_DOCUMENTS = f"budget_changes commitments {_OF_CONTRACT}"
+_IMMUTABLE = f"budget_changes direct_costs {_OF_CONTRACT} payments_issued payments_received prime_contracts"
+_CODED = f"commitments {_CHANGES} budget_changes"
+_ALL = f"{_MASTER} {_ERP_BORN} {_DOCUMENTS}"
+
+FIELD_RULE: dict[str, str] = {
+    "vendors": "V-01",
+    "vendor_insurances": "V-04",
+    "customers": "V-01",
+    "projects": "J-01",
+    "sub_jobs": "J-03",
+    "tax_codes": "M-12",
+    "cost_types": "C-02",
+    "cost_codes": "C-01",
+    "budgets": "B-03",
+    "budget_changes": "B-04",
+    "direct_costs": "D-04",
+    "commitments": "M-11",
+    "commitment_change_orders": "O-05",
+    "subcontractor_invoices": "I-04",
+    "payments_issued": "Y-03",
+    "prime_contracts": "P-01",
+    "prime_change_orders": "O-05",
+    "owner_invoices": "I-04",
+    "payments_received": "Y-03",
+}
+"""The rule that a record fails which cannot be read, or does not fit the target's fields."""
+
+
+def _field_rules(template: str, entities: str) -> list[Rule]:
+    """A field beyond what the target takes."""
+    return [Rule(FIELD_RULE[name], name, "field_fault", "absent", "quarantined", template) for name in entities.split()]
+
 
 RULES: tuple[Rule, ...] = (
     *_every(
@@ -78,9 +114,22 @@ RULES: tuple[Rule, ...] = (
         "{label} {number} carries our external id, but its contents differ from {erp_key}: {adoption_difference}. "
         "Decide which side is right.",
     ),
-    *_every("V-01", "vendors customers", "field_fault", "absent", "quarantined",
-            "{label} {number}: {field_fault}. We do not truncate."),
-    *_every("J-01", "projects", "field_fault", "absent", "quarantined", "Job {number}: {field_fault}."),
+    *_field_rules("{label} {number}: {field_fault}. We do not truncate.",
+                  f"vendors vendor_insurances customers projects sub_jobs tax_codes {_ERP_BORN} {_DOCUMENTS}"),
+    # Void comes before changed: it is the one change that a posted payment may show.
+    *_every("Y-04", "payments_issued payments_received", "void_since", "absent", "conflict",
+            "Payment {void_since} was voided in the ERP; payment {procore_id} in Procore must go."),
+    *_every("D-05", "direct_costs", "void_since", "absent", "conflict",
+            "Job cost {void_since} was voided in the ERP after it was sent. Expected a reversal."),
+    *_every("R-04", _IMMUTABLE, "altered", "absent", "conflict",
+            "{label} {number} was changed after it was linked: {altered}. Correct it with a reversal or a change order; "
+            "we write nothing."),
+    *_every("V-04", "vendor_insurances", "vendor_linked", "true", "held",
+            "Policy {number} waits for vendor {vendor}, which is not linked.", waits_for="vendors {vendor}"),
+    *_every("V-04", "vendor_insurances", "expired", "absent", "linked",
+            "{vendor}: {insurance_type} expired {expired}.", severity="warning"),
+    *_every("M-01", "sub_jobs", "project_linked", "true", "held",
+            "Sub job {number} waits for job {project}, which is not linked.", waits_for="projects {project}"),
     *_every("C-02", "cost_types", "mapped", "present", "quarantined",
             "ERP cost type {number} has no counterpart in settings cost_type_codes; add it."),
     *_every("C-01", "cost_codes", "field_fault", "absent", "quarantined", "Cost code {number} of {project}: {field_fault}."),
@@ -95,11 +144,12 @@ RULES: tuple[Rule, ...] = (
             "Cost code {number}: cost type {unmapped_type} is not linked.",
             waits_for="cost_types {unmapped_type}"),
     *_every(
-        "V-02", "vendors customers", "ambiguous", "absent", "quarantined",
+        "V-02", "vendors vendor_insurances customers tax_codes", "ambiguous", "absent", "quarantined",
         "{label} {number} ({name}) matches {ambiguous}. Choose one or merge them.",
     ),
     *_every("J-01", "projects", "ambiguous", "absent", "quarantined",
             "Job {number} exists twice: {ambiguous}. Nothing under it is synced until one is chosen."),
+    *_every("J-03", "sub_jobs", "ambiguous", "absent", "quarantined", "{label} {number} exists twice: {ambiguous}."),
     *_every("C-01", "cost_codes cost_types", "ambiguous", "absent", "quarantined", "{label} {number} exists twice: {ambiguous}."),
     *_every(
         "2.9", _ALL, "proposal", "absent", "held",
@@ -110,36 +160,36 @@ RULES: tuple[Rule, ...] = (
             "ERP vendor {number} was merged into {merged_into}. Its documents keep the old key; "
             "end the link to let {merged_into} take its place: decide unlink vendors {number}."),
     # -- the gate before commitments ------------------------------------------------------------------------------------------
-    Rule("R-03", "commitments", "currency_ok", "true", "quarantined",
-         "{number} is in {currency} but job {job} of company {company} is kept in {job_currency}."),
-    Rule("M-01", "commitments", "job", "present", "held",
-         "{number}: project {project_name} is not linked to a job.", waits_for="projects {project_name}"),
-    Rule("J-02", "commitments", "job_open", "true", "held",
-         "Job {job} is {job_status}. Reopen it or exclude the project; {number} waits.",
-         waits_for="projects {job}"),
+    *_every("R-03", _DOCUMENTS, "currency_ok", "true", "quarantined",
+            "{number} is in {currency} but job {job} of company {company} is kept in {job_currency}."),
+    *_every("M-01", _DOCUMENTS, "job", "present", "held",
+            "{number}: project {project_name} is not linked to a job.", waits_for="projects {project_name}"),
+    *_every("J-02", _DOCUMENTS, "job_open", "true", "held",
+            "Job {job} is {job_status}. Reopen it or exclude the project; {number} waits.",
+            waits_for="projects {job}"),
     Rule("M-02", "commitments", "vendor_usable", "true", "held",
          "{number}: vendor \"{vendor_name}\" {vendor_problem}. {amount} waits.",
          waits_for="vendors {vendor_wait}"),
     Rule("M-04", "commitments", "has_lines", "true", "quarantined", "{number} has no schedule of values."),
-    Rule("M-04", "commitments", "position_twice", "absent", "quarantined",
-         "{number} has two lines at position {position_twice}. Number them apart."),
-    Rule("M-04", "commitments", "line_uncoded", "absent", "quarantined",
-         "{number} line {position} has no {line_uncoded}.", grain="line"),
-    Rule("J-03", "commitments", "sub_job_unknown", "absent", "held",
+    *_every("M-04", f"commitments {_CHANGES}", "position_twice", "absent", "quarantined",
+            "{number} has two lines at position {position_twice}. Number them apart."),
+    *_every("M-04", _CODED, "line_uncoded", "absent", "quarantined",
+            "{number} line {position} has no {line_uncoded}.", grain="line"),
+    *_every("J-03", _CODED, "sub_job_unknown", "absent", "held",
          "Line {position} of {number} uses sub job {sub_job_unknown}, which the ERP does not know.",
          grain="line", waits_for="sub_jobs {sub_job_unknown}"),
-    Rule("M-05", "commitments", "code", "present", "held",
+    *_every("M-05", _CODED, "code", "present", "held",
          "{number} line {position}: code {code_text} does not exist on job {job}. Add it in the ERP or re-code the line.",
          grain="line", waits_for="cost_codes {job}//{code_text}"),
-    Rule("M-06", "commitments", "code_leaf", "true", "quarantined",
+    *_every("M-06", _CODED, "code_leaf", "true", "quarantined",
          "{number} line {position}: {code_text} is a header. Choose one of {children}.", grain="line"),
-    Rule("M-07", "commitments", "code_active", "true", "quarantined",
+    *_every("M-07", _CODED, "code_active", "true", "quarantined",
          "{number} line {position}: {code_text} is inactive on job {job}.", grain="line"),
-    Rule("M-08", "commitments", "assigned", "true", "held",
+    *_every("M-08", _CODED, "assigned", "true", "held",
          "{number} line {position}: job {job} has {code_text} but not type {type_text}. "
          "Add the category to the phase in the ERP.",
          grain="line", waits_for="cost_codes {job}//{code_text}"),
-    Rule("M-09", "commitments", "line_difference_cents", "zero", "quarantined",
+    *_every("M-09", f"commitments {_CHANGES}", "line_difference_cents", "zero", "quarantined",
          "{number} line {position}: {quantity} x {unit_cost} is {line_calculated}, the line says {line_amount}.", grain="line"),
     Rule("M-09", "commitments", "unit_missing", "absent", "quarantined",
          "{number} line {position}: unit accounting needs {unit_missing}.", grain="line"),
@@ -147,12 +197,12 @@ RULES: tuple[Rule, ...] = (
          "{number}: lines add up to {lines_sum}, contract says {amount} (difference {sum_difference})."),
     Rule("M-10", "commitments", "number_in_erp", "absent", "conflict",
          "{number} is already used by job {number_in_erp} in the ERP. Renumber, or link to the existing document."),
-    Rule("M-10", "commitments", "number_twice", "absent", "quarantined",
+    *_every("M-10", f"commitments {_CHANGES} owner_invoices", "number_twice", "absent", "quarantined",
          "{number} is used twice in Procore ({number_twice}). Renumber one of them."),
-    Rule("M-11", "commitments", "field_fault", "absent", "quarantined", "{number}: {field_fault}."),
-    Rule("M-11", "commitments", "line_fault", "absent", "quarantined", "{number} line {position}: {line_fault}.", grain="line"),
+    *_every("M-11", f"commitments {_CHANGES}", "line_fault", "absent", "quarantined", "{number} line {position}: "
+    "{line_fault}.", grain="line"),
     Rule("M-12", "commitments", "retainage_fault", "absent", "quarantined", "{number}: {retainage_fault}."),
-    Rule("M-12", "commitments", "tax_unmapped", "absent", "quarantined",
+    *_every("M-12", f"commitments {_CHANGES}", "tax_unmapped", "absent", "quarantined",
          "{number} line {position}: tax code {tax_unmapped} has no counterpart.", grain="line"),
     Rule("M-13", "commitments", "total_negative", "absent", "quarantined",
          "{number}: its total is {total_negative}; a commitment cannot be negative."),
@@ -165,6 +215,107 @@ RULES: tuple[Rule, ...] = (
     Rule("M-14", "commitments", "drift", "absent", "conflict",
          "{number} was changed after it was sent: {drift}. Put it back and issue a change order, or end the link: "
          "decide unlink commitments {number}."),
+    # -- budgets, budget changes, direct costs --------------------------------------------------------------------------------
+    Rule("R-02", "budgets", "broken_link", "absent", "conflict",
+         "The budget of {number} is linked, but {broken_link}. Restore it, or end the link: decide unlink budgets {number}."),
+    Rule("M-01", "budgets", "job", "present", "held",
+         "The budget of {project_name} waits: its project is not linked to a job.", waits_for="projects {project_name}"),
+    Rule("B-01", "budgets", "owner", "present", "conflict",
+         "Job {number} has an estimate of {erp_amount} in the ERP and a budget of {procore_amount} in Procore. Say "
+         "which one rules."),
+    Rule("B-02", "budgets", "unlocked", "absent", "held",
+         "The budget of {number} is not locked. Lock it in Procore to release it.", waits_for="the lock of budget {number}"),
+    Rule("B-03", "budgets", "line_unplaced", "absent", "quarantined",
+         "Budget of {number}: {line_unplaced}. The whole budget waits so that totals tie."),
+    Rule("B-04", "budgets", "changed_after_export", "absent", "conflict",
+         "The original budget of {number} was changed after its export: {changed_after_export}. Put it back and issue "
+         "a budget change."),
+    Rule("B-04", "budgets", "changed_when_locked", "absent", "blocked",
+         "The estimate of {number} was changed after Procore locked its budget: {changed_when_locked}. "
+         "Put it back, or issue a budget change in Procore."),
+    Rule("B-04", "budget_changes", "budget_linked", "true", "held",
+         "Budget change {number} waits for the budget of {job}.", waits_for="budgets {job}"),
+    Rule("B-04", "budget_changes", "has_lines", "true", "quarantined", "Budget change {number} has no lines."),
+    Rule("B-04", "budget_changes", "transfer_uneven", "absent", "quarantined",
+         "Budget change {number}: transfer {transfer_uneven} does not net to zero ({transfer_sum})."),
+    *_every("D-03", "direct_costs payments_issued payments_received", "project_linked", "true", "held",
+            "{label} {number} waits: job {project} is not in Procore yet.", waits_for="projects {project}"),
+    Rule("D-03", "direct_costs", "vendor_missing", "absent", "held",
+         "Job cost {number} waits: {vendor_missing} is not in Procore yet.", waits_for="{vendor_missing}"),
+    *_every("D-03", "direct_costs prime_contracts", "code_missing", "absent", "held",
+            "{label} {number} waits: {code_missing} is not in Procore yet.", waits_for="{code_missing}"),
+    Rule("D-04", "direct_costs", "difference_cents", "zero", "quarantined",
+         "Job cost {number}: lines {lines_sum} do not add up to {amount}."),
+    Rule("D-01", "direct_costs", "date_missing", "absent", "quarantined", "Job cost {number} has no date."),
+    # -- documents of a contract ----------------------------------------------------------------------------------------------
+    *_every("O-01", "commitment_change_orders", "contract_problem", "absent", "held",
+            "Change order {number} waits for {contract}, which {contract_problem}.", waits_for="commitments {contract}"),
+    *_every("P-02", "prime_change_orders", "contract_problem", "absent", "held",
+            "Change order {number} waits for prime contract {contract}, which {contract_problem}.",
+            waits_for="prime_contracts {contract}"),
+    *_every("O-02", _CHANGES, "status_back", "absent", "conflict",
+            "Change order {number} was approved and sent, and is {status_back} now. A reversal needs a person."),
+    *_every("O-02", _CHANGES, "deleted_since", "absent", "conflict",
+            "Change order {number} was sent, and was deleted in Procore since. A reversal needs a person."),
+    *_every("O-03", _CHANGES, "sum_difference_cents", "zero", "quarantined",
+            "Change order {number}: lines add up to {lines_sum}, its total is {amount} (difference {sum_difference})."),
+    *_every("O-04", _CHANGES, "below_billed", "absent", "quarantined",
+            "Change order {number} ({amount}) would leave {contract} {below_billed} below what is already billed ({billed})."),
+    *_every("I-01", "subcontractor_invoices", "contract_problem", "absent", "held",
+            "Invoice {number} waits for {contract}, which {contract_problem}.", waits_for="commitments {contract}"),
+    *_every("P-03", "owner_invoices", "contract_problem", "absent", "held",
+            "Owner invoice {number} waits for prime contract {contract}, which {contract_problem}.",
+            waits_for="prime_contracts {contract}"),
+    *_every("I-01", _INVOICES, "change_waiting", "absent", "held",
+            "Invoice {number} waits for change order {change_waiting} of {contract}.", waits_for="change order {change_waiting}"),
+    Rule("M-02", "subcontractor_invoices", "vendor_unknown", "absent", "held",
+         "Invoice {number}: vendor {vendor_unknown} is not in the ERP. {net} waits.", waits_for="vendors {vendor_unknown}"),
+    *_every("I-03", _INVOICES, "sequence_kept", "true", "held",
+            "Invoice {number} is number {sequence} of {contract}; number {sequence_before} is not linked. Send that one first "
+            "or record the opening balance.", waits_for="invoice {sequence_before} of {contract}"),
+    *_every("I-04", _INVOICES, "number_in_erp", "absent", "quarantined",
+            "Invoice number {number} is in the ERP already ({number_in_erp}). Correct the number, or decide whose it is."),
+    Rule("I-04", "subcontractor_invoices", "number_twice", "absent", "quarantined",
+         "Invoice number {number} is used twice by its vendor in Procore ({number_twice})."),
+    *_every("I-05", _INVOICES, "date_missing", "absent", "quarantined", "Invoice {number} has no billing date."),
+    *_every("I-05", _INVOICES, "period_closed", "absent", "held",
+            "Period {period_closed} is closed. Invoice {number} ({net}) waits; allow posting to {next_open} or reopen "
+            "the period.",
+            waits_for="period {period_closed}"),
+    *_every("I-06", _INVOICES, "unplaced", "absent", "quarantined",
+            "Invoice {number} item {unplaced}: it belongs to no line of {contract} that is known."),
+    *_every("I-07", _INVOICES, "gross_odd", "absent", "quarantined",
+            "Invoice {number} line {gross_odd}: {gross_by_balance} by balances, {gross_by_movement} by movements. "
+            "Stored materials are probably counted twice."),
+    *_every("I-06", _INVOICES, "completed_odd", "absent", "quarantined",
+            "Invoice {number}: items add up to {completed_items}, the summary says {completed_odd} (completed and stored)."),
+    *_every("I-08", _INVOICES, "retainage_cents", "zero", "quarantined",
+            "Invoice {number}: retainage {retainage} does not follow from {retainage_before} + {retainage_held} - "
+            "{retainage_released}."),
+    *_every("I-08", _INVOICES, "released_too_much", "absent", "quarantined",
+            "Invoice {number} releases {released_too_much}, more than is retained."),
+    *_every("I-09", _INVOICES, "overbilled", "absent", "linked",
+            "Invoice {number} bills {contract} to {overbilled} %. Loaded; please check.", severity="warning"),
+    *_every("I-09", "subcontractor_invoices", "pay_held", "absent", "linked",
+            "Invoice {number}: vendor {pay_held} is on hold; loaded with the ERP's pay hold.", severity="warning"),
+    # -- payments, prime contracts --------------------------------------------------------------------------------------------
+    Rule("Y-01", "payments_issued", "contract_linked", "true", "held",
+         "Payment {number} pays on {contract}, which is not linked.", waits_for="commitments {contract}"),
+    Rule("Y-01", "payments_received", "contract_linked", "true", "held",
+         "Receipt {number} is for prime contract {contract}, which is not linked.", waits_for="prime_contracts {contract}"),
+    Rule("Y-02", "payments_issued", "invoice_linked", "true", "held",
+         "Payment {number} refers to invoice {invoice_number}, which is not linked.",
+         waits_for="subcontractor_invoices {invoice_number}"),
+    Rule("Y-02", "payments_received", "invoice_linked", "true", "held",
+         "Receipt {number} refers to owner invoice {invoice_number}, which is not linked.",
+         waits_for="owner_invoices {invoice_number}"),
+    Rule("M-01", "prime_contracts", "project_linked", "true", "held",
+         "Prime contract {number} waits for job {project}, which is not in Procore yet.", waits_for="projects {project}"),
+    Rule("J-04", "prime_contracts", "owner_linked", "true", "held",
+         "Prime contract {number}: owner {customer} is not linked to a customer in company {company}.",
+         waits_for="customers {customer}"),
+    Rule("P-01", "prime_contracts", "difference_cents", "zero", "quarantined",
+         "Prime contract {number}: lines {lines_sum} differ from {amount}."),
 )  # fmt: skip
 
 

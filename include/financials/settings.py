@@ -18,6 +18,9 @@ from include.financials.identity import digest
 
 DEFAULT = Path(__file__).resolve().parents[1] / "settings.yaml"
 
+ANY = "any"
+"""Key of ``eligible`` for entities that have one kind of document only."""
+
 Share = Annotated[
     Decimal,
     BeforeValidator(lambda value: Decimal(str(value)) if isinstance(value, str | int | float) else value),
@@ -36,6 +39,10 @@ class EntitySettings(_Model):
     direction: Literal["erp_to_procore", "procore_to_erp"] | None = None
     eligible: dict[str, tuple[str, ...]] = {}
     eligible_when_linked: dict[str, tuple[str, ...]] = {}
+
+    def statuses(self, kind: str | None = None) -> tuple[str, ...]:
+        """Statuses that may be sent, of one kind of document (``any`` where there is only one)."""
+        return self.eligible.get(kind or ANY, ())
 
 
 class GateSettings(_Model):

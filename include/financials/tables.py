@@ -189,6 +189,7 @@ outcomes = Table(
     Column("judged", Boolean, nullable=False),
     Column("done", Boolean, nullable=False),
     Column("work", Text),
+    Column("figures", Text),
     Index("ix_outcomes_work", "run_id", "entity", "shard", "done"),
 )
 

@@ -17,15 +17,20 @@ from typing import Any
 from upath import UPath
 
 from include.financials.entities import ENTITIES, Entity
+from include.financials.figures import figures
 from include.financials.identity import shard_of
 from include.financials.ledger import Ledger, Link
-from include.financials.models import Commitment, CostCode, Project, Record, Side
+from include.financials.models import CostCode, Project, Record, Side
 from include.financials.port import Invalid, System
 from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.staging import Staged, slug, write_whole
 
 log = logging.getLogger(__name__)
+
+_JUDGED = ("number", "state", "rule", "company", "project")
+_KEPT = ("project", "commitment", "prime_contract")
+"""References that a record cannot be without: one that is not linked keeps the id it was read with, and a rule says so."""
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
@@ -92,17 +97,17 @@ class Sync:
 
     def scopes(self, side: Side, entity: str, shard: int) -> list[str] | None:
         """Own-side project ids of a shard; None where the entity is not divided by project."""
-        row = ENTITIES[entity]
-        if not row.project_scoped:
+        row = ENTITIES.get(entity)
+        if row is None or not row.project_scoped:  # no entity: a list that is only looked things up in (periods)
             return None
         # The ERP's documents are seen whole whatever the run is limited to: a number must be unique in the ERP company (M-10).
-        everything = side == row.target and row.document
+        everything = side == "erp" and row.document and row.target == "erp"
         chosen = [
             p
             for p in self.snapshot(side, "projects")
             if isinstance(p, Project) and (everything or self._wanted(p)) and self.in_shard(p, shard)
         ]
-        if entity == "cost_codes" and side == "procore":
+        if side == row.target == "procore":  # what goes to Procore is looked for where it can be: in linked projects
             linked = self.links("projects").by_procore
             chosen = [project for project in chosen if project.id in linked]
         scopes = sorted({project.id for project in chosen})
@@ -148,8 +153,49 @@ class Sync:
 
     def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
         """The snapshot of all shards."""
-        for shard in range(self.run.shards if ENTITIES[entity].project_scoped else 1):
+        row = ENTITIES.get(entity)
+        for shard in range(self.run.shards if row is not None and row.project_scoped else 1):
             yield from self.snapshot(side, entity, shard)
+
+    def memory(self, entity: str) -> dict[str, dict[str, Any]]:
+        """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves
+        none), what this run has read and judged."""
+        known = {record_id: row for (_, record_id), row in self.ledger.seen(entity, "procore").items()}
+        found = {record_id: {**row, "figures": json.loads(row["figures"] or "{}")} for record_id, row in known.items()}
+        if self.run.plan:
+            found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
+            for row in self.ledger.outcomes(self.run.run_id, entity):
+                if row["side"] == "procore":
+                    before = found.get(row["id"], {"origin_id": None, "deleted": False, "figures": {}})
+                    told = json.loads(row["figures"] or "{}")
+                    judged = {name: row[name] for name in _JUDGED}
+                    found[row["id"]] = {**before, **judged, **({"figures": told} if told else {}), **told.pop("own", {})}
+        return found
+
+    def _read_now(self, row: Entity) -> dict[str, dict[str, Any]]:
+        """What Procore holds of an ERP-born entity, as this run has read it."""
+        references = References(self, row)
+        return {
+            record.id: {
+                "number": record.number, "origin_id": record.origin_id, "company": "", "deleted": False, "state": None,
+                "rule": None, "figures": figures(references.translated(record)),
+            }
+            for record in self.everywhere("procore", row.name)
+        }  # fmt: skip
+
+    def books(self, entity: str) -> dict[tuple[str, str], Record]:
+        """The ERP's records by (company, key), as read in this run plus what this run will have written by then: the same for a
+        plan and for an apply (docs/domain-rules.md 2.0)."""
+        found = {(record.company or "", record.id): record for record in self.everywhere("erp", entity)}
+        row = ENTITIES.get(entity)
+        if row is None:
+            return found
+        for outcome in self.ledger.outcomes(self.run.run_id, entity):
+            if outcome["state"] == "linked" and outcome["action"] == "create" and outcome["side"] == "procore":
+                key = (outcome["company"], outcome["erp_key"])
+                record = row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
+                found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
+        return found
 
     # -- links ----------------------------------------------------------------------------------------------------------------
 
@@ -190,8 +236,7 @@ class References:
                 changed[head] = tuple(sorted(key for key in (self.key(entity, item) for item in value) if key))
             else:
                 changed[head] = self.key(entity, value)
-        if isinstance(record, Commitment) and changed.get("project") is None:
-            changed["project"] = record.project
+        changed |= {name: getattr(record, name) for name in _KEPT if name in changed and changed[name] is None}
         return record.model_copy(update=changed)
 
 

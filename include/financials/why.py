@@ -60,7 +60,7 @@ def _link(row: Mapping[str, Any]) -> str:
 
 def _record(row: Mapping[str, Any]) -> str:
     figure = json.loads(row["figures"] or "{}")
-    amount = row["amount"] or figure.get("original")
+    amount = row["amount"] or figure.get("amount")
     changed = row["source_changed_at"] or row["seen_updated_at"] or "unknown"
     return f"{row['side']} has it as id {row['id']}, changed {changed}, read {row['read_at']}" + (
         f", amount {amount}" if amount else ""

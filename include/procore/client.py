@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -263,7 +265,7 @@ class ProcoreClient:
         """One call, with its repetitions.
 
         :param path: path under the API host, or an absolute address on it.
-        :param body: JSON-able; Decimals are not: amounts travel as text.
+        :param body: JSON-able; a Decimal in it becomes a JSON number, digit for digit.
         :raises RetryLater: nothing was applied; come back after its ``seconds``.
         :raises OutcomeUnknown: a write that may or may not have been applied.
         :raises Refused, NotPermitted, ConfigurationError, ContractBroken: see ``include.procore.errors.STATUS``.
@@ -272,7 +274,8 @@ class ProcoreClient:
         url = path if "://" in path else f"{self.base_url}{path}"
         if not url.startswith(f"{self.base_url}/"):
             raise ContractBroken(f"{method} {redact(url)}: not on {self.base_url}; the token is not sent there")
-        prepared = requests.Request(method, url, params=_pairs(params) or None, json=body)
+        content = {} if body is None else {"data": _dump(body), "headers": {"Content-Type": "application/json"}}
+        prepared = requests.Request(method, url, params=_pairs(params) or None, **content)
         call = f"{method} {urlsplit(url).path}"
         trials = Retrying(
             retry=retry_if_exception_type(Unavailable), stop=self._stop, wait=self._backoff, sleep=self._sleep, reraise=True
@@ -448,6 +451,19 @@ def _pairs(params: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> list
 
 def _is_write(call: str) -> bool:
     return not call.startswith(("GET ", "HEAD "))
+
+
+def _dump(body: Any) -> bytes:
+    """JSON with every Decimal as the number that it is. The json module has no form for one that does not pass through float: it
+    goes in as text with a mark that no text of a record can hold, since it is drawn anew each time, and sheds its quotes here."""
+    mark = secrets.token_hex(16)
+
+    def number(value: Any) -> str:
+        if not isinstance(value, Decimal) or not value.is_finite():
+            raise ContractBroken(f"{value!r} of a request is nothing that JSON can hold")
+        return f"{mark}{value:f}"
+
+    return re.sub(f'"{mark}([-.0-9]+)"', r"\1", json.dumps(body, allow_nan=False, default=number)).encode()
 
 
 def _load(text: str) -> Any:

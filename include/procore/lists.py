@@ -8,6 +8,7 @@ from typing import Any
 
 from include.financials.exceptions import ConfigurationError, ContractBroken
 from include.procore.client import ProcoreClient, Rows
+from include.procore.exceptions import NotFound
 from include.procore.resources import RESOURCES
 
 ID_BATCH = 100
@@ -45,21 +46,21 @@ class Lists:
         self._projects: list[str] | None = None
         self._erp_list: str | None = None
         self._types: dict[str, str] | None = None
-        self._sub_jobs: dict[str, dict[str, str]] = {}
+        self._sub_jobs: dict[str, list[Raw]] = {}
+        self._codes: dict[str, list[Any]] = {}
 
     def pages(
         self,
         name: str,
         *,
         project: str | None = None,
-        contract: str | None = None,
-        segment: str | None = None,
+        parent: str | None = None,
         extra: Extra = (),
         start: str | None = None,
     ) -> Iterator[Rows]:
         """The pages of a resource's list, scoped as its row says. ``extra`` parameters replace the row's own of the same name."""
         resource = RESOURCES[name]
-        path = resource.list.format(company=self.client.company_id, project=project, contract=contract, segment=segment)
+        path = resource.list.format(company=self.client.company_id, project=project, parent=parent)
         params = dict(resource.params)
         if resource.company == "query":
             params["company_id"] = self.client.company_id
@@ -67,6 +68,8 @@ class Lists:
             if not project:
                 raise ContractBroken(f"the list {name} belongs to a project; none was named")
             params["project_id"] = project
+        if resource.contract == "query":
+            params["contract_id"] = str(parent)
         given = {key for key, _ in extra}
         own = [(key, value) for key, value in params.items() if key not in given]
         return self.client.pages(path, [*own, *extra], per_page=resource.per_page or None, start=start)
@@ -134,7 +137,42 @@ class Lists:
 
     def sub_jobs(self, project: str) -> dict[str, str]:
         """Sub job id -> code, of one project."""
-        if project not in self._sub_jobs:
-            rows = self.objects("sub_jobs", project=project)
-            self._sub_jobs[project] = {row_id(row): str(row.get("code") or "") for row in rows}
+        return {row_id(row): str(row.get("code") or "") for row in self.sub_job_rows(project)}
+
+    def sub_job_rows(self, project: str, *, again: bool = False) -> list[Raw]:
+        """The sub jobs of one project; remembered, so that reading codes and lines after them costs nothing."""
+        if again or project not in self._sub_jobs:
+            self._sub_jobs[project] = self.objects("sub_jobs", project=project)
         return self._sub_jobs[project]
+
+    def code_rows(self, project: str, *, again: bool = False) -> list[Any]:
+        """The cost codes of one project; those of its sub jobs are listed apart (docs/procore-contract.md 3.5)."""
+        if again or project not in self._codes:
+            rows = self.all("cost_codes", project=project)
+            for sub_job in self.sub_jobs(project):
+                rows += self.all("cost_codes", project=project, extra=[("sub_job_id", sub_job)])
+            self._codes[project] = rows
+        return self._codes[project]
+
+    def show(self, name: str, ident: str, *, project: str | None = None, parent: str | None = None) -> Raw:
+        """One record in full.
+
+        :raises NotFound: it is gone, or hidden from us.
+        """
+        resource = RESOURCES[name]
+        path = str(resource.show).format(company=self.client.company_id, project=project, parent=parent, id=ident)
+        params = dict(resource.show_params)
+        if resource.company == "query":
+            params["company_id"] = self.client.company_id
+        if resource.project == "query":
+            params["project_id"] = str(project)
+        if resource.contract == "query":
+            params["contract_id"] = str(parent)
+        return self.client.get(path, params).object
+
+    def show_or_none(self, name: str, ident: str, **options: Any) -> Raw | None:
+        """As :meth:`show`; None for a record that went between being listed and being asked for."""
+        try:
+            return self.show(name, ident, **options)
+        except NotFound:
+            return None

@@ -1,4 +1,4 @@
-"""From Procore's JSON to canonical records, strictly: what does not fit is named, not mended.
+"""One JSON object of Procore, read field by field and strictly: what does not fit is named, not mended.
 
 Amounts arrive as strings of varying scale or as numbers (docs/procore-contract.md 1.5); both become Decimal without passing
 through float. A record that does not fit becomes an :class:`~include.financials.port.Invalid`; the rest of its page goes on.
@@ -6,20 +6,19 @@ through float. A record that does not fit becomes an :class:`~include.financials
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from include.financials.identity import parse_origin
-from include.financials.models import Commitment, CommitmentLine, CostCode, CostType, Customer, Project, Record, Vendor
 from include.financials.port import Invalid
 
-CENT = Decimal("0.01")
+Built = TypeVar("Built")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -51,6 +50,13 @@ class Row:
     def child(self, name: str) -> Row | None:
         value = self._data.get(name)
         return None if value is None else Row(value, f"{self._prefix}{name}.")
+
+    def children(self, name: str) -> Iterator[Row]:
+        """The objects of a list (none where it is missing); counted from 1 in messages."""
+        value = self._data.get(name)
+        if value is not None and not isinstance(value, list):
+            raise self.misfit(name, f"is {_kind(value)}, not a list")
+        return (Row(entry, f"{self._prefix}{name}[{index}].") for index, entry in enumerate(value or (), 1))
 
     def text(self, name: str) -> str | None:
         value = self._data.get(name)
@@ -92,10 +98,25 @@ class Row:
         return value
 
     def whole(self, name: str) -> int:
-        value = self._data.get(name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.misfit(name, "is missing" if value is None else f"is {_kind(value)}, not a whole number")
+        value = self.whole_or_none(name)
+        if value is None:
+            raise self.misfit(name, "is missing")
         return value
+
+    def whole_or_none(self, name: str) -> int | None:
+        value = self._data.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.misfit(name, f"is {_kind(value)}, not a whole number")
+        return value
+
+    def choice(self, name: str, allowed: Mapping[str, str] | Sequence[str], default: str | None = None) -> Any:
+        """One of a closed list; with a mapping, what it stands for."""
+        value = self.text(name) or default
+        if value is None or value not in allowed:
+            raise self.misfit(name, f"is {value!r}, not one of {', '.join(allowed)}")
+        return allowed[value] if isinstance(allowed, Mapping) else value
 
     def decimal(self, name: str, places: int) -> Decimal | None:
         """A number with at most ``places`` digits behind the point that are not zero; never rounded."""
@@ -166,12 +187,13 @@ def _kind(value: Any) -> str:
 def fit(
     entity: str,
     data: Any,
-    build: Callable[[Row], Record],
+    build: Callable[[Row], Built],
     *,
     scope: str | None = None,
     number: Sequence[str] = ("number", "name"),
-) -> Record | Invalid:
-    """Build a record, or say which of its fields is in the way. ``number`` names the raw fields that people know it by."""
+) -> Built | Invalid:
+    """Build something of a row, or say which of its fields is in the way. ``number`` names the raw fields that people know it
+    by."""
     try:
         return build(Row(data))
     except Misfit as error:
@@ -200,71 +222,6 @@ def common(row: Row, system: str) -> dict[str, Any]:
     }
 
 
-def vendor(row: Row, system: str) -> Vendor:
-    register = row.child("business_register")
-    name = row.required("name")
-    return Vendor(
-        **common(row, system),
-        number=row.text("origin_code") or name,
-        name=name,
-        code=row.text("origin_code"),
-        tax_id=register.text("identifier") if register else None,
-        active=row.flag("is_active", True),
-        **_address(row),
-    )
-
-
-def customer(row: Row, system: str) -> Customer:
-    name = row.required("name")
-    return Customer(
-        **common(row, system),
-        number=row.text("origin_code") or name,
-        name=name,
-        code=row.text("origin_code"),
-        active=row.flag("is_active", True),
-        **_address(row),
-    )
-
-
-def _address(row: Row) -> dict[str, Any]:
-    return {"address": row.text("address"), "city": row.text("city"), "state": row.text("state_code"), "zip": row.text("zip")}
-
-
-def project(row: Row, system: str) -> Project:
-    """A project without a number (a test or template project) is known by its name; it can match no job."""
-    name = row.required("name")
-    return Project(
-        **common(row, system),
-        number=row.text("project_number") or name,
-        name=name,
-        status="open" if row.flag("active", True) else "closed",
-        currency=currency(row),
-        start_date=row.day("start_date"),
-        completion_date=row.day("completion_date"),
-    )
-
-
-def currency(row: Row) -> str | None:
-    configuration = row.child("currency_configuration")
-    return (configuration.text("currency_iso_code") if configuration else None) or row.text("currency_iso_code")
-
-
-def cost_type(row: Row, system: str) -> CostType:
-    return CostType(
-        **common(row, system), number=row.required("code"), name=row.required("name"), base_type=row.text("base_type") or "other"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a cost code stands among the codes of its list or project."""
-
-    project: str | None
-    level: int
-    is_header: bool
-    cost_types: tuple[str, ...]
-
-
 def parent_id(data: Mapping[str, Any]) -> str | None:
     """Project codes name their parent as an object, standard codes by id."""
     parent = data.get("parent")
@@ -272,72 +229,10 @@ def parent_id(data: Mapping[str, Any]) -> str | None:
     return None if value is None else str(value)
 
 
-def sub_job_id(row: Row) -> str | None:
-    return row.id("biller_id") if row.get("biller_type") == "SubJob" else None
-
-
-def cost_code(row: Row, system: str, place: Place) -> CostCode:
-    parent = row.child("parent")
-    return CostCode(
-        **common(row, system),
-        number=row.required("full_code"),
-        project=place.project,
-        sub_job=sub_job_id(row),
-        code=row.required("code"),
-        name=row.required("name"),
-        parent=parent.id("id") if parent else row.id("parent_id"),
-        level=place.level,
-        is_header=place.is_header,
-        active=row.moment("deleted_at") is None,
-        cost_types=place.cost_types,
-    )
-
-
-Kind = Literal["subcontract", "purchase_order"]
-
-
-def commitment(row: Row, system: str, kind: Kind, project_id: str, lines: Sequence[Any]) -> Commitment:
-    party = row.child("vendor")
-    return Commitment(
-        **common(row, system),
-        number=row.required("number"),
-        kind=kind,
-        project=project_id,
-        vendor=(party.id("id") if party else None) or row.id("vendor_id"),
-        title=row.text("title"),
-        status=row.required("status"),
-        currency=currency(row),
-        accounting_method=_choice(row, "accounting_method", ("amount", "unit"), "amount"),
-        executed=row.flag("executed", False),
-        retainage_percent=row.decimal("retainage_percent", 4),
-        contract_date=row.day("contract_date"),
-        amount=row.money("grand_total"),
-        approved_changes=row.money("approved_change_orders", Decimal("0.00")),
-        lines=tuple(sorted((_line(data, index) for index, data in enumerate(lines, 1)), key=lambda line: line.position)),
-    )
-
-
-def _line(data: Any, index: int) -> CommitmentLine:
-    row = Row(data, f"lines[{index}].")
-    code, cost = row.child("cost_code"), row.child("line_item_type")
-    return CommitmentLine(
-        id=row.required_id(),
-        position=row.whole("position"),
-        description=row.text("description"),
-        cost_code=(code.id("id") if code else None) or row.id("cost_code_id"),
-        cost_type=(cost.id("id") if cost else None) or row.id("line_item_type_id"),
-        sub_job=sub_job_id(code) if code else None,
-        amount=row.money("amount"),
-        extended_type=_choice(row, "extended_type", ("manual", "calculated"), "manual"),
-        quantity=row.decimal("quantity", 6),
-        unit_cost=row.decimal("unit_cost", 6),
-        unit=row.text("uom"),
-        tax_code=row.id("tax_code_id"),
-    )
-
-
-def _choice(row: Row, name: str, allowed: tuple[str, ...], default: str) -> Any:
-    value = row.text(name) or default
-    if value not in allowed:
-        raise row.misfit(name, f"is {value!r}, not one of {', '.join(allowed)}")
-    return value
+def own_data(row: Row) -> Mapping[str, Any]:
+    """What we keep in ``origin_data``: a JSON object. Any other text there is another integration's, and tells us nothing."""
+    try:
+        found = json.loads(row.text("origin_data") or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, Mapping) else {}

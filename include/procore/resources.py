@@ -1,7 +1,8 @@
 """Procore's endpoints as data: where each resource lives, how it is scoped, filtered, synced, locked and shown in the browser.
 
 Facts from docs/procore-contract.md; ``docs`` names the section. A new resource is a row here and nothing else in this package's
-transport. Paths hold ``{company}``, ``{project}``, ``{contract}``, ``{segment}`` and ``{id}``.
+transport. Paths hold ``{company}``, ``{project}``, ``{parent}`` (the record that a list hangs on: the contract of lines, the
+segment of its items, the view of its rows, the vendor of insurances) and ``{id}``.
 """
 
 from __future__ import annotations
@@ -11,20 +12,26 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-Place = Literal["body", "query", "path", "none"]
+Place = Literal["body", "query", "path", "both", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One resource of the REST API.
 
-    ``company`` and ``project`` say where the scope id goes in lists (``none``: not at all). ``params`` go with every list call.
+    ``company``, ``project`` and ``contract`` say where the scope id goes in lists (``none``: not at all). ``params`` go with
+    every list call, ``show_params`` with a single record's.
     ``filters`` are the filters the list is documented to honour; ``ids`` is how a list of ids is written: ``brackets`` for
     ``filters[id][]=1&filters[id][]=2``, ``json`` for ``filters[id]=[1,2]``. ``per_page`` is the most we ask for (advice is to
     stay within 2,000, and servers may give less); 0: the list has no pages.
 
-    ``sync`` is the path of the sync action, ``sync_scope`` where the scope ids go in it. ``origin_code``: ``sync`` when the sync
-    action takes it, ``patch`` when only the single update does, ``none`` when the resource has no such field.
+    ``create`` is the path of a single POST, ``update`` that of a single PATCH (and DELETE), where they are used; ``write_scope``
+    are the ids that go in its body beside the record (``company``, ``project``, ``contract``); ids in its path or query are not
+    among them.
+
+    ``sync`` is the path of the sync action, ``sync_scope`` where the scope ids go in it (``both``: body and query).
+    ``origin_code``: ``sync`` when the sync action takes it, ``patch`` when only the single update does, ``none`` when the
+    resource has no such field. ``lock``: what makes a record unchangeable (docs/procore-contract.md 2.4).
     """
 
     name: str
@@ -33,11 +40,16 @@ class Resource:
     show: str | None = None
     company: Place = "none"
     project: Place = "none"
+    contract: Place = "none"
     wrapper: str | None = None
     per_page: int = 1000
     params: Mapping[str, str] = field(default_factory=dict)
+    show_params: Mapping[str, str] = field(default_factory=dict)
     filters: frozenset[str] = frozenset()
     ids: Literal["brackets", "json"] = "brackets"
+    create: str | None = None
+    update: str | None = None
+    write_scope: tuple[str, ...] = ()
     sync: str | None = None
     sync_scope: Place = "body"
     sync_method: Literal["PATCH", "POST"] = "PATCH"
@@ -81,6 +93,8 @@ _ROWS = (
         per_page=300,
         params={"view": "extended", "filters[by_status]": "All"},
         filters=frozenset({"id", "origin_id", "created_at", "updated_at", "project_number", "by_status"}),
+        update="/rest/v1.0/projects/{id}",
+        write_scope=("company",),
         sync="/rest/v1.0/projects/sync",
         origin_code="patch",
         web="/{id}/project/home",
@@ -127,7 +141,116 @@ _ROWS = (
         sync_scope="query",
         web="/{project}/project/admin/work_breakdown_structure",
     ),
-    Resource("sub_jobs", docs="3.6", list="/rest/v1.0/sub_jobs", project="query", wrapper="sub_job"),
+    Resource(
+        "sub_jobs",
+        docs="3.6",
+        list="/rest/v1.0/sub_jobs",
+        project="query",
+        wrapper="sub_job",
+        sync="/rest/v1.0/sub_jobs/sync",
+        sync_scope="both",
+        web="/{project}/project/admin/work_breakdown_structure",
+    ),
+    Resource(
+        "tax_codes",
+        docs="3.7",
+        list="/rest/v1.0/tax_codes",
+        company="query",
+        wrapper="tax_code",
+        per_page=100,
+        sync="/rest/v1.0/tax_codes/sync",
+        web="/{company}/company/admin/taxes",
+    ),
+    Resource(
+        "vendor_insurances",
+        docs="3.2",
+        list="/rest/v1.0/companies/{company}/insurances",
+        company="path",
+        wrapper="insurance",
+        sync="/rest/v1.0/companies/{company}/insurances/sync",
+        sync_scope="path",
+        lock="origin_id",
+        web="/{company}/company/directory/vendors/{parent}",
+    ),
+    Resource(
+        "budget_views",
+        docs="3.8",
+        list="/rest/v1.0/budget_views",
+        project="query",
+        origin_id=False,
+    ),
+    Resource(
+        "budget_rows",
+        docs="3.8",
+        list="/rest/v1.0/budget_views/{parent}/detail_rows",
+        project="query",
+        params={"budget_row_type": "budgeted"},
+        origin_id=False,
+        web="/{project}/project/budget",
+    ),
+    Resource(
+        "budget_lines",
+        docs="3.8",
+        list="/rest/v1.1/budget_line_items",
+        show="/rest/v1.1/budget_line_items/{id}",
+        project="query",
+        wrapper="budget_line_item",
+        create="/rest/v1.1/budget_line_items",
+        update="/rest/v1.1/budget_line_items/{id}",
+        write_scope=("project",),
+        sync="/rest/v1.0/budget_line_items/sync",
+        sync_method="POST",
+        sync_key="budget_line_items",
+        origin_id=False,
+        web="/{project}/project/budget",
+    ),
+    Resource(
+        "budgets",
+        docs="3.8",
+        list="/rest/v1.0/projects/{project}/budget",
+        show="/rest/v1.0/projects/{project}/budget",
+        project="path",
+        per_page=0,
+        origin_id=False,
+        web="/{project}/project/budget",
+    ),
+    Resource(
+        "budget_changes",
+        docs="3.8",
+        list="/rest/v1.0/projects/{project}/budget_changes",
+        show="/rest/v1.0/projects/{project}/budget_changes/{id}",
+        project="path",
+        per_page=0,
+        params={"exclude_custom_fields": "true"},
+        origin_id=False,
+        web="/{project}/project/budget/budget_changes/{id}",
+    ),
+    Resource(
+        "direct_costs",
+        docs="3.9",
+        list="/rest/v1.1/projects/{project}/direct_costs",
+        show="/rest/v1.1/projects/{project}/direct_costs/{id}",
+        project="path",
+        wrapper="direct_cost",
+        filters=frozenset({"id", "origin_id", "invoice_number", "created_at", "updated_at", "payment_date", "received_date"}),
+        create="/rest/v1.1/projects/{project}/direct_costs",
+        update="/rest/v1.1/projects/{project}/direct_costs/{id}",
+        sync="/rest/v1.0/projects/{project}/direct_costs/sync",
+        sync_scope="path",
+        lock="origin_id",
+        web="/{project}/project/direct_costs/{id}",
+    ),
+    Resource(
+        "direct_cost_lines",
+        docs="3.9",
+        list="/rest/v1.0/projects/{project}/direct_costs/line_items",
+        project="path",
+        wrapper="line_item",
+        filters=frozenset({"direct_cost_id", "id", "created_at", "updated_at", "cost_code_id", "line_item_type_id"}),
+        sync="/rest/v1.0/projects/{project}/direct_costs/line_items/sync",
+        sync_scope="path",
+        lock="origin_id",
+    ),
     Resource(
         "wbs_codes",
         docs="4",
@@ -151,7 +274,7 @@ _ROWS = (
     Resource(
         "wbs_segment_items",
         docs="4",
-        list="/rest/v1.0/projects/{project}/work_breakdown_structure/segments/{segment}/segment_items",
+        list="/rest/v1.0/projects/{project}/work_breakdown_structure/segments/{parent}/segment_items",
         project="path",
         origin_id=False,
     ),
@@ -186,24 +309,146 @@ _ROWS = (
     Resource(
         "work_order_contract_lines",
         docs="5.1",
-        list="/rest/v1.0/work_order_contracts/{contract}/line_items",
+        list="/rest/v1.0/work_order_contracts/{parent}/line_items",
         project="query",
         wrapper="line_item",
         filters=frozenset({"id", "created_at", "updated_at", "cost_code_id", "line_item_type_id"}),
-        sync="/rest/v1.0/work_order_contracts/{contract}/line_items/sync",
+        sync="/rest/v1.0/work_order_contracts/{parent}/line_items/sync",
         sync_scope="query",
         lock="status",
     ),
     Resource(
         "purchase_order_contract_lines",
         docs="5.1",
-        list="/rest/v1.0/purchase_order_contracts/{contract}/line_items",
+        list="/rest/v1.0/purchase_order_contracts/{parent}/line_items",
         project="query",
         wrapper="line_item",
         filters=frozenset({"id", "created_at", "updated_at", "cost_code_id", "line_item_type_id"}),
-        sync="/rest/v1.0/purchase_order_contracts/{contract}/line_items/sync",
+        sync="/rest/v1.0/purchase_order_contracts/{parent}/line_items/sync",
         sync_scope="query",
         lock="status",
+    ),
+    Resource(
+        "change_order_packages",
+        docs="5.3",
+        list="/rest/v1.0/change_order_packages",
+        show="/rest/v1.0/change_order_packages/{id}",
+        project="query",
+        wrapper="change_order",
+        params={"filters[include_deleted]": "with"},
+        filters=frozenset(
+            {
+                "id",
+                "created_at",
+                "updated_at",
+                "reviewed_at",
+                "due_date",
+                "include_deleted",
+                "invoiced_date",
+                "paid_date",
+                "signed_change_order_received_date",
+            }
+        ),
+        create="/rest/v1.0/change_order_packages",
+        update="/rest/v1.0/change_order_packages/{id}",
+        write_scope=("project",),
+        origin_code="patch",
+        lock="status",
+        web="/{project}/project/change_orders/change_order_packages/{id}",
+    ),
+    Resource(
+        "commitment_change_orders",
+        docs="5.3",
+        list="/rest/v1.0/projects/{project}/commitment_change_orders",
+        show="/rest/v1.0/projects/{project}/commitment_change_orders/{id}",
+        project="path",
+        per_page=0,
+        filters=frozenset({"id", "legacy_package_id", "contract_id", "vendor_id", "status", "executed", "updated_at"}),
+        origin_id=False,
+        lock="status",
+    ),
+    Resource(
+        "commitment_change_order_lines",
+        docs="5.3",
+        list="/rest/v2.0/companies/{company}/projects/{project}/commitment_change_orders/{parent}/line_items",
+        company="path",
+        project="path",
+        per_page=100,
+        origin_id=False,
+        lock="status",
+    ),
+    Resource(
+        "requisitions",
+        docs="6.2",
+        list="/rest/v1.1/requisitions",
+        show="/rest/v1.1/requisitions/{id}",
+        project="query",
+        wrapper="requisition",
+        per_page=100,
+        params={"view": "items"},
+        show_params={"view": "items"},
+        filters=frozenset({"id", "commitment_id", "period_id", "status", "created_at", "updated_at", "origin_id", "is_last"}),
+        update="/rest/v1.1/requisitions/{id}",
+        write_scope=("project",),
+        lock="origin_id",
+        web="/{project}/project/commitments/requisitions/{id}",
+    ),
+    Resource(
+        "requisition_change_items",
+        docs="6.2",
+        list="/rest/v1.0/requisitions/{parent}/change_order_items",
+        project="query",
+        filters=frozenset({"change_order_id"}),
+        origin_id=False,
+    ),
+    Resource(
+        "contract_payments",
+        docs="6.3",
+        list="/rest/v1.0/contract_payments",
+        show="/rest/v1.0/contract_payments/{id}",
+        project="query",
+        contract="query",
+        wrapper="contract_payment",
+        create="/rest/v1.0/contract_payments",
+        update="/rest/v1.0/contract_payments/{id}",
+        write_scope=("project", "contract"),
+        lock="origin_id",
+    ),
+    Resource(
+        "prime_contracts",
+        docs="6.4",
+        list="/rest/v1.0/prime_contracts",
+        show="/rest/v1.0/prime_contract/{id}",
+        project="query",
+        wrapper="prime_contract",
+        filters=frozenset({"id", "updated_at"}),
+        create="/rest/v1.0/prime_contract",
+        update="/rest/v1.0/prime_contract/{id}",
+        write_scope=("project",),
+        web="/{project}/project/prime_contracts/{id}",
+    ),
+    Resource(
+        "prime_contract_lines",
+        docs="6.4",
+        list="/rest/v1.0/prime_contracts/{parent}/line_items",
+        project="query",
+        wrapper="line_item",
+        filters=frozenset({"id", "created_at", "updated_at", "cost_code_id", "line_item_type_id"}),
+        sync="/rest/v1.0/prime_contracts/{parent}/line_items/sync",
+        sync_scope="query",
+    ),
+    Resource(
+        "payment_applications",
+        docs="6.5",
+        list="/rest/v1.0/payment_applications",
+        show="/rest/v1.0/payment_applications/{id}",
+        project="query",
+        wrapper="payment_application",
+        per_page=100,
+        update="/rest/v1.0/prime_contracts/{parent}/payment_applications/{id}",
+        write_scope=("project",),
+        lock="origin_id",
+        web="/{project}/project/prime_contracts/payment_applications/{id}",
     ),
 )
 
@@ -218,6 +463,19 @@ ENTITY_RESOURCES: dict[str, str] = {
     "projects": "projects",
     "cost_types": "cost_types",
     "cost_codes": "cost_codes",
+    "vendor_insurances": "vendor_insurances",
+    "sub_jobs": "sub_jobs",
+    "tax_codes": "tax_codes",
+    "budgets": "budgets",
+    "budget_changes": "budget_changes",
+    "direct_costs": "direct_costs",
+    "commitment_change_orders": "change_order_packages",
+    "prime_contracts": "prime_contracts",
+    "prime_change_orders": "change_order_packages",
+    "subcontractor_invoices": "requisitions",
+    "owner_invoices": "payment_applications",
+    "payments_issued": "contract_payments",
+    "payments_received": "contract_payments",
 }
 """Entity -> resource that holds its records. Owners are directory companies; commitments go by kind, standard codes by scope."""
 
@@ -243,9 +501,12 @@ def lines_of(kind: str) -> Resource:
     return RESOURCES[f"{CONTRACTS[kind][:-1]}_lines"]
 
 
-def web_url(base_url: str, resource: Resource, *, company: str, project: str | None, record_id: str) -> str | None:
-    """The record's page in the browser, None for a resource without one (or a project's record without its project)."""
-    if resource.web is None or ("{project}" in resource.web and not project):
+def web_url(
+    base_url: str, resource: Resource, *, company: str, project: str | None, record_id: str, parent: str | None = None
+) -> str | None:
+    """The record's page in the browser, None for a resource without one (or where the page's project or parent is not known)."""
+    given = {"company": company, "project": project, "parent": parent, "id": record_id}
+    if resource.web is None or any(not value and f"{{{name}}}" in resource.web for name, value in given.items()):
         return None
     host = WEB_HOSTS.get(urlsplit(base_url).hostname or "", base_url)
-    return host + resource.web.format(company=company, project=project, id=record_id)
+    return host + resource.web.format(**given)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, Refused
 from include.financials.identity import parse_origin
 from include.financials.models import Record, Side
-from include.financials.port import Action, Capability, Health, Item, Outcome, Page, Step, Window
+from include.financials.port import Action, Capability, Header, Health, Item, Outcome, Page, Step, Window
 from include.procore.client import ProcoreClient
 from include.procore.lists import Lists, row_id
-from include.procore.reading import Header, Reader
+from include.procore.reading import Reader
 from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_url
 from include.procore.wbs import Wbs
 from include.procore.writing import CAPABILITIES, STEPS, Writer
@@ -24,6 +25,9 @@ from include.procore.writing import CAPABILITIES, STEPS, Writer
 __all__ = ["Header", "OriginAudit", "ProcoreSystem"]
 
 _EXAMPLES = 5
+_PLAIN = ("projects", "vendor_insurances", "tax_codes", "cost_types", "sub_jobs", "cost_codes")
+_DOCUMENTS = tuple(row.name for row in ENTITIES.values() if row.document and row.external_id)
+"""Entities with external ids: those whose row is their whole content, and documents, which need not be read in full."""
 
 
 @dataclass(slots=True)
@@ -70,7 +74,7 @@ class ProcoreSystem:
         self._lists = Lists(client)
         wbs = Wbs(self._lists)
         self._reader = Reader(self._lists, wbs, erp_system)
-        self._writer = Writer(self._lists, wbs, self._reader, erp_system, cost_delimiter, dict(cost_type_codes or {}))
+        self._writer = Writer(self._lists, wbs, erp_system, cost_delimiter, dict(cost_type_codes or {}))
 
     # ------------------------------------------------------------------ the system itself
 
@@ -112,12 +116,14 @@ class ProcoreSystem:
 
     def web_url(self, entity: str, record: Record) -> str | None:
         """The record's page in the browser; None where there is none."""
-        project = getattr(record, "project", None)
-        if entity == "commitments":
-            resource = RESOURCES[CONTRACTS[getattr(record, "kind", "subcontract")]]
-        else:
-            resource = RESOURCES["standard_cost_codes" if entity == "cost_codes" and not project else ENTITY_RESOURCES[entity]]
-        return web_url(self.client.base_url, resource, company=self.client.company_id, project=project, record_id=record.id)
+        return web_url(
+            self.client.base_url,
+            RESOURCES[_page_of(entity, record)],
+            company=self.client.company_id,
+            project=getattr(record, "project", None),
+            parent=getattr(record, "vendor", None),
+            record_id=record.id,
+        )
 
     # ------------------------------------------------------------------ read
 
@@ -134,9 +140,11 @@ class ProcoreSystem:
 
         Vendors and customers share one list: after ``read("vendors")`` of a window to its end, ``read("customers")`` of the same
         window on this instance makes no call; :meth:`read_directory` gives both at once. Cost types and standard codes carry no
-        time and are always given. Commitments are listed in full, their lines read only for those in the window.
+        time and are always given, and so are insurances, sub jobs, tax codes and budgets.
 
-        :param also: commitments only: also read those outside the window for which this is true (a changed sum, a deletion).
+        Documents are listed first, and read in full (lines, items) only when chosen. Their project's list is read in full where
+        it has no time filter or ``also`` is given, so that it can be asked about every header; requisitions are the exception:
+        they are listed by time always, being the one heavy list (their items come with it).
         """
         return self._reader.read(entity, window or Window(), scopes, cursor, also)
 
@@ -144,18 +152,20 @@ class ProcoreSystem:
         """Vendors and customers in one pass, mixed; ``entity`` of each record (and invalid) tells them apart."""
         return self._reader.directory(window or Window(), cursor)
 
-    def headers(self, scopes: Sequence[str] | None = None) -> Iterator[Header]:
-        """The commitments of the projects as their lists show them, deleted ones included.
+    def headers(self, scopes: Sequence[str] | None = None, entity: str = "commitments") -> Iterator[Header]:
+        """The documents of the projects as their lists show them, deleted ones included.
 
-        After a :meth:`read` of these projects this makes no call; before one, the read takes over what was listed here.
+        Contracts: after a :meth:`read` of these projects this makes no call; before one, the read takes over what was listed
+        here.
         """
-        return self._reader.headers(scopes)
+        return self._reader.headers(entity, scopes)
 
     def read_ids(self, entity: str, ids: Sequence[tuple[str | None, str]]) -> Iterator[Page]:
-        """The named records, if they are still there. Scope: project id of commitments and cost codes, None of all others.
+        """The named records, if they are still there. Scope: the project id, None of records that belong to no project.
 
-        Lists without a filter on ids (cost types, standard codes, inactive vendors) are read in full, and so are the codes of a
-        project: what a code is (level, header, types) shows only among its neighbours.
+        Lists without a filter on ids (cost types, standard codes, inactive vendors, insurances, tax codes, budget changes, owner
+        invoices, payments) are read in full, and so are the codes of a project: what a code is (level, header, types) shows only
+        among its neighbours.
         """
         scopes: dict[str | None, list[str]] = {}
         for scope, ident in ids:
@@ -177,7 +187,7 @@ class ProcoreSystem:
         return self._writer.wants(step, item)
 
     def scope(self, step: Step, item: Item) -> str:
-        """What one call can cover: the company, the standard list, a project (and sub job), a kind of contract in a project."""
+        """What one call can cover: the company, the standard list, a project (and sub job), a contract or kind of contract."""
         return self._writer.scope(step, item)
 
     def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
@@ -185,11 +195,12 @@ class ProcoreSystem:
         return self._writer.find(step, items) if items else []
 
     def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
-        """One call (for ``wbs`` one per 1,000 pairs of code and type, which may be repeated freely).
+        """One call (for ``wbs`` one per 1,000 pairs of code and type, for ``lines`` one per 1,000 lines: they may be repeated).
 
-        ``Item.refs``: ``project``, ``parent``, ``sub_job`` (Procore ids), ``type:<ERP cost type>`` (id of the Procore cost type),
-        ``code`` and ``base_type`` of a cost type. ``Outcome.record`` is None where the reply lacks part of the content
-        (cost codes, commitments).
+        ``Item.refs``: Procore ids of what the record names, by field (``project``, ``vendor``, ``parent`` ...) and of what its
+        lines name, as ``cost_code:<key>``, ``cost_type:<key>``, ``tax_code:<key>``; ``type:<ERP cost type>`` of a cost code's
+        types; ``code`` and ``base_type`` of a cost type. ``Outcome.record`` is None where the answer lacks part of the content or
+        names other records (cost codes, all documents).
 
         :raises Refused: the call was refused as a whole and nothing applied; for a single item that is its outcome instead.
         """
@@ -200,7 +211,8 @@ class ProcoreSystem:
     def origin_id_audit(self, records: Iterable[Record] | None = None) -> dict[str, OriginAudit]:
         """Who owns the external ids, per entity: only one integration may own a record's, so look before going live.
 
-        :param records: Procore records already read; None: read all entities (commitments from their lists only).
+        :param records: Procore records already read; None: read all entities that have external ids (documents from their lists
+            only; payments of the contracts that have some).
         """
         audit: dict[str, OriginAudit] = {}
         for entity, number, origin_id in self._origins(records):
@@ -211,8 +223,17 @@ class ProcoreSystem:
         if records is not None:
             yield from ((record.entity, record.number, record.origin_id) for record in records if not record.deleted)
             return
-        lists = (self.read_directory(), *(self.read(entity) for entity in ("projects", "cost_types", "cost_codes")))
-        for pages in lists:
+        for pages in (self.read_directory(), *(self.read(entity) for entity in _PLAIN)):
             for page in pages:
                 yield from ((record.entity, record.number, record.origin_id) for record in page.records if not record.deleted)
-        yield from (("commitments", header.number, header.origin_id) for header in self.headers() if not header.deleted)
+        for entity in _DOCUMENTS:
+            yield from ((entity, header.number, header.origin_id) for header in self.headers(entity=entity) if not header.deleted)
+
+
+def _page_of(entity: str, record: Record) -> str:
+    """The resource whose page in the browser shows a record."""
+    if entity == "commitments":
+        return CONTRACTS[getattr(record, "kind", "subcontract")]
+    if entity == "cost_codes" and getattr(record, "project", None) is None:
+        return "standard_cost_codes"
+    return ENTITY_RESOURCES[entity]

@@ -1,4 +1,4 @@
-"""The work breakdown structure of a project: which cost types a cost code has, and how to give it more.
+"""The work breakdown structure of a project: which cost types a cost code has, what a WBS code means, how to make more.
 
 A WBS code is one item per segment of the project's pattern (cost code, cost type, perhaps a sub job). Items have ids of their
 own, which are not those of the cost codes and types they stand for: they are found by code (docs/procore-contract.md 4).
@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown
 from include.procore.errors import ApiError, parse_error
 from include.procore.lists import Lists, Raw, chunks, row_id
+from include.procore.records import CostKey
 from include.procore.resources import RESOURCES
 
 Role = Literal["cost_code", "line_item_type", "sub_job"]
@@ -46,6 +47,12 @@ class CodeKey(NamedTuple):
     full_code: str
 
 
+def code_key(row: Any) -> CodeKey:
+    """Key of a cost code as listed."""
+    raw: Raw = row if isinstance(row, dict) else {}
+    return CodeKey(str(raw.get("biller_id")) if raw.get("biller_type") == "SubJob" else None, str(raw.get("full_code")))
+
+
 class Pair(NamedTuple):
     """One assignment: a cost code and the code of a cost type."""
 
@@ -60,6 +67,8 @@ class _Project:
     """Names of required segments that are none of the default ones."""
     items: dict[tuple[Role, str | None], dict[str, str]] = field(default_factory=dict)
     """(role, sub job) -> full code -> segment item id."""
+    rows: list[Raw] | None = None
+    """WBS codes as listed, inactive ones among them."""
     assigned: dict[CodeKey, set[str]] | None = None
 
 
@@ -79,12 +88,37 @@ class Wbs:
         of = self._of(project)
         if again or of.assigned is None:
             of.assigned = {}
-            for row in self._lists.objects("wbs_codes", project=project):
-                parts = self._parts(project, row) if row.get("status", "active") == "active" else {}
-                if "cost_code" in parts and "line_item_type" in parts:
-                    key = CodeKey(self._sub_job_id(project, parts.get("sub_job")), parts["cost_code"])
-                    of.assigned.setdefault(key, set()).add(parts["line_item_type"])
+            for row in self._rows(project, again=again):
+                pair = self._pair(project, row) if row.get("status", "active") == "active" else None
+                if pair is not None:
+                    of.assigned.setdefault(pair.code, set()).add(pair.cost_type)
         return of.assigned
+
+    def meanings(self, project: str, *, again: bool = False) -> dict[str, CostKey]:
+        """WBS code id -> the cost code and cost type it stands for, in Procore ids; inactive codes too, since old documents name
+        them. ``again``: not from memory."""
+        codes = {code_key(row): row_id(row) for row in self._lists.code_rows(project, again=again) if isinstance(row, dict)}
+        types = {code: ident for ident, code in self._lists.type_codes().items()}
+        found = {}
+        for row in self._rows(project, again=again):
+            pair = self._pair(project, row)
+            if pair is not None and pair.code in codes and pair.cost_type in types:
+                found[row_id(row)] = CostKey(codes[pair.code], types[pair.cost_type], pair.code.sub_job)
+        return found
+
+    def _rows(self, project: str, *, again: bool) -> list[Raw]:
+        of = self._of(project)
+        if again or of.rows is None:
+            statuses = [("filters[status][]", "active"), ("filters[status][]", "inactive")]
+            of.rows = self._lists.objects("wbs_codes", project=project, extra=statuses)
+        return of.rows
+
+    def _pair(self, project: str, row: Raw) -> Pair | None:
+        """What a WBS code stands for; None where its pattern has no cost code or no cost type."""
+        parts = self._parts(project, row)
+        if "cost_code" not in parts or "line_item_type" not in parts:
+            return None
+        return Pair(CodeKey(self._sub_job_id(project, parts.get("sub_job")), parts["cost_code"]), parts["line_item_type"])
 
     def create(self, project: str, pairs: Sequence[Pair]) -> dict[Pair, ApiError]:
         """Create WBS codes, at most 1,000 a call, and answer the pairs that were refused.
@@ -157,7 +191,7 @@ class Wbs:
                     f"Project {project} has no WBS segment {role}; add it to the project's pattern in Procore"
                 )
             extra = [("legacy_sub_job_id", sub_job)] if sub_job else []
-            rows = self._lists.objects("wbs_segment_items", project=project, segment=of.segments[role], extra=extra)
+            rows = self._lists.objects("wbs_segment_items", project=project, parent=of.segments[role], extra=extra)
             of.items[role, sub_job] = {str(row.get("path_code") or row.get("code")): row_id(row) for row in rows}
         return of.items[role, sub_job]
 

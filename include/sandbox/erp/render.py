@@ -2,7 +2,8 @@
 
 Both databases get the same three layers per business table: the rules (BEFORE), the stamps ``created_at``, ``updated_at`` and
 ``row_version``, and the audit trail. SQLite cannot change the row in a BEFORE trigger, so there stamps and audit are one AFTER
-trigger; PostgreSQL stamps in a second BEFORE trigger. Stamps and audit rest while ``sandbox_bulk.lifted`` is 1; rules never do.
+trigger; PostgreSQL stamps in a second BEFORE trigger. What a document posts by itself (``posting.py``) comes last. Stamps, audit
+and postings rest while ``sandbox_bulk.lifted`` is 1; rules never do.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from include.sandbox.erp.posting import POSTINGS, Posting
 from include.sandbox.erp.rules import DELETE, INSERT, RULES, UPDATE, Rule
 from include.sandbox.erp.tables import BUSINESS, INT, METADATA, business_columns, key_columns
+from include.sandbox.erp.views import VIEWS
 
 EVENTS = (INSERT, UPDATE, DELETE)
 
@@ -64,26 +67,6 @@ POSTGRESQL = Dialect(
 )
 DIALECTS = {d.name: d for d in (SQLITE, POSTGRESQL)}
 
-VIEWS: dict[str, str] = {
-    "v_commitments": """
-        SELECT c.company, c.number, c.kind, c.job, c.vendor_group, c.vendor, c.title, c.status, c.currency, c.retainage_e4,
-               c.contract_date, c.marker, c.amount_cents, CAST(0 AS BIGINT) AS changes_cents, c.amount_cents AS current_cents,
-               CASE WHEN c.status = 'void' THEN 0 ELSE c.amount_cents END AS committed_cents,
-               c.created_at, c.updated_at, c.row_version
-        FROM commitments c WHERE c.status <> 'entering'""",
-    "v_commitment_lines": """
-        SELECT l.company, l.number, l.line_no, l.job, l.sub_job, l.code, l.cost_type, l.description, l.amount_cents,
-               l.quantity_e4, l.unit_cost_e4, l.unit, l.extended_type,
-               CASE WHEN c.status = 'void' THEN 0 ELSE l.amount_cents END AS committed_cents,
-               c.kind, c.vendor_group, c.vendor, c.status, c.currency, l.created_at, l.updated_at, l.row_version
-        FROM commitment_lines l JOIN commitments c ON c.company = l.company AND c.number = l.number
-        WHERE c.status <> 'entering'""",
-    "v_committed_cost": """
-        SELECT l.company, l.job, l.sub_job, l.code, l.cost_type, CAST(sum(l.committed_cents) AS BIGINT) AS committed_cents
-        FROM v_commitment_lines l GROUP BY l.company, l.job, l.sub_job, l.code, l.cost_type""",
-}
-"""What readers of the ledger use: documents still being entered are none yet; a void one commits nothing."""
-
 _IS_DATE = """
 CREATE OR REPLACE FUNCTION sandbox_is_date(value text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -104,6 +87,8 @@ def statements(dialect: str) -> Iterator[str]:
         yield f"CREATE VIEW {name} AS {query}"
     for table in BUSINESS:
         yield from (_sqlite_table(table) if target is SQLITE else _postgresql_table(table))
+    for posting in POSTINGS:
+        yield from (_sqlite_posting(posting) if target is SQLITE else _postgresql_posting(posting))
 
 
 def drop_statements() -> Iterator[str]:
@@ -203,6 +188,16 @@ def _sqlite_stamps(table: str) -> Iterator[tuple[str, str, str, str]]:
     yield DELETE, "", "", _audit(table, "OLD", "D", "OLD.row_version", now)
 
 
+def _sqlite_posting(posting: Posting) -> Iterator[str]:
+    name = f"{posting.table}_post_{posting.name}"
+    steps = "".join(f"    {step.format(now=SQLITE.now)};\n" for step in posting.steps)
+    yield f"DROP TRIGGER IF EXISTS {name}"
+    yield (
+        f"CREATE TRIGGER {name} AFTER UPDATE OF status ON {posting.table} WHEN {SQLITE.lifted} = 0 AND {posting.when}"
+        f" BEGIN\n{steps}END"
+    )
+
+
 # --- PostgreSQL --------------------------------------------------------------------------------------------------------------
 
 
@@ -222,15 +217,19 @@ def _postgresql_table(table: str) -> Iterator[str]:
 def _postgresql_rules(table: str) -> str:
     branches = []
     for event in EVENTS:
-        row = "OLD" if event == DELETE else "NEW"
+        row, rules = "OLD" if event == DELETE else "NEW", _rules(table, event)
         checks = "".join(
-            f"\n        IF {condition} THEN\n            RAISE EXCEPTION USING MESSAGE = {_quoted(rule.message)},"
+            # In parentheses: PL/pgSQL would end the condition at the THEN of a CASE.
+            f"\n        IF ({condition}) THEN\n            RAISE EXCEPTION USING MESSAGE = {_quoted(rule.message)},"
             f" DETAIL = {_quoted(table + ' ')} || {_row_key(table, row)}, ERRCODE = '{rule.sqlstate}', TABLE = '{table}'"
             + (f", COLUMN = '{rule.columns[0]}'" if len(rule.columns) == 1 else "")
             + ";\n        END IF;"
-            for rule, condition in _rules(table, event)
+            for rule, condition in rules
         )
-        branches.append(f"    IF TG_OP = '{event}' THEN{checks or ' NULL;'}\n    END IF;")
+        # One query tells whether any rule is broken; only then is it asked which: a query each costs several times as much.
+        any_broken = "\n        OR ".join(f"({condition})" for _, condition in rules)
+        if rules:
+            branches.append(f"    IF TG_OP = '{event}' THEN IF ({any_broken}) THEN{checks}\n    END IF; END IF;")
     return "\n".join(branches) + "\n    RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;"
 
 
@@ -265,3 +264,16 @@ def _postgresql_audit(table: str) -> str:
         {_audit(table, "NEW", "U", "NEW.row_version", now)};
     END IF;
     RETURN NULL;"""
+
+
+def _postgresql_posting(posting: Posting) -> Iterator[str]:
+    name = f"d_post_{posting.name}"
+    steps = "".join(f"        {step.format(now=POSTGRESQL.now)};\n" for step in posting.steps)
+    yield (
+        f"CREATE OR REPLACE FUNCTION sandbox_{posting.table}_{name}() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n"
+        f"    IF {POSTGRESQL.lifted} = 0 AND {posting.when} THEN\n{steps}    END IF;\n    RETURN NULL;\nEND $$"
+    )
+    yield (
+        f"CREATE OR REPLACE TRIGGER {name} AFTER UPDATE OF status ON {posting.table}"
+        f" FOR EACH ROW EXECUTE FUNCTION sandbox_{posting.table}_{name}()"
+    )

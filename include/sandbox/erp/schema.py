@@ -1,10 +1,13 @@
 """The sandbox ERP's database: a job-cost ledger that refuses what a real ERP refuses, in SQLite or PostgreSQL 15 and later.
 
-Tables are in ``tables.py``, refusals in ``rules.py``, triggers and views in ``render.py``. Everything holds for any connection,
+Tables are in ``tables.py``, refusals in ``rules.py``, postings in ``posting.py``, views in ``views.py``; ``render.py`` makes
+triggers of them. Everything holds for any connection,
 also one that SQLAlchemy or ``sqlite3`` opened without the pragmas of :func:`connect`: references are triggers as well as foreign
 keys, since SQLite keeps the latter only where ``PRAGMA foreign_keys`` is on.
 
-A document is entered in one transaction: header with status ``entering``, its lines, then ``UPDATE ... SET status = 'open'``.
+A document is entered in one transaction: header with status ``entering``, its lines, then ``UPDATE ... SET status = 'open'`` (or
+``unposted`` or ``posted``). Job costs, payments and receipts are built as ``unposted`` and judged when they are posted. Invoices
+that release retainage and changes below zero are judged against what is posted before them, so they go in their order.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ __all__ = [
 ]
 
 BUSY_MS = 15_000
-_SWITCHES = ("sandbox_clock", "sandbox_bulk")
+_SWITCHES = ("sandbox_clock", "sandbox_bulk", "sandbox_numbers")
 
 render.add_checks()
 
@@ -77,7 +80,8 @@ def create(engine: sa.Engine, *, drop: bool = False) -> None:
 
 @contextmanager
 def bulk(connection: sa.Connection) -> Iterator[sa.Connection]:
-    """Inside, rows are neither stamped nor audited: whoever loads gives ``created_at`` and ``updated_at`` and may set them later.
+    """Inside, rows are neither stamped nor audited, and invoices post no job cost: whoever loads brings ``created_at``,
+    ``updated_at`` (and may set them later) and the cost rows.
 
     Rules hold as ever. At the end rows without times get the clock's. Load in one transaction and commit after the block: the
     switch is part of the transaction, so a rollback puts it back and nobody else sees it.

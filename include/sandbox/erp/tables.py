@@ -29,18 +29,31 @@ class Reference:
     sentence: str
 
 
-def _text(name: str, *, null: bool = False, default: str | None = None) -> sa.Column[str]:
+def _text(name: str, *, null: bool = False, default: str | None = None) -> sa.Column[Any]:
     return sa.Column(name, sa.Text, nullable=null, server_default=default)
 
 
-def _int(name: str, *, null: bool = False, default: int | None = None) -> sa.Column[int]:
+def _int(name: str, *, null: bool = False, default: int | None = None) -> sa.Column[Any]:
     return sa.Column(
         name, INT, nullable=null, server_default=None if default is None else sa.text(str(default)), autoincrement=False
     )
 
 
-def _key(name: str, *, default: str | None = None) -> sa.Column[str]:
+def _key(name: str, *, default: str | None = None) -> sa.Column[Any]:
     return sa.Column(name, sa.Text, primary_key=True, nullable=False, server_default=default)
+
+
+def _line_no() -> sa.Column[Any]:
+    return sa.Column("line_no", INT, primary_key=True, nullable=False, autoincrement=False)
+
+
+def _cost_key() -> tuple[sa.Column[Any], ...]:
+    return _text("job"), _text("sub_job", default=""), _text("code"), _text("cost_type")
+
+
+def _cents(*names: str) -> tuple[sa.Column[Any], ...]:
+    """The figures of an invoice: gross has to be said, the others are 0 where nothing is."""
+    return tuple(_int(f"{n}_cents", default=None if n == "gross" else 0) for n in names)
 
 
 def _table(name: str, *columns: sa.Column[Any]) -> sa.Table:
@@ -97,11 +110,128 @@ _table(
 )
 _table(
     "commitment_lines",
-    *(_key("company"), _key("number"), sa.Column("line_no", INT, primary_key=True, nullable=False, autoincrement=False)),
-    *(_text("job"), _text("sub_job", default=""), _text("code"), _text("cost_type"), _text("description", null=True)),
+    *(_key("company"), _key("number"), _line_no(), *_cost_key(), _text("description", null=True)),
     *(_int("amount_cents"), _int("quantity_e4", null=True), _int("unit_cost_e4", null=True), _text("unit", null=True)),
-    _text("extended_type", default="manual"),
+    *(_text("extended_type", default="manual"), _text("tax_code", null=True)),
 )
+_table("settings", _key("company"), _key("name"), _text("value"))
+_table(
+    "vendor_insurances",
+    *(_key("vendor_group"), _key("vendor"), _key("policy"), _text("insurance_type"), _text("provider", null=True)),
+    *(_text("limit_text", null=True), _text("effective_date", null=True), _text("expiration_date", null=True)),
+)
+_table(
+    "tax_codes", _key("cost_group"), _key("tax_code"), _text("description"), _int("rate_e4", default=0), _int("active", default=1)
+)
+# A budget with a marker came from outside and is frozen; one without is the ledger's own estimate.
+_table(
+    "budgets",
+    *(_key("company"), _key("job"), _text("status", default="entering"), _int("amount_cents"), _text("marker", null=True)),
+)
+_table(
+    "budget_lines",
+    *(_key("company"), _key("job"), _line_no(), _text("sub_job", default=""), _text("code"), _text("cost_type")),
+    *(_text("description", null=True), _int("amount_cents"), _int("quantity_e4", null=True), _int("unit_cost_e4", null=True)),
+    _text("unit", null=True),
+)
+_table(
+    "budget_changes",
+    *(_key("company"), _key("job"), _key("number"), _text("title"), _text("status", default="entering")),
+    *(_text("change_date", null=True), _int("amount_cents"), _text("marker", null=True)),
+)
+_table(
+    "budget_change_lines",
+    *(_key("company"), _key("job"), _key("number"), _line_no(), _int("adjustment", null=True)),
+    *(_text("sub_job", default=""), _text("code"), _text("cost_type"), _text("description", null=True), _int("amount_cents")),
+)
+_table(
+    "change_orders",
+    *(_key("company"), _key("commitment"), _key("number"), _text("title"), _text("status", default="entering")),
+    *(_text("change_date", null=True), _text("currency"), _int("amount_cents"), _text("marker", null=True)),
+)
+_table(
+    "change_order_lines",
+    *(_key("company"), _key("commitment"), _key("number"), _line_no(), _int("commitment_line", null=True), *_cost_key()),
+    *(_text("description", null=True), _int("amount_cents"), _int("quantity_e4", null=True), _int("unit_cost_e4", null=True)),
+    *(_text("unit", null=True), _text("extended_type", default="manual"), _text("tax_code", null=True)),
+)
+_table(
+    "ap_invoices",
+    *(_key("company"), _key("vendor"), _key("invoice"), _text("vendor_group"), _text("commitment"), _text("job")),
+    *(_int("sequence"), _text("invoice_date"), _text("posting_date"), _text("status", default="entering"), _text("currency")),
+    *(*_cents("gross", "held", "released", "tax"), _int("pay_hold", default=0), _text("marker", null=True)),
+)
+_table(
+    "ap_invoice_lines",
+    *(_key("company"), _key("vendor"), _key("invoice"), _line_no(), _text("change_order", default=""), _int("commitment_line")),
+    *(*_cost_key(), _text("description", null=True), *_cents("gross", "held", "released", "tax")),
+)
+_table(
+    "payments",
+    *(_key("company"), _key("payment"), _text("vendor_group"), _text("vendor"), _text("method", default="check")),
+    *(_text("pay_date"), _text("status", default="unposted"), _int("amount_cents"), _text("voided_on", null=True)),
+)
+_table(
+    "payment_lines",
+    *(_key("company"), _key("payment"), _line_no(), _text("vendor"), _text("invoice"), _text("commitment", null=True)),
+    *(_int("amount_cents"), _int("discount_cents", default=0)),
+)
+_table(
+    "job_costs",
+    *(
+        _key("company"),
+        _key("trans"),
+        _text("job"),
+        _text("source"),
+        _text("vendor_group", null=True),
+        _text("vendor", null=True),
+    ),
+    *(_text("invoice", null=True), _text("description"), _text("trans_date"), _text("posting_date")),
+    *(_text("status", default="unposted"), _text("currency", null=True), _int("amount_cents")),
+    *(_text("commitment", null=True), _text("reverses", null=True)),
+)
+_table(
+    "job_cost_lines",
+    *(_key("company"), _key("trans"), _line_no(), *_cost_key(), _text("description", null=True), _int("amount_cents")),
+    *(_int("quantity_e4", null=True), _int("unit_cost_e4", null=True), _text("unit", null=True)),
+)
+_table(
+    "prime_contracts",
+    *(_key("company"), _key("number"), _text("job"), _text("customer"), _text("title"), _text("status", default="entering")),
+    *(_text("currency"), _int("retainage_e4", default=0), _text("contract_date", null=True), _int("amount_cents")),
+)
+_table(
+    "prime_contract_lines",
+    *(_key("company"), _key("number"), _line_no(), *_cost_key(), _text("description", null=True), _int("amount_cents")),
+)
+_table(
+    "prime_changes",
+    *(_key("company"), _key("prime_contract"), _key("number"), _text("title"), _text("status", default="entering")),
+    *(_text("change_date", null=True), _text("currency"), _int("amount_cents"), _int("markup_cents", default=0)),
+    _text("marker", null=True),
+)
+_table(
+    "prime_change_lines",
+    *(_key("company"), _key("prime_contract"), _key("number"), _line_no(), _int("prime_line", null=True), *_cost_key()),
+    *(_text("description", null=True), _int("amount_cents")),
+)
+_table(
+    "ar_invoices",
+    *(_key("company"), _key("invoice"), _text("prime_contract"), _text("customer"), _text("job"), _int("sequence")),
+    *(_text("invoice_date"), _text("posting_date"), _text("status", default="entering"), _text("currency")),
+    *(*_cents("gross", "held", "released", "tax"), _text("marker", null=True)),
+)
+_table(
+    "ar_invoice_lines",
+    *(_key("company"), _key("invoice"), _line_no(), _text("prime_change", default=""), _int("prime_line"), *_cost_key()),
+    *(_text("description", null=True), *_cents("gross", "held", "released", "tax")),
+)
+_table(
+    "receipts",
+    *(_key("company"), _key("receipt"), _text("customer"), _text("method", default="check"), _text("receipt_date")),
+    *(_text("status", default="unposted"), _int("amount_cents"), _text("voided_on", null=True)),
+)
+_table("receipt_lines", _key("company"), _key("receipt"), _line_no(), _text("invoice"), _int("amount_cents"))
 BUSINESS: tuple[str, ...] = tuple(METADATA.tables)
 """The business tables, parents before children: the order to load them in."""
 
@@ -115,10 +245,37 @@ INDEXES: dict[str, tuple[str, tuple[str, ...]]] = {
     "commitments_job": ("commitments", ("job", "company")),
     "commitment_lines_code": ("commitment_lines", ("code", "job", "cost_type", "company", "sub_job")),
     "commitment_lines_unit": ("commitment_lines", ("unit",)),
+    **{
+        f"{t}_code": (t, ("code", "job", "cost_type", "company", "sub_job"))
+        for t in (
+            *("budget_change_lines", "change_order_lines", "ap_invoice_lines", "job_cost_lines"),
+            *("prime_contract_lines", "prime_change_lines", "ar_invoice_lines"),
+        )
+    },
+    **{f"{t}_job": (t, ("job", "company")) for t in ("ap_invoices", "job_costs", "prime_contracts", "ar_invoices")},
+    **{f"{t}_customer": (t, ("customer", "company")) for t in ("prime_contracts", "ar_invoices", "receipts")},
+    "ap_invoices_vendor": ("ap_invoices", ("vendor", "invoice", "vendor_group")),
+    "ap_invoices_commitment": ("ap_invoices", ("commitment", "company")),
+    "payments_vendor": ("payments", ("vendor", "vendor_group")),
+    "payment_lines_commitment": ("payment_lines", ("commitment", "company")),
+    "job_costs_invoice": ("job_costs", ("invoice", "vendor", "company")),
+    "job_costs_commitment": ("job_costs", ("commitment", "company")),
+    "job_costs_reverses": ("job_costs", ("reverses", "company")),
+    "ar_invoices_contract": ("ar_invoices", ("prime_contract", "company")),
+}
+UNIQUE: dict[str, tuple[str, tuple[str, ...]]] = {
+    **{
+        f"{t}_marker": (t, ("marker",))
+        for t in ("commitments", "budgets", "budget_changes", "change_orders", "ap_invoices", "prime_changes", "ar_invoices")
+    },
+    "budget_lines_code": ("budget_lines", ("code", "job", "cost_type", "company", "sub_job")),
+    "payment_lines_invoice": ("payment_lines", ("invoice", "vendor", "company", "payment")),
+    "receipt_lines_invoice": ("receipt_lines", ("invoice", "company", "receipt")),
 }
 for _name, (_of, _columns) in INDEXES.items():
     sa.Index(_name, *(METADATA.tables[_of].c[c] for c in _columns))
-sa.Index("commitments_marker", METADATA.tables["commitments"].c.marker, unique=True)
+for _name, (_of, _columns) in UNIQUE.items():
+    sa.Index(_name, *(METADATA.tables[_of].c[c] for c in _columns), unique=True)
 for _name in BUSINESS:
     sa.Index(f"{_name}_changed", METADATA.tables[_name].c.updated_at)
 
@@ -130,7 +287,34 @@ sa.Table(
     sqlite_autoincrement=True,
 )
 sa.Table("sandbox_clock", METADATA, sa.Column("id", INT, primary_key=True, autoincrement=False), _int("offset_us", default=0))
+sa.Table("sandbox_numbers", METADATA, sa.Column("id", INT, primary_key=True, autoincrement=False), _int("last", default=0))
 sa.Table("sandbox_bulk", METADATA, sa.Column("id", INT, primary_key=True, autoincrement=False), _int("lifted", default=0))
+
+_CODE = ("company", "job", "sub_job", "code")
+_COMPANY = (("company",), "companies", ("company",))
+_JOB = (("company", "job"), "jobs", ("company", "job"))
+_VENDOR = (("vendor_group", "vendor"), "vendors", ("vendor_group", "vendor"))
+_CUSTOMER = (("company", "customer"), "customers", ("company", "customer"))
+_COMMITMENT = (("company", "commitment"), "commitments", ("company", "number"))
+_PRIME = (("company", "prime_contract"), "prime_contracts", ("company", "number"))
+
+
+def _belongs(lines: str, header: str) -> Reference:
+    """A line carries its header's key under the same names."""
+    key = tuple(c.name for c in METADATA.tables[header].primary_key.columns)
+    return Reference("DOCUMENT_UNKNOWN", lines, key, header, key, "the line belongs to no document")
+
+
+def _coded(lines: str) -> tuple[Reference, ...]:
+    code = Reference("CODE_UNKNOWN", lines, _CODE, "job_codes", _CODE, "the line's cost code does not exist on the job")
+    columns = (*_CODE, "cost_type")
+    sentence = "the line's cost type is not assigned to its cost code on the job"
+    return code, Reference("TYPE_UNASSIGNED", lines, columns, "job_code_types", columns, sentence)
+
+
+def _unit(lines: str) -> Reference:
+    return Reference("UNIT_UNKNOWN", lines, ("unit",), "units", ("unit",), "the line's unit of measure does not exist")
+
 
 REFERENCES: tuple[Reference, ...] = (
     Reference(
@@ -187,15 +371,50 @@ REFERENCES: tuple[Reference, ...] = (
         *("COMMITMENT_UNKNOWN", "commitment_lines", ("company", "number"), "commitments", ("company", "number")),
         "the line belongs to no commitment",
     ),
+    *(*_coded("commitment_lines"), _unit("commitment_lines")),
+    Reference("COMPANY_UNKNOWN", "settings", *_COMPANY, "the setting's company does not exist"),
+    Reference("VENDOR_UNKNOWN", "vendor_insurances", *_VENDOR, "the policy's vendor does not exist in the vendor group"),
+    Reference("JOB_UNKNOWN", "budgets", *_JOB, "the budget's job does not exist in the company"),
+    *(_belongs("budget_lines", "budgets"), *_coded("budget_lines"), _unit("budget_lines")),
     Reference(
-        *("CODE_UNKNOWN", "commitment_lines", ("company", "job", "sub_job", "code"), "job_codes"),
-        *(("company", "job", "sub_job", "code"), "the line's cost code does not exist on the job"),
+        *("BUDGET_UNKNOWN", "budget_changes", ("company", "job"), "budgets", ("company", "job")),
+        "the budget change's job has no budget",
     ),
+    *(_belongs("budget_change_lines", "budget_changes"), *_coded("budget_change_lines")),
+    Reference("COMMITMENT_UNKNOWN", "change_orders", *_COMMITMENT, "the change order's commitment does not exist"),
+    *(_belongs("change_order_lines", "change_orders"), *_coded("change_order_lines"), _unit("change_order_lines")),
+    Reference("COMMITMENT_UNKNOWN", "ap_invoices", *_COMMITMENT, "the invoice's commitment does not exist in its company"),
+    Reference("VENDOR_UNKNOWN", "ap_invoices", *_VENDOR, "the invoice's vendor does not exist in the vendor group"),
+    Reference("JOB_UNKNOWN", "ap_invoices", *_JOB, "the invoice's job does not exist in its company"),
+    *(_belongs("ap_invoice_lines", "ap_invoices"), *_coded("ap_invoice_lines")),
+    Reference("COMPANY_UNKNOWN", "payments", *_COMPANY, "the payment's company does not exist"),
+    Reference("VENDOR_UNKNOWN", "payments", *_VENDOR, "the payment's vendor does not exist in the vendor group"),
+    _belongs("payment_lines", "payments"),
+    Reference("COMMITMENT_UNKNOWN", "payment_lines", *_COMMITMENT, "the payment names a commitment that does not exist"),
+    Reference("JOB_UNKNOWN", "job_costs", *_JOB, "the job of the cost does not exist in its company"),
+    Reference("VENDOR_UNKNOWN", "job_costs", *_VENDOR, "the vendor of the cost does not exist in the vendor group"),
+    Reference("COMMITMENT_UNKNOWN", "job_costs", *_COMMITMENT, "the cost names a commitment that does not exist"),
     Reference(
-        *("TYPE_UNASSIGNED", "commitment_lines", ("company", "job", "sub_job", "code", "cost_type"), "job_code_types"),
-        *(("company", "job", "sub_job", "code", "cost_type"), "the line's cost type is not assigned to its cost code on the job"),
+        *("REVERSES", "job_costs", ("company", "reverses"), "job_costs", ("company", "trans")),
+        "the cost reverses a transaction that does not exist",
     ),
-    Reference("UNIT_UNKNOWN", "commitment_lines", ("unit",), "units", ("unit",), "the line's unit of measure does not exist"),
+    *(_belongs("job_cost_lines", "job_costs"), *_coded("job_cost_lines"), _unit("job_cost_lines")),
+    Reference("JOB_UNKNOWN", "prime_contracts", *_JOB, "the prime contract's job does not exist in its company"),
+    Reference("CUSTOMER_UNKNOWN", "prime_contracts", *_CUSTOMER, "the prime contract's customer does not exist in its company"),
+    *(_belongs("prime_contract_lines", "prime_contracts"), *_coded("prime_contract_lines")),
+    Reference("PRIME_UNKNOWN", "prime_changes", *_PRIME, "the change's prime contract does not exist"),
+    *(_belongs("prime_change_lines", "prime_changes"), *_coded("prime_change_lines")),
+    Reference("PRIME_UNKNOWN", "ar_invoices", *_PRIME, "the invoice's prime contract does not exist in its company"),
+    Reference("CUSTOMER_UNKNOWN", "ar_invoices", *_CUSTOMER, "the invoice's customer does not exist in its company"),
+    Reference("JOB_UNKNOWN", "ar_invoices", *_JOB, "the invoice's job does not exist in its company"),
+    *(_belongs("ar_invoice_lines", "ar_invoices"), *_coded("ar_invoice_lines")),
+    Reference("COMPANY_UNKNOWN", "receipts", *_COMPANY, "the receipt's company does not exist"),
+    Reference("CUSTOMER_UNKNOWN", "receipts", *_CUSTOMER, "the receipt's customer does not exist in its company"),
+    _belongs("receipt_lines", "receipts"),
+    Reference(
+        *("INVOICE_UNKNOWN", "receipt_lines", ("company", "invoice"), "ar_invoices", ("company", "invoice")),
+        "the receipt names an invoice that does not exist",
+    ),
 )
 
 for _ref in REFERENCES:

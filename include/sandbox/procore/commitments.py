@@ -1,24 +1,28 @@
-"""Work order contracts, purchase order contracts and their schedules of values (docs/procore-contract.md §5.1)."""
+"""Work order contracts, purchase order contracts and their schedules of values (docs/procore-contract.md §5.1).
+
+The schedule of values of prime contracts is the same thing and is handled here too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from include.sandbox.procore import locks
+from include.sandbox.procore import belongings, locks
 from include.sandbox.procore.attributes import Attribute, choice, day, decimal, flag, ids, plain, whole
 from include.sandbox.procore.codes import CODE_VIEWS, TYPE_VIEW
 from include.sandbox.procore.context import Context
 from include.sandbox.procore.errors import Invalid
-from include.sandbox.procore.figures import contract_figures, figure, line_sums, product
+from include.sandbox.procore.figures import figure, product
 from include.sandbox.procore.schema import Resource
 from include.sandbox.procore.settings import COMPANY_NAME
 from include.sandbox.procore.store import Condition, Record
+from include.sandbox.procore.sums import PRIME, commitment_figures, contract_sums
 from include.sandbox.procore.views import picked
 from include.sandbox.procore.wbs import ensure_code, flat_code
 
 WORK_ORDERS, PURCHASE_ORDERS, LINES = "work_order_contracts", "purchase_order_contracts", "contract_lines"
-HOLDERS = {WORK_ORDERS: "WorkOrderContract", PURCHASE_ORDERS: "PurchaseOrderContract"}
+HOLDERS = {WORK_ORDERS: "WorkOrderContract", PURCHASE_ORDERS: "PurchaseOrderContract", PRIME: "PrimeContract"}
 STATUSES = {
     WORK_ORDERS: ("Draft", "Out For Bid", "Out For Signature", "Approved", "Complete", "Terminated", "Void"),
     PURCHASE_ORDERS: ("Draft", "Processing", "Submitted", "Partially Received", "Received", "Approved", "Closed"),
@@ -77,7 +81,6 @@ DEFAULTS = {
     "accounting_method": "amount",
     "executed": False,
     "private": False,
-    "approved_change_orders": "0.00",
 }
 
 # -- views -------------------------------------------------------------------------------------------------------------
@@ -92,14 +95,8 @@ COMPACT = (
     " requisitions_are_enabled show_line_items_to_non_admins signed_contract_received_date"
 )
 
-EMPTY = (
-    "attachments",
-    "change_order_packages",
-    "change_order_requests",
-    "invoice_contacts",
-    "payments_issued",
-    "potential_change_orders",
-)
+LISTS = ("change_order_packages", "change_order_requests", "payments_issued", "potential_change_orders")
+EMPTY = ("attachments", "invoice_contacts")
 
 
 def extended(kind: str) -> str:
@@ -111,20 +108,20 @@ def extended(kind: str) -> str:
 
 def show_names(kind: str) -> str:
     listed = extended(kind).replace(" billing_schedule_of_values_status", "")
-    return f"{listed} created_by_id line_items {' '.join(EMPTY)}"
+    return f"{listed} created_by_id line_items {' '.join((*EMPTY, *LISTS))}"
 
 
 def details(kind: str, *, full: bool) -> Callable[[Context, Sequence[Record]], list[dict[str, Any]]]:
-    """What a contract's reply derives; ``full``: with its lines and the vendor's external id, as Show has them."""
+    """What a contract's reply derives; ``full``: with its lines, its documents and the vendor's external id, as Show has them."""
 
     def derive(context: Context, rows: Sequence[Record]) -> list[dict[str, Any]]:
-        sums = line_sums(context, kind, rows)
+        sums = contract_sums(context, kind, rows)
         vendors = context.fetch("vendors", (row.get("vendor_id") for row in rows))
         projects = context.fetch("projects", {row["project_id"] for row in rows})
         return [
             {
-                **contract_figures(row, sums[row["id"]]),
-                "vendor": _vendor(vendors.get(row.get("vendor_id") or 0), full=full),
+                **commitment_figures(row, sums[row["id"]]),
+                "vendor": company_of(vendors.get(row.get("vendor_id") or 0), full=full),
                 "project": {"id": row["project_id"], "name": projects[row["project_id"]].get("name")},
                 "retainage_percent": figure(row.get("retainage_percent"), row["id"]),
                 "currency_configuration": {"currency_iso_code": row.get("currency_iso_code")},
@@ -133,8 +130,7 @@ def details(kind: str, *, full: bool) -> Callable[[Context, Sequence[Record]], l
                 "executed": bool(row.get("executed")),
                 "private": bool(row.get("private")),
                 "assignee": {"id": row["assignee_id"]} if row.get("assignee_id") else None,
-                **({"line_items": line_view(context, lines_of(context, kind, row["id"]))} if full else {}),
-                **{name: [] for name in EMPTY},
+                **(_contents(context, kind, row) if full else {}),
             }
             for row in rows
         ]
@@ -142,7 +138,14 @@ def details(kind: str, *, full: bool) -> Callable[[Context, Sequence[Record]], l
     return derive
 
 
-def _vendor(vendor: Record | None, *, full: bool) -> dict[str, Any] | None:
+def _contents(context: Context, kind: str, contract: Record) -> dict[str, Any]:
+    """The lists of a Show reply."""
+    lines = line_view(context, lines_of(context, kind, contract["id"]))
+    return {"line_items": lines, **belongings.listed(context, kind, contract, LISTS), **{name: [] for name in EMPTY}}
+
+
+def company_of(vendor: Record | None, *, full: bool) -> dict[str, Any] | None:
+    """The company of a contract; ``full``: with its external id."""
     if vendor is None:
         return None
     more = {"origin_id": vendor["origin_id"], "origin_data": vendor.get("origin_data")} if full else {}
@@ -175,19 +178,27 @@ def lines_of(context: Context, kind: str, contract_id: int) -> list[Record]:
 
 
 def line_details(context: Context, rows: Sequence[Record]) -> list[dict[str, Any]]:
+    found = line_references(context, rows)
+    for row, more in zip(rows, found, strict=True):
+        contract = context.one(row["contract_kind"], row["parent_id"]) or {}
+        more["holder"] = {"id": row["parent_id"], "holder_type": HOLDERS[row["contract_kind"]]}
+        more["currency_configuration"] = {"currency_iso_code": contract.get("currency_iso_code")}
+    return found
+
+
+def line_references(context: Context, rows: Sequence[Record]) -> list[dict[str, Any]]:
+    """What the lines of contracts and change orders derive alike: figures, cost code, cost type, WBS code, project."""
     codes = context.fetch("cost_codes", (row.get("cost_code_id") for row in rows))
     types = context.fetch("line_item_types", (row.get("line_item_type_id") for row in rows))
-    budget_codes = context.fetch("wbs_codes", (row.get("wbs_code_id") for row in rows))
     projects = context.fetch("projects", {row["project_id"] for row in rows})
     shown = {
         code["id"]: code
         for code in CODE_VIEWS["default"](context, [codes[id] for id in _used(rows, "cost_code_id") if id in codes])
     }
     kinds = {id: TYPE_VIEW(context, [types[id]])[0] for id in _used(rows, "line_item_type_id") if id in types}
-    flat = {id: flat_code(context, budget_codes[id]) for id in _used(rows, "wbs_code_id") if id in budget_codes}
+    flat = flat_codes(context, rows)
     found = []
     for row in rows:
-        contract = context.one(row["contract_kind"], row["parent_id"]) or {}
         amount = figure(row.get("amount") or "0", row["id"])
         found.append(
             {
@@ -198,15 +209,19 @@ def line_details(context: Context, rows: Sequence[Record]) -> list[dict[str, Any
                 "unit_cost": figure(row.get("unit_cost"), row["id"]),
                 "company": {"id": context.company_id, "name": COMPANY_NAME},
                 "project": {"id": row["project_id"], "name": projects[row["project_id"]].get("name")},
-                "holder": {"id": row["parent_id"], "holder_type": HOLDERS[row["contract_kind"]]},
                 "cost_code": shown.get(row.get("cost_code_id")),
                 "line_item_type": kinds.get(row.get("line_item_type_id") or 0),
                 "wbs_code": flat.get(row.get("wbs_code_id") or 0),
                 "change_event_line_item": None,
-                "currency_configuration": {"currency_iso_code": contract.get("currency_iso_code")},
             }
         )
     return found
+
+
+def flat_codes(context: Context, rows: Sequence[Record]) -> dict[int, dict[str, Any]]:
+    """The WBS codes of lines, by id, as replies name them."""
+    found = context.fetch("wbs_codes", (row.get("wbs_code_id") for row in rows))
+    return {id: flat_code(context, found[id]) for id in _used(rows, "wbs_code_id") if id in found}
 
 
 def _used(rows: Sequence[Record], name: str) -> list[int]:
@@ -224,21 +239,23 @@ def prepare_contract(context: Context, draft: Record, sent: Mapping[str, Any], e
         vendor = context.one("vendors", draft["vendor_id"])
         if vendor is None or vendor["company_id"] != context.company_id:
             raise Invalid({"vendor_id": ["does not exist"]}, 422)
+    kind = contract_kind(context)
     if existing is None:
         draft["currency_iso_code"] = (context.project or {}).get("currency_iso_code") or "USD"
         draft["number"] = (
-            draft.get("number")
-            or f"{context.store.count(contract_kind(context), [('project_id = ?', [context.project_id])]) + 1:03d}"
+            draft.get("number") or f"{context.store.count(kind, [('project_id = ?', [context.project_id])]) + 1:03d}"
         )
         draft["stored_grand_total"] = None
         return
     draft["accounting_method"] = existing.get("accounting_method")  # set at creation, for good
     if draft.get("vendor_id") != existing.get("vendor_id"):
-        locks.refuse_vendor(context, existing)
+        locks.refuse_vendor(context, kind, existing)
 
 
 def contract_kind(context: Context) -> str:
-    return PURCHASE_ORDERS if f"/{PURCHASE_ORDERS}" in context.call.path else WORK_ORDERS
+    """The kind of contract that a path is about; a single prime contract has its path in the singular."""
+    path = context.call.path
+    return PURCHASE_ORDERS if f"/{PURCHASE_ORDERS}" in path else PRIME if "/prime_contract" in path else WORK_ORDERS
 
 
 # -- peculiarities of lines --------------------------------------------------------------------------------------------
@@ -256,30 +273,31 @@ MONEY = ("amount", "quantity", "unit_cost", "extended_type")
 
 def prepare_line(context: Context, draft: Record, sent: Mapping[str, Any], existing: Record | None) -> None:
     """Cost key, unit, amount and position of a line; refused while the schedule of values is locked, external ids excepted."""
-    contract = context.parent or {}
+    contract, kind = context.parent or {}, contract_kind(context)
+    complete_line(context, draft, sent, existing)
+    if existing is None:
+        draft["contract_kind"], draft["project_id"] = kind, contract["project_id"]
+        draft["position"] = last_position(context, LINES, contract["id"]) + 1
+    if locks.changed(draft, existing):
+        locks.refuse_lines(context, kind, contract)
+
+
+def complete_line(context: Context, draft: Record, sent: Mapping[str, Any], existing: Record | None) -> None:
+    """Cost key, unit and amount of a line of a contract or a change order. Raises Invalid."""
     _cost_key(context, draft, sent, existing)
     if sent.get("uom") is not None and draft["uom"].lower() not in UNITS:
         raise Invalid({"uom": ["is not in the company's list of units of measure"]})
-    if existing is None or any(name in sent for name in MONEY):
-        if (
-            draft.get("extended_type") == "calculated"
-            and draft.get("quantity") is not None
-            and draft.get("unit_cost") is not None
-        ):
-            draft["amount"] = product(draft["quantity"], draft["unit_cost"])
-        draft["amount"] = draft.get("amount") or "0.00"
-    if existing is None:
-        kind = contract_kind(context)
-        draft["contract_kind"], draft["project_id"] = kind, contract["project_id"]
-        draft["position"] = _last_position(context, contract["id"]) + 1
-    if locks.changed(draft, existing):
-        locks.refuse_lines(context, contract)
+    if existing is not None and not any(name in sent for name in MONEY):
+        return
+    if draft.get("extended_type") == "calculated" and draft.get("quantity") is not None and draft.get("unit_cost") is not None:
+        draft["amount"] = product(draft["quantity"], draft["unit_cost"])
+    draft["amount"] = draft.get("amount") or "0.00"
 
 
-def _last_position(context: Context, contract_id: int) -> int:
-    """Work orders and purchase orders share one id space, so that the parent's id is enough, and an index answers."""
-    sql = "SELECT max(json_extract(doc, '$.position')) FROM objects WHERE kind = 'contract_lines' AND parent_id = ?"
-    return int(context.store.rows(sql, [contract_id])[0][0] or 0)
+def last_position(context: Context, kind: str, parent_id: int) -> int:
+    """All contracts share one id space, so that the parent's id is enough, and an index answers. ``kind``: a literal of ours."""
+    sql = f"SELECT max(json_extract(doc, '$.position')) FROM objects WHERE kind = '{kind}' AND parent_id = ?"
+    return int(context.store.rows(sql, [parent_id])[0][0] or 0)
 
 
 def _cost_key(context: Context, draft: Record, sent: Mapping[str, Any], existing: Record | None) -> None:
@@ -308,7 +326,7 @@ def _cost_key(context: Context, draft: Record, sent: Mapping[str, Any], existing
     draft["wbs_code_id"] = None
 
 
-def line_written(wbs_codes: Callable[[], Resource]) -> Callable[[Context, Record, Record | None], None]:
+def line_written(wbs_codes: Callable[[], Resource], kind: str = LINES) -> Callable[[Context, Record, Record | None], None]:
     """After a line was written: its WBS code is made when needed, its contract touched if the company is set up so."""
 
     def written(context: Context, line: Record, existing: Record | None) -> None:
@@ -316,9 +334,10 @@ def line_written(wbs_codes: Callable[[], Resource]) -> Callable[[Context, Record
         if line.get("wbs_code_id") is None and cost_code is not None:
             combination = (cost_code["id"], line["line_item_type_id"], cost_code.get("sub_job_id"))
             line["wbs_code_id"] = ensure_code(context, wbs_codes(), combination)["id"]
-            context.store.put(LINES, line)
-            context.forget(LINES)
-        touch_contract(context, line)
+            context.store.put(kind, line)
+            context.forget(kind)
+        if kind == LINES:
+            touch_contract(context, line)
 
     return written
 
@@ -332,8 +351,8 @@ def touch_contract(context: Context, line: Record) -> None:
 
 
 def removing_line(context: Context, line: Record) -> None:
-    locks.refuse_lines(context, context.parent or {})
+    locks.refuse_lines(context, contract_kind(context), context.parent or {})
 
 
 def removing_contract(context: Context, contract: Record) -> None:
-    locks.refuse_delete(context, contract)
+    locks.refuse_delete(context, contract_kind(context), contract)

@@ -99,7 +99,6 @@ def _within(resource: Resource, context: Context) -> list[tuple[str, Sequence[An
         found.append(("project_id = ?", [context.project_id]))
     if resource.scope == "parent" and context.parent is not None:
         found.append(("parent_id = ?", [context.parent["id"]]))
-        found.append(("json_extract(doc, '$.contract_kind') = ?", [resource.parent]))
     for name, value in context.scope.items():
         if name in resource.needs:
             found.append((f"json_extract(doc, '$.{name}') = ?", [value]))
@@ -111,10 +110,7 @@ def _belongs(resource: Resource, context: Context, record: Record | None) -> boo
         return False
     if resource.scope == "project" and record["project_id"] != context.project_id:
         return False
-    if context.parent is not None and (record["parent_id"], record.get("contract_kind")) != (
-        context.parent["id"],
-        resource.parent,
-    ):
+    if context.parent is not None and record["parent_id"] != context.parent["id"]:
         return False
     return all(record.get(name) == context.scope[name] for name in resource.needs)
 

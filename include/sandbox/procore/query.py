@@ -100,6 +100,12 @@ def _range(name: str, spec: Filter, values: Sequence[str]) -> Condition:
     return " AND ".join(text for text, _ in bounds) or "1", [value for _, value in bounds]
 
 
+def _days(name: str, spec: Filter, values: Sequence[str]) -> Condition:
+    """As :func:`_range`, of a field that holds plain days: as text these are shorter, and so before, the times of their day."""
+    text, bounds = _range(name, spec, values)
+    return text, [str(bound)[:10] for bound in bounds]
+
+
 def _bound(text: str, of_day: time) -> str:
     """A date or date-time as the store writes times; ``of_day`` completes a plain date."""
     text = text.strip().strip("\"'")
@@ -109,4 +115,9 @@ def _bound(text: str, of_day: time) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-BUILDERS: dict[str, Callable[[str, Filter, Sequence[str]], Condition]] = {"equal": _equal, "range": _range, "like": _like}
+BUILDERS: dict[str, Callable[[str, Filter, Sequence[str]], Condition]] = {
+    "equal": _equal,
+    "range": _range,
+    "days": _days,
+    "like": _like,
+}

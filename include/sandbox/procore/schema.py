@@ -23,9 +23,10 @@ STANDARD_ACTIONS: tuple[Action, ...] = ("list", "show", "create", "update", "syn
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A list filter. ``equal`` one value or several; ``range`` of times; ``deleted`` only|with; ``like`` part of any field."""
+    """A list filter. ``equal`` one value or several; ``range`` of times, ``days`` of plain days; ``deleted`` only|with; ``like`` part
+    of any field."""
 
-    kind: Literal["equal", "range", "deleted", "like"]
+    kind: Literal["equal", "range", "days", "deleted", "like"]
     fields: tuple[str, ...] = ()
     number: bool = False
     values: tuple[str, ...] = ()

@@ -9,19 +9,60 @@ from dataclasses import dataclass
 
 from include.sandbox.clock import Clock
 from include.sandbox.limits import Limiter
-from include.sandbox.procore import engine, login, wbs
+from include.sandbox.procore import (
+    applications,
+    budget,
+    budget_changes,
+    budget_views,
+    change_orders,
+    changes,
+    contracts_v2,
+    direct_costs,
+    engine,
+    login,
+    primes,
+    requisitions,
+    shapes,
+    taxes,
+    wbs,
+)
 from include.sandbox.procore.attributes import Wrong
+from include.sandbox.procore.billing import CHANGE_ITEM, CONTRACT_ITEM
 from include.sandbox.procore.call import Call, Reply
 from include.sandbox.procore.commitments import UNITS
 from include.sandbox.procore.context import NOT_CONNECTED, Context
+from include.sandbox.procore.contracts import COMMITMENTS
 from include.sandbox.procore.directory import register_vendor
 from include.sandbox.procore.engine import shown, write
 from include.sandbox.procore.errors import Invalid, Refused, Shape, not_found
 from include.sandbox.procore.paging import page_of
-from include.sandbox.procore.resources import BY_KIND, RESOURCES, V10, VENDORS, WBS_CODES
+from include.sandbox.procore.resources import (
+    APPLICATION_LINES,
+    BUDGET_CHANGES,
+    BUDGET_LINES,
+    BY_KIND,
+    CHANGE_LINES_V2,
+    COMMITMENT_CHANGE_ORDERS,
+    COMMITMENTS_V2,
+    COST_LINES,
+    DIRECT_COSTS,
+    PAYMENT_APPLICATIONS,
+    POTENTIAL_CHANGE_ORDERS,
+    PRIME_CHANGE_ORDERS,
+    PRIME_CONTRACT_LIST,
+    PRIME_CONTRACTS,
+    PRIMES_V2,
+    REQUISITIONS,
+    RESOURCES,
+    TAX_CODES,
+    V10,
+    VENDORS,
+    WBS_CODES,
+)
 from include.sandbox.procore.schema import Action, Paging, Resource
 from include.sandbox.procore.settings import COMPANY_ID, COMPANY_NAME, Settings
 from include.sandbox.procore.store import Store
+from include.sandbox.procore.sums import PRIME
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +209,110 @@ SPECIAL: tuple[Route, ...] = (
     Route("PATCH", f"{WP}/wbs_codes/update_all", _in_project(lambda context: wbs.update_all(context, WBS_CODES)), "exception"),
 )
 
-ROUTES: tuple[Route, ...] = (*_standard_routes(), *SPECIAL)
+V2 = "/rest/v2.0/companies/{company_id}/projects/{project_id}"
+V2_CHANGE_LINES = f"{V2}/commitment_change_orders/{{change_order_id}}/line_items"
+
+
+def _in_v2(handler: Handler) -> Handler:
+    """Company and project stand in the path, and errors have the shape of v2."""
+    every = dict.fromkeys((400, 403, 404, 409, 422), shapes.with_reasons)
+    return shapes.shaped(_in_company(_in_project(handler)), every)
+
+
+def _shaped_routes(resource: Resource) -> list[Route]:
+    """The standard actions of invoices, whose 404 has a shape of its own."""
+    return [
+        Route(method, resource.path + suffix, requisitions.own_shape(_bind(handler, resource)))
+        for method, suffix, handler in (STANDARD[action] for action in resource.actions)
+    ]
+
+
+def _change_order_routes(resource: Resource) -> list[Route]:
+    show = Route("GET", resource.path + "/{id}", change_orders.by_package_id(engine.show, resource))
+    update = Route("PATCH", resource.path + "/{id}", change_orders.by_package_id(engine.update, resource))
+    return [show, update] if "create" in resource.actions else [show]
+
+
+R10 = f"{V10}/requisitions/{{requisition_id}}"
+REQUISITION_CALLS: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "contract_items", requisitions.list_items(CONTRACT_ITEM)),
+    ("GET", "change_order_items", requisitions.list_items(CHANGE_ITEM)),
+    ("GET", "contract_detail_items", requisitions.detail_items),
+    ("GET", "detail", requisitions.detail),
+    ("PATCH", "bulk_item_update", requisitions.update_items(REQUISITIONS)),
+    ("POST", "add_change_order_package", requisitions.add_package),
+    ("DELETE", "remove_change_order_package", requisitions.remove_package),
+)
+
+V2_CALLS: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", V2_CHANGE_LINES, change_orders.list_lines),
+    ("POST", V2_CHANGE_LINES, change_orders.create_line(CHANGE_LINES_V2)),
+    ("GET", f"{V2}/commitment_contracts", contracts_v2.list_contracts(COMMITMENTS_V2, COMMITMENTS)),
+    ("GET", f"{V2}/commitment_contracts/{{contract_id}}", contracts_v2.show),
+    ("GET", f"{V2}/commitment_contracts/{{contract_id}}/line_items", contracts_v2.list_lines),
+    ("GET", f"{V2}/commitment_contracts/{{contract_id}}/summary", contracts_v2.summary(COMMITMENTS)),
+    ("GET", f"{V2}/prime_contracts", contracts_v2.list_contracts(PRIMES_V2, (PRIME,))),
+    ("GET", f"{V2}/prime_contracts/{{contract_id}}/summary", contracts_v2.summary((PRIME,))),
+)
+
+FINANCIAL: tuple[Route, ...] = (
+    *(Route(method, path, _in_v2(handler)) for method, path, handler in V2_CALLS),
+    *_shaped_routes(REQUISITIONS),
+    *(Route(method, f"{R10}/{name}", requisitions.own_shape(handler)) for method, name, handler in REQUISITION_CALLS),
+    Route("DELETE", f"{PAYMENT_APPLICATIONS.path}/{{id}}", requisitions.own_shape(_bind(engine.delete, PAYMENT_APPLICATIONS))),
+    Route(
+        "PATCH",
+        f"{PRIME_CONTRACT_LIST.path}/{{parent_id}}/payment_application_line_items/{{id}}",
+        applications.update_line(APPLICATION_LINES),
+    ),
+    Route("GET", f"{V10}/change_order/statuses", changes.company_list(changes.STATUS_ROWS)),
+    Route("GET", f"{V10}/change_order_change_reasons", changes.company_list(changes.REASON_ROWS)),
+    Route("POST", POTENTIAL_CHANGE_ORDERS.path, changes.create_potential(POTENTIAL_CHANGE_ORDERS)),
+    *_change_order_routes(COMMITMENT_CHANGE_ORDERS),
+    *_change_order_routes(PRIME_CHANGE_ORDERS),
+    Route("GET", PRIME_CONTRACTS.path, primes.first(PRIME_CONTRACTS)),
+)
+
+
+def _taxes(handler: Handler) -> Handler:
+    return shapes.shaped(handler, {400: shapes.by_field})
+
+
+def _changes(handler: Handler) -> Handler:
+    return shapes.shaped(handler, {400: shapes.as_list, 404: shapes.as_list})
+
+
+CHANGES = BUDGET_CHANGES.path
+BUDGET = f"{V10}/projects/{{project_id}}/budget"
+TAX_ROUTES = (
+    Route("POST", TAX_CODES.path, _taxes(lambda context: taxes.create(context, TAX_CODES))),
+    Route("PATCH", f"{TAX_CODES.path}/sync", _taxes(_bind(engine.sync, TAX_CODES))),
+    Route("PATCH", f"{TAX_CODES.path}/{{id}}", _taxes(_bind(engine.update, TAX_CODES))),
+)
+BUDGET_ROUTES = (
+    Route("POST", f"{V10}/budget_line_items/sync", lambda context: budget.sync_lines(context, BUDGET_LINES)),
+    Route("DELETE", f"{V2}/budget_line_items/{{id}}", _in_v2(budget.delete_line)),
+    Route("GET", f"{V10}/budget_views", budget_views.list_views),
+    Route("GET", f"{V10}/budget_views/{{budget_view_id}}/detail_rows", budget_views.detail_rows),
+    Route("GET", BUDGET, _in_project(budget.show_lock)),
+    Route("POST", f"{BUDGET}/lock", _in_project(budget.lock)),
+    Route("DELETE", f"{BUDGET}/lock", _in_project(budget.unlock)),
+    Route("GET", CHANGES, _changes(lambda context: budget_changes.list_changes(context, BUDGET_CHANGES))),
+    Route("POST", CHANGES, _changes(budget_changes.enveloped(engine.create, BUDGET_CHANGES))),
+    Route("GET", f"{CHANGES}/{{id}}", _changes(budget_changes.enveloped(engine.show, BUDGET_CHANGES))),
+    Route("PATCH", f"{CHANGES}/{{id}}", _changes(budget_changes.enveloped(engine.update, BUDGET_CHANGES))),
+    Route("DELETE", f"{CHANGES}/{{id}}", _changes(lambda context: budget_changes.delete(context, BUDGET_CHANGES))),
+    Route("POST", f"{BUDGET}_modifications", budget.refuse_modification),
+    Route("PATCH", f"{BUDGET}_modifications/{{id}}", budget.refuse_modification),
+    Route("DELETE", f"{BUDGET}_modifications/{{id}}", budget.refuse_modification),
+)
+COST_ROUTES = (
+    Route("POST", DIRECT_COSTS.path, lambda context: direct_costs.create(context, DIRECT_COSTS, COST_LINES)),
+    Route("PATCH", f"{DIRECT_COSTS.path}/{{id}}", lambda context: direct_costs.update(context, DIRECT_COSTS, COST_LINES)),
+)
+
+ROUTES: tuple[Route, ...] = (*SPECIAL, *TAX_ROUTES, *BUDGET_ROUTES, *COST_ROUTES, *FINANCIAL, *_standard_routes())
+"""The first route of a path counts: a special one replaces the standard one."""
 _MATCHERS = tuple((route, route.pattern) for route in ROUTES)
 
 

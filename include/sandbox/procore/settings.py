@@ -11,6 +11,9 @@ COMPANY_NAME = "Harborstone Builders"
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"
 LOCKS = ("off", "approved_complete", "beyond_draft")
+TIERS = (1, 2)
+LEAST = {"direct_cost_busy_seconds": 0}
+"""Smallest values of numbers that may be less than 1."""
 
 
 class SettingsError(ValueError):
@@ -22,7 +25,10 @@ class Settings:
     """``sov_lock`` and ``always_editable_sov``: docs/domain-rules.md §1.4. Limits in calls, ``token_seconds`` in seconds.
 
     ``shuffle_sync``: sync replies come in another order than they were sent. ``line_touches_parent``: a line write moves its
-    contract's ``updated_at``. ``large_ids``: new ids of some kinds lie above 2**32.
+    contract's ``updated_at``. ``large_ids``: new ids of some kinds lie above 2**32. ``direct_cost_busy_seconds``: for so long
+    after a write on a direct cost or its lines every other write on it is answered 409.
+    ``commitment_tiers``, ``prime_tiers``: 1 a change order package brings the potential change order that holds its lines, 2
+    potential change orders are gathered in packages (docs/procore-contract.md §13 has the defaults).
     """
 
     sov_lock: str = "approved_complete"
@@ -34,6 +40,9 @@ class Settings:
     line_touches_parent: bool = False
     large_ids: bool = True
     cost_code_delimiter: str = "-"
+    direct_cost_busy_seconds: int = 0
+    commitment_tiers: int = 1
+    prime_tiers: int = 2
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """A copy with these changes. Raises :class:`SettingsError`."""
@@ -43,10 +52,15 @@ class Settings:
                 raise SettingsError(f"unknown setting {name!r}; known are {sorted(types)}")
             if type(value) is not types[name]:
                 raise SettingsError(f"setting {name} must be of type {types[name].__name__}")
-            if types[name] is int and value < 1:
-                raise SettingsError(f"setting {name} must be at least 1")
+            if types[name] is int and value < LEAST.get(name, 1):
+                raise SettingsError(f"setting {name} must be at least {LEAST.get(name, 1)}")
         if changes.get("sov_lock", self.sov_lock) not in LOCKS:
             raise SettingsError(f"sov_lock must be one of {', '.join(LOCKS)}")
+        for name in ("commitment_tiers", "prime_tiers"):
+            if changes.get(name, getattr(self, name)) not in TIERS:
+                raise SettingsError(
+                    f"{name} must be 1 or 2: change orders with {changes[name]} tiers are not part of this sandbox"
+                )
         return replace(self, **changes)
 
     def as_json(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS objects(
   kind TEXT NOT NULL, id INTEGER NOT NULL, company_id INTEGER, project_id INTEGER, parent_id INTEGER, origin_id TEXT, number TEXT,
   status TEXT, created_at TEXT, updated_at TEXT, deleted_at TEXT, doc TEXT NOT NULL, PRIMARY KEY(kind, id));
-CREATE INDEX IF NOT EXISTS objects_project ON objects(kind, project_id);
+CREATE INDEX IF NOT EXISTS objects_within ON objects(kind, project_id, deleted_at, id, company_id);
 CREATE INDEX IF NOT EXISTS objects_parent ON objects(kind, parent_id);
 CREATE UNIQUE INDEX IF NOT EXISTS objects_origin ON objects(kind, company_id, origin_id) WHERE origin_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS objects_updated ON objects(kind, updated_at);
@@ -50,9 +50,36 @@ CREATE INDEX IF NOT EXISTS objects_combination ON objects(project_id, json_extra
   WHERE kind = 'wbs_codes';
 CREATE INDEX IF NOT EXISTS objects_position ON objects(parent_id, json_extract(doc, '$.position'))
   WHERE kind = 'contract_lines';
+CREATE INDEX IF NOT EXISTS objects_cost_position ON objects(parent_id, json_extract(doc, '$.position'))
+  WHERE kind = 'direct_cost_lines';
+CREATE INDEX IF NOT EXISTS objects_cost_changed ON objects(kind, project_id, deleted_at, updated_at, id)
+  WHERE kind = 'direct_costs' OR kind = 'direct_cost_lines';
+CREATE INDEX IF NOT EXISTS objects_invoice ON objects(project_id, json_extract(doc, '$.invoice_number'))
+  WHERE kind = 'direct_costs';
+CREATE INDEX IF NOT EXISTS objects_budgeted ON objects(json_extract(doc, '$.wbs_code_id'), kind)
+  WHERE kind = 'budget_lines' OR kind = 'contract_lines' OR kind = 'direct_cost_lines' OR kind = 'change_lines';
 CREATE TABLE IF NOT EXISTS sequences(name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS clock(id INTEGER PRIMARY KEY CHECK(id = 1), offset_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+STATISTICS = {
+    "sqlite_autoindex_objects_1": "2000000 100000 1",
+    "objects_within": "2000000 100000 20000 20000 1 1",
+    "objects_parent": "2000000 100000 4",
+    "objects_origin": "1000000 100000 50000 1",
+    "objects_updated": "2000000 100000 10",
+    "objects_status": "2000000 100000 50000 50000 1",
+    "objects_combination": "50000 2000 3",
+    "objects_position": "500000 10 1",
+    "objects_cost_position": "1000000 3 1",
+    "objects_cost_changed": "1000000 500000 20000 20000 20 1",
+    "objects_invoice": "400000 20000 2",
+    "objects_budgeted": "1500000 1000 500",
+}
+"""How large the store may grow, by index: records, then records alike in its first column, in its first two, and so on.
+
+SQLite plans by these instead of by what happens to be stored when it looks. Without them it prefers an index of more columns, and
+would look for the lines of one document among all lines of the project.
 """
 INSERT = f"INSERT INTO objects(kind, {', '.join(COLUMNS)}, doc) VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
 CHANGED = ", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS[1:], "doc"))
@@ -71,8 +98,10 @@ class Store:
         self._local = threading.local()
         self._lock = threading.RLock()
         self._opened: WeakSet[Connection] = WeakSet()
+        self._held: dict[tuple[str, int], float] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.connection.executescript(TABLES)
+        self._plan()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -87,6 +116,15 @@ class Store:
             with self._lock:
                 self._opened.add(found)
         return found
+
+    def _plan(self) -> None:
+        """Give SQLite the statistics, once per file; later connections read them when they open it."""
+        if not self.rows("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'"):
+            with self.writing():
+                self.connection.execute("ANALYZE sqlite_schema")  # makes the table, reads no record
+                rows = [("objects", name, numbers) for name, numbers in STATISTICS.items()]
+                self.connection.executemany("INSERT INTO sqlite_stat1(tbl, idx, stat) VALUES (?, ?, ?)", rows)
+            self.connection.execute("ANALYZE sqlite_schema")
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -182,6 +220,16 @@ class Store:
             self.connection.execute("INSERT OR REPLACE INTO sequences(name, last) VALUES (?, ?)", (name, id))
             return id
 
+    # -- records that a write still holds ----------------------------------------------------------------------------------
+
+    def hold(self, kind: str, id: int, until: float) -> None:
+        """Let a record count as being written until that tick of the clock; not kept over a restart."""
+        self._held[kind, id] = until
+
+    def held(self, kind: str, ids: Iterable[int], tick: float) -> list[int]:
+        """Which of these records a write holds at ``tick``."""
+        return [id for id in ids if self._held.get((kind, id), tick) > tick]
+
     # -- the store itself ----------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
@@ -189,6 +237,7 @@ class Store:
         with self.writing():
             self.connection.execute("DELETE FROM objects")
             self.connection.execute("DELETE FROM sequences")
+            self._held.clear()
 
     def set_meta(self, name: str, value: Any) -> None:
         with self.writing():

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import zip_longest
 from random import Random
 
-from include.sandbox.seed import names
+from include.sandbox.seed import budgets, costs, documents, names, policies
 from include.sandbox.seed.contracts import Contracts
 from include.sandbox.seed.faults import DUPLICATE_NUMBER, DUPLICATE_TWIN, EXTRA_TYPES, SLOTS
 from include.sandbox.seed.ids import (
@@ -26,27 +26,44 @@ from include.sandbox.seed.ids import (
     NEW_VENDORS,
     PROJECT_ID,
     STRANGER,
+    TAX_CODE_ID,
     TWIN_CANDIDATE,
     TWINS,
     UNUSED_VENDORS,
     VENDOR_ID,
     code_id,
 )
-from include.sandbox.seed.model import Code, Commitment, Customer, Job, Planted, Vendor
+from include.sandbox.seed.model import (
+    Budget,
+    BudgetChange,
+    Code,
+    Commitment,
+    Customer,
+    DirectCost,
+    Insurance,
+    Job,
+    Planted,
+    SubJob,
+    TaxCode,
+    Vendor,
+)
 from include.sandbox.seed.schedules import GOLDEN_JOB
-from include.sandbox.seed.sizes import SMALL, Size
+from include.sandbox.seed.sizes import MAX_PROJECTS, SMALL, Size
 from include.sandbox.seed.tables import (
+    CLOSED_JOB,
     CODE_INDEX,
     DIVISIONS,
     EXTRA_SECTIONS,
     FULL_HOLD_REASON,
     FULL_HOLD_VENDOR,
+    IDLE_CUSTOMER,
     NAMED_CUSTOMERS,
     NAMED_JOBS,
     PAYMENT_HOLD_REASON,
     PAYMENT_HOLD_VENDOR,
     SECTIONS,
     STANDARD_SECTIONS,
+    TAX_CODES,
     TRADE_INDEX,
     TRADES,
     NamedJob,
@@ -101,6 +118,10 @@ class Company:
         spare = [n for n in LINKED_VENDORS if n not in needed][: free - new]
         return (*sorted({*needed, *spare}), *NEW_VENDORS[:new])
 
+    def has_vendor(self, n: int) -> bool:
+        """Whether a linked vendor of the small company is in this one."""
+        return n in self._vendor_numbers
+
     def _named_vendor(self, n: int) -> Vendor:
         if n in INACTIVE_VENDORS:
             return self._inactive_vendor(n)
@@ -148,6 +169,10 @@ class Company:
     def _unused_vendor(self, n: int) -> Vendor:
         return replace(self._vendor(n), erp=False, code=None)
 
+    def insurances(self) -> Iterator[Insurance]:
+        """Two policies per vendor that is linked or waits to be sent."""
+        return policies.insurances(self)
+
     def customers(self) -> list[Customer]:
         """Owners, on the ERP's side customers of one company, in Procore companies of the directory."""
         named = [self._customer(n, *facts) for n, facts in enumerate(NAMED_CUSTOMERS)]
@@ -155,6 +180,8 @@ class Company:
             owners = {job.customer for job in self.jobs()}
             named.sort(key=lambda customer: customer.code not in owners)
             named = named[: max(self.size.customers, sum(customer.code in owners for customer in named))]
+        if self.size.whole:
+            named.append(replace(self._customer(_IDLE, *IDLE_CUSTOMER), active=False))
         return named + [self._customer(n, *_owner_facts(n)) for n in range(len(NAMED_CUSTOMERS), self.size.customers)]
 
     @staticmethod
@@ -169,6 +196,11 @@ class Company:
             yield self._named_job(index, named)
         for index in range(len(NAMED_JOBS), self.size.projects):
             yield self._generated_job(index)
+
+    @property
+    def closed_job(self) -> Job:
+        """A job of the ERP that was never sent (planted #23); it is none of ``jobs`` and comes on top of their count."""
+        return self._named_job(MAX_PROJECTS, CLOSED_JOB)
 
     @staticmethod
     def _named_job(index: int, named: NamedJob) -> Job:
@@ -241,6 +273,18 @@ class Company:
             self._code(job, code, *SECTIONS[code]) for code in sorted(leaves)
         ]
 
+    def sub_codes(self, job: Job) -> list[Code]:
+        """Cost codes of a job's sub jobs, headers first within each."""
+        return [self._sub_code(job, sub_job, code) for sub_job in job.sub_jobs for code in sub_job.codes]
+
+    def _sub_code(self, job: Job, sub_job: SubJob, code: str) -> Code:
+        name, types = SECTIONS.get(code) or (DIVISIONS[code], "")
+        linked = job.linked and sub_job.linked
+        known = self._code(job, code, name, types)
+        return replace(
+            known, id=code_id(job, code, sub_job.number), sub_job=sub_job.number, procore=linked, linked=linked, extra_types=""
+        )
+
     @staticmethod
     def _code(job: Job, code: str, name: str, types: str) -> Code:
         is_leaf, strange = "-" in code, code in job.procore_only
@@ -258,6 +302,26 @@ class Company:
             extra_types=EXTRA_TYPES.get((job.number, code), ""),
         )
 
+    @staticmethod
+    def tax_codes() -> list[TaxCode]:
+        return [
+            TaxCode(TAX_CODE_ID + n, code, text, Decimal(rate), linked)
+            for n, (code, text, rate, linked) in enumerate(TAX_CODES, start=1)
+        ]
+
+    # -- budgets and direct costs --------------------------------------------------------------------------------------
+
+    def budget(self, job: Job) -> Budget:
+        return budgets.budget(self, job)
+
+    @staticmethod
+    def budget_changes(job: Job) -> list[BudgetChange]:
+        return budgets.changes(job)
+
+    def direct_costs(self, job: Job) -> Iterator[DirectCost]:
+        """Transactions of job cost that no commitment covers, made as they are read."""
+        return costs.direct_costs(self, job)
+
     # -- commitments ---------------------------------------------------------------------------------------------------
 
     def commitments(self, job: Job) -> list[Commitment]:
@@ -265,6 +329,12 @@ class Company:
         if self.size.whole:
             return Contracts(self, job).all()
         return self._commitments_by_job.get(job.number, [])
+
+    def sound_commitments(self, job: Job) -> list[Commitment]:
+        """Those that are meant for the ERP, the same under every seed, and on a named job of a whole company at every size."""
+        size = SMALL if self.size.whole and job.index < len(NAMED_JOBS) else self.size
+        usual = self if (self.seed, self.size) == (SEEDS[0], size) else Company(SEEDS[0], size)
+        return [commitment for commitment in usual.commitments(job) if commitment.eligible]
 
     @cached_property
     def _commitments_by_job(self) -> dict[str, list[Commitment]]:
@@ -292,8 +362,8 @@ class Company:
         return rnd.choice(numbers)
 
     @cached_property
-    def _takers(self) -> dict[int, int]:
-        """Indexes of the jobs among which the commitments above the small size are spread, each with its place.
+    def takers(self) -> dict[int, int]:
+        """Indexes of the jobs among which the documents above the small size are spread, each with its place.
 
         The golden job takes some only where it is the only one: its totals are to stay what they are.
         """
@@ -304,9 +374,9 @@ class Company:
 
     def states(self, job: Job) -> list[str]:
         """States of a job's commitments above the small size: 40 linked to 60 new, and 8 not eligible on top."""
-        if job.index not in self._takers:
+        if job.index not in self.takers:
             return []
-        place, jobs = self._takers[job.index], len(self._takers)
+        place, jobs = self.takers[job.index], len(self.takers)
         states = ["linked" if (n // jobs + place) % 5 < 2 else "new" for n in range(place, self._more_commitments, jobs)]
         return states + ["ineligible" for _ in range(place, self._more_commitments * 8 // 100, jobs)]
 
@@ -316,7 +386,9 @@ class Company:
         """What the seed did on purpose; empty for a reduced company, which has no faults."""
         if not self.size.whole:
             return []
-        return sorted([*_planted_commitments(self.seed), *_PLANTED_VENDORS], key=lambda entry: (entry.number, entry.key))
+        found = [*_planted_commitments(self.seed), *_PLANTED_VENDORS, *costs.planted(self), *budgets.PLANTED]
+        found += documents.planted(self)
+        return sorted(found, key=lambda entry: (entry.number, entry.key))
 
 
 def _planted_commitments(seed: str) -> list[Planted]:
@@ -334,12 +406,15 @@ def _planted_commitments(seed: str) -> list[Planted]:
 
 def _owner_facts(n: int) -> tuple[str, str, str, bool]:
     """Company, code, name and whether linked, of a customer above the small size."""
-    return "02" if n % 4 == 1 else "01", f"C-{2001 + n}", f"{names.place_name(700 + n)} Development", n % 3 != 2
+    return "02" if n % 4 == 1 else "01", f"C-{2002 + n}", f"{names.place_name(700 + n)} Development", n % 3 != 2
 
 
 _BUILDINGS = ("office building", "warehouse", "clinic", "apartments", "laboratory", "middle school", "fire station", "shops")
 _BRIDGES = ("bridge deck", "road widening", "culvert replacement", "retaining walls")
-_FREE_SEQUENCES = tuple(n for n in range(1, 1000) if n not in {int(job.number[-3:]) for job in NAMED_JOBS})
+_TAKEN_SEQUENCES = {int(job.number[-3:]) for job in (*NAMED_JOBS, CLOSED_JOB)}
+_FREE_SEQUENCES = tuple(n for n in range(1, 1000) if n not in _TAKEN_SEQUENCES)
+_IDLE = 1_000_000
+"""Running number of the customer that no size counts."""
 
 _FOREIGN_TEXT = "Procore's record carries the external id of another integration, otherapp-7781"
 _TWINS_TEXT = "two ERP vendors and one Procore vendor share a tax id"

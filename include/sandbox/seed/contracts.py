@@ -14,7 +14,6 @@ from include.sandbox.seed.ids import STRANGER, VENDOR_ID, contract_id
 from include.sandbox.seed.model import CENT, Commitment, Job, Line, Planted, extended
 from include.sandbox.seed.schedules import AREAS, GOLDEN, GOLDEN_JOB, SCOPES, GoldenCommitment, Item, Scope
 from include.sandbox.seed.tables import (
-    CHANGE_ORDERS_IN_SCOPE,
     NAMED_JOBS,
     PO,
     SC,
@@ -112,7 +111,6 @@ class Contracts:
             contract_date=signed,
             created_at=earliest - timedelta(days=4),
             updated_at=max(made.updated_at, earliest),
-            approved_changes=Decimal(golden.changes) if CHANGE_ORDERS_IN_SCOPE else Decimal("0.00"),
         )
 
     def _add(self, draft: Draft, state: str) -> None:

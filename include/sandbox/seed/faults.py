@@ -364,7 +364,17 @@ _ALARM = schedule(
     """
 )
 
+_STRIP = schedule(
+    """
+    02-4100 C     3100.00 Protection
+    02-4100 C    17850.00 Selective demolition, level 3
+    02-4100 C     8600.00 Haul-off
+    02-4100 C     1950.00 Cleanup
+    """
+)
+
 SPECIAL: tuple[Special, ...] = (
+    Special("26-112", "linked", Draft(SC, "Selective demolition", 0, _STRIP)),
     Special("25-107", "linked", Draft(SC, "Balcony railings, phase 1", 41, _RAIL)),
     Special(
         "25-107",
@@ -382,7 +392,8 @@ SPECIAL: tuple[Special, ...] = (
     Special("25-098", "new", Draft(SC, "Fire alarm", 19, _ALARM), executed=False),
 )
 """Good contracts that a naive sync would trip over (a purchase order received after its link, the line of amount zero that a
-change order left behind, a credit line, a vendor on payment hold, one code on two lines, not executed yet), and planted #10."""
+change order left behind, a credit line, a vendor on payment hold, one code on two lines, not executed yet), planted #10, and a
+contract that is paid together with one of another job."""
 
 EXTRA_TYPES = {("25-098", "05-1200"): "M", ("25-201", "05-1200"): "M", ("25-107", "03"): "C", ("25-098", "03"): "C"}
 """Budget codes that somebody made in Procore and that the ERP does not assign (planted #6 and #4)."""

@@ -40,6 +40,21 @@ class Vendor:
 
 
 @dataclass(frozen=True, slots=True)
+class Insurance:
+    """One policy of an ERP vendor; ``linked``: Procore has it too, with our external id."""
+
+    id: int
+    vendor: Vendor
+    policy: str
+    type: str
+    provider: str
+    limit: str
+    effective: date
+    expiration: date
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     id: int
     company: str
@@ -52,6 +67,28 @@ class Customer:
     zip: str
     phone: str
     updated_at: datetime
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaxCode:
+    """A sales tax of the ERP's cost group; ``rate`` in percent."""
+
+    id: int
+    code: str
+    description: str
+    rate: Decimal
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubJob:
+    """A part of a job; ``codes`` are the cost codes of its own, headers among them."""
+
+    number: str
+    name: str
+    linked: bool
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +113,7 @@ class Job:
     updated_at: datetime
     inactive: tuple[str, ...] = ()
     procore_only: tuple[str, ...] = ()
-    sub_jobs: tuple[tuple[str, str], ...] = ()
+    sub_jobs: tuple[SubJob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +131,15 @@ class Code:
     procore: bool = True
     linked: bool = True
     extra_types: str = ""
+    sub_job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a schedule of values. ``erp_amount``: the ERP's, where somebody changed Procore afterwards."""
+    """One line with a cost key: of a schedule of values, a budget, a direct cost.
+
+    ``erp_amount``: the ERP's, where somebody changed one side afterwards.
+    """
 
     position: int
     code: str
@@ -111,6 +152,13 @@ class Line:
     extended_type: str = "manual"
     erp_amount: Decimal | None = None
     erp: bool = True
+    sub_job: str = ""
+    tax_code: str | None = None
+
+    @property
+    def in_erp(self) -> Decimal:
+        """The amount as the ERP has it."""
+        return self.amount if self.erp_amount is None else self.erp_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +183,83 @@ class Commitment:
     executed: bool = True
     unit_accounting: bool = False
     currency: str = "USD"
-    approved_changes: Decimal = Decimal("0.00")
 
     @property
     def amount(self) -> Decimal:
         """Sum of the schedule of values as Procore has it."""
+        return sum((line.amount for line in self.lines), Decimal("0.00"))
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The original budget of a job: its lines in Procore (``procore``), its estimate in the ERP (``erp``), or both, then linked.
+
+    ``owner``: the side whose figures rule, None where no integration has recorded it.
+    """
+
+    job: Job
+    lines: tuple[Line, ...]
+    owner: str | None
+    locked: bool
+    procore: bool
+    erp: bool
+    updated_at: datetime
+    erp_updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A line of a budget change; those with one ``adjustment`` number net to zero."""
+
+    adjustment: int
+    code: str
+    type: str
+    text: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetChange:
+    """A budget change in Procore; ``linked``: posted in the ERP too. ``number`` counts within the job."""
+
+    id: int
+    job: Job
+    number: int
+    title: str
+    status: str
+    change_date: date
+    updated_at: datetime
+    transfers: tuple[Transfer, ...]
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DirectCost:
+    """A transaction of the ERP's job cost; ``linked``: Procore has it as a direct cost. ``sequence`` numbers them all.
+
+    ``vendor`` is a vendor's number, for transactions from AP; ``reverses`` the number of the transaction that this one undoes.
+    """
+
+    sequence: int
+    job: Job
+    source: str
+    description: str
+    cost_date: date
+    updated_at: datetime
+    lines: tuple[Line, ...]
+    linked: bool
+    status: str = "posted"
+    vendor: int | None = None
+    invoice: str | None = None
+    reverses: str | None = None
+
+    @property
+    def trans(self) -> str:
+        """The transaction number, the direct cost's key."""
+        return f"JC-{self.sequence:06d}"
+
+    @property
+    def amount(self) -> Decimal:
         return sum((line.amount for line in self.lines), Decimal("0.00"))
 
 
@@ -160,12 +280,16 @@ class Planted:
 
 
 def schedule(text: str) -> tuple[Line, ...]:
-    """Lines from rows ``code type amount text``; calculated ones end in ``| quantity unit cost`` (``manual``: not calculated)."""
+    """Lines from rows ``code type amount text``; calculated ones end in ``| quantity unit cost`` (``manual``: not calculated).
+
+    A text that ends in ``@`` and a tax code is taxed.
+    """
     found = []
     for position, row in enumerate(filter(None, map(str.strip, text.splitlines())), start=1):
         left, _, price = row.partition(" | ")
         code, type, amount, words = left.split(maxsplit=3)
-        line = Line(position, code, type, words, Decimal(amount))
+        words, _, tax_code = words.partition(" @")
+        line = Line(position, code, type, words, Decimal(amount), tax_code=tax_code or None)
         if price:
             quantity, unit, unit_cost, *how = price.split()
             line = replace(

@@ -24,6 +24,9 @@ _DISTINCT = _CYCLE * gcd(_PLACES, len(TRADES))
 DOCUMENT_DAYS = 92
 """July to September 2026, the days over which documents are spread."""
 
+SENT_AFTER = timedelta(minutes=20)
+"""Between a document's last change on the side it was born on and the moment the other side got it."""
+
 
 def place_name(n: int) -> str:
     """An invented place; the first ``_PLACES`` all differ, then they come again."""

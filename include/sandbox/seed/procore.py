@@ -5,14 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import chain, islice
 from typing import Any, Protocol
 
 from include.sandbox.clock import stamp
-from include.sandbox.seed import names
+from include.sandbox.seed import budgets, documents, names
 from include.sandbox.seed.company import Company
-from include.sandbox.seed.ids import LIST_ID, STANDARD_ID, TYPE_ID, code_id, line_id, wbs_id
-from include.sandbox.seed.model import CENT, Code, Commitment, Job
+from include.sandbox.seed.ids import (
+    ADJUSTMENT_LINE_ID,
+    DIRECT_COST_ID,
+    DIRECT_COST_LINE_ID,
+    LIST_ID,
+    STANDARD_ID,
+    TYPE_ID,
+    VENDOR_ID,
+    budget_line_id,
+    code_id,
+    line_id,
+    sub_job_id,
+    wbs_id,
+)
+from include.sandbox.seed.model import CENT, BudgetChange, Code, Commitment, DirectCost, Job, Line
+from include.sandbox.seed.names import SENT_AFTER
+from include.sandbox.seed.sizes import CHUNK
 from include.sandbox.seed.tables import (
+    ANCHOR,
     CODE_INDEX,
     COST_TYPES,
     DIVISIONS,
@@ -29,6 +46,12 @@ Row = dict[str, Any]
 
 KIND = {SC: "work_order_contracts", PO: "purchase_order_contracts"}
 CENTRAL = {"country_code": "US", "time_zone": "America/New_York"}
+COST_KIND = {"AP": "invoice", "PR": "payroll", "EQ": "expense", "JC": "expense"}
+"""Source of a job cost transaction -> kind of direct cost (docs/domain-rules.md 2.2, D-04)."""
+
+
+_UNPRICED = {"quantity": None, "unit_cost": None, "uom": None, "calculation_strategy": "manual"}
+TAX_CODE_IDS = {tax.code: tax.id for tax in Company.tax_codes()}
 
 
 class Store(Protocol):
@@ -48,13 +71,30 @@ class ProcoreRows:
             ("line_item_types", self.cost_types()),
             ("standard_cost_code_lists", self.standard_lists()),
             ("standard_cost_codes", self.standard_codes()),
+            ("tax_codes", self.tax_codes()),
             ("vendors", self.vendors()),
+            ("insurances", self.insurances()),
             ("projects", self.projects()),
+            ("sub_jobs", self.sub_jobs()),
             ("cost_codes", self.cost_codes()),
             ("wbs_codes", self.wbs_codes()),
+            ("budget_lines", self.budget_lines()),
+            ("budget_changes", self.budget_changes()),
         ):
             yield kind, load(store, kind, rows)
+        yield from self._write_direct_costs(store)
         yield from self._write_contracts(store)
+        yield from documents.write_procore(store, self.company, self.linked)
+
+    def _write_direct_costs(self, store: Store) -> Iterator[tuple[str, int]]:
+        """Some at a time: a company may have a million of them."""
+        sent = (cost for job in self._jobs() for cost in self.company.direct_costs(job) if cost.linked)
+        headers = lines = 0
+        while chunk := list(islice(sent, CHUNK)):
+            headers += load(store, "direct_costs", map(self.direct_cost, chunk))
+            lines += load(store, "direct_cost_lines", (row for cost in chunk for row in self.cost_lines(cost)))
+        yield "direct_costs", headers
+        yield "direct_cost_lines", lines
 
     def _write_contracts(self, store: Store) -> Iterator[tuple[str, int]]:
         """Job by job, so that each contract is made once and no more than a job's are in memory."""
@@ -66,10 +106,13 @@ class ProcoreRows:
             totals["contract_lines"] += load(store, "contract_lines", (row for c in commitments for row in self.lines(c)))
         yield from totals.items()
 
-    def _origin(self, company: str, entity: str, key: str, linked: bool = True) -> Row:
+    def _origin(self, company: str, entity: str, key: str, linked: bool = True, *, budget_owner: str | None = None) -> Row:
+        """External id and, as canonical JSON, the key in it with whatever else is recorded there."""
         if not (linked and self.linked):
             return {"origin_id": None, "origin_data": None}
-        return {"origin_id": f"sandbox:{company}:{entity}:{key}", "origin_data": json.dumps({"erp_key": key, "rev": 0})}
+        data = {"erp_key": key} | ({"budget_owner": budget_owner} if budget_owner else {})
+        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
+        return {"origin_id": f"sandbox:{company}:{entity}:{key}", "origin_data": canonical}
 
     def cost_types(self) -> Iterator[Row]:
         for number, _, _, code, name, base in COST_TYPES:
@@ -87,6 +130,12 @@ class ProcoreRows:
             row |= {"parent_id": STANDARD_ID + CODE_INDEX[code[:2]] if leaf else None, "standard_cost_code_list_id": LIST_ID}
             row |= {"code": code.split("-")[-1], "name": SECTIONS[code][0] if leaf else DIVISIONS[code]}
             yield row | self._origin(GROUP, "cost_codes", f"//{code}")
+
+    def tax_codes(self) -> Iterator[Row]:
+        for tax in self.company.tax_codes():
+            if tax.linked:
+                row = _row(tax.id, names.master_moment(tax.id), number=tax.code) | self._origin(GROUP, "tax_codes", tax.code)
+                yield row | {"code": tax.code, "description": tax.description, "rate1": text(tax.rate), "archived": False}
 
     def vendors(self) -> Iterator[Row]:
         """Vendors, then owners: both are companies of Procore's directory (docs/domain-rules.md 1.3)."""
@@ -108,12 +157,24 @@ class ProcoreRows:
                 row |= self._origin(customer.company, "customers", customer.code)
                 yield row | _company_fields(customer) | {"ein": None, "is_active": True, "notes": "Owner"}
 
+    def insurances(self) -> Iterator[Row]:
+        for policy in self.company.insurances():
+            if not policy.linked:
+                continue
+            vendor = policy.vendor
+            row = _row(policy.id, vendor.updated_at, parent_id=vendor.id, number=policy.policy)
+            row |= self._origin(GROUP, "vendor_insurances", f"{vendor.code}/{policy.policy}")
+            row |= {"name": policy.provider, "insurance_type": policy.type, "policy_number": policy.policy, "limit": policy.limit}
+            row |= {"effective_date": policy.effective.isoformat(), "expiration_date": policy.expiration.isoformat()}
+            yield row | {"status": "expired" if policy.expiration < ANCHOR.date() else "compliant"}
+
     def projects(self) -> Iterator[Row]:
         for job in self._jobs():
             street, city, state, zip_code = names.address(300 + job.index)
-            row = _row(job.id, job.updated_at, number=job.number, status="active") | self._origin(
-                job.company, "projects", job.number
-            )
+            budget = budgets.state(job)
+            row = _row(job.id, job.updated_at, number=job.number, status="active")
+            row |= self._origin(job.company, "projects", job.number, budget_owner=budget.owner)
+            row |= {"budget_locked": budget.locked}
             row |= {
                 "name": job.name,
                 "project_number": job.number,
@@ -124,12 +185,20 @@ class ProcoreRows:
             row |= {"start_date": job.start.isoformat(), "completion_date": job.completion.isoformat()}
             yield row | {"total_value": f"{job.value}.00", "currency_iso_code": "USD"}
 
+    def sub_jobs(self) -> Iterator[Row]:
+        for job in self._jobs():
+            for sub in job.sub_jobs:
+                if sub.linked:
+                    row = _row(sub_job_id(job, sub.number) or 0, job.updated_at, project_id=job.id, number=sub.number)
+                    row |= self._origin(job.company, "sub_jobs", f"{job.number}/{sub.number}")
+                    yield row | {"code": sub.number, "name": sub.name}
+
     def cost_codes(self) -> Iterator[Row]:
         for job in self._jobs():
             for position, code in enumerate(self._codes(job), start=1):
                 row = _row(code.id, code.updated_at, project_id=job.id, number=code.code)
                 row |= {
-                    "parent_id": code_id(job, code.parent) if code.parent else None,
+                    "parent_id": code_id(job, code.parent, code.sub_job) if code.parent else None,
                     "code": code.code.split("-")[-1],
                     "name": code.name,
                 }
@@ -139,8 +208,8 @@ class ProcoreRows:
                 row |= {"position": position, "standard_cost_code_id": STANDARD_ID + CODE_INDEX[code.code] if known else None}
                 yield (
                     row
-                    | {"sub_job_id": None}
-                    | self._origin(job.company, "cost_codes", f"{job.number}//{code.code}", code.linked)
+                    | {"sub_job_id": sub_job_id(job, code.sub_job)}
+                    | self._origin(job.company, "cost_codes", f"{job.number}/{code.sub_job}/{code.code}", code.linked)
                 )
 
     def wbs_codes(self) -> Iterator[Row]:
@@ -148,9 +217,54 @@ class ProcoreRows:
         for job in self._jobs():
             for code in self._codes(job):
                 for type in dict.fromkeys(code.types + code.extra_types):
-                    row = _row(wbs_id(job, code.code, type), code.updated_at, project_id=job.id, status="active")
-                    row |= {"cost_code_id": code.id, "line_item_type_id": TYPE_ID + TYPE_NUMBER[type], "sub_job_id": None}
-                    yield row | {"description": code.name, "origin_id": None}
+                    key = wbs_id(job, code.code, type, code.sub_job)
+                    row = _row(key, code.updated_at, project_id=job.id, status="active")
+                    row |= {"cost_code_id": code.id, "line_item_type_id": TYPE_ID + TYPE_NUMBER[type]}
+                    yield row | {"sub_job_id": sub_job_id(job, code.sub_job), "description": code.name, "origin_id": None}
+
+    def budget_lines(self) -> Iterator[Row]:
+        for job in self._jobs():
+            budget = self.company.budget(job)
+            for line in budget.lines if budget.procore else ():
+                row = _row(budget_line_id(job, line), budget.updated_at, project_id=job.id)
+                row |= {"wbs_code_id": wbs_id(job, line.code, line.type, line.sub_job), **_UNPRICED}
+                yield row | {"original_budget_amount": text(line.amount)}
+
+    def budget_changes(self) -> Iterator[Row]:
+        for job in self._jobs():
+            for change in self.company.budget_changes(job):
+                row = _row(change.id, change.updated_at, project_id=job.id, number=str(change.number), status=change.status)
+                row |= {"title": change.title, "description": None}
+                yield row | {"adjustment_line_items": list(self._adjustments(change))}
+
+    @staticmethod
+    def _adjustments(change: BudgetChange) -> Iterator[Row]:
+        first = ADJUSTMENT_LINE_ID + (change.id % 10_000_000) * 10
+        for n, transfer in enumerate(change.transfers):
+            row: Row = {"id": first + n, "adjustment_number": transfer.adjustment, "type": "budget_change"}
+            row |= {"wbs_code_id": wbs_id(change.job, transfer.code, transfer.type), "amount": text(transfer.amount)}
+            row |= {"description": transfer.text, "comment": None, "change_event_line_item_id": None}
+            yield row | _UNPRICED
+
+    def direct_cost(self, cost: DirectCost) -> Row:
+        """Its external id names the transaction; everything in it was entered before that was set."""
+        row = _row(DIRECT_COST_ID + cost.sequence, cost.updated_at + SENT_AFTER, project_id=cost.job.id, status="approved")
+        row |= self._origin(cost.job.company, "direct_costs", cost.trans)
+        row |= {"direct_cost_type": COST_KIND[cost.source], "invoice_number": cost.invoice, "description": cost.description}
+        row |= {"vendor_id": None if cost.vendor is None else VENDOR_ID + cost.vendor, "terms": None}
+        return row | {"direct_cost_date": cost.cost_date.isoformat(), "payment_date": None, "received_date": None}
+
+    def cost_lines(self, cost: DirectCost) -> Iterator[Row]:
+        origin = self._origin(cost.job.company, "direct_costs", cost.trans)["origin_id"]
+        for line in cost.lines:
+            row = _row(
+                DIRECT_COST_LINE_ID + cost.sequence * 10 + line.position,
+                cost.updated_at + SENT_AFTER,
+                project_id=cost.job.id,
+                parent_id=DIRECT_COST_ID + cost.sequence,
+                origin_id=origin and f"{origin}#{line.position}",
+            )
+            yield row | _line_fields(cost.job, line) | {"origin_data": None}
 
     def contract(self, c: Commitment) -> Row:
         row = _row(c.id, c.updated_at, created=stamp(c.created_at), project_id=c.job.id, number=c.number, status=c.status)
@@ -164,7 +278,7 @@ class ProcoreRows:
         row |= {"accounting_method": "unit" if c.unit_accounting else "amount", "executed": c.executed, "private": False}
         row |= {"retainage_percent": text(c.retainage), "contract_date": c.contract_date.isoformat()}
         row |= {"execution_date": c.contract_date.isoformat() if c.executed else None, "currency_iso_code": c.currency}
-        row |= {"approved_change_orders": text(c.approved_changes), "stored_grand_total": None}
+        row |= {"stored_grand_total": None}
         if c.kind == SC:
             return row | {
                 "contract_start_date": c.contract_date.isoformat(),
@@ -177,21 +291,14 @@ class ProcoreRows:
         job = c.job
         for line in c.lines:
             row = _row(line_id(c, line.position), c.updated_at, created=stamp(c.created_at), project_id=job.id)
-            row |= {"parent_id": c.id, "contract_kind": KIND[c.kind], "position": line.position, "description": line.text}
-            row |= {"cost_code_id": code_id(job, line.code), "line_item_type_id": TYPE_ID + TYPE_NUMBER[line.type]}
-            row |= {
-                "wbs_code_id": wbs_id(job, line.code, line.type),
-                "extended_type": line.extended_type,
-                "amount": text(line.amount),
-            }
-            row |= {"quantity": text(line.quantity), "unit_cost": text(line.unit_cost), "uom": line.unit, "tax_code_id": None}
-            yield row | {"origin_id": None, "origin_data": None}
+            row |= {"parent_id": c.id, "contract_kind": KIND[c.kind]}
+            yield row | _line_fields(job, line) | {"origin_id": None, "origin_data": None}
 
     def _jobs(self) -> Iterator[Job]:
         return (job for job in self.company.jobs() if job.linked)
 
     def _codes(self, job: Job) -> list[Code]:
-        return [code for code in self.company.codes(job) if code.procore]
+        return [code for code in chain(self.company.codes(job), self.company.sub_codes(job)) if code.procore]
 
 
 def blank(store: Store) -> Iterator[tuple[str, int]]:
@@ -231,6 +338,23 @@ def _row(id: int, updated: Any, *, created: str | None = None, **columns: Any) -
         "updated_at": stamp(updated),
         "deleted_at": None,
         **columns,
+    }
+
+
+def _line_fields(job: Job, line: Line) -> Row:
+    """What the lines of all documents have (docs/procore-contract.md 3)."""
+    return {
+        "position": line.position,
+        "description": line.text,
+        "cost_code_id": code_id(job, line.code, line.sub_job),
+        "line_item_type_id": TYPE_ID + TYPE_NUMBER[line.type],
+        "wbs_code_id": wbs_id(job, line.code, line.type, line.sub_job),
+        "extended_type": line.extended_type,
+        "amount": text(line.amount),
+        "quantity": text(line.quantity),
+        "unit_cost": text(line.unit_cost),
+        "uom": line.unit,
+        "tax_code_id": TAX_CODE_IDS.get(line.tax_code or ""),
     }
 
 

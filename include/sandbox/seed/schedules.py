@@ -34,14 +34,12 @@ class Scope(NamedTuple):
 
 
 class GoldenCommitment(NamedTuple):
-    """A commitment of 25-104. ``changes``: approved change orders; ``vendor``: a number, if not the trade's first one."""
+    """A commitment of 25-104. ``vendor``: a number, if not the trade's first one."""
 
     number: str
     kind: str
     trade: str
     title: str
-    original: str
-    changes: str
     linked: bool
     contract_date: str
     lines: tuple[Line, ...]
@@ -228,14 +226,14 @@ AREAS = ("", ", area A", ", area B", ", area C", ", area D", ", area E")
 GOLDEN_JOB = "25-104"
 GOLDEN = (
     GoldenCommitment(
-        "104-SC-001", SC, "demolition", "Demolition", "184200.00", "6840.00", True, "2026-05-04", schedule("""
+        "104-SC-001", SC, "demolition", "Demolition", True, "2026-05-04", schedule("""
         02-4100 C     9200.00 Mobilization
         02-4100 C   118000.00 Building demolition
         02-4100 C    41500.00 Haul-off
         31-1000 C    15500.00 Site clearing
         """)),
     GoldenCommitment(
-        "104-SC-002", SC, "earthwork", "Earthwork and utilities", "763500.00", "0.00", True, "2026-05-11", schedule("""
+        "104-SC-002", SC, "earthwork", "Earthwork and utilities", True, "2026-05-11", schedule("""
         31-2000 C   214000.00 Mass excavation
         31-2000 C   128500.00 Engineered fill
         31-2000 C    96000.00 Footing excavation and backfill
@@ -245,7 +243,7 @@ GOLDEN = (
         33-1000 C    74000.00 Water main
         """)),
     GoldenCommitment(
-        "104-SC-003", SC, "steel", "Structural steel", "1486000.00", "28750.00", True, "2026-05-18", schedule("""
+        "104-SC-003", SC, "steel", "Structural steel", True, "2026-05-18", schedule("""
         05-1200 C    62000.00 Shop drawings
         05-1200 C    48500.00 Anchor bolts
         05-1200 C   612000.00 Steel, fabricate and deliver
@@ -256,7 +254,7 @@ GOLDEN = (
         05-1200 C    32000.00 Touch-up and closeout
         """), 41),
     GoldenCommitment(
-        "104-SC-004", SC, "concrete", "Concrete", "998400.00", "18620.00", True, "2026-05-18", schedule("""
+        "104-SC-004", SC, "concrete", "Concrete", True, "2026-05-18", schedule("""
         03-3000 C   196400.00 Footings
         03-3000 C   158000.00 Foundation walls
         03-3000 C   204000.00 Slab on grade
@@ -265,21 +263,21 @@ GOLDEN = (
         03-3000 C    80000.00 Site concrete
         """)),
     GoldenCommitment(
-        "104-SC-005", SC, "masonry", "Masonry", "361250.00", "0.00", True, "2026-06-08", schedule("""
+        "104-SC-005", SC, "masonry", "Masonry", True, "2026-06-08", schedule("""
         04-2000 C   188750.00 Block walls
         04-2000 C   126000.00 Brick veneer
         04-2000 C    31500.00 Grout and reinforcing
         04-2000 C    15000.00 Cleaning and sealing
         """)),
     GoldenCommitment(
-        "104-SC-006", SC, "roofing", "Roofing and waterproofing", "439900.00", "0.00", True, "2026-06-15", schedule("""
+        "104-SC-006", SC, "roofing", "Roofing and waterproofing", True, "2026-06-15", schedule("""
         07-5000 C   236400.00 Membrane
         07-5000 C    92500.00 Tapered insulation
         07-5000 C    58000.00 Sheet metal flashing
         07-5000 C    53000.00 Below-grade waterproofing
         """)),
     GoldenCommitment(
-        "104-SC-007", SC, "plumbing", "Plumbing", "619300.00", "-4150.00", True, "2026-06-01", schedule("""
+        "104-SC-007", SC, "plumbing", "Plumbing", True, "2026-06-01", schedule("""
         22-1000 C   128300.00 Underground
         22-1000 C   146000.00 Rough-in, level 1
         22-1000 C   138500.00 Rough-in, levels 2 and 3
@@ -287,7 +285,7 @@ GOLDEN = (
         22-1000 C   122000.00 Fixtures
         """)),
     GoldenCommitment(
-        "104-SC-008", SC, "mechanical", "HVAC", "1048750.00", "0.00", False, "2026-09-14", schedule("""
+        "104-SC-008", SC, "mechanical", "HVAC", False, "2026-09-14", schedule("""
         23-3000 C   214000.00 Ductwork, level 1
         23-3000 C   266500.00 Ductwork, levels 2 and 3
         23-3000 C   248250.00 Rooftop units
@@ -297,7 +295,7 @@ GOLDEN = (
         23-3000 C    22000.00 Closeout
         """)),
     GoldenCommitment(
-        "104-SC-009", SC, "electrical", "Electrical", "917600.00", "12480.00", True, "2026-06-01", schedule("""
+        "104-SC-009", SC, "electrical", "Electrical", True, "2026-06-01", schedule("""
         26-2000 C   186600.00 Service and switchgear
         26-2000 C   154000.00 Branch rough-in, level 1
         26-2000 C   208000.00 Branch rough-in, levels 2 and 3
@@ -307,21 +305,21 @@ GOLDEN = (
         26-2000 C    22500.00 Temporary power
         """)),
     GoldenCommitment(
-        "104-PO-001", PO, "rebar", "Reinforcing steel", "118450.00", "0.00", True, "2026-05-20", schedule("""
+        "104-PO-001", PO, "rebar", "Reinforcing steel", True, "2026-05-20", schedule("""
         03-3000 M    41200.00 Footing bars
         03-3000 M    28750.00 Wall bars
         03-3000 M    36500.00 Slab mesh
         03-3000 M    12000.00 Detailing and delivery
         """)),
     GoldenCommitment(
-        "104-PO-002", PO, "doors", "Hollow metal doors", "68390.30", "0.00", False, "2026-08-24", schedule("""
-        08-1100 M    49770.00 Hollow metal doors | 42 ea 1185.00
-        08-1100 M    15675.00 Hollow metal frames | 38 ea 412.50
-        08-1100 M      595.30 Weatherstrip | 333.5 lf 1.785
+        "104-PO-002", PO, "doors", "Hollow metal doors", False, "2026-08-24", schedule("""
+        08-1100 M    49770.00 Hollow metal doors @OH725 | 42 ea 1185.00
+        08-1100 M    15675.00 Hollow metal frames @OH725 | 38 ea 412.50
+        08-1100 M      595.30 Weatherstrip @OH725 | 333.5 lf 1.785
         08-1100 M     2350.00 Freight | 1 ls 2350.00 manual
         """)),
     GoldenCommitment(
-        "104-PO-003", PO, "rental", "Crane rental", "86400.00", "0.00", False, "2026-08-10", schedule("""
+        "104-PO-003", PO, "rental", "Crane rental", False, "2026-08-10", schedule("""
         01-5000 E     7200.00 Mobilize
         01-5000 E    24000.00 Rental, month 1
         01-5000 E    24000.00 Rental, month 2

@@ -1,7 +1,8 @@
 """How large the seeded company is.
 
-Counts are of the records that the sync is about: vendors, customers and projects of the ERP, and commitments, linked and new.
-What is on one side only or not eligible comes on top, in the proportions of the small company.
+Counts are of the records that the sync is about: vendors, customers, projects and direct costs of the ERP, and commitments,
+linked and new. What is on one side only or not eligible comes on top, in the proportions of the small company; budgets follow the
+projects, insurances the vendors.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ class Size:
     customers: int = 6
     projects: int = 6
     commitments: int = 100
+    direct_costs: int = 600
+    """Transactions; 721,000 have a million lines."""
 
     @property
     def whole(self) -> bool:
@@ -26,11 +29,13 @@ class Size:
 
 
 SMALL = Size()
+CHUNK = 2_000
+"""So many records of a kind are made before they are handed on; no more are in memory at once."""
 SIZES: dict[str, Size] = {
-    "tiny": Size(vendors=5, customers=2, projects=2, commitments=3),
+    "tiny": Size(vendors=5, customers=2, projects=2, commitments=3, direct_costs=2),
     "small": SMALL,
-    "medium": Size(520, 60, 60, 1_000),
-    "large": Size(100_000, 130, 400, 20_000),
+    "medium": Size(520, 60, 60, 1_000, 6_000),
+    "large": Size(100_000, 130, 400, 20_000, 721_000),
 }
 
 

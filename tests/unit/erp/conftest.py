@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,22 +106,62 @@ def erp_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         path.touch()
         return f"sqlite:///{path}"
     url: str = request.getfixturevalue("postgres_url")
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    engine.dispose()
+    _copy(sa.make_url(url), "template0")
     return url
 
 
-@pytest.fixture
-def ledger(erp_url: str) -> Iterator[sa.Engine]:
-    """The sandbox's schema with :data:`ROWS`; for looking behind the adapter's back."""
-    engine = schema.connect(erp_url)
-    schema.create(engine)
-    load(engine, ROWS)
+@pytest.fixture(scope="session")
+def sqlite_pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("pattern") / "erp.sqlite"
+    _make(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def postgres_pattern(postgres_url: str) -> Iterator[str]:  # noqa: F811
+    url = sa.make_url(postgres_url)
+    pattern = f"{url.database}_pattern"
+    _copy(url.set(database=pattern), "template0")
+    _make(url.set(database=pattern))
+    yield pattern
+    _drop(url.set(database=pattern))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """The sandbox's schema with :data:`ROWS`, a copy for each test; for looking behind the adapter's back."""
+    if request.param == "sqlite":
+        path = tmp_path / "erp.sqlite"
+        shutil.copyfile(request.getfixturevalue("sqlite_pattern"), path)
+        url = sa.make_url(f"sqlite:///{path}")
+    else:
+        url = sa.make_url(request.getfixturevalue("postgres_url"))
+        _copy(url, request.getfixturevalue("postgres_pattern"))
+    engine = schema.connect(url)
     yield engine
     engine.dispose()
+
+
+def _make(url: str | sa.URL) -> None:
+    engine = schema.connect(url)
+    schema.create(engine)
+    load(engine, ROWS)
+
+
+def _copy(url: sa.URL, pattern: str) -> None:
+    """Makes the database anew from another one, which nobody may be connected to."""
+    _drop(url)
+    _administer(url, f'CREATE DATABASE "{url.database}" TEMPLATE "{pattern}"')
+
+
+def _drop(url: sa.URL) -> None:
+    _administer(url, f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')
+
+
+def _administer(url: sa.URL, statement: str) -> None:
+    admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(statement)
 
 
 @pytest.fixture(scope="session")

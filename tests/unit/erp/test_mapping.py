@@ -155,7 +155,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         (
             "        cost_type: type\n",
             "",
-            "34: entities.commitments.lines.fields.cost_type: is required by the canonical CommitmentLine",
+            "34: entities.commitments.lines.fields.cost_type: is required by the canonical Line",
         ),
         ("type: timestamp_text}", "type: date}", "11: entities.vendors.changed_since.type: 'date' is no time"),
         (
@@ -201,12 +201,116 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
             "void: {stats: void}",
             "42: entities.commitments.find.void.stats: is no mapped field; did you mean 'status'?",
         ),
+        # settings
+        (
+            "system: acme\n",
+            "system: acme\nsettings: {posting: {default: now, allowed: [unposted, posted]}}\n",
+            "3: settings.posting.default: 'now' is not among its `allowed`",
+        ),
+        (
+            "scale: 2}\n    find:",
+            "scale: 2}\n      parameters: {status: {setting: posting}}\n    find:",
+            "40: entities.commitments.lines.parameters.status.setting: 'posting' is not offered.",
+        ),
+        (
+            "scale: 2}\n    find:",
+            "scale: 2}\n      parameters: {status: {setting: posting, constant: x}}\n    find:",
+            "40: entities.commitments.lines.parameters.status: needs exactly one of field, constant, setting",
+        ),
+        # parts of a key
+        (
+            "max_lengths: {title: 30,",
+            "max_lengths: {number__no: 5, title: 30,",
+            "43: entities.commitments.capabilities.max_lengths.number__no: is no canonical field; did you mean 'number'?",
+        ),
     ],
 )
 def test_a_fault_is_named_with_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert GOOD.count(old) == 1, old
     message = refusal(tmp_path, GOOD.replace(old, new))
     assert any(line.startswith(said) or (not said[0].isdigit() and said in line) for line in message.splitlines()), message
+
+
+INVOICES = """\
+  subcontractor_invoices:
+    from: bill
+    key_columns: [vendor, no]
+    id: "{vendor}/{no}"
+    company: {constant: "01"}
+    number: "{job}-{no}"
+    fields:
+      project: job
+      sequence: draw
+      status: status
+      amount: cents
+      commitment: contract
+      vendor: vendor
+    lines:
+      from: bill_item
+      join: {no: no}
+      order: [pos]
+      fields:
+        id: pos
+        position: pos
+        line: contract_line
+        amount: cents
+    find: {marker: marker}
+    capabilities: {create: true, max_lengths: {number__no: 6}}
+    write:
+      create: INSERT INTO bill (no, job, vendor) VALUES (:number__no, :number__job, :vendor)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", "", None),
+        (
+            "      vendor: vendor\n",
+            "      vendor: vendor\n      items: item\n",
+            "65: entities.subcontractor_invoices.fields.items: is kept by Procore only and cannot be mapped",
+        ),
+        (
+            "line: contract_line",
+            "unit_cost: price",
+            "72: entities.subcontractor_invoices.lines.fields.unit_cost: is no canonical field.",
+        ),
+        (
+            "        amount: cents\n    find",
+            "    find",
+            "69: entities.subcontractor_invoices.lines.fields.amount: is required by the canonical InvoiceLine",
+        ),
+        (
+            ":number__no,",
+            ":number__nr,",
+            "77: entities.subcontractor_invoices.write.create.0.sql: parameter :number__nr is not known",
+        ),
+        (
+            "    find:",
+            "      parameters: {gross: {field: items}}\n    find:",
+            "74: entities.subcontractor_invoices.lines.parameters.gross.field: 'items' is no canonical field",
+        ),
+        (
+            "    capabilities:",
+            "    parameters: {parts: {field: items}}\n    capabilities:",
+            "75: entities.subcontractor_invoices.parameters.parts.field: 'items' is no canonical field",
+        ),
+    ],
+)
+def test_lines_are_those_of_their_entity(tmp_path: Path, old: str, new: str, said: str | None) -> None:
+    text = GOOD + INVOICES.replace(old, new, 1)
+    if said is None:
+        mapping = load_mapping(write_mapping(tmp_path / "acme.yaml", text))
+        assert mapping.entity("subcontractor_invoices").capability().max_lengths == {"number__no": 6}
+        return
+    message = refusal(tmp_path, text)
+    assert message.startswith(said), message
+
+
+def test_what_has_no_lines(tmp_path: Path) -> None:
+    lines = "    lines: {from: note, join: {code: code}, order: code, fields: {id: code}}\n"
+    message = refusal(tmp_path, GOOD.replace("  commitments:\n", f"{lines}  commitments:\n"))
+    assert message == "16: entities.vendors.lines: vendors have no lines"
 
 
 def test_every_fault_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

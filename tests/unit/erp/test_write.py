@@ -17,19 +17,19 @@ from sqlalchemy.exc import OperationalError
 from include.erp.mapping import Mapping, load_mapping
 from include.erp.sql import SqlSystem
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
-from include.financials.models import Commitment, CommitmentLine
+from include.financials.models import Commitment, Line
 from include.financials.port import Item, Outcome, Step
 from tests.unit.erp.conftest import write_mapping
 
 HOSTILE = "x'); DROP TABLE vendors; --"
 
 
-def line(position: int, amount: str, **more: Any) -> CommitmentLine:
+def line(position: int, amount: str, **more: Any) -> Line:
     values = {"cost_code": "25-104//03-3000", "cost_type": "3", "description": f"Line {position}"} | more
-    return CommitmentLine(id=f"9{position}", position=position, amount=Decimal(amount), **values)
+    return Line(id=f"9{position}", position=position, amount=Decimal(amount), **values)
 
 
-def commitment(number: str, *lines: CommitmentLine, **more: Any) -> Commitment:
+def commitment(number: str, *lines: Line, **more: Any) -> Commitment:
     lines = lines or (line(1, "1000.10"), line(2, "-0.10"))
     values: dict[str, Any] = {
         "id": f"5000000{number[-3:]}",
@@ -83,7 +83,7 @@ def test_steps_follow_the_capabilities(erp: SqlSystem) -> None:
         True,
         True,
         30,
-        False,
+        True,
     )
     assert erp.scope(step(erp), item(commitment("104-SC-001"), company="02")) == "02"
 

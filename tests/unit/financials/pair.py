@@ -25,7 +25,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 from include.financials.identity import content, marker
 from include.financials.ledger import Ledger
-from include.financials.models import Commitment, CommitmentLine, CostCode, CostType, Customer, Project, Record, Side, Vendor
+from include.financials.models import Commitment, CostCode, CostType, Customer, Line, Project, Record, Side, Vendor
 from include.financials.port import Action, Capability, Health, Item, Outcome, Page, Step, Window
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
@@ -434,9 +434,9 @@ def cost_code(number: str, job: str = "25-104", **changes: Any) -> CostCode:
 
 def line(
     position: int = 1, amount: str = "100.00", code: str = "25-104//03-3000", kind: str = "3", **changes: Any
-) -> CommitmentLine:
+) -> Line:
     plain = {"id": f"L{position}", "position": position, "cost_code": code, "cost_type": kind, "amount": Decimal(amount)}
-    return CommitmentLine(**(plain | changes))
+    return Line(**(plain | changes))
 
 
 def commitment(number: str = "SC-1", **changes: Any) -> Commitment:

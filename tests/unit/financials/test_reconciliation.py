@@ -62,7 +62,7 @@ def test_what_is_not_explained_is_what_is_left() -> None:
     ],
 )
 def test_only_a_stopped_document_explains_anything(state: str | None, late: bool, codes: list[str]) -> None:
-    document = Document("A", "25-104", state=state, after_cutoff=late)
+    document = Document("commitments", "A", "25-104", state=state, after_cutoff=late)
     assert [item.code for item in document.explain(Decimal("5.00"))] == codes
     assert document.explain(Decimal("0.00")) == ()
 

@@ -35,6 +35,20 @@ def test_a_call_carries_token_and_company_and_keeps_numbers_exact(fake: FakeProc
     assert call.query == [("view", "extended")]
 
 
+def test_a_decimal_is_sent_as_the_number_that_it_is(fake: FakeProcore, client: ProcoreClient) -> None:
+    """Digit for digit, wherever it stands; text that looks like one stays text."""
+    fake.script(THINGS, Answer({}), method="PATCH")
+    body = {"a": [Decimal("0.10"), {"b": Decimal("-1E+3")}], "c": Decimal("12345678901234567890.05"), "d": "1.50", "é": None}
+    client.patch(THINGS, body)
+    (call,) = fake.asked(THINGS)
+    assert call.body == b'{"a": [0.10, {"b": -1000}], "c": 12345678901234567890.05, "d": "1.50", "\\u00e9": null}'
+    assert call.headers["content-type"] == "application/json"
+    for wrong in (Decimal("NaN"), object()):
+        with pytest.raises(ContractBroken):
+            client.patch(THINGS, {"a": wrong})
+    assert len(fake.asked(THINGS)) == 1
+
+
 def test_connections_are_kept_alive(fake: FakeProcore, client: ProcoreClient) -> None:
     fake.script(THINGS, Answer([]))
     for _ in range(3):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, NotPermitted
 from include.financials.models import Commitment, CostCode, Record
 from include.financials.port import Page, Window
@@ -20,7 +21,7 @@ from include.procore.system import OriginAudit, ProcoreSystem
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.fake import Answer, Call, FakeProcore
 
-ENTITIES = ("vendors", "customers", "projects", "cost_types", "cost_codes", "commitments")
+EXTERNAL = tuple(row.name for row in ENTITIES.values() if row.external_id)
 
 
 def records(pages: Iterator[Page]) -> list[Any]:
@@ -118,6 +119,69 @@ def test_commitments_to_the_cent(system: ProcoreSystem) -> None:
     assert steel.retainage_percent == 10
 
 
+def of_job(system: ProcoreSystem, entity: str, job: str = "25-104") -> list[Any]:
+    project = next(record for record in records(system.read("projects")) if record.number == job)
+    return records(system.read(entity, scopes=[project.id]))
+
+
+def test_the_golden_job_to_the_cent(system: ProcoreSystem) -> None:
+    """The figures of docs/domain-rules.md 5.3, as they come out of Procore's lists."""
+    steel = next(record.id for record in of_job(system, "commitments") if record.number == "104-SC-003")
+    changes = {record.number: record for record in of_job(system, "commitment_change_orders") if record.commitment == steel}
+    assert {number: (change.status, str(change.amount)) for number, change in changes.items()} == {
+        "104-SC-003/001": ("approved", "38250.00"),
+        "104-SC-003/002": ("approved", "-9500.00"),
+        "104-SC-003/003": ("pending", "14800.00"),
+    }
+    assert [(line.line, str(line.amount)) for line in changes["104-SC-003/001"].lines] == [(None, "26750.00"), (None, "11500.00")]
+    assert [line.line for line in changes["104-SC-003/002"].lines] == [7]
+    draws = [record for record in of_job(system, "subcontractor_invoices") if record.commitment == steel]
+    assert [(draw.sequence, draw.amount, draw.held, draw.released, draw.due, draw.retainage) for draw in draws] == [
+        (1, Decimal("416500.00"), Decimal("41650.00"), Decimal("0.00"), Decimal("374850.00"), Decimal("41650.00")),
+        (2, Decimal("545575.00"), Decimal("54557.50"), Decimal("0.00"), Decimal("491017.50"), Decimal("96207.50")),
+        (3, Decimal("318800.00"), Decimal("31880.00"), Decimal("11050.00"), Decimal("297970.00"), Decimal("117037.50")),
+    ]
+    assert [draw.due_stated for draw in draws] == [draw.due for draw in draws]
+    assert {item.change_order for item in draws[2].items} == {None, changes["104-SC-003/001"].id, changes["104-SC-003/002"].id}
+    paid = {record.payment_number: record for record in of_job(system, "payments_issued") if record.commitment == steel}
+    assert (paid["004512"].amount, paid["004512"].invoice) == (Decimal("374850.00"), draws[0].id)
+    taxed = next(record for record in of_job(system, "subcontractor_invoices") if record.tax)
+    assert str(taxed.tax) == "4787.93"
+
+
+def test_the_golden_jobs_owner_side(system: ProcoreSystem) -> None:
+    (prime,) = of_job(system, "prime_contracts")
+    assert (prime.number, str(prime.amount), len(prime.lines)) == ("104-PC-001", "12480000.00", 17)
+    bills = of_job(system, "owner_invoices")
+    assert [(bill.sequence, str(bill.amount), str(bill.retainage), str(bill.due), str(bill.contract_sum)) for bill in bills] == [
+        (1, "1271000.00", "127100.00", "1143900.00", "12480000.00"),
+        (2, "1683250.00", "295425.00", "1514925.00", "12532300.00"),
+        (3, "1474375.00", "442862.50", "1326937.50", "12521100.00"),
+    ]
+    assert [bill.previous for bill in bills] == [None, bills[0].id, bills[1].id]
+    assert all(bill.prime_contract == prime.id and bill.customer == prime.customer for bill in bills)
+    changes = of_job(system, "prime_change_orders")
+    assert [str(change.amount) for change in changes if change.status == "approved"] == ["52300.00", "-11200.00"]
+    assert all(sum(line.amount for line in change.lines) + change.markup == change.amount for change in changes)
+    (receipt,) = of_job(system, "payments_received")
+    assert (str(receipt.amount), receipt.draw_number) == ("1143900.00", 1)
+
+
+def test_the_golden_jobs_budget_and_costs(system: ProcoreSystem) -> None:
+    (budget,) = of_job(system, "budgets")
+    assert (budget.number, str(budget.amount), len(budget.lines)) == ("25-104", "11162000.00", 33)
+    assert (budget.owner, budget.locked) == ("procore", True)
+    (change,) = of_job(system, "budget_changes")
+    assert [str(line.amount) for line in sorted(change.lines, key=lambda line: line.amount)] == ["-18000.00", "18000.00"]
+    keys = {(line.cost_code, line.cost_type) for line in budget.lines}
+    assert {(line.cost_code, line.cost_type) for line in change.lines} <= keys
+    costs = of_job(system, "direct_costs")
+    assert costs
+    assert all(sum(line.amount for line in cost.lines) == cost.amount for cost in costs)
+    assert {cost.kind for cost in costs} == {"invoice", "expense", "payroll"}
+    assert all(cost.origin_id == f"sandbox:01:direct_costs:{cost.number}" for cost in costs if cost.origin_id)
+
+
 def test_only_selected_contracts_cost_a_call(system: ProcoreSystem, sandbox: Sandbox) -> None:
     headers = list(system.headers())
     calls = system.client.calls
@@ -176,7 +240,7 @@ def test_a_read_resumes_at_its_cursor(sandbox: Sandbox, entity: str, monkeypatch
     }
     for name, row in small.items():
         monkeypatch.setitem(RESOURCES, name, row)
-    monkeypatch.setattr("include.procore.reading.CONTRACT_PAGE", 10)
+    monkeypatch.setattr("include.procore.readers.contracts.Commitments.page_size", 10)
     scopes = list(sandbox.system().keys("projects"))[:2] if entity == "commitments" else None
     whole = list(sandbox.system().read(entity, scopes=scopes))
     assert len(whole) > 2 or entity == "projects"
@@ -227,7 +291,7 @@ def test_the_check_names_what_is_wrong(sandbox: Sandbox) -> None:
 
 def test_foreign_external_ids_are_found(system: ProcoreSystem) -> None:
     audit = system.origin_id_audit()
-    assert set(audit) == set(ENTITIES)
+    assert set(audit) == set(EXTERNAL)
     assert audit["vendors"].foreign == 1
     assert "otherapp" in audit["vendors"].examples[0]
     assert audit["commitments"].ours == 40

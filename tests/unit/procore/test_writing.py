@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,46 +10,16 @@ from typing import Any
 import pytest
 
 from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused, RetryLater
-from include.financials.models import Commitment, CostCode, CostType, Customer, Project, Record, Vendor
-from include.financials.port import Action, Item, Outcome, Step, batches
+from include.financials.models import Commitment, CostCode, CostType, Customer, Project
+from include.financials.port import Action, Item, Outcome, batches
 from include.procore.client import ProcoreClient
 from include.procore.pacing import Pace
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.fake import Answer, Call, FakeProcore
+from tests.unit.procore.items import all_of, item, sent, step, vendor
 
 SYNC = "/rest/v1.0/vendors/sync"
-
-
-def item(record: Record, company: str = "01", **options: Any) -> Item:
-    """An item as the engine makes it: the record in ERP keys, Procore ids in ``refs``."""
-    origin = f"sandbox:{company}:{record.entity}:{record.id}"
-    return Item(
-        **{
-            "intent": f"i-{record.id}",
-            "record": record,
-            "company": company,
-            "number": record.number,
-            "origin_id": origin,
-            **options,
-        }
-    )
-
-
-def vendor(key: str, name: str | None = None, **fields: Any) -> Vendor:
-    return Vendor(id=key, number=key, code=key, name=name or f"Vendor {key}", company="G1", **fields)
-
-
-def all_of(system: ProcoreSystem, entity: str, scopes: Sequence[str] | None = None) -> dict[str, Any]:
-    return {record.number: record for page in system.read(entity, scopes=scopes) for record in page.records}
-
-
-def step(entity: str, action: Action, name: str | None = None) -> Step:
-    return next(row for row in ProcoreSystem.steps(None, entity, action) if row.name == (name or action))  # type: ignore[arg-type]
-
-
-def sent(sandbox: Sandbox) -> list[dict[str, Any]]:
-    return [entry for entry in sandbox.requests() if entry["write"] and "/oauth/" not in entry["path"]]
 
 
 @pytest.fixture

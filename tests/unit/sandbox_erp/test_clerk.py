@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from include.sandbox.erp import schema
 from include.sandbox.erp.clerk import ACTIONS, ClerkError, perform
 from include.sandbox.erp.rules import RULES
-from tests.unit.sandbox_erp.world import document, header, insert
+from tests.unit.sandbox_erp.world import KINDS, document, header, insert
 
 
 class StillClock:
@@ -110,7 +110,10 @@ DONE: list[tuple[str, dict[str, Any], str, list[tuple[Any, ...]]]] = [
     ("rename_code", {"job": "J2", "code": "03-3000", "name": "New"}, "SELECT name FROM job_codes WHERE job = 'J2'", [("New",)]),
     (
         *("close_period", {"company": "01", "module": "AP", "period": "2026-07"}),
-        *("SELECT module, status FROM periods WHERE company = '01' ORDER BY 1", [("AP", "closed"), ("GL", "open")]),
+        *(
+            "SELECT module, status FROM periods WHERE company = '01' ORDER BY 1",
+            [("AP", "closed"), *((m, "open") for m in ("AR", "GL", "JC"))],
+        ),
     ),
     ("close_period", {"period": "2026-07", "status": "soft_closed"}, "SELECT DISTINCT status FROM periods", [("soft_closed",)]),
     ("open_period", {"period": "2026-07", "module": "GL"}, "SELECT DISTINCT status FROM periods", [("open",)]),
@@ -130,8 +133,164 @@ def test_action(engine: sa.Engine, do: Any, action: str, fields: dict[str, Any],
     assert rows(engine, query) == expected
 
 
+AP, AR, PAYMENT, RECEIPT, COST, BUDGET = (
+    KINDS[k] for k in ("ap_invoices", "ar_invoices", "payments", "receipts", "job_costs", "budgets")
+)
+BILLED = [*AP.before(), *AP.entered()]
+OWED = [*AR.before(), *AR.entered()]
+SECOND = AP.entered({"invoice": "2"})
+PAID = [*BILLED, *PAYMENT.entered()]
+RECEIVED = [*OWED, *RECEIPT.entered()]
+AP_STATUS = "SELECT status FROM ap_invoices"
+PAYMENTS = "SELECT h.payment, h.status, h.method, h.pay_date, h.amount_cents, l.invoice, l.commitment, l.amount_cents,"
+PAYMENTS += " l.discount_cents FROM payments h JOIN payment_lines l ON l.payment = h.payment ORDER BY 6"
+RECEIPTS = "SELECT h.receipt, h.status, h.receipt_date, h.customer, l.invoice, l.amount_cents FROM receipts h"
+RECEIPTS += " JOIN receipt_lines l ON l.receipt = h.receipt"
+COSTS = "SELECT h.trans, h.source, h.vendor, h.status, h.posting_date, l.cost_type, l.amount_cents, h.reverses FROM job_costs h"
+COSTS += " JOIN job_cost_lines l ON l.trans = h.trans ORDER BY 1"
+
+LIFE: list[tuple[list[str], str, dict[str, Any], str, list[tuple[Any, ...]]]] = [
+    ([*AP.before(), *AP.built(), AP.turned("unposted")], "post", {"number": "4417-01"}, AP_STATUS, [("posted",)]),
+    ([*AR.before(), *AR.built()], "post", {"entity": "ar", "invoice": "OI-01"}, "SELECT status FROM ar_invoices", [("posted",)]),
+    ([*BILLED, *PAYMENT.built()], "post", {"payment": "004512"}, "SELECT status FROM payments", [("posted",)]),
+    ([*OWED, *RECEIPT.built()], "post", {"receipt": "R-1"}, "SELECT status FROM receipts", [("posted",)]),
+    (COST.built(), "post", {"entity": "job_cost", "number": "JC-000001"}, "SELECT status FROM job_costs", [("posted",)]),
+    (BILLED, "void", {"ap_invoice": "4417-01"}, AP_STATUS, [("void",)]),
+    (BILLED, "void", {"entity": "ap", "number": "4417-01", "vendor": "V-1"}, AP_STATUS, [("void",)]),
+    (OWED, "void", {"ar_invoice": "OI-01"}, "SELECT status FROM ar_invoices", [("void",)]),
+    (PAID, "void", {"payment": "004512"}, "SELECT status, voided_on FROM payments", [("void", "2026-09-30")]),
+    (
+        *([*BILLED, *PAYMENT.built()], "void", {"number": "004512", "date": "2026-08-01"}),
+        *("SELECT status, voided_on FROM payments", [("void", None)]),
+    ),
+    (
+        *(RECEIVED, "void", {"receipt": "R-1", "date": "2026-08-03"}),
+        *("SELECT status, voided_on FROM receipts", [("void", "2026-08-03")]),
+    ),
+    ([], "void", {"commitment": "OPEN"}, "SELECT status FROM commitments WHERE number = 'OPEN'", [("void",)]),
+    (  # what is open, on the last open day
+        *(BILLED, "pay", {"invoice": "4417-01"}, PAYMENTS),
+        [("P-1001", "posted", "check", "2026-07-31", 9_000, "4417-01", "SC", 9_000, 0)],
+    ),
+    (
+        [*BILLED, *SECOND],
+        "pay",
+        {
+            "vendor": "V-1", "amount": "139.95", "payment": "ACH-1", "method": "electronic", "date": "2026-07-30",
+            "invoices": [{"invoice": "4417-01", "amount": 49.95, "discount": "0.05"}, {"invoice": "2"} | {"amount": 90}],
+        },
+        PAYMENTS,
+        [
+            ("ACH-1", "posted", "electronic", "2026-07-30", 13_995, "2", "SC", 9_000, 0),
+            ("ACH-1", "posted", "electronic", "2026-07-30", 13_995, "4417-01", "SC", 4_995, 5),
+        ],
+    ),
+    (
+        *([], "pay", {"vendor": "V-1", "company": "01", "invoices": "PRE", "amount": 5, "status": "unposted"}, PAYMENTS),
+        [("P-1001", "unposted", "check", "2026-07-31", 500, "PRE", None, 500, 0)],
+    ),
+    (
+        *(OWED, "receive", {"invoice": "OI-01", "amount": "80.00", "receipt": "R-9", "date": "2026-08-31"}, RECEIPTS),
+        [("R-9", "posted", "2026-08-31", "C-1", "OI-01", 8_000)],
+    ),
+    (OWED, "receive", {"invoice": "OI-01"}, RECEIPTS, [("R-1001", "posted", "2026-07-31", "C-1", "OI-01", 9_000)]),
+    (
+        *([], "new_cost", {"job": "J1", "company": "01", "code": "03-3000", "cost_type": 3, "amount": "-1180.25"}, COSTS),
+        [("JC-000001", "JC", None, "posted", "2026-07-31", "3", -118_025, None)],
+    ),
+    (
+        COST.entered(),
+        "new_cost",
+        {
+            "job": "J1", "company": "01", "code": "03-3000", "type": "2", "amount": 1, "vendor": "V-1", "invoice": "77",
+            "date": "2026-07-02", "reverses": "JC-000001", "status": "unposted",
+        },
+        COSTS,
+        [
+            ("JC-000001", "PR", None, "posted", "2026-07-10", "3", 10_000, None),
+            ("JC-000002", "AP", "V-1", "unposted", "2026-07-02", "2", 100, "JC-000001"),
+        ],
+    ),
+    *(
+        (
+            BUDGET.entered(),
+            "change_estimate",
+            {"job": "J1", "company": "01", "code": "03-3000", "cost_type": cost_type, "amount": "50.00"},
+            "SELECT l.line_no, l.cost_type, l.amount_cents, h.amount_cents FROM budgets h JOIN budget_lines l ON l.job = h.job"
+            " ORDER BY 1",
+            expected,
+        )
+        for cost_type, expected in (
+            ("3", [(1, "3", 5_000, 5_000)]),
+            ("2", [(1, "3", 10_000, 15_000), (2, "2", 5_000, 15_000)]),
+        )
+    ),
+    (
+        [],
+        "new_prime_contract",
+        {"job": "J1", "company": "01", "title": "Clinic", "amount": 1_000_000, "retainage": 10},
+        "SELECT c.number, c.customer, c.currency, c.status, c.retainage_e4, c.current_cents, l.code, l.cost_type, l.amount_cents"
+        " FROM v_prime_contracts c JOIN prime_contract_lines l ON l.number = c.number",
+        [("PC-1001", "C-1", "USD", "open", 100_000, 100_000_000, "03-3000", "2", 100_000_000)],
+    ),
+    (BILLED, "set_pay_hold", {"invoice": "4417-01"}, "SELECT pay_hold FROM ap_invoices", [(1,)]),
+    ([], "set_ceiling", {"company": "01", "value": "on"}, "SELECT company, value FROM settings", [("01", "on")]),
+    (
+        *([], "new_tax_code", {"code": "TX", "rate": "7.25", "company": "01"}),
+        *("SELECT cost_group, description, rate_e4 FROM tax_codes WHERE tax_code = 'TX'", [("G1", "TX", 72_500)]),
+    ),
+    (
+        [],
+        "new_insurance",
+        {"vendor": "V-1", "policy": "WC-1", "type": "Workers' Compensation", "effective": "2026-01-01", "expires": "2026-12-31"},
+        "SELECT insurance_type, effective_date, expiration_date FROM vendor_insurances WHERE policy = 'WC-1'",
+        [("Workers' Compensation", "2026-01-01", "2026-12-31")],
+    ),
+    (
+        *([], "renew_insurance", {"vendor": "V-1", "policy": "GL-1", "expiration_date": "2027-12-31"}),
+        *("SELECT effective_date, expiration_date FROM vendor_insurances", [(None, "2027-12-31")]),
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "action", "fields", "query", "expected"), LIFE, ids=[f"{a} {f}" for _, a, f, _, _ in LIFE])
+def test_action_on_documents(
+    engine: sa.Engine, do: Any, before: list[str], action: str, fields: dict[str, Any], query: str, expected: list[Any]
+) -> None:
+    with engine.begin() as connection:
+        for statement in before:
+            connection.exec_driver_sql(statement)
+    reply = do(action, **fields)
+
+    assert reply["ok"] is True
+    assert sum(reply["changed"]["rows"].values()) > 0
+    assert rows(engine, query) == expected
+
+
+def test_money_is_shown_as_it_was_given(engine: sa.Engine, do: Any) -> None:
+    with engine.begin() as connection:
+        for statement in BILLED:
+            connection.exec_driver_sql(statement)
+    changed = do("pay", invoices=[{"invoice": "4417-01", "amount": 49.95}], amount="49.95")["changed"]
+
+    assert changed["amount"] == "49.95"
+    assert changed["invoices"] == [{"invoice": "4417-01", "amount": "49.95"}]
+    assert changed["rows"] == {"payments": 2, "payment_lines": 1}
+
+
+def test_two_documents_with_one_number_are_told_apart(engine: sa.Engine, do: Any) -> None:
+    with engine.begin() as connection:
+        for statement in (*OWED, *AP.before(), *AP.built({"invoice": "OI-01"})):
+            connection.exec_driver_sql(statement)
+    for action in ("post", "void"):
+        with pytest.raises(ClerkError, match="2 kinds of document have the number OI-01: give entity"):
+            do(action, number="OI-01")
+    do("post", number="OI-01", entity="ap")
+    assert rows(engine, AP_STATUS) == [("posted",)]
+
+
 def test_every_action_is_tried() -> None:
-    assert {action for action, *_ in DONE} == set(ACTIONS)
+    assert {action for action, *_ in DONE} | {action for _, action, *_ in LIFE} == set(ACTIONS)
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -146,6 +305,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("close_period", {"period": "2026-07", "status": "shut"}, "CHOICE"),
     ("reopen_commitment", {"number": "VOID"}, "STATUS"),
     ("retitle_commitment", {"number": "VOID", "title": "x"}, "FROZEN"),
+    ("void", {"commitment": "CLOSED"}, "STATUS"),
+    ("new_cost", {"job": "J2", "code": "03-3000", "cost_type": "3", "amount": 1, "date": "2026-06-30"}, "PERIOD_CLOSED"),
+    ("new_cost", {"job": "J2", "code": "03-9999", "cost_type": "3", "amount": 1}, "CODE_UNKNOWN"),
+    ("pay", {"vendor": "V-1", "company": "01", "invoices": [{"invoice": "X", "amount": 1}], "amount": 2}, "TOTAL"),
+    ("set_ceiling", {"company": "01", "value": "maybe"}, "CHOICE"),
+    ("new_tax_code", {"tax_code": "T", "rate": 101, "company": "01"}, "RATE"),
+    ("new_insurance", {"vendor": "V-1", "policy": "P" * 31, "type": "GL"}, "LENGTH"),
 ]
 
 
@@ -180,6 +346,21 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("activate_code", {"job": "J2", "code": "77"}, "there is no code 77 on job J2"),
     ("close_period", {"period": "2031-01"}, "no such period 2031-01"),
     ("close_commitment", {"number": "NONE"}, "there is no commitment NONE"),
+    ("void", {}, "give the number of one of payment, receipt"),
+    ("void", {"payment": "1", "receipt": "2"}, "not of 2"),
+    ("void", {"payment": "NONE"}, "the ledger has no such document NONE"),
+    ("post", {"number": "NONE"}, "the ledger has no such document NONE"),
+    ("pay", {"invoices": []}, "invoices is empty"),
+    ("pay", {"invoices": [{"invoice": "1", "cents": 5}]}, "unknown field cents in invoices"),
+    ("pay", {"invoices": [{"amount": 5}]}, "invoices is a text"),
+    ("pay", {"invoice": "NONE"}, "AP has no invoice NONE: give vendor"),
+    ("pay", {"invoice": "NONE", "vendor": "V-1"}, "vendor V-1 has no invoice NONE: give company"),
+    ("receive", {"invoice": "NONE"}, "AR has no invoice NONE"),
+    ("pay", {"invoice": "1", "amount": "1.005"}, "amount has at most 2 decimals"),
+    ("new_cost", {"job": "J2", "code": "03-3000", "cost_type": "3", "amount": "much"}, "amount is a number"),
+    ("change_estimate", {"job": "J77", "code": "1", "cost_type": "3", "amount": 1}, "there is no job J77"),
+    ("new_prime_contract", {"job": "J2", "title": "x", "amount": 1}, "job J2 has no customer"),
+    ("renew_insurance", {"vendor": "V-1", "policy": "NONE", "expires": "2027-01-01"}, "vendor V-1 has no policy NONE"),
     ("advance", {"seconds": "soon"}, "seconds is a number"),
     ("advance", {"seconds": "NaN"}, "seconds is a number"),
     ("advance", {"seconds": True}, "seconds is a number"),

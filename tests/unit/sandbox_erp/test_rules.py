@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from include.sandbox.erp.forms import FLAGS
 from include.sandbox.erp.rules import CHOICES, DATES, LIMITS, ORDER, RANGES, RULES
 from include.sandbox.erp.tables import BUSINESS, METADATA, key_columns
-from tests.unit.sandbox_erp.world import ROWS, Attempts, Row, delete, document, header, insert, line, update
+from tests.unit.sandbox_erp.document_cases import DOCUMENT_CASES
+from tests.unit.sandbox_erp.world import KINDS, ROWS, Attempts, Case, Row, delete, document, header, insert, line, update
 
 J1: Row = {"company": "01", "job": "J1"}
 CODE: Row = {**J1, "sub_job": ""}
@@ -29,25 +30,27 @@ FRESH: dict[str, Row] = {
     "job_code_types": {**CODE, "code": "04-2000", "cost_type": "3"},
     "units": {"unit": "ZZ", "name": "New"},
     "periods": {"company": "01", "module": "AP", "period": "2026-08", "first_day": "2026-08-01", "last_day": "2026-08-31"},
+    "settings": {"company": "02", "name": "ap_ceiling", "value": "on"},
+    "vendor_insurances": {"vendor_group": "G1", "vendor": "V-1", "policy": "WC-1", "insurance_type": "Workers' Compensation"},
+    "tax_codes": {"cost_group": "G1", "tax_code": "NEW", "description": "New"},
+    **{kind.header: kind.head for kind in KINDS.values()},
+    **{kind.lines: {**kind.where(), "line_no": 1, **kind.line} for kind in KINDS.values()},
     "commitments": header(),
     "commitment_lines": line(),
 }
 """A new row of each table that passes."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """``bad`` is refused in its last statement with ``code``, ``good`` passes."""
-
-    name: str
-    code: str
-    bad: list[str]
-    good: list[str]
+BEFORE: dict[str, list[str]] = {
+    **{kind.header: kind.before() for kind in KINDS.values()},
+    **{kind.lines: [*kind.before(), insert(kind.header, **kind.head)] for kind in KINDS.values()},
+    "commitment_lines": [insert("commitments", **header())],
+}
+"""What has to be there first."""
+JUDGED_WITH_DOCUMENT = {(t, c) for t in KINDS for c in ("status", "voided_on")}
 
 
 def tried(table: str, code: str, column: str, bad: Any, good: Any) -> list[Case]:
     """A column's bad and good value in an INSERT and, unless it is part of the key, in an UPDATE."""
-    before = [insert("commitments", **header())] if table == "commitment_lines" else []
+    before = BEFORE.get(table, [])
     more = {"hold": {"hold_reason": "why"}, "extended_type": {"quantity_e4": 10_000, "unit_cost_e4": 1_000_000}}.get(column, {})
     name = f"{code} {table}.{column} {bad!r}"[:90]
 
@@ -74,23 +77,25 @@ def forms() -> list[Case]:
     cases: list[Case] = []
     for limit in LIMITS:
         exact, over = "å" * limit.length, "å" * (limit.length + 1)
-        if (limit.table, limit.column) == ("commitments", "number"):
+        if (limit.table, limit.column) in (("commitments", "number"), ("prime_contracts", "number")):
             exact, over = "N" * limit.length, "N" * (limit.length + 1)
         cases += tried(limit.table, "LENGTH", limit.column, over, exact)
         for blank in ("", " x", "x "):
             cases += tried(limit.table, "BLANK", limit.column, blank, "x")
     for (table, column), values in CHOICES.items():
-        if (table, column) != ("commitments", "status"):
+        if (table, column) not in JUDGED_WITH_DOCUMENT:
             for good in values:
                 cases += tried(table, "CHOICE", column, "nonsense", good)
     for table in BUSINESS:
-        for column in ("active", "is_header"):
+        for column in FLAGS:
             if column in METADATA.tables[table].columns:
                 cases += tried(table, "CHOICE", column, 2, 1 if column == "active" else 0)
     for (table, column), (code, low, high, _) in RANGES.items():
         cases += tried(table, code, column, low - 1, low)
         cases += tried(table, code, column, high + 1, high)
     for table, column in DATES:
+        if (table, column) in JUDGED_WITH_DOCUMENT:
+            continue
         good = FRESH[table].get(column) or "2028-02-29"
         for bad in ("2026-02-30", "2026-13-01", "2026-1-05", "05.01.2026", "2026-01-05T00:00", "now", "", "2027-02-29"):
             cases += tried(table, "DATE", column, bad, good)
@@ -103,7 +108,7 @@ def in_use(table: str, used: Row, free: Row) -> Case:
 
 def key_case(table: str) -> Case:
     """The last column of the key of an existing row, or of one just entered, changes; the same value again is no change."""
-    before = [insert("commitments", **header())] if table == "commitment_lines" else []
+    before = BEFORE.get(table, [])
     where = {k: FRESH[table][k] for k in key_columns(table)}
     column = key_columns(table)[-1]
     new = [*before, insert(table, **FRESH[table])]
@@ -317,7 +322,7 @@ COMMITMENTS = [
              {**UNIT, "quantity_e4": 9_999_999_999_999, "unit_cost_e4": 9_999_999_999_999, "amount_cents": 99_999_999_999}, UNIT),
 ]  # fmt: skip
 
-CASES = [*forms(), *MASTER, *COMMITMENTS]
+CASES = [*forms(), *MASTER, *COMMITMENTS, *DOCUMENT_CASES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -414,4 +419,5 @@ def test_conflict_clauses_of_sqlite_are_no_way_around(attempts: Attempts, verb: 
 
 
 def test_world_has_a_row_for_every_table() -> None:
-    assert {*ROWS, "commitments", "commitment_lines"} == set(BUSINESS) == set(FRESH)
+    documents = {table for kind in KINDS.values() for table in (kind.header, kind.lines)}
+    assert {*ROWS, *documents} == set(BUSINESS) == set(FRESH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -143,8 +144,14 @@ ROWS: dict[str, list[Row]] = {
     "units": [{"unit": "EA", "name": "Each"}, {"unit": "LF", "name": "Linear foot"}],
     "periods": [
         {"company": c, "module": m, "period": "2026-07", "first_day": "2026-07-01", "last_day": "2026-07-31"}
-        for c in ("01", "04")
-        for m in ("AP", "GL")
+        for c, modules in (("01", ("AP", "AR", "GL", "JC")), ("04", ("AP", "GL")))
+        for m in modules
+    ],
+    "settings": [{"company": "01", "name": "ap_ceiling", "value": "off"}],
+    "vendor_insurances": [{"vendor_group": "G1", "vendor": "V-1", "policy": "GL-1", "insurance_type": "General Liability"}],
+    "tax_codes": [
+        {"cost_group": "G1", "tax_code": "COSALES", "description": "Sales tax", "rate_e4": 72_500},
+        {"cost_group": "G1", "tax_code": "OLD", "description": "No longer levied", "active": 0},
     ],
 }  # fmt: skip
 DOCUMENTS = [
@@ -158,6 +165,139 @@ DOCUMENTS = [
     update("commitments", {"number": "VOID"}, status="void"),
     update("cost_types", {"cost_group": "G1", "cost_type": "5"}, active=0),
 ]
+
+
+COST_KEY: Row = {"job": "J1", "sub_job": "", "code": "03-3000", "cost_type": "3"}
+_INVOICE: Row = {"job": "J1", "sequence": 1, "invoice_date": "2026-07-25", "posting_date": "2026-07-25", "currency": "USD"}
+_INVOICE |= {"gross_cents": 10_000, "held_cents": 1_000}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of document: its tables, a header and a line that pass, the status it goes to, and the kinds it needs before."""
+
+    header: str
+    lines: str
+    head: Row
+    line: Row
+    key: tuple[str, ...]
+    status: str = "posted"
+    needs: tuple[str, ...] = ()
+
+    def where(self, head: Row | None = None) -> Row:
+        return {k: (self.head | (head or {}))[k] for k in self.key}
+
+    def built(self, head: Row | None = None, *lines: Row) -> list[str]:
+        """The document short of its last change of status."""
+        head = self.head | (head or {})
+        rows = [{"line_no": n, **self.line, **self.where(head), **row} for n, row in enumerate(lines or ({},), 1)]
+        return [insert(self.header, **head), *(insert(self.lines, **row) for row in rows)]
+
+    def before(self) -> list[str]:
+        return [statement for name in self.needs for statement in KINDS[name].entered()]
+
+    def turned(self, status: str, head: Row | None = None, **more: Any) -> str:
+        return update(self.header, self.where(head), status=status, **more)
+
+    def entered(self, head: Row | None = None, *lines: Row) -> list[str]:
+        return [*self.built(head, *lines), self.turned(self.status, head)]
+
+
+KINDS: dict[str, Kind] = {
+    kind.header: kind
+    for kind in (
+        Kind(
+            *("commitments", "commitment_lines"),
+            header(number="SC", amount_cents=100_000),
+            COST_KEY | {"amount_cents": 100_000},
+            ("company", "number"),
+            status="open",
+        ),
+        Kind(
+            *("budgets", "budget_lines"),
+            {"company": "01", "job": "J1", "amount_cents": 10_000},
+            {"sub_job": "", "code": "03-3000", "cost_type": "3", "amount_cents": 10_000},
+            ("company", "job"),
+            status="open",
+        ),
+        Kind(
+            *("budget_changes", "budget_change_lines"),
+            {"company": "01", "job": "J1", "number": "1", "title": "Transfer", "amount_cents": 10_000},
+            {"sub_job": "", "code": "03-3000", "cost_type": "3", "amount_cents": 10_000, "adjustment": 1},
+            ("company", "job", "number"),
+            needs=("budgets",),
+        ),
+        Kind(
+            *("change_orders", "change_order_lines"),
+            {"company": "01", "commitment": "SC", "number": "001", "title": "Extra", "currency": "USD", "amount_cents": 10_000},
+            COST_KEY | {"amount_cents": 10_000},
+            ("company", "commitment", "number"),
+            needs=("commitments",),
+        ),
+        Kind(
+            *("ap_invoices", "ap_invoice_lines"),
+            {"company": "01", "vendor": "V-1", "invoice": "4417-01", "vendor_group": "G1", "commitment": "SC", **_INVOICE},
+            COST_KEY | {"commitment_line": 1, "gross_cents": 10_000, "held_cents": 1_000},
+            ("company", "vendor", "invoice"),
+            needs=("commitments",),
+        ),
+        Kind(
+            *("payments", "payment_lines"),
+            {"company": "01", "payment": "004512", "vendor_group": "G1", "vendor": "V-1", "pay_date": "2026-07-28"}
+            | {"amount_cents": 9_000},
+            {"vendor": "V-1", "invoice": "4417-01", "commitment": "SC", "amount_cents": 9_000},
+            ("company", "payment"),
+            needs=("commitments", "ap_invoices"),
+        ),
+        Kind(
+            *("job_costs", "job_cost_lines"),
+            {"company": "01", "trans": "JC-000001", "job": "J1", "source": "PR", "description": "Payroll"}
+            | {"trans_date": "2026-07-10", "posting_date": "2026-07-10", "amount_cents": 10_000},
+            COST_KEY | {"amount_cents": 10_000},
+            ("company", "trans"),
+        ),
+        Kind(
+            *("prime_contracts", "prime_contract_lines"),
+            {"company": "01", "number": "PC", "job": "J1", "customer": "C-1", "title": "Clinic", "currency": "USD"}
+            | {"amount_cents": 100_000},
+            COST_KEY | {"amount_cents": 100_000},
+            ("company", "number"),
+            status="open",
+        ),
+        Kind(
+            *("prime_changes", "prime_change_lines"),
+            {"company": "01", "prime_contract": "PC", "number": "001", "title": "Extra", "currency": "USD"}
+            | {"amount_cents": 11_000, "markup_cents": 1_000},
+            COST_KEY | {"amount_cents": 10_000},
+            ("company", "prime_contract", "number"),
+            needs=("prime_contracts",),
+        ),
+        Kind(
+            *("ar_invoices", "ar_invoice_lines"),
+            {"company": "01", "invoice": "OI-01", "prime_contract": "PC", "customer": "C-1", **_INVOICE},
+            COST_KEY | {"prime_line": 1, "gross_cents": 10_000, "held_cents": 1_000},
+            ("company", "invoice"),
+            needs=("prime_contracts",),
+        ),
+        Kind(
+            *("receipts", "receipt_lines"),
+            {"company": "01", "receipt": "R-1", "customer": "C-1", "receipt_date": "2026-07-31", "amount_cents": 9_000},
+            {"invoice": "OI-01", "amount_cents": 9_000},
+            ("company", "receipt"),
+            needs=("prime_contracts", "ar_invoices"),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """``bad`` is refused in its last statement with ``code``, ``good`` passes."""
+
+    name: str
+    code: str
+    bad: list[str]
+    good: list[str]
 
 
 def load(engine: sa.Engine) -> None:

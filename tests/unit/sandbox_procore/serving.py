@@ -23,6 +23,7 @@ LIST = 601
 DIV3, CAST, DIV5, STEELWORK, OTHER_PROJECT_CODE = 6_100_000_001, 6_100_000_002, 6_100_000_003, 6_100_000_004, 6_100_000_099
 DRAFT, APPROVED, ORDER = 8_300_000_001, 8_300_000_002, 8_300_000_003
 LINE_1, LINE_2 = 9_100_000_001, 9_100_000_002
+PACKAGE, POTENTIAL, CHANGE_LINE = 5_300_000_001, 5_400_000_001, 5_500_000_001
 OLD = "2026-08-01T08:00:00Z"
 
 
@@ -166,7 +167,7 @@ def hand_made(world: World) -> None:
             row(OTHER_PROJECT_CODE, project_id=P2, code="03", name="Concrete", position=1),
         ],
     )
-    contract = {"project_id": P1, "currency_iso_code": "USD", "approved_change_orders": "250.00", "accounting_method": "amount"}
+    contract = {"project_id": P1, "currency_iso_code": "USD", "accounting_method": "amount"}
     load(
         "work_order_contracts",
         [
@@ -188,3 +189,9 @@ def hand_made(world: World) -> None:
             row(LINE_2, position=2, amount="-50.05", **line),
         ],
     )
+    change = {"parent_id": APPROVED, "project_id": P1, "contract_kind": "work_order_contracts"}
+    change |= {"number": "001", "status": "approved"}
+    load("change_order_packages", [row(PACKAGE, title="More steel", reviewed_at=OLD, **change)])
+    load("potential_change_orders", [row(POTENTIAL, title="More steel", package_id=PACKAGE, **change)])
+    added = {**line, "parent_id": POTENTIAL, "package_id": PACKAGE, "is_markup": False}
+    load("change_lines", [row(CHANGE_LINE, position=1, amount="250.00", description="Embeds", **added)])

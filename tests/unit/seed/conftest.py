@@ -56,6 +56,10 @@ class World:
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(sa.select(schema.METADATA.tables[table])).mappings()]
 
+    def costs(self) -> list[Row]:
+        """Job cost that no commitment covers, in the order of its numbers."""
+        return sorted((row for row in self.erp("job_costs") if row["commitment"] is None), key=lambda row: str(row["trans"]))
+
     def dump(self) -> str:
         """Everything as text, to compare two loads."""
         objects = self.store.rows("SELECT * FROM objects ORDER BY kind, id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ def test_tiny(make: Any) -> None:
     assert sorted(c["number"] for c in world.contracts()) == ["098-SC-001", "098-SC-007", "104-SC-003"]
     assert len(world.erp("jobs")) == len(world.procore("projects")) == len(world.erp("customers")) == 2
     assert len(world.erp("vendors")) == 5 and world.planted == []
+    assert len(world.erp("budgets")) == 2 and len(world.erp("vendor_insurances")) == 10
+    assert len(world.costs()) == 2 and len(world.procore("direct_costs")) == 1
     vendors = {row["id"]: row["origin_id"] for row in world.procore("vendors")}
     assert all(vendors[c["vendor_id"]] for c in world.contracts())
 
@@ -41,7 +44,12 @@ def test_medium_contains_small(make: Any, small: World) -> None:
     new = [c for c in world.contracts() if not c["origin_id"] and c["status"] == "Approved"]
     linked = [c for c in world.contracts() if c["origin_id"]]
     assert (len(linked), len(new)) == (400, 600)
-    assert len(world.erp("jobs")) == 60 and len(world.procore("projects")) == 50
+    assert len(world.erp("jobs")) == 60 + 1 and len(world.procore("projects")) == 50
+    for kind in ("budget_lines", "budget_changes", "direct_costs", "direct_cost_lines", "insurances"):
+        inside = {row["id"]: row for row in world.procore(kind)}
+        assert all(inside[row["id"]] == row for row in small.procore(kind)), kind
+    assert len(world.procore("direct_costs")) == 4_200
+    assert sum(row["status"] == "posted" for row in world.costs()) == 6_000 + 1
     numbers = [(c["number"], c["project_id"]) for c in world.contracts()]
     assert len(numbers) == len(set(numbers)) and len({number for number, _ in numbers}) == len(numbers) - 1  # planted #9
 
@@ -49,11 +57,14 @@ def test_medium_contains_small(make: Any, small: World) -> None:
 def test_counts_per_entity(make: Any) -> None:
     more = make(size={"vendors": 104, "projects": 12, "commitments": 150})
     assert len(more.erp("vendors")) == 104 + 4 + 3  # inactive and planted ones on top
-    assert len(more.erp("jobs")) == 12 and more.planted
+    assert len(more.erp("jobs")) == 12 + 1 and more.planted
     assert sum(1 for c in more.contracts() if c["status"] not in ("Draft", "Out For Signature", "Submitted")) == 150
     less = make(size={"vendors": 3, "projects": 1, "commitments": 30, "customers": 0})
     assert len(less.contracts()) == 30 and len(less.erp("jobs")) == 1 and less.planted == []
-    none = make(size={"vendors": 0, "projects": 0, "commitments": 0, "customers": 0})
+    costs = make(size={"vendors": 3, "projects": 2, "commitments": 2, "direct_costs": 400})
+    assert len(costs.costs()) == 400 and {row["status"] for row in costs.costs()} == {"posted"}
+    none = make(size={"vendors": 0, "projects": 0, "commitments": 0, "customers": 0, "direct_costs": 3})
+    assert none.costs() == []
     assert none.procore("vendors") == none.erp("jobs") == none.contracts() == []
 
 
@@ -75,12 +86,15 @@ def test_refused_arguments(make: Any, arguments: dict[str, Any], text: str) -> N
 
 def test_unlinked(make: Any, small: World) -> None:
     world = make(history="unlinked")
-    masters = ("vendors", "projects", "line_item_types", "standard_cost_codes", "cost_codes")
-    for kind in (*masters, "work_order_contracts", "purchase_order_contracts"):
+    masters = ("vendors", "projects", "line_item_types", "standard_cost_codes", "cost_codes", "sub_jobs", "tax_codes")
+    documents = ("work_order_contracts", "purchase_order_contracts", "direct_costs", "direct_cost_lines")
+    for kind in (*masters, "insurances", *documents):
         assert [row["id"] for row in world.procore(kind)] == [row["id"] for row in small.procore(kind)]
         assert {row["origin_id"] for row in world.procore(kind)} <= {None, "otherapp-7781"}
         assert {row.get("origin_data") for row in world.procore(kind)} == {None}
     assert {row["marker"] for row in world.erp("commitments")} == {None} and len(world.erp("commitments")) == 40
+    for table in ("budgets", "budget_changes"):
+        assert {row["marker"] for row in world.erp(table)} == {None} and len(world.erp(table)) == len(small.erp(table))
     assert {entry["entity"] for entry in world.planted} == {"vendors"}
 
 
@@ -89,7 +103,10 @@ def test_none(make: Any) -> None:
     kinds = {row["kind"] for row in world.store.rows("SELECT DISTINCT kind FROM objects")}
     assert kinds == {"line_item_types", "standard_cost_code_lists"}
     assert not any(row["origin_id"] for row in world.procore("line_item_types"))
-    assert len(world.erp("vendors")) == 54 and len(world.erp("jobs")) == 6 and not world.erp("commitments")
+    assert len(world.erp("vendors")) == 54 and len(world.erp("jobs")) == 6
+    assert len(world.erp("vendor_insurances")) == 2 * 52 and len(world.erp("tax_codes")) == 3 and len(world.erp("sub_jobs")) == 2
+    for table in ("commitments", "budgets", "budget_lines", "budget_changes", "job_costs", "job_cost_lines"):
+        assert not world.erp(table), table
     tax_ids = [row["tax_id"] for row in world.erp("vendors")]
     assert len(tax_ids) == len(set(tax_ids)) and world.planted == []
 
@@ -130,10 +147,9 @@ def peak(size: Size, tmp_path: Path) -> int:
     tmp_path.mkdir()
     engine = schema.connect(f"sqlite:///{tmp_path / 'erp.sqlite'}")
     schema.create(engine)
-    counts = {name: getattr(size, name) for name in ("vendors", "customers", "projects", "commitments")}
     tracemalloc.start()
     try:
-        seed.load(Sink(), engine, size=counts)
+        seed.load(Sink(), engine, size=asdict(size))
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -141,11 +157,11 @@ def peak(size: Size, tmp_path: Path) -> int:
 
 
 def test_memory_does_not_grow_with_the_size(tmp_path: Path) -> None:
-    """Four times the company, about the same memory: records are made one by one, commitments job by job."""
+    """Three times the company, about the same memory: records are made one by one, commitments job by job, costs by the chunk."""
     seed.load(Sink(), _erp(tmp_path / "warm"), size="tiny")
-    once = peak(Size(2_000, 60, 30, 200), tmp_path / "once")
-    fourfold = peak(Size(8_000, 60, 120, 800), tmp_path / "fourfold")
-    assert once < 10_000_000 and fourfold < 1.3 * once
+    once = peak(Size(1_000, 30, 24, 120, 1_500), tmp_path / "once")
+    threefold = peak(Size(3_000, 90, 72, 360, 4_500), tmp_path / "threefold")
+    assert once < 10_000_000 and threefold < 1.3 * once
 
 
 def _erp(folder: Path) -> Any:

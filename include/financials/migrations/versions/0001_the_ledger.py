@@ -160,6 +160,7 @@ def upgrade() -> None:
         sa.Column("judged", sa.Boolean(), nullable=False),
         sa.Column("done", sa.Boolean(), nullable=False),
         sa.Column("work", sa.Text(), nullable=True),
+        sa.Column("figures", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("run_id", "entity", "company", "side", "id", name=op.f("pk_outcomes")),
     )
     with op.batch_alter_table("outcomes", schema=None) as batch_op:

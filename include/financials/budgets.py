@@ -1,0 +1,204 @@
+"""Check of budgets: one record per job, owned by one of the two sides (docs/domain-rules.md 1.3, rules B-01 to B-04).
+
+The owner is the side whose figures rule: the ledger's link says who it is, else the project's origin_data, else whoever alone has
+figures. Procore's budget carries no external id, so a pair is found by its job and adopted when its lines are equal per cost key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from include.financials.document_facts import DocumentFacts
+from include.financials.entities import Entity
+from include.financials.facts import Row, Subject
+from include.financials.figures import figures
+from include.financials.identity import canonical_json, content, differing_lines
+from include.financials.judging import Judge, Judging, procore_row, stopped
+from include.financials.ledger import Link
+from include.financials.matching import Match
+from include.financials.models import Budget, Record, Side
+from include.financials.money import text
+from include.financials.rules import verdicts
+from include.financials.view import References, Sync
+
+
+class Budgets(Judging):
+    """One shard of the jobs."""
+
+    def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
+        super().__init__(sync, row, shard)
+        self.references = References(sync, row)
+        self.links = sync.fresh_links(row.name)
+        self.facts = DocumentFacts(sync, row, sync.systems["erp"].capabilities()[row.name])
+
+    def run(self, judged_by: Judge) -> list[dict[str, Any]]:
+        sync, row = self.sync, self.row
+        subjects, rows = [], []
+        for procore, erp in self._pairs():
+            subject, head = self._subject(procore, erp)
+            subjects.append((subject, procore, erp))
+            rows.append(head)
+        verdict = verdicts(judged_by(row.name, rows, []))
+        results: list[dict[str, Any]] = []
+        remembered: list[dict[str, Any]] = []
+        for subject, procore, erp in subjects:
+            result = self.result(subject, verdict.get(subject.row))
+            results.append(result)
+            remembered += self._memory(result, subject, procore, erp)
+        unusable = [
+            self.unusable(bad) | {"side": side}
+            for side in cast(tuple[Side, ...], ("procore", "erp"))
+            for bad in sync.unreadable(side, row.name, self.shard)
+        ]
+        results += unusable
+        remembered += [stopped(row, result) for result in unusable]
+        sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
+        return results
+
+    def _pairs(self) -> Iterator[tuple[Budget | None, Budget | None]]:
+        """Both sides' budgets by job; Procore's of a project that is not linked stands alone."""
+        erp = {(r.company or "", r.id): cast(Budget, r) for r in self.sync.snapshot("erp", self.row.name, self.shard)}
+        for record in self.sync.snapshot("procore", self.row.name, self.shard):
+            link = self.references.link("projects", cast(Budget, record).project)
+            yield cast(Budget, record), erp.pop((link.company, link.erp_key), None) if link else None
+        for record in erp.values():
+            yield None, record
+
+    # -- one job --------------------------------------------------------------------------------------------------------------
+
+    def _subject(self, procore: Budget | None, erp: Budget | None) -> tuple[Subject, Row]:
+        project = self._project(procore, erp)
+        company, job = (project.company, project.erp_key) if project else ((erp.company or "", erp.id) if erp else ("", None))
+        here = cast(Budget, self.references.translated(procore)) if procore is not None else None
+        link = self.links.find(company, job) if job else None
+        owner = self._owner(link, here, erp)
+        own, record, target = (procore, here, erp) if owner == "procore" else (erp, erp, here)
+        if own is None or record is None:  # the owning side has no figures (any more): what is left is shown as it is
+            own, record, target = (procore, here, None) if here is not None else (erp, erp, None)
+        assert own is not None and record is not None
+        record = record.model_copy(update={"owner": owner, "project": job or record.project, "company": company})
+        match = self._match(link, record, target)
+        side: Side = "procore" if own is procore else "erp"
+        subject = Subject(
+            own, record, match, side, company, job, project.procore_id if project else procore.id if procore else None
+        )
+        return subject, self._facts(subject, project, here, erp, owner)
+
+    def _project(self, procore: Budget | None, erp: Budget | None) -> Link | None:
+        if procore is not None:
+            return self.references.link("projects", procore.project)
+        return self.sync.links("projects").find(erp.company or "", erp.id) if erp is not None else None
+
+    @staticmethod
+    def _owner(link: Link | None, here: Budget | None, erp: Budget | None) -> Side | None:
+        """None where both have figures, they differ, and nobody ever said who rules (rule B-01)."""
+        recorded = (link.content or {}).get("owner") if link else None
+        told = recorded or (here.owner if here else None) or (erp.owner if erp and erp.marker else None)
+        if told:
+            return cast(Side, told)
+        if here is None or erp is None:
+            return "erp" if here is None else "procore"
+        return None if _differences(here, erp) else "erp"
+
+    def _match(self, link: Link | None, record: Budget, target: Budget | None) -> Match:
+        if link is not None:
+            return Match("link", link=link, target=target, broken=None if target else "the other side no longer has it")
+        if target is not None and not _differences(record, target):
+            return Match("external_id", target=target)
+        return Match("none", target=target)
+
+    def _facts(self, subject: Subject, project: Link | None, here: Budget | None, erp: Budget | None, owner: Side | None) -> Row:
+        record = cast(Budget, subject.record)
+        before = subject.match.link.content if subject.match.link and subject.match.link.content else None
+        target = cast(Budget | None, subject.match.target)
+        apart = _differences(record, target) if target is not None else []
+        base: Row = {
+            "row": subject.row,
+            "label": "Budget",
+            "entity": self.row.name,
+            "company": subject.company,
+            "number": record.number,
+            "job": project.erp_key if project else None,
+            "project_name": record.number,
+            "amount": text(record.amount),
+            "erp_amount": text(erp.amount) if erp else "none",
+            "procore_amount": text(here.amount) if here else "none",
+            "owner": owner,
+            "broken_link": subject.match.broken,
+            "erp_key": subject.erp_key or "the ERP",
+            "unlocked": True if owner == "procore" and here is not None and here.locked is False and before is None else None,
+        }
+        fresh = subject.match.how == "none" and owner is not None
+        moved = self._moved(owner, before, record, target, apart)
+        frozen = owner == "erp" and here is not None and bool(here.locked) and apart
+        return base | {
+            "line_unplaced": self._unplaced(subject, base) if fresh and project else None,
+            "changed_after_export": moved,
+            "changed_when_locked": told(apart, "estimate", "budget") if frozen else None,
+        }
+
+    @staticmethod
+    def _moved(
+        owner: Side | None, before: Mapping[str, Any] | None, record: Budget, target: Budget | None, apart: Any
+    ) -> str | None:
+        """After the first export from Procore no original amount may differ from the exported one, on either side."""
+        if owner != "procore" or (target is None and before is None):
+            return None
+        now = differing_lines((before or {}).get("lines", {}), content(record, ("lines",))["lines"]) if before else []
+        return told(now or apart, "exported", "now") if now or apart else None
+
+    def _unplaced(self, subject: Subject, base: Row) -> str | None:
+        """The first line that the other side has no usable place for, and why (rule B-03)."""
+        record, own = cast(Budget, subject.record), cast(Budget, subject.own)
+        for mine, line in zip(own.lines, record.lines, strict=True):
+            row = self.facts._line({**base, "fresh": True}, mine, line)
+            why = (
+                f"it has no {row['line_uncoded']}" if row["line_uncoded"]
+                else f"code {row['code_text']} does not exist on the job" if row["code"] is None
+                else f"{row['code_text']} is a header" if not row["code_leaf"]
+                else f"{row['code_text']} is inactive" if not row["code_active"]
+                else f"type {row['type_text']} is not assigned to {row['code_text']}" if not row["assigned"]
+                else None
+            )  # fmt: skip
+            if (
+                why is None
+                and subject.side == "erp"
+                and self.sync.links("cost_codes").find(subject.company, line.cost_code or "") is None
+            ):
+                why = f"code {row['code_text']} is not in Procore yet"
+            if why:
+                return f"line {row['code_text']} / {row['type_text']} ({row['line_amount']}): {why}"
+        return None
+
+    def skip(self, subject: Subject) -> str | None:
+        record = cast(Budget, subject.record)
+        if subject.match.how == "none" and not record.lines:
+            return f"job {record.number} has no budget yet"
+        return None
+
+    # -- memory ---------------------------------------------------------------------------------------------------------------
+
+    def _memory(
+        self, result: Mapping[str, Any], subject: Subject, procore: Budget | None, erp: Budget | None
+    ) -> Iterator[dict[str, Any]]:
+        """Both sides as read: the owner's with its state, the other's with its figures."""
+        yield self.remembered(result, subject)
+        if subject.side == "erp" and procore is not None:
+            here = self.references.translated(procore)
+            seen = procore_row(self.row, here, self.sync.namespace) | {"company": subject.company}
+            yield seen
+        elif subject.side == "procore" and erp is not None:
+            yield {
+                "entity": self.row.name, "company": subject.company, "side": "erp", "id": erp.id, "number": erp.number,
+                "scope": erp.id, "figures": canonical_json(figures(erp)),
+            }  # fmt: skip
+
+
+def _differences(one: Record, other: Record) -> list[tuple[str, str, Any, Any]]:
+    return differing_lines(content(one, ("lines",))["lines"], content(other, ("lines",))["lines"])
+
+
+def told(differences: list[tuple[str, str, Any, Any]], old: str, new: str) -> str:
+    shown = ", ".join(f"{key}: {old} {before or 'none'}, {new} {after or 'none'}" for key, _, before, after in differences[:5])
+    return shown + (f" and {len(differences) - 5} more" if len(differences) > 5 else "")

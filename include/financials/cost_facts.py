@@ -1,0 +1,132 @@
+"""Facts of ERP-born documents: direct costs (D-01 to D-05), payments (Y-01 to Y-04), prime contracts (P-01, J-04)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, cast
+
+from include.financials.books import Books
+from include.financials.entities import Entity
+from include.financials.facts import Row, Subject, altered, limits_fault
+from include.financials.figures import contract_of
+from include.financials.models import DirectCost, Payment, PaymentIssued, PrimeContract, SubcontractorInvoice
+from include.financials.money import cents, text, total
+from include.financials.port import Capability
+from include.financials.view import Sync
+
+
+class CostFacts:
+    """One row per document; the references are looked for in Procore by way of the links."""
+
+    def __init__(self, sync: Sync, row: Entity) -> None:
+        self.sync, self.row = sync, row
+        self.books = Books(sync)
+        self.more: Callable[[Subject], Row] = {
+            "direct_costs": self._direct_cost,
+            "payments_issued": self._payment,
+            "payments_received": self._payment,
+            "prime_contracts": self._prime_contract,
+        }[row.name]
+
+    def __call__(self, sync: Sync, subject: Subject, capability: Capability) -> Row:
+        record: Any = subject.record
+        project = self.books.links("projects").find(subject.company, record.project)
+        fault = limits_fault(record, capability, ("number", "title", "description", "invoice_number"), "Procore")
+        return {
+            "project": record.project,
+            "project_linked": project is not None,
+            "amount": text(record.amount),
+            "altered": altered(self.row, subject),
+            "field_fault": fault,
+            **self.more(subject),
+        }
+
+    # -- direct costs ---------------------------------------------------------------------------------------------------------
+
+    def _direct_cost(self, subject: Subject) -> Row:
+        record = cast(DirectCost, subject.record)
+        lines = total(line.amount for line in record.lines)
+        return {
+            "vendor_missing": self._vendor_missing(subject.company, record),
+            "code_missing": self._code_missing(subject.company, record),
+            "lines_sum": text(lines),
+            "difference_cents": cents(lines - record.amount),
+            "date_missing": record.cost_date is None or None,
+            "void_since": record.number if record.status == "void" and subject.match.how != "none" else None,
+        }
+
+    def _vendor_missing(self, company: str, record: DirectCost) -> str | None:
+        if record.vendor is None:
+            return "no vendor" if record.kind == "invoice" else None
+        return None if self.books.links("vendors").find(company, record.vendor) else f"vendor {record.vendor}"
+
+    def _code_missing(self, company: str, record: DirectCost | PrimeContract) -> str | None:
+        codes, types = self.books.links("cost_codes"), self.books.links("cost_types")
+        for line in record.lines:
+            if line.cost_code is None or codes.find(company, line.cost_code) is None:
+                return f"code {line.cost_code}"
+            if line.cost_type is None or types.find(company, line.cost_type) is None:
+                return f"cost type {line.cost_type}"
+        return None
+
+    @cached_property
+    def _billed(self) -> dict[tuple[str, str | None, str], SubcontractorInvoice]:
+        """Invoices of commitments that the ERP has, by (company, vendor, invoice number)."""
+        return {
+            (company, record.vendor, record.number): record
+            for (company, _), record in self.books.documents("subcontractor_invoices").items()
+            if isinstance(record, SubcontractorInvoice) and record.status != "void"
+        }
+
+    def covered(self, company: str, record: DirectCost) -> str | None:
+        """The commitment that this cost belongs to: it is billed there, and must not be counted twice (rule D-02)."""
+        if record.commitment is not None:
+            return record.commitment
+        billed = self._billed.get((company, record.vendor, record.invoice_number or ""))
+        return f"{billed.commitment} (invoice {billed.number})" if billed is not None else None
+
+    # -- payments -------------------------------------------------------------------------------------------------------------
+
+    def _payment(self, subject: Subject) -> Row:
+        record = cast(Payment, subject.record)
+        contracts = "commitments" if isinstance(record, PaymentIssued) else "prime_contracts"
+        contract = self.books.links(contracts).find(subject.company, contract_of(record) or "")
+        invoices = "subcontractor_invoices" if isinstance(record, PaymentIssued) else "owner_invoices"
+        invoice = record.invoice is not None and self.books.links(invoices).find(subject.company, record.invoice)
+        return {
+            "contract": contract_of(record),
+            "contract_linked": contract is not None,
+            "invoice_number": record.invoice_number or "none",
+            "invoice_linked": bool(invoice) or subject.match.how != "none",
+            "void_since": record.payment_number if record.status == "void" and subject.match.how != "none" else None,
+            "procore_id": subject.procore_id,
+        }
+
+    # -- prime contracts ------------------------------------------------------------------------------------------------------
+
+    def _prime_contract(self, subject: Subject) -> Row:
+        record = cast(PrimeContract, subject.record)
+        owner = record.customer and self.books.links("customers").find(subject.company, record.customer)
+        difference = record.amount - total(line.amount for line in record.lines)
+        return {
+            "customer": record.customer or "none",
+            "owner_linked": bool(owner),
+            "code_missing": self._code_missing(subject.company, record),
+            "lines_sum": text(record.amount - difference),
+            "difference_cents": cents(difference),
+        }
+
+
+def not_due(facts: CostFacts | None, subject: Subject) -> str | None:
+    """Why an ERP-born document that Procore does not have is not sent (rules D-01, D-02, Y-04)."""
+    record: Any = subject.record
+    if isinstance(record, DirectCost | Payment) and record.status != "posted":
+        return f"{record.number} is {record.status} in the ERP"
+    if isinstance(record, Payment) and not record.amount:
+        return f"{record.number} pays nothing"
+    if isinstance(record, PrimeContract) and record.status != "open":
+        return f"prime contract {record.number} is {record.status} in the ERP"
+    if isinstance(record, DirectCost) and facts is not None and (covered := facts.covered(subject.company, record)):
+        return f"{record.number} is cost of commitment {covered} and is not sent as a direct cost"
+    return None

@@ -1,0 +1,282 @@
+"""Pairs of documents for reconciliation: what Procore showed when it was last read, and what the ERP shows now."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from include.financials.entities import ENTITIES, Entity
+from include.financials.explained import Explained
+from include.financials.figures import figures
+from include.financials.identity import canonical_json, digest, parse_origin
+from include.financials.ledger import STOPPED, Link, stamp
+from include.financials.models import Record
+from include.financials.money import ZERO
+from include.financials.view import Sync
+
+log = logging.getLogger(__name__)
+
+GONE = "void"
+"""Status of an ERP document that counts for nothing."""
+
+
+@dataclass(slots=True)
+class Document:
+    """One pair: both sides' figures (empty: that side has no such document), and the state that explains a difference."""
+
+    entity: str
+    number: str
+    project: str | None
+    company: str = ""
+    key: str = ""
+    procore_id: str | None = None
+    erp_id: str | None = None
+    state: str | None = None
+    procore: Mapping[str, Any] = field(default_factory=dict)
+    erp: Mapping[str, Any] = field(default_factory=dict)
+    after_cutoff: bool = False
+    accepted: bool = False
+    planned: bool = False
+    """In plan mode: one side is what would be written."""
+
+    @property
+    def pair(self) -> dict[str, str | None]:
+        return {"project": self.project, "procore_id": self.procore_id, "erp_id": self.erp_id}
+
+    @property
+    def skipped(self) -> bool:
+        """Not due by design and unknown to the other side."""
+        return self.state == "skipped" and not (self.procore and self.erp)
+
+    @property
+    def unposted(self) -> bool:
+        return self.erp.get("status") == "unposted"
+
+    @property
+    def sequence(self) -> int:
+        return int(self.figure("sequence") or 0)
+
+    def figure(self, name: str) -> Any:
+        """A fact that both sides hold alike, from the one that has it."""
+        return self.procore.get(name) or self.erp.get(name)
+
+    def money(self, side: str, name: str) -> Decimal:
+        held = self.procore if side == "procore" else self.erp
+        return Decimal(held.get(name) or "0.00")
+
+    def lines(self) -> Iterator[tuple[str, str, Decimal, Decimal]]:
+        """(key, cost key, Procore's amount, the ERP's) of each line that one side has."""
+        mine, theirs = ({line["key"]: line for line in held.get("lines", ())} for held in (self.procore, self.erp))
+        for key in dict.fromkeys([*mine, *theirs]):
+            p, e = mine.get(key), theirs.get(key)
+            yield key, (p or e or {})["x"], Decimal(p["amount"]) if p else ZERO, Decimal(e["amount"]) if e else ZERO
+
+    def by_x(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Procore's and the ERP's amount per cost key: a line that moved to another code is a difference of both."""
+        found: dict[str, list[Decimal]] = {}
+        for side, held in enumerate((self.procore, self.erp)):
+            for line in held.get("lines", ()):
+                found.setdefault(line["x"], [ZERO, ZERO])[side] += Decimal(line["amount"])
+        return {x: (p, e) for x, (p, e) in found.items()}
+
+    def explain(self, difference: Decimal, *, unposted: bool = False, not_eligible: bool = False) -> tuple[Explained, ...]:
+        """A stopped document explains its own difference; one that is linked never does, and one that only the ERP knows not
+        before a person has accepted it as it is (``decide accept``): a balance from before go-live. ``unposted``: the ERP's
+        figure leaves out what waits in a batch; ``not_eligible``: Procore's counts documents that are not due."""
+        if difference == 0:
+            return ()
+        code = None
+        if self.accepted:
+            code = "OPENING"
+        elif self.after_cutoff:
+            code = "AFTER_CUTOFF"
+        elif self.state in STOPPED:
+            code = self.state.upper()
+        elif unposted and self.unposted:
+            code = "UNPOSTED"
+        elif not_eligible and self.state == "skipped":
+            code = "NOT_ELIGIBLE"
+        return (Explained(code, self.entity, self.number, difference),) if code else ()
+
+
+class Documents:
+    """The pairs of each entity, made once."""
+
+    def __init__(self, sync: Sync) -> None:
+        self.sync = sync
+        self.of = cache(self._of)
+
+    def _of(self, entity: str) -> list[Document]:
+        row = ENTITIES[entity]
+        make = self._owned if row.two_way else self._procore_born if row.source == "procore" else self._erp_born
+        chosen = self.sync.run.projects
+        return [document for document in make(row) if not chosen or document.project in chosen]
+
+    # -- shared ---------------------------------------------------------------------------------------------------------------
+
+    def _erp(self, row: Entity) -> dict[tuple[str, str], Record]:
+        """Read anew: what the ERP shows now, not what we meant to write."""
+        return {
+            (record.company or "", record.id): record
+            for page in self.sync.systems["erp"].read(row.name)
+            for record in page.records
+        }
+
+    def _links(self, row: Entity) -> list[Link]:
+        planned = self.sync.ledger.planned_links(self.sync.run.run_id, row.name) if self.sync.run.plan else []
+        return [*self.sync.ledger.links(row.name), *planned]
+
+    def _planned(self, row: Entity) -> dict[tuple[str, str], dict[str, Any]]:
+        """Figures of what a plan would write, by (company, ERP key)."""
+        if not self.sync.run.plan:
+            return {}
+        outcomes = self.sync.ledger.outcomes(self.sync.run.run_id, row.name)
+        return {
+            (outcome["company"], outcome["erp_key"]): figures(
+                row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
+            )
+            for outcome in outcomes
+            if outcome["state"] == "linked" and outcome["action"] in ("create", "update")
+        }
+
+    def _key(self, origin_id: str | None) -> tuple[str, str] | None:
+        origin = parse_origin(origin_id, self.sync.namespace)
+        return (origin.company, origin.key) if origin else None
+
+    # -- Procore -> ERP -------------------------------------------------------------------------------------------------------
+
+    def _procore_born(self, row: Entity) -> Iterator[Document]:
+        by_procore = {link.procore_id: link for link in self._links(row) if link.procore_id}
+        erp, planned = self._erp(row), self._planned(row)
+        used: set[tuple[str, str]] = set()
+        memory = self.sync.memory(row.name)
+        for procore_id, seen in memory.items():
+            link = by_procore.get(procore_id)
+            key = (link.company, link.erp_key) if link else self._key(seen["origin_id"])
+            if key is None and seen["state"] == "held" and seen["rule"] == "2.9":
+                key = (seen["company"], seen["number"])  # proposed: the pair waits for a decision, and neither is an orphan
+            record = erp.get(key) if key else None
+            if record is not None and key is not None:
+                used.add(key)
+            elif seen["state"] is None or (seen["deleted"] and link is None):
+                continue
+            held = _standing(record) if record is not None else planned.get(key, {}) if key else {}
+            yield Document(
+                row.name, seen["number"], seen["figures"].get("project"), seen["company"], key[1] if key else procore_id,
+                procore_id, record.id if record else None, seen["state"], seen["figures"], held,
+                planned=record is None and bool(held),
+            )  # fmt: skip
+        yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], memory.keys())
+
+    def _erp_only(self, row: Entity, records: Iterable[Record], known_in_procore: Iterable[str]) -> Iterator[Document]:
+        """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.
+
+        One that was made from a Procore record which no run has read yet (a first backfill of some days) cannot be compared so
+        far.
+        """
+        sync, known = self.sync, set(known_in_procore)
+        accepted = {key for key, decision in sync.ledger.decisions(row.name).items() if decision == "accept"}
+        remembered, unread = [], 0
+        ours = f"procore:{sync.procore_company}:{row.name}:"
+        for record in records:
+            plain = _standing(record)
+            if not plain:
+                continue
+            if record.marker and record.marker.startswith(ours) and record.marker.removeprefix(ours) not in known:
+                unread += 1
+                continue
+            late = record.updated_at is not None and record.updated_at > sync.run.until and record.marker is None
+            named: dict[str, Any] = {
+                "entity": row.name, "company": record.company or "", "side": "erp", "id": record.id, "number": record.number,
+            }  # fmt: skip
+            hashed = digest(plain)
+            remembered.append(
+                named | {"source_hash": hashed, "amount": plain["amount"], "figures": canonical_json(plain), "read_at": stamp()}
+            )
+            yield Document(
+                row.name, record.number, plain.get("project"), record.company or "", record.id, None, record.id, None, {}, plain,
+                after_cutoff=late, accepted=(record.id, hashed) in accepted,
+            )  # fmt: skip
+        if unread:
+            log.warning("%d %s of the ERP come from Procore records that no run has read yet; not compared", unread, row.name)
+        if not sync.run.plan:
+            sync.ledger.remember(remembered)
+
+    # -- ERP -> Procore -------------------------------------------------------------------------------------------------------
+
+    def _erp_born(self, row: Entity) -> Iterator[Document]:
+        sync = self.sync
+        links = {(link.company, link.erp_key): link for link in self._links(row)}
+        outcomes = sync.ledger.outcomes(sync.run.run_id, row.name)
+        states = {key: seen["state"] for key, seen in sync.ledger.seen(row.name, "erp").items()}
+        states |= {(o["company"], o["id"]): o["state"] for o in outcomes if o["side"] == "erp"}
+        memory, planned = self._shown(row), self._planned(row)
+        by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen["origin_id"]))}
+        used: set[str] = set()
+        for key, record in self._erp(row).items():
+            link = links.get(key)
+            procore_id = link.procore_id if link and link.procore_id else by_origin.get(key)
+            seen = memory.get(procore_id) if procore_id else None
+            if procore_id:
+                used.add(procore_id)
+            state = states.get(key)
+            if state in (None, "skipped") and seen is None:
+                continue
+            shown = seen["figures"] if seen is not None else planned.get(key, {})
+            late = state is None and record.updated_at is not None and record.updated_at > sync.run.until
+            yield Document(
+                row.name, record.number, getattr(record, "project", None), key[0], key[1], procore_id, record.id, state,
+                shown, _standing(record), after_cutoff=late, planned=seen is None and bool(shown),
+            )  # fmt: skip
+        for procore_id, seen in memory.items():
+            if procore_id not in used:
+                yield Document(
+                    row.name, seen["number"], seen["figures"].get("project"), seen["company"] or "", seen["number"], procore_id,
+                    None, seen["state"] if seen["state"] != "skipped" else None, seen["figures"], {},
+                )  # fmt: skip
+
+    def _shown(self, row: Entity) -> dict[str, dict[str, Any]]:
+        """Procore's records that still exist, as last read."""
+        return {i: seen for i, seen in self.sync.memory(row.name).items() if not seen["deleted"] and seen["figures"]}
+
+    # -- either way -----------------------------------------------------------------------------------------------------------
+
+    def _owned(self, row: Entity) -> Iterator[Document]:
+        """Budgets: one per job, whichever side owns it."""
+        sync = self.sync
+        outcomes = {(o["company"], o["erp_key"] or o["number"]): o for o in sync.ledger.outcomes(sync.run.run_id, row.name)}
+        erp, planned = self._erp(row), self._planned(row)
+        shown = {
+            (seen["company"], seen["figures"].get("project") or ""): (i, seen)
+            for i, seen in self._shown(row).items()
+        }  # fmt: skip
+        projects = {link.procore_id: link for link in sync.links("projects").by_erp.values()}
+        if sync.run.plan:  # a plan's own reading names the project, not the company
+            shown = {
+                (projects[i].company, projects[i].erp_key): pair for (_, _), pair in shown.items() if (i := pair[0]) in projects
+            }
+        for key in dict.fromkeys([*erp, *shown]):
+            outcome = outcomes.get(key)
+            procore_id, seen = shown.get(key, (None, None))
+            record = erp.get(key)
+            coming = planned.get(key, {})
+            p = seen["figures"] if seen else coming
+            e = _standing(record) if record is not None else coming
+            if outcome is not None and outcome["state"] == "linked" and coming:
+                p, e = (coming, e) if outcome["side"] == "erp" else (p, coming)
+            yield Document(
+                row.name, key[1], key[1], key[0], key[1], procore_id, record.id if record else None,
+                outcome["state"] if outcome else None, p, e, planned=bool(coming),
+            )  # fmt: skip
+
+
+def _standing(record: Record | None) -> dict[str, Any]:
+    """Figures of a document of the ERP that counts; a void one counts for nothing."""
+    if record is None or getattr(record, "status", None) == GONE:
+        return {}
+    return figures(record)

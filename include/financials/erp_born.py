@@ -1,0 +1,237 @@
+"""Checks of ERP-born entities: ERP -> Procore."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from include.financials.cost_facts import CostFacts, not_due
+from include.financials.entities import Entity
+from include.financials.facts import Subject, common, source_facts
+from include.financials.identity import parse_origin
+from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
+from include.financials.matching import ErpSource, decided, identity_keys
+from include.financials.models import Customer, Project, Record, Vendor
+from include.financials.rules import Verdict, rules_of, verdicts
+from include.financials.view import COMPANY_LEVEL, References, Sync
+
+AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
+"""Rule that tells of a Procore record matching more than one of the ERP's; V-02 for all others."""
+
+
+class ErpBorn(Judging):
+    """One shard of an entity that the ERP owns."""
+
+    def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
+        super().__init__(sync, row, shard)
+        self.facts = source_facts(sync, row)
+
+    def run(self, judged_by: Judge) -> list[dict[str, Any]]:
+        sync, row = self.sync, self.row
+        staged = sync.staged(row.name, self.shard)
+        references = References(sync, row)
+        targets = [references.translated(record) for record in sync.snapshot("procore", row.name, self.shard)]
+        everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
+        unreadable = sync.unreadable("procore", row.name, self.shard)
+        matcher = ErpSource(row, sync.namespace, sync.fresh_links(row.name), [*targets, *self._strangers()], everyone, unreadable)
+        subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
+        for record in everyone:
+            matcher.claimed.update(_targets_of(matcher, record))
+        rows = [{**common(row, s, s.match.target), **self.facts(sync, s, self.capability)} for s in subjects]
+        verdict = verdicts(judged_by(row.name, rows, []))
+        results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
+        unusable = [self.unusable(bad) for bad in staged.invalid()]
+        results += unusable
+        vanished = self._vanished(
+            matcher, {(s.company, s.own.id) for s in subjects} | {(r.company or "", r.id) for r in everyone}
+        )
+        results += vanished
+        results += self._procore_only(matcher, targets)
+        remembered = [self.remembered(r, s) for r, s in zip(results, subjects, strict=False)]
+        present = [procore_row(row, record, sync.namespace) for record in targets]
+        remembered += [stopped(row, result) for result in [*unusable, *vanished]]
+        remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
+        sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
+        return results
+
+    def _told(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
+        warnings = json.dumps(verdict.warnings) if verdict is not None and verdict.warnings else None
+        return self.result(subject, verdict) | {"warnings": warnings}
+
+    def _unread(self, matcher: ErpSource) -> list[Record]:
+        """ERP records outside the window that Procore shows as ours and the ledger does not know: documents in the window may
+        name them. Adopting them writes nothing (docs/domain-rules.md 2.9)."""
+        read = {(record.company, record.id) for record in self.sync.staged(self.row.name, self.shard).records()}
+        return [
+            record
+            for record in self.sync.snapshot("erp", self.row.name, self.shard)
+            if (record.company, record.id) not in read
+            and (record.company or "", record.id) not in matcher.links.by_erp
+            and matcher.origin(record) in matcher.by_origin
+        ]
+
+    def _strangers(self) -> list[Record]:
+        """Companies of Procore's directory that nothing marks as an owner or a vendor: an ERP customer may be one of them."""
+        if self.row.name != "customers":
+            return []
+        found = []
+        for record in self.sync.snapshot("procore", "vendors"):
+            if isinstance(record, Vendor) and parse_origin(record.origin_id, self.sync.namespace) is None:
+                found.append(
+                    Customer.model_validate({name: getattr(record, name) for name in Customer.model_fields}, strict=False)
+                )
+        return list(found)
+
+    def _vanished(self, matcher: ErpSource, here: set[tuple[str, str]]) -> list[dict[str, Any]]:
+        """Linked records that the ERP's full list no longer has: no single missed read, the sweep of this run (rule R-02)."""
+        sync, row = self.sync, self.row
+        unreadable = {bad.id for bad in sync.unreadable("erp", row.name, self.shard)}
+        scopes = sync.scopes("erp", row.name, self.shard)
+        gone = [
+            link
+            for key, link in matcher.links.by_erp.items()
+            if key not in here and link.erp_key not in unreadable and (scopes is None or (link.scope or COMPANY_LEVEL) in scopes)
+        ]
+        rule = next(rule for rule in rules_of(row.name) if rule.fact == "broken_link")
+        said = {"label": row.label.capitalize(), "entity": row.name, "broken_link": "the ERP no longer has it"}
+        return [
+            blank(sync, row, self.shard)
+            | {
+                "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.scope,
+                "how": "link", "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
+                "message": rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key}),
+            }
+            for link in gone
+        ]  # fmt: skip
+
+    def _gone(self, present: Sequence[Mapping[str, Any]], references: References, unreadable: set[str]) -> list[dict[str, Any]]:
+        """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What
+        this run wrote itself is younger than the list it read."""
+        sync, row = self.sync, self.row
+        here = {(record["company"], record["id"]) for record in present}
+        started = (sync.ledger.run(sync.run.run_id) or {})["started_at"]
+        scopes = sync.scopes("procore", row.name, self.shard)
+        places = None if scopes is None else {references.key("projects", scope) for scope in scopes}
+        return [
+            {
+                "entity": row.name,
+                "company": company,
+                "side": "procore",
+                "id": record_id,
+                "number": known["number"],
+                "deleted": True,
+            }
+            for (company, record_id), known in sync.ledger.seen(row.name, "procore").items()
+            if (company, record_id) not in here and record_id not in unreadable and not known["deleted"]
+            if known["read_at"] < started and (places is None or known["scope"] in places)
+        ]
+
+    def _mapped(self, record: Record) -> Record:
+        """An ERP cost type in Procore's code (rule C-02); without a counterpart it keeps its own and fails that rule."""
+        if self.row.name != "cost_types":
+            return record
+        return record.model_copy(update={"number": self.sync.settings.cost_type_codes.get(record.number, record.number)})
+
+    def _subject(self, record: Record, matcher: ErpSource) -> Subject:
+        mapped = self._mapped(record)
+        match = matcher.match(mapped)
+        # A cost type's counterpart is named by the settings; that is a person's decision already.
+        if self.row.name == "cost_types" or self.decisions.get((record.id, self.hash_of(record))) == "link":
+            match = decided(match)
+        match = self.unfinished(match, record.company or "", record)
+        target = match.link.procore_id if match.link else match.target.id if match.target else None
+        return Subject(record, mapped, match, "erp", record.company or "", record.id, target)
+
+    def skip(self, subject: Subject) -> str | None:
+        own = subject.own
+        if subject.match.how != "none" or subject.match.foreign or subject.match.ambiguous:
+            return None
+        if own.deleted or getattr(own, "active", True) is False:
+            return f"{self.row.label} {own.number} is inactive in the ERP"
+        job = own.number if isinstance(own, Project) else None if self.row.document else getattr(own, "project", None)
+        if job is not None and (own.company, job) in self._finished:
+            return f"job {job} is closed in the ERP"
+        return not_due(self.facts if isinstance(self.facts, CostFacts) else None, subject)
+
+    @cached_property
+    def _finished(self) -> set[tuple[str | None, str]]:
+        """Jobs that were closed before they were ever sent: neither they nor their codes are due."""
+        links = self.sync.links("projects")
+        jobs = self.sync.snapshot("erp", "projects")
+        return {
+            (job.company, job.id)
+            for job in jobs
+            if isinstance(job, Project) and job.status == "closed" and links.find(job.company or "", job.id) is None
+        }
+
+    def _procore_only(self, matcher: ErpSource, targets: Sequence[Record]) -> list[dict[str, Any]]:
+        """Procore's records that no ERP record owns: waiting for accounting, a broken or foreign external id,
+        or part of an ambiguity."""
+        results = []
+        ambiguous = {key for key, twins in matcher.alike.items() if len(twins) > 1}
+        for record in targets:
+            if (
+                record.id in matcher.links.by_procore
+                or not self._looked_at(record)
+                or (record.id in matcher.claimed and not self._among(record, ambiguous))
+            ):
+                continue
+            state, rule, message = (
+                "skipped",
+                None,
+                f"{self.row.label} {record.number} was born in Procore and waits for accounting",
+            )
+            if self._among(record, ambiguous):
+                state, rule = "quarantined", AMBIGUOUS.get(self.row.name, "V-02")
+                message = (
+                    f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. "
+                    "Choose one or merge them."
+                )
+            elif parse_origin(record.origin_id, self.sync.namespace):
+                state, rule = "conflict", "R-02"
+                message = (
+                    f"{self.row.label.capitalize()} {record.number} carries our external id {record.origin_id}, "
+                    "which the ERP does not know."
+                )
+            elif record.origin_id:
+                state, rule = "conflict", "R-01"
+                message = (
+                    f"{self.row.label.capitalize()} {record.number} carries external id {record.origin_id}, which is not ours."
+                )
+            elif record.deleted or getattr(record, "active", True) is False:
+                message = f"{self.row.label} {record.number} is inactive and in Procore only"
+            results.append(
+                blank(self.sync, self.row, self.shard)
+                | {
+                    "company": "",
+                    "side": "procore",
+                    "id": record.id,
+                    "number": record.number,
+                    "project": getattr(record, "project", None),
+                    "procore_id": record.id,
+                    "state": state,
+                    "rule": rule,
+                    "message": message,
+                    "source_hash": source_hash(record),
+                    "judged": True,
+                }
+            )
+        return results
+
+    def _among(self, record: Record, ambiguous: set[tuple[str, str, str]]) -> bool:
+        return record.origin_id is None and any(key in ambiguous for key in identity_keys(self.row, record))
+
+    def _looked_at(self, record: Record) -> bool:
+        window = self.sync.run.window(self.sync.ledger, "procore", self.row.name, overlap=timedelta(0))
+        return window.covers(record.updated_at)
+
+
+def _targets_of(matcher: ErpSource, record: Record) -> list[str]:
+    """Ids of the Procore records that an ERP record owns, be it in this run's window or not."""
+    link = matcher.links.by_erp.get((record.company or "", record.id))
+    target = matcher.by_origin.get(matcher.origin(record))
+    owned = [link.procore_id] if link else [target.id] if target else []
+    return owned + [candidate.id for key in identity_keys(matcher.row, record) for candidate in matcher.unclaimed.get(key, ())]

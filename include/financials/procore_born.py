@@ -1,0 +1,132 @@
+"""Checks of Procore-born documents: Procore -> ERP, those of commitments behind the gate."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from include.financials.document_facts import InvoiceFacts, document_facts
+from include.financials.entities import Entity
+from include.financials.facts import Subject, common
+from include.financials.judging import Judge, Judging, stopped
+from include.financials.matching import ProcoreSource, decided, natural_key
+from include.financials.models import Commitment, Record
+from include.financials.port import Invalid
+from include.financials.rules import Verdict, verdicts
+from include.financials.view import Sync
+
+log = logging.getLogger(__name__)
+
+
+class ProcoreBorn(Judging):
+    """One entity over all its shards: a verdict on part of a stage would be none."""
+
+    def __init__(self, sync: Sync, row: Entity, shards: tuple[int, ...]) -> None:
+        super().__init__(sync, row, 0)
+        self.shards = shards
+        self.facts = document_facts(sync, row, self.capability)
+
+    def run(self, judged_by: Judge) -> list[dict[str, Any]]:
+        sync, row = self.sync, self.row
+        targets = list(sync.everywhere("erp", row.name))
+        matcher = ProcoreSource(row, sync.namespace, sync.fresh_links(row.name), targets, sync.procore_company)
+        subjects: list[tuple[int, Subject]] = []
+        invalid: list[tuple[int, Invalid]] = []
+        read = {shard: self._reread(sync.staged(row.name, shard).records()) for shard in self.shards}
+        if isinstance(self.facts, InvoiceFacts):
+            self.facts.learn([record for records in read.values() for record in records])
+        for shard in self.shards:
+            subjects += [(shard, self._document(record, matcher)) for record in read[shard]]
+            invalid += [(shard, bad) for bad in sync.staged(row.name, shard).invalid()]
+        reasons = {subject.row: self.skip(subject) for _, subject in subjects}
+        self.facts.prepare([subject for _, subject in subjects if reasons[subject.row] is None])
+        verdict: dict[str, Verdict] = {}
+        for wave in self._waves([subject for _, subject in subjects]):
+            verdict |= self._judge([subject for subject in wave if reasons[subject.row] is None], judged_by)
+            for subject in wave:
+                found = verdict.get(subject.row)
+                self.facts.settled(subject, "skipped" if reasons[subject.row] else found.state if found else "linked")
+        results, remembered = [], []
+        for shard, subject in subjects:
+            found = verdict.get(subject.row)
+            result = self.result(subject, found) | {"shard": shard}
+            if found is not None and found.warnings:
+                result["warnings"] = json.dumps(found.warnings)
+            results.append(result)
+            remembered.append(self.remembered(result, subject))
+        unusable = [self.unusable(bad) | {"shard": shard} for shard, bad in invalid]
+        results += unusable
+        remembered += [stopped(row, result) for result in unusable]
+        for shard in self.shards:
+            sync.ledger.judge(sync.run.run_id, row.name, shard, [r for r in results if r["shard"] == shard])
+        if not sync.run.plan:
+            sync.ledger.remember(remembered)
+        return results
+
+    def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
+        records, lines = [], []
+        for subject in subjects:
+            approved = self.decisions.get((subject.own.id, self.hash_of(subject.own))) == "approve"
+            head = common(self.row, subject, subject.match.target) | self.facts.header(subject, approved)
+            records.append(head)
+            lines += self.facts.lines(subject, head)
+        return verdicts(judged_by(self.row.name, records, lines))
+
+    def _waves(self, subjects: Sequence[Subject]) -> Iterator[list[Subject]]:
+        """Documents that follow one another are judged one after the other: what became of the first decides on the second."""
+        if self.row.sequence is None:
+            yield list(subjects)
+            return
+        waves: dict[int, list[Subject]] = defaultdict(list)
+        for subject in subjects:
+            waves[getattr(subject.own, self.row.sequence)].append(subject)
+        for _, wave in sorted(waves.items()):
+            yield wave
+
+    def _reread(self, records: Iterable[Record]) -> list[Record]:
+        """Lines that do not add up may be lines that we did not get: those documents are read once more (rule M-09)."""
+        found = list(records)
+        odd = [
+            r
+            for r in found
+            if isinstance(r, Commitment) and r.lines and sum((line.amount for line in r.lines), Decimal(0)) != r.amount
+        ]
+        if not odd:
+            return found
+        log.info("reading %d commitments again whose lines do not add up to their contract sum", len(odd))
+        again = {
+            r.id: r
+            for page in self.sync.systems["procore"].read_ids("commitments", [(r.project, r.id) for r in odd])
+            for r in page.records
+        }
+        return [again.get(record.id, record) for record in found]
+
+    def _document(self, record: Record, matcher: ProcoreSource) -> Subject:
+        translated = self.facts.translated(record)
+        project = self.facts.references.link("projects", getattr(record, "project", None))
+        company = project.company if project else ""
+        translated = translated.model_copy(update={"company": company})
+        match = matcher.match(translated)
+        if self.decisions.get((record.id, self.hash_of(record))) == "link":
+            match = decided(match)
+        match = self.unfinished(match, company, translated)
+        key = match.link.erp_key if match.link else match.target.id if match.target else natural_key(translated)
+        return Subject(record, translated, match, "procore", company, key, record.id)
+
+    def skip(self, subject: Subject) -> str | None:
+        own: Any = subject.own
+        if subject.match.how != "none" or subject.match.broken or subject.match.foreign:
+            return None
+        number = subject.record.number
+        if own.deleted:
+            return f"{number} was deleted in Procore before it was sent"
+        if own.status not in self.sync.settings.of(self.row.name).statuses(getattr(own, "kind", None)):
+            return f"{number} is {own.status}"
+        start = self.sync.settings.documents_from
+        if start is not None and own.updated_at is not None and own.updated_at < start:
+            return f"{number} was last changed before documents_from ({start.isoformat()})"
+        return self.facts.skip(subject)

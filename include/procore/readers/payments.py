@@ -1,0 +1,89 @@
+"""Payments issued and received: one list per contract, without filters (docs/procore-contract.md 6.3)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from include.financials.models import PaymentIssued, PaymentReceived
+from include.financials.port import Header, Invalid, Window
+from include.procore import records
+from include.procore.lists import row_id
+from include.procore.parse import Row
+from include.procore.readers.base import ROW_PAGE, Built, Desk, Documents, Listed, header_of
+from include.procore.readers.contracts import Book, Contracts, Entry
+from include.procore.records import Contract
+
+
+class Payments(Documents):
+    """A call per contract: a read asks only those whose own figures say that there are payments. Two payments that add up to zero
+    do not show there, so a sweep of the keys, and a payment not found otherwise, ask all of them."""
+
+    names = ("check_number", "payment_number")
+    page_size = ROW_PAGE
+
+    def __init__(self, desk: Desk, contracts: Contracts) -> None:
+        super().__init__(desk)
+        self._contracts = contracts
+        self._books: dict[str, Book] = {}
+
+    @abstractmethod
+    def build(self, row: Row, contract: Contract) -> PaymentIssued | PaymentReceived: ...
+
+    def prepare(self, project: str) -> None:
+        self._books[project] = self._contracts.book(project, self.entity)
+
+    def header(self, row: Row, project: str, group: str) -> Header:
+        return header_of(self._build(row, project, group), project)
+
+    def _build(self, row: Row, project: str, contract: str) -> PaymentIssued | PaymentReceived:
+        entry = self._books[project][contract]
+        if isinstance(entry, Invalid):
+            raise row.misfit("contract_id", f"names {entry.number}, which cannot be read: {entry.field} {entry.message}")
+        return self.build(row, entry.contract)
+
+    def rows(self, project: str, window: Window | None, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """Of the contracts with payments; of the others too as long as one of ``ids`` was not among them."""
+        missing = set(ids)
+        for paid in (True, False) if ids else (True,):
+            for contract, entry in self._books[project].items():
+                if _paid(entry) is paid and (paid or missing):
+                    for row in self._rows(project, contract):
+                        missing.discard(row_id(row))
+                        yield contract, row
+
+    def _rows(self, project: str, contract: str) -> list[Any]:
+        return self._lists.all(self.resource, project=project, parent=contract)
+
+    def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
+        for one in chosen:
+            yield self.fit(one.row, project, self._build, project, one.group)
+
+    def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
+        for project in self._lists.project_ids(scopes):
+            self.prepare(project)
+            for contract, entry in self._books[project].items():
+                if isinstance(entry, Invalid) or not entry.listed.header.deleted:
+                    yield from (row_id(row) for row in self._rows(project, contract) if isinstance(row, dict))
+
+
+class PaymentsIssued(Payments):
+    entity = "payments_issued"
+
+    def build(self, row: Row, contract: Contract) -> PaymentIssued:
+        return records.payment_issued(row, self._desk.system, contract)
+
+
+class PaymentsReceived(Payments):
+    entity = "payments_received"
+
+    def build(self, row: Row, contract: Contract) -> PaymentReceived:
+        return records.payment_received(row, self._desk.system, contract)
+
+
+def _paid(entry: Entry | Invalid) -> bool:
+    """Whether a contract may have payments; one whose figures we do not have is asked."""
+    if isinstance(entry, Invalid):
+        return True
+    return not entry.listed.header.deleted and entry.payments != 0
