@@ -144,7 +144,7 @@ def entered(
             raise Invalid({QUANTITY: ["can only be entered where the accounting method is unit"]}, 422)
         taken[WORK] = product(taken[QUANTITY], line.get("unit_cost") or "0")
     if (kept := taken.pop(R_STORED_RETAINED, None)) is not None:
-        taken[R_STORED] = money(Decimal(kept) + of(item, R_STORED))
+        taken[R_STORED] = money(Decimal(kept) + stored_retainage_before(item, before) - of(item, R_MOVED))
     found = {**item, **{name: money(value) if name in MONEY else value for name, value in taken.items()}}
     for name, retainage in ((WORK, R_WORK), (STORED, R_STORED)):
         if retainage not in taken and (name in taken or shares[name] is not None):

@@ -23,8 +23,8 @@ STANDARD_ACTIONS: tuple[Action, ...] = ("list", "show", "create", "update", "syn
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A list filter. ``equal`` one value or several; ``range`` of times, ``days`` of plain days; ``deleted`` only|with; ``like`` part
-    of any field."""
+    """A list filter. ``equal`` one value or several; ``range`` of times, ``days`` of plain days; ``deleted`` only|with; ``like``
+    part of any field."""
 
     kind: Literal["equal", "range", "days", "deleted", "like"]
     fields: tuple[str, ...] = ()

@@ -332,14 +332,10 @@ def master_cases() -> Iterator[Case]:
     policy = {"vendor_group": "G1", "policy": "P", "insurance_type": "GL"}
     yield Case("policy of no vendor", "VENDOR_UNKNOWN", [insert("vendor_insurances", vendor="V-77", **policy)],
                [insert("vendor_insurances", vendor="V-1", **policy)])  # fmt: skip
-    taxed = [insert("commitments", **CONTRACT.head),
-             insert("commitment_lines", **{**CONTRACT.where(), "line_no": 1, **CONTRACT.line, "tax_code": "COSALES"})]  # fmt: skip
-    yield Case(
-        "used tax code",
-        "IN_USE",
-        [*taxed, delete("tax_codes", tax_code="COSALES")],
-        [*taxed, delete("tax_codes", tax_code="OLD")],
-    )
+    line = {**CONTRACT.where(), "line_no": 1, **CONTRACT.line, "tax_code": "COSALES"}
+    taxed = [insert("commitments", **CONTRACT.head), insert("commitment_lines", **line)]
+    drop = (delete("tax_codes", tax_code=code) for code in ("COSALES", "OLD"))
+    yield Case("used tax code", "IN_USE", *([*taxed, statement] for statement in drop))
 
 
 NEW = [kind for kind in KINDS.values() if kind is not CONTRACT]

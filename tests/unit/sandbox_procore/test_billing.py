@@ -131,6 +131,7 @@ def test_previous_figures_are_carried(api: Caller) -> None:
     form = second["summary"]
     assert (form["less_previous_certificates_for_payment"], form["current_payment_due"], form["total_retainage"]) == (
         "540.00", "70.00", "40.00")  # fmt: skip
+    assert (first["summary"]["new_materials"], form["new_materials"], form["stored_materials"]) == ("100.00", "0.00", "100.00")
     assert Decimal(api.get(f"/work_order_contracts/{APPROVED}?project_id={P1}")["total_requisitions_amount"]) == 610
 
 

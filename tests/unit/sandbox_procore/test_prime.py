@@ -148,7 +148,8 @@ def test_sums_of_a_prime_contract(api: Caller) -> None:
     api.send("POST", "/contract_payments", {"project_id": P1, "contract_id": id, "contract_payment": payment}, 201)
     shown = api.get(f"/prime_contract/{id}?project_id={P1}")
     expected = {
-        "grand_total": "12000", "line_items_total": "12000", "approved_change_orders": "500", "pending_change_orders_amount": "70",
+        "grand_total": "12000", "line_items_total": "12000", "approved_change_orders": "500",
+        "pending_change_orders_amount": "70",
         "draft_change_orders_amount": "3", "revised_contract_amount": "12500", "pending_revised_contract_amount": "12570",
         "total_payments": "400", "outstanding_balance": "12100", "owner_invoices_amount": "900", "percentage_paid": "3.2",
     }  # fmt: skip
