@@ -107,12 +107,15 @@ def surprises(stopped: Sequence[Mapping[str, Any]], planted: Sequence[Mapping[st
     return wrong + [f"{e} {k}: {s} by {r}, though nothing was planted" for e, k, s, r in sorted(found - expected)]
 
 
+_TO = {"erp_to_procore": "Procore", "procore_to_erp": "ERP"}
+
+
 def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]], *, fresh: bool) -> list[str]:
     """Print the run for a person; returns what did not come out as planted."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=150 if not sys.stdout.isatty() else None, highlight=False)
+    console = Console(width=160 if not sys.stdout.isatty() else None, highlight=False)
     for stage, name in STAGES.items():
         rows = [
             (entity, report["entities"][entity])
@@ -122,13 +125,13 @@ def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]], *, 
         if not rows:
             continue
         table = Table(title=f"Stage {stage}: {name.replace('_', ' ')}", title_justify="left", title_style="bold")
-        table.add_column("entity")
-        table.add_column("direction")
+        table.add_column("entity", no_wrap=True)
+        table.add_column("to", no_wrap=True)
         for column in ("read", *COUNTS, "amount"):
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", no_wrap=True)
         for entity, row in rows:
             table.add_row(
-                entity.replace("_", " "), row["direction"].replace("_", " "), str(row["extracted"]),
+                entity.replace("_", " "), _TO[row["direction"]], str(row["extracted"]),
                 *(str(row[c] or "·") for c in COUNTS),
                 grouped(row["amount"]) if row["amount"] != "0.00" else "",
             )  # fmt: skip

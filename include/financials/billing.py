@@ -6,7 +6,7 @@ of this invoice: what posts as cost. Stored materials are a balance, not a movem
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -30,9 +30,6 @@ class Movement:
     released: Decimal = ZERO
     tax: Decimal = ZERO
 
-    def __add__(self, other: Movement) -> Movement:
-        return Movement(self.gross + other.gross, self.held + other.held, self.released + other.released, self.tax + other.tax)
-
     @property
     def empty(self) -> bool:
         return not (self.gross or self.held or self.released or self.tax)
@@ -46,6 +43,12 @@ class Movement:
 def completed(item: BillingItem) -> Decimal:
     """T of one item: work of earlier invoices and of this one, and the materials stored now."""
     return item.previous + item.work + item.stored
+
+
+def bills(item: BillingItem) -> bool:
+    """Whether the invoice moves anything on this row: rows of all approved change orders stand in it, billed or not."""
+    moved = (item.work, item.moved, item.stored, item.retainage_work, item.retainage_stored, item.retainage_moved)
+    return any((*moved, item.released, item.released_stored, item.tax))
 
 
 def retained(item: BillingItem) -> Decimal:
@@ -70,18 +73,27 @@ def balance(item: BillingItem, before: BillingItem | None) -> Decimal:
     return completed(item) - (completed(before) if before is not None else ZERO)
 
 
+_MONEY = tuple(name for name in BillingItem.model_fields if name not in ("id", "position", "line", "change_order"))
+
+
 def by_key(items: Sequence[BillingItem]) -> dict[Key, BillingItem]:
-    return {key_of(item): item for item in items}
+    """One row per line: those of a subcontractor's own breakdown are added up, balances like movements."""
+    found: dict[Key, BillingItem] = {}
+    for item in items:
+        key = key_of(item)
+        found[key] = _added(found[key], item) if key in found else item
+    return found
+
+
+def _added(one: BillingItem, other: BillingItem) -> BillingItem:
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in _MONEY}
+    return one.model_copy(update={name: (a or ZERO) + (b or ZERO) for name, (a, b) in pairs.items() if (a, b) != (None, None)})
 
 
 def movements(items: Sequence[BillingItem], before: Sequence[BillingItem] = ()) -> dict[Key, Movement]:
-    """Movement of each line; rows of one line (a subcontractor's own breakdown) add up."""
-    earlier: Mapping[Key, BillingItem] = by_key(before)
-    found: dict[Key, Movement] = {}
-    for item in items:
-        key = key_of(item)
-        found[key] = found.get(key, Movement()) + movement(item, earlier.get(key))
-    return found
+    """Movement of each line."""
+    earlier = by_key(before)
+    return {key: movement(item, earlier.get(key)) for key, item in by_key(items).items()}
 
 
 def totals(items: Sequence[BillingItem], before: Sequence[BillingItem] = ()) -> tuple[Decimal, Decimal, Decimal, Decimal]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from functools import cache, cached_property
 from typing import Any, cast
 
-from include.financials.models import CostCode, Invoice, Period, Project, Record, Vendor
-from include.financials.money import ZERO
+from include.financials.figures import contract_of
+from include.financials.models import ChangeOrder, CostCode, Invoice, Period, Project, Record, Vendor
+from include.financials.money import ZERO, total
 from include.financials.view import Sync, headers
 
 Key = tuple[str, str]
@@ -17,14 +19,15 @@ Key = tuple[str, str]
 
 
 class Books:
-    """Read when first asked for; one instance per check."""
+    """Read when first asked for; one instance per check, of the entity ``judged``."""
 
-    def __init__(self, sync: Sync) -> None:
+    def __init__(self, sync: Sync, judged: str) -> None:
         self.sync = sync
         # Bound per instance: what was read belongs to this run.
-        self.documents = cache(sync.books)
+        self.documents = cache(lambda entity: sync.books(entity, planned=entity != judged))
         self.links = cache(sync.links)
         self.memory = cache(sync.memory)
+        self.seen = cache(sync.ledger.seen)
 
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
@@ -80,6 +83,17 @@ class Books:
                 if before is None or record.sequence < before
             ),
             ZERO,
+        )
+
+    def changed(self, entity: str, company: str, contract: str) -> Decimal:
+        """What the change orders on a contract add to it, void ones left out."""
+        return total(
+            record.amount
+            for (owner, _), record in self.documents(entity).items()
+            if isinstance(record, ChangeOrder)
+            and owner == company
+            and contract_of(record) == contract
+            and record.status != "void"
         )
 
     @cached_property

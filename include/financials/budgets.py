@@ -88,7 +88,7 @@ class Budgets(Judging):
     def _project(self, procore: Budget | None, erp: Budget | None) -> Link | None:
         if procore is not None:
             return self.references.link("projects", procore.project)
-        return self.sync.links("projects").find(erp.company or "", erp.id) if erp is not None else None
+        return self.facts.books.links("projects").find(erp.company or "", erp.id) if erp is not None else None
 
     @staticmethod
     def _owner(link: Link | None, here: Budget | None, erp: Budget | None) -> Side | None:
@@ -164,7 +164,7 @@ class Budgets(Judging):
             if (
                 why is None
                 and subject.side == "erp"
-                and self.sync.links("cost_codes").find(subject.company, line.cost_code or "") is None
+                and self.facts.books.links("cost_codes").find(subject.company, line.cost_code or "") is None
             ):
                 why = f"code {row['code_text']} is not in Procore yet"
             if why:

@@ -13,15 +13,13 @@ from include.financials.figures import contract_of
 from include.financials.models import DirectCost, Payment, PaymentIssued, PrimeContract, SubcontractorInvoice
 from include.financials.money import cents, text, total
 from include.financials.port import Capability
-from include.financials.view import Sync
 
 
 class CostFacts:
     """One row per document; the references are looked for in Procore by way of the links."""
 
-    def __init__(self, sync: Sync, row: Entity) -> None:
-        self.sync, self.row = sync, row
-        self.books = Books(sync)
+    def __init__(self, books: Books, row: Entity) -> None:
+        self.books, self.row = books, row
         self.more: Callable[[Subject], Row] = {
             "direct_costs": self._direct_cost,
             "payments_issued": self._payment,
@@ -29,9 +27,9 @@ class CostFacts:
             "prime_contracts": self._prime_contract,
         }[row.name]
 
-    def __call__(self, sync: Sync, subject: Subject, capability: Capability) -> Row:
+    def __call__(self, books: Books, subject: Subject, capability: Capability) -> Row:
         record: Any = subject.record
-        project = self.books.links("projects").find(subject.company, record.project)
+        project = books.links("projects").find(subject.company, record.project)
         fault = limits_fault(record, capability, ("number", "title", "description", "invoice_number"), "Procore")
         return {
             "project": record.project,

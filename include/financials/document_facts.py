@@ -14,12 +14,13 @@ from decimal import Decimal
 from typing import Any, cast
 
 from include.financials.billing import balance as by_balance
-from include.financials.billing import by_key, certificate, key_of, movement, movements, retained
+from include.financials.billing import by_key, certificate, completed, key_of, movement, movements, retained
 from include.financials.books import Books
 from include.financials.entities import Entity
 from include.financials.facts import Row, Subject, altered, changes_of_frozen, limits_fault, number_fault, sent
-from include.financials.figures import contract_of
+from include.financials.figures import contract_of, figures
 from include.financials.identity import content
+from include.financials.ledger import Link
 from include.financials.models import (
     BillingItem,
     BudgetChange,
@@ -50,7 +51,7 @@ class DocumentFacts:
     def __init__(self, sync: Sync, row: Entity, capability: Capability) -> None:
         self.sync, self.row, self.capability = sync, row, capability
         self.references = References(sync, row)
-        self.books = Books(sync)
+        self.books = Books(sync, row.name)
         self.twins: dict[tuple[str, str], list[str]] = {}
 
     def translated(self, own: Record) -> Record:
@@ -65,6 +66,10 @@ class DocumentFacts:
             if subject.match.how == "none":
                 found[subject.company, subject.erp_key or subject.record.number].append(subject.own.id)
         self.twins = found
+
+    def turn(self, subject: Subject) -> int:
+        """Its place in the order of judgement, where what became of one document decides on the next."""
+        return 0
 
     def settled(self, subject: Subject, state: str) -> None:
         """Told of each verdict, in the order of judgement."""
@@ -274,6 +279,8 @@ class ContractFacts(DocumentFacts):
     contract: str
     """Reference field and, as entity, what it names."""
     contracts: str
+    changes: str
+    """Entity of the contract's change orders."""
 
     def numbered(self, own: Record) -> str:
         """Number of the contract that the document belongs to, as far as it is known."""
@@ -295,14 +302,19 @@ class ContractFacts(DocumentFacts):
         return super().header(subject, approved) | {
             "contract": self.numbered(own),
             "contract_problem": problem if fresh or link is None else None,
-            "revised": document.amount + document.approved_changes if document is not None else None,
+            "revised": self._revised(document, link) if document is not None and link is not None else None,
         }
+
+    def _revised(self, document: Any, link: Link) -> Decimal:
+        """The contract sum with the change orders that the ERP has. Not what the document says of them: one that this run creates
+        was read in Procore, which counts those that are still to be sent."""
+        return cast(Decimal, document.amount + self.books.changed(self.changes, link.company, link.erp_key))
 
     def _conflict(self, procore_id: str | None) -> bool:
         """Whether the contract itself is in dispute: nothing new is sent on it until that is settled."""
         if self.contracts == "prime_contracts":
             link = self.references.link(self.contracts, procore_id)
-            known = self.sync.ledger.seen(self.contracts, "erp").get((link.company, link.erp_key)) if link else None
+            known = self.books.seen(self.contracts, "erp").get((link.company, link.erp_key)) if link else None
         else:
             known = self.books.memory(self.contracts).get(procore_id or "")
         return known is not None and known["state"] == "conflict"
@@ -315,10 +327,24 @@ class ChangeFacts(ContractFacts):
         super().__init__(sync, row, capability)
         prime = row.name == "prime_change_orders"
         self.contracts = "prime_contracts" if prime else "commitments"
+        self.changes = row.name
         self.invoices = "owner_invoices" if prime else "subcontractor_invoices"
         self.planned: dict[str | None, Decimal] = defaultdict(lambda: ZERO)
+        self.turns: dict[str, int] = {}
 
     LIMITED = ("change_number", "title", "amount")
+
+    def prepare(self, subjects: Sequence[Subject]) -> None:
+        """A contract's change orders are judged one after the other, as they were approved: two of them may each leave enough
+        and together too little (rule O-04)."""
+        super().prepare(subjects)
+        taken: Counter[str | None] = Counter()
+        for subject in sorted(subjects, key=_approved):
+            self.turns[subject.row] = taken[contract_of(subject.own)]
+            taken[contract_of(subject.own)] += 1
+
+    def turn(self, subject: Subject) -> int:
+        return self.turns.get(subject.row, 0)
 
     def translated(self, own: Record) -> Record:
         assert isinstance(own, ChangeOrder)
@@ -362,6 +388,11 @@ class ChangeFacts(ContractFacts):
     def settled(self, subject: Subject, state: str) -> None:
         if state == "linked" and subject.match.how == "none":
             self.planned[contract_of(subject.record)] += cast(ChangeOrder, subject.own).amount
+
+
+def _approved(subject: Subject) -> tuple[date, str]:
+    own = cast(ChangeOrder, subject.own)
+    return own.change_date or date.max, own.change_number
 
 
 class BudgetChangeFacts(DocumentFacts):
@@ -409,6 +440,9 @@ class InvoiceFacts(ContractFacts):
         self.here: dict[str, Invoice] = {}
         self.billed_now: dict[tuple[str | None, int], Decimal] = {}
 
+    def turn(self, subject: Subject) -> int:
+        return cast(Invoice, subject.own).sequence
+
     def learn(self, owns: Sequence[Record]) -> None:
         """The invoices of this run: an invoice may be the one before another of them."""
         self.here = {own.id: own for own in owns if isinstance(own, Invoice)}
@@ -420,10 +454,10 @@ class InvoiceFacts(ContractFacts):
         known = self.here.get(own.previous)
         if known is not None:
             return known.items
-        figures = self.books.memory(self.row.name).get(own.previous, {}).get("figures")
-        if not figures:
+        remembered = self.books.memory(self.row.name).get(own.previous, {}).get("figures")
+        if not remembered:
             return None
-        return tuple(BillingItem.model_validate(item, strict=False) for item in figures["items"])
+        return tuple(BillingItem.model_validate(item, strict=False) for item in remembered["items"])
 
     def translated(self, own: Record) -> Record:
         """In ERP keys, with the lines that it posts: gross, held and released per line of the contract and its change orders."""
@@ -443,7 +477,9 @@ class InvoiceFacts(ContractFacts):
             )  # fmt: skip
         totals = {name: total(getattr(line, name) for line in lines) for name in ("amount", "held", "released", "tax")}
         number = own.number if own.number != own.id else f"{self.numbered(own)}-{own.sequence:02}"
-        return found.model_copy(update={"number": number, "lines": tuple(lines), **totals, **self._more(own)})
+        # Items stay as read: the next invoice finds its lines in them by Procore's ids, even those of a change that waits.
+        kept = {"items": own.items, "lines": tuple(lines)}
+        return found.model_copy(update={"number": number, **kept, **totals, **self._more(own)})
 
     def _more(self, own: Invoice) -> dict[str, Any]:
         """What the ERP's document needs beside the billing: whether its payment is held, or whom it is sent to."""
@@ -467,7 +503,9 @@ class InvoiceFacts(ContractFacts):
                 if item.change_order not in changes:
                     changes[item.change_order] = _lines_by_id(row)
                 lines = changes[item.change_order]
-                place = lines.get(item.line or "")
+                # A row for a change order as a whole has a place where that has one line only; else nobody may guess it (O-03).
+                only = next(iter(lines.values())) if len(lines) == 1 and item.line is None else None
+                place = lines.get(item.line or "") or only
             if place is not None:
                 code, _, cost_type = place["x"].partition(" / ")
                 change = self._change_number(item.change_order)
@@ -500,7 +538,7 @@ class InvoiceFacts(ContractFacts):
             "change_waiting": self._change_waiting(own),
             "net": text(record.due),
             **self._dates(subject, record),
-            **self._sequence(subject, own),
+            **self._sequence(subject, own, before),
             **self._arithmetic(own, before or ()),
             "released_too_much": self._released(own, before or ()),
             "pay_held": record.vendor if isinstance(record, SubcontractorInvoice) and record.pay_hold else None,
@@ -517,14 +555,15 @@ class InvoiceFacts(ContractFacts):
     def _duplicate(self, subject: Subject) -> str | None:
         """A document of this number that the ERP has already: for the same vendor, over all jobs."""
         found = self.books.documents(self.row.name).get((subject.company, subject.erp_key or ""))
-        if found is None or (found.marker and subject.match.target is not None):
+        if found is None or subject.match.proposal or (found.marker and subject.match.target is not None):
             return None
         invoice = cast(Invoice, found)
         return f"{text(invoice.amount)}, {invoice.billing_date}, job {invoice.project}"
 
     def _change_waiting(self, own: Invoice) -> str | None:
         links = self.books.links(self.changes)
-        billed = {item.change_order for item in own.items if item.change_order is not None and (item.work or item.stored)}
+        moves = movements(own.items, self.before(own) or ())
+        billed = {change for (change, _), move in moves.items() if change is not None and not move.empty}
         waiting = sorted(self.books.name(self.changes, change) for change in billed if links.erp(change) is None)
         return ", ".join(waiting) or None
 
@@ -533,7 +572,8 @@ class InvoiceFacts(ContractFacts):
         if day is None:
             return {"date_missing": True, "period_closed": None, "next_open": None}
         period = self.books.period(subject.company, self.module, day)
-        is_open = period is not None and period.status == "open"
+        # Without a job there is no company, and no calendar: one cause, one message.
+        is_open = not subject.company or (period is not None and period.status == "open")
         following = self.books.next_open(subject.company, self.module, day)
         moved = self.sync.settings.posting_policy == "next_open" and following is not None
         return {
@@ -558,39 +598,44 @@ class InvoiceFacts(ContractFacts):
             self.books.next_open(subject.company, self.module, day) if self.sync.settings.posting_policy == "next_open" else day
         )
 
-    def _sequence(self, subject: Subject, own: Invoice) -> Row:
+    def _sequence(self, subject: Subject, own: Invoice, before: Sequence[BillingItem] | None) -> Row:
         """The invoice before must be there, or this run's; and the ERP must have been billed what Procore says was."""
-        previous = own.previous
-        kept = previous is None or self.states.get(previous) == "linked" or self._linked(previous)
-        if not kept and previous is not None and previous not in self.states:
-            kept = self.books.memory(self.row.name).get(previous, {}).get("state") == "skipped" and not self._bills(previous)
+        kept = own.previous is None or self._settled(own.previous)
         erp = self.books.billed(self.row.name, subject.company, contract_of(subject.record), own.sequence)
         erp += sum(
             (amount for (contract, n), amount in self.billed_now.items() if contract == contract_of(own) and n < own.sequence),
             ZERO,
         )
-        said = sum((item.previous for item in own.items), ZERO)
+        said = total(map(completed, before or ()))
         return {
             "sequence": own.sequence,
             "sequence_before": own.sequence - 1,
             "sequence_kept": kept,
-            "previous_said": text(said),
+            "billed_before": text(said) if kept and said != erp else None,
             "erp_billed": text(erp),
         }
 
+    def _settled(self, previous: str) -> bool:
+        """Whether an invoice is linked, will be, or is approved and has nothing to send."""
+        if self.states.get(previous) == "linked" or self._linked(previous):
+            return True
+        known = self.books.memory(self.row.name).get(previous, {})
+        here = self.here.get(previous)
+        told = figures(here) if here is not None else known.get("figures", {})
+        state = self.states.get(previous) or known.get("state")
+        approved = told.get("status") in self.sync.settings.of(self.row.name).statuses()
+        empty = not any(Decimal(told.get(name) or 0) for name in ("amount", "held", "released"))
+        return state == "skipped" and approved and empty
+
     def _linked(self, procore_id: str) -> bool:
         return self.books.links(self.row.name).erp(procore_id) is not None
-
-    def _bills(self, procore_id: str) -> bool:
-        figures = self.books.memory(self.row.name).get(procore_id, {}).get("figures", {})
-        return any(figures.get(name) not in (None, "0.00") for name in ("amount", "held", "released"))
 
     def _arithmetic(self, own: Invoice, before: Sequence[BillingItem]) -> Row:
         earlier = by_key(before)
         odd = next(
             (
                 (item, moved, balanced)
-                for item in own.items
+                for item in by_key(own.items).values()
                 if (moved := movement(item, earlier.get(key_of(item))).gross)
                 != (balanced := by_balance(item, earlier.get(key_of(item))))
             ),
@@ -648,8 +693,8 @@ class InvoiceFacts(ContractFacts):
 
 
 _NOT_JUDGED = (
-    "number_in_erp", "change_waiting", "date_missing", "period_closed", "next_open", "gross_odd", "completed_odd",
-    "released_too_much", "pay_held", "overbilled", "unplaced", "vendor_unknown",
+    "number_in_erp", "change_waiting", "billed_before", "date_missing", "period_closed", "next_open", "gross_odd",
+    "completed_odd", "released_too_much", "pay_held", "overbilled", "unplaced", "vendor_unknown",
 )  # fmt: skip
 """Facts of an invoice that its link has settled."""
 

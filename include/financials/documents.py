@@ -215,12 +215,14 @@ class Documents:
         outcomes = sync.ledger.outcomes(sync.run.run_id, row.name)
         states = {key: seen["state"] for key, seen in sync.ledger.seen(row.name, "erp").items()}
         states |= {(o["company"], o["id"]): o["state"] for o in outcomes if o["side"] == "erp"}
+        # Proposed: the pair waits for a decision, and neither is an orphan.
+        proposed = {(o["company"], o["id"]): o["procore_id"] for o in outcomes if o["state"] == "held" and o["rule"] == "2.9"}
         memory, planned = self._shown(row), self._planned(row)
         by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen["origin_id"]))}
         used: set[str] = set()
         for key, record in self._erp(row).items():
             link = links.get(key)
-            procore_id = link.procore_id if link and link.procore_id else by_origin.get(key)
+            procore_id = link.procore_id if link and link.procore_id else by_origin.get(key) or proposed.get(key)
             seen = memory.get(procore_id) if procore_id else None
             if procore_id:
                 used.add(procore_id)

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from include.financials.billing import bills
 from include.financials.entities import ENTITIES, Entity
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, Refused, RetryLater, SyncError
 from include.financials.figures import figures
 from include.financials.identity import Origin, canonical_json, content, digest
-from include.financials.ledger import Lease, Link, stamp
+from include.financials.ledger import STOPPED, Lease, Link, stamp
 from include.financials.models import Record, Side
 from include.financials.port import Action, Item, Outcome, Step, System, batches
 from include.financials.view import LinkIndex, References, Sync
@@ -120,12 +121,14 @@ class _Load:
         self.run_id = sync.run.run_id
         self.refusals: Counter[str] = Counter()
         self.ended = sync.ledger.ended_revisions(row.name)
-        self.budget_owners = {
-            (link.company, link.erp_key): str((link.content or {}).get("owner") or "")
-            for link in (sync.ledger.links("budgets") if row.name == "projects" else ())
-        }
-        self.stopped: set[str] = set()
-        """Source ids of documents refused in this try that others follow."""
+        self.budget_owners = _budget_owners(sync) if row.name == "projects" else {}
+        self.stopped = self._stopped_before() if row.sequence else set()
+        """Source ids of documents that were refused in this run and that others follow."""
+
+    def _stopped_before(self) -> set[str]:
+        """Also by an earlier try of this run, which may have ended before those that follow were told to wait."""
+        outcomes = self.sync.ledger.outcomes(self.run_id, self.row.name, self.shard)
+        return {outcome["id"] for outcome in outcomes if outcome["state"] in STOPPED}
 
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
@@ -221,7 +224,7 @@ class _Load:
 
     def _still_placed(self, jobs: Sequence[Job]) -> list[Job]:
         """A parent that was to be created in this run and was refused leaves its dependents waiting for it, not failing."""
-        indexes = {name: self.sync.fresh_links(name) for name in set(self.row.references.values()) if name != self.row.name}
+        indexes = {n: self.sync.fresh_links(n, contents=False) for n in set(self.row.references.values()) if n != self.row.name}
         placed, held = [], []
         for job in jobs:
             missing = self._missing(job, indexes)
@@ -242,9 +245,13 @@ class _Load:
             if entity == self.row.name:
                 continue
             value = getattr(record, head)
+            if head == "items":
+                value = tuple(filter(bills, value))
             keys = [getattr(line, rest) for line in value] if rest else list(value) if isinstance(value, tuple) else [value]
             for key in keys:
-                if key is not None and indexes[entity].find(company, key) is None:
+                # An invoice keeps its items as read: what they name is named by Procore's ids.
+                link = indexes[entity].erp(key) if head == "items" else indexes[entity].find(company, key) if key else None
+                if key is not None and link is None:
                     return f"{entity} {key}"
         return None
 
@@ -253,7 +260,7 @@ class _Load:
     def _step(self, step: Step, jobs: Sequence[Job], level: int, *, last: bool) -> None:
         items: dict[str, tuple[Item, Job]] = {}
         idle: list[Job] = []
-        references = {name: self.sync.fresh_links(name) for name in {*self.row.references.values(), self.row.name}}
+        references = {n: self.sync.fresh_links(n, contents=False) for n in {*self.row.references.values(), self.row.name}}
         for job in jobs:
             item = self._item(step, job, references)
             if item is None:
@@ -311,7 +318,7 @@ class _Load:
             company=company,
             number=job.row["number"],
             origin_id=self._origin(job),
-            origin_data=canonical_json({"erp_key": key, **self._owner(job, key)}),
+            origin_data=canonical_json({"erp_key": key, **self._owner(job)}),
             procore_id=job.procore_id,
             erp_key=job.erp_key,
             refs=refs,
@@ -324,13 +331,12 @@ class _Load:
         entity = "projects" if self.row.name == "budgets" else self.row.name
         return str(Origin(self.sync.namespace, job.row["company"], entity, job.erp_key or job.row["number"]))
 
-    def _owner(self, job: Job, key: str) -> dict[str, str]:
-        """Owner of the job's budget, which the project's origin_data records (docs/domain-rules.md 2.9): a function of the
-        link, so that a write of the project does not forget it."""
+    def _owner(self, job: Job) -> dict[str, str]:
+        """Owner of the job's budget, which the project's origin_data records (docs/domain-rules.md 2.9)."""
         if self.row.name == "budgets":
             owner = getattr(job.record, "owner", None)
         elif self.row.name == "projects":
-            owner = self.budget_owners.get((job.row["company"], key))
+            owner = self.budget_owners.get(job.procore_id or "")
         else:
             owner = None
         return {"budget_owner": owner} if owner else {}
@@ -531,7 +537,8 @@ class _Load:
             number=job.row["number"],
             revision=revision,
             content_hash=digest(plain),
-            content=plain,
+            # Who owns a budget is agreed with the link, and is no content: it is never compared, and changes by decision only.
+            content={**plain, "owner": getattr(job.record, "owner", None)} if self.row.two_way else plain,
             status=status,
             scope=getattr(job.record, "project", None),
         )
@@ -641,6 +648,14 @@ class _Load:
         name = self.row.name
         actions: tuple[Action, ...] = ("create", "update", "link", "void")
         return tuple(step for system in (self.target, self.source) for action in actions for step in system.steps(name, action))
+
+
+def _budget_owners(sync: Sync) -> dict[str, str]:
+    """Owner of each project's budget, by Procore id: as linked or, where the budget itself was stopped, as Procore told it last.
+    A write of the project's origin_data must not forget it."""
+    told = {ident: row["figures"].get("owner") for ident, row in sync.memory("budgets").items()}
+    told |= {link.procore_id: (link.content or {}).get("owner") for link in sync.ledger.links("budgets")}
+    return {ident: owner for ident, owner in told.items() if ident and owner}
 
 
 def _key(row: Mapping[str, Any]) -> dict[str, Any]:

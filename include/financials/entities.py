@@ -29,7 +29,7 @@ class Entity:
     ``references`` maps a field (``lines.cost_code`` for one of its lines) to the entity it names. ``content`` are the fields that
     a write carries: they are compared and hashed, so nothing else can cause a write. ``frozen`` are those of them that may not
     change once the record is linked (a document changes by change order). ``identity`` lists the natural keys, strongest first,
-    that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md 2.9).
+    that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md 2.9); ``a+b`` is a key of both together.
     """
 
     name: str
@@ -51,6 +51,8 @@ class Entity:
     """Entities that must be loaded before although no field names them (a budget change needs its budget)."""
     sequence: str | None = None
     """Field that numbers a document within its contract: one after the other, none before its predecessor."""
+    shared: bool = False
+    """Whether ERP companies may share its records (a vendor group); all others belong to one company each, as documents do."""
     two_way: bool = False
     """Each record has an owning side of its own (a budget); ``direction`` is only where it starts."""
 
@@ -84,6 +86,7 @@ _ROWS = (
     Entity(
         "vendors",
         label="vendor",
+        shared=True,
         stage=1,
         direction="erp_to_procore",
         content=("name", "code", "tax_id", "active"),
@@ -92,6 +95,7 @@ _ROWS = (
     Entity(
         "vendor_insurances",
         label="vendor insurance",
+        shared=True,
         stage=1,
         direction="erp_to_procore",
         content=("number", "vendor", "insurance_type", "provider", "limit", "effective_date", "expiration_date"),
@@ -127,6 +131,7 @@ _ROWS = (
     Entity(
         "tax_codes",
         label="tax code",
+        shared=True,
         stage=1,
         direction="erp_to_procore",
         content=("number", "description", "rate", "active"),
@@ -135,6 +140,7 @@ _ROWS = (
     Entity(
         "cost_types",
         label="cost type",
+        shared=True,
         stage=2,
         direction="erp_to_procore",
         content=("number", "base_type"),  # each side has names of its own; the code mapping is what links them (C-02)
@@ -143,6 +149,7 @@ _ROWS = (
     Entity(
         "cost_codes",
         label="cost code",
+        shared=True,
         stage=2,
         direction="erp_to_procore",
         content=("number", "name", "cost_types"),
@@ -181,6 +188,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
         references={"project": "projects", "vendor": "vendors", **_COST},
+        identity=("vendor+invoice_number+amount",),
         frozen=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
         project_scoped=True,
         document=True,
@@ -231,6 +239,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("commitment", "invoice", "payment_number", "pay_date", "amount"),
         references={"project": "projects", "commitment": "commitments", "invoice": "subcontractor_invoices"},
+        identity=("payment_number+commitment+amount",),
         frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
         project_scoped=True,
         document=True,
@@ -242,6 +251,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("number", "title", "project", "customer", "retainage_percent", "contract_date", "amount", "lines"),
         references={"project": "projects", "customer": "customers", **_COST},
+        identity=("number",),
         frozen=("number", "project", "customer", "amount", "lines"),
         project_scoped=True,
         document=True,
@@ -252,7 +262,7 @@ _ROWS = (
         stage=4,
         direction="procore_to_erp",
         content=("number", "title", "prime_contract", "amount", "markup", "lines"),
-        references={"project": "projects", "prime_contract": "prime_contracts", **_COST},
+        references={"project": "projects", "prime_contract": "prime_contracts", **_COST, "lines.tax_code": "tax_codes"},
         frozen=("number", "title", "prime_contract", "amount", "markup", "lines"),
         project_scoped=True,
         document=True,
@@ -279,6 +289,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
         references={"project": "projects", "prime_contract": "prime_contracts", "invoice": "owner_invoices"},
+        identity=("payment_number+prime_contract+amount",),
         frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
         project_scoped=True,
         document=True,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from include.financials.books import Books
 from include.financials.cost_facts import CostFacts, not_due
 from include.financials.entities import Entity
 from include.financials.facts import Subject, common, source_facts
@@ -19,7 +20,7 @@ from include.financials.rules import Verdict, rules_of, verdicts
 from include.financials.view import COMPANY_LEVEL, References, Sync
 
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
-"""Rule that tells of a Procore record matching more than one of the ERP's; V-02 for all others."""
+"""Rule that tells of a Procore record matching more than one of the ERP's; 2.9 for documents, V-02 for all others."""
 
 
 class ErpBorn(Judging):
@@ -27,7 +28,8 @@ class ErpBorn(Judging):
 
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
-        self.facts = source_facts(sync, row)
+        self.books = Books(sync, row.name)
+        self.facts = source_facts(self.books, row)
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -40,7 +42,7 @@ class ErpBorn(Judging):
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
-        rows = [{**common(row, s, s.match.target), **self.facts(sync, s, self.capability)} for s in subjects]
+        rows = [{**common(row, s, s.match.target), **self.facts(self.books, s, self.capability)} for s in subjects]
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
         unusable = [self.unusable(bad) for bad in staged.invalid()]
@@ -70,8 +72,21 @@ class ErpBorn(Judging):
             for record in self.sync.snapshot("erp", self.row.name, self.shard)
             if (record.company, record.id) not in read
             and (record.company or "", record.id) not in matcher.links.by_erp
-            and matcher.origin(record) in matcher.by_origin
+            and (matcher.origin(record) in matcher.by_origin or self._of_new_job(record))
         ]
+
+    def _of_new_job(self, record: Record) -> bool:
+        """A job that joins later than it was set up (reopened, linked by a decision) brings codes and sub jobs that were last
+        changed before the watermark: no later window would ever show them. A backfill keeps to its interval."""
+        run, job = self.sync.run, getattr(record, "project", None)
+        if job is None or self.row.document or run.since is not None or run.kind == "backfill":
+            return False
+        return (record.company, job) not in self._finished and (record.company or "", job) not in self._known_jobs
+
+    @cached_property
+    def _known_jobs(self) -> set[tuple[str, str | None]]:
+        """Jobs of which more than skipped records was ever judged."""
+        return {(company, known["scope"]) for (company, _), known in self.seen.items() if known["state"] != "skipped"}
 
     def _strangers(self) -> list[Record]:
         """Companies of Procore's directory that nothing marks as an owner or a vendor: an ERP customer may be one of them."""
@@ -142,7 +157,8 @@ class ErpBorn(Judging):
         if self.row.name == "cost_types" or self.decisions.get((record.id, self.hash_of(record))) == "link":
             match = decided(match)
         match = self.unfinished(match, record.company or "", record)
-        target = match.link.procore_id if match.link else match.target.id if match.target else None
+        alike = match.target or (match.candidates[0] if match.proposal else None)
+        target = match.link.procore_id if match.link else alike.id if alike else None
         return Subject(record, mapped, match, "erp", record.company or "", record.id, target)
 
     def skip(self, subject: Subject) -> str | None:
@@ -159,7 +175,7 @@ class ErpBorn(Judging):
     @cached_property
     def _finished(self) -> set[tuple[str | None, str]]:
         """Jobs that were closed before they were ever sent: neither they nor their codes are due."""
-        links = self.sync.links("projects")
+        links = self.books.links("projects")
         jobs = self.sync.snapshot("erp", "projects")
         return {
             (job.company, job.id)
@@ -185,7 +201,7 @@ class ErpBorn(Judging):
                 f"{self.row.label} {record.number} was born in Procore and waits for accounting",
             )
             if self._among(record, ambiguous):
-                state, rule = "quarantined", AMBIGUOUS.get(self.row.name, "V-02")
+                state, rule = "quarantined", AMBIGUOUS.get(self.row.name, "2.9" if self.row.document else "V-02")
                 message = (
                     f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. "
                     "Choose one or merge them."

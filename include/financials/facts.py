@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from include.financials.books import Books
 from include.financials.entities import Entity
 from include.financials.identity import content, differing, differing_lines
 from include.financials.ledger import Link
@@ -128,7 +129,7 @@ def describe(old: Record, new: Record, names: Sequence[str]) -> str:
 # -- master data ----------------------------------------------------------------------------------------------------------------
 
 
-def vendor_facts(sync: Sync, subject: Subject, capability: Capability) -> Row:
+def vendor_facts(books: Books, subject: Subject, capability: Capability) -> Row:
     record = subject.record
     assert isinstance(record, Vendor | Customer)
     fault = limits_fault(record, capability, ("name", "code", "tax_id"), "Procore")
@@ -137,33 +138,32 @@ def vendor_facts(sync: Sync, subject: Subject, capability: Capability) -> Row:
     return {"field_fault": fault, "merged_into": getattr(record, "merged_into", None)}
 
 
-def project_facts(sync: Sync, subject: Subject, capability: Capability) -> Row:
+def project_facts(books: Books, subject: Subject, capability: Capability) -> Row:
     return {"field_fault": limits_fault(subject.record, capability, ("number", "name"), "Procore")}
 
 
-def cost_type_facts(sync: Sync, subject: Subject, capability: Capability) -> Row:
+def cost_type_facts(books: Books, subject: Subject, capability: Capability) -> Row:
     assert isinstance(subject.own, CostType)
-    return {"mapped": sync.settings.cost_type_codes.get(subject.own.number), "field_fault": None}
+    return {"mapped": books.sync.settings.cost_type_codes.get(subject.own.number), "field_fault": None}
 
 
 class CostCodeFacts:
     def __init__(self, sync: Sync) -> None:
-        self.projects = sync.links("projects")
-        self.types = sync.links("cost_types")
+        self.types = {link.erp_key for link in sync.links("cost_types").by_erp.values()}
         self.parents = {
             record.id: record.parent for record in sync.everywhere("erp", "cost_codes") if isinstance(record, CostCode)
         }
 
-    def __call__(self, sync: Sync, subject: Subject, capability: Capability) -> Row:
+    def __call__(self, books: Books, subject: Subject, capability: Capability) -> Row:
         record = subject.record
         assert isinstance(record, CostCode)
-        types = {link.erp_key for link in self.types.by_erp.values()}
+        project = record.project
         return {
-            "project": record.project or "the standard list",
+            "project": project or "the standard list",
             "parent": record.parent,
-            "project_linked": record.project is None or self.projects.find(subject.company, record.project) is not None,
+            "project_linked": project is None or books.links("projects").find(subject.company, project) is not None,
             "parent_known": record.parent is None or record.parent in self.parents,
-            "unmapped_type": next((code for code in record.cost_types if code not in types), None),
+            "unmapped_type": next((code for code in record.cost_types if code not in self.types), None),
             "field_fault": limits_fault(record, capability, ("code", "name"), "Procore") or self._circle(record.id),
         }
 
@@ -177,19 +177,19 @@ class CostCodeFacts:
         return None
 
 
-FactFunction = Callable[[Sync, Subject, Capability], Row]
+FactFunction = Callable[[Books, Subject, Capability], Row]
 
 
-def insurance_facts(sync: Sync, subject: Subject, capability: Capability) -> Row:
+def insurance_facts(books: Books, subject: Subject, capability: Capability) -> Row:
     record = subject.record
     assert isinstance(record, VendorInsurance)
     start, end = record.effective_date, record.expiration_date
     fault = limits_fault(record, capability, ("number", "insurance_type", "provider", "limit"), "Procore")
     if fault is None and start is not None and end is not None and start > end:
         fault = f"it ends on {end} before it begins on {start}"
-    today = sync.run.until.date()
+    today = books.sync.run.until.date()
     return {
-        "vendor_linked": sync.links("vendors").find(subject.company, record.vendor) is not None,
+        "vendor_linked": books.links("vendors").find(subject.company, record.vendor) is not None,
         "vendor": record.vendor,
         "insurance_type": record.insurance_type or "cover",
         "field_fault": fault,
@@ -197,24 +197,24 @@ def insurance_facts(sync: Sync, subject: Subject, capability: Capability) -> Row
     }
 
 
-def placed_facts(sync: Sync, subject: Subject, capability: Capability) -> Row:
+def placed_facts(books: Books, subject: Subject, capability: Capability) -> Row:
     """A record that belongs to a project and has little else to be wrong with."""
     project = getattr(subject.record, "project", None)
     return {
         "project": project,
-        "project_linked": project is None or sync.links("projects").find(subject.company, project) is not None,
+        "project_linked": project is None or books.links("projects").find(subject.company, project) is not None,
         "field_fault": limits_fault(subject.record, capability, ("number", "name", "description"), "Procore"),
     }
 
 
-def source_facts(sync: Sync, row: Entity) -> FactFunction:
+def source_facts(books: Books, row: Entity) -> FactFunction:
     """The facts of an ERP-born entity."""
     if row.name == "cost_codes":
-        return CostCodeFacts(sync)
+        return CostCodeFacts(books.sync)
     if row.document:
         from include.financials.cost_facts import CostFacts
 
-        return CostFacts(sync, row)
+        return CostFacts(books, row)
     return _SIMPLE[row.name]
 
 

@@ -160,9 +160,12 @@ class Ledger:
 
     # -- links ----------------------------------------------------------------------------------------------------------------
 
-    def links(self, entity: str) -> list[Link]:
+    def links(self, entity: str, *, contents: bool = True) -> list[Link]:
+        """The links that have not ended; without ``contents`` for those who only ask who is who: decoding them takes longer than
+        reading them."""
+        columns = [column for column in t.links.c if contents or column is not t.links.c.content]
         with self.engine.connect() as connection:
-            rows = connection.execute(select(t.links).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))).mappings()
+            rows = connection.execute(select(*columns).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))).mappings()
             return [_link(row) for row in rows]
 
     def ended_revisions(self, entity: str) -> dict[tuple[str, str], int]:
@@ -182,7 +185,7 @@ class Ledger:
         o = t.outcomes.c
         with self.engine.connect() as connection:
             rows = connection.execute(
-                select(o.company, o.erp_key, o.procore_id, o.number, o.content_hash, o.action).where(
+                select(o.company, o.erp_key, o.procore_id, o.number, o.content_hash, o.project).where(
                     o.run_id == run_id, o.entity == entity, o.state == "linked", o.erp_key.is_not(None), o.done.is_(False)
                 )
             )
@@ -195,6 +198,7 @@ class Ledger:
                     row.number,
                     content_hash=row.content_hash or "",
                     status="planned",
+                    scope=row.project,
                 )
                 for row in rows
             ]
@@ -250,7 +254,8 @@ class Ledger:
             fresh = {(row["company"], row["side"], row["id"]): dict(row) for row in rows}
             for chunk in _chunks([row for key, row in fresh.items() if key not in done]):
                 connection.execute(insert(t.outcomes), chunk)
-            self._remember(connection, remembered)
+            # Both sides were read before the load: of what is done its memory is younger than a retried check's.
+            self._remember(connection, [row for row in remembered if (row["company"], row["side"], row["id"]) not in done])
 
     def outcomes(self, run_id: str, entity: str | None = None, shard: int | None = None) -> list[dict[str, Any]]:
         o = t.outcomes.c
@@ -693,7 +698,7 @@ def _link(row: RowMapping) -> Link:
         number=row["number"],
         revision=row["revision"],
         content_hash=row["content_hash"],
-        content=json.loads(row["content"]),
+        content=json.loads(row["content"]) if "content" in row else None,
         status=row["status"],
         scope=row["scope"],
         link_id=row["link_id"],
@@ -707,13 +712,12 @@ def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, An
     if dialect is None:
         raise ConfigurationError(f"the ledger runs on SQLite or PostgreSQL, not on {connection.dialect.name}")
     keys = [column.name for column in table.primary_key]
-    # SQLite takes 32,766 bound values in a statement: the row count of a chunk follows from the columns.
-    for chunk in _chunks(list(rows), max(1, min(_CHUNK, 30_000 // max(1, len(rows[0]))))):
-        statement = dialect.insert(table).values([dict(row) for row in chunk])
-        if update_columns:
-            statement = statement.on_conflict_do_update(
-                index_elements=keys, set_={name: statement.excluded[name] for name in update_columns}
-            )
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=keys)
-        connection.execute(statement)
+    # One compiled statement for all rows: a statement with the values in it would be compiled anew for every chunk.
+    statement = dialect.insert(table)
+    if update_columns:
+        changed = {name: statement.excluded[name] for name in update_columns}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    for chunk in _chunks([dict(row) for row in rows]):
+        connection.execute(statement, chunk)

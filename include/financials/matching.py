@@ -39,12 +39,13 @@ class Match:
 
 
 def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]:
-    """(field, scope, value) of each natural key that the record has; codes are compared within their project only."""
+    """(field, scope, value) of each natural key that the record has; codes are compared within their project only. A key such as
+    ``payment_number+amount`` is that of several fields together."""
     scope = str(getattr(record, "project", None) or "") if row.project_scoped else ""
     for name in row.identity:
-        value = getattr(record, name)
-        if value:
-            yield name, scope, str(value).casefold()
+        values = [getattr(record, field) for field in name.split("+")]
+        if all(values):
+            yield name, scope, " ".join(str(value).casefold() for value in values)
 
 
 def decided(match: Match) -> Match:
@@ -112,16 +113,16 @@ class ErpSource:
         for key in identity_keys(self.row, record):
             candidates = self.unclaimed.get(key, [])
             twins = self.alike[key]
-            if not candidates and len(twins) < 2:
+            if not candidates and (len(twins) < 2 or self.row.document):  # two documents alike are two, one record twice is wrong
                 continue
             found.candidates += candidates
             self.claimed.update(candidate.id for candidate in candidates)
-            name = key[0].replace("_", " ")
+            name = key[0].replace("_", " ").replace("+", ", ")
             if len(twins) > 1 or len(candidates) > 1:
                 others = sorted(twins - {f"{record.company}:{record.id}"}) + [
                     f"Procore {c.number} (id {c.id})" for c in candidates
                 ]
-                found.ambiguous = f"{', '.join(others)} (same {name} {getattr(record, key[0])})"
+                found.ambiguous = f"{', '.join(others)} (same {name} {key[2]})"
             elif candidates[0].origin_id:
                 found.foreign = candidates[0].origin_id
             else:

@@ -50,21 +50,21 @@ class ProcoreBorn(Judging):
             for subject in wave:
                 found = verdict.get(subject.row)
                 self.facts.settled(subject, "skipped" if reasons[subject.row] else found.state if found else "linked")
-        results, remembered = [], []
+        results = []
+        remembered: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for shard, subject in subjects:
             found = verdict.get(subject.row)
             result = self.result(subject, found) | {"shard": shard}
             if found is not None and found.warnings:
                 result["warnings"] = json.dumps(found.warnings)
             results.append(result)
-            remembered.append(self.remembered(result, subject))
-        unusable = [self.unusable(bad) | {"shard": shard} for shard, bad in invalid]
-        results += unusable
-        remembered += [stopped(row, result) for result in unusable]
+            remembered[shard].append(self.remembered(result, subject))
+        for shard, bad in invalid:
+            results.append(self.unusable(bad) | {"shard": shard})
+            remembered[shard].append(stopped(row, results[-1]))
         for shard in self.shards:
-            sync.ledger.judge(sync.run.run_id, row.name, shard, [r for r in results if r["shard"] == shard])
-        if not sync.run.plan:
-            sync.ledger.remember(remembered)
+            judged = [result for result in results if result["shard"] == shard]
+            sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
         return results
 
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
@@ -78,12 +78,9 @@ class ProcoreBorn(Judging):
 
     def _waves(self, subjects: Sequence[Subject]) -> Iterator[list[Subject]]:
         """Documents that follow one another are judged one after the other: what became of the first decides on the second."""
-        if self.row.sequence is None:
-            yield list(subjects)
-            return
         waves: dict[int, list[Subject]] = defaultdict(list)
         for subject in subjects:
-            waves[getattr(subject.own, self.row.sequence)].append(subject)
+            waves[self.facts.turn(subject)].append(subject)
         for _, wave in sorted(waves.items()):
             yield wave
 

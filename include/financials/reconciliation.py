@@ -30,6 +30,7 @@ MASTER = ("vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "
 TIES: dict[str, str] = {
     "T-01": "records with our external id = active links",
     "T-02": "original budget, per cost key",
+    "T-03": "budget changes, per document and line",
     "T-05": "original commitment, per document and line",
     "T-06": "approved change orders, per document and line",
     "T-07": "revised commitment",
@@ -73,7 +74,7 @@ def reconcile(sync: Sync) -> Reconciliation:
     documents = Documents(sync)
     for tie in _TIES:
         if tie.entities[0] in sync.run.entities:
-            compared += tie.compare(*(documents.of(entity) for entity in tie.entities))
+            compared += tie.compare(*(documents.of(entity) for entity in tie.entities if entity in sync.run.entities))
     for entity in sync.run.entities:
         if entity not in MASTER:
             compared += _counts(documents.of(entity))
@@ -139,8 +140,10 @@ def _per_x(tie: str, *, posted: bool = False) -> Compare:
 def _revised(tie: str) -> Compare:
     """Contract sum with its approved changes. Procore's is built from the documents, the ERP's is what it states itself."""
 
-    def compare(contracts: Docs, changes: Docs) -> Iterator[Difference]:
-        of_contract = _by_contract(changes)
+    def compare(contracts: Docs, *changes: Docs) -> Iterator[Difference]:
+        if not changes:  # the run leaves change orders out: what Procore's add up to may not be known yet
+            return
+        of_contract = _by_contract(changes[0])
         for contract in contracts:
             mine = of_contract.get((contract.company, contract.key), [])
             p = contract.money("procore", "amount") + _sum(mine, "procore", "amount")
@@ -251,6 +254,7 @@ def _eligible(compare: Compare) -> Compare:
 _COMMITMENT, _PRIME = ("commitments", "commitment_change_orders"), ("prime_contracts", "prime_change_orders")
 _TIES: tuple[Tie, ...] = (
     Tie(("budgets",), _eligible(_per_x("T-02"))),
+    Tie(("budget_changes",), _eligible(_per_line("T-03"))),
     Tie(("commitments",), _eligible(_per_document("T-05", "amount"))),
     Tie(("commitments",), _eligible(_per_line("T-05"))),
     Tie(("commitment_change_orders",), _eligible(_per_document("T-06", "amount"))),
@@ -300,26 +304,43 @@ def _origin_key(sync: Sync, origin_id: str | None) -> tuple[str, str] | None:
 
 def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
     """Documents: what Procore shows as synced is exactly what the ledger says is linked."""
-    memory = sync.memory(entity).values()
-    outcomes = sync.ledger.outcomes(sync.run.run_id, entity)
-    states = {(row["company"], row["erp_key"]): row["state"] for row in outcomes}
-    states |= {key: row["state"] for key, row in sync.ledger.seen(entity, "erp").items() if row["state"] and key not in states}
-    procore: dict[tuple[str, str], str | None] = {}
-    for row in memory:
+    outcomes, seen = sync.ledger.outcomes(sync.run.run_id, entity), sync.ledger.seen(entity, "erp")
+    states = {key: row["state"] for key, row in seen.items() if row["state"]}
+    states |= {(row["company"], row["erp_key"]): row["state"] for row in outcomes}
+    numbers = {key: row["number"] for key, row in seen.items()}
+    procore: set[tuple[str, str]] = set()
+    for row in sync.memory(entity).values():
         key = _origin_key(sync, row["origin_id"])
         if key is not None and not row["deleted"]:
-            procore[key] = row["state"]
+            procore.add(key)
+            numbers[key] = row["number"]
+            states |= {key: row["state"]} if row["state"] else {}
     linked = {(link.company, link.erp_key) for link in sync.ledger.links(entity) if link.status == "active"}
     if sync.run.plan:
         planned = {(link.company, link.erp_key) for link in sync.ledger.planned_links(sync.run.run_id, entity)}
         linked |= planned
-        procore |= dict.fromkeys(planned - procore.keys())
-    items = tuple(
-        Explained(state.upper(), entity, key[1], Decimal(1 if key in procore else -1))
-        for key in sorted(procore.keys() ^ linked)
-        if (state := procore.get(key) or states.get(key)) in STOPPED
-    )
-    yield Difference("T-01", Decimal(len(procore)), Decimal(len(linked)), cost_key=entity, explained=items)
+        procore |= planned
+    yield from _key_sets(entity, procore, linked, states, numbers)
+
+
+def _key_sets(
+    entity: str,
+    procore: set[tuple[str, str]],
+    linked: set[tuple[str, str]],
+    states: Mapping[tuple[str, str], str | None],
+    numbers: Mapping[tuple[str, str], str],
+) -> Iterator[Difference]:
+    """Counts, and each key that only one side has as a figure of its own: equal counts can hide two different sets."""
+    items = {}
+    for key in sorted(procore ^ linked):
+        state = states.get(key)
+        if state in STOPPED:
+            items[key] = Explained(state.upper(), entity, numbers.get(key) or key[1], Decimal(1 if key in procore else -1))
+    yield Difference("T-01", Decimal(len(procore)), Decimal(len(linked)), cost_key=entity, explained=tuple(items.values()))
+    for key in sorted(procore ^ linked):
+        p, e = Decimal(key in procore), Decimal(key in linked)
+        own = (items[key],) if key in items else ()
+        yield Difference("T-01", p, e, cost_key=f"{entity} {key[1]}", erp_id=key[1], explained=own)
 
 
 # -- master data ----------------------------------------------------------------------------------------------------------------
@@ -327,8 +348,11 @@ def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
 
 def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     """Key sets: what Procore shows as synced is exactly what the ledger says is linked, and the ERP still has it."""
-    states = {(row["company"], row["erp_key"]): row["state"] for row in sync.ledger.outcomes(sync.run.run_id, entity)}
-    known = {key: row["state"] for key, row in sync.ledger.seen(entity, "erp").items()}
+    outcomes, seen = sync.ledger.outcomes(sync.run.run_id, entity), sync.ledger.seen(entity, "erp")
+    states = {(row["company"], row["erp_key"]): row["state"] for row in outcomes}
+    known = {key: row["state"] for key, row in seen.items()}
+    numbers = {key: row["number"] for key, row in seen.items()}
+    numbers |= {(row["company"], row["erp_key"]): row["number"] for row in outcomes}
     erp = {(record.company or "", record.id): record for record in sync.everywhere("erp", entity)}
     planned = {(link.company, link.erp_key) for link in links_of(sync, entity) if link.status == "planned"}
     linked = {(link.company, link.erp_key) for link in links_of(sync, entity)} & erp.keys()
@@ -339,18 +363,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     procore = {
         key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key
     } - elsewhere | planned
-    counted = Difference("T-01", Decimal(len(procore)), Decimal(len(linked)), cost_key=entity, explained=())
-    items = []
-    for key in sorted(procore ^ linked):
-        state = states.get(key) or known.get(key)
-        if state in STOPPED:
-            items.append(Explained(state.upper(), entity, key[1], Decimal(1 if key in procore else -1)))
-    yield Difference(counted.tie, counted.procore, counted.erp, cost_key=entity, explained=tuple(items))
-    # Equal counts can hide two different sets: each key that only one side has is a figure of its own.
-    for key in sorted(procore ^ linked):
-        p, e = Decimal(key in procore), Decimal(key in linked)
-        own = tuple(item for item in items if item.key == key[1])
-        yield Difference("T-01", p, e, cost_key=f"{entity} {key[1]}", erp_id=key[1], explained=own)
+    yield from _key_sets(entity, procore, linked, known | {key: state for key, state in states.items() if state}, numbers)
     if entity == "cost_codes":
         yield from _assignments(
             sync,

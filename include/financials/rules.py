@@ -147,6 +147,7 @@ RULES: tuple[Rule, ...] = (
         "V-02", "vendors vendor_insurances customers tax_codes", "ambiguous", "absent", "quarantined",
         "{label} {number} ({name}) matches {ambiguous}. Choose one or merge them.",
     ),
+    *_every("2.9", _ERP_BORN, "ambiguous", "absent", "quarantined", "{label} {number} matches {ambiguous}. Choose one of them."),
     *_every("J-01", "projects", "ambiguous", "absent", "quarantined",
             "Job {number} exists twice: {ambiguous}. Nothing under it is synced until one is chosen."),
     *_every("J-03", "sub_jobs", "ambiguous", "absent", "quarantined", "{label} {number} exists twice: {ambiguous}."),
@@ -273,6 +274,9 @@ RULES: tuple[Rule, ...] = (
     *_every("I-03", _INVOICES, "sequence_kept", "true", "held",
             "Invoice {number} is number {sequence} of {contract}; number {sequence_before} is not linked. Send that one first "
             "or record the opening balance.", waits_for="invoice {sequence_before} of {contract}"),
+    *_every("I-03", _INVOICES, "billed_before", "absent", "held",
+            "Invoice {number} is number {sequence} of {contract}: {billed_before} was billed before it, the ERP has "
+            "{erp_billed}. Find the invoice that one side lacks.", waits_for="what the ERP has billed on {contract}"),
     *_every("I-04", _INVOICES, "number_in_erp", "absent", "quarantined",
             "Invoice number {number} is in the ERP already ({number_in_erp}). Correct the number, or decide whose it is."),
     Rule("I-04", "subcontractor_invoices", "number_twice", "absent", "quarantined",

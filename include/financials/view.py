@@ -52,14 +52,15 @@ class LinkIndex:
         return index
 
     def find(self, company: str, key: str) -> Link | None:
-        """The link of an ERP key that a record of ``company`` names:
-        its own company's or, for what companies share, the only one."""
+        """The link of an ERP key that a record of ``company`` names: its own company's or, for what companies share, the only
+        one. Two companies may have a job, a contract or an invoice of one number: never taken for each other."""
         own = self.by_erp.get((company, key))
         if own is not None:
             return own
         if not self.by_key:
             for (_, known), link in self.by_erp.items():
-                self.by_key.setdefault(known, []).append(link)
+                if ENTITIES[link.entity].shared and link.scope is None:
+                    self.by_key.setdefault(known, []).append(link)
         others = self.by_key.get(key, [])
         return others[0] if len(others) == 1 else None
 
@@ -183,14 +184,17 @@ class Sync:
             for record in self.everywhere("procore", row.name)
         }  # fmt: skip
 
-    def books(self, entity: str) -> dict[tuple[str, str], Record]:
+    def books(self, entity: str, *, planned: bool = True) -> dict[tuple[str, str], Record]:
         """The ERP's records by (company, key), as read in this run plus what this run will have written by then: the same for a
-        plan and for an apply (docs/domain-rules.md 2.0)."""
+        plan and for an apply (docs/domain-rules.md 2.0). Without ``planned`` only with what it has written: a check that is
+        retried must not take its own first verdict for a document that is there."""
         found = {(record.company or "", record.id): record for record in self.everywhere("erp", entity)}
         row = ENTITIES.get(entity)
         if row is None:
             return found
         for outcome in self.ledger.outcomes(self.run.run_id, entity):
+            if not planned and not outcome["done"]:
+                continue
             if outcome["state"] == "linked" and outcome["action"] == "create" and outcome["side"] == "procore":
                 key = (outcome["company"], outcome["erp_key"])
                 record = row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
@@ -203,11 +207,11 @@ class Sync:
         """The ledger's links, then this run's own findings (an adoption planned, a record that will be created)."""
         # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
         planned = self.ledger.planned_links(self.run.run_id, entity)
-        return LinkIndex.of([*self.ledger.links(entity), *planned])
+        return LinkIndex.of([*self.ledger.links(entity, contents=False), *planned])
 
-    def fresh_links(self, entity: str) -> LinkIndex:
-        """Only what is confirmed: what a load may build on."""
-        return LinkIndex.of(self.ledger.links(entity))
+    def fresh_links(self, entity: str, *, contents: bool = True) -> LinkIndex:
+        """Only what is confirmed: what a load may build on. ``contents``: with what both sides agreed on last."""
+        return LinkIndex.of(self.ledger.links(entity, contents=contents))
 
 
 class References:

@@ -317,7 +317,7 @@ def cost_number(row: Row, system: str) -> str:
 
 
 def _our_line(row: Row, system: str) -> Line:
-    """A line of a document that we made in Procore. Ours are numbered by what follows ``#`` in their external id: the ERP's own line number."""
+    """A line of a document that we made in Procore: what follows ``#`` in its external id is the ERP's own line number."""
     origin_id = row.text("origin_id")
     number = (origin_id or "").rpartition("#")[2] if parse_origin(origin_id, system) else ""
     fields = line_fields(row)
@@ -491,8 +491,11 @@ def billing_items(row: Row, name: str, packages: Mapping[str, str]) -> tuple[Bil
 
 
 def _billing_item(row: Row, index: int, packages: Mapping[str, str]) -> BillingItem:
-    ident, of_line = row.required_id(), row.id("line_item_id")
-    package = row.id("change_order_package_id")
+    ident, source = row.required_id(), row.get("origin_type")
+    # A g703 row may name what it came from by origin_type and an integer origin_id only: a Procore record, no external id (2.1).
+    origin = row.id("origin_id") if source in ("LineItem", "ChangeOrderPackage") else None
+    of_line = row.id("line_item_id") or (origin if source == "LineItem" else None)
+    package = row.id("change_order_package_id") or (origin if source == "ChangeOrderPackage" else None)
     if package is None and row.get("item_type") == CHANGE_ITEM:
         package = packages.get(of_line or "") or packages.get(item_key(ident))
         if package is None:

@@ -15,25 +15,122 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 
 from include import pipeline
 from include.financials.report import COUNTS
 from include.financials.settings import Settings, load
+from include.sandbox.erp.tables import BUSINESS
 
 ROOT = Path(__file__).resolve().parents[2]
 UNLIMITED = {"rate_limit_hour": 1_000_000, "rate_limit_spike": 100_000}
 """So that no test waits for API budget; pacing has tests of its own."""
 FILES = ("procore.sqlite", "erp.sqlite")
 CONTRACTS = ("work_order_contracts", "purchase_order_contracts")
+NAMED = {
+    "vendor_id": "vendors", "project_id": "projects", "cost_code_id": "cost_codes", "line_item_type_id": "line_item_types",
+    "sub_job_id": "sub_jobs", "tax_code_id": "tax_codes", "wbs_code_id": "wbs_codes", "direct_cost_id": "direct_costs",
+}  # fmt: skip
+"""What a reference of Procore's names: ids of records that the sync made depend on the order in which it made them."""
+PARENTS = {"insurances": "vendors", "direct_cost_lines": "direct_costs"}
+OF_THE_MOMENT = ("id", "created_at", "updated_at", "row_version")
 NOTHING = dict.fromkeys(("created", "updated", "adopted"), 0)
 
 
+class Stores:
+    """What both systems and the ledger hold, read from their files."""
+
+    folder: Path
+
+    # -- Procore --------------------------------------------------------------------------------------------------------------
+
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        """Procore's records as stored."""
+        with closing(sqlite3.connect(self.folder / "procore.sqlite")) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute("SELECT * FROM objects WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+        return [{**json.loads(row["doc"]), **{name: row[name] for name in row.keys() if name != "doc"}} for row in rows]  # noqa: SIM118
+
+    def contracts(self) -> list[dict[str, Any]]:
+        return [row for kind in CONTRACTS for row in self.objects(kind)]
+
+    def contract(self, number: str, project: str | None = None) -> dict[str, Any]:
+        projects = {row["id"]: row["project_number"] for row in self.objects("projects")}
+        found = [row for row in self.contracts() if row["number"] == number and project in (None, projects[row["project_id"]])]
+        assert len(found) == 1, f"{number}: {len(found)} contracts"
+        return found[0]
+
+    def lines(self, number: str) -> list[dict[str, Any]]:
+        contract = self.contract(number)
+        rows = [r for r in self.objects("contract_lines") if r["parent_id"] == contract["id"] and not r["deleted_at"]]
+        return sorted((r for r in rows if r["contract_kind"] == contract["kind"]), key=lambda row: row["position"])
+
+    # -- the ERP --------------------------------------------------------------------------------------------------------------
+
+    def erp(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        return _rows(self.folder / "erp.sqlite", sql, values)
+
+    def audit(self) -> list[str]:
+        """What was ever written to the ERP since its seed: ``I commitments 01/104-SC-008``, in order."""
+        return [
+            f"{row['action']} {row['table_name']} {row['row_key']}" for row in self.erp("SELECT * FROM audit_log ORDER BY id")
+        ]
+
+    def entered(self, table: str = "commitments") -> list[str]:
+        """Numbers of the documents entered into a table of the ERP since its seed, in order."""
+        return [row.rpartition("/")[2] for row in self.audit() if row.startswith(f"I {table} ")]
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        return {row["number"]: row for row in self.erp("SELECT * FROM v_commitments")}
+
+    # -- the ledger -----------------------------------------------------------------------------------------------------------
+
+    def ledger(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        return _rows(self.folder / "ledger.sqlite", sql, values)
+
+    def picture(self) -> dict[str, Any]:
+        """Everything that a business would look at, without ids that a system gives by its own order and without times."""
+        links = self.ledger("SELECT entity, company, erp_key, number, status FROM links WHERE ended_at IS NULL ORDER BY 1, 2, 3")
+        states = self.ledger(
+            "SELECT entity, side, number, state, rule FROM records WHERE state IS NOT NULL ORDER BY 1, 2, 3, 4, 5"
+        )
+        return {"procore": self._procore_picture(), "erp": self._erp_picture(), "links": links, "states": states}
+
+    def _procore_picture(self) -> dict[str, list[str]]:
+        """Each kind's records; a reference is what it refers to goes by: its external id, else the id that the seed gave it."""
+        kinds = [row["kind"] for row in _rows(self.folder / "procore.sqlite", "SELECT DISTINCT kind FROM objects", ())]
+        objects = {kind: self.objects(kind) for kind in kinds}
+        label = {(kind, row["id"]): row["origin_id"] or str(row["id"]) for kind, rows in objects.items() for row in rows}
+        for row in objects["wbs_codes"]:
+            label["wbs_codes", row["id"]] = " ".join(label[NAMED[n], row[n]] for n in ("cost_code_id", "line_item_type_id"))
+
+        def told(kind: str, row: dict[str, Any]) -> str:
+            shown = {name: value for name, value in row.items() if name not in OF_THE_MOMENT}
+            for name in NAMED.keys() & shown.keys():
+                shown[name] = label.get((NAMED[name], shown[name]))
+            if "parent_id" in shown:
+                shown["parent_id"] = label.get((PARENTS.get(kind) or shown.get("contract_kind") or kind, shown["parent_id"]))
+            return json.dumps(shown, sort_keys=True)
+
+        return {kind: sorted(told(kind, row) for row in rows) for kind, rows in objects.items()}
+
+    def _erp_picture(self) -> dict[str, list[str]]:
+        """Each business table's rows."""
+        found = {}
+        for table in BUSINESS:
+            rows = self.erp(f"SELECT * FROM {table}")
+            plain = [{name: value for name, value in row.items() if name not in OF_THE_MOMENT} for row in rows]
+            found[table] = sorted(json.dumps(row, sort_keys=True) for row in plain)
+        return found
+
+
 @dataclass
-class State:
+class State(Stores):
     """What a company was at one moment, and how it came to be so: the report and the requests of its last run."""
 
     folder: Path
@@ -42,7 +139,7 @@ class State:
     planted: list[dict[str, Any]] = field(default_factory=list)
 
 
-class World:
+class World(Stores):
     """A sandbox process and the ledger of its sync, in ``folder``."""
 
     def __init__(
@@ -126,6 +223,23 @@ class World:
         assert reply.status_code < 300, reply.text
         return reply.json() if reply.content else None
 
+    def api(self, path: str, **query: Any) -> Any:
+        """One answer of Procore's API to a GET, with money as text: ``/rest/v1.0`` is added where no version is named."""
+        text = urlencode(query, doseq=True)
+        body = {"method": "GET", "path": f"{path}?{text}" if text else path}
+        reply = requests.post(f"{self.info['base_url']}/_sandbox/as_user", json=body, timeout=60)
+        assert reply.status_code == 200, reply.text
+        return json.loads(reply.text, parse_float=Decimal)
+
+    def api_list(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """All pages of a list of Procore's API."""
+        found: list[dict[str, Any]] = []
+        while page := self.api(path, **query, per_page=100, page=len(found) // 100 + 1):
+            found += page
+            if len(page) < 100:
+                break
+        return found
+
     def edit(self, number: str, project: str | None = None, /, **changes: Any) -> None:
         """A person edits a contract."""
         contract = self.contract(number, project)
@@ -138,27 +252,6 @@ class World:
         line = next(line for line in self.lines(number) if line["position"] == position)
         path = f"/{contract['kind']}/{contract['id']}/line_items/{line['id']}"
         self.as_user("PATCH", path, {"project_id": contract["project_id"], "line_item": changes})
-
-    def objects(self, kind: str) -> list[dict[str, Any]]:
-        """Procore's records as stored."""
-        with closing(sqlite3.connect(self.folder / "procore.sqlite")) as connection:
-            connection.row_factory = sqlite3.Row
-            rows = connection.execute("SELECT * FROM objects WHERE kind = ? ORDER BY id", (kind,)).fetchall()
-        return [{**json.loads(row["doc"]), **{name: row[name] for name in row.keys() if name != "doc"}} for row in rows]  # noqa: SIM118
-
-    def contracts(self) -> list[dict[str, Any]]:
-        return [row for kind in CONTRACTS for row in self.objects(kind)]
-
-    def contract(self, number: str, project: str | None = None) -> dict[str, Any]:
-        projects = {row["id"]: row["project_number"] for row in self.objects("projects")}
-        found = [row for row in self.contracts() if row["number"] == number and project in (None, projects[row["project_id"]])]
-        assert len(found) == 1, f"{number}: {len(found)} contracts"
-        return found[0]
-
-    def lines(self, number: str) -> list[dict[str, Any]]:
-        contract = self.contract(number)
-        rows = [r for r in self.objects("contract_lines") if r["parent_id"] == contract["id"] and not r["deleted_at"]]
-        return sorted((r for r in rows if r["contract_kind"] == contract["kind"]), key=lambda row: row["position"])
 
     # -- requests and faults --------------------------------------------------------------------------------------------------
 
@@ -190,32 +283,13 @@ class World:
         seconds = parts.get("days", 0) * 86_400 + parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60
         self.control("POST", "/clock", {"advance": seconds})
 
-    def erp(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        return _rows(self.folder / "erp.sqlite", sql, values)
-
     def erp_sql(self, *statements: str) -> None:
         """Somebody with SQL rights, past every clerk."""
         with closing(sqlite3.connect(self.folder / "erp.sqlite")) as connection, connection:
             for statement in statements:
                 connection.execute(statement)
 
-    def audit(self) -> list[str]:
-        """What was ever written to the ERP since its seed: ``I commitments 01/104-SC-008``, in order."""
-        return [
-            f"{row['action']} {row['table_name']} {row['row_key']}" for row in self.erp("SELECT * FROM audit_log ORDER BY id")
-        ]
-
-    def entered(self) -> list[str]:
-        """Numbers of the documents entered into the ERP since its seed, in order."""
-        return [row.rpartition("/")[2] for row in self.audit() if row.startswith("I commitments ")]
-
-    def documents(self) -> dict[str, dict[str, Any]]:
-        return {row["number"]: row for row in self.erp("SELECT * FROM v_commitments")}
-
     # -- the ledger -----------------------------------------------------------------------------------------------------------
-
-    def ledger(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        return _rows(self.folder / "ledger.sqlite", sql, values)
 
     def ledger_sql(self, *statements: str) -> None:
         with closing(sqlite3.connect(self.folder / "ledger.sqlite", timeout=60)) as connection, connection:
@@ -227,40 +301,6 @@ class World:
         command = [sys.executable, "-m", "include.financials", "--ledger", f"sqlite:///{self.folder}/ledger.sqlite", "decide"]
         done = subprocess.run([*command, decision, entity, number], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-
-    def picture(self) -> dict[str, Any]:
-        """Everything that a business would look at, without ids that a system gives by its own order and without times."""
-        number_of = {row["id"]: row["origin_id"] for kind in ("cost_codes", "line_item_types") for row in self.objects(kind)}
-        wbs = sorted(
-            (str(number_of.get(row["cost_code_id"])), str(number_of.get(row["line_item_type_id"])))
-            for row in self.objects("wbs_codes")
-        )
-        procore = {
-            kind: sorted(
-                json.dumps(
-                    [
-                        row["origin_id"],
-                        row.get("origin_code"),
-                        row.get("origin_data"),
-                        row.get("name") or row.get("title"),
-                        row["number"],
-                    ]
-                )
-                for row in self.objects(kind)
-            )
-            for kind in ("vendors", "projects", "line_item_types", "cost_codes", "standard_cost_codes", *CONTRACTS)
-        }
-        columns = "company, number, title, job, vendor, status, retainage_e4, contract_date, marker"
-        lines = "company, number, line_no, code, cost_type, amount_cents, quantity_e4, unit_cost_e4, unit, description"
-        erp = [
-            self.erp(f"SELECT {columns} FROM commitments ORDER BY 1, 2"),
-            self.erp(f"SELECT {lines} FROM commitment_lines ORDER BY 1, 2, 3"),
-        ]
-        links = self.ledger("SELECT entity, company, erp_key, number, status FROM links WHERE ended_at IS NULL ORDER BY 1, 2, 3")
-        states = self.ledger(
-            "SELECT entity, side, number, state, rule FROM records WHERE state IS NOT NULL ORDER BY 1, 2, 3, 4, 5"
-        )
-        return {"procore": procore, "wbs": wbs, "erp": erp, "links": links, "states": states}
 
 
 def _rows(path: Path, sql: str, values: Any) -> list[dict[str, Any]]:
@@ -318,13 +358,14 @@ def settings_with(**changes: Any) -> Settings:
 
 def twice(rows: list[dict[str, Any]]) -> list[str]:
     """Lists and records that were read again although nothing was written in between (reading back what was written is meant);
-    the log-in and the look at one's own user may be repeated."""
+    the log-in and the look at one's own user may be repeated, and a POST is preceded by a look for what it would make twice."""
     found, seen = [], set()
-    for row in rows:
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
         url = f"{row['path']}?{row['query']}"
+        looks_up = following is not None and following["method"] == "POST" and following["path"] == row["path"]
         if row["write"]:
             seen.clear()
-        elif row["method"] == "GET" and not row["path"].endswith("/me"):
+        elif row["method"] == "GET" and not row["path"].endswith("/me") and not looks_up:
             found += [url] if url in seen else []
             seen.add(url)
     return found

@@ -32,13 +32,14 @@ _OF_INVOICE = (
     "c.invoice = NEW.invoice AND c.vendor = NEW.vendor AND c.company = NEW.company AND c.commitment = NEW.commitment"
     " AND c.source = 'AP'"
 )
-_POSTED = f"(SELECT * FROM job_costs c WHERE {_OF_INVOICE} AND c.status = 'posted' AND c.reverses IS NULL)"
+# Whatever was posted for the invoice, by hand too, so that nothing of it remains.
+_POSTED = f"(SELECT * FROM job_costs c WHERE {_OF_INVOICE} AND c.status = 'posted')"
 _REVERSAL_DAY = (
     f"CASE WHEN {in_period('JC', 'NEW.posting_date', NEW_DOCUMENTS)} THEN NEW.posting_date ELSE substr({{now}}, 1, 10) END"
 )
 _RELEASE = (
     "UPDATE job_costs SET status = 'posted' WHERE invoice = NEW.invoice AND vendor = NEW.vendor AND company = NEW.company"
-    " AND commitment = NEW.commitment AND source = 'AP' AND status = 'unposted'"
+    " AND commitment = NEW.commitment AND source = 'AP' AND status = 'unposted' AND substr(trans, 1, 3) = 'JA-'"
 )
 _HEADER = (
     "INSERT INTO job_costs (company, trans, job, source, vendor_group, vendor, invoice, description, trans_date, posting_date,"
@@ -86,7 +87,7 @@ def _of_reversal(order: str = "s.trans") -> Iterator[str]:
     yield (
         f"{_LINE} SELECT c.company, c.trans, l.line_no, l.job, l.sub_job, l.code, l.cost_type, l.description, -l.amount_cents,"
         " -l.quantity_e4, l.unit_cost_e4, l.unit FROM job_costs c JOIN job_cost_lines l ON l.company = c.company"
-        f" AND l.trans = c.reverses WHERE {_OF_INVOICE} AND c.status = 'unposted'"
+        f" AND l.trans = c.reverses WHERE {_OF_INVOICE} AND c.status = 'unposted' AND substr(c.trans, 1, 3) = 'JA-'"
     )
     yield _RELEASE
 

@@ -71,7 +71,7 @@ class ProcoreDocuments(ProcoreRows):
     def package(self, change: Change) -> Row:
         row = self._of_contract(change.id, change.contract, change, number=change.number, status=change.status)
         row |= self._origin(change.contract.job.company, _entity(change), change.key, change.linked)
-        row |= {"origin_code": change.number if change.linked and self.linked else None}
+        row |= {"origin_code": change.key if change.linked and self.linked else None}
         row |= {"revision": 0, "title": change.title, "description": None, "grand_total": None, "stored_grand_total": None}
         row |= {"reviewed_at": stamp(change.updated_at) if change.approved else None, "executed": change.approved}
         return row | {"due_date": None, "invoiced_date": None, "paid_date": None, "signed_change_order_received_date": None}

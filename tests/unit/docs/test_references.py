@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
+from include.financials.billing import completed, movement, retained
+from include.financials.entities import ENTITIES
+from include.financials.ledger import STOPPED
+from include.financials.models import BillingItem
+from include.financials.reconciliation import TIES
 from include.financials.report import COUNTS
 from include.financials.rules import RULES
-from include.financials.settings import GateSettings, Settings
-from include.procore.resources import RESOURCES
+from include.financials.run import PARAMS
+from include.financials.settings import GateSettings, Settings, load
+from include.procore.resources import ENTITY_RESOURCES, RESOURCES
 from include.procore.retry import TABLE
 from include.sandbox.seed import planted
+from include.sandbox.seed.changes import changes
+from include.sandbox.seed.company import Company
 from include.sandbox.seed.schedules import GOLDEN
+from tests.unit.seed.conftest import build
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -67,7 +79,7 @@ def test_the_resources_name_sections_of_the_contract() -> None:
 
 def test_bare_section_numbers_in_procores_code_are_in_the_contract() -> None:
     known = sections("procore-contract.md")
-    for path in (ROOT / "include" / "procore").glob("*.py"):
+    for path in (ROOT / "include" / "procore").rglob("*.py"):
         for numbers in re.findall(r"\s\((\d+\.\d+(?:, \d+\.\d+)*)\)", path.read_text(encoding="utf-8")):
             assert set(NUMBER.findall(numbers)) <= known, f"{path.name}: {numbers}"
 
@@ -126,26 +138,135 @@ def test_rules_that_the_code_names_exist() -> None:
             assert listed, f"{path.name}: {name}"
 
 
+def rows_of(page: str, start: str, end: str) -> list[list[str]]:
+    """Cells of the table rows between two headings of a page."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    part = text[text.index(f"\n{start}") : text.index(f"\n{end}")]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in part.splitlines() if line.startswith("| ")]
+    return [row for row in rows if not set("".join(row)) <= {"-"}]
+
+
+def money(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
+
+
 def test_the_golden_job_is_the_seeds() -> None:
-    text = (DOCS / "domain-rules.md").read_text(encoding="utf-8")
+    """Original, approved changes and revised sum of each commitment; and which are linked."""
+    rows = {row[0]: row for row in rows_of("domain-rules.md", "### 5.3", "### 5.4")}
+    company = Company()
+    job = next(job for job in company.jobs() if job.number == "25-104")
+    commitments = {commitment.number: commitment for commitment in company.commitments(job)}
     for one in GOLDEN:
-        row = next(line for line in text.splitlines() if line.startswith(f"| {one.number} "))
-        whole, cents = one.original.split(".")
-        assert f"| {int(whole):,}.{cents} |" in row
-        assert row.endswith("| linked |" if one.linked else "| new |")
+        commitment = commitments[one.number]
+        approved = sum((c.amount for c in changes(company, commitment) if c.approved), Decimal("0.00"))
+        told = [money(cell) for cell in rows[one.number][2:5]]
+        assert told == [commitment.amount, approved, commitment.amount + approved], one.number
+        assert rows[one.number][-1] == ("linked" if one.linked else "new")
 
 
 def test_the_planted_problems_are_the_seeds() -> None:
+    rows = {row[0]: row for row in rows_of("domain-rules.md", "### 5.4", "### 5.5")}
+    entries = Company().planted()
+    assert {str(entry.number) for entry in entries} == rows.keys() - {"no."}
+    for entry in entries:
+        _, entity, keys, _, *expected = rows[str(entry.number)]
+        assert (entity, *expected) == (entry.entity, entry.rule, entry.expected, entry.twin), entry
+        assert entry.key in keys.split(", "), entry
     text = (DOCS / "domain-rules.md").read_text(encoding="utf-8")
-    table = text[text.index("### 5.4") :]
-    for entry in planted("planted"):
-        row = next(
-            (line for line in table.splitlines() if line.startswith("| ") and f" {entry['key']}" in line.split("|")[3]), ""
-        )
-        assert f"| {entry['rule']} | {entry['expected']} |" in row, entry
     extra = {e["key"]: e["rule"] for e in planted("closed_gate")}
-    for key in extra.keys() - {e["key"] for e in planted("planted")}:
-        assert f"{key} ({extra[key]})" in table
+    for key in extra.keys() - {entry.key for entry in entries}:
+        assert f"{key} ({extra[key]})" in text
+
+
+def test_the_counts_of_the_company_are_the_seeds(tmp_path: Path) -> None:
+    """What is on both sides at the start: Procore's records that carry our external id."""
+    world = build(tmp_path)
+    stored = ENTITY_RESOURCES | {"cost_types": "line_item_types", "vendor_insurances": "insurances"}
+    kinds = {name: (kind,) for name, kind in stored.items()} | {
+        "commitments": ("work_order_contracts", "purchase_order_contracts")
+    }
+    for name, *cells in rows_of("domain-rules.md", "### 5.1", "### 5.2"):
+        entity = name.removesuffix(" of jobs").replace(" ", "_")
+        if entity not in kinds or not ENTITIES[entity].external_id:
+            continue
+        origins = [str(row["origin_id"]) for kind in kinds[entity] for row in world.procore(kind)]
+        linked = sum(f":{entity}:" in origin for origin in origins)
+        assert sum(map(int, re.findall(r"\d+", cells[0]))) == linked, name
+    world.store.close()
+    world.engine.dispose()
+
+
+def test_every_entity_has_its_direction() -> None:
+    rows = {row[0].replace(" ", "_"): row for row in rows_of("domain-rules.md", "### 1.3", "### 1.4") if len(row) == 4}
+    words = {"erp_to_procore": "ERP to Procore", "procore_to_erp": "Procore to ERP"}
+    assert rows.keys() - {"entity"} == ENTITIES.keys()
+    for name, row in ENTITIES.items():
+        assert rows[name][1].startswith("per job" if row.two_way else words[row.direction]), name
+    listed = [row[1] for row in rows_of("../README.md", "## What goes where", "## Two commands")]
+    assert sorted(name for cell in listed[1:] for name in cell.replace(" ", "_").split(",_")) == sorted(ENTITIES)
+
+
+def test_eligible_statuses_are_the_settings() -> None:
+    rows = {row[0].replace(" ", "_"): row for row in rows_of("domain-rules.md", "### 1.3", "### 1.4") if len(row) == 4}
+    for name, chosen in load().entities.items():
+        for status in (status for statuses in chosen.eligible.values() for status in statuses):
+            assert status.replace("_", " ") in rows[name][2], f"{name}: {status}"
+
+
+def test_every_tie_is_described_or_named_as_missing() -> None:
+    text = (DOCS / "domain-rules.md").read_text(encoding="utf-8")
+    described = {row[0] for row in rows_of("domain-rules.md", "### 4.1", "### 4.2")} - {"tie"}
+    assert described == TIES.keys()
+    sentence = text[text.index("Not in force yet: T-") :].partition("\n\n")[0]
+    missing = set(re.findall(r"T-\d\d", sentence))
+    for first, last in re.findall(r"T-(\d\d) to T-(\d\d)", sentence):
+        missing |= {f"T-{n:02}" for n in range(int(first), int(last) + 1)}
+    assert missing == {f"T-{n:02}" for n in range(1, 27)} - TIES.keys()
+
+
+def test_every_explaining_code_is_described() -> None:
+    code = (ROOT / "include" / "financials" / "documents.py").read_text(encoding="utf-8")
+    used = {state.upper() for state in STOPPED} | set(re.findall(r'code = "([A-Z_]+)"', code))
+    described = {name for row in rows_of("domain-rules.md", "### 4.3", "### 4.4") for name in row[0].split(", ")} - {"code"}
+    assert described == used
+
+
+def test_the_second_check_vector_is_what_the_code_computes() -> None:
+    """Both ways of stating draw 2 give the figures below the table."""
+    rows = rows_of("domain-rules.md", "### 3.3", "## 4")[1:]
+    assert len(rows) == 2
+    given = {"id": "1", "position": 1, "line": "1"}
+    before = {"work": "183600.00", "stored": "122400.00", "retainage_work": "18360.00", "retainage_stored": "12240.00"}
+    first = BillingItem.model_validate(given | {name: Decimal(value) for name, value in before.items()})
+    names = ("previous", "work", "moved", "stored", "retainage_previous", "retainage_work", "retainage_moved")
+    for _, *cells in rows:
+        second = BillingItem.model_validate(
+            given | dict(zip(names, map(money, cells), strict=True)) | {"retainage_stored": Decimal("3060.00")}
+        )
+        moved = movement(second, first)
+        assert (completed(second), moved.gross, retained(first), retained(second), moved.held) == tuple(
+            map(money, ("581,400", "275,400", "30,600", "58,140", "27,540"))
+        )
+
+
+def test_run_parameters_in_commands_are_valid() -> None:
+    """The JSON after ``--conf`` and ``--dag-run-conf``."""
+    found = [json.loads(conf) for page in PAGES for conf in re.findall(r"conf '(\{.*?\})'", page.read_text(encoding="utf-8"))]
+    assert len(found) > 4
+    for conf in found:
+        assert conf.keys() <= set(PARAMS) and set(conf.get("entities", ())) <= ENTITIES.keys(), conf
+
+
+def test_operating_names_every_entity_as_the_commands_take_it() -> None:
+    text = (DOCS / "operating.md").read_text(encoding="utf-8")
+    labels = {f'"{row.label}"' if " " in row.label else row.label for row in ENTITIES.values()}
+    assert [label for label in labels if f"`{label}`" not in text] == []
+
+
+def test_operating_explains_what_the_mapping_lets_one_choose() -> None:
+    text = (DOCS / "operating.md").read_text(encoding="utf-8")
+    mapping = yaml.safe_load((ROOT / "include" / "mappings" / "sandbox_erp.yaml").read_text(encoding="utf-8"))
+    assert [name for name in mapping["settings"] if f"`{name}`" not in text] == []
 
 
 def test_operating_explains_every_error_setting_and_count() -> None:
@@ -157,7 +278,5 @@ def test_operating_explains_every_error_setting_and_count() -> None:
 
 
 def test_operating_explains_every_parameter_of_the_dag() -> None:
-    from include.financials.run import PARAMS
-
     text = (DOCS / "operating.md").read_text(encoding="utf-8")
     assert [name for name in PARAMS if f"`{name}`" not in text] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.financials.ledger import Ledger
-from tests.unit.financials.pair import World, seed_masters
+from tests.unit.financials.pair import BUDGETS, DOCUMENTS, ENTITIES, World, plant, seed_masters
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,53 @@ def world(_worlds: tuple[World, World], tmp_path: Path) -> Iterator[World]:
 def linked(_worlds: tuple[World, World], tmp_path: Path) -> Iterator[World]:
     """The masters are in Procore and linked."""
     made = _worlds[1].fork(tmp_path / "world")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, World]]:
+    """(all masters, budgets and prime contracts linked, every entity linked)."""
+    before = World(tmp_path_factory.mktemp("stocked"))
+    plant(before, *(name for name in ENTITIES if name not in DOCUMENTS and name != BUDGETS))
+    before.run()
+    plant(before, BUDGETS)
+    before.run(params={"entities": [BUDGETS]})
+    after = before.fork(tmp_path_factory.mktemp("worlds") / "full")
+    plant(after, *DOCUMENTS)
+    after.run()
+    yield before, after
+    before.close()
+    after.close()
+
+
+@pytest.fixture(scope="session")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World]]:
+    """For each entity the world just before its first load: everything before it is linked, its own records are there. Only to
+    be forked."""
+    base = World(tmp_path_factory.mktemp("base"))
+    found = {}
+    for name in ENTITIES:
+        plant(base, name)
+        found[name] = base.fork(tmp_path_factory.mktemp("stages") / name)
+        base.run(params={"entities": [name]})
+    yield found
+    for one in (base, *found.values()):
+        one.close()
+
+
+@pytest.fixture
+def ready(stocked: tuple[World, World], tmp_path: Path) -> Iterator[World]:
+    """Everything that documents of Procore name is linked: masters, budgets, a prime contract."""
+    made = stocked[0].fork(tmp_path / "world")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def full(stocked: tuple[World, World], tmp_path: Path) -> Iterator[World]:
+    """Every entity is linked: two draws on a commitment with a change order, a check, the same towards the owner."""
+    made = stocked[1].fork(tmp_path / "world")
     yield made
     made.close()
 

@@ -11,10 +11,12 @@ import pytest
 
 from include.financials import __main__ as command
 from include.financials import engine, report
+from include.financials.documents import Document
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
+from include.financials.explained import Difference, Explained
 from include.financials.ledger import Ledger, stamp
-from include.financials.reconciliation import Difference, Document, Explained, Reconciliation, reconcile
+from include.financials.reconciliation import _TIES, MASTER, Reconciliation, reconcile
 from include.financials.why import entity_named, why
 from tests.unit.financials.pair import ONLY, World, commitment, cost_code, draft, line, project, vendor
 
@@ -95,7 +97,7 @@ def test_a_document_born_in_the_erp_is_never_explained(linked: World) -> None:
 
 
 def test_one_that_came_after_the_cutoff_is(linked: World) -> None:
-    sync = linked.run()
+    sync = linked.run(params=ONLY)
     linked.erp.put(commitment("SC-9", company="01", status="open"))
     result = reconcile(sync)
     assert result.balanced and {i.code for d in result.differences for i in d.explained} == {"AFTER_CUTOFF"}
@@ -287,7 +289,7 @@ def test_an_entity_goes_by_both_its_names(said: str, meant: str) -> None:
 
 
 def test_an_unknown_entity_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="unknown entity 'invoice'; known: vendor, customer"):
+    with pytest.raises(ConfigurationError, match="unknown entity 'invoice'; known: vendor, vendor insurance, customer"):
         entity_named("invoice")
 
 
@@ -352,9 +354,10 @@ def test_a_decision_from_the_command_line_takes_effect(linked: World, caplog: py
 
 
 def test_every_entity_is_reconciled_in_some_way() -> None:
-    from include.financials.reconciliation import MASTER
-
-    assert {*MASTER, "commitments"} == set(ENTITIES)
+    """Master data by its keys, documents by their amounts."""
+    tied = {tie.entities[0] for tie in _TIES}
+    assert {name for name, row in ENTITIES.items() if row.model.line is None and not row.document} == set(MASTER)
+    assert {*MASTER, *tied} == set(ENTITIES)
 
 
 def test_a_closed_job_keeps_its_documents_in_the_sums(linked: World) -> None:

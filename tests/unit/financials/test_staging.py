@@ -18,15 +18,30 @@ from include.financials import staging
 from include.financials.models import MODELS, Record
 from include.financials.port import Invalid, Page
 from include.financials.staging import Staged, arrow_schema, slug
-from tests.unit.financials.pair import commitment, cost_code, cost_type, customer, line, project, vendor
+from tests.unit.financials import pair
+from tests.unit.financials.pair import commitment, cost_type, line, project, vendor
 
 MAKERS: dict[str, Callable[..., Record]] = {
     "vendors": vendor,
-    "customers": customer,
+    "vendor_insurances": pair.insurance,
+    "customers": pair.customer,
     "projects": project,
+    "sub_jobs": pair.sub_job,
+    "tax_codes": pair.tax_code,
     "cost_types": cost_type,
-    "cost_codes": cost_code,
+    "cost_codes": pair.cost_code,
+    "budgets": lambda number, **changes: pair.budget(number=number, **changes),
+    "budget_changes": lambda number, **changes: pair.budget_change(number=number, **changes),
+    "direct_costs": pair.direct_cost,
     "commitments": commitment,
+    "commitment_change_orders": lambda number, **changes: pair.change(number=number, **changes),
+    "subcontractor_invoices": lambda number, **changes: pair.invoice(number=number, **changes),
+    "payments_issued": lambda number, **changes: pair.payment(number=number, **changes),
+    "prime_contracts": pair.prime_contract,
+    "prime_change_orders": lambda number, **changes: pair.prime_change(number=number, **changes),
+    "owner_invoices": lambda number, **changes: pair.owner_invoice(number=number, **changes),
+    "payments_received": lambda number, **changes: pair.receipt(number=number, **changes),
+    "periods": lambda **changes: pair.period("AP", 7, "open").model_copy(update=changes),
 }
 
 
@@ -96,7 +111,7 @@ def test_every_model_comes_back_as_it_went(name: str, tmp_path: Path) -> None:
     for number in range(60):
         changes = {}
         for field, info in MODELS[name].model_fields.items():
-            if field in ("lines", "cost_types", "id") or (value := _random(info.annotation, info, rng)) is None:
+            if field in ("lines", "items", "cost_types", "id") or (value := _random(info.annotation, info, rng)) is None:
                 continue
             changes[field] = value
         if name == "commitments":

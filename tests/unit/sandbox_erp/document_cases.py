@@ -113,7 +113,7 @@ def life_cases(kind: Kind) -> Iterator[Case]:
         good = [*kind.built(), *first, statement]
         yield after(kind, "FROZEN", f"{name} afterwards", [*kind.entered(), *marked, statement], good)
     if d.editable and d.void:
-        more = {"voided_on": "2026-08-03"} if has(kind.header, "voided_on") else {}
+        more: Row = {"voided_on": "2026-08-03"} if has(kind.header, "voided_on") else {}
         column = d.editable[0]
         change = update(kind.header, whole_key, **{column: "New" if column == "title" else "2026-07-30"})
         good = kind.entered() + (passes or ([change] if column == "title" else []))

@@ -96,7 +96,7 @@ def test_a_void_check_is_reissued_and_one_pays_two_invoices(engine: sa.Engine) -
 def test_an_invoice_posts_one_transaction_per_cost_key(engine: sa.Engine) -> None:
     schedule = ({"cost_type": "3", "amount_cents": 60_000}, {"cost_type": "2", "amount_cents": 30_000})
     run(engine, *CONTRACT.entered({}, *schedule, {"sub_job": "A", "amount_cents": 10_000}))
-    lines = (
+    lines: tuple[Row, ...] = (
         *({"commitment_line": 1, "gross_cents": cents} for cents in (5_000, 1_000)),
         {"commitment_line": 2, "cost_type": "2", "gross_cents": 3_000},
         {"commitment_line": 2, "cost_type": "2", "gross_cents": -3_000},
@@ -121,6 +121,23 @@ def test_an_invoice_posts_one_transaction_per_cost_key(engine: sa.Engine) -> Non
     assert rows(engine, "SELECT DISTINCT status, posting_date FROM job_costs") == [("posted", "2026-07-25")]
     assert rows(engine, "SELECT sum(cost_cents) FROM v_job_cost") == [(0,)]
     assert rows(engine, "SELECT status, gross_cents FROM v_ap_invoices") == [("void", 5_500)]
+
+
+def test_a_void_undoes_what_was_posted_by_hand_too(engine: sa.Engine) -> None:
+    of = {"source": "AP", "vendor_group": "G1", "vendor": "V-1", "invoice": "4417-01", "commitment": "SC"}
+    credit, batch = (
+        {"trans": trans, "reverses": "JA-000000001", "amount_cents": -4_000, **of} for trans in ("JC-CREDIT", "JC-BATCH")
+    )
+    run(engine, *CONTRACT.entered(), *AP.entered(), *COST.entered(credit, {"amount_cents": -4_000}))
+    run(engine, *COST.built(batch, {"amount_cents": -4_000}), AP.turned("void"))
+
+    assert rows(engine, "SELECT trans, amount_cents FROM job_costs WHERE status = 'posted' ORDER BY 1") == [
+        ("JA-000000001", 10_000),
+        ("JA-000000002", -10_000),
+        ("JA-000000003", 4_000),
+        ("JC-CREDIT", -4_000),
+    ]
+    assert rows(engine, "SELECT sum(cost_cents) FROM v_job_cost") == [(0,)]
 
 
 def test_a_void_after_its_period_is_reversed_today_or_not_at_all(engine: sa.Engine) -> None:

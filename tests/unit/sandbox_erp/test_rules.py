@@ -51,7 +51,8 @@ JUDGED_WITH_DOCUMENT = {(t, c) for t in KINDS for c in ("status", "voided_on")}
 def tried(table: str, code: str, column: str, bad: Any, good: Any) -> list[Case]:
     """A column's bad and good value in an INSERT and, unless it is part of the key, in an UPDATE."""
     before = BEFORE.get(table, [])
-    more = {"hold": {"hold_reason": "why"}, "extended_type": {"quantity_e4": 10_000, "unit_cost_e4": 1_000_000}}.get(column, {})
+    unit: Row = {"quantity_e4": 10_000, "unit_cost_e4": 1_000_000}
+    more = {"hold": {"hold_reason": "why"}, "extended_type": unit}.get(column, {})
     name = f"{code} {table}.{column} {bad!r}"[:90]
 
     def put(value: Any) -> list[str]:
