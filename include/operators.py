@@ -15,7 +15,7 @@ from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath, Variable
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError, StageClosed
+from include.financials.exceptions import ConfigurationError, StageClosed, SyncError
 from include.financials.run import Kind, Run, load_run, open_run
 
 if TYPE_CHECKING:
@@ -247,6 +247,9 @@ class CheckOperator(EntityOperator):
 
         # Documents of Procore are judged over all shards together: their numbers must be unique in the ERP company.
         whole = ENTITIES[self.entity].source == "procore"
+        for shard in range(sync.run.shards) if whole else [int(self.shard)]:
+            if not sync.staged(self.entity, shard).state()["complete"]:
+                raise SyncError(f"the records of {self.entity} were not read to the end; see the log of extract_{self.entity}")
         return check(sync, self.entity, range(sync.run.shards) if whole else [int(self.shard)]).as_dict()
 
 

@@ -77,15 +77,20 @@ def run(info: Mapping[str, Any], folder: Path, run_id: str, **options: Any) -> d
     params = {"since": EVERYTHING, **(options.pop("params", None) or {})}
     with opened(info, folder, run_id, params=params, **options) as sync:
         preflight(sync)
-        loaded = [name for name in sync.run.entities if stage(sync, name)]
+        loaded: list[str] = []
+        for name in sync.run.entities:
+            behind = [parent for parent in ENTITIES[name].after if parent in sync.run.entities and parent not in loaded]
+            if stage(sync, name, write=not behind):
+                loaded.append(name)
         keep(sync, "reconciliation", reconcile(sync).as_dict())
         move_watermarks(sync, loaded)
     with opened(info, folder, run_id, params=params, **options) as sync:
         return build(sync)
 
 
-def stage(sync: Sync, name: str) -> bool:
-    """extract, check, load of one entity; False where its gate stayed closed."""
+def stage(sync: Sync, name: str, *, write: bool = True) -> bool:
+    """extract, check, load of one entity; False where nothing was loaded: its gate stayed closed, or (``write`` False) that of an
+    entity it refers to."""
     row = ENTITIES[name]
     shards = range(sync.run.shards if row.project_scoped else 1)
     for shard in shards:
@@ -94,6 +99,7 @@ def stage(sync: Sync, name: str) -> bool:
         check(sync, name, shards)
     elif not guard(sync, name)[1].passed:
         return False
-    for shard in shards:
-        load(sync, name, shard)
-    return True
+    if write:
+        for shard in shards:
+            load(sync, name, shard)
+    return write

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import signal
 import sys
 from typing import Any
 
@@ -94,4 +95,6 @@ def _concerned(ledger: Ledger, entity: str, decision: str, number: str) -> list[
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # `why ... | head` ends quietly, as other commands do
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -14,13 +14,15 @@ from include.financials.entities import Entity
 from include.financials.facts import Row, Subject
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing_lines
-from include.financials.judging import Judge, Judging, procore_row, stopped
+from include.financials.judging import Judge, Judging, blank, procore_row, stopped
 from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import Budget, Record, Side
 from include.financials.money import text
-from include.financials.rules import verdicts
+from include.financials.rules import rules_of, verdicts
 from include.financials.view import References, Sync
+
+SIDES: tuple[Side, ...] = ("procore", "erp")
 
 
 class Budgets(Judging):
@@ -46,12 +48,9 @@ class Budgets(Judging):
             result = self.result(subject, verdict.get(subject.row))
             results.append(result)
             remembered += self._memory(result, subject, procore, erp)
-        unusable = [
-            self.unusable(bad) | {"side": side}
-            for side in cast(tuple[Side, ...], ("procore", "erp"))
-            for bad in sync.unreadable(side, row.name, self.shard)
-        ]
+        unusable = [self.unusable(bad) | {"side": side} for side in SIDES for bad in sync.unreadable(side, row.name, self.shard)]
         results += unusable
+        results += self._vanished({(subject.company, subject.erp_key) for subject, _, _ in subjects})
         remembered += [stopped(row, result) for result in unusable]
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
@@ -64,6 +63,20 @@ class Budgets(Judging):
             yield cast(Budget, record), erp.pop((link.company, link.erp_key), None) if link else None
         for record in erp.values():
             yield None, record
+
+    def _vanished(self, here: set[tuple[str, str | None]]) -> Iterator[dict[str, Any]]:
+        """Linked budgets that neither side has any more: nothing is left to judge, and yet somebody has to know (rule R-02)."""
+        scopes = self.sync.scopes("erp", self.row.name, self.shard) or ()
+        unread = {bad.id for side in SIDES for bad in self.sync.unreadable(side, self.row.name, self.shard)}
+        rule = next(rule for rule in rules_of(self.row.name) if rule.fact == "broken_link")
+        for key, link in self.links.by_erp.items():
+            if key in here or link.erp_key not in scopes or unread & {link.erp_key, link.procore_id}:
+                continue
+            yield blank(self.sync, self.row, self.shard) | {
+                "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.erp_key,
+                "how": "link", "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
+                "message": rule.message.format(number=link.number, broken_link="neither side has it any more"),
+            }  # fmt: skip
 
     # -- one job --------------------------------------------------------------------------------------------------------------
 
@@ -105,8 +118,18 @@ class Budgets(Judging):
         if link is not None:
             return Match("link", link=link, target=target, broken=None if target else "the other side no longer has it")
         if target is not None and not _differences(record, target):
-            return Match("external_id", target=target)
+            return self._unfinished(record, target) or Match("external_id", target=target)
         return Match("none", target=target)
+
+    def _unfinished(self, record: Budget, target: Budget) -> Match | None:
+        """An earlier try wrote the lines and ended before it could record their owner: its steps go on."""
+        company = record.company or ""
+        if (company, record.id) not in self.begun:
+            return None
+        project = record.id if record.owner == "procore" else target.id
+        made = {**content(record, self.row.content), "owner": record.owner}
+        link = Link(self.row.name, company, record.project, project, record.number, content=made, status="pending")
+        return Match("link", link=link, target=target)
 
     def _facts(self, subject: Subject, project: Link | None, here: Budget | None, erp: Budget | None, owner: Side | None) -> Row:
         record = cast(Budget, subject.record)

@@ -570,15 +570,17 @@ class InvoiceFacts(ContractFacts):
     def _dates(self, subject: Subject, record: Invoice) -> Row:
         day = record.billing_date
         if day is None:
-            return {"date_missing": True, "period_closed": None, "next_open": None}
+            return {"date_missing": True, "period_closed": None, "period_refused": None, "next_open": None}
         period = self.books.period(subject.company, self.module, day)
         # Without a job there is no company, and no calendar: one cause, one message.
         is_open = not subject.company or (period is not None and period.status == "open")
         following = self.books.next_open(subject.company, self.module, day)
-        moved = self.sync.settings.posting_policy == "next_open" and following is not None
+        policy, month = self.sync.settings.posting_policy, f"{day:%Y-%m}"
+        shut = not is_open and not (policy == "next_open" and following is not None)
         return {
             "date_missing": None,
-            "period_closed": None if is_open or moved else f"{day:%Y-%m}",
+            "period_closed": month if shut and policy != "reject" else None,
+            "period_refused": month if shut and policy == "reject" else None,
             "next_open": following.isoformat() if following else "a new period",
         }
 
@@ -693,7 +695,8 @@ class InvoiceFacts(ContractFacts):
 
 
 _NOT_JUDGED = (
-    "number_in_erp", "change_waiting", "billed_before", "date_missing", "period_closed", "next_open", "gross_odd",
+    "number_in_erp", "change_waiting", "billed_before", "date_missing", "period_closed", "period_refused", "next_open",
+    "gross_odd",
     "completed_odd", "released_too_much", "pay_held", "overbilled", "unplaced", "vendor_unknown",
 )  # fmt: skip
 """Facts of an invoice that its link has settled."""

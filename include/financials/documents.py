@@ -14,7 +14,7 @@ from include.financials.entities import ENTITIES, Entity
 from include.financials.explained import Explained
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, digest, parse_origin
-from include.financials.ledger import STOPPED, Link, stamp
+from include.financials.ledger import STOPPED, Link, moment, stamp
 from include.financials.models import Record
 from include.financials.money import ZERO
 from include.financials.view import Sync
@@ -43,6 +43,8 @@ class Document:
     accepted: bool = False
     planned: bool = False
     """In plan mode: one side is what would be written."""
+    linked: bool = False
+    """Both sides have agreed on it: what it waits for since, or what is wrong with it, is no reason to differ in money."""
 
     @property
     def pair(self) -> dict[str, str | None]:
@@ -85,9 +87,10 @@ class Document:
         return {x: (p, e) for x, (p, e) in found.items()}
 
     def explain(self, difference: Decimal, *, unposted: bool = False, not_eligible: bool = False) -> tuple[Explained, ...]:
-        """A stopped document explains its own difference; one that is linked never does, and one that only the ERP knows not
-        before a person has accepted it as it is (``decide accept``): a balance from before go-live. ``unposted``: the ERP's
-        figure leaves out what waits in a batch; ``not_eligible``: Procore's counts documents that are not due."""
+        """A stopped document explains its own difference; one that is linked only where it is disputed or blocked, and one that
+        only the ERP knows not before a person has accepted it as it is (``decide accept``): a balance from before go-live.
+        ``unposted``: the ERP's figure leaves out what waits in a batch; ``not_eligible``: Procore's counts documents that are
+        not due."""
         if difference == 0:
             return ()
         code = None
@@ -95,7 +98,7 @@ class Document:
             code = "OPENING"
         elif self.after_cutoff:
             code = "AFTER_CUTOFF"
-        elif self.state in STOPPED:
+        elif self.state in STOPPED and not (self.linked and self.state in ("held", "quarantined")):
             code = self.state.upper()
         elif unposted and self.unposted:
             code = "UNPOSTED"
@@ -169,7 +172,7 @@ class Documents:
             yield Document(
                 row.name, seen["number"], seen["figures"].get("project"), seen["company"], key[1] if key else procore_id,
                 procore_id, record.id if record else None, seen["state"], seen["figures"], held,
-                planned=record is None and bool(held),
+                planned=record is None and bool(held), linked=_agreed(link),
             )  # fmt: skip
         yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], memory.keys())
 
@@ -219,6 +222,7 @@ class Documents:
         proposed = {(o["company"], o["id"]): o["procore_id"] for o in outcomes if o["state"] == "held" and o["rule"] == "2.9"}
         memory, planned = self._shown(row), self._planned(row)
         by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen["origin_id"]))}
+        read_to = moment(sync.ledger.watermark("erp", row.name))
         used: set[str] = set()
         for key, record in self._erp(row).items():
             link = links.get(key)
@@ -227,13 +231,15 @@ class Documents:
             if procore_id:
                 used.add(procore_id)
             state = states.get(key)
-            if state in (None, "skipped") and seen is None:
+            # One that lies before the watermark and was never judged is lost, not early: it stays in the sums, unexplained.
+            lost = state is None and read_to is not None and record.updated_at is not None and record.updated_at <= read_to
+            if state in (None, "skipped") and seen is None and not lost:
                 continue
             shown = seen["figures"] if seen is not None else planned.get(key, {})
             late = state is None and record.updated_at is not None and record.updated_at > sync.run.until
             yield Document(
                 row.name, record.number, getattr(record, "project", None), key[0], key[1], procore_id, record.id, state,
-                shown, _standing(record), after_cutoff=late, planned=seen is None and bool(shown),
+                shown, _standing(record), after_cutoff=late, planned=seen is None and bool(shown), linked=_agreed(link),
             )  # fmt: skip
         for procore_id, seen in memory.items():
             if procore_id not in used:
@@ -275,6 +281,10 @@ class Documents:
                 row.name, key[1], key[1], key[0], key[1], procore_id, record.id if record else None,
                 outcome["state"] if outcome else None, p, e, planned=bool(coming),
             )  # fmt: skip
+
+
+def _agreed(link: Link | None) -> bool:
+    return link is not None and link.status == "active"
 
 
 def _standing(record: Record | None) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class _Load:
     def _stopped_before(self) -> set[str]:
         """Also by an earlier try of this run, which may have ended before those that follow were told to wait."""
         outcomes = self.sync.ledger.outcomes(self.run_id, self.row.name, self.shard)
-        return {outcome["id"] for outcome in outcomes if outcome["state"] in STOPPED}
+        return {outcome["id"] for outcome in outcomes if outcome["state"] in STOPPED and outcome["action"] == "create"}
 
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
@@ -219,6 +219,7 @@ class _Load:
         self.sync.ledger.restate(self.run_id, self.row.name, rows)
         for job in jobs:
             job.failed = True
+            self.stopped.add(job.row["id"])
         log.warning("%s: %d would be written, but writes are off", self.row.name, len(jobs))
         return []
 
@@ -231,6 +232,7 @@ class _Load:
             if missing:
                 message = f"{self.row.label.capitalize()} {job.row['number']} waits for {missing}, which is not linked."
                 held.append({**_key(job.row), "state": "held", "rule": "waits", "waits_for": missing, "message": message})
+                self.stopped.add(job.row["id"])
             else:
                 placed.append(job)
         self.sync.ledger.restate(self.run_id, self.row.name, held)
@@ -342,13 +344,13 @@ class _Load:
         return {"budget_owner": owner} if owner else {}
 
     def _overtaken(self, job: Job) -> bool:
-        """The document before it on its contract was refused in this try: it waits, or it would be posted out of order."""
+        """The document before it on its contract was stopped in this run: it waits, or it would be posted out of order."""
         previous = getattr(job.record, "previous", None) if self.row.sequence else None
         if previous is None or previous not in self.stopped:
             return False
         job.failed = True
         self.stopped.add(job.row["id"])
-        message = f"{self.row.label.capitalize()} {job.row['number']} waits for the one before it, which was refused."
+        message = f"{self.row.label.capitalize()} {job.row['number']} waits for the one before it, which was stopped."
         row = {**_key(job.row), "state": "held", "rule": "I-03", "waits_for": "the invoice before it", "message": message}
         self.sync.ledger.restate(self.run_id, self.row.name, [row])
         log.warning("%s", message)

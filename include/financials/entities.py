@@ -188,7 +188,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
         references={"project": "projects", "vendor": "vendors", **_COST},
-        identity=("vendor+invoice_number+amount",),
+        identity=("vendor+invoice_number+amount", "kind+cost_date+description+amount"),
         frozen=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
         project_scoped=True,
         document=True,
@@ -297,6 +297,12 @@ _ROWS = (
 )  # fmt: skip
 
 ENTITIES: dict[str, Entity] = {row.name: row for row in _ROWS}
+
+
+def behind_a_gate(row: Entity) -> bool:
+    """Whether a gate stands before something that this entity refers to. A closed gate stops its load, not its judgement: every
+    record of a run ends in a state."""
+    return any(ENTITIES[name].gate or behind_a_gate(ENTITIES[name]) for name in row.after)
 
 
 def in_stage(stage: int) -> tuple[Entity, ...]:

@@ -15,7 +15,7 @@ from include.financials.facts import Subject, common, source_facts
 from include.financials.identity import parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
 from include.financials.matching import ErpSource, decided, identity_keys
-from include.financials.models import Customer, Project, Record, Vendor
+from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.rules import Verdict, rules_of, verdicts
 from include.financials.view import COMPANY_LEVEL, References, Sync
 
@@ -35,7 +35,7 @@ class ErpBorn(Judging):
         sync, row = self.sync, self.row
         staged = sync.staged(row.name, self.shard)
         references = References(sync, row)
-        targets = [references.translated(record) for record in sync.snapshot("procore", row.name, self.shard)]
+        targets = [self._in_sub_job(references.translated(r)) for r in sync.snapshot("procore", row.name, self.shard)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
         unreadable = sync.unreadable("procore", row.name, self.shard)
         matcher = ErpSource(row, sync.namespace, sync.fresh_links(row.name), [*targets, *self._strangers()], everyone, unreadable)
@@ -58,6 +58,16 @@ class ErpBorn(Judging):
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
+
+    def _in_sub_job(self, record: Record) -> Record:
+        """A cost code with its sub job as people call it: the same code may stand on the job and on each of its sub jobs."""
+        if not isinstance(record, CostCode) or record.sub_job is None:
+            return record
+        return record.model_copy(update={"sub_job": self._sub_jobs.get(record.sub_job, record.sub_job)})
+
+    @cached_property
+    def _sub_jobs(self) -> dict[str, str]:
+        return {record.id: record.number for record in self.sync.everywhere("procore", "sub_jobs")}
 
     def _told(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
         warnings = json.dumps(verdict.warnings) if verdict is not None and verdict.warnings else None
@@ -155,7 +165,10 @@ class ErpBorn(Judging):
         match = matcher.match(mapped)
         # A cost type's counterpart is named by the settings; that is a person's decision already.
         if self.row.name == "cost_types" or self.decisions.get((record.id, self.hash_of(record))) == "link":
-            match = decided(match)
+            match = decided(self.row, match)
+        begun = self.begun.get((record.company or "", record.id))
+        if begun is not None and match.how == "none":
+            match = matcher.half_made(begun["origin_data"]) or match
         match = self.unfinished(match, record.company or "", record)
         alike = match.target or (match.candidates[0] if match.proposal else None)
         target = match.link.procore_id if match.link else alike.id if alike else None

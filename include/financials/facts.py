@@ -115,7 +115,9 @@ def altered(row: Entity, subject: Subject) -> str | None:
     if not row.frozen or match.how == "none" or match.broken or before is None:
         return None
     found = changes_of_frozen(row, before, content(subject.record, row.content))
-    if match.link is not None and match.link.content and match.target is not None:
+    # What an interrupted run left half made lacks what its next steps bring: nobody altered it.
+    link = match.link if match.link is not None and match.link.status != "pending" else None
+    if link is not None and link.content and match.target is not None:
         there = changes_of_frozen(row, before, content(match.target, row.content))
         found += [f"in {'Procore' if subject.side == 'erp' else 'the ERP'}: {text}" for text in there]
     return "; ".join(found) or None

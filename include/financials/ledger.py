@@ -228,6 +228,17 @@ class Ledger:
                 alike,
                 update_columns=tuple(c for c in shape if c not in ("entity", "company", "side", "id")),
             )
+        for entity in {row["entity"] for row in rows}:
+            self._forget_unplaced(connection, entity, {r["id"] for r in rows if r["side"] == "procore" and r["company"]})
+
+    def _forget_unplaced(self, connection: Connection, entity: str, placed: set[str]) -> None:
+        """A record of Procore that was met before its ERP company was known (its project was not linked): now it is, and one
+        record must not be remembered twice."""
+        r = t.records.c
+        unplaced = (r.entity == entity, r.side == "procore", r.company == "")
+        known = set(connection.execute(select(r.id).where(*unplaced)).scalars()) if placed else set()
+        for chunk in _chunks(sorted(known & placed)):
+            connection.execute(delete(t.records).where(*unplaced, r.id.in_(chunk)))
 
     # -- outcomes of a run ----------------------------------------------------------------------------------------------------
 

@@ -39,19 +39,19 @@ class Match:
 
 
 def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]:
-    """(field, scope, value) of each natural key that the record has; codes are compared within their project only. A key such as
-    ``payment_number+amount`` is that of several fields together."""
-    scope = str(getattr(record, "project", None) or "") if row.project_scoped else ""
+    """(field, scope, value) of each natural key that the record has; codes are compared within their project and sub job only. A
+    key such as ``payment_number+amount`` is that of several fields together."""
+    scope = "/".join(str(getattr(record, name, None) or "") for name in ("project", "sub_job")) if row.project_scoped else ""
     for name in row.identity:
         values = [getattr(record, field) for field in name.split("+")]
         if all(values):
             yield name, scope, " ".join(str(value).casefold() for value in values)
 
 
-def decided(match: Match) -> Match:
-    """A person said that the one candidate is the counterpart."""
+def decided(row: Entity, match: Match) -> Match:
+    """A person said that the one candidate is the counterpart. Where Procore takes no external id, nothing is left to write."""
     if match.proposal and len(match.candidates) == 1:
-        return Match("marker", target=match.candidates[0])
+        return Match("marker" if row.external_id else "external_id", target=match.candidates[0])
     return match
 
 
@@ -71,6 +71,7 @@ class ErpSource:
         self.unreadable = {bad.id: bad for bad in unreadable}
         self.by_id = {record.id: record for record in targets}
         self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
+        self.by_data = {record.origin_data: record for record in targets if record.origin_data and not record.origin_id}
         self.unclaimed: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
         for record in targets:
             if record.id not in links.by_procore and parse_origin(record.origin_id, system) is None:
@@ -94,6 +95,14 @@ class ErpSource:
             self.claimed.add(target.id)
             return Match("external_id", target=target)
         return self._by_looks(record)
+
+    def half_made(self, origin_data: str | None) -> Match | None:
+        """A document whose header an earlier try made, before it was given its lines and its external id."""
+        target = self.by_data.get(origin_data or "")
+        if target is None or target.id in self.links.by_procore:
+            return None
+        self.claimed.add(target.id)
+        return Match("external_id", target=target)
 
     def _linked(self, record: Record, link: Link) -> Match:
         target = self.by_id.get(link.procore_id)
@@ -122,7 +131,8 @@ class ErpSource:
                 others = sorted(twins - {f"{record.company}:{record.id}"}) + [
                     f"Procore {c.number} (id {c.id})" for c in candidates
                 ]
-                found.ambiguous = f"{', '.join(others)} (same {name} {key[2]})"
+                value = " ".join(str(getattr(record, field)) for field in key[0].split("+"))
+                found.ambiguous = f"{', '.join(others)} (same {name} {value})"
             elif candidates[0].origin_id:
                 found.foreign = candidates[0].origin_id
             else:

@@ -109,7 +109,7 @@ class ProcoreBorn(Judging):
         translated = translated.model_copy(update={"company": company})
         match = matcher.match(translated)
         if self.decisions.get((record.id, self.hash_of(record))) == "link":
-            match = decided(match)
+            match = decided(self.row, match)
         match = self.unfinished(match, company, translated)
         key = match.link.erp_key if match.link else match.target.id if match.target else natural_key(translated)
         return Subject(record, translated, match, "procore", company, key, record.id)

@@ -141,10 +141,10 @@ def _revised(tie: str) -> Compare:
     """Contract sum with its approved changes. Procore's is built from the documents, the ERP's is what it states itself."""
 
     def compare(contracts: Docs, *changes: Docs) -> Iterator[Difference]:
-        if not changes:  # the run leaves change orders out: what Procore's add up to may not be known yet
-            return
-        of_contract = _by_contract(changes[0])
+        of_contract = _by_contract(changes[0]) if changes else {}
         for contract in contracts:
+            if not changes and (contract.money("procore", "changes") or contract.money("erp", "changes")):
+                continue  # the run leaves change orders out: what Procore's add up to may not be known yet
             mine = of_contract.get((contract.company, contract.key), [])
             p = contract.money("procore", "amount") + _sum(mine, "procore", "amount")
             e = contract.money("erp", "amount") + (ZERO if contract.planned else contract.money("erp", "changes"))

@@ -282,6 +282,9 @@ RULES: tuple[Rule, ...] = (
     Rule("I-04", "subcontractor_invoices", "number_twice", "absent", "quarantined",
          "Invoice number {number} is used twice by its vendor in Procore ({number_twice})."),
     *_every("I-05", _INVOICES, "date_missing", "absent", "quarantined", "Invoice {number} has no billing date."),
+    *_every("I-05", _INVOICES, "period_refused", "absent", "quarantined",
+            "Period {period_refused} is closed, and the posting policy is to reject. Give invoice {number} ({net}) another "
+            "billing date, or reopen the period."),
     *_every("I-05", _INVOICES, "period_closed", "absent", "held",
             "Period {period_closed} is closed. Invoice {number} ({net}) waits; allow posting to {next_open} or reopen "
             "the period.",

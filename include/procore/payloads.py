@@ -85,6 +85,14 @@ def _day(name: str, attribute: str | None = None) -> Build:
     return build
 
 
+def _percent(name: str) -> Build:
+    def build(item: Item) -> Attributes:
+        value = getattr(item.record, name)
+        return {name: None if value is None else as_text(value)}
+
+    return build
+
+
 def _party(name: str, attribute: str = "vendor_id") -> Build:
     """A company of Procore's directory; left empty where the record names none."""
     return lambda item: {attribute: int(ref(item, name)) if getattr(item.record, name) else None}
@@ -148,7 +156,11 @@ FIELDS: dict[str, dict[str, Build]] = {
         # Only posted transactions are sent, and a posted cost is a cost whether or not somebody in Procore approves it.
         "status": lambda item: {"status": "approved"},
     },
-    "prime_contracts": {"title": _same("title")},
+    "prime_contracts": {
+        "title": _same("title"),
+        "retainage_percent": _percent("retainage_percent"),
+        "contract_date": _day("contract_date"),
+    },
 }
 """Entity -> content field -> attributes."""
 
@@ -190,14 +202,12 @@ def prime_contract(item: Item) -> Attributes:
     """A new prime contract in its final state. It has no external id yet: that comes after its lines, and until then its key in
     origin_data tells whose it is."""
     record: Any = item.record
-    percent = record.retainage_percent
+    terms = [build(item) for build in FIELDS["prime_contracts"].values()]
     return known(
         {
             "number": record.number,
-            "title": record.title,
+            **{name: value for attributes in terms for name, value in attributes.items()},
             **_party("customer")(item),
-            "retainage_percent": None if percent is None else as_text(percent),
-            **_day("contract_date")(item),
             "status": "Approved",
             "executed": True,
             "origin_data": item.origin_data,

@@ -84,7 +84,9 @@ def new_change_order(world: World, of: str, amount: str, *, status: str = "appro
     return int(package["number"])
 
 
-def new_requisition(world: World, of: str, work: str, *, change: int | None = None, status: str = "approved", **fields: Any) -> int:
+def new_requisition(
+    world: World, of: str, work: str, *, change: int | None = None, status: str = "approved", **fields: Any
+) -> int:
     """A subcontractor invoice that bills ``work`` on each line of the contract, and on the lines of a change order; its id."""
     parent = contract(world, of)
     place = parent["project_id"]

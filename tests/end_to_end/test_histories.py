@@ -2,134 +2,200 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 
 from include.financials.__main__ import main
 from include.financials.entities import ENTITIES
-from include.local import sandbox
-from include.pipeline import run
+from include.sandbox.erp.tables import BUSINESS
+from tests.end_to_end import people
+from tests.end_to_end.world import World, counts, done, stopped, unexplained
 
-Report = dict[str, Any]
-
-
-def company(info: dict[str, Any], history: str) -> dict[str, Any]:
-    answer = requests.post(f"{info['base_url']}/_sandbox/reset", json={"history": history, "size": "tiny"}, timeout=120)
-    answer.raise_for_status()
-    return dict(answer.json())
-
-
-def count(report: Report, *names: str) -> int:
-    return sum(row[name] for row in report["entities"].values() for name in names)
+JOB = "25-104"
+MADE_BY_US = (
+    *("vendors", "projects", "sub_jobs", "tax_codes", "cost_codes", "standard_cost_codes", "line_item_types", "insurances"),
+    *("direct_costs", "direct_cost_lines", "contract_payments", "prime_contracts", "budget_lines"),
+)
+"""Kinds of records that the sync makes in Procore."""
+OF_SUB_JOBS = "SELECT job, sub_job, code FROM job_codes WHERE sub_job <> ''"
 
 
-def test_an_empty_procore_is_filled_once(tmp_path: Path) -> None:
-    with sandbox(tmp_path / "state", size="tiny") as info:
-        info = company(info, "none")
-        first, again = (run(info, tmp_path, name) for name in ("first", "again"))
-    assert first["entities"]["cost_codes"]["created"] == first["entities"]["cost_codes"]["extracted"] > 100
-    assert first["entities"]["cost_types"]["updated"] == 5, "Procore's own first cost types are taken, as the settings map them"
-    assert first["reconciliation"]["balanced"]
-    assert first["stopped"] == []
-    assert (again["procore_writes"], again["erp_writes"], count(again, "created", "updated")) == (0, 0, 0)
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("histories") / "world", size="tiny", history="none")
+    yield world
+    world.stop()
+
+
+@pytest.fixture
+def cold(sandbox: World) -> World:
+    """Master data in the ERP, and an empty Procore."""
+    sandbox.reset(size="tiny", history="none")
+    return sandbox
+
+
+@pytest.fixture
+def strangers(sandbox: World) -> World:
+    """Both systems in mid-life, without an external id or a marker."""
+    sandbox.reset(size="tiny", history="unlinked")
+    return sandbox
+
+
+def decide(world: World, *words: str) -> None:
+    assert main(["--ledger", f"sqlite:///{world.folder}/ledger.sqlite", "decide", *words]) == 0
+
+
+# -- none -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_procore_is_filled_once(cold: World) -> None:
+    first = cold.run()
+    assert first["stopped"] == [] and first["reconciliation"]["balanced"]
+    assert done(first) == {
+        "vendors": {"created": 5}, "vendor_insurances": {"created": 10}, "customers": {"created": 2}, "projects": {"created": 2},
+        "sub_jobs": {"created": 2}, "tax_codes": {"created": 3}, "cost_types": {"updated": 5}, "cost_codes": {"created": 163},
+    }  # fmt: skip
+    assert first["entities"]["cost_codes"]["extracted"] == len(cold.erp("SELECT * FROM job_codes")) + len(
+        cold.erp("SELECT * FROM standard_codes")
+    )
+    places = {f"sandbox:01:cost_codes:{row['job']}/{row['sub_job']}/{row['code']}" for row in cold.erp(OF_SUB_JOBS)}
+    assert {row["origin_id"] for row in cold.objects("cost_codes") if row.get("sub_job_id")} == places and places
+    again = cold.run()
+    assert (done(again), cold.writes(), again["erp_writes"]) == ({}, [], 0)
+
+
+def test_documents_are_born_after_a_cold_start(cold: World) -> None:
+    """From an empty Procore to a contract that is billed and paid, each step by the person whose work it is."""
+    cold.run()
+    place = people.project(cold, JOB)["id"]
+    vendor, code, kind = (
+        next(row for row in cold.objects(name) if row["origin_id"] == f"sandbox:{origin}")
+        for name, origin in (
+            ("vendors", "G1:vendors:V-1042"), ("cost_codes", f"01:cost_codes:{JOB}//03-3000"), ("line_item_types", "G1:cost_types:3"),
+        )
+    )  # fmt: skip
+    header = {"number": "104-SC-101", "title": "Slabs", "vendor_id": vendor["id"], "retainage_percent": "10",
+              "contract_date": "2026-09-20", "status": "Draft"}  # fmt: skip
+    made = cold.as_user("POST", "/work_order_contracts", {"project_id": place, "work_order_contract": header})
+    path = f"/work_order_contracts/{made['id']}"
+    for amount in ("40000.00", "10000.00"):
+        line = {"cost_code_id": code["id"], "line_item_type_id": kind["id"], "amount": amount, "description": f"Part {amount}"}
+        cold.as_user("POST", f"{path}/line_items", {"project_id": place, "line_item": line})
+    assert counts(cold.quick(), "commitments") == {"skipped": 1}
+
+    cold.as_user("PATCH", path, {"project_id": place, "work_order_contract": {"status": "Approved"}})
+    cold.clerk("new_prime_contract", job=JOB, title="Office building", amount="90000", number="104-PC-101", retainage="10",
+               contract_date="2026-09-20")  # fmt: skip
+    cold.clerk("new_cost", job=JOB, code="01-3100", cost_type="1", amount="777.70", source="PR")
+    report = cold.quick()
+    assert done(report) == {name: {"created": 1} for name in ("direct_costs", "commitments", "prime_contracts")}
+    assert report["reconciliation"]["balanced"], unexplained(report)
+
+    people.new_change_order(cold, "104-SC-101", "2500.00")
+    people.new_change_order(cold, "104-PC-101", "3000.00")
+    people.new_requisition(cold, "104-SC-101", "8000.00", invoice_number="77-1")
+    report = cold.quick()
+    assert done(report) == {
+        name: {"created": 1} for name in ("commitment_change_orders", "prime_change_orders", "subcontractor_invoices")
+    }
+    assert report["reconciliation"]["balanced"], unexplained(report)
+    (invoice,) = cold.erp("SELECT * FROM ap_invoices")
+    assert [invoice[name] for name in ("invoice", "gross_cents", "held_cents")] == ["77-1", 1_600_000, 160_000]
+
+    cold.clerk("post", entity="ap", number="77-1")
+    cold.clerk("pay", vendor="V-1042", invoices=[{"invoice": "77-1", "amount": "14400.00"}], payment="009001")
+    report = cold.quick()
+    assert done(report) == {"payments_issued": {"created": 1}} and report["reconciliation"]["balanced"], unexplained(report)
+    assert cold.api(path, project_id=place)["total_payments"] == "14400.00"
+    assert report["stopped"] == []
+    again = cold.run()
+    assert done(again) == {} and cold.writes() == [] and again["reconciliation"]["balanced"]
+
+
+# -- unlinked -------------------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_on_both_sides_is_proposed_and_linked_by_decision_only(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    strangers: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ledger = f"sqlite:///{tmp_path}/ledger.sqlite"
-    with sandbox(tmp_path / "state", size="tiny") as info:
-        info = company(info, "unlinked")
-        before = documents(info)
-        first = run(info, tmp_path, "first")
-        asked = run(info, tmp_path, "asked again")
-        runs = 0
-        while (report := run(info, tmp_path, f"decided {runs}"))["stopped"]:
-            for name in ENTITIES:
-                assert main(["--ledger", ledger, "decide", "link", name, "all", "--note", "same company"]) == 0
-            runs += 1
-            assert runs < 5, report["stopped"][:3]
-        last = run(info, tmp_path, "last")
-        after = documents(info)
-    proposed = [row for row in first["stopped"] if row["rule"] == "2.9"]
-    assert {row["entity"] for row in proposed} == {"vendors", "customers", "projects", "cost_codes"}
+    """Nothing is linked by looks and nothing that the other side has is made a second time, in whatever order people decide."""
+    world = strangers
+    documents = {table: len(world.erp(f"SELECT * FROM {table}")) for table in BUSINESS}
+    records = {kind: len(world.objects(kind)) for kind in MADE_BY_US}
+    first = world.run()
+    proposed = {row["entity"] for row in first["stopped"] if row["rule"] == "2.9"}
+    assert proposed == {"vendors", "customers", "projects", "tax_codes", "cost_codes"}
+    assert {row["state"] for row in first["stopped"] if row["rule"] == "2.9"} == {"held"}
+    assert done(first) == {  # what the ERP alone has; Procore's first cost types are taken as the settings map them
+        "vendors": {"created": 2}, "vendor_insurances": {"created": 4}, "tax_codes": {"created": 1}, "cost_types": {"updated": 5},
+    }  # fmt: skip
     assert first["entities"]["customers"]["created"] == 0, "an owner that Procore's directory has is not made a second time"
-    assert asked["procore_writes"] == 0, "nothing is linked unasked"
-    assert report["reconciliation"]["balanced"]
-    assert after == before + 1, "one commitment was new; the two that the ERP had are linked, not entered again"
-    assert (last["procore_writes"], last["erp_writes"]) == (0, 0)
+    assert {table: len(world.erp(f"SELECT * FROM {table}")) for table in BUSINESS} == documents
+
+    asked = world.run()
+    assert (done(asked), world.writes()) == ({}, []), "nothing is linked unasked"
+    assert stopped(asked) == stopped(first)
+    runs, later = 0, set()
+    while (report := world.run())["stopped"]:
+        for name in ENTITIES:
+            decide(world, "link", name, "all", "--note", "same company")
+        later |= {row["entity"] for row in report["stopped"] if row["rule"] == "2.9"}
+        runs += 1
+        assert runs < 6, report["stopped"][:3]
+    assert later >= {"vendor_insurances", "sub_jobs", "direct_costs", "commitments", "prime_contracts", "payments_issued"}
+    assert report["reconciliation"]["balanced"], unexplained(report)[:3]
     assert "recorded for" in capsys.readouterr().out
 
+    # Of two contracts, change orders and so on that both sides had, none is there twice.
+    grown = {table: len(world.erp(f"SELECT * FROM {table}")) - n for table, n in documents.items()}
+    assert {table: n for table, n in grown.items() if n and not table.endswith("_lines")} == {
+        "commitments": 1, "budget_changes": 1, "change_orders": 1, "ap_invoices": 2, "prime_changes": 2, "ar_invoices": 3,
+    }  # fmt: skip
+    made = {kind: len(world.objects(kind)) - n for kind, n in records.items()}
+    assert {kind: n for kind, n in made.items() if n} == {
+        "vendors": 2, "insurances": 4, "sub_jobs": 1, "tax_codes": 1, "cost_codes": 6, "direct_costs": 1,
+        "direct_cost_lines": 1, "contract_payments": 3,
+    }  # fmt: skip
+    pairs = Counter((row["project_id"], row["cost_code_id"], row["line_item_type_id"]) for row in world.objects("wbs_codes"))
+    assert max(pairs.values()) == 1
+    last = world.run()
+    assert (done(last), world.writes(), last["erp_writes"]) == ({}, [], 0)
+    assert last["reconciliation"]["balanced"]
 
-def documents(info: dict[str, Any]) -> int:
-    import sqlalchemy as sa
 
-    with sa.create_engine(info["erp_url"]).connect() as connection:
-        return int(connection.execute(sa.text("SELECT COUNT(*) FROM commitments")).scalar_one())
-
-
-def test_a_document_that_only_the_erp_has_is_unexplained_until_somebody_accepts_it(tmp_path: Path) -> None:
-    ledger = f"sqlite:///{tmp_path}/ledger.sqlite"
-    with sandbox(tmp_path / "state", size="tiny") as info:
-        info = company(info, "unlinked")
-        first = run(info, tmp_path, "first")
-        orphans = {
-            row["erp_id"]
-            for row in first["reconciliation"]["differences"]
-            if row["unexplained"].strip("-0.") and row["tie"] == "T-07"
-        }
-        assert not first["reconciliation"]["balanced"]
-        for number in orphans:
-            assert main(["--ledger", ledger, "decide", "accept", "commitment", number]) == 0
-        accepted = run(info, tmp_path, "accepted")
-    assert len(orphans) == 2
-    assert accepted["reconciliation"]["balanced"]
+def test_a_document_that_only_the_erp_has_is_unexplained_until_somebody_accepts_it(strangers: World) -> None:
+    """Contracts that nobody has linked stand in the ERP alone, with what hangs on them; a person accepts each as it is."""
+    world = strangers
+    only = {"params": {"entities": ["vendors", "customers", "projects", "cost_types", "cost_codes", "commitments"]}}
+    first = world.run(**only)
+    orphans = {row["erp_id"] for row in unexplained(first) if row["tie"] == "T-05"}
+    assert orphans == {"104-SC-003", "098-SC-001"} and not first["reconciliation"]["balanced"]
+    for number in orphans:
+        decide(world, "accept", "commitment", number)
+    accepted = world.run(**only)
+    assert accepted["reconciliation"]["balanced"], unexplained(accepted)[:3]
     codes = {item["code"] for row in accepted["reconciliation"]["differences"] for item in row["explained"]}
     assert "OPENING" in codes
 
 
-def test_a_link_that_was_ended_goes_on_where_it_stopped(tmp_path: Path) -> None:
+# -- links that end -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_link_that_was_ended_goes_on_where_it_stopped(sandbox: World) -> None:
     """Title A -> B, unlink, adopt again, B -> A: the last write must not be taken for the first one, which is in the journal."""
-    ledger = f"sqlite:///{tmp_path}/ledger.sqlite"
-
-    def retitle(info: dict[str, Any], title: str) -> None:
-        contracts = requests.post(
-            f"{info['base_url']}/_sandbox/as_user",
-            json={"method": "PATCH", "path": path, "json": {"project_id": project, "work_order_contract": {"title": title}}},
-            timeout=60,
-        )
-        assert contracts.json().get("title") == title, contracts.text
-
-    with sandbox(tmp_path / "state", size="tiny") as info:
-        run(info, tmp_path, "first")
-        contract, project = commitment(tmp_path / "state", "104-SC-003")
-        path = f"/rest/v1.0/work_order_contracts/{contract}"
-        retitle(info, "Steel A")
-        assert run(info, tmp_path, "a")["erp_writes"] == 1
-        retitle(info, "Steel B")
-        assert run(info, tmp_path, "b")["erp_writes"] == 1
-        assert main(["--ledger", ledger, "decide", "unlink", "commitment", "104-SC-003"]) == 0
-        assert run(info, tmp_path, "adopted")["entities"]["commitments"]["adopted"] == 1
-        retitle(info, "Steel A")
-        again = run(info, tmp_path, "a again")
-        assert (again["erp_writes"], again["entities"]["commitments"]["updated"]) == (1, 1)
-        assert title_in_erp(info, "104-SC-003") == "Steel A"
-
-
-def commitment(state: Path, number: str) -> tuple[int, int]:
-    with closing(sqlite3.connect(state / "procore.sqlite")) as connection:
-        query = "SELECT id, project_id FROM objects WHERE kind = 'work_order_contracts' AND number = ?"
-        contract, project = connection.execute(query, (number,)).fetchone()
-    return int(contract), int(project)
-
-
-def title_in_erp(info: dict[str, Any], number: str) -> str:
-    import sqlalchemy as sa
-
-    with sa.create_engine(info["erp_url"]).connect() as connection:
-        return str(connection.execute(sa.text("SELECT title FROM commitments WHERE number = :n"), {"n": number}).scalar_one())
+    world = sandbox
+    world.reset(size="tiny")
+    only: dict[str, Any] = {"params": {"entities": ["commitments"]}}
+    world.run()
+    for title in ("Steel A", "Steel B"):
+        world.edit("104-SC-003", title=title)
+        assert world.run(**only)["erp_writes"] == 1
+    decide(world, "unlink", "commitment", "104-SC-003")
+    assert world.run(**only)["entities"]["commitments"]["adopted"] == 1
+    world.edit("104-SC-003", title="Steel A")
+    again = world.run(**only)
+    assert (again["erp_writes"], again["entities"]["commitments"]["updated"]) == (1, 1)
+    assert world.documents()["104-SC-003"]["title"] == "Steel A"

@@ -38,7 +38,7 @@ NAMED = {
 }  # fmt: skip
 """What a reference of Procore's names: ids of records that the sync made depend on the order in which it made them."""
 PARENTS = {"insurances": "vendors", "direct_cost_lines": "direct_costs"}
-OF_THE_MOMENT = ("id", "created_at", "updated_at", "row_version")
+OF_THE_MOMENT = ("id", "created_at", "updated_at", "reviewed_at", "row_version")
 NOTHING = dict.fromkeys(("created", "updated", "adopted"), 0)
 
 

@@ -98,7 +98,8 @@ PLANS: dict[str, Plan] = {
             Write("header", Sync("direct_costs", payloads.created, project_of, key="origin_data", creates=True), _CREATED),
             Write("lines", Lines("direct_cost_lines", payloads.as_number, "direct_cost_id"), _GIVEN_LINES),
             Write("external_id", Sync("direct_costs", place=project_of), _GIVEN_ID),
-        )
+        ),
+        "link": (Write("link", Sync("direct_costs", place=project_of), _LINKED),),
     },
     "commitments": {
         "link": (

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from include.financials.entities import ENTITIES
 from include.financials.ledger import Ledger
-from tests.unit.financials.pair import BUDGETS, DOCUMENTS, ENTITIES, World, plant, seed_masters
+from tests.unit.financials.pair import BUDGETS, DOCUMENTS, World, plant, seed_masters
 
 
 @pytest.fixture(scope="session")

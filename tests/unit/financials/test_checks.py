@@ -130,10 +130,10 @@ def test_a_line_that_changed_without_its_header_is_noticed(linked: World) -> Non
     report.move_watermarks(sync, ["commitments"])
     for _ in range(1000):
         linked.clock.tick()
-    quiet = linked.procore.get("commitments", number="SC-1")
+    quiet: Any = linked.procore.get("commitments", number="SC-1")
     changed = quiet.model_copy(
         update={"amount": Decimal("150.00"), "lines": (quiet.lines[0].model_copy(update={"amount": Decimal("150.00")}),)}
-    )  # type: ignore[attr-defined]
+    )
     linked.procore.records["commitments"] = [changed]
     assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("conflicts", "M-14")}
 

@@ -49,7 +49,12 @@ def produced(stages: dict[str, World], tmp_path_factory: pytest.TempPathFactory)
     for name, stage in stages.items():
         world, caught = stage.fork(tmp_path_factory.mktemp("facts") / name), Caught()
         if name == "commitments":
-            unit = {"quantity": Decimal(2), "unit_cost": Decimal("1.5"), "unit": "EA", "extended_type": "calculated"}
+            unit: dict[str, Any] = {
+                "quantity": Decimal(2),
+                "unit_cost": Decimal("1.5"),
+                "unit": "EA",
+                "extended_type": "calculated",
+            }
             draft(world, "SC-22", lines=(line(), line(2, kind="9", **unit)))
         sync = world.sync()
         extract.extract(sync, name)
@@ -137,7 +142,8 @@ def test_a_contract_that_is_not_executed_loads_with_a_warning(linked: World) -> 
 def test_great_expectations_finds_what_python_finds(produced: Any) -> None:
     """Rows in which every fact is good or wrong at random: the same findings, rule by rule, on both grains."""
     rng = random.Random(5)
-    records, lines = [], []
+    records: list[Row] = []
+    lines: list[Row] = []
     rules = rules_of("commitments")
     for number in range(60):
         for into, templates, grain in (

@@ -507,7 +507,9 @@ def test_tasks_that_write_at_once_do_not_disturb_each_other(book: Ledger) -> Non
 
 
 def test_only_one_of_many_gets_the_lease(book: Ledger) -> None:
-    start, won, lost = threading.Barrier(4), [], []
+    start = threading.Barrier(4)
+    won: list[Any] = []
+    lost: list[Any] = []
 
     def work() -> None:
         mine = Ledger(book.url)

@@ -112,9 +112,10 @@ def test_the_others_are_named_to_the_person_who_decides() -> None:
 
 def test_a_decision_takes_the_one_candidate_and_only_that() -> None:
     proposed = erp_source([there()]).match(vendor())
-    assert (decided(proposed).how, decided(proposed).target) == ("marker", proposed.target or proposed.candidates[0])
+    row = ENTITIES["vendors"]
+    assert (decided(row, proposed).how, decided(row, proposed).target) == ("marker", proposed.target or proposed.candidates[0])
     for undecidable in (erp_source([there("1"), there("2")]).match(vendor()), erp_source().match(vendor())):
-        assert decided(undecidable) is undecidable
+        assert decided(row, undecidable) is undecidable
 
 
 def test_codes_are_compared_within_their_project() -> None:

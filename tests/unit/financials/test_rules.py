@@ -18,7 +18,7 @@ from include.financials import checks, extract
 from include.financials.entities import ENTITIES
 from include.financials.judging import judge_rows
 from include.financials.rules import RULES, Finding, Rule
-from tests.unit.financials.pair import FROZEN, FULL, PRIME_LINE, World, budget, item, project
+from tests.unit.financials.pair import FROZEN, FULL, PRIME_LINE, World, budget, item, make_settings, project
 
 NEW = {
     "vendor_insurances", "sub_jobs", "tax_codes", "budgets", "budget_changes", "direct_costs", "commitment_change_orders",
@@ -102,6 +102,10 @@ def both(*acts: Act) -> Act:
             one(world, entity)
 
     return act
+
+
+def rejecting(world: World, entity: str) -> None:
+    world.settings = make_settings(posting_policy="reject")
 
 
 def lose(world: World, entity: str) -> None:
@@ -278,6 +282,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "number_in_erp": Fault(namesake("99.00")),
     "period_closed": Fault(alter(billing_date=date(2026, 6, 30))),
+    "period_refused": Fault(both(alter(billing_date=date(2026, 6, 30)), rejecting)),
     "unplaced": Fault(billed(lambda own: item("L9", "10.00", "1.00"))),
     "gross_odd": Fault(billed(lambda own: item(own, "10.00", "1.00", previous="5.00"))),
     "completed_odd": Fault(add("completed", "0.01")),
