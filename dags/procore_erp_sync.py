@@ -20,7 +20,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, dag, task
 
 from include.erp.operators import ErpExtractOperator, ErpLoadOperator
-from include.financials.entities import ENTITIES, STAGES, Entity, behind_a_gate, in_stage
+from include.financials.entities import ENTITIES, STAGES, Entity, gates_before, in_stage
 from include.operators import (
     CheckOperator,
     PreflightOperator,
@@ -120,7 +120,7 @@ def entity_tasks(row: Entity, selected: Any, parts: Any, previous: Any, checks: 
     extract = make(EXTRACT[row.source], f"extract_{row.name}", pool=POOLS[row.source], trigger_rule=TriggerRule.ALL_DONE)
     judge, name = (ReferentialIntegrityOperator, row.gate) if row.gate else (CheckOperator, f"check_{row.name}")
     # What stands behind a gate is judged also when that stays closed; its load then has a failed load above it and does not run.
-    judged = TriggerRule.ALL_DONE if behind_a_gate(row) else TriggerRule.NONE_FAILED
+    judged = TriggerRule.ALL_DONE if gates_before(row) else TriggerRule.NONE_FAILED
     check = make(judge, name, mapped=row.project_scoped and row.source == "erp", trigger_rule=judged)
     load = make(LOAD[row.target], f"load_{row.name}", pool=POOLS[row.target], trigger_rule=TriggerRule.NONE_FAILED)
     selected >> extract >> check >> load

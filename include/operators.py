@@ -244,13 +244,17 @@ class CheckOperator(EntityOperator):
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.checks import check
+        from include.financials.gate import wait_behind
 
         # Documents of Procore are judged over all shards together: their numbers must be unique in the ERP company.
         whole = ENTITIES[self.entity].source == "procore"
-        for shard in range(sync.run.shards) if whole else [int(self.shard)]:
+        shards = range(sync.run.shards) if whole else [int(self.shard)]
+        for shard in shards:
             if not sync.staged(self.entity, shard).state()["complete"]:
                 raise SyncError(f"the records of {self.entity} were not read to the end; see the log of extract_{self.entity}")
-        return check(sync, self.entity, range(sync.run.shards) if whole else [int(self.shard)]).as_dict()
+        checked = check(sync, self.entity, shards)
+        wait_behind(sync, self.entity, shards)
+        return checked.as_dict()
 
 
 class ReferentialIntegrityOperator(EntityOperator):

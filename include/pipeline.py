@@ -15,7 +15,7 @@ from include.financials.checks import check
 from include.financials.engine import load
 from include.financials.entities import ENTITIES
 from include.financials.extract import extract
-from include.financials.gate import guard
+from include.financials.gate import guard, wait_behind
 from include.financials.ledger import Ledger
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
@@ -99,7 +99,9 @@ def stage(sync: Sync, name: str, *, write: bool = True) -> bool:
         check(sync, name, shards)
     elif not guard(sync, name)[1].passed:
         return False
-    if write:
-        for shard in shards:
-            load(sync, name, shard)
-    return write
+    if not write:
+        wait_behind(sync, name, shards)
+        return False
+    for shard in shards:
+        load(sync, name, shard)
+    return True

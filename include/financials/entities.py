@@ -299,10 +299,11 @@ _ROWS = (
 ENTITIES: dict[str, Entity] = {row.name: row for row in _ROWS}
 
 
-def behind_a_gate(row: Entity) -> bool:
-    """Whether a gate stands before something that this entity refers to. A closed gate stops its load, not its judgement: every
+def gates_before(row: Entity) -> frozenset[str]:
+    """The gates that stand before something that this entity refers to. A closed one stops its load, not its judgement: every
     record of a run ends in a state."""
-    return any(ENTITIES[name].gate or behind_a_gate(ENTITIES[name]) for name in row.after)
+    parents = [ENTITIES[name] for name in row.after]
+    return frozenset(parent.gate for parent in parents if parent.gate).union(*map(gates_before, parents))
 
 
 def in_stage(stage: int) -> tuple[Entity, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from include.financials.checks import Checked, check
 from include.financials.engine import load
-from include.financials.entities import ENTITIES
+from include.financials.entities import ENTITIES, gates_before
 from include.financials.facts import Row
 from include.financials.money import ZERO, text
 from include.financials.report import keep
@@ -234,4 +234,27 @@ def close(sync: Sync, entity: str, opening: Opening) -> None:
     sync.ledger.stage_closed(sync.run.run_id, entity, opening.reason or "")
     sync.ledger.restate(sync.run.run_id, entity, waiting)
     for shard in range(sync.run.shards if ENTITIES[entity].project_scoped else 1):
+        load(sync, entity, shard, write=False)
+
+
+def wait_behind(sync: Sync, entity: str, shards: Sequence[int]) -> None:
+    """What a closed gate means for an entity that refers to its records, in these shards: its load does not run, so what would be
+    written is held; what both sides have is adopted all the same, as behind the gate itself."""
+    closed = [
+        g for g in sorted(gates_before(ENTITIES[entity])) if (recall(sync, f"gate-{g}") or {"passed": True})["passed"] is False
+    ]
+    if not closed:
+        return
+    waiting = [
+        {
+            "company": row["company"], "side": row["side"], "id": row["id"], "state": "held", "rule": "waits",
+            "waits_for": f"the gate {closed[0]}",
+            "message": f"{row['number']} is fit to load, but waits behind the gate {closed[0]}, which is closed.",
+        }
+        for shard in shards
+        for row in sync.ledger.outcomes(sync.run.run_id, entity, shard)
+        if row["state"] == "linked" and row["action"] not in ("unchanged", "adopt")
+    ]  # fmt: skip
+    sync.ledger.restate(sync.run.run_id, entity, waiting)
+    for shard in shards:
         load(sync, entity, shard, write=False)

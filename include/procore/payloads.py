@@ -311,6 +311,10 @@ _OBJECTS: dict[str, str] = {
 """Attribute -> the object whose ``id`` it is read back as, where the row has no such attribute of its own."""
 
 
+_NUMBERS = ("amount", "quantity", "unit_cost", "retainage_percent")
+"""Attributes that are numbers as text: the scale is no difference."""
+
+
 def _held(entity: str, row: Mapping[str, Any], name: str, value: Any) -> bool:
     if name == "business_register_attributes":
         return bool(((row.get("business_register") or {}).get("identifier") or None) == value["identifier"])
@@ -319,7 +323,7 @@ def _held(entity: str, row: Mapping[str, Any], name: str, value: Any) -> bool:
     if name == "id" or name.endswith("_id"):
         return _id(row, name) == (None if value is None else str(value))
     name = _READ.get((entity, name), name)
-    if isinstance(value, Decimal) or name in ("amount", "quantity", "unit_cost"):
+    if value is not None and (isinstance(value, Decimal) or name in _NUMBERS):
         return amount_of(row, name) == Decimal(value)
     if isinstance(value, bool):
         return row.get(name) is value

@@ -11,7 +11,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 
-from include.financials.entities import ENTITIES, STAGES
+from include.financials.entities import ENTITIES, STAGES, behind_a_gate
 from include.procore.retry import SyncRetryPolicy
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -75,8 +75,18 @@ def test_stages_follow_each_other(dag: DAG) -> None:
 
 def test_the_gate_stands_between_commitments_and_their_load(dag: DAG) -> None:
     gate = dag.get_task("commitments_change_orders.referential_integrity")
-    assert gate.downstream_task_ids == {"commitments_change_orders.load_commitments"}
+    load = dag.get_task("commitments_change_orders.load_commitments")
+    assert load.task_id in gate.downstream_task_ids and load.trigger_rule == TriggerRule.NONE_FAILED
     assert not gate.is_mapped, "a verdict on a part of a stage would be none"
+
+
+def test_what_stands_behind_a_gate_is_judged_and_not_written_when_that_stays_closed(dag: DAG) -> None:
+    behind = {name for name, row in ENTITIES.items() if behind_a_gate(row)}
+    assert behind == {"commitment_change_orders", "subcontractor_invoices", "payments_issued"}
+    for name in ENTITIES:
+        rule = TriggerRule.ALL_DONE if name in behind else TriggerRule.NONE_FAILED
+        assert dag.get_task(task_id(name, "check")).trigger_rule == rule
+        assert dag.get_task(task_id(name, "load")).trigger_rule == TriggerRule.NONE_FAILED
 
 
 def test_only_project_scoped_entities_are_sharded(dag: DAG) -> None:
@@ -86,7 +96,7 @@ def test_only_project_scoped_entities_are_sharded(dag: DAG) -> None:
         for n, row in ENTITIES.items()
         if row.project_scoped
         for s in ("extract", "check", "load")
-        if not (s == "check" and row.gate)
+        if not (s == "check" and row.source == "procore")  # documents of Procore are judged over all shards together
     }
     assert mapped == expected
 

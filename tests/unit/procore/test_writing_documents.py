@@ -309,7 +309,7 @@ def test_a_prime_contract_with_the_same_number_is_not_taken_for_ours(system: Pro
     assert sandbox.system().find(link, [linked])[0].status == "confirmed"
 
 
-def test_only_the_title_of_a_prime_contract_is_updated(system: ProcoreSystem, sandbox: Sandbox, site: Site) -> None:
+def test_title_and_terms_of_a_prime_contract_are_updated(system: ProcoreSystem, sandbox: Sandbox, site: Site) -> None:
     entry = carried_out(system, prime(site), HEADER, LINES, LAST)
     update = step("prime_contracts", "update")
     record = entry.record.model_copy(update={"title": "Another title", "retainage_percent": Decimal("9.0000")})
@@ -318,9 +318,9 @@ def test_only_the_title_of_a_prime_contract_is_updated(system: ProcoreSystem, sa
     assert system.post(update, [renamed])[0].status == "confirmed"
     path = f"/rest/v1.0/prime_contract/{entry.procore_id}"
     row = system.client.get(path, {"project_id": site.project}).object
-    assert (row["title"], Decimal(row["retainage_percent"])) == ("Another title", Decimal("5"))
+    assert (row["title"], Decimal(row["retainage_percent"])) == ("Another title", Decimal("9"))
     assert sandbox.system().find(update, [renamed])[0].status == "confirmed"
-    assert not system.wants(update, replace(renamed, changes=("retainage_percent",)))
+    assert not system.wants(update, replace(renamed, changes=("amount", "lines")))
 
 
 def test_lines_of_a_prime_contract_go_out_as_text(fake: FakeProcore, client: ProcoreClient) -> None:

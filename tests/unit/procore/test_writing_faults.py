@@ -48,6 +48,14 @@ def cost(*names: str) -> Make:
     )
 
 
+def typed(site: Site) -> Item:
+    """A direct cost that somebody entered in Procore."""
+    entry = cost()(site)
+    path = f"/rest/v1.1/projects/{site.project}/direct_costs"
+    found = site.post(path, direct_cost={"vendor_id": int(vendor_id(site)), "direct_cost_type": "expense"})
+    return replace(entry, procore_id=str(found["id"]))
+
+
 def emptied(site: Site) -> Item:
     """A line that the budget does not have yet, in an open budget."""
     client, path = site.system.client, f"/rest/v1.0/projects/{site.project}/budget"
@@ -126,6 +134,7 @@ CASES = [
     Case("direct_costs", "create", "header", cost(), "direct_costs/sync"),
     Case("direct_costs", "create", "lines", cost("header"), "direct_costs/line_items/sync"),
     Case("direct_costs", "create", "external_id", cost("header", "lines"), "direct_costs/sync"),
+    Case("direct_costs", "link", "link", typed, "direct_costs/sync"),
     Case("commitment_change_orders", "link", "link", change(of_prime=False), r"change_order_packages/\d+"),
     Case("prime_change_orders", "link", "link", change(of_prime=True), r"change_order_packages/\d+"),
     Case("subcontractor_invoices", "link", "link", invoice(of_prime=False), r"v1.1/requisitions/\d+"),
