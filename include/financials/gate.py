@@ -22,7 +22,7 @@ from include.financials.engine import load
 from include.financials.entities import ENTITIES, gates_before
 from include.financials.facts import Row
 from include.financials.money import ZERO, text
-from include.financials.report import keep
+from include.financials.report import keep, recall
 from include.financials.rules import Finding, Rule, finding, rules_of
 from include.financials.settings import GateSettings
 from include.financials.view import Sync

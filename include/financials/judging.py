@@ -96,17 +96,20 @@ class Judging:
         }
 
     def unusable(self, bad: Invalid) -> dict[str, Any]:
-        hashed, company = digest([bad.field, bad.message]), bad.scope or ""
+        """A record that cannot be read is still the one it was: the ledger goes on remembering its number and its figures."""
+        companies = {company for company, record_id in self.seen if record_id == bad.id}
+        company = companies.pop() if len(companies) == 1 else bad.scope or ""
         known = self.seen.get((company, bad.id))
+        hashed, number = digest([bad.field, bad.message]), known["number"] if known is not None else bad.number
         return blank(self.sync, self.row, self.shard) | {
             "company": company,
             "side": self.row.source,
             "id": bad.id,
-            "number": bad.number,
+            "number": number,
             "state": "quarantined",
             "rule": FIELD_RULE[self.row.name],
             "message": (
-                f"{self.row.label.capitalize()} {bad.number}: field {bad.field}: {bad.message}. Correct it in {self.row.source}."
+                f"{self.row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {self.row.source}."
             ),
             "source_hash": hashed,
             "judged": known is None or known["source_hash"] != hashed,

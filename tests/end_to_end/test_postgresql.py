@@ -13,7 +13,7 @@ from include.demo import surprises
 from include.local import sandbox
 from include.pipeline import run
 from include.sandbox.erp.tables import BUSINESS
-from tests.end_to_end.world import OF_THE_MOMENT, State, counts, done
+from tests.end_to_end.world import OF_THE_MOMENT, UNLIMITED, State, counts, done
 from tests.pg import postgres_url  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -21,9 +21,11 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 def test_run_and_run_again(postgres_url: str, tmp_path: Path, settled: State) -> None:  # noqa: F811
     """As on SQLite: every count, what stops, what balances, and each row of the ERP."""
-    with sandbox(tmp_path / "state", erp_url=postgres_url) as info:
+    with sandbox(tmp_path / "state", size="tiny", erp_url=postgres_url) as info:
         assert info["erp_url"].startswith("postgresql")
-        planted = requests.get(f"{info['base_url']}/_sandbox/planted", timeout=60).json()
+        control = f"{info['base_url']}/_sandbox"
+        requests.post(f"{control}/reset", json={"size": "small", "settings": UNLIMITED}, timeout=120).raise_for_status()
+        planted = requests.get(f"{control}/planted", timeout=60).json()
         first = run(info, tmp_path, "first", ledger_url=postgres_url, params={"shards": 2})
         tables = business(postgres_url)
         again = run(info, tmp_path, "again", ledger_url=postgres_url)

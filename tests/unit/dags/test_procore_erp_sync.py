@@ -11,7 +11,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 
-from include.financials.entities import ENTITIES, STAGES, behind_a_gate
+from include.financials.entities import ENTITIES, STAGES, gates_before
 from include.procore.retry import SyncRetryPolicy
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -81,7 +81,7 @@ def test_the_gate_stands_between_commitments_and_their_load(dag: DAG) -> None:
 
 
 def test_what_stands_behind_a_gate_is_judged_and_not_written_when_that_stays_closed(dag: DAG) -> None:
-    behind = {name for name, row in ENTITIES.items() if behind_a_gate(row)}
+    behind = {name for name, row in ENTITIES.items() if gates_before(row)}
     assert behind == {"commitment_change_orders", "subcontractor_invoices", "payments_issued"}
     for name in ENTITIES:
         rule = TriggerRule.ALL_DONE if name in behind else TriggerRule.NONE_FAILED
