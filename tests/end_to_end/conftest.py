@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,19 +16,32 @@ from tests.end_to_end.world import State, World
 
 @pytest.fixture(scope="session")
 def states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, State]:
-    """``seeded``: the small company in mid-life with an empty ledger; ``settled``: an hour after its first run."""
-    folder = tmp_path_factory.mktemp("states")
+    """``seeded``: the small company in mid-life with an empty ledger; ``settled``: an hour after its first run. Made once for all
+    processes of a test session: the first to ask makes them, the others wait."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with (root / "states.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "states.json").exists():
+            made = _make(root / "states")
+            (root / "states.json").write_text(json.dumps(made))
+    told = json.loads((root / "states.json").read_text())
+    return {name: State(root / "states" / name, **told[name]) for name in ("seeded", "settled")}
+
+
+def _make(folder: Path) -> dict[str, dict[str, Any]]:
+    """Beside the kept files: planted problems, and of the first run its report and its requests."""
     world = World(folder / "world", size="small")
     try:
         seeded = world.keep(folder / "seeded")
         report = world.quick(name="first")  # no watermark yet: everything is read, and the watermarks are set
         requests = world.requests()
         world.advance(hours=1)
-        settled = world.keep(folder / "settled")
-        settled.report, settled.requests = report, requests
-        return {"seeded": seeded, "settled": settled}
+        world.keep(folder / "settled")
     finally:
         world.stop()
+    planted = {"planted": seeded.planted}
+    return {"seeded": planted, "settled": {**planted, "report": report, "requests": requests}}
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def drafts(world: World) -> list[str]:
 
 def draft(world: World) -> str:
     """A new commitment that would load."""
-    number = next(
+    number: str = next(
         row["number"] for row in world.contracts() if row["status"] == "Draft" and row["kind"] == "work_order_contracts"
     )
     world.edit(number, status="Approved")
@@ -105,7 +105,8 @@ def test_odd_headers(world: World) -> None:
 def test_odd_vendors_in_procore(world: World) -> None:
     """A linked vendor that cannot be read any more is nobody else's business, and is not made a second time."""
     linked = [row for row in world.objects("vendors") if (row["origin_id"] or "").startswith("sandbox:G1:vendors:")][:4]
-    for vendor, values in zip(linked, ({"name": None}, {"name": "   "}, {"name": 12}, {"ein": 71}), strict=True):
+    odd: tuple[dict[str, Any], ...] = ({"name": None}, {"name": "   "}, {"name": 12}, {"ein": 71})
+    for vendor, values in zip(linked, odd, strict=True):
         spoil(world, "vendors", vendor["id"], **values)
     world.clerk("new_vendor", name="Ashgrove Roofing", tax_id="71-2290415")
     count = len(world.objects("vendors"))
@@ -128,8 +129,8 @@ HOSTILE = (
 
 def test_hostile_names(world: World) -> None:
     """Whatever a name holds, it arrives as it is, on both sides, and is found again."""
-    for number, name in enumerate(HOSTILE):
-        world.clerk("new_vendor", name=name, vendor=f"H-{number}", tax_id=f"90-000000{number}")
+    for place, name in enumerate(HOSTILE):
+        world.clerk("new_vendor", name=name, vendor=f"H-{place}", tax_id=f"90-000000{place}")
     number = draft(world)
     world.edit(number, title="x'; DROP TABLE vendors; --")
     report = world.quick()
@@ -208,6 +209,16 @@ def test_a_cost_type_that_nobody_mapped(world: World) -> None:
     found = unplanted(world, report)
     assert found["9"] == ("quarantined", "ERP cost type 9 has no counterpart in settings cost_type_codes; add it.")
     assert found["JC-500000"][0] == "held" and "cost type 9" in found["JC-500000"][1]
+
+
+def test_a_cost_without_its_invoice_number(world: World) -> None:
+    """Procore wants one for the cost of a vendor: it says so, and the cost beside it goes."""
+    number = world.clerk("new_cost", job="25-104", code="01-5000", cost_type="2", amount="7.00", vendor="V-1042")["trans"]
+    world.clerk("new_cost", job="25-104", code="01-5000", cost_type="2", amount="8.00")
+    report = world.quick(params={"entities": ["direct_costs"]})
+    assert done(report) == {"direct_costs": {"created": 1}} and report["reconciliation"]["balanced"] is True
+    message = f"Direct cost {number} was refused by Procore: invoice_number: can't be blank"
+    assert unplanted(world, report) == {number: ("quarantined", message)}
 
 
 def bad_requisition(**values: Any) -> Callable[[World], None]:

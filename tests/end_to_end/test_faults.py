@@ -226,10 +226,10 @@ def clerk(action: str, **fields: Any) -> Callable[[World], Any]:
     return lambda world: world.clerk(action, **fields)
 
 
+COSTS = "/direct_costs/sync$"
 WORKS = (
-    Work("a cost", clerk("new_cost", job="25-104", code="01-5000", cost_type="2", amount="1234.56", vendor="V-1042"),
-         ("direct_costs",),
-         (("PATCH", "/direct_costs/sync$", 0), ("PATCH", "/direct_costs/line_items/sync$", 0), ("PATCH", "/direct_costs/sync$", 1))),
+    Work("a cost", clerk("new_cost", job="25-104", code="01-5000", cost_type="2", amount="1234.56"), ("direct_costs",),
+         (("PATCH", COSTS, 0), ("PATCH", "/direct_costs/line_items/sync$", 0), ("PATCH", COSTS, 1))),
     Work("an estimate", clerk("change_estimate", job="26-118", code="14-2000", cost_type="3", amount="12500.00"), ("budgets",),
          (("POST", "/budget_line_items/sync$", 0), ("PATCH", "/projects/sync$", 0))),
     Work("a payment", clerk("pay", vendor="V-1042", invoice="4417-02", amount="191017.50", payment="005001"),
