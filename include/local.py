@@ -86,6 +86,8 @@ def process(
             yield child
         finally:
             stop(child)
+            if child.stdout is not None:
+                child.stdout.close()
 
 
 def stop(child: subprocess.Popen[str]) -> None:

@@ -74,9 +74,9 @@ def settled_as(world: World, picture: dict[str, Any]) -> None:
     ("fault", "path"),
     [
         *[({"action": "drop_after"}, path) for path in (VENDORS, CODES, ASSIGNED, CONTRACTS)],
-        *[({"action": "drop_before"}, path) for path in (VENDORS, CONTRACTS)],
-        *[({"action": "status", "status": 503}, path) for path in (VENDORS, CONTRACTS)],
-        *[({"action": "status", "status": 500}, path) for path in (VENDORS, CODES, CONTRACTS)],
+        ({"action": "drop_before"}, CONTRACTS),
+        ({"action": "status", "status": 503}, VENDORS),
+        *[({"action": "status", "status": 500}, path) for path in (CODES, CONTRACTS)],
         ({"action": "status", "status": 429, "headers": {"Retry-After": "1"}}, VENDORS),
     ],
     ids=lambda value: (
