@@ -16,6 +16,7 @@ from include.financials.identity import parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
 from include.financials.matching import ErpSource, decided, identity_keys
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
+from include.financials.port import Invalid
 from include.financials.rules import Verdict, rules_of, verdicts
 from include.financials.view import COMPANY_LEVEL, References, Sync
 
@@ -34,19 +35,22 @@ class ErpBorn(Judging):
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
         staged = sync.staged(row.name, self.shard)
-        references = References(sync, row)
+        references = self.references
         targets = [self._in_sub_job(references.translated(r)) for r in sync.snapshot("procore", row.name, self.shard)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
-        unreadable = sync.unreadable("procore", row.name, self.shard)
-        matcher = ErpSource(row, sync.namespace, sync.fresh_links(row.name), [*targets, *self._strangers()], everyone, unreadable)
+        unreadable, links = sync.unreadable("procore", row.name, self.shard), sync.fresh_links(row.name)
+        existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
+        matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing)
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
         rows = [{**common(row, s, s.match.target), **self.facts(self.books, s, self.capability)} for s in subjects]
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
-        unusable = [self.unusable(bad) for bad in staged.invalid()]
-        results += unusable
+        here = {(bad.company, bad.id): bad for bad in [*staged.invalid(), *sync.unreadable("erp", row.name, self.shard)]}
+        unusable = [(bad, self.unusable(bad, "erp", links)) for bad in here.values()]
+        unusable += [(bad, self.unusable(bad, "procore", links)) for bad in unreadable]
+        results += [result for _, result in unusable]
         vanished = self._vanished(
             matcher, {(s.company, s.own.id) for s in subjects} | {(r.company or "", r.id) for r in everyone}
         )
@@ -54,7 +58,7 @@ class ErpBorn(Judging):
         results += self._procore_only(matcher, targets)
         remembered = [self.remembered(r, s) for r, s in zip(results, subjects, strict=False)]
         present = [procore_row(row, record, sync.namespace) for record in targets]
-        remembered += [stopped(row, result) for result in [*unusable, *vanished]]
+        remembered += self.traces(unusable) + [stopped(row, result) for result in vanished]
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
@@ -98,6 +102,9 @@ class ErpBorn(Judging):
         """Jobs of which more than skipped records was ever judged."""
         return {(company, known["scope"]) for (company, _), known in self.seen.items() if known["state"] != "skipped"}
 
+    def _unreadable_strangers(self) -> list[Invalid]:
+        return self.sync.unreadable("procore", "vendors") if self.row.name == "customers" else []
+
     def _strangers(self) -> list[Record]:
         """Companies of Procore's directory that nothing marks as an owner or a vendor: an ERP customer may be one of them."""
         if self.row.name != "customers":
@@ -136,21 +143,21 @@ class ErpBorn(Judging):
         """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What
         this run wrote itself is younger than the list it read."""
         sync, row = self.sync, self.row
-        here = {(record["company"], record["id"]) for record in present}
+        here = {record["id"] for record in present}
         started = (sync.ledger.run(sync.run.run_id) or {})["started_at"]
         scopes = sync.scopes("procore", row.name, self.shard)
         places = None if scopes is None else {references.key("projects", scope) for scope in scopes}
         return [
             {
                 "entity": row.name,
-                "company": company,
+                "company": known["company"],
                 "side": "procore",
                 "id": record_id,
                 "number": known["number"],
                 "deleted": True,
             }
-            for (company, record_id), known in sync.ledger.seen(row.name, "procore").items()
-            if (company, record_id) not in here and record_id not in unreadable and not known["deleted"]
+            for (_, record_id), known in sync.ledger.seen(row.name, "procore").items()
+            if record_id not in here and record_id not in unreadable and not known["deleted"]
             if known["read_at"] < started and (places is None or known["scope"] in places)
         ]
 

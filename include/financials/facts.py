@@ -12,6 +12,7 @@ from typing import Any
 
 from include.financials.books import Books
 from include.financials.entities import Entity
+from include.financials.existence import told
 from include.financials.identity import content, differing, differing_lines
 from include.financials.ledger import Link
 from include.financials.matching import Match
@@ -85,6 +86,8 @@ def common(row: Entity, subject: Subject, target: Record | None) -> Row:
         "broken_link": subject.match.broken,
         "ambiguous": subject.match.ambiguous,
         "proposal": subject.match.proposal,
+        "hidden": subject.match.hidden,
+        "unread": told(subject.match.unread, row.target, row.label) if subject.match.unread is not None else None,
         "adoption_difference": difference,
     }
 

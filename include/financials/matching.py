@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from include.financials.entities import Entity
+from include.financials.existence import Existing
 from include.financials.identity import Origin, marker, parse_origin
 from include.financials.ledger import Link
 from include.financials.models import Record, SubcontractorInvoice
@@ -35,6 +36,10 @@ class Match:
     broken: str | None = None
     ambiguous: str | None = None
     proposal: str | None = None
+    hidden: str | None = None
+    """The counterpart is in no list and may be there all the same: who it is, in words."""
+    unread: Invalid | None = None
+    """A record of the target list that cannot be read and is the counterpart, or may be."""
     candidates: list[Record] = field(default_factory=list)
 
 
@@ -65,10 +70,10 @@ class ErpSource:
         links: LinkIndex,
         targets: Sequence[Record],
         everyone: Sequence[Record],
-        unreadable: Sequence[Invalid] = (),
+        existing: Existing | None = None,
     ) -> None:
         self.row, self.system, self.links = row, system, links
-        self.unreadable = {bad.id: bad for bad in unreadable}
+        self.existing = existing or Existing(row, "procore", links, (), system=system, procore_company="")
         self.by_id = {record.id: record for record in targets}
         self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
         self.by_data = {record.origin_data: record for record in targets if record.origin_data and not record.origin_id}
@@ -94,7 +99,8 @@ class ErpSource:
         if target is not None:
             self.claimed.add(target.id)
             return Match("external_id", target=target)
-        return self._by_looks(record)
+        unread = self.existing.twin(record)
+        return Match(unread=unread) if unread is not None else self._by_looks(record)
 
     def half_made(self, origin_data: str | None) -> Match | None:
         """A document whose header an earlier try made, before it was given its lines and its external id."""
@@ -108,10 +114,10 @@ class ErpSource:
         target = self.by_id.get(link.procore_id)
         found = Match("link", link=link, target=target)
         self.claimed.add(link.procore_id)
-        bad = self.unreadable.get(link.procore_id)
-        if bad is not None:
-            found.broken = f"Procore's record {bad.id} cannot be read ({bad.field}: {bad.message})"
-        elif target is None or target.deleted:
+        found.unread = self.existing.get(link.procore_id)
+        if found.unread is not None:
+            return found
+        if target is None or target.deleted:
             found.broken = "Procore no longer has it"
         elif link.status == "active" and target.origin_id != self.origin(record):
             found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"
@@ -153,8 +159,17 @@ _ALIKE = ("project", "vendor", "customer", "commitment", "prime_contract", "amou
 class ProcoreSource:
     """Matches Procore-born documents with the ERP's. The document itself carries our external id, the ERP's the marker."""
 
-    def __init__(self, row: Entity, system: str, links: LinkIndex, targets: Sequence[Record], procore_company: str) -> None:
+    def __init__(
+        self,
+        row: Entity,
+        system: str,
+        links: LinkIndex,
+        targets: Sequence[Record],
+        procore_company: str,
+        existing: Existing | None = None,
+    ) -> None:
         self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
+        self.existing = existing or Existing(row, "erp", links, (), system=system, procore_company=procore_company)
         self.by_key = {(record.company, record.id): record for record in targets}
         self.by_marker = {record.marker: record for record in targets if record.marker}
         self.by_number = {(record.company, natural_key(record)): record for record in targets}
@@ -171,6 +186,8 @@ class ProcoreSource:
             return Match("external_id", broken=f"its external id {origin} names one of the {origin.entity}")
         if origin is not None:
             target = self.by_key.get((origin.company, origin.key))
+            if target is None and (unread := self.existing.get(origin.key, origin.company)):
+                return Match("external_id", unread=unread)
             if target is None or target.number != record.number:
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
@@ -179,7 +196,8 @@ class ProcoreSource:
         if target is not None:
             # Where Procore takes no external id there is nothing left to write: the pair is adopted.
             return Match("marker" if self.row.external_id else "external_id", target=target)
-        return self._by_looks(record)
+        unread = self.existing.twin(record)
+        return Match(unread=unread) if unread is not None else self._by_looks(record)
 
     def _by_looks(self, record: Record) -> Match:
         """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
@@ -194,6 +212,9 @@ class ProcoreSource:
         target = self.by_key.get((link.company, link.erp_key))
         found = Match("link", link=link, target=target)
         expected = str(Origin(self.system, link.company, self.row.name, link.erp_key))
+        found.unread = self.existing.get(link.erp_key, link.company)
+        if target is None and found.unread is not None:
+            return found
         if target is None:
             found.broken = "the ERP no longer has it"
         elif link.status == "active" and self.row.external_id and record.origin_id != expected:

@@ -12,7 +12,7 @@ from typing import Any
 from include.financials.document_facts import InvoiceFacts, document_facts
 from include.financials.entities import Entity
 from include.financials.facts import Subject, common
-from include.financials.judging import Judge, Judging, stopped
+from include.financials.judging import Judge, Judging
 from include.financials.matching import ProcoreSource, decided, natural_key
 from include.financials.models import Commitment, Record
 from include.financials.port import Invalid
@@ -33,7 +33,8 @@ class ProcoreBorn(Judging):
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
         targets = list(sync.everywhere("erp", row.name))
-        matcher = ProcoreSource(row, sync.namespace, sync.fresh_links(row.name), targets, sync.procore_company)
+        unreadable, links = list(sync.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
+        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, self.existing(unreadable, links))
         subjects: list[tuple[int, Subject]] = []
         invalid: list[tuple[int, Invalid]] = []
         read = {shard: self._reread(sync.staged(row.name, shard).records()) for shard in self.shards}
@@ -59,13 +60,19 @@ class ProcoreBorn(Judging):
                 result["warnings"] = json.dumps(found.warnings)
             results.append(result)
             remembered[shard].append(self.remembered(result, subject))
-        for shard, bad in invalid:
-            results.append(self.unusable(bad) | {"shard": shard})
-            remembered[shard].append(stopped(row, results[-1]))
+        unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
+        unusable += [(self.shards[0], bad, self.unusable(bad, "erp", links)) for bad in unreadable if self._in_run(bad)]
+        for shard, bad, result in unusable:
+            results.append(result | {"shard": shard})
+            remembered[shard] += self.traces([(bad, result)])
         for shard in self.shards:
             judged = [result for result in results if result["shard"] == shard]
             sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
         return results
+
+    def _in_run(self, bad: Invalid) -> bool:
+        """The ERP's list is read whole; a run of some projects tells of those."""
+        return not self.sync.run.projects or bad.scope in self.sync.run.projects
 
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
         records, lines = [], []

@@ -110,6 +110,15 @@ RULES: tuple[Rule, ...] = (
         "decide unlink {entity} {number}.",
     ),
     *_every(
+        "R-06", _ALL, "unread", "absent", "held",
+        "{label} {number} waits: {unread}, and it is this record or may be. Nothing is written until it is corrected there.",
+        waits_for="{unread}",
+    ),
+    *_every(
+        "R-07", _ALL, "hidden", "absent", "held",
+        "{label} {number} waits: {hidden}. Let the service account of the sync see it, or restore it.", waits_for="{hidden}",
+    ),
+    *_every(
         "2.9", _ALL, "adoption_difference", "absent", "conflict",
         "{label} {number} carries our external id, but its contents differ from {erp_key}: {adoption_difference}. "
         "Decide which side is right.",
@@ -328,6 +337,11 @@ RULES: tuple[Rule, ...] = (
 
 def rules_of(entity: str) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.entity == entity)
+
+
+def hidden_rule(entity: str) -> Rule:
+    """The rule of what is not shown to us, for a record that was not read far enough to be annotated."""
+    return next(rule for rule in RULES if (rule.entity, rule.fact) == (entity, "hidden"))
 
 
 def judge(rules: Iterable[Rule], rows: Iterable[Mapping[str, Any]]) -> list[Finding]:

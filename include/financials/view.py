@@ -152,17 +152,26 @@ class Sync:
         """Records of a snapshot that do not fit their model: they exist, and must not be taken for gone."""
         return list(self._snapshot(side, entity, shard).invalid())
 
+    def shards_of(self, entity: str) -> range:
+        row = ENTITIES.get(entity)
+        return range(self.run.shards if row is not None and row.project_scoped else 1)
+
     def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
         """The snapshot of all shards."""
-        row = ENTITIES.get(entity)
-        for shard in range(self.run.shards if row is not None and row.project_scoped else 1):
+        for shard in self.shards_of(entity):
             yield from self.snapshot(side, entity, shard)
+
+    def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
+        for shard in self.shards_of(entity):
+            yield from self.unreadable(side, entity, shard)
 
     def memory(self, entity: str) -> dict[str, dict[str, Any]]:
         """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves
         none), what this run has read and judged."""
-        known = {record_id: row for (_, record_id), row in self.ledger.seen(entity, "procore").items()}
-        found = {record_id: {**row, "figures": json.loads(row["figures"] or "{}")} for record_id, row in known.items()}
+        found = {
+            record_id: {**row, "figures": json.loads(row["figures"] or "{}")}
+            for (_, record_id), row in self.ledger.seen(entity, "procore").items()
+        }
         if self.run.plan:
             found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
             for row in self.ledger.outcomes(self.run.run_id, entity):
