@@ -81,8 +81,18 @@ class Budgets(Judging):
         scopes = self.sync.scopes("erp", self.row.name, self.shard) or ()
         unread = {bad.id for side in SIDES for bad in self.sync.unreadable(side, self.row.name, self.shard)}
         rule = next(rule for rule in rules_of(self.row.name) if rule.fact == "broken_link")
-        for key, link in self.links.by_erp.items():
-            if key in here or link.erp_key not in scopes or unread & {link.erp_key, link.procore_id}:
+        gone = [
+            link
+            for key, link in self.links.by_erp.items()
+            if key not in here and link.erp_key in scopes and not unread & {link.erp_key, link.procore_id}
+        ]
+        answers = [
+            self.sync.whereabouts("erp", self.row.name, [(None, link.erp_key) for link in gone]),
+            self.sync.whereabouts("procore", self.row.name, [(link.procore_id, link.procore_id) for link in gone]),
+        ]
+        there = {one for a in answers for one in (*(r.id for r in a.records), *(bad.id for bad in a.invalid), *a.hidden)}
+        for link in gone:
+            if there & {link.erp_key, link.procore_id}:
                 continue
             yield blank(self.sync, self.row, self.shard) | {
                 "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.erp_key,

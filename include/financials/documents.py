@@ -133,11 +133,10 @@ class Documents:
 
     def _erp(self, row: Entity) -> dict[tuple[str, str], Record | Invalid]:
         """Read anew: what the ERP shows now, not what we meant to write; also what cannot be read."""
-        return {
-            (record.company or "", record.id): record
-            for page in self.sync.systems["erp"].read(row.name)
-            for record in [*page.records, *page.invalid]
-        }
+        found: list[Record | Invalid] = []
+        for page in self.sync.systems["erp"].read(row.name):
+            found += [*page.records, *page.invalid]
+        return {(record.company or "", record.id): record for record in found}
 
     def _links(self, row: Entity) -> list[Link]:
         planned = self.sync.ledger.planned_links(self.sync.run.run_id, row.name) if self.sync.run.plan else []

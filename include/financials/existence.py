@@ -98,6 +98,8 @@ class Existing:
         self.by_id: dict[str, list[Invalid]] = {}
         self.free: list[Invalid] = []
         """Those that nothing is linked to: each may be the twin of something."""
+        self.hidden: dict[str, str] = {}
+        """Id of what may be there although it is not shown to us -> who that is, in words."""
         self.certain: dict[str, Invalid] = {}
         """By external id or marker."""
         for bad in map(translated, invalid):

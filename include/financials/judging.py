@@ -115,7 +115,9 @@ class Judging:
         """An unreadable record of Procore with what it names as ERP keys, and with the company of its project's job."""
         project = self.references.link("projects", bad.scope) if "project" in self.row.references else None
         found = in_erp_keys(bad, self.row, self.references.key)
-        return replace(found, company=project.company if project else None)
+        # A project whose list is closed to us stands for all that it holds, under its own name.
+        number = self._books.name("projects", bad.id) if bad.id == bad.scope and self.row.document else bad.number
+        return replace(found, company=project.company if project else None, number=number)
 
     def existing(self, invalid: Iterable[Invalid], links: LinkIndex) -> Existing:
         """The unreadable part of the target's list: asked before anything is created, linked or called gone."""
@@ -151,7 +153,8 @@ class Judging:
         }
         if bad.behind:
             rule = hidden_rule(row.name)
-            named = {"label": row.label.capitalize(), "number": number, "hidden": f"{self._contract(bad)} {bad.message}"}
+            who = f"{row.label} {number}" if bad.behind == row.name else self._contract(bad)
+            named = {"label": row.label.capitalize(), "number": number, "hidden": f"{who} {bad.message}"}
             told = {"message": rule.message.format_map(named), "waits_for": (rule.waits_for or "").format_map(named)}
             return found | {"state": rule.state, "rule": rule.id, **told}
         message = f"{row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {where}."
@@ -166,7 +169,7 @@ class Judging:
 
     def _called(self, bad: Invalid) -> str:
         """Its number as people know it: that of a document of a contract or job names both."""
-        if bad.behind is None or not (number := bad.shown.get("change_number")):
+        if bad.behind in (None, self.row.name) or not (number := bad.shown.get("change_number")):
             return bad.number
         return f"{self._contract(bad, label=False)}/{number}"
 

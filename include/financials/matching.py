@@ -117,7 +117,9 @@ class ErpSource:
         found.unread = self.existing.get(link.procore_id)
         if found.unread is not None:
             return found
-        if target is None or target.deleted:
+        if target is None and link.procore_id in self.existing.hidden:
+            found.hidden = self.existing.hidden[link.procore_id]
+        elif target is None or target.deleted:
             found.broken = "Procore no longer has it"
         elif link.status == "active" and target.origin_id != self.origin(record):
             found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"

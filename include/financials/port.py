@@ -7,6 +7,7 @@ of one step when :meth:`System.post` is called.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,10 @@ from include.financials.models import Record, Side
 
 Action = Literal["create", "update", "link", "void"]
 """``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document."""
+
+
+UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
+"""What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Invalid:
     message: str
     scope: str | None = None
     company: str | None = None
-    shown: Mapping[str, str | None] = field(default_factory=dict)
+    shown: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     behind: str | None = None
     """Entity of the contract that is in the way (``shown`` names it): the record itself is sound, its contract is not shown to us
     or cannot be read."""

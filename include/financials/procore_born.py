@@ -12,12 +12,13 @@ from typing import Any
 from include.financials.document_facts import InvoiceFacts, document_facts
 from include.financials.entities import Entity
 from include.financials.facts import Subject, common
+from include.financials.identity import parse_origin
 from include.financials.judging import Judge, Judging
 from include.financials.matching import ProcoreSource, decided, natural_key
 from include.financials.models import Commitment, Record
-from include.financials.port import Invalid
+from include.financials.port import Invalid, Page
 from include.financials.rules import Verdict, verdicts
-from include.financials.view import Sync
+from include.financials.view import LinkIndex, Sync
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +35,12 @@ class ProcoreBorn(Judging):
         sync, row = self.sync, self.row
         targets = list(sync.everywhere("erp", row.name))
         unreadable, links = list(sync.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
-        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, self.existing(unreadable, links))
         subjects: list[tuple[int, Subject]] = []
         invalid: list[tuple[int, Invalid]] = []
         read = {shard: self._reread(sync.staged(row.name, shard).records()) for shard in self.shards}
+        missed = self._missed([own for records in read.values() for own in records], links, [*targets, *unreadable])
+        targets, unreadable = [*targets, *missed.records], [*unreadable, *missed.invalid]
+        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, self.existing(unreadable, links))
         if isinstance(self.facts, InvoiceFacts):
             self.facts.learn([record for records in read.values() for record in records])
         for shard in self.shards:
@@ -69,6 +72,17 @@ class ProcoreBorn(Judging):
             judged = [result for result in results if result["shard"] == shard]
             sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
         return results
+
+    def _missed(self, owns: Sequence[Record], links: LinkIndex, shown: Sequence[Record | Invalid]) -> Page:
+        """Counterparts that the ERP's list does not show, asked for by their key: that alone tells which of them are gone."""
+        here = {one.id for one in shown}
+        wanted = {}
+        for own in owns:
+            link, origin = links.by_procore.get(own.id), parse_origin(own.origin_id, self.sync.namespace)
+            key = link.erp_key if link else origin.key if origin and origin.entity == self.row.name else None
+            if key is not None and key not in here:
+                wanted[key] = (None, key)
+        return self.sync.whereabouts("erp", self.row.name, list(wanted.values()))
 
     def _in_run(self, bad: Invalid) -> bool:
         """The ERP's list is read whole; a run of some projects tells of those."""

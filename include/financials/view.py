@@ -21,7 +21,7 @@ from include.financials.figures import figures
 from include.financials.identity import shard_of
 from include.financials.ledger import Ledger, Link
 from include.financials.models import CostCode, Project, Record, Side
-from include.financials.port import Invalid, System
+from include.financials.port import Invalid, Page, System
 from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.staging import Staged, slug, write_whole
@@ -164,6 +164,18 @@ class Sync:
     def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
         for shard in self.shards_of(entity):
             yield from self.unreadable(side, entity, shard)
+
+    def whereabouts(self, side: Side, entity: str, wanted: Sequence[tuple[str | None, str]]) -> Page:
+        """Records that a list ought to have shown, asked for by (scope, id): a list may miss a row (one was deleted between two
+        of its pages), or hide one. What the answer does not name at all is gone."""
+        found = Page([])
+        if wanted:
+            log.info("%d %s are not in %s's list; asking for them by id", len(wanted), entity, side)
+            for page in self.systems[side].read_ids(entity, wanted):
+                found.records += page.records
+                found.invalid += page.invalid
+                found.hidden += page.hidden
+        return found
 
     def memory(self, entity: str) -> dict[str, dict[str, Any]]:
         """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves

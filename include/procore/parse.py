@@ -46,11 +46,22 @@ class Row:
         self._data = data
         self._prefix = prefix
 
+    @property
+    def data(self) -> Mapping[str, Any]:
+        return self._data
+
     def get(self, name: str) -> Any:
         return self._data.get(name)
 
-    def misfit(self, name: str, message: str) -> Misfit:
-        return Misfit(self._prefix + name, message)
+    def misfit(self, name: str, message: str, behind: str | None = None) -> Misfit:
+        return Misfit(self._prefix + name, message, behind)
+
+    def told(self, read: Callable[[str], Built], name: str) -> Built | None:
+        """What ``read`` gives of a field, None where it does not fit: for a header, whose record is judged when it is built."""
+        try:
+            return read(name)
+        except Misfit:
+            return None
 
     def child(self, name: str) -> Row | None:
         value = self._data.get(name)
