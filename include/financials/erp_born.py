@@ -12,7 +12,7 @@ from include.financials.books import Books
 from include.financials.cost_facts import CostFacts, not_due
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import SIDES
-from include.financials.facts import Subject, common, source_facts
+from include.financials.facts import Subject, common, parent_unread, source_facts
 from include.financials.identity import parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
 from include.financials.matching import ErpSource, decided, identity_keys
@@ -50,7 +50,18 @@ class ErpBorn(Judging):
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
-        rows = [{**common(row, s, s.match.target), **self.facts(self.books, s, self.capability)} for s in subjects]
+        raw = {record.id: record for record in (*shown, *missed.records)}
+        for subject in subjects:
+            own = raw.get(subject.match.target.id) if subject.match.target is not None and subject.match.how != "none" else None
+            subject.unknown = references.unknown(own, subject.own, subject.company) if own is not None else {}
+        rows = [
+            {
+                **common(row, s, s.match.target),
+                **self.facts(self.books, s, self.capability),
+                "parent_unread": parent_unread(self.books, row, s),
+            }
+            for s in subjects
+        ]
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
         here = {(bad.company, bad.id): bad for bad in [*staged.invalid(), *sync.unreadable("erp", row.name, self.shard)]}

@@ -190,7 +190,9 @@ class ProcoreSource:
             target = self.by_key.get((origin.company, origin.key))
             if target is None and (unread := self.existing.get(origin.key, origin.company)):
                 return Match("external_id", unread=unread)
-            if target is None or target.number != record.number:
+            # A contract that is not linked yet lends its change order no number to compare.
+            part = (lambda number: number.rpartition("/")[2]) if self.row.numbered_in else str
+            if target is None or part(target.number) != part(record.number):
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
             return Match("external_id", target=target)

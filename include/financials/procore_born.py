@@ -11,7 +11,7 @@ from typing import Any
 
 from include.financials.document_facts import InvoiceFacts, document_facts
 from include.financials.entities import Entity
-from include.financials.facts import Subject, common
+from include.financials.facts import Subject, common, parent_unread
 from include.financials.identity import parse_origin
 from include.financials.judging import Judge, Judging
 from include.financials.matching import ProcoreSource, decided, natural_key
@@ -93,6 +93,7 @@ class ProcoreBorn(Judging):
         for subject in subjects:
             approved = self.decisions.get((subject.own.id, self.hash_of(subject.own))) == "approve"
             head = common(self.row, subject, subject.match.target) | self.facts.header(subject, approved)
+            head["parent_unread"] = parent_unread(self.facts.books, self.row, subject)
             records.append(head)
             lines += self.facts.lines(subject, head)
         return verdicts(judged_by(self.row.name, records, lines))
@@ -133,7 +134,10 @@ class ProcoreBorn(Judging):
             match = decided(self.row, match)
         match = self.unfinished(match, company, translated)
         key = match.link.erp_key if match.link else match.target.id if match.target else natural_key(translated)
-        return Subject(record, translated, match, "procore", company, key, record.id)
+        # Its company is its counterpart's, where its own project is not linked.
+        target = match.target
+        unknown = self.facts.references.unknown(record, target, company or target.company or "") if target is not None else {}
+        return Subject(record, translated, match, "procore", company, key, record.id, unknown if match.how != "none" else {})
 
     def skip(self, subject: Subject) -> str | None:
         own: Any = subject.own

@@ -119,6 +119,11 @@ RULES: tuple[Rule, ...] = (
         "{label} {number} waits: {hidden}. Let the service account of the sync see it, or restore it.", waits_for="{hidden}",
     ),
     *_every(
+        "R-08", _ALL, "parent_unread", "absent", "held",
+        "{label} {number} waits for {parent_unread}, which is not linked yet: what refers to it cannot be compared. Let a run "
+        "take both.", waits_for="{parent_unread}",
+    ),
+    *_every(
         "2.9", _ALL, "adoption_difference", "absent", "conflict",
         "{label} {number} carries our external id, but its contents differ from {erp_key}: {adoption_difference}. "
         "Decide which side is right.",

@@ -249,6 +249,34 @@ class References:
         found = self.link(entity, procore_id)
         return found.erp_key if found else None
 
+    def unknown(self, procore: Record, erp: Record, company: str) -> dict[str, tuple[str, str, str | None]]:
+        """References of a Procore record that cannot be compared with its counterpart's, because neither end is linked yet:
+        content field (``vendor``, ``lines/3/cost_code``) -> (entity, Procore id, ERP key). An id whose counterpart names a linked
+        record is known to be another one: that is a difference."""
+        found: dict[str, tuple[str, str, str | None]] = {}
+
+        def look(path: str, entity: str, ident: str | None, key: str | None) -> None:
+            if ident is None or self.key(entity, ident) is not None:
+                return
+            if key is None or self.index[entity].find(company, key) is None:
+                found[path] = (entity, ident, key)
+
+        for name, entity in self.row.references.items():
+            head, _, rest = name.partition(".")
+            value = getattr(procore, head)
+            if head == "items":  # what they bill posts on lines of a change order that is not known
+                for item in value:
+                    look("lines", entity, getattr(item, rest), None)
+            elif rest:
+                others = {line.key: line for line in getattr(erp, head, ())}
+                for line in value:
+                    look(f"{head}/{line.key}/{rest}", entity, getattr(line, rest), getattr(others.get(line.key), rest, None))
+            elif not isinstance(value, tuple):
+                look(head, entity, value, getattr(erp, head, None))
+        if self.row.numbered_in and any(name in found for name in self.row.numbered_in):
+            found["number"] = next(found[name] for name in self.row.numbered_in if name in found)
+        return found
+
     def translated(self, record: Record) -> Record:
         """The record with every reference as an ERP key; one that is not linked becomes None (a required one stays as it is)."""
         changed: dict[str, Any] = {}

@@ -235,3 +235,45 @@ def test_a_record_met_before_its_project_was_linked_keeps_its_one_row(world: Wor
     world.ledger.remember([row | {"company": ""}])
     found = [seen for seen in world.ledger.seen("commitments", "procore").values() if seen["id"] == "5"]
     assert [(seen["company"], seen["state"]) for seen in found] == [("01", "linked")]
+
+
+# -- parents that are not read -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entity", "before"),
+    [
+        ("commitment_change_orders", "vendors projects cost_types cost_codes"),
+        ("subcontractor_invoices", "vendors projects cost_types cost_codes"),
+        ("commitments", "projects"),
+        ("commitments", "projects vendors"),
+        ("direct_costs", "projects"),
+        ("direct_costs", "projects vendors"),
+        ("prime_contracts", "projects customers"),
+        ("prime_contracts", "projects cost_types cost_codes"),
+        ("payments_issued", "projects vendors"),
+        ("vendor_insurances", ""),
+    ],
+)
+def test_a_reference_that_cannot_be_translated_is_no_difference(
+    everything: World, tmp_path: Path, entity: str, before: str
+) -> None:
+    """A run of one entity on an empty ledger: its parents are on both sides, and were not read."""
+    twin = everything.without_ledger(tmp_path / "lost")
+    for name in before.split():
+        only(twin, name)
+    writes = twin.writes()
+    sync = only(twin, entity)
+    found = stopped(twin, sync, entity)
+    assert found and {state for state, _, _ in found.values()} == {"held"}, found
+    for _, _, message in found.values():
+        assert not any(one.id in message for name in twin.procore.records for one in twin.procore.records[name]), message
+    assert twin.writes() == writes
+
+
+@pytest.fixture(scope="module")
+def everything(ready: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = ready.fork(tmp_path_factory.mktemp("everything") / "w")
+    plant(world, "direct_costs", "payments_issued")
+    world.run()
+    return world
