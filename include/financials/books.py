@@ -29,6 +29,11 @@ class Books:
         self.memory = cache(sync.memory)
         self.seen = cache(sync.ledger.seen)
 
+    @cached_property
+    def unread(self) -> Any:
+        """Keys of the ERP's records of an entity that cannot be read."""
+        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.unreadable_everywhere("erp", entity)})
+
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
 
@@ -68,7 +73,7 @@ class Books:
         @cache
         def asked(entity: str, project: str, procore_id: str) -> str:
             answer = self.sync.whereabouts("procore", entity, [(project, procore_id)])
-            return next((one.number for one in (*answer.records, *answer.invalid) if one.id == procore_id), procore_id)
+            return next((one.number for one in answer.shown if one.id == procore_id), procore_id)
 
         return asked
 

@@ -40,7 +40,7 @@ class ErpBorn(Judging):
         references = self.references
         shown, unreadable = sync.snapshot("procore", row.name, self.shard), sync.unreadable("procore", row.name, self.shard)
         links = sync.fresh_links(row.name)
-        missed = self._missed(links, {one.id for one in (*shown, *unreadable)})
+        missed = self._missed(links, {one.id for one in Page(shown, unreadable).shown})
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
@@ -101,7 +101,7 @@ class ErpBorn(Judging):
         """Procore id -> who it is, of linked records that are not shown to us; those of a contract go with it."""
         unseen = UNSEEN.format(side=SIDES["procore"])
         found = {ident: f"{self.row.label} {links.by_procore[ident].number} {unseen}" for ident in missed.hidden}
-        here = {one.id for one in (*missed.records, *missed.invalid)}
+        here = {one.id for one in missed.shown}
         contracts = next((name for name in ("commitments", "prime_contracts") if name in self.row.references.values()), None)
         lost = [links.by_procore[ident] for ident in self._asked - here - found.keys()]
         if contracts is None or not lost:
@@ -185,7 +185,7 @@ class ErpBorn(Judging):
             if key not in here and link.erp_key not in unreadable and (scopes is None or (link.scope or COMPANY_LEVEL) in scopes)
         ]
         answer = sync.whereabouts("erp", row.name, [(None, link.erp_key) for link in gone])
-        there = {(one.company or "", one.id) for one in (*answer.records, *answer.invalid)}
+        there = {(one.company or "", one.id) for one in answer.shown}
         gone = [link for link in gone if (link.company, link.erp_key) not in there and ("", link.erp_key) not in there]
         rule = next(rule for rule in rules_of(row.name) if rule.fact == "broken_link")
         said = {"label": row.label.capitalize(), "entity": row.name, "broken_link": "the ERP no longer has it"}

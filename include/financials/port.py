@@ -84,6 +84,11 @@ class Page:
     hidden: list[str] = field(default_factory=list)
     """Of a read by id: records that the system does not show to us and that may be there all the same."""
 
+    @property
+    def shown(self) -> list[Record | Invalid]:
+        """Everything that is there, readable or not."""
+        return [*self.records, *self.invalid]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
