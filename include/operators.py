@@ -425,7 +425,7 @@ class ReportOperator(SyncOperator):
     def _failures(self, context: Context, states: dict[str, list[str]]) -> list[str]:
         """One line for each task that failed itself, in the order of the graph, and one for how many did not run for that."""
         own: list[str] = []
-        behind: list[str] = []
+        refused: list[str] = []
         idle = 0
         for task_id in [one for one in context["dag"].task_ids if one in states]:
             found = states[task_id]
@@ -434,15 +434,15 @@ class ReportOperator(SyncOperator):
                 told = [one for one in (said if isinstance(said, list | tuple) else list(said)) if one]
                 lines = list(dict.fromkeys(f"- {task_id}: {one['message']}" for one in told))
                 if told and all(one["error"] == StepMissing.__name__ for one in told):
-                    behind += lines
+                    refused += [one["message"] for one in told]
                 else:
                     own += lines or [f"- {task_id}: it was ended or marked failed by hand; its log may say more"]
             elif "upstream_failed" in found:
                 idle += 1
-        if not own and behind:
-            own, behind = behind[:1], behind[1:]
-        idle += len(behind)
-        return [*own, f"- {idle} tasks behind them did not run"] if own and idle else own
+        idle += len(refused)
+        # Where nothing failed by itself something was marked by hand, and those who refused to go on say what.
+        own = own or [f"- {message}" for message in dict.fromkeys(refused)]
+        return [*own, f"- {idle} tasks behind did not run"] if own and idle else own
 
     @staticmethod
     def _states(context: Context) -> dict[str, list[str]]:

@@ -81,7 +81,7 @@ def open_run(
     ConfigurationError for parameters that make no sense, naming the parameter and what it may be.
     """
     # The form hands an emptied field over as None or as an empty text.
-    empty = {name: ("",) for name in ("since", "until", "approve_above")}
+    empty = dict.fromkeys(("since", "until", "approve_above"), ("",))
     chosen = {key: value for key, value in (params or {}).items() if value is not None and value not in empty.get(key, ())}
     if unknown := [key for key in chosen if key not in PARAMS]:
         raise ConfigurationError(nearest("unknown parameter", unknown, PARAMS))

@@ -1,5 +1,5 @@
-"""Runs of the real DAG in which one task does not do its work: it fails, or a person marks it. A program of its own, since Airflow
-reads its environment when it is imported: ``python -m tests.end_to_end.marking CASES.json RESULTS.json``."""
+"""Runs of the real DAG in which one task does not do its work: it fails, or a person marks it. A program of its own, since
+Airflow reads its environment when it is imported: ``python -m tests.end_to_end.marking CASES.json RESULTS.json``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def main(cases: Path, results: Path) -> None:
     from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk.definitions import dag as sdk
     from airflow.utils.state import TaskInstanceState
+    from jsonschema import Draft202012Validator
 
     found = DagBag(dag_folder="dags").dags["procore_erp_sync"]
     marks = {"marked failed": TaskInstanceState.FAILED, "marked skipped": TaskInstanceState.SKIPPED}
@@ -45,9 +46,11 @@ def main(cases: Path, results: Path) -> None:
         # Airflow's loop sleeps a second whenever a state has to travel down the graph.
         with ExitStack() as patches:
             patches.enter_context(mock.patch.object(sdk, "_run_task", one))
+            # The schemas of the parameters are checked again for every task and serialisation: half of the time.
+            patches.enter_context(mock.patch.object(Draft202012Validator, "check_schema"))
             patches.enter_context(mock.patch("time.sleep", lambda seconds: pause(min(seconds, 0.02))))
             if number:  # the DAG is in Airflow's database by now: once is enough
-                patches.enter_context(mock.patch.object(DagBundlesManager, "get_all_dag_bundles", lambda _: []))
+                patches.enter_context(mock.patch.object(DagBundlesManager, "get_all_dag_bundles", return_value=[]))
             day = datetime(2026, 9, 1, tzinfo=UTC) + timedelta(days=number)
             run = found.test(logical_date=day, run_conf=case.get("conf"))
         states: dict[str, list[str]] = {}

@@ -6,7 +6,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,11 @@ ASKED = [
     {"task": "", "manner": "a job that nobody has", "conf": {"projects": ["25-014"]}},
 ]
 """Parameters that the head itself refuses: nobody marks anything."""
+VENDORS = [
+    {"task": f"vendors_projects.{step}_vendors", "manner": "marked success", "conf": {"entities": ["vendors"]}}
+    for step in ("extract", "check", "load")
+]
+"""The same within an entity: what a task builds on was marked, not done."""
 
 
 class Runs:
@@ -41,7 +45,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     world = World(folder / "world", size="tiny", history="linked")
     home, log = folder / "home", folder / "airflow.log"
     home.mkdir()
-    (folder / "cases.json").write_text(json.dumps([*CASES, *ASKED]))
+    (folder / "cases.json").write_text(json.dumps([*CASES, *ASKED, *VENDORS]))
     env = environment(home, world.info, world.folder / "ledger.sqlite", world.folder / "staging")
     try:
         new_ledger(world.folder / "ledger.sqlite")
@@ -83,9 +87,20 @@ def test_parameters_that_the_head_refuses_write_nothing(runs: Runs, case: dict[s
     assert "did you mean 25-104" in runs.log and "unknown parameter 'comment'" in runs.log
 
 
+@pytest.mark.parametrize("case", VENDORS, ids=lambda case: case["task"])
+def test_a_load_needs_its_check_and_a_watermark_its_load(runs: Runs, case: dict[str, Any]) -> None:
+    states = runs.of(case["task"], case["manner"])["states"]
+    marked = case["task"] == "vendors_projects.load_vendors"
+    assert states[case["task"]] == ["success"] and states["report"] == ["failed"]
+    assert states["vendors_projects.load_vendors"] == (
+        ["success"] if marked else ["upstream_failed"] if "extract" in case["task"] else ["failed"]
+    )
+    assert "vendors: the load did not run to its end, whatever its task shows" in runs.log
+
+
 def test_the_report_names_what_failed_itself(runs: Runs) -> None:
     told = re.findall(r"RunFailed: The run did not begin; nothing was written\.\n(- .+)\n", runs.log)
-    assert len(told) == len(runs.cases)
+    assert len(told) == len(CASES) + len(ASKED)
     assert {"- window: broken on purpose", "- preflight: broken on purpose"} <= set(told)
     # By hand there is no sentence; what follows from it is not named as if it had failed by itself.
-    assert {line.partition(":")[0] for line in told} <= {f"- {task}" for task in HEAD} | {"Nothing was done"}
+    assert {line.partition(":")[0] for line in told} <= {f"- {task}" for task in HEAD} | {"- Nothing was done"}

@@ -81,7 +81,7 @@ def test_parameters_are_kept(ledger: Ledger) -> None:
 
 
 def test_the_mode_of_a_scheduled_run_is_a_setting(ledger: Ledger) -> None:
-    """Nobody asked for it by hand, so that a default of the form must not decide it; everybody else's mode is what he asked for."""
+    """Nobody asked for it by hand, so that a default of the form must not decide it; everybody else gets what he asked for."""
     for name, scheduled in (("one", "plan"), ("two", "apply")):
         settings = Settings(entities={}, scheduled_mode=scheduled)
         interval = (datetime(2026, 9, 29, tzinfo=UTC), datetime(2026, 9, 30, tzinfo=UTC))

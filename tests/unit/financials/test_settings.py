@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from include.financials.exceptions import ConfigurationError
 from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
 from include.financials.settings import DEFAULT, from_file, load, parse
 from include.pipeline import SANDBOX_SETTINGS
 
