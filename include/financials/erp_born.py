@@ -17,6 +17,7 @@ from include.financials.judging import Judge, Judging, blank, procore_row, sourc
 from include.financials.matching import ErpSource, decided, identity_keys
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.rules import Verdict, rules_of, verdicts
+from include.financials.statuses import CLOSED
 from include.financials.view import COMPANY_LEVEL, References, Sync
 
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
@@ -193,7 +194,7 @@ class ErpBorn(Judging):
         return {
             (job.company, job.id)
             for job in jobs
-            if isinstance(job, Project) and job.status == "closed" and links.find(job.company or "", job.id) is None
+            if isinstance(job, Project) and job.status == CLOSED and links.find(job.company or "", job.id) is None
         }
 
     def _procore_only(self, matcher: ErpSource, targets: Sequence[Record]) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.financials.statuses import CLOSED
+
 Side = Literal["procore", "erp"]
 Money = Annotated[Decimal, Field(max_digits=18, decimal_places=2, allow_inf_nan=False)]
 Rate = Annotated[Decimal, Field(max_digits=18, decimal_places=6, allow_inf_nan=False)]
@@ -123,7 +125,7 @@ class Project(Record):
     @property
     def active(self) -> bool:
         """All that Procore knows of a status: a soft-closed job is active there."""
-        return self.status != "closed"
+        return self.status != CLOSED
 
 
 class SubJob(Record):
