@@ -184,6 +184,7 @@ class Reader:
         self.place = mapping.at(*self.loc, "from")
         self._getters = self._fields(identity)
         self._id, self._number = self._getters["id"], self._getters["number"]
+        self._units_known = False
         self._looks: tuple[set[str], dict[str, int]] | None = None
         self.scope_place = self.columns.position[spec.scope] if spec.scope else None
 
@@ -338,7 +339,11 @@ class Reader:
     # -- rows to records
 
     def parse(self, connection: sa.Connection, rows: Sequence[Row]) -> list[Record | Invalid]:
-        """One answer per row, in the order of the rows."""
+        """One answer per row, in the order of the rows. Raises ConfigurationError for amounts in the wrong unit."""
+        if rows and not self._units_known and self.database.dialect != "postgresql":
+            for problem in self.wrong_units(connection):
+                raise ConfigurationError(problem)
+            self._units_known = True
         children = [(nested, nested.of(connection, self.database, rows)) for nested in self.nested] if rows else []
         return [self._record(row, children) for row in rows]
 
@@ -354,6 +359,21 @@ class Reader:
             scope = row[self.scope_place] if self.scope_place is not None else None
             message = f"{number}: {error.field} {error.reason}. Correct it in the ERP."
             return Invalid(self.name, self.id_of(row), number, error.field, message, None if scope is None else plain(scope))
+
+    def wrong_units(self, connection: sa.Connection) -> Iterator[str]:
+        """Columns mapped as `minor_units` that are declared with decimals: 1486000.00 dollars would be read as 14860.00."""
+        sources = [(self.loc, self.spec.source, self.spec.fields)]
+        if self.spec.lines:
+            sources.append(((*self.loc, "lines"), self.spec.lines.source, self.spec.lines.fields))
+        for loc, source, fields in sources:
+            minor = {name: spec.column for name, spec in fields.items() if spec.type == "minor_units" and spec.column}
+            declared = self.database.fractional(connection, source) if minor else {}
+            for name, column in minor.items():
+                if column in declared:
+                    yield (
+                        f"{self.mapping.at(*loc, 'fields', name)}: column {column} is {declared[column]}, which keeps decimals;"
+                        " it is no count of minor units. Use `type: decimal`."
+                    )
 
     def id_of(self, row: Row) -> str:
         return self._safe(self._id, row) or "/".join(plain(row[i]) for i in self.key)

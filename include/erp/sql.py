@@ -25,6 +25,7 @@ from include.erp.writing import Call, Writer
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
 from include.financials.models import Record, Side
 from include.financials.port import Action, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window
+from include.financials.statuses import ERP_STATUSES
 
 STEPS: dict[str, str] = {"create": "document", "update": "header", "void": "void"}
 _ACTIONS = {step: action for action, step in STEPS.items()}
@@ -444,6 +445,8 @@ class SqlSystem:
         if not faults:
             yield from self._check_keys(reader)
             yield from self._check_times(reader)
+            yield from self._check_units(reader)
+            yield from self._check_statuses(reader)
         for action in WRITES:
             if getattr(spec.capabilities, action):
                 yield from self._check_writes(self._writers(reader.name, action))
@@ -500,6 +503,26 @@ class SqlSystem:
             yield (
                 f"{self.mapping.at(*reader.loc, 'changed_since')}: SQLite keeps times as text, which compare rightly only in one"
                 " layout. Write type: timestamp_text and its format."
+            )
+
+    def _check_units(self, reader: Reader) -> Iterator[str]:
+        with self.database.reading(reader.place) as connection:
+            yield from reader.wrong_units(connection)
+
+    def _check_statuses(self, reader: Reader) -> Iterator[str]:
+        """One odd word is one record's trouble; where none of them is known, the words were not translated."""
+        spec, words = reader.spec.fields.get("status"), ERP_STATUSES.get(reader.name)
+        if spec is None or spec.column is None or words is None:
+            return
+        column = reader.table.c[spec.column]
+        with self.database.reading(reader.place) as connection:
+            there = connection.execute(sa.select(column).where(column.is_not(None)).distinct().limit(50)).scalars().all()
+        found = [str(word).strip() for word in there]
+        known = set(words) if spec.map is None else {str(word) for word in spec.map}
+        if found and not known & set(found):
+            yield (
+                f"{self.mapping.at(*reader.loc, 'fields', 'status')}: the ERP's words for {reader.name} are"
+                f" {', '.join(map(repr, sorted(found)))}; translate them with `map` into {', '.join(words)}."
             )
 
     def _check_writes(self, writer: Writer) -> Iterator[str]:
