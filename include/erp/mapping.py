@@ -328,8 +328,22 @@ class EntitySpec(Spec):
     def _lists(cls, value: Any) -> Any:
         return _tuples(value, "key_columns")
 
-    def capability(self) -> Capability:
-        spec = self.capabilities
+    def keeps(self) -> frozenset[str]:
+        """The canonical fields that the ERP has a place for (``Capability.keeps``): those that the file maps. A constant that is
+        empty is no place."""
+        found = {"id", "company", "number", *_mapped(self.fields)}
+        if "status" in found:
+            found.add("active")  # a job's, which its status tells
+        if self.lines:
+            own = _mapped(self.lines.fields)
+            found |= {"lines", *(f"lines.{name}" for name in own)}
+        return frozenset(found)
+
+    def capability(self, line: type[LineModel] | None = None) -> Capability:
+        """``line``: the model of the entity's lines, which knows what tells them apart."""
+        spec, keeps = self.capabilities, self.keeps()
+        if line is not None and keeps >= {f"lines.{name}" for name in line.keyed}:
+            keeps |= {"lines.key"}
         return Capability(
             create=spec.create,
             update=spec.update,
@@ -342,7 +356,12 @@ class EntitySpec(Spec):
             accepts_zero=spec.accepts_zero,
             sub_jobs=spec.sub_jobs,
             tax=spec.tax,
+            keeps=keeps,
         )
+
+
+def _mapped(fields: dict[str, FieldSpec]) -> set[str]:
+    return {name for name, spec in fields.items() if not (spec.is_constant and spec.constant is None)}
 
 
 class MappingSpec(Spec):

@@ -15,7 +15,7 @@ from include.erp.codecs import FieldError, show
 from include.erp.mapping import Statement
 from include.erp.writing import Encoder, Writer
 from include.financials.entities import ENTITIES
-from include.financials.models import MODELS, InvoiceLine, LineModel, Record
+from include.financials.models import MODELS, LineModel, Record
 from include.financials.port import Invalid, Item
 
 DERIVED = frozenset((
@@ -126,8 +126,7 @@ class ReadBack:
 
     def _pairs(self, sent: Sequence[LineModel], stored: Sequence[LineModel]) -> Iterator[tuple[LineModel, LineModel]]:
         """Lines by what tells them apart; where the ERP does not keep that, in their order."""
-        whole = not isinstance(sent[0], InvoiceLine) if sent else True
-        if whole or {"line", "change_order"} <= set(self.lines):
+        if sent and {*sent[0].keyed} - {"position"} <= set(self.lines):
             mine, theirs = {line.key: line for line in sent}, {line.key: line for line in stored}
             if mine.keys() == theirs.keys() and len(mine) == len(sent):
                 yield from ((line, theirs[key]) for key, line in mine.items())

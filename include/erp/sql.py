@@ -23,7 +23,7 @@ from include.erp.readback import Difference, ReadBack
 from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
-from include.financials.models import Record, Side
+from include.financials.models import MODELS, Record, Side
 from include.financials.port import Action, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window
 from include.financials.statuses import ERP_STATUSES
 
@@ -91,7 +91,7 @@ class SqlSystem:
         return Health(f"{self.mapping.system}: {self.database.label}", self.database.version(), now, tuple(problems))
 
     def capabilities(self) -> MappingOf[str, Capability]:
-        return {name: spec.capability() for name, spec in self.mapping.spec.entities.items()}
+        return {name: spec.capability(MODELS[name].line) for name, spec in self.mapping.spec.entities.items()}
 
     def now(self) -> datetime:
         """The ERP's clock, as the mapping's ``now`` asks for it, UTC."""
@@ -119,10 +119,14 @@ class SqlSystem:
         cursor: dict[str, Any] | None = None,
         also: Callable[[Header], bool] | None = None,
     ) -> Iterator[Page]:
-        """Pages in the order of the key columns; at least one, the last with cursor None.
+        """Pages in the order of the key columns; at least one, the last with cursor None. What the mapping leaves out has no
+        records.
 
         ``also`` is not asked: a query by time shows every change, so there are no headers to look through.
         """
+        if entity not in self.mapping.spec.entities:
+            yield Page([])
+            return
         reader = self._readers(entity)
         after = load_key(cursor["after"]) if cursor else None
         while True:
@@ -137,6 +141,8 @@ class SqlSystem:
 
     def read_ids(self, entity: str, ids: Sequence[tuple[str | None, str]]) -> Iterator[Page]:
         """The records with these keys. A scope that is given must be the record's; the answer has no cursor."""
+        if entity not in self.mapping.spec.entities:
+            return
         reader = self._readers(entity)
         for start in range(0, len(ids), self.id_batch):
             batch = ids[start : start + self.id_batch]
@@ -147,6 +153,8 @@ class SqlSystem:
             yield page
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
+        if entity not in self.mapping.spec.entities:
+            return
         reader = self._readers(entity)
         after = None
         while True:

@@ -119,6 +119,11 @@ class Books:
             periods.sort(key=lambda period: period.first_day)
         return found
 
+    @property
+    def has_calendar(self) -> bool:
+        """Whether the ERP tells which periods are open. Where its mapping leaves them out, it refuses a closed one itself."""
+        return bool(self._periods) or "periods" in self.sync.systems["erp"].capabilities()
+
     def period(self, company: str, module: str, day: date) -> Period | None:
         periods = self._periods.get((company, module), ())
         return next((p for p in periods if p.first_day <= day <= p.last_day), None)

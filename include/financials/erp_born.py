@@ -30,7 +30,7 @@ class ErpBorn(Judging):
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
         self.books = Books(sync, row.name)
-        self.facts = source_facts(self.books, row)
+        self.facts = source_facts(self.books, self.row)
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -43,7 +43,10 @@ class ErpBorn(Judging):
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
-        rows = [{**common(row, s, s.match.target), **self.facts(self.books, s, self.capability)} for s in subjects]
+        rows = [
+            {**common(self.row, s, s.match.target), **self.facts(self.books, s, self.capability), **self.left_out(s.own, s.match)}
+            for s in subjects
+        ]
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
         unusable = [self.unusable(bad) for bad in staged.invalid()]

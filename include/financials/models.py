@@ -35,6 +35,8 @@ class LineModel(Model):
 
     content: ClassVar[tuple[str, ...]]
     frozen: ClassVar[tuple[str, ...]]
+    keyed: ClassVar[tuple[str, ...]] = ("position",)
+    """The fields that ``key`` is made of."""
 
     id: Text
     position: int
@@ -237,6 +239,7 @@ class BudgetLine(Line):
     """Original budget of one cost key: there is one line per key, and neither side numbers them."""
 
     content: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type", "amount")
+    keyed: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type")
 
     @property
     def key(self) -> str:
@@ -408,6 +411,7 @@ class InvoiceLine(LineModel):
 
     content: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type", "amount", "held", "released", "tax")
     frozen: ClassVar[tuple[str, ...]] = content
+    keyed: ClassVar[tuple[str, ...]] = ("change_order", "line")
 
     change_order: str | None = None
     line: int | None = None
