@@ -235,8 +235,6 @@ def test_parts_of_mark_up_are_shown_unrounded_and_their_sum_is_rounded_once(api:
     assert Decimal(shown["grand_total"]) == Decimal("1050.00"), "49.999 is 50.00"
     part = api.get(f"/potential_change_orders/{package['potential']}?project_id={P1}&contract_id={id}")
     assert Decimal(part["grand_total"]) == Decimal("1050.00")
-        "1050.00"
-    )
     assert Decimal(api.get(f"/prime_contract/{id}?project_id={P1}")["approved_change_orders"]) == Decimal("1050.00")
 
 
