@@ -149,8 +149,8 @@ class Database:
 
     @property
     def label(self) -> str:
-        """The address without password, for messages."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """The address for messages, without password and without what follows the question mark, which may hold one."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
 
     def version(self) -> str:
         """Filled in by the first connection."""
