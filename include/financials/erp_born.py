@@ -170,9 +170,6 @@ class ErpBorn(Judging):
         # A cost type's counterpart is named by the settings; that is a person's decision already.
         if self.row.name == "cost_types" or self.decisions.get((record.id, self.hash_of(record))) == "link":
             match = decided(self.row, match)
-        begun = self.begun.get((record.company or "", record.id))
-        if begun is not None and match.how == "none":
-            match = matcher.half_made(begun["origin_data"]) or match
         match = self.unfinished(match, record.company or "", record)
         alike = match.target or (match.candidates[0] if match.proposal else None)
         target = match.link.procore_id if match.link else alike.id if alike else None

@@ -34,6 +34,10 @@ class RetryLater(SyncError):
         self.seconds = seconds
 
 
+class Unsettled(RetryLater):
+    """Writes without an answer are not found (yet). They may still arrive: nothing of them is sent before ``seconds``."""
+
+
 class OutcomeUnknown(SyncError):
     """A write may or may not have been applied (connection lost, time-out, 5xx after sending): look before sending again."""
 

@@ -47,9 +47,16 @@ class Judging:
         """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link:
         its steps go on. It is not adopted, which would leave out the steps that are missing."""
         item = self.begun.get((company, record.id))
-        if match.how != "external_id" or match.target is None or match.broken or item is None:
+        if match.how != "external_id" or match.target is None or match.broken:
             return match
-        made = content(self.row.model.model_validate(item["record"], strict=False), self.row.content)
+        if item is not None:
+            made: Mapping[str, Any] | None = content(
+                self.row.model.model_validate(item["record"], strict=False), self.row.content
+            )
+        else:
+            made = half_made(self.row, record, match.target)
+        if made is None:
+            return match
         erp, procore = (record, match.target) if self.row.source == "erp" else (match.target, record)
         link = Link(self.row.name, company, erp.id, procore.id, record.number, content=made, status="pending")
         return Match("link", link=link, target=match.target)
@@ -141,6 +148,24 @@ class Judging:
     def remembered(self, result: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
         known = self.seen.get((subject.company, subject.own.id))
         return memory(self.row, result, subject.own, known) | {"figures": canonical_json(figures(subject.record))}
+
+
+def half_made(row: Entity, record: Record, target: Record) -> dict[str, Any] | None:
+    """Contents of a record of ours in Procore that shows by itself that its creation was not finished, also to a ledger that
+    knows nothing: the first step's are there and equal, all that is missing is what a later one brings. None: it is finished."""
+    if not row.later or (row.document and target.origin_id):  # the external id of a document comes last
+        return None
+    there, wanted = content(target, row.content), content(record, row.content)
+    missing = [name for name in differing(there, wanted) if name in row.later]
+    if missing != list(differing(there, wanted)) or any(set(there[n] or ()) - set(wanted[n] or ()) for n in _SETS & set(missing)):
+        return None
+    if not row.document and not missing and ("origin_code" not in row.later or target.origin_code):
+        return None
+    return {**there, **{name: wanted[name] for name in missing}}
+
+
+_SETS = {"cost_types"}
+"""Content of which people may add more on the target: then nothing is missing there."""
 
 
 def plan(row: Entity, subject: Subject) -> dict[str, Any]:

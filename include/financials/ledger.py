@@ -49,6 +49,7 @@ nothing in flight."""
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
 _CHUNK = 500
+_SETTLED = ("status", "result_id", "message", "doubted_at")
 
 
 def stamp(moment: datetime | None = None) -> str:
@@ -409,6 +410,12 @@ class Ledger:
             with self.engine.begin() as connection:
                 connection.execute(delete(t.leases).where(t.leases.c.holder == holder))
 
+    def renew(self, lease: Lease) -> None:
+        """The lease goes on from now. Raises LeaseLost when it has passed to somebody else: asked before each request, for a call
+        may take several of them."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+
     def _renew(self, connection: Connection, lease: Lease) -> None:
         now = datetime.now(UTC)
         renewed = connection.execute(
@@ -450,13 +457,29 @@ class Ledger:
             known.entity == entity, known.company == i.company, or_(known.erp_key == i.source_id, known.procore_id == i.source_id)
         )
         query = select(i.company, i.source_id, i.item).where(
-            i.entity == entity, i.status.in_(("sent", "unknown", "confirmed")), ~linked.correlate(t.intents).exists()
+            i.entity == entity, or_(i.status == "confirmed", _in_doubt()), ~linked.correlate(t.intents).exists()
         )
         found: dict[tuple[str, str], dict[str, Any]] = {}
         with self.engine.connect() as connection:
             for row in connection.execute(query.order_by(i.created_at, i.intent)):
                 found.setdefault((row.company, row.source_id), json.loads(row.item))
         return found
+
+    def doubts(self, entity: str, step: str) -> dict[tuple[str, str], str]:
+        """Since when something that was sent of a record in this step is in doubt, by (company, source id), whatever the record
+        looked like then: the latest time on the executing system's clock."""
+        c = t.intents.c
+        query = select(c.company, c.source_id, func.max(c.doubted_at)).where(c.entity == entity, c.step == step, _in_doubt())
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.group_by(c.company, c.source_id))
+            return {(company, source_id): since for company, source_id, since in rows}
+
+    def doubt(self, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Journal intents that may be there already, because something else was sent of the same record."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+            full = [{**row, "status": "unknown", "created_at": stamp(), "updated_at": stamp()} for row in rows]
+            _upsert(connection, t.intents, full, update_columns=())
 
     def sending(self, lease: Lease, call: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
         """The commit before a request: its intents are ``sent`` from here on, whatever happens to this process."""
@@ -472,7 +495,9 @@ class Ledger:
                 {**row, "status": "sent", "call_id": call["call_id"], "created_at": stamp(), "updated_at": stamp()}
                 for row in rows
             ]
-            _upsert(connection, t.intents, full, update_columns=("run_id", "status", "call_id", "item", "updated_at"))
+            _upsert(
+                connection, t.intents, full, update_columns=("run_id", "status", "call_id", "item", "doubted_at", "updated_at")
+            )
 
     def _under_way(self, connection: Connection, keys: Sequence[str]) -> int:
         """How many of these are with the other side already:
@@ -510,7 +535,7 @@ class Ledger:
                 connection.execute(
                     update(t.intents)
                     .where(t.intents.c.intent == row["intent"])
-                    .values(status=row["status"], result_id=row.get("result_id"), message=row.get("message"), updated_at=stamp())
+                    .values(**{name: row.get(name) for name in _SETTLED}, updated_at=stamp())
                 )
             self._write_links(connection, links)
             for row in outcomes:
@@ -745,6 +770,12 @@ def _sqlite_settings(connection: Any, _record: Any) -> None:
 def _sqlite_begin(connection: Connection) -> None:
     # IMMEDIATE: two tasks that both read and then write would otherwise deadlock, and SQLite would fail one of them at once.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _in_doubt() -> Any:
+    """Sent, and not known with what outcome; or found missing, which is no proof: looked for again before it is sent."""
+    c = t.intents.c
+    return or_(c.status.in_(("sent", "unknown")), and_(c.status == "planned", c.doubted_at.is_not(None)))
 
 
 def _one(connection: Connection, query: Any) -> dict[str, Any]:

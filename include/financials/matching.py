@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from include.financials.entities import Entity
-from include.financials.identity import Origin, marker, parse_origin
+from include.financials.identity import Origin, made_from, marker, parse_origin
 from include.financials.ledger import Link
 from include.financials.models import Record, SubcontractorInvoice
 from include.financials.port import Invalid
@@ -71,10 +71,11 @@ class ErpSource:
         self.unreadable = {bad.id: bad for bad in unreadable}
         self.by_id = {record.id: record for record in targets}
         self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
-        self.by_data = {record.origin_data: record for record in targets if record.origin_data and not record.origin_id}
+        self.half_made = self._half_made(targets, everyone)
+        ours = {record.id for found in self.half_made.values() for record in found}
         self.unclaimed: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
         for record in targets:
-            if record.id not in links.by_procore and parse_origin(record.origin_id, system) is None:
+            if record.id not in links.by_procore and record.id not in ours and parse_origin(record.origin_id, system) is None:
                 for key in identity_keys(row, record):
                     self.unclaimed[key].append(record)
         self.alike: dict[tuple[str, str, str], set[str]] = defaultdict(set)
@@ -94,15 +95,26 @@ class ErpSource:
         if target is not None:
             self.claimed.add(target.id)
             return Match("external_id", target=target)
+        if found := self.half_made.get(_place(record, record.id)):
+            self.claimed.update(one.id for one in found)
+            if len(found) == 1:
+                return Match("external_id", target=found[0])
+            others = ", ".join(f"Procore {one.number} (id {one.id})" for one in found)
+            return Match(ambiguous=f"{others} (all made from {record.number})", candidates=found)
         return self._by_looks(record)
 
-    def half_made(self, origin_data: str | None) -> Match | None:
-        """A document whose header an earlier try made, before it was given its lines and its external id."""
-        target = self.by_data.get(origin_data or "")
-        if target is None or target.id in self.links.by_procore:
-            return None
-        self.claimed.add(target.id)
-        return Match("external_id", target=target)
+    def _half_made(self, targets: Sequence[Record], everyone: Sequence[Record]) -> dict[tuple[str, str | None], list[Record]]:
+        """Documents whose header an earlier try made, before it could give them lines and external id: ``origin_data`` tells of
+        which record, with or without a ledger."""
+        if not self.row.document:
+            return {}
+        known = {_place(record, record.id) for record in everyone}
+        found: dict[tuple[str, str | None], list[Record]] = defaultdict(list)
+        for record in targets:
+            key = made_from(record.origin_data) if not record.origin_id and not record.deleted else None
+            if key is not None and record.id not in self.links.by_procore and _place(record, key) in known:
+                found[_place(record, key)].append(record)
+        return found
 
     def _linked(self, record: Record, link: Link) -> Match:
         target = self.by_id.get(link.procore_id)
@@ -139,6 +151,11 @@ class ErpSource:
                 found.proposal = f"Procore's {candidates[0].number} (id {candidates[0].id}, same {name})"
             break
         return found
+
+
+def _place(record: Record, key: str) -> tuple[str, str | None]:
+    """Two companies may give two documents one key; on one project they are one."""
+    return key, getattr(record, "project", None)
 
 
 def natural_key(record: Record) -> str:

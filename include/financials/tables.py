@@ -121,6 +121,7 @@ intents = Table(
     Column("item", Text, nullable=False),
     _text("result_id"),
     _text("message"),
+    _text("doubted_at"),
     _text("created_at", nullable=False),
     _text("updated_at", nullable=False),
     Index("ix_intents_open", "entity", "status"),

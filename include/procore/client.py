@@ -7,6 +7,7 @@ a limit, or never sent.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import random
@@ -15,6 +16,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -201,6 +203,7 @@ class ProcoreClient:
         self._calls = 0
         self._writes = 0
         self._server: tuple[datetime, float] | None = None
+        self._writing: tuple[str, Callable[[], None]] | None = None
         self._jitter = random.Random()
 
     def __repr__(self) -> str:
@@ -225,6 +228,16 @@ class ProcoreClient:
 
     def close(self) -> None:
         self._session.close()
+
+    @contextmanager
+    def writing(self, key: str, beat: Callable[[], None]) -> Iterator[None]:
+        """Writes of one journaled call: ``beat`` is asked before each request, and each carries a token that follows from ``key``
+        and from what it says, the same whenever it is sent again (docs/procore-contract.md 2.2)."""
+        self._writing = key, beat
+        try:
+            yield
+        finally:
+            self._writing = None
 
     # ------------------------------------------------------------------ calls
 
@@ -274,9 +287,14 @@ class ProcoreClient:
         url = path if "://" in path else f"{self.base_url}{path}"
         if not url.startswith(f"{self.base_url}/"):
             raise ContractBroken(f"{method} {redact(url)}: not on {self.base_url}; the token is not sent there")
-        content = {} if body is None else {"data": _dump(body), "headers": {"Content-Type": "application/json"}}
-        prepared = requests.Request(method, url, params=_pairs(params) or None, **content)
+        content: dict[str, Any] = {"headers": {}}
+        if body is not None:
+            content = {"data": _dump(body), "headers": {"Content-Type": "application/json"}}
         call = f"{method} {urlsplit(url).path}"
+        if self._writing is not None and _is_write(call):
+            said = f"{self._writing[0]} {call}".encode() + content.get("data", b"")
+            content["headers"]["Idempotency-Token"] = hashlib.sha256(said).hexdigest()[:40]
+        prepared = requests.Request(method, url, params=_pairs(params) or None, **content)
         trials = Retrying(
             retry=retry_if_exception_type(Unavailable), stop=self._stop, wait=self._backoff, sleep=self._sleep, reraise=True
         )
@@ -287,6 +305,8 @@ class ProcoreClient:
         if waiting > 0:
             raise Unavailable(f"{call} not sent: the request limit is used up", waiting)
         token = self._tokens.token()
+        if self._writing is not None and _is_write(call):
+            self._writing[1]()
         response, content = self._send(request, call, token)
         if response.status_code == 401:
             response, content = self._send(request, call, self._tokens.renew(token))

@@ -14,7 +14,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, Refused
 from include.financials.identity import parse_origin
 from include.financials.models import Record, Side
-from include.financials.port import Action, Capability, Header, Health, Item, Outcome, Page, Step, Window
+from include.financials.port import Action, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
 from include.procore.client import ProcoreClient
 from include.procore.lists import Lists, row_id
 from include.procore.reading import Reader
@@ -194,7 +194,7 @@ class ProcoreSystem:
         """Whether the effect is there. ``absent`` with a message: the record carries another integration's external id."""
         return self._writer.find(step, items) if items else []
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
         """One call (for ``wbs`` one per 1,000 pairs of code and type, for ``lines`` one per 1,000 lines: they may be repeated).
 
         ``Item.refs``: Procore ids of what the record names, by field (``project``, ``vendor``, ``parent`` ...) and of what its
@@ -204,7 +204,7 @@ class ProcoreSystem:
 
         :raises Refused: the call was refused as a whole and nothing applied; for a single item that is its outcome instead.
         """
-        return self._writer.post(step, items) if items else []
+        return self._writer.post(step, items, beat) if items else []
 
     # ------------------------------------------------------------------ audit
 

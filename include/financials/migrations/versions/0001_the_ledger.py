@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("item", sa.Text(), nullable=False),
         sa.Column("result_id", sa.String(), nullable=True),
         sa.Column("message", sa.String(), nullable=True),
+        sa.Column("doubted_at", sa.String(), nullable=True),
         sa.Column("created_at", sa.String(), nullable=False),
         sa.Column("updated_at", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("intent", name=op.f("pk_intents")),
