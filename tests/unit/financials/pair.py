@@ -540,6 +540,7 @@ class World:
         """The sync of a new run, or (with the id of one) of a later try of the same run."""
         if run_id is None:
             self.runs += 1
+            self.clock.now += timedelta(minutes=10)  # what was sent without an answer has had the time to arrive
             run_id = f"run-{self.runs}"
         chosen = {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)
