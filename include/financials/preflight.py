@@ -98,7 +98,7 @@ def _left_out(sync: Sync) -> Iterator[str]:
     for name in ENTITIES:
         if name in sync.left_out:
             yield f"The ERP's mapping leaves {_words(name)} out and their writes are off: they are no part of the run."
-    if "periods" not in sync.systems["erp"].capabilities():
+    if "periods" not in sync.systems["erp"].capabilities() and not sync.snapshot("erp", "periods"):
         yield "The ERP's mapping leaves periods out: whether a posting date lies in an open one is left to the ERP."
 
 
