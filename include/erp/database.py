@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from include.financials.exceptions import ConfigurationError, NotPermitted, RetryLater, SyncError
 
@@ -51,7 +52,11 @@ _SQLITE: tuple[tuple[str, Verdict], ...] = (
 )
 _FRACTIONAL = re.compile(r"(numeric|decimal|number|dec)\s*\(\s*\d+\s*,\s*0*[1-9]|(double|float|real|money|smallmoney)\b", re.I)
 _LOGIN = re.compile(
-    r"password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
+    r"password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed"
+    # A host of this name does not exist; a name server that is away ("temporary failure") is an outage.
+    r"|(?<!temporary failure in )name (or service )?not known|nodename nor servname|unknown .*host|no such host"
+    r"|invalid (port|integer value)",
+    re.I,
 )
 _CLASSES: dict[str, Verdict] = {
     "IntegrityError": "refused",
@@ -173,6 +178,8 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise self.translate(error, place) from error
+        except PoolTimeout as error:
+            raise RetryLater(f"The ERP database {self.label} gives no connection: {error}. It is tried again.") from error
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -189,7 +196,10 @@ class Database:
         text = sentence(error)
         match classify(error, self.dialect):
             case "later":
-                return RetryLater(f"The ERP database {self.label} is busy or cannot be reached: {text}")
+                return RetryLater(
+                    f"The ERP database {self.label} is busy or cannot be reached: {text}. Nothing was applied, it is tried again;"
+                    " if it stays so, see that the database runs and that this host may reach it."
+                )
             case "rights":
                 return NotPermitted(
                     f"{place}: the ERP's database user may not do this: {text}. Have its administrator grant the right."
