@@ -52,11 +52,8 @@ _SQLITE: tuple[tuple[str, Verdict], ...] = (
 )
 _FRACTIONAL = re.compile(r"(numeric|decimal|number|dec)\s*\(\s*\d+\s*,\s*0*[1-9]|(double|float|real|money|smallmoney)\b", re.I)
 _LOGIN = re.compile(
-    r"password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed"
-    # A host of this name does not exist; a name server that is away ("temporary failure") is an outage.
-    r"|(?<!temporary failure in )name (or service )?not known|nodename nor servname|unknown .*host|no such host"
-    r"|invalid (port|integer value)",
-    re.I,
+    r"(name or service|host) not known|no address associated|nodename nor servname|getaddrinfo failed|unknown host"
+    r"|password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
 )
 _CLASSES: dict[str, Verdict] = {
     "IntegrityError": "refused",
@@ -206,7 +203,7 @@ class Database:
                 )
             case "login":
                 return ConfigurationError(
-                    f"The ERP database {self.label} refuses the connection: {text}. Check user, password and address."
+                    f"The ERP database {self.label} cannot be opened: {text}. Check host, user, password and database."
                 )
             case _:
                 return ConfigurationError(f"{place}: the database refuses this SQL: {text}. Correct the mapping.")
