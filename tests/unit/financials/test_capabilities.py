@@ -173,6 +173,13 @@ def test_what_is_left_out_with_writes_on_is_a_problem_with_a_next_step(full: Wor
     assert "set entities.owner_invoices.writes to off" in str(caught.value)
 
 
+def test_without_a_preflight_it_is_not_taken_for_an_empty_list(full: World) -> None:
+    """Every linked vendor would be gone from the ERP."""
+    without(full, "vendors", writes="on")
+    with pytest.raises(ConfigurationError, match="erp cannot read vendors, which its mapping leaves out"):
+        full.run(params={"entities": ["vendors"]})
+
+
 def test_a_mapped_entity_without_statements_and_writes_on_is_a_problem_too(full: World) -> None:
     full.erp.capability = {**full.erp.capability, "commitments": Capability(read=True)}
     with pytest.raises(ConfigurationError, match=r"erp cannot create commitments.*set entities\.commitments\.writes to off"):
