@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath, Variable
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, RunFailed, StageClosed, StepMissing, SyncError
@@ -159,8 +159,8 @@ def told(context: Context) -> Iterator[None]:
     """Leave what went wrong in XCom, for the report and for whoever looks at the task."""
     try:
         yield
-    except AirflowSkipException:
-        raise
+    except (AirflowSkipException, DownstreamTasksSkipped):
+        raise  # how Airflow is told to skip; nothing failed
     except Exception as error:
         # Short enough for XCom whatever a system answered.
         context["ti"].xcom_push(key=FAILURE_KEY, value={"error": type(error).__name__, "message": str(error)[:2000]})
@@ -254,6 +254,8 @@ class SelectOperator(SyncOperator, BranchMixIn):
 
     def run_step(self, sync: Sync, context: Context) -> Any:
         chosen = [task_id for entity, task_id in self.extracts.items() if entity in sync.run.entities]
+        # Branching leaves by an exception as soon as there is something to skip: noted before.
+        sync.ledger.finished(sync.run.run_id, self.head)
         return self.do_branch(context, [*chosen, *self.always])
 
 
@@ -417,7 +419,9 @@ class ReportOperator(SyncOperator):
             log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger, row["entity"], row["key"])))
         due = {entity for task in context["dag"].tasks if (entity := _loads(task)) in sync.run.entities}
         if not failures and (missing := sorted(due - set(done))):
-            failures = [f"{', '.join(missing)}: the load did not run to its end, whatever its task shows; nothing else did it"]
+            failures = [
+                f"- {', '.join(missing)}: the load did not run to its end, though its task is no failure; clear it, let it run"
+            ]
         sync.ledger.finish_run(sync.run.run_id, "failed" if failures else "success")
         log.info("report at %s; watermarks moved: %s", path, ", ".join(moved) or "none")
         if failures:
