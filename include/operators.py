@@ -404,6 +404,7 @@ class ReportOperator(SyncOperator):
             return self._report(sync, context, failures)
 
     def _report(self, sync: Sync, context: Context, failures: list[str]) -> dict[str, Any]:
+        from include.financials.preflight import notes
         from include.financials.report import build, keep, loaded, move_watermarks
         from include.financials.why import why
 
@@ -411,6 +412,9 @@ class ReportOperator(SyncOperator):
         moved = move_watermarks(sync, done)
         report = build(sync)
         path = keep(sync, "report", report)
+        found = notes(sync)
+        for note in found:
+            log.info("%s", note)
         for row in report["stopped"][:SHOWN]:
             log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger, row["entity"], row["key"])))
         due = {entity for task in context["dag"].tasks if (entity := _loads(task)) in sync.run.entities}
@@ -424,7 +428,8 @@ class ReportOperator(SyncOperator):
             raise RunFailed("\n".join(["These tasks did not succeed:", *failures, f"The report is at {path}."]))
         if not report["reconciliation"]["balanced"]:
             raise RunFailed(f"The two sides do not reconcile; the unexplained differences are in {path}.")
-        return {"report": path, "stopped": len(report["stopped"]), "balanced": True, "watermarks": moved}
+        told = {"report": path, "stopped": len(report["stopped"]), "balanced": True, "watermarks": moved}
+        return told | ({"notes": found} if found else {})
 
     def _failures(self, context: Context, states: dict[str, list[str]]) -> list[str]:
         """One line for each task that failed itself, in the order of the graph, and one for how many did not run for that."""

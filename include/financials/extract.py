@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, moment, stamp
 from include.financials.port import Header, Window
@@ -42,6 +43,8 @@ class Extracted:
 
 def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
     row = ENTITIES[entity]
+    if unmapped := sync.missing("erp", entity):  # an empty list would read as: all of them are gone
+        raise ConfigurationError(unmapped)
     system = sync.systems[row.source]
     staged = sync.staged(entity, shard)
     if row.two_way:

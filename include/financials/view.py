@@ -95,6 +95,15 @@ class Sync:
         there = self.systems["erp"].capabilities()
         return frozenset(name for name in ENTITIES if name not in there and self.settings.of(name).writes == "off")
 
+    def missing(self, side: Side, entity: str) -> str | None:
+        """What to do about an entity of the run that a side does not have; None: it has it."""
+        if entity in self.systems[side].capabilities():
+            return None
+        return (
+            f"{side} cannot read {entity}, which its mapping leaves out, but entities.{entity}.writes is on: map it, or set"
+            f" entities.{entity}.writes to off, which takes it out of the run"
+        )
+
     def kept_by_erp(self, entity: str) -> frozenset[str] | None:
         """The fields that the ERP keeps of an entity (``Capability.keeps``); None: all."""
         capability = self.systems["erp"].capabilities().get(entity)
