@@ -93,7 +93,7 @@ class Budgets(Judging):
             own, record, target = (procore, here, None) if here is not None else (erp, erp, None)
         assert own is not None and record is not None
         record = record.model_copy(update={"owner": owner, "project": job or record.project, "company": company})
-        match = self._match(link, record, target, here)
+        match = self._match(link, record, target)
         side: Side = "procore" if own is procore else "erp"
         subject = Subject(
             own, record, match, side, company, job, project.procore_id if project else procore.id if procore else None
@@ -116,18 +116,17 @@ class Budgets(Judging):
             return "erp" if here is None else "procore"
         return None if _differences(here, erp) else "erp"
 
-    def _match(self, link: Link | None, record: Budget, target: Budget | None, here: Budget | None) -> Match:
+    def _match(self, link: Link | None, record: Budget, target: Budget | None) -> Match:
         if link is not None:
             return Match("link", link=link, target=target, broken=None if target else "the other side no longer has it")
         if target is not None and not _differences(record, target):
-            return self._unfinished(record, target, here) or Match("external_id", target=target)
+            return self._unfinished(record, target) or Match("external_id", target=target)
         return Match("none", target=target)
 
-    def _unfinished(self, record: Budget, target: Budget, here: Budget | None) -> Match | None:
-        """An earlier try wrote the lines and ended before it could record their owner: its steps go on, also where no ledger
-        remembers that try, for Procore's project shows that the owner is missing."""
+    def _unfinished(self, record: Budget, target: Budget) -> Match | None:
+        """An earlier try wrote the lines and ended before it could record their owner: its steps go on."""
         company = record.company or ""
-        if (company, record.id) not in self.begun and (here is None or here.owner is not None):
+        if (company, record.id) not in self.begun:
             return None
         project = record.id if record.owner == "procore" else target.id
         made = {**content(record, self.row.content), "owner": record.owner}

@@ -537,7 +537,7 @@ def test_a_doubt_outlives_a_change_of_the_record(stages: dict[str, World], tmp_p
     [
         ("direct_costs", "header", "after"), ("direct_costs", "lines", "after"), ("direct_costs", "external_id", "after"),
         ("prime_contracts", "header", "after"), ("prime_contracts", "lines", "after"), ("cost_codes", "create", "after"),
-        ("projects", "create", "after"), ("commitments", "create", "after"), ("budgets", "lines", "after"),
+        ("projects", "create", "after"), ("commitments", "create", "after"),
     ],
 )  # fmt: skip
 def test_what_is_half_made_is_finished_without_a_ledger(
