@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -65,13 +63,13 @@ def billed(world: World) -> Decimal:
 
 
 @pytest.fixture
-def contract(linked: World) -> Iterator[World]:
+def contract(linked: World) -> World:
     """A linked contract of 900.00."""
     from tests.unit.financials.pair import line
 
     draft(linked, lines=(line(1, "900.00"),))
     go(linked, "commitments")
-    yield linked
+    return linked
 
 
 # -- what is billed on a contract is the sum of all its invoices --
@@ -132,7 +130,7 @@ def test_an_opening_balance_stands_for_the_draws_before_go_live(contract: World,
     assert billed(contract) == Decimal("50.00")
     result = reconcile(sync)
     assert result.balanced, [d.as_dict() for d in result.differences if d.unexplained]
-    assert {i.code for d in result.differences for i in d.explained} == {"OPENING"}
+    assert {i.code for d in result.differences for i in d.explained} == {"OPENING", "UNPOSTED"}
     assert reconcile(contract.run(params={"entities": list(BILLING)})).balanced
 
 
@@ -156,10 +154,7 @@ def test_an_opening_invoice_of_the_erp_is_part_of_the_balance(contract: World) -
     sync = contract.run(params={"entities": list(BILLING)})
     assert contract.states(sync, INVOICES)["N-3"] == ("created", "") and billed(contract) == Decimal("350.00")
     result = reconcile(sync)
-    assert (
-        all(d.tie == "T-11" and "billed" not in (d.cost_key or "") for d in result.differences if d.unexplained)
-        or result.balanced
-    )
+    assert result.balanced, [d.as_dict() for d in result.differences if d.unexplained]
 
 
 @pytest.mark.parametrize(
@@ -270,12 +265,8 @@ def test_a_pair_that_differs_in_money_is_refused(linked: World, capsys: pytest.C
 
 @pytest.mark.parametrize("mode", ["plan", "apply"])
 def test_any_two_records_can_be_paired_by_hand(linked: World, mode: str) -> None:
-    linked.settings = make_settings(
-        entities={
-            **make_settings().entities,
-            "commitments": EntitySettings(writes="off", eligible={"subcontract": ("Approved",)}),
-        }
-    )
+    off = EntitySettings(writes="off", eligible={"subcontract": ("Approved",)})
+    linked.settings = make_settings(entities={**make_settings().entities, "commitments": off})
     own = draft(linked)
     linked.erp.put(commitment("X-1", company="01", status="open"))
     go(linked, "commitments", mode=mode)
@@ -320,7 +311,7 @@ def test_an_ended_link_of_master_data_makes_no_second_record(linked: World) -> N
 def test_an_ambiguous_number_lists_its_candidates_and_is_taken_by_id(linked: World, capsys: pytest.CaptureFixture[str]) -> None:
     draft(linked)
     for code in ("A", "B"):
-        linked.erp.put(vendor(code, number="V-9", code=code))
+        linked.erp.put(vendor("V-9", id=code, code=code))
     linked.run()
     assert decide(linked, "unlink", "vendor", "V-9") == 2
     told = capsys.readouterr().err
@@ -356,6 +347,3 @@ def test_a_job_reopened_in_the_same_run_holds_nothing(linked: World) -> None:
     for mode in ("plan", "apply"):
         sync = linked.run(params={"mode": mode})
         assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}, mode
-
-
-_ = replace

@@ -128,12 +128,18 @@ def stranger(world: World, entity: str) -> None:
 
 
 def part(world: World, entity: str) -> None:
-    world.ledger.part(world.ledger.links(entity)[-1], "ann")
+    world.ledger.part(last_link(world, entity), "ann")
+
+
+def last_link(world: World, entity: str) -> Any:
+    """Of the entity's last record."""
+    ident = source(world, entity).records[entity][-1].id
+    return next(link for link in world.ledger.links(entity) if ident in (link.erp_key, link.procore_id))
 
 
 def pair_apart(world: World, entity: str) -> None:
     """A person said that two are one; since then one of them has changed."""
-    link = world.ledger.links(entity)[-1]
+    link = last_link(world, entity)
     world.ledger.part(link, "ann")
     world.ledger.decide(
         entity=entity, company=link.company, record_id=link.erp_key, pair=link.procore_id, decision="link", who="ann",
@@ -270,7 +276,7 @@ FAULTS: dict[str, Fault] = {
     "expired": Fault(alter(expiration_date=date(2026, 9, 29))),
     "project_linked": Fault(unknown_job),
     "ambiguous": Fault(twins(2)),
-    "proposal": Fault(namesake()),
+    "proposal": Fault(namesake(), also=("billed_before", *NEXT)),
     "currency_ok": Fault(alter(currency="CAD")),
     "job": Fault(unknown_job),
     "job_open": Fault(erp("projects", "25-104", status="closed"), also=NEXT),
@@ -303,7 +309,7 @@ FAULTS: dict[str, Fault] = {
         lambda world, entity: world.procore.put(world.procore.records[entity][0].model_copy(update={"status": "under_review"}))
     ),
     "billed_before": Fault(stranger, also=NEXT),
-    "number_in_erp": Fault(namesake("99.00")),
+    "number_in_erp": Fault(namesake("99.00"), also=("billed_before", "sequence_kept")),
     "period_closed": Fault(alter(billing_date=date(2026, 6, 30))),
     "period_refused": Fault(both(alter(billing_date=date(2026, 6, 30)), rejecting)),
     "unplaced": Fault(billed(lambda own: item("L9", "10.00", "1.00"))),
@@ -317,9 +323,11 @@ FAULTS: dict[str, Fault] = {
     "invoice_linked": Fault(alter(invoice="V-1/N-9", invoice_number="N-9")),
     "owner_linked": Fault(alter(customer="C-9")),
     "owner": Fault(other_budget),
-    "parted": Fault(part, "full"),
-    "pair_apart": Fault(pair_apart, "full"),
-    "line_unlinked": Fault(lambda world, entity: world.ledger.part(world.ledger.links("cost_codes")[-1], "ann")),
+    "parted": Fault(part, "full", also=("number_in_erp", "billed_before")),
+    "pair_apart": Fault(pair_apart, "full", also=("difference_cents",)),
+    "line_unlinked": Fault(
+        lambda world, entity: world.ledger.part(world.ledger.links("cost_codes")[-1], "ann"), also=("line_unplaced",)
+    ),
     "unlocked": Fault(lambda world, entity: world.procore.change(entity, "25-105", locked=False)),
     "line_unplaced": Fault(budget_lines("erp", "25-104", cost_code="25-104//03")),
     "changed_after_export": Fault(budget_lines("procore", "25-105"), "full"),
