@@ -263,7 +263,7 @@ class ProcoreSource:
             return Match()
         if (same.company or "", same.id, record.id) in self.people.parted:
             return Match()
-        if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE):
+        if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE if name not in self.row.unkept):
             return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")
         return Match()
 

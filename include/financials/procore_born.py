@@ -29,7 +29,7 @@ class ProcoreBorn(Judging):
     def __init__(self, sync: Sync, row: Entity, shards: tuple[int, ...]) -> None:
         super().__init__(sync, row, 0)
         self.shards = shards
-        self.facts = document_facts(sync, row, self.capability)
+        self.facts = document_facts(sync, self.row, self.capability)
         self.ended: dict[str, str] = {}
         """What became of a person's decision, by row."""
 
@@ -73,12 +73,16 @@ class ProcoreBorn(Judging):
             sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
         return results
 
+    def called(self, entity: str, ident: str) -> str:
+        return self.facts.books.name(entity, ident)
+
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
         records, lines = [], []
         for subject in subjects:
             said = self.approvals.get(subject.own.id)
             approved = said is not None and said.content_hash == self.hash_of(subject.own)
             head = common(self.row, subject, subject.match.target) | self.facts.header(subject, approved)
+            head |= self.left_out(subject.own, subject.match)
             head["approval_ended"] = self._approval_ended(subject, said) if said is not None and not approved else ""
             self.pair_ended(subject, head)
             records.append(head)

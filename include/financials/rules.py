@@ -71,6 +71,7 @@ _DOCUMENTS = f"budget_changes commitments {_OF_CONTRACT}"
 _IMMUTABLE = f"budget_changes direct_costs {_OF_CONTRACT} payments_issued payments_received prime_contracts"
 _CODED = f"commitments {_CHANGES} budget_changes"
 _ALL = f"{_MASTER} {_ERP_BORN} {_DOCUMENTS}"
+_REFERRING = f"vendor_insurances sub_jobs cost_codes budgets {_ERP_BORN} {_DOCUMENTS}"
 
 FIELD_RULE: dict[str, str] = {
     "vendors": "V-01",
@@ -111,6 +112,12 @@ RULES: tuple[Rule, ...] = (
         "R-02", _ALL, "broken_link", "absent", "conflict",
         "The link of {label} {number} to {erp_key} is broken: {broken_link}. Restore it there, or end the link: "
         "decide unlink {entity} {number}.",
+    ),
+    *_every(
+        "R-05", _REFERRING, "left_out", "absent", "held",
+        "{label} {number} waits: it refers to {left_out}, and the ERP's mapping leaves {left_out_entity} out. Map them, or take "
+        "the reference away.",
+        waits_for="{left_out}", refers=True,
     ),
     *_every(
         "2.9", _ALL, "adoption_difference", "absent", "conflict",
