@@ -289,7 +289,7 @@ def test_an_entity_goes_by_both_its_names(said: str, meant: str) -> None:
 
 
 def test_an_unknown_entity_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="unknown entity 'invoice'. Did you mean .*subcontractor invoice"):
+    with pytest.raises(ConfigurationError, match=r"unknown entity 'invoice'. Did you mean .*subcontractor invoice"):
         entity_named("invoice")
 
 
