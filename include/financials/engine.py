@@ -666,6 +666,8 @@ class _Load:
 
     def _link(self, job: Job, status: str) -> Link:
         plain = content(job.record, self.row.content) if job.agreed is None else job.agreed
+        if job.agreed is None and job.link is not None and (job.link.content or {}).get("other"):
+            plain = {**plain, "other": (job.link.content or {})["other"]}  # a person accepted that the two differ there
         revision = job.revision + 1 if status == "active" else job.revision
         return Link(
             entity=self.row.name,

@@ -48,6 +48,7 @@ nothing in flight."""
 
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
+DECISION_ENDED = "decision ended"
 _CHUNK = 500
 _SETTLED = ("status", "result_id", "message", "doubted_at")
 
@@ -77,6 +78,27 @@ class Link:
     status: str = "active"
     scope: str | None = None
     link_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided on a record as it was (``content_hash``) or, with ``pair``, on an ERP key and a Procore id."""
+
+    decision_id: int
+    entity: str
+    company: str
+    record_id: str
+    content_hash: str
+    decision: str
+    pair: str
+    number: str
+    value: Mapping[str, Any]
+    who: str
+    at: str
+
+    @property
+    def said(self) -> str:
+        return f"{self.who} on {self.at[:10]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -647,37 +669,127 @@ class Ledger:
 
     # -- decisions of people --------------------------------------------------------------------------------------------------
 
-    def decisions(self, entity: str) -> dict[tuple[str, str], str]:
-        """The last decision on each (record id, content hash): valid for that content only."""
+    def decisions(self, entity: str, *kinds: str) -> list[Decision]:
+        """Those that have not ended, the oldest first; of all ``kinds`` where none is named."""
         d = t.decisions.c
+        query = select(t.decisions).where(d.entity == entity, d.ended_at.is_(None)).order_by(d.decision_id)
+        if kinds:
+            query = query.where(d.decision.in_(kinds))
         with self.engine.connect() as connection:
-            rows = connection.execute(select(t.decisions).where(d.entity == entity).order_by(d.decision_id)).mappings()
-            return {(row["record_id"], row["content_hash"]): row["decision"] for row in rows}
+            return [_decision(row) for row in connection.execute(query).mappings()]
 
     def decide(
-        self, *, entity: str, company: str, record_id: str, content_hash: str, decision: str, who: str, detail: str | None = None
+        self,
+        *,
+        entity: str,
+        company: str,
+        record_id: str,
+        decision: str,
+        who: str,
+        content_hash: str = "",
+        pair: str = "",
+        number: str = "",
+        value: Mapping[str, Any] | None = None,
+        detail: str | None = None,
     ) -> None:
+        """Record a decision. It takes the place of an earlier one of its kind on the same record; on a pair, ``link`` and
+        ``unlink`` take each other's place (``record_id`` is the ERP's key then, ``pair`` the id in Procore)."""
         row = {"entity": entity, "company": company, "record_id": record_id, "content_hash": content_hash}
         with self.engine.begin() as connection:
-            connection.execute(insert(t.decisions), [{**row, "decision": decision, "detail": detail, "who": who, "at": stamp()}])
-            self._audit(connection, [{**row, "who": who, "what": f"decided: {decision}", "detail": detail}])
+            self._decide(
+                connection, {**row, "decision": decision, "pair": pair, "number": number, "who": who, "detail": detail}, value
+            )
+
+    def _decide(self, connection: Connection, row: Mapping[str, Any], value: Mapping[str, Any] | None) -> None:
+        d = t.decisions.c
+        alike = ("link", "unlink") if row["decision"] in ("link", "unlink") else (row["decision"],)
+        same = [getattr(d, name) == row[name] for name in ("entity", "company", "record_id", "pair")]
+        connection.execute(
+            update(t.decisions)
+            .where(*same, d.decision.in_(alike), d.ended_at.is_(None))
+            .values(ended_at=stamp(), ended_why=f"replaced: {row['decision']}")
+        )
+        connection.execute(insert(t.decisions), [{**row, "value": canonical_json(value or {}), "at": stamp()}])
+        told = {name: row[name] for name in ("entity", "company", "record_id", "content_hash", "who", "number")}
+        detail = " ".join(
+            filter(None, (row["pair"] and f"Procore id {row['pair']}", canonical_json(value) if value else "", row["detail"]))
+        )
+        self._audit(connection, [{**told, "what": f"decided: {row['decision']}", "detail": detail or None}])
+
+    def decision_ended(self, decision: Decision, run_id: str, why: str, *, plan: bool) -> None:
+        """A run found that what was decided on is not there any more. A plan says so among its own rows, and ends nothing."""
+        told = {
+            "entity": decision.entity,
+            "company": decision.company,
+            "record_id": decision.record_id,
+            "number": decision.number,
+        }
+        with self.engine.begin() as connection:
+            d, a = t.decisions.c, t.audit.c
+            what = f"{DECISION_ENDED}: {decision.decision}"
+            known = connection.execute(
+                select(a.audit_id).where(a.run_id == run_id, a.what == what, a.record_id == decision.record_id)
+            ).first()
+            if known is None:
+                self._audit(connection, [{**told, "run_id": run_id, "who": "sync", "what": what, "detail": why}])
+            if not plan:
+                connection.execute(
+                    update(t.decisions).where(d.decision_id == decision.decision_id).values(ended_at=stamp(), ended_why=why)
+                )
+
+    def decisions_ended(self, run_id: str) -> list[dict[str, Any]]:
+        """What a run said of decisions that ended: rows of the audit."""
+        a = t.audit.c
+        query = select(t.audit).where(a.run_id == run_id, a.what.startswith(DECISION_ENDED)).order_by(a.audit_id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def meet(self, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Documents that only one side has, as a plan saw them: a person may decide on them without an apply before."""
+        with self.engine.begin() as connection:
+            _upsert(connection, t.strangers, [{**row, "run_id": run_id} for row in rows], update_columns=("number",))
+
+    def met(self, entity: str) -> list[dict[str, Any]]:
+        """Records of the last run that said anything of them (its outcomes, and its strangers), the latest last."""
+        o, s, r = t.outcomes.c, t.strangers.c, t.runs.c
+        with self.engine.connect() as connection:
+            outcomes = (
+                select(t.outcomes, r.started_at)
+                .join(t.runs, r.run_id == o.run_id)
+                .where(o.entity == entity)
+                .order_by(r.started_at)
+            )
+            strangers = (
+                select(t.strangers, r.started_at)
+                .join(t.runs, r.run_id == s.run_id)
+                .where(s.entity == entity)
+                .order_by(r.started_at)
+            )
+            rows = [dict(row) for query in (strangers, outcomes) for row in connection.execute(query).mappings()]
+        return list({(row["side"], row["company"], row["id"]): row for row in rows}.values())
 
     def end_link(self, entity: str, number: str, who: str, detail: str | None = None) -> int:
-        """End the active links of that number (a tombstone stays);
+        """End the active link of that number, ERP key or Procore id for good (:meth:`part`);
         returns how many there were, and ends none unless it is one."""
-        c = t.links.c
+        found = [link for link in self.links(entity, contents=False) if number in (link.number, link.erp_key, link.procore_id)]
+        if len(found) == 1:
+            self.part(found[0], who, detail)
+        return len(found)
+
+    def part(self, link: Link, who: str, detail: str | None = None) -> None:
+        """End a link (a tombstone stays) until somebody links the same pair again, whatever marks the two still carry."""
+        row = {
+            "entity": link.entity,
+            "company": link.company,
+            "record_id": link.erp_key,
+            "content_hash": "",
+            "decision": "unlink",
+        }
         with self.engine.begin() as connection:
-            rows = (
-                connection.execute(select(t.links).where(c.entity == entity, c.number == number, c.ended_at.is_(None)))
-                .mappings()
-                .all()
+            connection.execute(
+                update(t.links).where(t.links.c.link_id == link.link_id).values(ended_at=stamp(), status="tombstone")
             )
-            if len(rows) == 1:
-                link = _link(rows[0])
-                connection.execute(update(t.links).where(c.link_id == link.link_id).values(ended_at=stamp(), status="tombstone"))
-                told = {"entity": entity, "company": link.company, "record_id": link.erp_key, "number": number}
-                self._audit(connection, [{**told, "who": who, "what": "unlinked", "detail": detail}])
-        return len(rows)
+            self._decide(connection, {**row, "pair": link.procore_id, "number": link.number, "who": who, "detail": detail}, None)
 
     # -- the story of one document --------------------------------------------------------------------------------------------
 
@@ -796,6 +908,11 @@ def _link(row: RowMapping) -> Link:
         scope=row["scope"],
         link_id=row["link_id"],
     )
+
+
+def _decision(row: RowMapping) -> Decision:
+    plain = {name: row[name] for name in Decision.__slots__ if name != "value"}
+    return Decision(**plain, value=json.loads(row["value"]))
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:

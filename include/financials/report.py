@@ -61,6 +61,12 @@ def stopped_row(row: Mapping[str, Any], plan: bool) -> dict[str, Any] | None:
     return None
 
 
+def ended_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A document that only the ERP has, whose acceptance ended: no run sends it, and yet somebody has to look."""
+    named = {"entity": row["entity"], "key": row["number"], "state": "held", "rule": "accept", "amount": None}
+    return named | {"waits_for": f"decision accept {row['entity']} {row['number']}", "message": row["detail"]}
+
+
 def build(sync: Sync) -> dict[str, Any]:
     """The report as ``docs/operating.md`` describes it; amounts are text."""
     run, ledger = sync.run, sync.ledger
@@ -69,6 +75,7 @@ def build(sync: Sync) -> dict[str, Any]:
     started = moment((ledger.run(run.run_id) or {}).get("started_at")) or datetime.now(UTC)
     by_entity = {name: [row for row in rows if row["entity"] == name] for name in run.entities}
     stopped = [found for row in rows if (found := stopped_row(row, run.plan))]
+    stopped += [ended_row(row) for row in ledger.decisions_ended(run.run_id) if row["what"].endswith(": accept")]
     return {
         "run_id": run.run_id,
         "mode": run.mode,

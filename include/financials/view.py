@@ -28,7 +28,7 @@ from include.financials.staging import Staged, slug, write_whole
 
 log = logging.getLogger(__name__)
 
-_JUDGED = ("number", "state", "rule", "company", "project")
+_JUDGED = ("number", "state", "rule", "company", "project", "message")
 _KEPT = ("project", "commitment", "prime_contract")
 """References that a record cannot be without: one that is not linked keeps the id it was read with, and a rule says so."""
 
@@ -230,6 +230,17 @@ class Sync:
                 record = row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
                 found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
         return found
+
+    def reopened(self) -> set[str]:
+        """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
+        return {
+            outcome["procore_id"]
+            for outcome in self.ledger.outcomes(self.run.run_id, "projects")
+            if outcome["state"] == "linked" and outcome["action"] == "update" and outcome["procore_id"] and outcome["work"]
+            if (work := json.loads(outcome["work"])) and "active" in work["changes"]
+            if getattr(ENTITIES["projects"].model.model_validate(work["record"], strict=False), "active", False)
+            if outcome["done"] or self.run.plan
+        }
 
     # -- links ----------------------------------------------------------------------------------------------------------------
 
