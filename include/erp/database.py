@@ -50,7 +50,8 @@ _SQLITE: tuple[tuple[str, Verdict], ...] = (
     (r".", "mapping"),
 )
 _LOGIN = re.compile(
-    r"password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
+    r"(name or service|host) not known|no address associated|nodename nor servname|getaddrinfo failed|unknown host"
+    r"|password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
 )
 _CLASSES: dict[str, Verdict] = {
     "IntegrityError": "refused",
@@ -195,7 +196,7 @@ class Database:
                 )
             case "login":
                 return ConfigurationError(
-                    f"The ERP database {self.label} refuses the connection: {text}. Check user, password and address."
+                    f"The ERP database {self.label} cannot be opened: {text}. Check host, user, password and database."
                 )
             case _:
                 return ConfigurationError(f"{place}: the database refuses this SQL: {text}. Correct the mapping.")
