@@ -40,7 +40,6 @@ class Entity:
     references: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
-    directions: tuple[Direction, ...] = ()
     project_scoped: bool = False
     document: bool = False
     gate: str | None = None

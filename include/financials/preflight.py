@@ -9,6 +9,7 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.identity import parse_origin
+from include.financials.run import nearest
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ def preflight(sync: Sync) -> dict[str, Any]:
         problems += health.problems
         log.info("%s: %s", side, shown[side])
     problems += list(_capability_problems(sync))
+    if not problems:  # what cannot be reached cannot be asked for its jobs
+        problems += _unknown_jobs(sync)
     if problems:
         raise ConfigurationError("Not ready:\n- " + "\n- ".join(problems))
     audit = {entity: origin_audit(sync, entity) for entity in AUDITED if entity in sync.run.entities}
@@ -49,6 +52,15 @@ def preflight(sync: Sync) -> dict[str, Any]:
     expected = expected_calls(sync)
     log.info("expected calls to Procore: about %d to read", expected)
     return {**shown, "origin_id_audit": audit, "expected_calls": expected}
+
+
+def _unknown_jobs(sync: Sync) -> list[str]:
+    """A job number that neither side has would make a run over nothing, and that run would be green."""
+    if not sync.run.projects:
+        return []
+    known = dict.fromkeys(record.number for side in sync.systems for record in sync.snapshot(side, "projects"))
+    wrong = [number for number in sync.run.projects if number not in known]
+    return [nearest("parameter projects: neither Procore nor the ERP has job", wrong, sorted(known))] if wrong else []
 
 
 def _capability_problems(sync: Sync) -> list[str]:
