@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath, Variable
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, RunFailed, StageClosed, StepMissing, SyncError
@@ -159,8 +159,8 @@ def told(context: Context) -> Iterator[None]:
     """Leave what went wrong in XCom, for the report and for whoever looks at the task."""
     try:
         yield
-    except AirflowSkipException:
-        raise
+    except (AirflowSkipException, DownstreamTasksSkipped):
+        raise  # how Airflow is told to skip; nothing failed
     except Exception as error:
         # Short enough for XCom whatever a system answered.
         context["ti"].xcom_push(key=FAILURE_KEY, value={"error": type(error).__name__, "message": str(error)[:2000]})
@@ -254,6 +254,8 @@ class SelectOperator(SyncOperator, BranchMixIn):
 
     def run_step(self, sync: Sync, context: Context) -> Any:
         chosen = [task_id for entity, task_id in self.extracts.items() if entity in sync.run.entities]
+        # Branching leaves by an exception as soon as there is something to skip: noted before.
+        sync.ledger.finished(sync.run.run_id, self.head)
         return self.do_branch(context, [*chosen, *self.always])
 
 
@@ -413,7 +415,9 @@ class ReportOperator(SyncOperator):
             log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger, row["entity"], row["key"])))
         due = {entity for task in context["dag"].tasks if (entity := _loads(task)) in sync.run.entities}
         if not failures and (missing := sorted(due - set(done))):
-            failures = [f"{', '.join(missing)}: the load did not run to its end, whatever its task shows; nothing else did it"]
+            failures = [
+                f"- {', '.join(missing)}: the load did not run to its end, though its task is no failure; clear it, let it run"
+            ]
         sync.ledger.finish_run(sync.run.run_id, "failed" if failures else "success")
         log.info("report at %s; watermarks moved: %s", path, ", ".join(moved) or "none")
         if failures:
@@ -425,7 +429,7 @@ class ReportOperator(SyncOperator):
     def _failures(self, context: Context, states: dict[str, list[str]]) -> list[str]:
         """One line for each task that failed itself, in the order of the graph, and one for how many did not run for that."""
         own: list[str] = []
-        behind: list[str] = []
+        refused: list[str] = []
         idle = 0
         for task_id in [one for one in context["dag"].task_ids if one in states]:
             found = states[task_id]
@@ -434,15 +438,15 @@ class ReportOperator(SyncOperator):
                 told = [one for one in (said if isinstance(said, list | tuple) else list(said)) if one]
                 lines = list(dict.fromkeys(f"- {task_id}: {one['message']}" for one in told))
                 if told and all(one["error"] == StepMissing.__name__ for one in told):
-                    behind += lines
+                    refused += [one["message"] for one in told]
                 else:
                     own += lines or [f"- {task_id}: it was ended or marked failed by hand; its log may say more"]
             elif "upstream_failed" in found:
                 idle += 1
-        if not own and behind:
-            own, behind = behind[:1], behind[1:]
-        idle += len(behind)
-        return [*own, f"- {idle} tasks behind them did not run"] if own and idle else own
+        idle += len(refused)
+        # Where nothing failed by itself something was marked by hand, and those who refused to go on say what.
+        own = own or [f"- {message}" for message in dict.fromkeys(refused)]
+        return [*own, f"- {idle} tasks behind did not run"] if own and idle else own
 
     @staticmethod
     def _states(context: Context) -> dict[str, list[str]]:

@@ -80,11 +80,12 @@ def open_run(
     ``interval`` is the scheduler's data interval; ``source_now`` the earlier of the two systems' clocks. Raises
     ConfigurationError for parameters that make no sense, naming the parameter and what it may be.
     """
-    chosen = {key: value for key, value in (params or {}).items() if value is not None}
+    # The form hands an emptied field over as None or as an empty text.
+    empty = dict.fromkeys(("since", "until", "approve_above"), ("",))
+    chosen = {key: value for key, value in (params or {}).items() if value is not None and value not in empty.get(key, ())}
     if unknown := [key for key in chosen if key not in PARAMS]:
         raise ConfigurationError(nearest("unknown parameter", unknown, PARAMS))
     _validate(chosen)
-    chosen = {key: value for key, value in chosen.items() if value not in ([], "")}
     since, until = instant(chosen.get("since"), "since"), instant(chosen.get("until"), "until")
     start, end = interval
     if kind == "backfill":
