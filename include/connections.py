@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
 
 from include.financials.exceptions import ConfigurationError, SyncError
 
@@ -30,30 +30,36 @@ _SECRETS = ("password", "passwd", "pwd", "secret", "token", "user", "username", 
 
 
 def connection_of(conn_id: str, conn_type: str) -> Connection:
-    """The Airflow connection. Raises ConfigurationError where it is missing or of another type: a retry would not find it either."""
+    """The Airflow connection. Raises ConfigurationError where it is missing or of another type; a retry cannot help."""
     try:
         found = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
         raise ConfigurationError(f"Connection {conn_id} is not defined. Create it with type {conn_type}; {GUIDE}.") from error
     if conn_type != found.conn_type:
         raise ConfigurationError(
-            f"Connection {conn_id} is of type {found.conn_type or '(none)'}; make it {conn_type}, whose form has a field for each "
-            f"part of the address and for the password{_left_over(found.extra_dejson)}; {GUIDE}."
+            f"Connection {conn_id} is of type {found.conn_type or '(none)'}; make it {conn_type}, whose form has a field "
+            f"for each part of the address and for the password{_left_over(found.extra_dejson)}; {GUIDE}."
         )
     return found
 
 
 def _left_over(extra: Mapping[str, Any]) -> str:
-    return ", and delete url from its extra (a password in it is shown to everybody who may see connections)" if "url" in extra else ""
+    return (
+        ", and delete url from its extra (a password in it is shown to everybody who may see connections)"
+        if "url" in extra
+        else ""
+    )
 
 
 class DatabaseHook(BaseHook):
     """A database whose address is put together from a connection's fields. Base of :class:`ErpHook` and :class:`LedgerHook`.
 
-    The connection: ``host``, ``port``, ``schema`` (the database's name), ``login``, ``password``; extra ``dialect`` (SQLAlchemy's,
-    with or without driver: ``postgresql+psycopg2``, ``mssql+pyodbc``) and perhaps ``query`` (what the driver wants to know
+    The connection: ``host``, ``port``, ``schema`` (the database's name), ``login``, ``password``; extra ``dialect`` (SQLAlchemy's, with
+    or without driver: ``postgresql+psycopg2``, ``mssql+pyodbc``) and perhaps ``query`` (what the driver wants to know
     besides, as ``sslmode=require`` or an object). SQLite needs only the file's path, as ``schema`` or ``host``.
     """
+
+    conn_type: str
 
     def __init__(self, conn_id: str) -> None:
         super().__init__()
@@ -74,7 +80,9 @@ class DatabaseHook(BaseHook):
                 f"connections. Enter host, port, schema (the database), login, password and dialect, and delete url; {GUIDE}."
             )
         if wrong := [name for name in extra if name.lower() in _SECRETS]:
-            raise ConfigurationError(f"Connection {self.conn_id}: {', '.join(wrong)} belongs into login and password, not in extra.")
+            raise ConfigurationError(
+                f"Connection {self.conn_id}: {', '.join(wrong)} belongs into login and password, not in extra."
+            )
         if found.password:
             for form in {found.password, quote(found.password, safe=""), quote_plus(found.password)}:
                 mask_secret(form)
@@ -82,10 +90,12 @@ class DatabaseHook(BaseHook):
         if dialect.partition("+")[0] == "sqlite" or (not dialect and not found.port and _is_path(found.host or found.schema)):
             return self._sqlite(found, dialect or "sqlite", self._query(extra))
         if not dialect or not found.host or not found.schema:
-            missing = [name for name, value in (("dialect", dialect), ("host", found.host), ("schema", found.schema)) if not value]
+            missing = [
+                name for name, value in (("dialect", dialect), ("host", found.host), ("schema", found.schema)) if not value
+            ]
             raise ConfigurationError(
-                f"Connection {self.conn_id} lacks {', '.join(missing)}: dialect is SQLAlchemy's, as postgresql+psycopg2 (in the extra), "
-                f"schema the name of the database; for SQLite only the path of the file, as schema; {GUIDE}."
+                f"Connection {self.conn_id} lacks {', '.join(missing)}: dialect (in the extra) is SQLAlchemy's, as "
+                f"postgresql+psycopg2, schema the name of the database; for SQLite only the path of the file, as schema; {GUIDE}."
             )
         return URL.create(
             dialect, found.login or None, found.password or None, found.host, found.port, found.schema, self._query(extra)
@@ -105,7 +115,9 @@ class DatabaseHook(BaseHook):
         if not isinstance(pairs, dict) or not all(isinstance(value, str) for value in pairs.values()):
             raise ConfigurationError(f"Connection {self.conn_id}: query is written like sslmode=require&application_name=sync.")
         if wrong := [name for name in pairs if name.lower() in _SECRETS or "password" in name.lower()]:
-            raise ConfigurationError(f"Connection {self.conn_id}: {', '.join(wrong)} belongs into login and password, not in query.")
+            raise ConfigurationError(
+                f"Connection {self.conn_id}: {', '.join(wrong)} belongs into login and password, not in query."
+            )
         return pairs
 
     def _text(self, name: str, meaning: str) -> str:
@@ -124,8 +136,8 @@ class DatabaseHook(BaseHook):
 class ErpHook(DatabaseHook):
     """The ERP, through a connection of type ``procore_erp``.
 
-    Besides the address its extra has ``mapping`` (a path ending in ``.yaml``, or the name of a file of include/mappings) and perhaps
-    ``settings``: choices that the mapping offers, as an object or JSON text, e.g. ``{"ap_invoices": "posted"}``.
+    Besides the address its extra has ``mapping`` (a path ending in ``.yaml``, or the name of a file of include/mappings) and
+    perhaps ``settings``: choices that the mapping offers, as an object or JSON text, e.g. ``{"ap_invoices": "posted"}``.
 
     :param erp_conn_id: the Airflow connection.
     """
@@ -133,7 +145,7 @@ class ErpHook(DatabaseHook):
     conn_name_attr = "erp_conn_id"
     default_conn_name = "erp_default"
     conn_type = "procore_erp"
-    hook_name = "ERP of Procore sync"
+    hook_name = "Procore sync: ERP"
 
     def __init__(self, erp_conn_id: str = default_conn_name) -> None:
         super().__init__(erp_conn_id)
@@ -151,7 +163,7 @@ class ErpHook(DatabaseHook):
         except ValueError:
             found = None
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-            raise ConfigurationError(f'Connection {self.conn_id}: settings is an object of texts, as {{"ap_invoices": "posted"}}.')
+            raise ConfigurationError(f'Connection {self.conn_id}: settings is an object of texts: {{"ap_invoices": "posted"}}.')
         return found
 
     def system(self, origin_system: str) -> System:
@@ -159,9 +171,7 @@ class ErpHook(DatabaseHook):
         from include.erp.registry import erp_system
 
         settings = self.settings
-        return erp_system(
-            self.url, self.mapping, origin_system=origin_system, **({"settings": settings} if settings else {})
-        )
+        return erp_system(self.url, self.mapping, origin_system=origin_system, **({"settings": settings} if settings else {}))
 
     def test_connection(self) -> tuple[bool, str]:
         """For the *Test* button: the login, the clock, and every table and column that the mapping names."""
@@ -181,7 +191,7 @@ class ErpHook(DatabaseHook):
 class LedgerHook(DatabaseHook):
     """The sync's ledger (SQLite or PostgreSQL), through a connection of type ``sync_ledger``.
 
-    Its extra also has ``staging``: where pages of records and reports lie (``file:///var/lib/procore-erp/staging``, object storage).
+    Its extra also has ``staging``: where pages of records and reports lie (``file:///var/lib/procore-erp/staging``, ``s3://...``).
 
     :param ledger_conn_id: the Airflow connection.
     """
@@ -189,7 +199,7 @@ class LedgerHook(DatabaseHook):
     conn_name_attr = "ledger_conn_id"
     default_conn_name = "sync_ledger"
     conn_type = "sync_ledger"
-    hook_name = "Ledger of Procore sync"
+    hook_name = "Procore sync: ledger"
 
     def __init__(self, ledger_conn_id: str = default_conn_name) -> None:
         super().__init__(ledger_conn_id)
@@ -209,19 +219,12 @@ class LedgerHook(DatabaseHook):
         try:
             ledger = self.ledger()
             try:
-                return True, f"Connected to {ledger.ready()}; files go to {self.staging}"
+                ledger.ready()
+                return True, f"Connected to {ledger.shown}; files go to {self.staging}"
             finally:
                 ledger.close()
         except SyncError as error:
             return False, str(error)
-
-
-def fields(address: str) -> dict[str, Any]:
-    """An SQLAlchemy address as fields of a connection: ``{"host", "port", "schema", "login", "password", "extra": {...}}``."""
-    url = make_url(address)
-    given = {"host": url.host, "port": url.port, "schema": url.database, "login": url.username, "password": url.password}
-    extra = {"dialect": url.drivername} | ({"query": dict(url.query)} if url.query else {})
-    return {**{name: value for name, value in given.items() if value is not None}, "extra": extra}
 
 
 def _is_path(text: str | None) -> bool:

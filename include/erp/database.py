@@ -52,7 +52,8 @@ _SQLITE: tuple[tuple[str, Verdict], ...] = (
 _FRACTIONAL = re.compile(r"(numeric|decimal|number|dec)\s*\(\s*\d+\s*,\s*0*[1-9]|(double|float|real|money|smallmoney)\b", re.I)
 _LOGIN = re.compile(
     r"(name or service|host) not known|no address associated|nodename nor servname|getaddrinfo failed|unknown host"
-    r"|password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
+    r"|password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed",
+    re.I,
 )
 _CLASSES: dict[str, Verdict] = {
     "IntegrityError": "refused",

@@ -178,7 +178,7 @@ def private_file(path: UPath | Path) -> IO[bytes]:
 def _local(path: UPath | Path) -> Path | None:
     if isinstance(path, UPath) and path.protocol not in ("", "file", "local"):
         return None
-    return Path(getattr(path, "path", path))
+    return Path(path.path) if isinstance(path, UPath) else path
 
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")

@@ -89,8 +89,8 @@ def clean_url(url: str, what: str) -> str:
         raise ConfigurationError(f"{what} of the Procore connection must end after the host name: paths are added to it")
     if parts.scheme == "http" and not _loopback(host):
         raise ConfigurationError(
-            f"{what} of the Procore connection must begin with https://, or the credentials travel in the clear; plain http is for "
-            "a sandbox on this machine (127.0.0.1 or localhost)"
+            f"{what} of the Procore connection must begin with https://, or the credentials travel in the clear; plain http is "
+            "for a sandbox on this machine (127.0.0.1 or localhost)"
         )
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
 
