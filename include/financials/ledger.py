@@ -10,17 +10,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Connection,
     Engine,
+    ExceptionContext,
     RowMapping,
     Table,
     and_,
@@ -34,11 +37,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 
 from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
 from include.financials.identity import canonical_json
 from include.financials.models import Side
+from include.financials.staging import private_folder
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +56,13 @@ STAGE_CLOSED = "stage closed"
 DECISION_ENDED = "decision ended"
 _CHUNK = 500
 _SETTLED = ("status", "result_id", "message", "doubted_at")
+
+_SQLITE_AWAY = re.compile(r"locked|busy|unable to open|disk I/O|disk is full|readonly database", re.I)
+_LOGIN = re.compile(
+    r"authentication failed|no password supplied|no pg_hba|(role|user|database) \".*\" does not exist|not known|no address assoc",
+    re.I,
+)
+"""What PostgreSQL says of a login, database or host that a person has to correct (its appendix A: classes 28, 3D)."""
 
 
 def stamp(moment: datetime | None = None) -> str:
@@ -117,9 +129,19 @@ def _chunks(rows: Sequence[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]:
 class Ledger:
     """Open with an SQLAlchemy URL. :meth:`create` makes it, once and by a person; a run only asks whether it is :meth:`ready`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.url = url
-        self.engine: Engine = create_engine(url, pool_pre_ping=True)
+        try:
+            # Parameters are vendors' names and amounts: they do not belong into an error's text, nor into a log.
+            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+            # The text of the address may hold a password: name the fault, not the address.
+            raise ConfigurationError(
+                "The ledger's address is not one of SQLite or PostgreSQL with an installed driver; it looks like "
+                "postgresql+psycopg2://user:password@host/database or sqlite:////path/ledger.sqlite."
+            ) from None
+        event.listen(self.engine, "handle_error", self._explain)
+        event.listen(self.engine, "do_connect", self._private)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_settings)
             event.listen(self.engine, "begin", _sqlite_begin)
@@ -132,7 +154,7 @@ class Ledger:
 
         config = _migrations()
         if (path := self._file()) is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
         with self.engine.begin() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(72617)")
@@ -166,6 +188,37 @@ class Ledger:
     def shown(self) -> str:
         """Its address without the password."""
         return self.engine.url.render_as_string(hide_password=True)
+
+    def _explain(self, context: ExceptionContext) -> None:
+        """A ledger that is away, in words: what the driver says names neither the ledger nor what to do."""
+        said = str(context.original_exception)
+        if context.engine is not None and context.engine.dialect.name == "sqlite":
+            away, wrong = bool(_SQLITE_AWAY.search(said)), None
+        else:
+            wrong = _LOGIN.search(said) if isinstance(context.sqlalchemy_exception, OperationalError) else None
+            away = context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
+        text = " ".join(said.split())
+        if wrong:
+            raise ConfigurationError(
+                f"The ledger {self.shown} cannot be opened: {text} Check host, database, login and password of its connection."
+            ) from context.original_exception
+        if away:
+            raise RetryLater(
+                f"The ledger {self.shown} cannot be reached: {text} Nothing is sent without it; the task is tried again. See "
+                "that its database runs and that the address in its connection is right."
+            ) from context.original_exception
+
+    def _private(self, dialect: Any, record: Any, arguments: Any, parameters: Any) -> None:
+        """A SQLite ledger is the owner's alone, from its first byte on: SQLite gives its other files the same rights."""
+        path = self._file()
+        if path is None or not path.parent.is_dir():
+            return
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+        for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            with suppress(FileNotFoundError):
+                if one.stat().st_uid == os.geteuid() and one.stat().st_mode & 0o077:
+                    one.chmod(0o600)
 
     def _file(self) -> Path | None:
         """Where a SQLite ledger is kept; None for a database server."""

@@ -13,7 +13,7 @@ from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED, moment
 from include.financials.money import ZERO, text
 from include.financials.reconciliation import Reconciliation
-from include.financials.staging import write_whole
+from include.financials.staging import private_folder, write_whole
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def build(sync: Sync) -> dict[str, Any]:
 
 def keep(sync: Sync, name: str, value: Mapping[str, Any]) -> str:
     """Write a result of this run beside its staged pages; returns its path."""
-    sync.folder.mkdir(parents=True, exist_ok=True)
+    private_folder(sync.folder)
     path = sync.folder / f"{name}.json"
     write_whole(path, json.dumps(value, indent=1, ensure_ascii=False))
     return str(path)

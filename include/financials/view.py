@@ -157,6 +157,10 @@ class Sync:
         """All records of an entity as ``side`` has them now; read once per run, then taken from the staging area."""
         return list(self._snapshot(side, entity, shard).records())
 
+    def has_snapshot(self, side: Side, entity: str, shard: int = 0) -> bool:
+        """Whether this run has read that list."""
+        return bool((self.folder / "snapshots" / side / entity / f"shard-{shard}.json").exists())
+
     def _snapshot(self, side: Side, entity: str, shard: int) -> Staged:
         """Two tasks may want the same list at the same time:
         each reads into a folder of its own, and the first whole one counts."""
