@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from include.sandbox.procore import described
 from include.sandbox.procore.attributes import Wrong, accept, decimal, whole
 from include.sandbox.procore.call import Call, Reply
 from include.sandbox.procore.context import Context
@@ -211,6 +212,8 @@ def write(resource: Resource, context: Context, sent: Mapping[str, Any], existin
     if existing is not None:
         _keep_equal_figures(resource, draft, existing)
     resource.hooks.prepare(context, draft, sent, existing)
+    if action == "s" and context.operation is not None:
+        described.refuse(described.entry_faults(context.operation, sent))
     draft["origin_id"] = draft.get("origin_id") or None
     if existing is not None and all(draft.get(name) == existing.get(name) for name in {*draft, *existing}):
         return existing
@@ -313,10 +316,8 @@ def _entry_id(entry: Mapping[str, Any]) -> int:
 
 
 def error_entry(entry: Mapping[str, Any], refused: Refused) -> dict[str, Any]:
-    """The attributes as sent plus ``errors``; an unknown id is shown as 0, as the documented example has it."""
-    errors = refused.fields or {"base": [refused.message]}
-    unknown = {"id": 0} if errors.get("id") == [UNKNOWN_ID] else {}
-    return {**entry, **unknown, "errors": errors}
+    """The attributes as sent, an unknown id among them, plus ``errors``."""
+    return {**entry, "errors": refused.fields or {"base": [refused.message]}}
 
 
 def shuffled(entities: list[dict[str, Any]]) -> list[dict[str, Any]]:
