@@ -21,7 +21,7 @@ import requests
 
 from include.financials.entities import ENTITIES, STAGES
 from include.financials.report import COUNTS
-from include.local import VAR, LocalError, airflow, environment, interruptible, running_or_new
+from include.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, running_or_new
 
 DEMO = VAR / "demo"
 EVERYTHING = "2000-01-01T00:00:00Z"
@@ -75,6 +75,7 @@ def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow-demo"
         )
         if airflow(["db", "migrate"], env, log) != 0:
             raise LocalError(f"Airflow's database could not be made; see {log}")
+        new_ledger(folder / "ledger.sqlite")
         before = {path.name for path in (folder / "staging").glob("*")}
         conf = {"since": EVERYTHING, "mode": options.mode, "shards": options.shards}
         started = time.monotonic()

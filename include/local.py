@@ -23,6 +23,9 @@ from typing import IO, Any
 import requests
 import yaml
 
+from include.financials.ledger import Ledger
+from include.pipeline import SANDBOX_SETTINGS
+
 ROOT = Path(__file__).resolve().parents[1]
 VAR = ROOT / "var"
 STOP_SECONDS = 10
@@ -68,7 +71,15 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "GX_ANALYTICS_ENABLED": "false",
+        "PROCORE_ERP_SETTINGS": str(SANDBOX_SETTINGS),
     }
+
+
+def new_ledger(path: Path) -> None:
+    """The ledger of a local start; a run refuses one that nobody made."""
+    ledger = Ledger(f"sqlite:///{path}")
+    ledger.create()
+    ledger.close()
 
 
 @contextmanager
@@ -191,6 +202,7 @@ def up() -> int:
         if not keep:
             for path in VAR.glob("ledger.sqlite*"):
                 path.unlink()
+        new_ledger(VAR / "ledger.sqlite")
         print("Starting Airflow (the first start makes its database, about a minute) ...", flush=True)
         if airflow(["db", "migrate"], env, log) != 0:
             raise LocalError(f"Airflow's database could not be made; see {log}")

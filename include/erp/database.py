@@ -49,6 +49,7 @@ _SQLITE: tuple[tuple[str, Verdict], ...] = (
     (r"unable to open|disk I/O|disk is full|interrupted", "later"),
     (r".", "mapping"),
 )
+_FRACTIONAL = re.compile(r"(numeric|decimal|number|dec)\s*\(\s*\d+\s*,\s*0*[1-9]|(double|float|real|money|smallmoney)\b", re.I)
 _LOGIN = re.compile(
     r"password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
 )
@@ -148,8 +149,8 @@ class Database:
 
     @property
     def label(self) -> str:
-        """The address without password, for messages."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """The address for messages, without password and without what follows the question mark, which may hold one."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
 
     def version(self) -> str:
         """Filled in by the first connection."""
@@ -241,6 +242,37 @@ class Database:
             for i in range(len(columns))
         ]
         return sa.and_(columns[0] >= values[0], sa.or_(*steps))
+
+    def fractional(self, connection: sa.Connection, source: str) -> dict[str, str]:
+        """Columns of a mapping's ``from`` that are declared with decimals or as binary floats, and how. SQLite keeps a whole
+        number of dollars in such a column as an integer: only the declaration tells it from a number of cents."""
+        if self.dialect == "sqlite":
+            return {name: kind for name, kind in self._declared(connection, source) if _FRACTIONAL.match(kind)}
+        if " " in source:
+            return {}  # drivers of other databases give a number its scale
+        *schema, name = source.split(".")
+        columns = sa.inspect(connection).get_columns(name, schema=".".join(schema) or None)
+        kinds = {column["name"]: column["type"] for column in columns}
+        return {
+            name: str(kind)
+            for name, kind in kinds.items()
+            if isinstance(kind, sa.Float)
+            or (isinstance(kind, sa.Numeric) and bool(kind.scale))
+            or _FRACTIONAL.match(type(kind).__name__)
+        }
+
+    @staticmethod
+    def _declared(connection: sa.Connection, source: str) -> list[tuple[str, str]]:
+        if " " not in source:
+            *schema, name = source.split(".")
+            place = f'"{schema[0]}".' if schema else ""
+            rows = connection.exec_driver_sql(f'PRAGMA {place}table_xinfo("{name}")').all()
+        else:
+            # A view of this connection's own: the ERP's file is not touched.
+            connection.execute(sa.text(f"CREATE TEMP VIEW erp_declared AS {no_colons(source).text}"))
+            rows = connection.exec_driver_sql("PRAGMA temp.table_xinfo(erp_declared)").all()
+            connection.exec_driver_sql("DROP VIEW temp.erp_declared")
+        return [(row[1], row[2] or "") for row in rows]
 
     def close(self) -> None:
         self.engine.dispose()

@@ -21,11 +21,11 @@ class ErpExtractOperator(EntityOperator):
     :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
     :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
-    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
-    :param until: likewise the end of the window; default: the sources' own now.
 
     Returns (XCom) ``entity``, ``shard``, ``since``, ``until``, ``records``, ``invalid`` and the ``path`` of the staged pages.
     """
+
+    step = "extract"
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.extract import extract
@@ -43,12 +43,12 @@ class ErpLoadOperator(EntityOperator):
     :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
     :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
-    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
-    :param until: likewise the end of the window; default: the sources' own now.
 
     Returns (XCom) ``created``, ``updated``, ``adopted``, ``unchanged``, ``refused`` and write ``calls``.
     In plan mode nothing is written.
     """
+
+    step, needs = "load", "check"
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.engine import load

@@ -46,10 +46,16 @@ def main(arguments: list[str] | None = None) -> int:
     decision.add_argument("entity")
     decision.add_argument("number", help="what people call it, or `all`: every record that waits for just this decision")
     decision.add_argument("--note", help="why; kept in the audit trail")
+    made = commands.add_parser("ledger", help="make the ledger, or bring it up to date after an upgrade")
+    made.add_argument("action", choices=("create",))
     chosen = parser.parse_args(arguments)
     ledger = Ledger(chosen.ledger)
     try:
-        ledger.migrate()
+        if chosen.command == "ledger":
+            ledger.create()
+            print(f"The ledger {ledger.shown} is ready.")
+            return 0
+        ledger.ready()
         if chosen.command == "why":
             print("\n".join(why(ledger, chosen.entity, chosen.number)))
         else:

@@ -12,6 +12,7 @@ from typing import Any, cast
 from include.financials.figures import contract_of
 from include.financials.models import ChangeOrder, CostCode, Invoice, Period, Project, Record, Vendor
 from include.financials.money import ZERO, total
+from include.financials.statuses import OPEN, VOID
 from include.financials.view import Sync, headers
 
 Key = tuple[str, str]
@@ -90,10 +91,7 @@ class Books:
         return total(
             record.amount
             for (owner, _), record in self.documents(entity).items()
-            if isinstance(record, ChangeOrder)
-            and owner == company
-            and contract_of(record) == contract
-            and record.status != "void"
+            if isinstance(record, ChangeOrder) and owner == company and contract_of(record) == contract and record.status != VOID
         )
 
     @cached_property
@@ -103,7 +101,7 @@ class Books:
             found: dict[tuple[str, str | None], list[Invoice]] = {}
             for (company, _), record in self.documents(entity).items():
                 contract = getattr(record, "commitment", None) or getattr(record, "prime_contract", None)
-                if isinstance(record, Invoice) and record.status != "void":
+                if isinstance(record, Invoice) and record.status != VOID:
                     found.setdefault((company, contract), []).append(record)
             return found
 
@@ -121,6 +119,11 @@ class Books:
             periods.sort(key=lambda period: period.first_day)
         return found
 
+    @property
+    def has_calendar(self) -> bool:
+        """Whether the ERP tells which periods are open. Where its mapping leaves them out, it refuses a closed one itself."""
+        return bool(self._periods) or "periods" in self.sync.systems["erp"].capabilities()
+
     def period(self, company: str, module: str, day: date) -> Period | None:
         periods = self._periods.get((company, module), ())
         return next((p for p in periods if p.first_day <= day <= p.last_day), None)
@@ -128,7 +131,7 @@ class Books:
     def next_open(self, company: str, module: str, day: date) -> date | None:
         """First day not before ``day`` that lies in an open period."""
         periods = self._periods.get((company, module), ())
-        return next((max(p.first_day, day) for p in periods if p.status == "open" and p.last_day >= day), None)
+        return next((max(p.first_day, day) for p in periods if p.status == OPEN and p.last_day >= day), None)
 
 
 _LISTED = ("vendors", "projects", "cost_codes", "cost_types", "customers", "tax_codes")

@@ -19,6 +19,7 @@ from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import Budget, Record, Side
 from include.financials.money import text
+from include.financials.port import Capability
 from include.financials.rules import rules_of, verdicts
 from include.financials.view import References, Sync
 
@@ -32,7 +33,8 @@ class Budgets(Judging):
         super().__init__(sync, row, shard)
         self.references = References(sync, row)
         self.links = sync.fresh_links(row.name)
-        self.facts = DocumentFacts(sync, row, sync.systems["erp"].capabilities()[row.name])
+        self.erp = sync.systems["erp"].capabilities().get(row.name, Capability())
+        self.facts = DocumentFacts(sync, self.row, self.erp)
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -156,6 +158,7 @@ class Budgets(Judging):
         moved = self._moved(owner, before, record, target, apart)
         frozen = owner == "erp" and here is not None and bool(here.locked) and apart
         return base | {
+            **self.left_out(subject.own, subject.match),
             "line_unplaced": self._unplaced(subject, base) if fresh and project else None,
             "changed_after_export": moved,
             "changed_when_locked": told(apart, "estimate", "budget") if frozen else None,
@@ -198,6 +201,8 @@ class Budgets(Judging):
         record = cast(Budget, subject.record)
         if subject.match.how == "none" and not record.lines:
             return f"job {record.number} has no budget yet"
+        if subject.match.how == "none" and subject.side == "procore" and record.owner == "procore" and not self.erp.create:
+            return f"the budget of {record.number} is Procore's, and the ERP takes no budgets: nothing is written to it"
         return None
 
     # -- memory ---------------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from include.financials.models import (
 )
 from include.financials.money import ZERO, cents, text, to_cents, total
 from include.financials.port import Capability
+from include.financials.statuses import NO_MORE, OPEN
 from include.financials.view import References, Sync
 
 Lines = Sequence[tuple[Line, Line]]
@@ -94,7 +95,7 @@ class DocumentFacts:
             "job_open": job is None or not fresh or (job.active and not closed),
             "job_status": "inactive in Procore" if closed else f"{job.status} in the ERP" if job else None,
             "currency": currency,
-            "currency_ok": job is None or currency == job.currency,
+            "currency_ok": job is None or currency == job.currency or not self.sync.keeps("projects", "currency"),
             "job_currency": job.currency if job else None,
             "status": own.status if hasattr(own, "status") else None,
             "amount": text(own.amount),
@@ -234,7 +235,7 @@ class CommitmentFacts(DocumentFacts):
         }
 
     def _field_fault(self, own: Commitment) -> str | None:
-        if not own.title:
+        if not own.title and "title" not in self.row.unkept:
             return "it has no title, the ERP demands one"
         if not all(char.isascii() and (char.isalnum() or char == "-") for char in own.number):
             return "its number has characters other than letters, digits and hyphens"
@@ -296,7 +297,7 @@ class ContractFacts(DocumentFacts):
             problem = "is not linked"
         elif self._conflict(contract_of(own)):
             problem = "is in conflict"
-        elif document is not None and document.status in ("closed", "void") and subject.match.how == "none":
+        elif document is not None and document.status in NO_MORE and subject.match.how == "none":
             problem = f"is {document.status} in the ERP"
         fresh = subject.match.how == "none"
         return super().header(subject, approved) | {
@@ -573,7 +574,7 @@ class InvoiceFacts(ContractFacts):
             return {"date_missing": True, "period_closed": None, "period_refused": None, "next_open": None}
         period = self.books.period(subject.company, self.module, day)
         # Without a job there is no company, and no calendar: one cause, one message.
-        is_open = not subject.company or (period is not None and period.status == "open")
+        is_open = not subject.company or not self.books.has_calendar or (period is not None and period.status == OPEN)
         following = self.books.next_open(subject.company, self.module, day)
         policy, month = self.sync.settings.posting_policy, f"{day:%Y-%m}"
         shut = not is_open and not (policy == "next_open" and following is not None)
@@ -594,7 +595,7 @@ class InvoiceFacts(ContractFacts):
         if day is None:
             return None
         period = self.books.period(subject.company, self.module, day)
-        if period is not None and period.status == "open":
+        if not self.books.has_calendar or (period is not None and period.status == OPEN):
             return day
         return (
             self.books.next_open(subject.company, self.module, day) if self.sync.settings.posting_policy == "next_open" else day

@@ -17,12 +17,10 @@ from include.financials.identity import canonical_json, digest, parse_origin
 from include.financials.ledger import STOPPED, Link, moment, stamp
 from include.financials.models import Record
 from include.financials.money import ZERO
+from include.financials.statuses import UNPOSTED, VOID
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
-
-GONE = "void"
-"""Status of an ERP document that counts for nothing."""
 
 
 @dataclass(slots=True)
@@ -57,7 +55,7 @@ class Document:
 
     @property
     def unposted(self) -> bool:
-        return self.erp.get("status") == "unposted"
+        return self.erp.get("status") == UNPOSTED
 
     @property
     def sequence(self) -> int:
@@ -289,6 +287,6 @@ def _agreed(link: Link | None) -> bool:
 
 def _standing(record: Record | None) -> dict[str, Any]:
     """Figures of a document of the ERP that counts; a void one counts for nothing."""
-    if record is None or getattr(record, "status", None) == GONE:
+    if record is None or getattr(record, "status", None) == VOID:
         return {}
     return figures(record)

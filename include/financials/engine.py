@@ -156,6 +156,11 @@ class _Load:
         jobs = self._still_placed(jobs)
         steps = self._steps(action)
         if not steps:
+            if action == "update":
+                self._refuse_update(jobs)
+                return
+            if not self._allowed(jobs):
+                return
             raise ConfigurationError(f"{self.target_side} offers no way to {action} {self.row.name}; {len(jobs)} wait for one")
         for number, step in enumerate(steps, start=1):
             for level, group in self._levels(step, [job for job in jobs if not job.failed]):
@@ -165,11 +170,28 @@ class _Load:
                 self._step(step, [job for job in group if not first or job.agreed is None], level, last=number == len(steps))
         self._read_back_missing([job for job in jobs if not job.failed and not job.read_back])
 
+    def _refuse_update(self, jobs: Sequence[Job]) -> None:
+        """The target takes no changes of what it has: a person makes them there, and no other record waits for that."""
+        side = "Procore" if self.target_side == "procore" else "the ERP"
+        rows = []
+        for job in jobs:
+            job.failed = True
+            number, changed = job.row["number"], ", ".join(job.changes)
+            message = (
+                f"{self.row.label.capitalize()} {number}: its {changed} changed, and {side} takes no changes of {self.row.name}"
+                " from us. Change it there by hand."
+            )
+            log.warning("%s", message)
+            rows.append({**_key(job.row), "state": "quarantined", "rule": "refused", "waits_for": None, "message": message})
+        self.sync.ledger.restate(self.run_id, self.row.name, rows)
+
     def _steps(self, action: Action) -> tuple[Step, ...]:
         """A create or relink of a Procore-born document ends with its external ids in Procore."""
         if action == "link":
             return self.sync.systems["procore"].steps(self.row.name, "link")
         own = self.target.steps(self.row.name, action)
+        if not own:  # what the target does not take has no external id either
+            return ()
         return own + (self.source.steps(self.row.name, "link") if self.source_side == "procore" and action == "create" else ())
 
     def _job(self, row: dict[str, Any], known: Mapping[tuple[str, str], Link]) -> Job:

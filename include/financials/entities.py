@@ -7,7 +7,7 @@ A new entity is a row here, a model in ``models``, a row in Procore's resource t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from include.financials.models import MODELS, Record, Side
@@ -40,7 +40,6 @@ class Entity:
     references: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
-    directions: tuple[Direction, ...] = ()
     project_scoped: bool = False
     document: bool = False
     gate: str | None = None
@@ -56,10 +55,29 @@ class Entity:
     two_way: bool = False
     """Each record has an owning side of its own (a budget); ``direction`` is only where it starts."""
 
+    unkept: frozenset[str] = frozenset()
+    """Fields that a side does not keep (see :meth:`kept`)."""
+
+    def kept(self, keeps: frozenset[str] | None) -> Entity:
+        """The entity as far as it can be compared with a side that keeps only these fields (``Capability.keeps``). Where that
+        keeps less of a line, ``content`` names what is left, as ``lines.amount``."""
+        line = self.model.line
+        if keeps is None:
+            return self
+        gone = {name for name in self.model.model_fields if name not in keeps and name != "number"}
+        gone |= {name for name in self.content if name not in keeps and name != "number"}
+        if "lines.key" not in keeps:
+            gone.add("lines")
+        gone |= {f"lines.{name}" for name in (line.content if line else ()) if f"lines.{name}" not in keeps}
+        content = tuple(name for name in self.content if name not in gone)
+        if line is not None and "lines" in content and any(name.startswith("lines.") for name in gone):
+            content += tuple(f"lines.{name}" for name in line.content if f"lines.{name}" in keeps)
+        return replace(self, content=content, frozen=tuple(n for n in self.frozen if n not in gone), unkept=frozenset(gone))
+
     @property
     def immutable(self) -> bool:
         """Nothing of it may change once it is linked (rule R-04): corrections are new records."""
-        return bool(self.frozen) and set(self.frozen) >= set(self.content)
+        return bool(self.frozen) and set(self.frozen) >= {name for name in self.content if "." not in name}
 
     @property
     def model(self) -> type[Record]:

@@ -17,6 +17,7 @@ from include.financials.judging import Judge, Judging, blank, procore_row, sourc
 from include.financials.matching import ErpSource, decided, identity_keys
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.rules import Verdict, rules_of, verdicts
+from include.financials.statuses import CLOSED
 from include.financials.view import COMPANY_LEVEL, References, Sync
 
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
@@ -29,7 +30,7 @@ class ErpBorn(Judging):
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
         self.books = Books(sync, row.name)
-        self.facts = source_facts(self.books, row)
+        self.facts = source_facts(self.books, self.row)
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -42,7 +43,10 @@ class ErpBorn(Judging):
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
-        rows = [{**common(row, s, s.match.target), **self.facts(self.books, s, self.capability)} for s in subjects]
+        rows = [
+            {**common(self.row, s, s.match.target), **self.facts(self.books, s, self.capability), **self.left_out(s.own, s.match)}
+            for s in subjects
+        ]
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
         unusable = [self.unusable(bad) for bad in staged.invalid()]
@@ -193,7 +197,7 @@ class ErpBorn(Judging):
         return {
             (job.company, job.id)
             for job in jobs
-            if isinstance(job, Project) and job.status == "closed" and links.find(job.company or "", job.id) is None
+            if isinstance(job, Project) and job.status == CLOSED and links.find(job.company or "", job.id) is None
         }
 
     def _procore_only(self, matcher: ErpSource, targets: Sequence[Record]) -> list[dict[str, Any]]:

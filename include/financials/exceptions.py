@@ -14,6 +14,10 @@ class ConfigurationError(SyncError):
     """A setting, mapping, connection or credential is wrong: a person corrects it, a retry cannot help."""
 
 
+class StepMissing(ConfigurationError):
+    """A step that this one builds on did not run to its end in this run: let it run, marking it is not enough."""
+
+
 class ContractBroken(SyncError):
     """A system answered in a way its contract does not allow (a paging loop, a reply without its envelope): fix the code."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from include.financials.books import Books
 from include.financials.entities import Entity
-from include.financials.identity import content, differing, differing_lines
+from include.financials.identity import content, differing, differing_lines, known
 from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import CostCode, CostType, Customer, Record, Vendor, VendorInsurance
@@ -92,7 +92,7 @@ def common(row: Entity, subject: Subject, target: Record | None) -> Row:
 def sent(link: Link | None, target: Record | None, row: Entity) -> Mapping[str, Any] | None:
     """The contents both sides agreed on last: what was sent or, before there is a link, what the target holds."""
     if link is not None and link.content:
-        return link.content
+        return known(link.content, row.content)
     return content(target, row.content) if target is not None else None
 
 

@@ -75,15 +75,40 @@ def plain(value: Any) -> Any:
 def content(record: Record, fields: Iterable[str]) -> dict[str, Any]:
     """The named fields as plain JSON values (Decimal as text with its scale normalised), lines by their key."""
     found: dict[str, Any] = {}
-    for name in fields:
+    names = tuple(fields)
+    of_line = _of_line(names)
+    for name in names:
+        if "." in name:
+            continue
         value = getattr(record, name)
         if name == "lines":
             found[name] = {
-                line.key: {key: plain(getattr(line, key)) for key in line.content if getattr(line, key) is not None}
+                line.key: {
+                    key: plain(getattr(line, key))
+                    for key in line.content
+                    if getattr(line, key) is not None and (not of_line or key in of_line)
+                }
                 for line in value
             }
         else:
             found[name] = sorted(plain(value)) if isinstance(value, tuple) else plain(value)
+    return found
+
+
+def _of_line(names: Iterable[str]) -> set[str]:
+    """Fields of a line that are named one by one (``lines.amount``); none: all that its model calls content."""
+    return {name.removeprefix("lines.") for name in names if name.startswith("lines.")}
+
+
+def known(agreed: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    """A remembered content (see :func:`content`) as far as these fields go."""
+    names = set(fields)
+    of_line = _of_line(names)
+    found = {name: value for name, value in agreed.items() if name in names}
+    if of_line and found.get("lines"):
+        found["lines"] = {
+            key: {name: value for name, value in line.items() if name in of_line} for key, line in found["lines"].items()
+        }
     return found
 
 
@@ -92,6 +117,8 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]
     that only one side has does not count: Procore leaves one behind when a change order opens a line (rule M-14)."""
     names = []
     for name in new:
+        if old and name not in old:  # it was not agreed on: a field that a side did not keep then
+            continue
         before, after = old.get(name), new[name]
         if name == "lines":
             changed = bool(differing_lines(before or {}, after))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from include.financials.entities import Entity
+from include.financials.entities import ENTITIES, Entity
 from include.financials.facts import Row, Subject
 from include.financials.figures import figures
-from include.financials.identity import canonical_json, content, differing, digest, parse_origin, plain
+from include.financials.identity import canonical_json, content, differing, digest, known, parse_origin, plain
 from include.financials.ledger import Link, stamp
 from include.financials.matching import Match
 from include.financials.models import Project, Record
@@ -31,7 +31,8 @@ class Judging:
     """One entity's check in one or all of its shards."""
 
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
-        self.sync, self.row, self.shard = sync, row, shard
+        # What the ERP does not keep is nothing that the two sides could agree on.
+        self.sync, self.row, self.shard = sync, row.kept(sync.kept_by_erp(row.name)), shard
         self.capability: Capability = sync.systems[row.target].capabilities().get(row.name, Capability())
         self.seen = sync.ledger.seen(row.name, row.source)
         self.decisions = sync.ledger.decisions(row.name)
@@ -52,6 +53,28 @@ class Judging:
         erp, procore = (record, match.target) if self.row.source == "erp" else (match.target, record)
         link = Link(self.row.name, company, erp.id, procore.id, record.number, content=made, status="pending")
         return Match("link", link=link, target=match.target)
+
+    def left_out(self, own: Record, match: Match) -> Row:
+        """The first record it names of an entity that the ERP's mapping leaves out: nobody can say what that is called there.
+        What is linked has been placed already."""
+        out = self.sync.left_out if match.how != "link" else frozenset()
+        for entity in out & set(self.row.waits):
+            return {"left_out": f"the {ENTITIES[entity].label}", "left_out_entity": entity.replace("_", " ")}
+        for name, entity in self.row.references.items():
+            if entity not in out:
+                continue
+            head, _, rest = name.partition(".")
+            value = getattr(own, head)
+            values = [getattr(one, rest) for one in value] if rest else value if isinstance(value, tuple) else (value,)
+            named = next((one for one in values if one), None)
+            if named:
+                label = f"{ENTITIES[entity].label} {self.called(entity, named)}"
+                return {"left_out": label, "left_out_entity": entity.replace("_", " ")}
+        return {"left_out": None, "left_out_entity": None}
+
+    def called(self, entity: str, ident: str) -> str:
+        """What people call a record of the source; an ERP's key is what it is called."""
+        return ident
 
     def hash_of(self, record: Record) -> str:
         return source_hash(record)
@@ -127,7 +150,7 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
     if match.how == "link" and match.link is not None:
         if match.link.status == "pending":
             return _work("create", subject, (), agreed=match.link.content)
-        before = match.link.content or {}
+        before = known(match.link.content or {}, row.content)
         changed = tuple(name for name in differing(before, after) if name not in row.frozen)
         return _work("update", subject, changed) if changed else {"action": "unchanged", "state": "linked"}
     if match.how == "external_id":

@@ -92,12 +92,10 @@ def _chunks(rows: Sequence[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]:
 
 
 class Ledger:
-    """Open with an SQLAlchemy URL; :meth:`migrate` brings its tables up to date."""
+    """Open with an SQLAlchemy URL. :meth:`create` makes it, once and by a person; a run only asks whether it is :meth:`ready`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         self.engine: Engine = create_engine(url, pool_pre_ping=True)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_settings)
@@ -105,18 +103,51 @@ class Ledger:
 
     # -- schema -------------------------------------------------------------------------------------------------------------
 
-    def migrate(self) -> None:
-        """Create or upgrade the tables (alembic; safe when several workers start at once on SQLite and PostgreSQL)."""
+    def create(self) -> None:
+        """Make the tables, or bring them up to date (alembic; safe when several start it at once on SQLite and PostgreSQL)."""
         from alembic import command
-        from alembic.config import Config
 
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        config = _migrations()
+        if (path := self._file()) is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with self.engine.begin() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(72617)")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def ready(self) -> None:
+        """Refuse a ledger that is not there or not of this version: an empty one, made in passing at a mistyped address, would
+        have forgotten every link and every decision. Raises ConfigurationError with the command that makes one."""
+        from alembic.runtime.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        shown, command = self.shown, f"python -m include.financials --ledger '{self.shown}' ledger create"
+        path = self._file()
+        if path is not None and not path.is_file():
+            raise ConfigurationError(
+                f"There is no ledger at {shown}. If it should be there, correct the connection; a new one is made once, by a "
+                f"person: {command}"
+            )
+        wanted = ScriptDirectory.from_config(_migrations()).get_current_head()
+        with self.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found is None:
+            raise ConfigurationError(f"{shown} holds no ledger. Correct the connection, or make one: {command}")
+        if found != wanted:
+            raise ConfigurationError(
+                f"The ledger {shown} is of version {found}, this program needs {wanted}. Back it up, then: {command}"
+            )
+
+    @property
+    def shown(self) -> str:
+        """Its address without the password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def _file(self) -> Path | None:
+        """Where a SQLite ledger is kept; None for a database server."""
+        url = self.engine.url
+        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
     def close(self) -> None:
         self.engine.dispose()
@@ -137,6 +168,18 @@ class Ledger:
     def finish_run(self, run_id: str, status: str) -> None:
         with self.engine.begin() as connection:
             connection.execute(update(t.runs).where(t.runs.c.run_id == run_id).values(status=status, finished_at=stamp()))
+
+    def finished(self, run_id: str, step: str, shards: Iterable[int] = (0,)) -> None:
+        """A step of the run came to its end, in these shards. What Airflow shows as success may have been marked by hand."""
+        rows = [{"run_id": run_id, "step": step, "shard": shard, "finished_at": stamp()} for shard in shards]
+        with self.engine.begin() as connection:
+            _upsert(connection, t.steps, rows, update_columns=("finished_at",))
+
+    def steps(self, run_id: str) -> set[tuple[str, int]]:
+        """(step, shard) of everything in the run that came to its end."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(t.steps.c.step, t.steps.c.shard).where(t.steps.c.run_id == run_id))
+            return {(step, shard) for step, shard in rows}
 
     def watermark(self, side: Side, entity: str) -> str | None:
         with self.engine.connect() as connection:
@@ -681,6 +724,14 @@ class Ledger:
             query = query.where(t.calls.c.entity == entity)
         with self.engine.connect() as connection:
             return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+
+def _migrations() -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
 
 
 def _sqlite_settings(connection: Any, _record: Any) -> None:

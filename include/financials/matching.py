@@ -186,7 +186,7 @@ class ProcoreSource:
         same = self.by_number.get((record.company, natural_key(record)))
         if same is None or same.marker or (same.company, same.id) in self.taken:
             return Match()
-        if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE):
+        if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE if name not in self.row.unkept):
             return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")
         return Match()
 

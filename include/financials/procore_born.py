@@ -28,7 +28,7 @@ class ProcoreBorn(Judging):
     def __init__(self, sync: Sync, row: Entity, shards: tuple[int, ...]) -> None:
         super().__init__(sync, row, 0)
         self.shards = shards
-        self.facts = document_facts(sync, row, self.capability)
+        self.facts = document_facts(sync, self.row, self.capability)
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -67,11 +67,15 @@ class ProcoreBorn(Judging):
             sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
         return results
 
+    def called(self, entity: str, ident: str) -> str:
+        return self.facts.books.name(entity, ident)
+
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
         records, lines = [], []
         for subject in subjects:
             approved = self.decisions.get((subject.own.id, self.hash_of(subject.own))) == "approve"
             head = common(self.row, subject, subject.match.target) | self.facts.header(subject, approved)
+            head |= self.left_out(subject.own, subject.match)
             records.append(head)
             lines += self.facts.lines(subject, head)
         return verdicts(judged_by(self.row.name, records, lines))

@@ -73,7 +73,7 @@ def reconcile(sync: Sync) -> Reconciliation:
             compared += _synced(sync, entity)
     documents = Documents(sync)
     for tie in _TIES:
-        if tie.entities[0] in sync.run.entities:
+        if tie.entities[0] in sync.run.entities and tie.due(sync):
             compared += tie.compare(*(documents.of(entity) for entity in tie.entities if entity in sync.run.entities))
     for entity in sync.run.entities:
         if entity not in MASTER:
@@ -229,10 +229,22 @@ def _by_contract(documents: Docs) -> dict[tuple[str, str], list[Document]]:
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """A tie and the entities whose documents it compares; it is due when the first of them is part of the run."""
+    """A tie and the entities whose documents it compares; it is due when the first of them is part of the run, and the ERP keeps
+    what it ``needs`` of their fields (``Capability.keeps``)."""
 
     entities: tuple[str, ...]
     compare: Compare
+    needs: tuple[str, ...] = ()
+
+    def due(self, sync: Sync) -> bool:
+        """A sum over what the ERP does not keep would be compared with nothing."""
+        return all(
+            sync.keeps(entity, name)
+            for entity in self.entities
+            if entity in sync.run.entities
+            for name in self.needs
+            if name.partition(".")[0] in ENTITIES[entity].model.model_fields
+        )
 
 
 def _billing(compare: Compare) -> Compare:
@@ -253,29 +265,34 @@ def _eligible(compare: Compare) -> Compare:
 
 _COMMITMENT, _PRIME = ("commitments", "commitment_change_orders"), ("prime_contracts", "prime_change_orders")
 _TIES: tuple[Tie, ...] = (
-    Tie(("budgets",), _eligible(_per_x("T-02"))),
-    Tie(("budget_changes",), _eligible(_per_line("T-03"))),
+    Tie(("budgets",), _eligible(_per_x("T-02")), ("lines",)),
+    Tie(("budget_changes",), _eligible(_per_line("T-03")), ("lines.key",)),
     Tie(("commitments",), _eligible(_per_document("T-05", "amount"))),
-    Tie(("commitments",), _eligible(_per_line("T-05"))),
+    Tie(("commitments",), _eligible(_per_line("T-05")), ("lines.key",)),
     Tie(("commitment_change_orders",), _eligible(_per_document("T-06", "amount"))),
-    Tie(("commitment_change_orders",), _eligible(_per_line("T-06"))),
-    Tie(_COMMITMENT, _eligible(_revised("T-07"))),
-    Tie(_COMMITMENT, _eligible(_per_x("T-08"))),
+    Tie(("commitment_change_orders",), _eligible(_per_line("T-06")), ("lines.key",)),
+    Tie(_COMMITMENT, _eligible(_revised("T-07")), ("approved_changes",)),
+    Tie(_COMMITMENT, _eligible(_per_x("T-08")), ("lines",)),
     Tie(("subcontractor_invoices",), _eligible(_per_document("T-10", "amount"))),
-    Tie(("subcontractor_invoices",), _eligible(_per_line("T-10"))),
+    Tie(("subcontractor_invoices",), _eligible(_per_line("T-10")), ("lines.key",)),
     Tie(("subcontractor_invoices",), _billing(_to_date("T-11", "completed", _own_gross, posted=True, label="billed"))),
-    Tie(("subcontractor_invoices",), _eligible(_per_x("T-11", posted=True))),
-    Tie(("subcontractor_invoices",), _eligible(_per_document("T-12", "held", "released"))),
-    Tie(("subcontractor_invoices",), _billing(_to_date("T-12", "retainage", _own_retainage, label="retainage"))),
+    Tie(("subcontractor_invoices",), _eligible(_per_x("T-11", posted=True)), ("lines",)),
+    Tie(("subcontractor_invoices",), _eligible(_per_document("T-12", "held", "released")), ("held", "released")),
+    Tie(
+        ("subcontractor_invoices",),
+        _billing(_to_date("T-12", "retainage", _own_retainage, label="retainage")),
+        ("held", "released"),
+    ),
     Tie(("payments_issued",), _eligible(_paid("T-16"))),
-    Tie(("direct_costs",), _eligible(_per_x("T-18"))),
+    Tie(("direct_costs",), _eligible(_per_x("T-18")), ("lines",)),
     Tie(("prime_contracts",), _eligible(_per_document("T-20", "amount"))),
-    Tie(("prime_contracts",), _eligible(_per_line("T-20"))),
+    Tie(("prime_contracts",), _eligible(_per_line("T-20")), ("lines.key",)),
     Tie(("prime_change_orders",), _eligible(_per_document("T-20", "amount"))),
-    Tie(_PRIME, _eligible(_revised("T-20"))),
-    Tie(("owner_invoices",), _eligible(_per_document("T-21", "amount", "held", "released"))),
+    Tie(_PRIME, _eligible(_revised("T-20")), ("approved_changes",)),
+    Tie(("owner_invoices",), _eligible(_per_document("T-21", "amount"))),
+    Tie(("owner_invoices",), _eligible(_per_document("T-21", "held", "released")), ("held", "released")),
     Tie(("owner_invoices",), _billing(_to_date("T-21", "completed", _own_gross, label="completed"))),
-    Tie(("owner_invoices",), _billing(_to_date("T-21", "earned", _own_earned, label="earned"))),
+    Tie(("owner_invoices",), _billing(_to_date("T-21", "earned", _own_earned, label="earned")), ("held", "released")),
     Tie(("payments_received",), _eligible(_paid("T-22"))),
 )
 

@@ -98,6 +98,16 @@ def recall(sync: Sync, name: str) -> dict[str, Any] | None:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
+def loaded(sync: Sync) -> list[str]:
+    """Entities whose load came to its end in all shards of this run."""
+    done = sync.ledger.steps(sync.run.run_id)
+    return [
+        name
+        for name in sync.run.entities
+        if all((f"load:{name}", shard) in done for shard in range(sync.run.shards if ENTITIES[name].project_scoped else 1))
+    ]
+
+
 def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
     """After entities whose load succeeded. A backfill, a plan and a part of the projects leave watermarks where they are, and so
     does a run that began after the watermark: what lies between would never be read."""

@@ -39,6 +39,8 @@ class Rule:
     grain: Literal["record", "line"] = "record"
     severity: Literal["critical", "warning"] = "critical"
     waits_for: str | None = None
+    alone: bool = False
+    """What is missing makes everything else that was found meaningless: the record waits for this, and nothing else is said."""
 
     @property
     def name(self) -> str:
@@ -68,6 +70,7 @@ _DOCUMENTS = f"budget_changes commitments {_OF_CONTRACT}"
 _IMMUTABLE = f"budget_changes direct_costs {_OF_CONTRACT} payments_issued payments_received prime_contracts"
 _CODED = f"commitments {_CHANGES} budget_changes"
 _ALL = f"{_MASTER} {_ERP_BORN} {_DOCUMENTS}"
+_REFERRING = f"vendor_insurances sub_jobs cost_codes budgets {_ERP_BORN} {_DOCUMENTS}"
 
 FIELD_RULE: dict[str, str] = {
     "vendors": "V-01",
@@ -108,6 +111,12 @@ RULES: tuple[Rule, ...] = (
         "R-02", _ALL, "broken_link", "absent", "conflict",
         "The link of {label} {number} to {erp_key} is broken: {broken_link}. Restore it there, or end the link: "
         "decide unlink {entity} {number}.",
+    ),
+    *_every(
+        "R-05", _REFERRING, "left_out", "absent", "held",
+        "{label} {number} waits: it refers to {left_out}, and the ERP's mapping leaves {left_out_entity} out. Map them, or take "
+        "the reference away.",
+        waits_for="{left_out}", alone=True,
     ),
     *_every(
         "2.9", _ALL, "adoption_difference", "absent", "conflict",
@@ -364,6 +373,7 @@ def _verdict(group: list[Finding]) -> Verdict:
     warnings = tuple(f"{found.rule.id}: {found.message}" for found in group if found.rule.severity == "warning")
     if not critical:
         return Verdict("linked", None, None, None, warnings)
+    critical = [found for found in critical if found.rule.alone] or critical
     worst = min(critical, key=lambda found: PRECEDENCE.index(found.rule.state))
     others = [found.message for found in critical if found is not worst]
     message = worst.message + (" Also: " + " ".join(others[:5]) if others else "")

@@ -37,6 +37,15 @@ runs = Table(
     _text("status"),
 )
 
+steps = Table(
+    "steps",
+    metadata,
+    _text("run_id", primary_key=True),
+    _text("step", primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    _text("finished_at", nullable=False),
+)
+
 records = Table(
     "records",
     metadata,

@@ -10,7 +10,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -82,6 +82,27 @@ class Sync:
     """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
     settings_now: Callable[[], Settings] | None = None
     """Reads the settings anew: what a person switches off must stop a run that is under way."""
+
+    def __post_init__(self) -> None:
+        if self.left_out:
+            entities = tuple(name for name in self.run.entities if name not in self.left_out)
+            self.run = replace(self.run, entities=entities)
+
+    @cached_property
+    def left_out(self) -> frozenset[str]:
+        """Entities that the ERP does not have (its mapping leaves them out) and whose writes are off: no part of the run. One
+        whose writes are on stays in it, for preflight to say what is missing."""
+        there = self.systems["erp"].capabilities()
+        return frozenset(name for name in ENTITIES if name not in there and self.settings.of(name).writes == "off")
+
+    def kept_by_erp(self, entity: str) -> frozenset[str] | None:
+        """The fields that the ERP keeps of an entity (``Capability.keeps``); None: all."""
+        capability = self.systems["erp"].capabilities().get(entity)
+        return capability.keeps if capability is not None else None
+
+    def keeps(self, entity: str, *fields: str) -> bool:
+        kept = self.kept_by_erp(entity)
+        return kept is None or kept >= set(fields)
 
     def writes_on(self, entity: str) -> bool:
         settings = self.settings_now() if self.settings_now else self.settings

@@ -118,8 +118,9 @@ class Row:
             raise self.misfit(name, f"is {value!r}, not one of {', '.join(allowed)}")
         return allowed[value] if isinstance(allowed, Mapping) else value
 
-    def decimal(self, name: str, places: int) -> Decimal | None:
-        """A number with at most ``places`` digits behind the point that are not zero; never rounded."""
+    def decimal(self, name: str, places: int | None) -> Decimal | None:
+        """A number with at most ``places`` digits behind the point that are not zero (None: as many as there are); never
+        rounded."""
         value = self._data.get(name)
         if value is None or value == "":
             return None
@@ -130,6 +131,8 @@ class Row:
         number = Decimal(value.strip() if isinstance(value, str) else value)
         if not number.is_finite():
             raise self.misfit(name, f"is {number}, not a number")
+        if places is None:
+            return number
         try:
             exact = number.quantize(Decimal(1).scaleb(-places))
         except InvalidOperation:

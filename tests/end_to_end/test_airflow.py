@@ -16,7 +16,17 @@ import requests
 
 from include import demo
 from include.financials.entities import ENTITIES
-from include.local import airflow, environment, free_port, import_pools, process, sandbox, standalone_settings, wait_until_healthy
+from include.local import (
+    airflow,
+    environment,
+    free_port,
+    import_pools,
+    new_ledger,
+    process,
+    sandbox,
+    standalone_settings,
+    wait_until_healthy,
+)
 from tests.end_to_end.world import OF_THE_MOMENT, UNLIMITED
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -89,6 +99,7 @@ def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str
         )
         assert airflow(["db", "migrate"], env, log) == 0
         import_pools(env, home, log)
+        new_ledger(tmp_path / "ledger.sqlite")
         with process([sys.executable, "-m", "airflow", "standalone"], log, env=env) as child:
             wait_until_healthy(url, child, log)
             api = requests.Session()

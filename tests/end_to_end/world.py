@@ -24,7 +24,7 @@ import requests
 
 from include import pipeline
 from include.financials.report import COUNTS
-from include.financials.settings import Settings, load
+from include.financials.settings import Settings, from_file
 from include.sandbox.erp.tables import BUSINESS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -346,8 +346,8 @@ def unexplained(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def settings_with(**changes: Any) -> Settings:
-    """The default settings with changes: ``commitments={"writes": "off"}`` for an entity, other keys as they are."""
-    plain = load().model_dump(mode="json")
+    """The sandbox's settings with changes: ``commitments={"writes": "off"}`` for an entity, other keys as they are."""
+    plain = from_file(pipeline.SANDBOX_SETTINGS).model_dump(mode="json")
     for name, value in changes.items():
         if name in plain["entities"]:
             plain["entities"][name] |= value

@@ -511,7 +511,7 @@ class World:
         self.ledger = Ledger(f"sqlite:///{self.folder}/ledger.sqlite")
         # No test pulls the plug: waiting for the disk at each commit would only cost time.
         event.listen(self.ledger.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-        self.ledger.migrate()
+        self.ledger.create()
         self.ledger.engine = self.ledger.engine.execution_options(compiled_cache=_COMPILED)
 
     def fork(self, folder: Path) -> World:

@@ -41,7 +41,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def book(url: str) -> Iterator[Ledger]:
     opened = Ledger(url)
-    opened.migrate()
+    opened.create()
     opened.open_run(run_row())
     yield opened
     opened.close()
@@ -134,12 +134,12 @@ def test_migrations_and_tables_are_equal(book: Ledger) -> None:
 def test_migrating_twice_changes_nothing(book: Ledger) -> None:
     book.remember([record()])
     before = everything(book)
-    book.migrate()
+    book.create()
     assert everything(book) == before
 
 
 def test_two_processes_may_migrate_at_once(url: str) -> None:
-    code = f"from include.financials.ledger import Ledger; Ledger({url!r}).migrate()"
+    code = f"from include.financials.ledger import Ledger; Ledger({url!r}).create()"
     started = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     ends = [(process.communicate(timeout=60)[1], process.returncode) for process in started]
     assert [code for _, code in ends] == [0, 0], ends

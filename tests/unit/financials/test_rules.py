@@ -222,12 +222,25 @@ def locked(world: World, entity: str) -> None:
 NEXT = ("sequence_kept",)
 """The invoice after one that is stopped waits for it."""
 
+
+def unmapped(world: World, entity: str) -> None:
+    """The ERP has no place for something that the record names, or waits for."""
+    row = ENTITIES[entity]
+    named = [name for name in (*row.references.values(), *row.waits) if name not in ("projects", "tax_codes", entity)]
+    gone = (named or ["projects"])[0]
+    world.erp.capability = {name: can for name, can in world.erp.capability.items() if name != gone}
+    entities = dict(world.settings.entities)
+    entities[gone] = entities[gone].model_copy(update={"writes": "off"})
+    world.settings = world.settings.model_copy(update={"entities": entities})
+
+
 # -- the faults, by fact; of one entity where its own differs --
 
 FAULTS: dict[str, Fault] = {
     "foreign_origin": Fault(alter(origin_id="vista:01:x:y")),
     "broken_link": Fault(lose, "full"),
     "adoption_difference": Fault(alter(title="Another"), "adopt"),
+    "left_out": Fault(unmapped, also=NEXT),
     "field_fault": Fault(narrow(max_lengths=dict.fromkeys(("title", "number", "change_number", "name"), 0)), also=NEXT),
     "void_since": Fault(alter(status="void"), "full"),
     "altered": Fault(lambda world, entity: alter(**FROZEN[entity])(world, entity), "full"),

@@ -584,6 +584,29 @@ def test_a_prime_change_order_with_its_mark_up(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "parts", "amount", "markup"),
+    [
+        (("1000.0", "0.0"), ("33.333", "16.667"), "1050.00", "50.00"),
+        (("30.0", "20.0"), ("33.3333333333", "33.3333333333", "33.3333333334"), "150.00", "100.00"),
+        (("30.0", "20.0"), ("0.004", "0.004"), "50.01", "0.01"),  # each part rounded by itself would be nothing
+        (("100.0", "0.0"), ("-0.005",), "100.00", "0.00"),  # half away from zero of what it adds up to, not of the part
+        (("30.0", "20.0"), ("-2.3456", "0.0456"), "47.70", "-2.30"),
+    ],
+)
+def test_parts_of_a_mark_up_are_not_rounded_and_their_sum_is_once(
+    world: World, lines: tuple[str, str], parts: tuple[str, ...], amount: str, markup: str
+) -> None:
+    path = "/rest/v1.0/change_order_packages/53"
+    entries = [{"id": n, "amount": part} for n, part in enumerate(parts, 1)]
+    nested = [line(531, 1, lines[0], markup_line_items=entries[:1]), line(532, 1, lines[1], markup_line_items=entries[1:])]
+    (owner,) = (row for row in world.lists["/rest/v1.0/change_order_packages"] if row["id"] == 53)
+    world.show(path, {**owner, "grand_total": amount, "line_items": nested})
+    (change,) = read(world, "prime_change_orders")
+    assert (str(change.markup), change.amount) == (markup, Decimal(amount))
+    assert sum((one.amount for one in change.lines), change.markup) == change.amount
+
+
+@pytest.mark.parametrize(
     ("kind", "entity"),
     [("CommitmentContractChangeOrder", "commitment_change_orders"), ("PrimeContractChangeOrder", "prime_change_orders")],
 )

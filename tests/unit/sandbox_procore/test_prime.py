@@ -221,6 +221,23 @@ def test_mark_up_is_part_of_the_total_and_no_line(api: Caller, world: World) -> 
     assert Decimal(api.get(f"/prime_contract/{id}?project_id={P1}")["approved_change_orders"]) == Decimal("552.50")
 
 
+def test_parts_of_mark_up_are_shown_unrounded_and_their_sum_is_rounded_once(api: Caller, world: World) -> None:
+    id = prime(api)
+    package = change_order(api, id, "1000.00")
+    more = {"parent_id": package["potential"], "package_id": package["id"], "project_id": P1, "is_markup": True}
+    for number, amount in enumerate(("33.333", "16.666"), start=1):
+        world.store.load(
+            "change_lines", [row(MARKUP_LINE + number, position=1 + number, amount=amount, description="Fee", **more)]
+        )
+    shown = api.get(f"/change_order_packages/{package['id']}?project_id={P1}")
+    (line,) = shown["line_items"]
+    assert [markup["amount"] for markup in line["markup_line_items"]] == ["33.333", "16.666"]
+    assert Decimal(shown["grand_total"]) == Decimal("1050.00"), "49.999 is 50.00"
+    part = api.get(f"/potential_change_orders/{package['potential']}?project_id={P1}&contract_id={id}")
+    assert Decimal(part["grand_total"]) == Decimal("1050.00")
+    assert Decimal(api.get(f"/prime_contract/{id}?project_id={P1}")["approved_change_orders"]) == Decimal("1050.00")
+
+
 def test_prime_change_orders_of_the_newer_resource_are_read_only(api: Caller) -> None:
     id = prime(api)
     package = change_order(api, id, "500.00")

@@ -206,6 +206,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
     op.create_table(
+        "steps",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("finished_at", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "step", "shard", name=op.f("pk_steps")),
+    )
+
+    op.create_table(
         "traffic",
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("task", sa.String(), nullable=False),
@@ -246,6 +255,7 @@ def downgrade() -> None:
     op.drop_table("webhook_inbox")
     op.drop_table("watermarks")
     op.drop_table("traffic")
+    op.drop_table("steps")
     op.drop_table("runs")
     with op.batch_alter_table("records", schema=None) as batch_op:
         batch_op.drop_index("ix_records_state")
