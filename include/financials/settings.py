@@ -62,6 +62,7 @@ class Settings(_Model):
     overlap_minutes: Annotated[int, Field(ge=0)] = 10
     gate: GateSettings = GateSettings()
     cost_type_codes: dict[str, str] = {}
+    cost_code_list: str | None = None
     approve_above: Decimal | None = None
 
     @field_validator("entities")

@@ -167,7 +167,7 @@ def error_for(call: str, status: int, error: ApiError, *, write: bool, retry_aft
     kind = verdict.write if write else verdict.read
     if status == 503 and retry_after is not None:
         kind = Unavailable
-    if status == 400 and _NO_COMPANY.search(error.message):
+    if status in (400, 403, 404) and _NO_COMPANY.search(error.message):
         return ConfigurationError(f"{call}: {error.message}. Set company_id in the connection's extra.")
     text = f"{call} answered {status}: {error.message} ({verdict.advice})"
     build = _BUILD.get(kind)

@@ -109,10 +109,13 @@ def _wrong_text(schema: Schema, value: str) -> str | None:
 
 def _not_among(schema: Schema, value: Any) -> str | None:
     allowed = schema.get("enum")
+    if allowed and schema.get("name") == "sort":  # ``-name`` and lists of names are possible too (§1.8)
+        value = next((one for part in str(value).split(",") if (one := part.strip().lstrip("-")) not in allowed), allowed[0])
     return f"is not one of {', '.join(map(str, allowed))}" if allowed and value not in allowed else None
 
 
 # -- the body ----------------------------------------------------------------------------------------------------------
+
 
 def _is_integer(value: Any) -> bool:
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):

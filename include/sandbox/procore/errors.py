@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -16,7 +15,6 @@ class Refused(Exception):
     def __init__(self, status: int, message: str, fields: dict[str, list[str]] | None = None) -> None:
         super().__init__(message)
         self.status, self.message, self.fields = status, message, fields or {}
-        self.headers: dict[str, str] = {}
 
     def body(self, shape: Shape = "default") -> dict[str, Any]:
         return SHAPES[shape](self)
@@ -33,13 +31,6 @@ class Invalid(Refused):
 def not_found(what: str = "The requested record") -> Refused:
     """404: unknown, or hidden from the caller, which is the same answer on purpose."""
     return Refused(404, f"{what} was not found")
-
-
-def not_allowed(method: str, allowed: Sequence[str]) -> Refused:
-    """405, with the methods that the path has."""
-    refused = Refused(405, f"{method} is not possible here; possible are {', '.join(allowed)}")
-    refused.headers["Allow"] = ", ".join(allowed)
-    return refused
 
 
 def _phrase(status: int) -> str:

@@ -35,7 +35,7 @@ from include.sandbox.procore.context import NOT_CONNECTED, Context
 from include.sandbox.procore.contracts import COMMITMENTS
 from include.sandbox.procore.directory import register_vendor
 from include.sandbox.procore.engine import shown, write
-from include.sandbox.procore.errors import Invalid, Refused, Shape, not_allowed, not_found
+from include.sandbox.procore.errors import Invalid, Refused, Shape, not_found
 from include.sandbox.procore.paging import page_of
 from include.sandbox.procore.resources import (
     APPLICATION_LINES,
@@ -91,7 +91,7 @@ class Route:
     def refusal(self, refused: Refused) -> Reply:
         """A refusal in the shape that this operation answers it in."""
         shape = self.handler.shape(refused) if isinstance(self.handler, shapes.InShapes) else refused
-        return Reply(refused.status, shape.body(self.errors), dict(refused.headers))
+        return Reply(refused.status, shape.body(self.errors))
 
 
 STANDARD: dict[Action, tuple[str, str, Callable[[Resource, Context], Reply]]] = {
@@ -327,22 +327,17 @@ _MATCHERS = tuple((route, route.pattern) for route in ROUTES)
 
 
 def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """The operation of a path, and the values of its placeholders. Raises 404, or 405 for a path that has other methods."""
-    allowed = set()
+    """The operation of a path, and the values of its placeholders. Raises 404, also for a path that has other methods."""
     for route, pattern in _MATCHERS:
-        if match := pattern.fullmatch(path):
-            if route.method == method:
-                return route, match.groupdict()
-            allowed.add(route.method)
-    if allowed:
-        raise not_allowed(method, sorted(allowed))
+        if route.method == method and (match := pattern.fullmatch(path)):
+            return route, match.groupdict()
     raise not_found("The requested path")
 
 
 def refusal_at(path: str, refused: Refused) -> Reply:
     """A refusal before any operation is known: the version in the path decides on its shape (§1.9)."""
     body = shapes.with_reasons(refused) if path.startswith("/rest/v2") else refused.body()
-    return Reply(refused.status, body, dict(refused.headers))
+    return Reply(refused.status, body)
 
 
 class Procore:
