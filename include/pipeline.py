@@ -39,7 +39,9 @@ def systems(
     target: Any = erp_system(
         erp_url, mapping, origin_system=f"procore:{client.company_id}", **({"settings": dict(choices)} if choices else {})
     )
-    return ProcoreSystem(client, erp_system=target.mapping.system, cost_type_codes=settings.cost_type_codes), target
+    return ProcoreSystem(
+        client, erp_system=target.mapping.system, cost_type_codes=settings.cost_type_codes, cost_code_list=settings.cost_code_list
+    ), target
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
@@ -26,6 +26,9 @@ Action = Literal["create", "update", "link", "void"]
 """``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document."""
 
 
+_LAST_SECOND = time(23, 59, 59)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Which records to look at: ``since <= updated_at <= until`` (UTC, both inclusive; None: no bound)."""
@@ -34,9 +37,12 @@ class Window:
     until: datetime | None = None
 
     def covers(self, moment: datetime | None) -> bool:
-        """A record without a time is always looked at: it cannot be ruled out."""
+        """A record without a time is always looked at: it cannot be ruled out. The last second of a day may stand for any time of
+        that day (some lists answer plain days), so it cannot be ruled out on that day either."""
         if moment is None:
             return True
+        if self.until is not None and moment.time().replace(microsecond=0) == _LAST_SECOND:
+            moment = min(moment, max(self.until, moment.replace(hour=0, minute=0, second=0)))
         return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
 
 

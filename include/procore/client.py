@@ -373,10 +373,19 @@ class ProcoreClient:
             self._writing[1]()
         response, content = self._send(request, call, token)
         if response.status_code == 401:
-            response, content = self._send(request, call, self._tokens.renew(token))
+            token = self._renewed(call, token)
+            response, content = self._send(request, call, token)
         if response.status_code < 300:
             return self._read(response, content, call)
         self._refuse(response, content, call)
+
+    def _renewed(self, call: str, token: str) -> str:
+        """Another token. The refused call counted too (docs/procore-contract.md 1.6): with it the budget may be used up."""
+        renewed = self._tokens.renew(token)
+        waiting = self.pace.wait()
+        if waiting > 0:
+            raise Unavailable(f"{call} not sent again: the request limit is used up", waiting)
+        return renewed
 
     def _refuse(self, response: requests.Response, content: bytes, call: str) -> NoReturn:
         status, headers = response.status_code, response.headers
@@ -397,16 +406,27 @@ class ProcoreClient:
         raise error_for(call, status, parse_error(body, text), write=_is_write(call), retry_after=seconds)
 
     def _read(self, response: requests.Response, content: bytes, call: str) -> Reply:
+        status, kind = response.status_code, response.headers.get("Content-Type", "no content type")
         if not content.strip():
-            return Reply(response.status_code, None, response.headers, call)
+            if status == 200 and not _is_write(call):
+                raise Unavailable(f"{call} answered {status} without a body; a read that is asked again may do better")
+            return Reply(status, None, response.headers, call)
+        if "Content-Type" in response.headers and "json" not in kind.lower() and not _is_write(call):
+            self._garbled(call, f"its reply is {kind}, not JSON")
         try:
             data = _load(content.decode("utf-8"))
         except UnicodeDecodeError as error:
-            self._unreadable(call, f"its reply is not UTF-8 (byte {error.start})", error)
+            self._garbled(call, f"its reply is not UTF-8 (byte {error.start})", error)
         except (ValueError, RecursionError) as error:
-            kind = response.headers.get("Content-Type", "no content type")
-            self._unreadable(call, f"its reply of {len(content):,} bytes is not JSON ({kind})", error)
+            self._garbled(call, f"its reply of {len(content):,} bytes is not JSON ({kind})", error)
         return Reply(response.status_code, data, response.headers, call)
+
+    @classmethod
+    def _garbled(cls, call: str, why: str, cause: Exception | None = None) -> NoReturn:
+        """A page of a gateway, or half a reply: on a read it passes as a 502 does, and the read is repeated."""
+        if _is_write(call):
+            cls._unreadable(call, why, cause)
+        raise Unavailable(f"{call} answered 200, but {why}") from cause
 
     @staticmethod
     def _unreadable(call: str, why: str, cause: Exception | None = None) -> NoReturn:

@@ -165,7 +165,7 @@ def error_for(call: str, status: int, error: ApiError, *, write: bool, retry_aft
     """The exception for an error reply. ``call`` names method and path; ``retry_after`` is the wait the server asked for (s)."""
     verdict = STATUS.get(status) or STATUS[500 if status >= 500 else 400]
     kind = verdict.write if write else verdict.read
-    if status == 400 and _NO_COMPANY.search(error.message):
+    if status in (400, 403, 404) and _NO_COMPANY.search(error.message):
         return ConfigurationError(f"{call}: {error.message}. Set company_id in the connection's extra.")
     text = f"{call} answered {status}: {error.message} ({verdict.advice})"
     build = _BUILD.get(kind)

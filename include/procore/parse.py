@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
@@ -167,6 +167,10 @@ class Row:
 
 
 def _moment(value: str) -> datetime:
+    """A time in UTC. Some lists answer a plain day where a time belongs (docs/procore-contract.md 6.5): its last second, so that
+    no change of that day is taken for an older one."""
+    if _DAY.fullmatch(value):
+        return datetime.combine(date.fromisoformat(value), time(23, 59, 59), UTC)
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None or "T" not in value:
         raise ValueError("no time zone")

@@ -59,6 +59,7 @@ class ProcoreSystem:
     :param client: the connection.
     :param erp_system: first part of our external ids (``sandbox``); other external ids are another integration's.
     :param cost_delimiter: between the parts of a tiered cost code in this company. For messages: codes are compared whole.
+    :param cost_code_list: id or name of the standard cost code list; None: the only one of the company.
     :param cost_type_codes: ERP cost type -> Procore code, for cost types whose item has no ``refs["code"]``.
     """
 
@@ -71,10 +72,11 @@ class ProcoreSystem:
         erp_system: str,
         cost_delimiter: str = "-",
         cost_type_codes: Mapping[str, str] | None = None,
+        cost_code_list: str | None = None,
     ) -> None:
         self.client = client
         self.erp_system = erp_system
-        self._lists = Lists(client)
+        self._lists = Lists(client, cost_code_list)
         wbs = Wbs(self._lists)
         self._reader = Reader(self._lists, wbs, erp_system)
         self._writer = Writer(self._lists, wbs, erp_system, cost_delimiter, dict(cost_type_codes or {}))
@@ -89,7 +91,7 @@ class ProcoreSystem:
         return CAPABILITIES
 
     def check(self) -> Health:
-        """Token, service account, company, projects, ERP cost code list. An unreachable Procore raises RetryLater."""
+        """Token, service account, company, projects, standard cost code list. An unreachable Procore raises RetryLater."""
         problems: list[str] = []
         name = None
         try:
@@ -100,7 +102,7 @@ class ProcoreSystem:
                     f"The service account does not see company {self.client.company_id}. Install the app there, or correct "
                     "company_id."
                 )
-            self._lists.erp_list()
+            self._lists.cost_code_list()
         except (ConfigurationError, Refused) as error:
             problems.append(str(error))
         company = f"{name} ({self.client.company_id})" if name else f"company {self.client.company_id}"

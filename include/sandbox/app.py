@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
@@ -82,6 +83,8 @@ def create_app(state: Path, erp_url: str | None = None, *, base_url: str | None 
     app.include_router(control.router(world, base_url))
     for problem in (*control.ERRORS, Refused):
         app.add_exception_handler(problem, control.refused)
+    app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(Exception, _failed)
 
     async def procore(request: Request) -> Response:
         return await _answer(world, await _call(request))
@@ -89,6 +92,18 @@ def create_app(state: Path, erp_url: str | None = None, *, base_url: str | None 
     for prefix in ("/rest", "/oauth"):
         app.add_api_route(f"{prefix}/{{path:path}}", procore, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     return app
+
+
+def _no_route(_: Request, problem: Exception) -> Response:
+    """What the web framework refuses, an unknown path or method, in Procore's own shape."""
+    assert isinstance(problem, HTTPException)
+    reply = Reply(problem.status_code, Refused(problem.status_code, str(problem.detail)).body(), dict(problem.headers or {}))
+    return control.answer(reply)
+
+
+def _failed(_: Request, problem: Exception) -> Response:
+    """A fault of the sandbox itself; the web framework has it logged."""
+    return control.answer(Reply(500, Refused(500, f"The sandbox failed ({type(problem).__name__})").body()))
 
 
 async def _call(request: Request) -> Call:

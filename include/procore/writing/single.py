@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from include.financials.exceptions import NotPermitted
 from include.financials.port import Item, Outcome
 from include.procore import payloads
 from include.procore.lists import Raw
@@ -53,9 +54,13 @@ class Single:
             if row is not None and payloads.holds(item.record.entity, row, attributes):
                 return desk.confirmed(item, row)
         path = str(self.row.update).format(id=ident, parent=item.refs.get(self.contract or ""))
-        row = desk.client.patch(
-            path, {**scope_ids(desk, self.row, item, self.contract), str(self.row.wrapper): attributes}
-        ).object
+        body = {**scope_ids(desk, self.row, item, self.contract), str(self.row.wrapper): attributes}
+        try:
+            row = desk.client.patch(path, body).object
+        except NotPermitted as error:
+            if self.row.permission is None:
+                raise
+            raise NotPermitted(f"{error}. {item.number} needs {self.row.permission}.") from error
         return self._patched(desk, item, ident, row, attributes)
 
     def _patched(self, desk: Desk, item: Item, ident: str, row: Raw, attributes: payloads.Attributes) -> Outcome:

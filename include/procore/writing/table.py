@@ -35,8 +35,8 @@ _CREATED, _UPDATED, _LINKED = "created in Procore", "updated in Procore", "linke
 _GIVEN_LINES, _GIVEN_ID = "given their lines in Procore", "given their external ids in Procore"
 
 
-def _kind(item: Item) -> str:
-    return str(getattr(item.record, "kind", ""))
+def _is_order(item: Item) -> bool:
+    return getattr(item.record, "kind", None) == "purchase_order"
 
 
 def _records(
@@ -114,12 +114,15 @@ PLANS: dict[str, Plan] = {
         "link": (
             Write(
                 "link",
-                Sync(
-                    lambda item: CONTRACTS[_kind(item)],
-                    payloads.numbered,
-                    lambda item: f"{project_of(item)}:{_kind(item)}",
-                ),
+                Sync("work_order_contracts", payloads.numbered, project_of, lambda item: not _is_order(item)),
                 _LINKED,
+            ),
+            # An entry of the purchase order sync has no id, so it would make a second order (2.2): they are linked one by one.
+            Write(
+                "link_order",
+                Single("purchase_order_contracts", payloads.external_numbered, project_of, wanted=_is_order),
+                _LINKED,
+                batch=1,
             ),
         )
     },

@@ -126,6 +126,7 @@ def scope_ids(desk: Desk, resource: Resource, item: Item, contract: str | None =
     ids: dict[str, Callable[[], str]] = {
         "company": lambda: desk.client.company_id,
         "project": lambda: project_of(item),
+        "commitment": lambda: ref(item, "commitment"),
         "contract": lambda: ref(item, str(contract)),
     }
     return {f"{name}_id": int(ids[name]()) for name in resource.write_scope}
