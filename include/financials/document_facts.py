@@ -269,7 +269,7 @@ class CommitmentFacts(DocumentFacts):
         before = sent(match.link, match.target, self.row)
         if not subject.company or before is None:
             return None  # its project is not linked (M-01): in which keys to compare is not known yet
-        found = changes_of_frozen(self.row, before, content(subject.record, self.row.content))
+        found = changes_of_frozen(self.row, before, content(subject.record, self.row.content), subject.unknown)
         chosen = self.sync.settings.of("commitments")
         statuses = chosen.eligible.get(own.kind, ()) + chosen.eligible_when_linked.get(own.kind, ())
         if own.status in ("Void", "Terminated"):
@@ -294,7 +294,7 @@ class ContractFacts(DocumentFacts):
     def numbered(self, own: Record) -> str:
         """Number of the contract that the document belongs to, as far as it is known."""
         link = self.references.link(self.contracts, contract_of(own))
-        return link.number if link else self.books.name(self.contracts, contract_of(own))
+        return link.number if link else self.books.name(self.contracts, contract_of(own), getattr(own, "project", None))
 
     def header(self, subject: Subject, approved: bool) -> Row:
         own = subject.own

@@ -77,6 +77,13 @@ class Entity:
         return replace(self, content=content, frozen=tuple(n for n in self.frozen if n not in gone), unkept=frozenset(gone))
 
     @property
+    def numbered_in(self) -> tuple[str, ...]:
+        """References that its number begins with (``104-SC-003/001``)."""
+        return (
+            ("project",) if self.name == "budget_changes" else ("commitment", "prime_contract") if "change" in self.name else ()
+        )
+
+    @property
     def immutable(self) -> bool:
         """Nothing of it may change once it is linked (rule R-04): corrections are new records."""
         return bool(self.frozen) and set(self.frozen) >= {name for name in self.content if "." not in name}

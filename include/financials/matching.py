@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from include.financials.entities import Entity
+from include.financials.existence import Existing
 from include.financials.identity import Origin, made_from, marker, parse_origin
 from include.financials.ledger import Decision, Link
 from include.financials.models import Record, SubcontractorInvoice
@@ -35,6 +36,10 @@ class Match:
     broken: str | None = None
     ambiguous: str | None = None
     proposal: str | None = None
+    hidden: str | None = None
+    """The counterpart is in no list and may be there all the same: who it is, in words."""
+    unread: Invalid | None = None
+    """A record of the target list that cannot be read and is the counterpart, or may be."""
     candidates: list[Record] = field(default_factory=list)
     parted: str | None = None
     """A person ended the link with a record that is still there: in words, with the way back."""
@@ -92,12 +97,12 @@ class ErpSource:
         links: LinkIndex,
         targets: Sequence[Record],
         everyone: Sequence[Record],
-        unreadable: Sequence[Invalid] = (),
+        existing: Existing | None = None,
         people: People | None = None,
     ) -> None:
         self.row, self.system, self.links = row, system, links
         self.people = people or People()
-        self.unreadable = {bad.id: bad for bad in unreadable}
+        self.existing = existing or Existing(row, "procore", links, (), system=system, procore_company="")
         self.by_id = {record.id: record for record in targets}
         self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
         self.half_made = self._half_made(targets, everyone)
@@ -138,6 +143,9 @@ class ErpSource:
                 return Match("external_id", target=half[0])
             others = ", ".join(f"Procore {one.number} (id {one.id})" for one in half)
             return Match(ambiguous=f"{others} (all made from {record.number})", candidates=half)
+        unread = self.existing.twin(record)
+        if unread is not None:
+            return Match(unread=unread)
         found = self._by_looks(record)
         if not (found.proposal or found.ambiguous or found.foreign):
             found.parted = self._parted(record)
@@ -145,7 +153,7 @@ class ErpSource:
 
     def _parted(self, record: Record) -> str | None:
         for (company, key, ident), said in self.people.parted.items():
-            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.unreadable):
+            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.existing):
                 continue
             self.claimed.add(ident)
             other = self.by_id.get(ident)
@@ -171,9 +179,11 @@ class ErpSource:
         target = self.by_id.get(link.procore_id)
         found = Match("link", link=link, target=target)
         self.claimed.add(link.procore_id)
-        bad = self.unreadable.get(link.procore_id)
-        if bad is not None:
-            found.broken = f"Procore's record {bad.id} cannot be read ({bad.field}: {bad.message})"
+        found.unread = self.existing.get(link.procore_id)
+        if found.unread is not None:
+            return found
+        if target is None and link.procore_id in self.existing.hidden:
+            found.hidden = self.existing.hidden[link.procore_id]
         elif target is None or target.deleted:
             found.broken = "Procore no longer has it"
         elif link.status == "active" and target.origin_id != self.origin(record):
@@ -229,10 +239,12 @@ class ProcoreSource:
         links: LinkIndex,
         targets: Sequence[Record],
         procore_company: str,
+        existing: Existing | None = None,
         people: People | None = None,
     ) -> None:
         self.people = people or People()
         self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
+        self.existing = existing or Existing(row, "erp", links, (), system=system, procore_company=procore_company)
         self.by_key = {(record.company, record.id): record for record in targets}
         self.by_marker = {record.marker: record for record in targets if record.marker}
         self.by_number = {(record.company, natural_key(record)): record for record in targets}
@@ -257,7 +269,11 @@ class ProcoreSource:
             return Match("external_id", broken=f"its external id {origin} names one of the {origin.entity}")
         if origin is not None:
             target = self.by_key.get((origin.company, origin.key))
-            if target is None or target.number != record.number:
+            if target is None and (unread := self.existing.get(origin.key, origin.company)):
+                return Match("external_id", unread=unread)
+            # A contract that is not linked yet lends its change order no number to compare.
+            part = (lambda number: number.rpartition("/")[2]) if self.row.numbered_in else str
+            if target is None or part(target.number) != part(record.number):
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
             return Match("external_id", target=target)
@@ -265,7 +281,8 @@ class ProcoreSource:
         if target is not None:
             # Where Procore takes no external id there is nothing left to write: the pair is adopted.
             return Match("marker" if self.row.external_id else "external_id", target=target)
-        return self._by_looks(record)
+        unread = self.existing.twin(record)
+        return Match(unread=unread) if unread is not None else self._by_looks(record)
 
     def _parted(self, record: Record) -> str | None:
         for (company, key, ident), said in self.people.parted.items():
@@ -289,6 +306,9 @@ class ProcoreSource:
         target = self.by_key.get((link.company, link.erp_key))
         found = Match("link", link=link, target=target)
         expected = str(Origin(self.system, link.company, self.row.name, link.erp_key))
+        found.unread = self.existing.get(link.erp_key, link.company)
+        if target is None and found.unread is not None:
+            return found
         if target is None:
             found.broken = "the ERP no longer has it"
         elif link.status == "active" and self.row.external_id and record.origin_id != expected:

@@ -15,7 +15,7 @@ from include.financials.port import Header, Invalid, Window
 from include.procore import records
 from include.procore.lists import Raw, row_id
 from include.procore.parse import Row
-from include.procore.readers.base import ROW_PAGE, Built, Desk, Documents, Listed
+from include.procore.readers.base import HIDDEN, ROW_PAGE, Built, Desk, Documents, Listed
 from include.procore.readers.contracts import Book, Contracts
 from include.procore.records import CHANGE_ITEM, Contract, item_key
 
@@ -49,11 +49,11 @@ class Invoices(Documents):
 
     def contract(self, row: Row, project: str) -> Contract:
         ident = self.contract_id(row)
-        entry = self._books[project].get(ident)
+        entry = self._books[project].get(ident) or self._contracts.asked(project, ident)
         if entry is None:
-            raise row.misfit("contract", f"{ident} is none of the project's {self._contracts.entity}")
+            raise row.misfit("contract", HIDDEN, self._contracts.entity)
         if isinstance(entry, Invalid):
-            raise row.misfit("contract", f"{entry.number} cannot be read: {entry.field} {entry.message}")
+            raise row.misfit("contract", f"cannot be read: {entry.field} {entry.message}", self._contracts.entity)
         return entry.contract
 
 

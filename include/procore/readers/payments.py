@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from include.financials.models import PaymentIssued, PaymentReceived
 from include.financials.port import Header, Invalid, Window
@@ -28,6 +28,12 @@ class Payments(Documents):
         self._contracts = contracts
         self._books: dict[str, Book] = {}
 
+    contract: ClassVar[str]
+
+    def known(self, given: Sequence[Any]) -> Mapping[str, str | None]:
+        """Its list is its contract's, given last."""
+        return {self.contract: str(given[-1])}
+
     @abstractmethod
     def build(self, row: Row, contract: Contract) -> PaymentIssued | PaymentReceived: ...
 
@@ -40,7 +46,7 @@ class Payments(Documents):
     def _build(self, row: Row, project: str, contract: str) -> PaymentIssued | PaymentReceived:
         entry = self._books[project][contract]
         if isinstance(entry, Invalid):
-            raise row.misfit("contract_id", f"names {entry.number}, which cannot be read: {entry.field} {entry.message}")
+            raise row.misfit("contract_id", f"cannot be read: {entry.field} {entry.message}", self._contracts.entity)
         return self.build(row, entry.contract)
 
     def rows(self, project: str, window: Window | None, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
@@ -60,6 +66,9 @@ class Payments(Documents):
         for one in chosen:
             yield self.fit(one.row, project, self._build, project, one.group)
 
+    def find(self, project: str, ident: str) -> None:
+        """Nothing more to ask: the lists of all contracts were read for it."""
+
     def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
         for project in self._lists.project_ids(scopes):
             self.prepare(project)
@@ -70,6 +79,7 @@ class Payments(Documents):
 
 class PaymentsIssued(Payments):
     entity = "payments_issued"
+    contract = "commitment"
 
     def build(self, row: Row, contract: Contract) -> PaymentIssued:
         return records.payment_issued(row, self._desk.system, contract)
@@ -77,6 +87,7 @@ class PaymentsIssued(Payments):
 
 class PaymentsReceived(Payments):
     entity = "payments_received"
+    contract = "prime_contract"
 
     def build(self, row: Row, contract: Contract) -> PaymentReceived:
         return records.payment_received(row, self._desk.system, contract)
