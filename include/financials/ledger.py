@@ -815,7 +815,7 @@ class Ledger:
                 .order_by(r.started_at)
             )
             rows = [dict(row) for query in (strangers, outcomes) for row in connection.execute(query).mappings()]
-        return list({(row["side"], row["company"], row["id"]): row for row in rows}.values())
+        return list({identity_of(row): row for row in rows}.values())
 
     def end_link(self, entity: str, number: str, who: str, detail: str | None = None) -> int:
         """End the active link of that number, ERP key or Procore id for good (:meth:`part`);
@@ -957,6 +957,12 @@ def _link(row: RowMapping) -> Link:
         scope=row["scope"],
         link_id=row["link_id"],
     )
+
+
+def identity_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What a record is known by: Procore's ids are its own, the ERP's are those of a company. (A Procore record may be met before
+    its ERP company is known.)"""
+    return row["side"], "" if row["side"] == "procore" else row["company"], row["id"]
 
 
 def _decision(row: RowMapping) -> Decision:
