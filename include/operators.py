@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
-from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath, Variable
-from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+from airflow.sdk import BaseOperator, ObjectStoragePath, Variable
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DownstreamTasksSkipped
+from sqlalchemy.exc import SQLAlchemyError
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError, RunFailed, StageClosed, StepMissing, SyncError
+from include.financials.exceptions import ConfigurationError, RetryLater, RunFailed, StageClosed, StepMissing, SyncError
 from include.financials.run import HEAD, Kind, Run, load_run, nearest, open_run, require
+from include.procore.links import ProcoreRecordLink, keep_web_address, push_link
+from include.procore.retry import pause
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from include.financials.ledger import Ledger
     from include.financials.settings import Settings
     from include.financials.view import Sync
+    from include.procore.client import ProcoreClient
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +50,12 @@ class SyncOperator(BaseOperator):
     A step does nothing unless the head of its DAG (window, preflight, select, shards: those of them that it has) has run to the
     end in this very run. The ledger says so; Airflow's states can be set by hand.
 
+    Where a step is told when to come back (a spent budget of calls, a lease that another task holds) it is rescheduled: worker
+    and pool slots are free meanwhile, and no retry is used up, however often it happens. Only the scheduler is needed for it.
+
     :param procore_conn_id: connection of type ``procore``.
-    :param erp_conn_id: connection whose extra names the ERP: ``url`` (SQLAlchemy), ``mapping`` (a file of include/mappings) and
-        perhaps ``settings`` (choices that the mapping offers, e.g. ``{"ap_invoices": "posted"}``).
-    :param ledger_conn_id: connection whose extra has ``url`` (SQLAlchemy, SQLite or PostgreSQL)
-        and ``staging`` (object storage URL).
+    :param erp_conn_id: connection of type ``procore_erp``: the ERP's database, its ``mapping`` and choices among what it offers.
+    :param ledger_conn_id: connection of type ``sync_ledger``: the ledger's database and the address of the staging folder.
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
 
@@ -85,23 +91,22 @@ class SyncOperator(BaseOperator):
 
     @contextmanager
     def opened(self, context: Context) -> Iterator[Sync]:
-        from include.financials.ledger import Ledger
+        from include.connections import ErpHook, LedgerHook
         from include.financials.view import Sync
         from include.pipeline import systems
         from include.procore.hook import ProcoreHook
 
-        place = extra(self.ledger_conn_id, "url", "staging")
-        erp = extra(self.erp_conn_id, "url", "mapping")
-        choices = BaseHook.get_connection(self.erp_conn_id).extra_dejson.get("settings")
+        place, erp = LedgerHook(self.ledger_conn_id), ErpHook(self.erp_conn_id)
         settings = current_settings()
-        client = ProcoreHook(self.procore_conn_id).client
-        ledger = Ledger(place["url"])
-        ledger.ready()
-        source, target = systems(client, erp["url"], erp["mapping"], settings, choices)
-        calls, writes = client.calls, client.writes
-        try:
+        with ExitStack() as stack:
+            client = stack.enter_context(closing(ProcoreHook(self.procore_conn_id).client))
+            ledger = stack.enter_context(closing(place.ledger()))
+            ledger.ready()
+            source, target = systems(client, erp.url, erp.mapping, settings, erp.settings)
+            stack.enter_context(closing(target))
+            stack.enter_context(counted(ledger, self.sync_run_id, task_key(context), client))
             run = self._run(context, ledger, settings, source, target)
-            staging: Any = ObjectStoragePath(place["staging"])
+            staging: Any = ObjectStoragePath(place.staging)
             yield Sync(
                 run,
                 ledger,
@@ -112,10 +117,6 @@ class SyncOperator(BaseOperator):
                 source.erp_system,
                 current_settings,
             )
-        finally:
-            ledger.count_traffic(self.sync_run_id, task_key(context), client.calls - calls, client.writes - writes)
-            target.close()
-            ledger.close()
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
         require(ledger, self.sync_run_id, self.behind(context))
@@ -127,15 +128,19 @@ class SyncOperator(BaseOperator):
         return [step for step in _BEFORE.get(self.head, HEAD) if step in here]
 
 
-def extra(conn_id: str, *names: str) -> dict[str, str]:
-    """The named entries of a connection's extra. Raises ConfigurationError that says which one is missing."""
-    found = BaseHook.get_connection(conn_id).extra_dejson
-    missing = [name for name in names if not found.get(name)]
-    if missing:
-        raise ConfigurationError(
-            f"Connection {conn_id}: its extra lacks {', '.join(missing)}; see docs/go-live.md for an example"
-        )
-    return {name: str(found[name]) for name in names}
+@contextmanager
+def counted(ledger: Ledger, run_id: str, task: str, client: ProcoreClient) -> Iterator[None]:
+    """Add the requests of what is done inside to the run's traffic. That is bookkeeping: it neither fails a task that did its
+    work nor hides what another one failed of."""
+    calls, writes = client.calls, client.writes
+    try:
+        yield
+    finally:
+        made = client.calls - calls
+        try:
+            ledger.count_traffic(run_id, task, made, client.writes - writes)
+        except (SyncError, SQLAlchemyError) as error:
+            log.warning("the report will miss %d requests of %s, which could not be counted: %s", made, task, error)
 
 
 def current_settings() -> Settings:
@@ -156,12 +161,16 @@ def task_key(context: Context) -> str:
 
 @contextmanager
 def told(context: Context) -> Iterator[None]:
-    """Leave what went wrong in XCom, for the report and for whoever looks at the task."""
+    """Leave what went wrong in XCom, for the report and for whoever looks at the task; what is only a wait becomes one."""
     try:
         yield
     except (AirflowSkipException, DownstreamTasksSkipped):
         raise  # how Airflow is told to skip; nothing failed
     except Exception as error:
+        if isinstance(error, SyncError) and (away := pause(error)) is not None:
+            moment = datetime.now(UTC) + away
+            log.info("%s This task gives its slots back and goes on at %s UTC; that is no failure.", error, f"{moment:%H:%M:%S}")
+            raise AirflowRescheduleException(moment) from error
         # Short enough for XCom whatever a system answered.
         context["ti"].xcom_push(key=FAILURE_KEY, value={"error": type(error).__name__, "message": str(error)[:2000]})
         raise
@@ -175,8 +184,8 @@ class WindowOperator(SyncOperator):
     interval. Manual: params ``since`` and ``until``, else those of the operator, else from the watermark to the sources' own now.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     :param since: ISO date-time, UTC (templated); a parameter of the run wins.
     :param until: likewise the end of the window; default: the sources' own now.
@@ -225,8 +234,8 @@ class PreflightOperator(SyncOperator):
     Fails with every problem at once, each with its next step.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
 
@@ -235,6 +244,7 @@ class PreflightOperator(SyncOperator):
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.preflight import preflight
 
+        keep_web_address(sync)
         return preflight(sync)
 
 
@@ -276,6 +286,7 @@ class EntityOperator(SyncOperator):
     """
 
     template_fields: Sequence[str] = (*SyncOperator.template_fields, "entity", "shard")
+    operator_extra_links = (ProcoreRecordLink(),)
     step = ""
     """``extract``, ``check`` or ``load``: what the ledger notes when it has come to its end."""
     needs: str | None = None
@@ -292,21 +303,22 @@ class EntityOperator(SyncOperator):
                 raise ConfigurationError(nearest("unknown entity", [self.entity], ENTITIES))
             with self.opened(context) as sync:
                 if self.entity not in sync.run.entities:
-                    self.before_skip(sync, context)
                     raise AirflowSkipException(f"{self.entity} is not among this run's entities")
                 shards = self.covers(sync)
                 if self.needs:
                     require(sync.ledger, sync.run.run_id, [f"{self.needs}:{self.entity}"], shards)
-                done = self.run_step(sync, context)
+                try:
+                    done = self.run_step(sync, context)
+                except StageClosed:
+                    push_link(sync, context, self.entity, shards)
+                    raise
                 sync.ledger.finished(sync.run.run_id, f"{self.step}:{self.entity}", shards)
+                push_link(sync, context, self.entity, shards)
                 return done
 
     def covers(self, sync: Sync) -> Sequence[int]:
         """The shards that this task is about."""
         return [int(self.shard)]
-
-    def before_skip(self, sync: Sync, context: Context) -> None:
-        """What is left behind by a task whose entity is not part of the run: nothing, unless its operator says otherwise."""
 
 
 class CheckOperator(EntityOperator):
@@ -315,8 +327,8 @@ class CheckOperator(EntityOperator):
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
 
@@ -344,8 +356,8 @@ class ReferentialIntegrityOperator(CheckOperator):
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
 
@@ -365,8 +377,8 @@ class ReconcileOperator(SyncOperator):
     """Compare both sides, tie by tie. Differences are a result, not a failure: the report decides.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
 
@@ -384,8 +396,8 @@ class ReportOperator(SyncOperator):
     and fails when any task failed or the sides do not balance.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
 
     Raises RunFailed, naming the tasks that failed themselves with their own sentence. Where the head of the graph failed there is
@@ -398,12 +410,15 @@ class ReportOperator(SyncOperator):
             failures = self._failures(context, states)
             try:
                 sync = stack.enter_context(self.opened(context))
+            except RetryLater:
+                raise  # the ledger is away for a while: the report is written when it is back
             except SyncError as error:
                 said = failures or [str(error)]
                 raise RunFailed("\n".join(["The run did not begin; nothing was written.", *said])) from error
             return self._report(sync, context, failures)
 
     def _report(self, sync: Sync, context: Context, failures: list[str]) -> dict[str, Any]:
+        from include.financials.preflight import notes
         from include.financials.report import build, keep, loaded, move_watermarks
         from include.financials.why import why
 
@@ -411,6 +426,9 @@ class ReportOperator(SyncOperator):
         moved = move_watermarks(sync, done)
         report = build(sync)
         path = keep(sync, "report", report)
+        found = notes(sync)
+        for note in found:
+            log.info("%s", note)
         for row in report["stopped"][:SHOWN]:
             log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger, row["entity"], row["key"])))
         due = {entity for task in context["dag"].tasks if (entity := _loads(task)) in sync.run.entities}
@@ -424,7 +442,8 @@ class ReportOperator(SyncOperator):
             raise RunFailed("\n".join(["These tasks did not succeed:", *failures, f"The report is at {path}."]))
         if not report["reconciliation"]["balanced"]:
             raise RunFailed(f"The two sides do not reconcile; the unexplained differences are in {path}.")
-        return {"report": path, "stopped": len(report["stopped"]), "balanced": True, "watermarks": moved}
+        told = {"report": path, "stopped": len(report["stopped"]), "balanced": True, "watermarks": moved}
+        return told | ({"notes": found} if found else {})
 
     def _failures(self, context: Context, states: dict[str, list[str]]) -> list[str]:
         """One line for each task that failed itself, in the order of the graph, and one for how many did not run for that."""

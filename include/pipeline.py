@@ -32,7 +32,7 @@ EVERYTHING = "2000-01-01T00:00:00Z"
 
 
 def systems(
-    client: ProcoreClient, erp_url: str, mapping: str, settings: Settings, choices: Mapping[str, str] | None = None
+    client: ProcoreClient, erp_url: Any, mapping: str, settings: Settings, choices: Mapping[str, str] | None = None
 ) -> tuple[ProcoreSystem, Any]:
     """Both sides of the port; the mapping's ``system`` is the name space of the external ids that Procore is given. ``choices``
     are those of the mapping's ``settings`` (``{"ap_invoices": "posted"}``)."""

@@ -78,7 +78,7 @@ def _sample(erp: Any, given: argparse.Namespace) -> Iterator[str]:
         raise ConfigurationError(f"the mapping leaves {given.entity} out")
     left = given.n
     for page in erp.read(given.entity):
-        yield from (f"problem: {bad.message}" for bad in page.invalid[:left])
+        yield from map(_unreadable, page.invalid[:left])
         for record in page.records[:left]:
             yield json.dumps(record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
             left -= 1
@@ -88,7 +88,7 @@ def _sample(erp: Any, given: argparse.Namespace) -> Iterator[str]:
 
 def _totals(erp: Any, given: argparse.Namespace) -> Iterator[str]:
     rows = [("entity", "company", "currency", "records", "amount")]
-    problems = []
+    problems: list[str] = []
     for name in MODELS:
         if name not in erp.capabilities():
             continue
@@ -96,7 +96,7 @@ def _totals(erp: Any, given: argparse.Namespace) -> Iterator[str]:
         for (company, currency), count in sorted(seen.counts.items()):
             amount = f"{seen.sums[company, currency]:,.2f}" if seen.money else ""
             rows.append((name, company, currency, f"{count:,}", amount))
-        problems += [f"problem: {bad.message}" for bad in seen.invalid]
+        problems += map(_unreadable, seen.invalid)
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     for row in rows:
         texts = [
@@ -146,10 +146,13 @@ def _entity(erp: Any, name: str) -> Iterator[str]:
     yield from (f"  {_shown(record)}" for record in seen.samples)
     if unkept := _unkept(erp, name):
         yield f"  not kept, not compared: {', '.join(unkept)}"
-    for bad in seen.invalid[:UNREADABLE]:
-        yield f"problem: {name}: cannot be read: field {bad.field}: {bad.message}"
+    yield from map(_unreadable, seen.invalid[:UNREADABLE])
     if len(seen.invalid) > UNREADABLE:
         yield f"problem: {name}: {len(seen.invalid) - UNREADABLE:,} more cannot be read"
+
+
+def _unreadable(bad: Invalid) -> str:
+    return f"problem: {bad.entity} {bad.number} cannot be read: field {bad.field}: {bad.message}"
 
 
 def _shown(record: Record) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from include.financials.exceptions import ConfigurationError, NotPermitted, RetryLater, SyncError
 
@@ -51,7 +52,9 @@ _SQLITE: tuple[tuple[str, Verdict], ...] = (
 )
 _FRACTIONAL = re.compile(r"(numeric|decimal|number|dec)\s*\(\s*\d+\s*,\s*0*[1-9]|(double|float|real|money|smallmoney)\b", re.I)
 _LOGIN = re.compile(
-    r"password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
+    r"(name or service|host) not known|no address associated|nodename nor servname|getaddrinfo failed|unknown host"
+    r"|password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed",
+    re.I,
 )
 _CLASSES: dict[str, Verdict] = {
     "IntegrityError": "refused",
@@ -173,6 +176,8 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise self.translate(error, place) from error
+        except PoolTimeout as error:
+            raise RetryLater(f"The ERP database {self.label} gives no connection: {error}. It is tried again.") from error
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -189,14 +194,17 @@ class Database:
         text = sentence(error)
         match classify(error, self.dialect):
             case "later":
-                return RetryLater(f"The ERP database {self.label} is busy or cannot be reached: {text}")
+                return RetryLater(
+                    f"The ERP database {self.label} is busy or cannot be reached: {text}. Nothing was applied, it is tried again;"
+                    " if it stays so, see that the database runs and that this host may reach it."
+                )
             case "rights":
                 return NotPermitted(
                     f"{place}: the ERP's database user may not do this: {text}. Have its administrator grant the right."
                 )
             case "login":
                 return ConfigurationError(
-                    f"The ERP database {self.label} refuses the connection: {text}. Check user, password and address."
+                    f"The ERP database {self.label} cannot be opened: {text}. Check host, user, password and database."
                 )
             case _:
                 return ConfigurationError(f"{place}: the database refuses this SQL: {text}. Correct the mapping.")

@@ -18,8 +18,8 @@ class ErpExtractOperator(EntityOperator):
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
 
     Returns (XCom) ``entity``, ``shard``, ``since``, ``until``, ``records``, ``invalid`` and the ``path`` of the staged pages.
@@ -40,8 +40,8 @@ class ErpLoadOperator(EntityOperator):
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
 
     Returns (XCom) ``created``, ``updated``, ``adopted``, ``unchanged``, ``refused`` and write ``calls``.

@@ -24,7 +24,7 @@ from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
 from include.financials.models import MODELS, Record, Side
-from include.financials.port import Action, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window
+from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
 from include.financials.statuses import ERP_STATUSES
 
 STEPS: dict[str, str] = {"create": "document", "update": "header", "void": "void"}
@@ -195,7 +195,7 @@ class SqlSystem:
         writer = self._writers(step.entity, action)
         return [self._found(item, found.get(item.intent), action, writer) for item in items]
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
         """Writes the items in one transaction. See the port for what is raised."""
         writer = self._writers(step.entity, _ACTIONS[step.name])
         outcomes: dict[str, Outcome] = {}
@@ -207,14 +207,14 @@ class SqlSystem:
                 outcomes[item.intent] = _rejected(item, f"{item.number}: {error.field} {error.reason}.", error.field)
         if prepared:
             try:
-                outcomes |= self._transaction(writer, prepared)
+                outcomes |= self._transaction(writer, prepared, beat)
             except _Lost as lost:
-                outcomes |= self._one_by_one(writer, prepared, str(lost))
+                outcomes |= self._one_by_one(writer, prepared, str(lost), beat)
         return [outcomes[item.intent] for item in items]
 
     # -- one call
 
-    def _transaction(self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]]) -> dict[str, Outcome]:
+    def _transaction(self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]], beat: Beat) -> dict[str, Outcome]:
         """One transaction. Raises RetryLater, ConfigurationError (nothing done), OutcomeUnknown (commit), _Lost (all undone).
 
         Everything is read back and compared before the commit. Where something differs all is undone and goes again, each record
@@ -226,6 +226,7 @@ class SqlSystem:
         careful = False
         try:
             while True:
+                beat()
                 with self.database.writing() as connection:
                     outcomes, differing = self._attempt(connection, writer, prepared, wrong, careful)
                     if not differing:
@@ -323,7 +324,9 @@ class SqlSystem:
                 raise _Lost(sentence(error)) from error
             raise OutcomeUnknown(f"The ERP did not confirm the commit of a batch of {reader.name}: {sentence(error)}") from error
 
-    def _one_by_one(self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]], why: str) -> dict[str, Outcome]:
+    def _one_by_one(
+        self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]], why: str, beat: Beat
+    ) -> dict[str, Outcome]:
         """A transaction for each record; ``why`` is what the database said of the batch, the verdict if it was a batch of one."""
         if len(prepared) == 1:
             item = prepared[0][0]
@@ -331,7 +334,7 @@ class SqlSystem:
         outcomes: dict[str, Outcome] = {}
         for one in prepared:
             try:
-                outcomes |= self._transaction(writer, [one])
+                outcomes |= self._transaction(writer, [one], beat)
             except _Lost as lost:
                 outcomes[one[0].intent] = _rejected(one[0], f"{one[0].number}: {lost}", None)
             except RetryLater as error:

@@ -154,15 +154,43 @@ class Budgets(Judging):
             "erp_key": subject.erp_key or "the ERP",
             "unlocked": True if owner == "procore" and here is not None and here.locked is False and before is None else None,
         }
+        parted = self._parted(subject, project) if before is None and subject.match.link is None else None
         fresh = subject.match.how == "none" and owner is not None
         moved = self._moved(owner, before, record, target, apart)
         frozen = owner == "erp" and here is not None and bool(here.locked) and apart
         return base | {
+            "parted": parted,
+            "line_unlinked": self._unlinked(subject, target) if before is None and project else None,
             **self.left_out(subject.own, subject.match),
             "line_unplaced": self._unplaced(subject, base) if fresh and project else None,
             "changed_after_export": moved,
             "changed_when_locked": told(apart, "estimate", "budget") if frozen else None,
         }
+
+    def _parted(self, subject: Subject, project: Link | None) -> str | None:
+        said = self.people.parted.get((subject.company, subject.erp_key or "", project.procore_id)) if project else None
+        return self.people.told(self.row, subject.record.number, "its project", said) if said is not None else None
+
+    def _unlinked(self, subject: Subject, target: Budget | None) -> str | None:
+        """The first code of either side that has no counterpart yet: in which keys the two are compared is not known before.
+        A code that Procore's budget names and the ERP's job lacks is a fault of the line (rule B-03)."""
+        if subject.match.how == "link":
+            return None
+        books = self.facts.books
+        codes = books.links("cost_codes")
+        sides = [(subject.own, subject.side), (target, "erp" if subject.side == "procore" else "procore")]
+        for record, side in sides:
+            for line in cast(Budget, record).lines if record is not None else ():
+                if line.cost_code is None:
+                    continue
+                if side == "procore" and subject.own is record and codes.erp(line.cost_code) is None:
+                    name = books.name("cost_codes", line.cost_code)
+                    if books.has_code(subject.company, subject.erp_key, name):
+                        return f"cost code {name}"
+                known = books.codes.get((subject.company, line.cost_code)) if side == "erp" else None
+                if known is not None and not known.is_header and codes.find(subject.company, line.cost_code) is None:
+                    return f"cost code {known.number}"
+        return None
 
     @staticmethod
     def _moved(

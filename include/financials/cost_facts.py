@@ -93,11 +93,13 @@ class CostFacts:
         contract = self.books.links(contracts).find(subject.company, contract_of(record) or "")
         invoices = "subcontractor_invoices" if isinstance(record, PaymentIssued) else "owner_invoices"
         invoice = record.invoice is not None and self.books.links(invoices).find(subject.company, record.invoice)
+        # What our mark is on already was sent with all it names; without an invoice the ERP says of none.
+        settled = subject.match.how == "link" or (subject.match.how != "none" and record.invoice is None)
         return {
             "contract": contract_of(record),
             "contract_linked": contract is not None,
             "invoice_number": record.invoice_number or "none",
-            "invoice_linked": bool(invoice) or subject.match.how != "none",
+            "invoice_linked": bool(invoice) or settled,
             "void_since": record.payment_number if record.status == VOID and subject.match.how != "none" else None,
             "procore_id": subject.procore_id,
         }

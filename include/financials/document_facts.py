@@ -11,11 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, cast
 
 from include.financials.billing import balance as by_balance
 from include.financials.billing import by_key, certificate, completed, key_of, movement, movements, retained
-from include.financials.books import Books
+from include.financials.books import Books, Opening
 from include.financials.entities import Entity
 from include.financials.facts import Row, Subject, altered, changes_of_frozen, limits_fault, number_fault, sent
 from include.financials.figures import contract_of, figures
@@ -114,6 +115,7 @@ class DocumentFacts:
     def _line(self, head: Row, own: Line, line: Line) -> Row:
         company, job = head["company"], head["job"]
         code = self.books.codes.get((company, line.cost_code)) if line.cost_code else None
+        name = code.number if code else self.books.name("cost_codes", own.cost_code)
         uncoded = "cost code" if own.cost_code is None else "cost type" if own.cost_type is None else None
         # A rule that needs what an earlier rule found missing passes here: one cause, one message.
         placed = uncoded is None and job is not None and code is not None
@@ -123,7 +125,12 @@ class DocumentFacts:
             "line_uncoded": uncoded,
             "sub_job_unknown": own.sub_job if own.sub_job and (code is None or not self.capability.sub_jobs) else None,
             "code": (code.id if code else None) if uncoded is None and job is not None else "not judged",
-            "code_text": code.number if code else self.books.name("cost_codes", own.cost_code),
+            "code_text": name,
+            "code_problem": (
+                "is not linked yet: wait for it, or decide link cost_codes"
+                if self.books.has_code(company, job, name)
+                else f"does not exist on job {job}. Add it in the ERP or re-code the line"
+            ),
             "type_text": self.books.name("cost_types", own.cost_type),
             "children": ", ".join(self.books.children.get(code.id, [])[:8]) if code else "",
             "code_leaf": not placed or code is None or not code.is_header,
@@ -215,11 +222,11 @@ class CommitmentFacts(DocumentFacts):
     def _vendor(self, own: Commitment, fresh: bool) -> Row:
         vendor = self.books.vendor(own.vendor)
         link = self.references.link("vendors", own.vendor)
-        problem = None
+        problem, unlinked = None, None
         if own.vendor is None:
             problem = "is missing: choose the contract company in Procore"
         elif vendor is None:
-            problem = "is not in the ERP"
+            unlinked = "is not in the ERP"
         elif fresh and vendor.merged_into:
             problem = f"was merged into {vendor.merged_into}"
         elif fresh and not vendor.active:
@@ -229,6 +236,7 @@ class CommitmentFacts(DocumentFacts):
         name = self.books.name("vendors", own.vendor)
         return {
             "vendor_name": vendor.name if vendor else name,
+            "vendor_unlinked": unlinked,
             "vendor_usable": problem is None,
             "vendor_problem": problem,
             "vendor_wait": link.erp_key if link else name,
@@ -254,7 +262,7 @@ class CommitmentFacts(DocumentFacts):
         ERP."""
         own, match = subject.own, subject.match
         assert isinstance(own, Commitment)
-        if match.how == "none" or match.broken:
+        if match.how == "none" or match.broken or match.decision is not None:
             return None
         if own.deleted:
             return "it was deleted in Procore"
@@ -365,7 +373,7 @@ class ChangeFacts(ContractFacts):
         markup = own.markup if isinstance(own, PrimeChangeOrder) else ZERO
         difference = own.amount - total(line.amount for line in own.lines) - markup
         contract = contract_of(subject.record)
-        billed = self.books.billed(self.invoices, subject.company, contract)
+        billed = self.books.billed(self.invoices, self.contracts, subject.company, contract)
         after = None if head["revised"] is None else head["revised"] + self.planned[contract] + own.amount
         below = head["fresh"] and after is not None and after < max(billed, ZERO)
         return head | {
@@ -373,7 +381,7 @@ class ChangeFacts(ContractFacts):
             "lines_sum": text(own.amount - difference),
             "sum_difference_cents": cents(difference) if head["fresh"] else 0,
             "position_twice": position_twice(own.lines) if head["fresh"] else None,
-            "below_billed": text(max(billed, ZERO) - after) if below else None,
+            "below_billed": text(max(billed, ZERO) - after) if below and after is not None else None,
             "billed": text(billed),
             "deleted_since": True if own.deleted and not head["fresh"] else None,
             "status_back": self._status_back(subject),
@@ -523,6 +531,11 @@ class InvoiceFacts(ContractFacts):
 
     def skip(self, subject: Subject) -> str | None:
         record = cast(Invoice, subject.record)
+        opening = self._opening(subject)
+        if opening is not None and not subject.match.proposal and opening.covers(record.billing_date):
+            return (
+                f"{record.number} is part of the opening balance of {opening.contract}, {text(opening.amount)} to {opening.day}"
+            )
         if not any((record.amount, record.held, record.released, record.tax)):
             return f"{record.number} bills nothing and releases nothing"
         return None
@@ -603,26 +616,77 @@ class InvoiceFacts(ContractFacts):
 
     def _sequence(self, subject: Subject, own: Invoice, before: Sequence[BillingItem] | None) -> Row:
         """The invoice before must be there, or this run's; and the ERP must have been billed what Procore says was."""
+        contract, opening = contract_of(subject.record), self._opening(subject)
         kept = own.previous is None or self._settled(own.previous)
-        erp = self.books.billed(self.row.name, subject.company, contract_of(subject.record), own.sequence)
+        later = self._later(contract_of(own), own.sequence)
+        bills = [r for (c, _), r in self.books.invoices(self.row.name, subject.company, contract) if (c, r.id) not in later]
+        strange = [r for r in bills if (subject.company, r.id) not in self._known]
+        # What an opening balance stands for is in it already: the ERP may have it as one invoice, or have none.
+        counted = [r for r in bills if r not in strange or not opening or not opening.covers(r.billing_date)]
+        erp = total(r.amount for r in counted) + (opening.amount if opening else ZERO)
         erp += sum(
-            (amount for (contract, n), amount in self.billed_now.items() if contract == contract_of(own) and n < own.sequence),
-            ZERO,
+            (amount for (owner, n), amount in self.billed_now.items() if owner == contract_of(own) and n < own.sequence), ZERO
         )
         said = total(map(completed, before or ()))
+        if subject.match.proposal:  # whether it is in the ERP already is for a person to say first
+            kept, said = True, erp
         return {
             "sequence": own.sequence,
             "sequence_before": own.sequence - 1,
             "sequence_kept": kept,
+            "opening_offered": self._offer(contract),
             "billed_before": text(said) if kept and said != erp else None,
             "erp_billed": text(erp),
+            "billed_by": self._strange([r for r in strange if r in counted], subject, contract),
         }
+
+    def _offer(self, contract: str | None) -> str:
+        return (
+            f", or record what was billed on {contract} before go-live: decide opening {self.contracts} {contract} "
+            "--amount AMOUNT --date DATE"
+        )
+
+    def _strange(self, strange: Sequence[Invoice], subject: Subject, contract: str | None) -> str:
+        """The invoices that nobody linked, and what to do with them."""
+        if not strange:
+            return f"Find the invoice that one side lacks{self._offer(contract)}."
+        named = ", ".join(f"{r.number} ({text(r.amount)})" for r in strange[:5])
+        return (
+            f"Not linked to any in Procore: {named}. Link it (decide link {self.row.name} {subject.record.number} --to "
+            f"{strange[0].id}), void it in the ERP{self._offer(contract)}."
+        )
+
+    def _opening(self, subject: Subject) -> Opening | None:
+        return self.books.openings(self.contracts).get((subject.company, contract_of(subject.record) or ""))
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], str]:
+        """ERP invoices that are one of Procore's: linked, or carrying the mark of one. (company, key) -> Procore id."""
+        ours = f"procore:{self.sync.procore_company}:{self.row.name}:"
+        marked = {
+            key: (record.marker or "").removeprefix(ours)
+            for key, record in self.books.documents(self.row.name).items()
+            if record.marker and record.marker.startswith(ours)
+        }
+        return marked | {key: link.procore_id for key, link in self.books.links(self.row.name).by_erp.items()}
+
+    def _later(self, contract: str | None, sequence: int) -> set[tuple[str, str]]:
+        """ERP invoices that are known to be later draws of this contract, by what Procore numbers them."""
+        memory, found = self.books.memory(self.row.name), set()
+        for key, ident in self._known.items():
+            here = self.here.get(ident)
+            number = here.sequence if here is not None else memory.get(ident, {}).get("figures", {}).get("sequence")
+            if number is not None and int(number) >= sequence:
+                found.add(key)
+        return found
 
     def _settled(self, previous: str) -> bool:
         """Whether an invoice is linked, will be, or is approved and has nothing to send."""
-        if self.states.get(previous) == "linked" or self._linked(previous):
+        if self.states.get(previous) in ("linked", "opening") or self._linked(previous):
             return True
         known = self.books.memory(self.row.name).get(previous, {})
+        if known.get("state") == "skipped" and "opening balance" in (known.get("message") or ""):
+            return True
         here = self.here.get(previous)
         told = figures(here) if here is not None else known.get("figures", {})
         state = self.states.get(previous) or known.get("state")
@@ -690,12 +754,15 @@ class InvoiceFacts(ContractFacts):
     def settled(self, subject: Subject, state: str) -> None:
         own = cast(Invoice, subject.own)
         subject.record = subject.record.model_copy(update={"posting_date": self.posting_date(subject)})
-        self.states[own.id] = state
+        opening = self._opening(subject)
+        covered = state == "skipped" and opening is not None and opening.covers(cast(Invoice, subject.record).billing_date)
+        self.states[own.id] = "opening" if covered else state
         if state == "linked" and subject.match.how == "none":
             self.billed_now[contract_of(own), own.sequence] = cast(Invoice, subject.record).amount
 
 
 _NOT_JUDGED = (
+    "opening_offered", "billed_by",
     "number_in_erp", "change_waiting", "billed_before", "date_missing", "period_closed", "period_refused", "next_open",
     "gross_odd",
     "completed_odd", "released_too_much", "pay_held", "overbilled", "unplaced", "vendor_unknown",

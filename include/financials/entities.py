@@ -46,6 +46,8 @@ class Entity:
     """The data-quality gate that stands before this entity's load, as the task that runs it is called."""
     external_id: bool = True
     """Whether Procore's record can carry our external id; where it cannot, the ERP's marker or a setting names the pair."""
+    later: tuple[str, ...] = ()
+    """What only a later step of a creation brings: a record of ours that lacks just this was left half made."""
     waits: tuple[str, ...] = ()
     """Entities that must be loaded before although no field names them (a budget change needs its budget)."""
     sequence: str | None = None
@@ -135,6 +137,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("number", "name", "active", "start_date", "completion_date"),
         identity=("number",),
+        later=("origin_code",),
     ),
     Entity(
         "sub_jobs",
@@ -174,6 +177,7 @@ _ROWS = (
         references={"project": "projects", "cost_types": "cost_types", "parent": "cost_codes"},
         identity=("number",),
         project_scoped=True,
+        later=("cost_types",),
     ),
     Entity(
         "budgets",
@@ -210,6 +214,7 @@ _ROWS = (
         frozen=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
         project_scoped=True,
         document=True,
+        later=("amount", "lines"),
     ),
     Entity(
         "commitments",
@@ -273,6 +278,7 @@ _ROWS = (
         frozen=("number", "project", "customer", "amount", "lines"),
         project_scoped=True,
         document=True,
+        later=("amount", "lines"),
     ),
     Entity(
         "prime_change_orders",

@@ -14,7 +14,7 @@ from include.financials.entities import Entity
 from include.financials.facts import Subject, common, source_facts
 from include.financials.identity import parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
-from include.financials.matching import ErpSource, decided, identity_keys
+from include.financials.matching import ErpSource, by_settings, identity_keys
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.rules import Verdict, rules_of, verdicts
 from include.financials.statuses import CLOSED
@@ -39,7 +39,9 @@ class ErpBorn(Judging):
         targets = [self._in_sub_job(references.translated(r)) for r in sync.snapshot("procore", row.name, self.shard)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
         unreadable = sync.unreadable("procore", row.name, self.shard)
-        matcher = ErpSource(row, sync.namespace, sync.fresh_links(row.name), [*targets, *self._strangers()], everyone, unreadable)
+        matcher = ErpSource(
+            row, sync.namespace, sync.fresh_links(row.name), [*targets, *self._strangers()], everyone, unreadable, self.people
+        )
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
@@ -47,6 +49,8 @@ class ErpBorn(Judging):
             {**common(self.row, s, s.match.target), **self.facts(self.books, s, self.capability), **self.left_out(s.own, s.match)}
             for s in subjects
         ]
+        for subject, facts in zip(subjects, rows, strict=True):
+            self.pair_ended(subject, facts)
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
         unusable = [self.unusable(bad) for bad in staged.invalid()]
@@ -167,15 +171,15 @@ class ErpBorn(Judging):
     def _subject(self, record: Record, matcher: ErpSource) -> Subject:
         mapped = self._mapped(record)
         match = matcher.match(mapped)
-        # A cost type's counterpart is named by the settings; that is a person's decision already.
-        if self.row.name == "cost_types" or self.decisions.get((record.id, self.hash_of(record))) == "link":
-            match = decided(self.row, match)
-        begun = self.begun.get((record.company or "", record.id))
-        if begun is not None and match.how == "none":
-            match = matcher.half_made(begun["origin_data"]) or match
+        if self.row.name == "cost_types":
+            match = by_settings(self.row, match)
         match = self.unfinished(match, record.company or "", record)
         alike = match.target or (match.candidates[0] if match.proposal else None)
         target = match.link.procore_id if match.link else alike.id if alike else None
+        if match.parted:
+            target = next(
+                ident for company, key, ident in self.people.parted if (company, key) == (record.company or "", record.id)
+            )
         return Subject(record, mapped, match, "erp", record.company or "", record.id, target)
 
     def skip(self, subject: Subject) -> str | None:
@@ -223,6 +227,8 @@ class ErpBorn(Judging):
                     f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. "
                     "Choose one or merge them."
                 )
+            elif record.id in self.people.ids:
+                message = f"{self.row.label} {record.number}: its link was ended by a person, and it waits for accounting"
             elif parse_origin(record.origin_id, self.sync.namespace):
                 state, rule = "conflict", "R-02"
                 message = (

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 
 class SyncError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package.
+
+    ``seconds``: when set, the system (or the ledger) said when to come back. Waiting until then is no failure: an operator gives
+    its slots back and resumes, and no retry is used up.
+    """
+
+    seconds: float | None = None
 
 
 class ConfigurationError(SyncError):
@@ -32,6 +38,10 @@ class RetryLater(SyncError):
     def __init__(self, message: str, seconds: float | None = None) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class Unsettled(RetryLater):
+    """Writes without an answer are not found (yet). They may still arrive: nothing of them is sent before ``seconds``."""
 
 
 class OutcomeUnknown(SyncError):

@@ -13,9 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, moment, stamp
 from include.financials.port import Header, Window
+from include.financials.staging import Staged
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class Extracted:
 
 def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
     row = ENTITIES[entity]
+    if unmapped := sync.missing("erp", entity):  # an empty list would read as: all of them are gone
+        raise ConfigurationError(unmapped)
     system = sync.systems[row.source]
     staged = sync.staged(entity, shard)
     if row.two_way:
@@ -66,6 +70,8 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
                 log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), entity)
                 for page in system.read_ids(entity, missing):
                     staged.add(replace(page, cursor=_ALL_READ), last=False)
+            if row.sequence is not None:
+                _before(sync, entity, staged, known)
         staged.complete()
     state = staged.state()
     since = stamp(window.since) if window.since else None
@@ -78,6 +84,21 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
         state["invalid"],
     )
     return Extracted(entity, shard, since, stamp(window.until), state["records"], state["invalid"], str(staged.path))
+
+
+def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    """Predecessors that no run has read yet (a first backfill of some weeks): by id, as far back as they go. Without them nobody
+    knows what was billed before, and no running total of their contract can be compared."""
+    here: dict[str, Any] = {record.id: record for record in staged.records()}
+    asked = {ident for _, ident in known} | {bad.id for bad in staged.invalid()} | set(here)
+    fresh = list(here.values())
+    while missing := [(r.project, r.previous) for r in fresh if r.previous is not None and r.previous not in asked]:
+        log.info("reading %d %s by id that come before those of the window", len(missing), entity)
+        asked |= {ident for _, ident in missing}
+        fresh = []
+        for page in sync.systems[ENTITIES[entity].source].read_ids(entity, missing):
+            staged.add(replace(page, cursor=_ALL_READ), last=False)
+            fresh += page.records
 
 
 def _wanted(known: Mapping[tuple[str, str], Mapping[str, Any]], window: Window) -> list[tuple[str, str]]:

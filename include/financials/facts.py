@@ -68,7 +68,10 @@ def number_fault(name: str, value: Decimal, capability: Capability, target: str)
 def common(row: Entity, subject: Subject, target: Record | None) -> Row:
     """What every entity's rules look at."""
     difference = None
-    if subject.match.how == "external_id" and target is not None:
+    match = subject.match
+    other = target if match.decision is not None else match.candidates[0] if match.proposal and match.candidates else None
+    unlike, refused = apart(row, subject.record, other) if other is not None else ([], [])
+    if match.how == "external_id" and target is not None and match.decision is None:
         names = differing(content(target, row.content), content(subject.record, row.content))
         # Amounts, vendor and retainage of a linked document have a rule of their own (M-14).
         difference = describe(target, subject.record, [name for name in names if name not in row.frozen]) or None
@@ -84,9 +87,53 @@ def common(row: Entity, subject: Subject, target: Record | None) -> Row:
         "foreign_origin": subject.match.foreign,
         "broken_link": subject.match.broken,
         "ambiguous": subject.match.ambiguous,
-        "proposal": subject.match.proposal,
+        "proposal": match.proposal,
+        "unlike": f" They differ in {'; '.join(unlike)}." if unlike else "",
+        "parted": match.parted,
+        "pair_apart": pair_apart(row, subject, unlike, refused),
         "adoption_difference": difference,
     }
+
+
+_SUMMED = ("amount", "held", "released", "tax", "markup")
+_PLACED = ("project", "vendor", "customer", "commitment", "prime_contract")
+
+
+def apart(row: Entity, record: Record, other: Record) -> tuple[list[str], list[str]]:
+    """In what two records differ that may be one, in words: everything, and what nobody can accept. Money, and what both refer
+    to, must be equal: no tie would ever balance over such a pair."""
+    here, there = content(record, row.content), content(other, row.content)
+    names = [name for name in differing(there, here) if name != "lines"]
+    say = {name: f"{name} {there[name] or 'none'} / {here[name] or 'none'}" for name in names}
+    lines = [
+        f"line {key} {what} {old or 'none'} / {new or 'none'}"
+        for key, what, old, new in differing_lines(there.get("lines") or {}, here.get("lines") or {})
+    ]
+    hard = [say[n] for n in names if n in row.frozen and (n in _SUMMED or (n in _PLACED and there[n] and here[n]))]
+    return [*say.values(), *lines], hard + (lines if row.document else [])
+
+
+def pair_apart(row: Entity, subject: Subject, unlike: Sequence[str], refused: Sequence[str]) -> str | None:
+    """Why two records are not linked although a person said that they are one."""
+    said = subject.match.decision
+    if said is None:
+        return None
+    if refused:
+        return f"by {said.said}, but they differ in what must be equal: {'; '.join(refused)}. Make them equal"
+    accepted = said.value.get("apart")
+    more = [one for one in unlike if accepted is not None and one not in accepted]
+    if more:
+        return f"by {said.said}, who could not know in what they differ since: {'; '.join(more)}. Look, and decide link again"
+    return None
+
+
+def joined(row: Entity, record: Record, target: Record) -> dict[str, Any]:
+    """What is agreed of a pair that a person made: frozen fields as the source has them, with what the ``other`` side says
+    instead; of the rest what the target holds, so that the next run carries the owner's over."""
+    here, there = content(record, row.content), content(target, row.content)
+    other = {name: there[name] for name in differing(here, there) if name in row.frozen}
+    kept = {name: here[name] if name in row.frozen else there[name] for name in here}
+    return {**kept, **({"other": other} if other else {})}
 
 
 def sent(link: Link | None, target: Record | None, row: Entity) -> Mapping[str, Any] | None:
@@ -112,12 +159,13 @@ def altered(row: Entity, subject: Subject) -> str | None:
     """What either side changed of an immutable record after it was linked (rule R-04); at adoption, in what the sides differ."""
     match = subject.match
     before = sent(match.link, match.target, row)
-    if not row.frozen or match.how == "none" or match.broken or before is None:
+    if not row.frozen or match.how == "none" or match.broken or before is None or match.decision is not None:
         return None
     found = changes_of_frozen(row, before, content(subject.record, row.content))
     # What an interrupted run left half made lacks what its next steps bring: nobody altered it.
     link = match.link if match.link is not None and match.link.status != "pending" else None
     if link is not None and link.content and match.target is not None:
+        before = {**before, **before.get("other", {})}
         there = changes_of_frozen(row, before, content(match.target, row.content))
         found += [f"in {'Procore' if subject.side == 'erp' else 'the ERP'}: {text}" for text in there]
     return "; ".join(found) or None

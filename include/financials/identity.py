@@ -33,6 +33,16 @@ def parse_origin(text: str | None, system: str) -> Origin | None:
     return Origin(*parts) if len(parts) == 4 and parts[0] == system and all(parts) else None
 
 
+def made_from(origin_data: str | None) -> str | None:
+    """The ERP key in the ``origin_data`` that we write (``{"erp_key": "JC-000123"}``); None where it is not of our making."""
+    try:
+        told = json.loads(origin_data or "null")
+    except ValueError:
+        return None
+    key = told.get("erp_key") if isinstance(told, dict) else None
+    return key if isinstance(key, str) and key else None
+
+
 def marker(procore_company: str, entity: str, procore_id: str) -> str:
     return f"procore:{procore_company}:{entity}:{procore_id}"
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from include.financials.entities import ENTITIES, Entity
-from include.financials.facts import Row, Subject
+from include.financials.facts import Row, Subject, apart, joined
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing, digest, known, parse_origin, plain
 from include.financials.ledger import Link, stamp
-from include.financials.matching import Match
+from include.financials.matching import Match, People
 from include.financials.models import Project, Record
 from include.financials.money import text
 from include.financials.port import Capability, Invalid
@@ -35,7 +35,9 @@ class Judging:
         self.sync, self.row, self.shard = sync, row.kept(sync.kept_by_erp(row.name)), shard
         self.capability: Capability = sync.systems[row.target].capabilities().get(row.name, Capability())
         self.seen = sync.ledger.seen(row.name, row.source)
-        self.decisions = sync.ledger.decisions(row.name)
+        decisions = sync.ledger.decisions(row.name)
+        self.people = People(decisions)
+        self.approvals = {one.record_id: one for one in decisions if one.decision == "approve"}
         self.begun = sync.ledger.begun(row.name)
         self.candidates = sync.ledger.candidates(row.name, sync.run.run_id) if row.gate else set()
 
@@ -47,9 +49,16 @@ class Judging:
         """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link:
         its steps go on. It is not adopted, which would leave out the steps that are missing."""
         item = self.begun.get((company, record.id))
-        if match.how != "external_id" or match.target is None or match.broken or item is None:
+        if match.how != "external_id" or match.target is None or match.broken:
             return match
-        made = content(self.row.model.model_validate(item["record"], strict=False), self.row.content)
+        if item is not None:
+            made: Mapping[str, Any] | None = content(
+                self.row.model.model_validate(item["record"], strict=False), self.row.content
+            )
+        else:
+            made = half_made(self.row, record, match.target)
+        if made is None:
+            return match
         erp, procore = (record, match.target) if self.row.source == "erp" else (match.target, record)
         link = Link(self.row.name, company, erp.id, procore.id, record.number, content=made, status="pending")
         return Match("link", link=link, target=match.target)
@@ -92,8 +101,22 @@ class Judging:
                 "rule": verdict.rule,
                 "waits_for": verdict.waits_for,
                 "message": verdict.message,
+                "work": self.offered(subject),
             }
         return {**base, **plan(self.row, subject)}
+
+    def offered(self, subject: Subject) -> str | None:
+        """What a person is to know who accepts a proposal: in what the two differ, and whether that can be accepted."""
+        if not subject.match.proposal or len(subject.match.candidates) != 1:
+            return None
+        unlike, refused = apart(self.row, subject.record, subject.match.candidates[0])
+        return canonical_json({"apart": unlike, "refused": refused})
+
+    def pair_ended(self, subject: Subject, facts: Mapping[str, Any]) -> None:
+        """A pair whose records changed since a person said that they are one needs the person again."""
+        said = subject.match.decision
+        if said is not None and facts["pair_apart"] and "differ since" in facts["pair_apart"]:
+            self.sync.ledger.decision_ended(said, self.sync.run.run_id, facts["pair_apart"], plan=self.sync.run.plan)
 
     def base(self, subject: Subject) -> dict[str, Any]:
         own, amount = subject.own, getattr(subject.own, "amount", None)
@@ -143,6 +166,24 @@ class Judging:
         return memory(self.row, result, subject.own, known) | {"figures": canonical_json(figures(subject.record))}
 
 
+def half_made(row: Entity, record: Record, target: Record) -> dict[str, Any] | None:
+    """Contents of a record of ours in Procore that shows by itself that its creation was not finished, also to a ledger that
+    knows nothing: the first step's are there and equal, all that is missing is what a later one brings. None: it is finished."""
+    if not row.later or (row.document and target.origin_id):  # the external id of a document comes last
+        return None
+    there, wanted = content(target, row.content), content(record, row.content)
+    missing = [name for name in differing(there, wanted) if name in row.later]
+    if missing != list(differing(there, wanted)) or any(set(there[n] or ()) - set(wanted[n] or ()) for n in _SETS & set(missing)):
+        return None
+    if not row.document and not missing and ("origin_code" not in row.later or target.origin_code):
+        return None
+    return {**there, **{name: wanted[name] for name in missing}}
+
+
+_SETS = {"cost_types"}
+"""Content of which people may add more on the target: then nothing is missing there."""
+
+
 def plan(row: Entity, subject: Subject) -> dict[str, Any]:
     """What to do with a record that passed: nothing, adopt, link, update or create."""
     match, record = subject.match, subject.record
@@ -153,6 +194,10 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
         before = known(match.link.content or {}, row.content)
         changed = tuple(name for name in differing(before, after) if name not in row.frozen)
         return _work("update", subject, changed) if changed else {"action": "unchanged", "state": "linked"}
+    if match.decision is not None and match.target is not None:
+        changed = differing(content(match.target, row.content), after)
+        action = "link" if match.how == "marker" else "adopt"
+        return _work(action, subject, changed if action == "link" else (), agreed=joined(row, record, match.target))
     if match.how == "external_id":
         return _work("adopt", subject, ())
     if match.how == "marker":

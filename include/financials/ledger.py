@@ -10,17 +10,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Connection,
     Engine,
+    ExceptionContext,
     RowMapping,
     Table,
     and_,
@@ -34,11 +37,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 
 from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
 from include.financials.identity import canonical_json
 from include.financials.models import Side
+from include.financials.staging import private_folder
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +53,16 @@ nothing in flight."""
 
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
+DECISION_ENDED = "decision ended"
 _CHUNK = 500
+_SETTLED = ("status", "result_id", "message", "doubted_at")
+
+_SQLITE_AWAY = re.compile(r"locked|busy|unable to open|disk I/O|disk is full|readonly database", re.I)
+_LOGIN = re.compile(
+    r"authentication failed|no password supplied|no pg_hba|(role|user|database) \".*\" does not exist|not known|no address assoc",
+    re.I,
+)
+"""What PostgreSQL says of a login, database or host that a person has to correct (its appendix A: classes 28, 3D)."""
 
 
 def stamp(moment: datetime | None = None) -> str:
@@ -79,6 +93,27 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided on a record as it was (``content_hash``) or, with ``pair``, on an ERP key and a Procore id."""
+
+    decision_id: int
+    entity: str
+    company: str
+    record_id: str
+    content_hash: str
+    decision: str
+    pair: str
+    number: str
+    value: Mapping[str, Any]
+    who: str
+    at: str
+
+    @property
+    def said(self) -> str:
+        return f"{self.who} on {self.at[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     entity: str
     shard: int
@@ -94,9 +129,19 @@ def _chunks(rows: Sequence[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]:
 class Ledger:
     """Open with an SQLAlchemy URL. :meth:`create` makes it, once and by a person; a run only asks whether it is :meth:`ready`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.url = url
-        self.engine: Engine = create_engine(url, pool_pre_ping=True)
+        try:
+            # Parameters are vendors' names and amounts: they do not belong into an error's text, nor into a log.
+            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+            # The text of the address may hold a password: name the fault, not the address.
+            raise ConfigurationError(
+                "The ledger's address is not one of SQLite or PostgreSQL with an installed driver; it looks like "
+                "postgresql+psycopg2://user:password@host/database or sqlite:////path/ledger.sqlite."
+            ) from None
+        event.listen(self.engine, "handle_error", self._explain)
+        event.listen(self.engine, "do_connect", self._private)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_settings)
             event.listen(self.engine, "begin", _sqlite_begin)
@@ -109,7 +154,7 @@ class Ledger:
 
         config = _migrations()
         if (path := self._file()) is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
         with self.engine.begin() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(72617)")
@@ -143,6 +188,37 @@ class Ledger:
     def shown(self) -> str:
         """Its address without the password."""
         return self.engine.url.render_as_string(hide_password=True)
+
+    def _explain(self, context: ExceptionContext) -> None:
+        """A ledger that is away, in words: what the driver says names neither the ledger nor what to do."""
+        said = str(context.original_exception)
+        if context.engine is not None and context.engine.dialect.name == "sqlite":
+            away, wrong = bool(_SQLITE_AWAY.search(said)), None
+        else:
+            wrong = _LOGIN.search(said) if isinstance(context.sqlalchemy_exception, OperationalError) else None
+            away = context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
+        text = " ".join(said.split())
+        if wrong:
+            raise ConfigurationError(
+                f"The ledger {self.shown} cannot be opened: {text} Check host, database, login and password of its connection."
+            ) from context.original_exception
+        if away:
+            raise RetryLater(
+                f"The ledger {self.shown} cannot be reached: {text} Nothing is sent without it; the task is tried again. See "
+                "that its database runs and that the address in its connection is right."
+            ) from context.original_exception
+
+    def _private(self, dialect: Any, record: Any, arguments: Any, parameters: Any) -> None:
+        """A SQLite ledger is the owner's alone, from its first byte on: SQLite gives its other files the same rights."""
+        path = self._file()
+        if path is None or not path.parent.is_dir():
+            return
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+        for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            with suppress(FileNotFoundError):
+                if one.stat().st_uid == os.geteuid() and one.stat().st_mode & 0o077:
+                    one.chmod(0o600)
 
     def _file(self) -> Path | None:
         """Where a SQLite ledger is kept; None for a database server."""
@@ -409,6 +485,12 @@ class Ledger:
             with self.engine.begin() as connection:
                 connection.execute(delete(t.leases).where(t.leases.c.holder == holder))
 
+    def renew(self, lease: Lease) -> None:
+        """The lease goes on from now. Raises LeaseLost when it has passed to somebody else: asked before each request, for a call
+        may take several of them."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+
     def _renew(self, connection: Connection, lease: Lease) -> None:
         now = datetime.now(UTC)
         renewed = connection.execute(
@@ -450,13 +532,29 @@ class Ledger:
             known.entity == entity, known.company == i.company, or_(known.erp_key == i.source_id, known.procore_id == i.source_id)
         )
         query = select(i.company, i.source_id, i.item).where(
-            i.entity == entity, i.status.in_(("sent", "unknown", "confirmed")), ~linked.correlate(t.intents).exists()
+            i.entity == entity, or_(i.status == "confirmed", _in_doubt()), ~linked.correlate(t.intents).exists()
         )
         found: dict[tuple[str, str], dict[str, Any]] = {}
         with self.engine.connect() as connection:
             for row in connection.execute(query.order_by(i.created_at, i.intent)):
                 found.setdefault((row.company, row.source_id), json.loads(row.item))
         return found
+
+    def doubts(self, entity: str, step: str) -> dict[tuple[str, str], str]:
+        """Since when something that was sent of a record in this step is in doubt, by (company, source id), whatever the record
+        looked like then: the latest time on the executing system's clock."""
+        c = t.intents.c
+        query = select(c.company, c.source_id, func.max(c.doubted_at)).where(c.entity == entity, c.step == step, _in_doubt())
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.group_by(c.company, c.source_id))
+            return {(company, source_id): since for company, source_id, since in rows}
+
+    def doubt(self, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Journal intents that may be there already, because something else was sent of the same record."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+            full = [{**row, "status": "unknown", "created_at": stamp(), "updated_at": stamp()} for row in rows]
+            _upsert(connection, t.intents, full, update_columns=())
 
     def sending(self, lease: Lease, call: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
         """The commit before a request: its intents are ``sent`` from here on, whatever happens to this process."""
@@ -472,7 +570,9 @@ class Ledger:
                 {**row, "status": "sent", "call_id": call["call_id"], "created_at": stamp(), "updated_at": stamp()}
                 for row in rows
             ]
-            _upsert(connection, t.intents, full, update_columns=("run_id", "status", "call_id", "item", "updated_at"))
+            _upsert(
+                connection, t.intents, full, update_columns=("run_id", "status", "call_id", "item", "doubted_at", "updated_at")
+            )
 
     def _under_way(self, connection: Connection, keys: Sequence[str]) -> int:
         """How many of these are with the other side already:
@@ -510,7 +610,7 @@ class Ledger:
                 connection.execute(
                     update(t.intents)
                     .where(t.intents.c.intent == row["intent"])
-                    .values(status=row["status"], result_id=row.get("result_id"), message=row.get("message"), updated_at=stamp())
+                    .values(**{name: row.get(name) for name in _SETTLED}, updated_at=stamp())
                 )
             self._write_links(connection, links)
             for row in outcomes:
@@ -622,37 +722,127 @@ class Ledger:
 
     # -- decisions of people --------------------------------------------------------------------------------------------------
 
-    def decisions(self, entity: str) -> dict[tuple[str, str], str]:
-        """The last decision on each (record id, content hash): valid for that content only."""
+    def decisions(self, entity: str, *kinds: str) -> list[Decision]:
+        """Those that have not ended, the oldest first; of all ``kinds`` where none is named."""
         d = t.decisions.c
+        query = select(t.decisions).where(d.entity == entity, d.ended_at.is_(None)).order_by(d.decision_id)
+        if kinds:
+            query = query.where(d.decision.in_(kinds))
         with self.engine.connect() as connection:
-            rows = connection.execute(select(t.decisions).where(d.entity == entity).order_by(d.decision_id)).mappings()
-            return {(row["record_id"], row["content_hash"]): row["decision"] for row in rows}
+            return [_decision(row) for row in connection.execute(query).mappings()]
 
     def decide(
-        self, *, entity: str, company: str, record_id: str, content_hash: str, decision: str, who: str, detail: str | None = None
+        self,
+        *,
+        entity: str,
+        company: str,
+        record_id: str,
+        decision: str,
+        who: str,
+        content_hash: str = "",
+        pair: str = "",
+        number: str = "",
+        value: Mapping[str, Any] | None = None,
+        detail: str | None = None,
     ) -> None:
+        """Record a decision. It takes the place of an earlier one of its kind on the same record; on a pair, ``link`` and
+        ``unlink`` take each other's place (``record_id`` is the ERP's key then, ``pair`` the id in Procore)."""
         row = {"entity": entity, "company": company, "record_id": record_id, "content_hash": content_hash}
         with self.engine.begin() as connection:
-            connection.execute(insert(t.decisions), [{**row, "decision": decision, "detail": detail, "who": who, "at": stamp()}])
-            self._audit(connection, [{**row, "who": who, "what": f"decided: {decision}", "detail": detail}])
+            self._decide(
+                connection, {**row, "decision": decision, "pair": pair, "number": number, "who": who, "detail": detail}, value
+            )
+
+    def _decide(self, connection: Connection, row: Mapping[str, Any], value: Mapping[str, Any] | None) -> None:
+        d = t.decisions.c
+        alike = ("link", "unlink") if row["decision"] in ("link", "unlink") else (row["decision"],)
+        same = [getattr(d, name) == row[name] for name in ("entity", "company", "record_id", "pair")]
+        connection.execute(
+            update(t.decisions)
+            .where(*same, d.decision.in_(alike), d.ended_at.is_(None))
+            .values(ended_at=stamp(), ended_why=f"replaced: {row['decision']}")
+        )
+        connection.execute(insert(t.decisions), [{**row, "value": canonical_json(value or {}), "at": stamp()}])
+        told = {name: row[name] for name in ("entity", "company", "record_id", "content_hash", "who", "number")}
+        detail = " ".join(
+            filter(None, (row["pair"] and f"Procore id {row['pair']}", canonical_json(value) if value else "", row["detail"]))
+        )
+        self._audit(connection, [{**told, "what": f"decided: {row['decision']}", "detail": detail or None}])
+
+    def decision_ended(self, decision: Decision, run_id: str, why: str, *, plan: bool) -> None:
+        """A run found that what was decided on is not there any more. A plan says so among its own rows, and ends nothing."""
+        told = {
+            "entity": decision.entity,
+            "company": decision.company,
+            "record_id": decision.record_id,
+            "number": decision.number,
+        }
+        with self.engine.begin() as connection:
+            d, a = t.decisions.c, t.audit.c
+            what = f"{DECISION_ENDED}: {decision.decision}"
+            known = connection.execute(
+                select(a.audit_id).where(a.run_id == run_id, a.what == what, a.record_id == decision.record_id)
+            ).first()
+            if known is None:
+                self._audit(connection, [{**told, "run_id": run_id, "who": "sync", "what": what, "detail": why}])
+            if not plan:
+                connection.execute(
+                    update(t.decisions).where(d.decision_id == decision.decision_id).values(ended_at=stamp(), ended_why=why)
+                )
+
+    def decisions_ended(self, run_id: str) -> list[dict[str, Any]]:
+        """What a run said of decisions that ended: rows of the audit."""
+        a = t.audit.c
+        query = select(t.audit).where(a.run_id == run_id, a.what.startswith(DECISION_ENDED)).order_by(a.audit_id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def meet(self, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Documents that only one side has, as a plan saw them: a person may decide on them without an apply before."""
+        with self.engine.begin() as connection:
+            _upsert(connection, t.strangers, [{**row, "run_id": run_id} for row in rows], update_columns=("number",))
+
+    def met(self, entity: str) -> list[dict[str, Any]]:
+        """Records of the last run that said anything of them (its outcomes, and its strangers), the latest last."""
+        o, s, r = t.outcomes.c, t.strangers.c, t.runs.c
+        with self.engine.connect() as connection:
+            outcomes = (
+                select(t.outcomes, r.started_at)
+                .join(t.runs, r.run_id == o.run_id)
+                .where(o.entity == entity)
+                .order_by(r.started_at)
+            )
+            strangers = (
+                select(t.strangers, r.started_at)
+                .join(t.runs, r.run_id == s.run_id)
+                .where(s.entity == entity)
+                .order_by(r.started_at)
+            )
+            rows = [dict(row) for query in (strangers, outcomes) for row in connection.execute(query).mappings()]
+        return list({(row["side"], row["company"], row["id"]): row for row in rows}.values())
 
     def end_link(self, entity: str, number: str, who: str, detail: str | None = None) -> int:
-        """End the active links of that number (a tombstone stays);
+        """End the active link of that number, ERP key or Procore id for good (:meth:`part`);
         returns how many there were, and ends none unless it is one."""
-        c = t.links.c
+        found = [link for link in self.links(entity, contents=False) if number in (link.number, link.erp_key, link.procore_id)]
+        if len(found) == 1:
+            self.part(found[0], who, detail)
+        return len(found)
+
+    def part(self, link: Link, who: str, detail: str | None = None) -> None:
+        """End a link (a tombstone stays) until somebody links the same pair again, whatever marks the two still carry."""
+        row = {
+            "entity": link.entity,
+            "company": link.company,
+            "record_id": link.erp_key,
+            "content_hash": "",
+            "decision": "unlink",
+        }
         with self.engine.begin() as connection:
-            rows = (
-                connection.execute(select(t.links).where(c.entity == entity, c.number == number, c.ended_at.is_(None)))
-                .mappings()
-                .all()
+            connection.execute(
+                update(t.links).where(t.links.c.link_id == link.link_id).values(ended_at=stamp(), status="tombstone")
             )
-            if len(rows) == 1:
-                link = _link(rows[0])
-                connection.execute(update(t.links).where(c.link_id == link.link_id).values(ended_at=stamp(), status="tombstone"))
-                told = {"entity": entity, "company": link.company, "record_id": link.erp_key, "number": number}
-                self._audit(connection, [{**told, "who": who, "what": "unlinked", "detail": detail}])
-        return len(rows)
+            self._decide(connection, {**row, "pair": link.procore_id, "number": link.number, "who": who, "detail": detail}, None)
 
     # -- the story of one document --------------------------------------------------------------------------------------------
 
@@ -747,6 +937,12 @@ def _sqlite_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _in_doubt() -> Any:
+    """Sent, and not known with what outcome; or found missing, which is no proof: looked for again before it is sent."""
+    c = t.intents.c
+    return or_(c.status.in_(("sent", "unknown")), and_(c.status == "planned", c.doubted_at.is_not(None)))
+
+
 def _one(connection: Connection, query: Any) -> dict[str, Any]:
     return dict(connection.execute(query).mappings().one())
 
@@ -765,6 +961,11 @@ def _link(row: RowMapping) -> Link:
         scope=row["scope"],
         link_id=row["link_id"],
     )
+
+
+def _decision(row: RowMapping) -> Decision:
+    plain = {name: row[name] for name in Decision.__slots__ if name != "value"}
+    return Decision(**plain, value=json.loads(row["value"]))
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from include.financials.entities import Entity
-from include.financials.identity import Origin, marker, parse_origin
-from include.financials.ledger import Link
+from include.financials.identity import Origin, made_from, marker, parse_origin
+from include.financials.ledger import Decision, Link
 from include.financials.models import Record, SubcontractorInvoice
 from include.financials.port import Invalid
 from include.financials.view import LinkIndex
@@ -36,6 +36,33 @@ class Match:
     ambiguous: str | None = None
     proposal: str | None = None
     candidates: list[Record] = field(default_factory=list)
+    parted: str | None = None
+    """A person ended the link with a record that is still there: in words, with the way back."""
+    decision: Decision | None = None
+    """The pair is one by a person's word."""
+
+
+class People:
+    """What people said of pairs of an entity: that two records are one, or that they are not, whatever marks they carry."""
+
+    def __init__(self, decisions: Iterable[Decision] = ()) -> None:
+        self.parted: dict[tuple[str, str, str], Decision] = {}
+        self.joined_erp: dict[tuple[str, str], Decision] = {}
+        self.joined_procore: dict[str, Decision] = {}
+        for one in decisions:
+            if one.decision == "unlink":
+                self.parted[one.company, one.record_id, one.pair] = one
+            elif one.decision == "link" and one.pair:
+                self.joined_erp[one.company, one.record_id] = one
+                self.joined_procore[one.pair] = one
+        self.ids = {pair for _, _, pair in self.parted}
+
+    def told(self, row: Entity, number: str, other: str, one: Decision) -> str:
+        way = f"decide link {row.name} {one.record_id} --to {one.pair}"
+        return (
+            f"The link of {row.label} {number} with {other} was ended by {one.said}; it is neither linked nor sent until "
+            f"somebody links the two again: {way}."
+        )
 
 
 def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]:
@@ -48,8 +75,8 @@ def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]
             yield name, scope, " ".join(str(value).casefold() for value in values)
 
 
-def decided(row: Entity, match: Match) -> Match:
-    """A person said that the one candidate is the counterpart. Where Procore takes no external id, nothing is left to write."""
+def by_settings(row: Entity, match: Match) -> Match:
+    """The settings name the one candidate: a person's decision already."""
     if match.proposal and len(match.candidates) == 1:
         return Match("marker" if row.external_id else "external_id", target=match.candidates[0])
     return match
@@ -66,15 +93,20 @@ class ErpSource:
         targets: Sequence[Record],
         everyone: Sequence[Record],
         unreadable: Sequence[Invalid] = (),
+        people: People | None = None,
     ) -> None:
         self.row, self.system, self.links = row, system, links
+        self.people = people or People()
         self.unreadable = {bad.id: bad for bad in unreadable}
         self.by_id = {record.id: record for record in targets}
         self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
-        self.by_data = {record.origin_data: record for record in targets if record.origin_data and not record.origin_id}
+        self.half_made = self._half_made(targets, everyone)
+        ours = {record.id for found in self.half_made.values() for record in found}
         self.unclaimed: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
         for record in targets:
-            if record.id not in links.by_procore and parse_origin(record.origin_id, system) is None:
+            # One whose link a person ended may be somebody else's, though it still carries our mark.
+            free = parse_origin(record.origin_id, system) is None or record.id in self.people.ids
+            if record.id not in links.by_procore and record.id not in ours and free:
                 for key in identity_keys(row, record):
                     self.unclaimed[key].append(record)
         self.alike: dict[tuple[str, str, str], set[str]] = defaultdict(set)
@@ -90,19 +122,50 @@ class ErpSource:
         link = self.links.by_erp.get((record.company or "", record.id))
         if link is not None and link.status != "planned":
             return self._linked(record, link)
+        said = self.people.joined_erp.get((record.company or "", record.id))
+        chosen = self.by_id.get(said.pair) if said is not None else None
+        if said is not None and chosen is not None and chosen.id not in self.links.by_procore:
+            self.claimed.add(chosen.id)
+            return Match("marker" if self.row.external_id else "external_id", target=chosen, decision=said)
         target = self.by_origin.get(self.origin(record))
         if target is not None:
             self.claimed.add(target.id)
-            return Match("external_id", target=target)
-        return self._by_looks(record)
+            if (record.company or "", record.id, target.id) not in self.people.parted:
+                return Match("external_id", target=target)
+        if half := self.half_made.get(_place(record, record.id)):
+            self.claimed.update(one.id for one in half)
+            if len(half) == 1:
+                return Match("external_id", target=half[0])
+            others = ", ".join(f"Procore {one.number} (id {one.id})" for one in half)
+            return Match(ambiguous=f"{others} (all made from {record.number})", candidates=half)
+        found = self._by_looks(record)
+        if not (found.proposal or found.ambiguous or found.foreign):
+            found.parted = self._parted(record)
+        return found
 
-    def half_made(self, origin_data: str | None) -> Match | None:
-        """A document whose header an earlier try made, before it was given its lines and its external id."""
-        target = self.by_data.get(origin_data or "")
-        if target is None or target.id in self.links.by_procore:
-            return None
-        self.claimed.add(target.id)
-        return Match("external_id", target=target)
+    def _parted(self, record: Record) -> str | None:
+        for (company, key, ident), said in self.people.parted.items():
+            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.unreadable):
+                continue
+            self.claimed.add(ident)
+            other = self.by_id.get(ident)
+            named = f"Procore's {other.number} (id {ident})" if other else f"Procore's record {ident}"
+            return self.people.told(self.row, record.number, named, said)
+        return None
+
+    def _half_made(self, targets: Sequence[Record], everyone: Sequence[Record]) -> dict[tuple[str, str | None], list[Record]]:
+        """Documents whose header an earlier try made, before it could give them lines and external id: ``origin_data`` tells of
+        which record, with or without a ledger."""
+        if not (self.row.document and self.row.later):
+            return {}
+        known = {_place(record, record.id) for record in everyone}
+        found: dict[tuple[str, str | None], list[Record]] = defaultdict(list)
+        for record in targets:
+            key = made_from(record.origin_data) if not record.origin_id and not record.deleted else None
+            taken = record.id in self.links.by_procore or record.id in self.people.ids  # linked, or parted by a person
+            if key is not None and not taken and _place(record, key) in known:
+                found[_place(record, key)].append(record)
+        return found
 
     def _linked(self, record: Record, link: Link) -> Match:
         target = self.by_id.get(link.procore_id)
@@ -120,7 +183,8 @@ class ErpSource:
     def _by_looks(self, record: Record) -> Match:
         found = Match()
         for key in identity_keys(self.row, record):
-            candidates = self.unclaimed.get(key, [])
+            parted = self.people.parted
+            candidates = [c for c in self.unclaimed.get(key, []) if (record.company or "", record.id, c.id) not in parted]
             twins = self.alike[key]
             if not candidates and (len(twins) < 2 or self.row.document):  # two documents alike are two, one record twice is wrong
                 continue
@@ -133,12 +197,17 @@ class ErpSource:
                 ]
                 value = " ".join(str(getattr(record, field)) for field in key[0].split("+"))
                 found.ambiguous = f"{', '.join(others)} (same {name} {value})"
-            elif candidates[0].origin_id:
+            elif candidates[0].origin_id and candidates[0].id not in self.people.ids:
                 found.foreign = candidates[0].origin_id
             else:
                 found.proposal = f"Procore's {candidates[0].number} (id {candidates[0].id}, same {name})"
             break
         return found
+
+
+def _place(record: Record, key: str) -> tuple[str, str | None]:
+    """Two companies may give two documents one key; on one project they are one."""
+    return key, getattr(record, "project", None)
 
 
 def natural_key(record: Record) -> str:
@@ -153,7 +222,16 @@ _ALIKE = ("project", "vendor", "customer", "commitment", "prime_contract", "amou
 class ProcoreSource:
     """Matches Procore-born documents with the ERP's. The document itself carries our external id, the ERP's the marker."""
 
-    def __init__(self, row: Entity, system: str, links: LinkIndex, targets: Sequence[Record], procore_company: str) -> None:
+    def __init__(
+        self,
+        row: Entity,
+        system: str,
+        links: LinkIndex,
+        targets: Sequence[Record],
+        procore_company: str,
+        people: People | None = None,
+    ) -> None:
+        self.people = people or People()
         self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
         self.by_key = {(record.company, record.id): record for record in targets}
         self.by_marker = {record.marker: record for record in targets if record.marker}
@@ -164,6 +242,14 @@ class ProcoreSource:
         link = self.links.by_procore.get(record.id)
         if link is not None and link.status != "planned":
             return self._linked(record, link)
+        said = self.people.joined_procore.get(record.id)
+        chosen = self.by_key.get((said.company, said.record_id)) if said is not None else None
+        if said is not None and chosen is not None and (said.company, said.record_id) not in self.taken:
+            return Match("marker" if self.row.external_id else "external_id", target=chosen, decision=said)
+        parted = self._parted(record)
+        if parted is not None:
+            found = self._by_looks(record)
+            return found if found.proposal else Match(parted=parted)
         origin = parse_origin(record.origin_id, self.system)
         if record.origin_id and origin is None:
             return Match(foreign=record.origin_id)
@@ -181,10 +267,19 @@ class ProcoreSource:
             return Match("marker" if self.row.external_id else "external_id", target=target)
         return self._by_looks(record)
 
+    def _parted(self, record: Record) -> str | None:
+        for (company, key, ident), said in self.people.parted.items():
+            other = self.by_key.get((company, key)) if ident == record.id else None
+            if other is not None:
+                return self.people.told(self.row, record.number, f"the ERP's {other.number}", said)
+        return None
+
     def _by_looks(self, record: Record) -> Match:
         """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
         same = self.by_number.get((record.company, natural_key(record)))
         if same is None or same.marker or (same.company, same.id) in self.taken:
+            return Match()
+        if (same.company or "", same.id, record.id) in self.people.parted:
             return Match()
         if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE if name not in self.row.unkept):
             return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")

@@ -15,6 +15,13 @@ from typing import Any, Literal, Protocol
 
 from include.financials.models import Record, Side
 
+Beat = Callable[[], None]
+
+
+def idle() -> None:
+    """For those who write without a lease."""
+
+
 Action = Literal["create", "update", "link", "void"]
 """``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document."""
 
@@ -88,6 +95,8 @@ class Step:
     """Parents before children: items are sent level by level (``Item.level``)."""
     done: str = "written"
     """The verb of the log line: ``60 commitments written to the ERP``."""
+    keyless: bool = False
+    """The system has no key that would refuse a second record of it: what is in doubt is given longer to arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +229,9 @@ class System(Protocol):
         ``confirmed`` (with id and record) or ``absent``, never guessed."""
         ...
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
-        """Carry out one call. Raises OutcomeUnknown when the effect cannot be known,
-        RetryLater when surely nothing was applied."""
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
+        """Carry out one call; ``beat`` is called before each request or transaction that it takes, and ends it by raising. Raises
+        OutcomeUnknown when the effect cannot be known, RetryLater when surely nothing was applied."""
         ...
 
 

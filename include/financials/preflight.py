@@ -10,6 +10,7 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.identity import FROZEN, parse_origin
+from include.financials.port import Capability
 from include.financials.run import nearest
 from include.financials.view import Sync
 
@@ -72,12 +73,9 @@ def _capability_problems(sync: Sync) -> list[str]:
     for name in sync.run.entities:
         row, written = ENTITIES[name], sync.settings.of(name).writes == "on"
         for side in ("procore", "erp"):
-            capability = sync.systems[side].capabilities().get(name)
-            if capability is None:
-                problems.append(
-                    f"{side} cannot read {name}, which its mapping leaves out, but entities.{name}.writes is on: map it, or set"
-                    f" entities.{name}.writes to off, which takes it out of the run"
-                )
+            capability = sync.systems[side].capabilities().get(name, Capability())
+            if unmapped := sync.missing(side, name):
+                problems.append(unmapped)
             elif not capability.read:
                 problems.append(f"{side} cannot read {name}; take {name} out of the run")
             elif side == row.target and written and not capability.create:
@@ -98,7 +96,7 @@ def _left_out(sync: Sync) -> Iterator[str]:
     for name in ENTITIES:
         if name in sync.left_out:
             yield f"The ERP's mapping leaves {_words(name)} out and their writes are off: they are no part of the run."
-    if "periods" not in sync.systems["erp"].capabilities():
+    if "periods" not in sync.systems["erp"].capabilities() and not sync.snapshot("erp", "periods"):
         yield "The ERP's mapping leaves periods out: whether a posting date lies in an open one is left to the ERP."
 
 

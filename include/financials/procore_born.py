@@ -13,7 +13,8 @@ from include.financials.document_facts import InvoiceFacts, document_facts
 from include.financials.entities import Entity
 from include.financials.facts import Subject, common
 from include.financials.judging import Judge, Judging, stopped
-from include.financials.matching import ProcoreSource, decided, natural_key
+from include.financials.ledger import Decision
+from include.financials.matching import ProcoreSource, natural_key
 from include.financials.models import Commitment, Record
 from include.financials.port import Invalid
 from include.financials.rules import Verdict, verdicts
@@ -29,11 +30,13 @@ class ProcoreBorn(Judging):
         super().__init__(sync, row, 0)
         self.shards = shards
         self.facts = document_facts(sync, self.row, self.capability)
+        self.ended: dict[str, str] = {}
+        """What became of a person's decision, by row."""
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
         targets = list(sync.everywhere("erp", row.name))
-        matcher = ProcoreSource(row, sync.namespace, sync.fresh_links(row.name), targets, sync.procore_company)
+        matcher = ProcoreSource(row, sync.namespace, sync.fresh_links(row.name), targets, sync.procore_company, self.people)
         subjects: list[tuple[int, Subject]] = []
         invalid: list[tuple[int, Invalid]] = []
         read = {shard: self._reread(sync.staged(row.name, shard).records()) for shard in self.shards}
@@ -55,8 +58,11 @@ class ProcoreBorn(Judging):
         for shard, subject in subjects:
             found = verdict.get(subject.row)
             result = self.result(subject, found) | {"shard": shard}
-            if found is not None and found.warnings:
-                result["warnings"] = json.dumps(found.warnings)
+            warnings = [*found.warnings] if found is not None else []
+            if subject.row in self.ended and self.ended[subject.row] not in (result["message"] or ""):
+                warnings.append(self.ended[subject.row])
+            if warnings:
+                result["warnings"] = json.dumps(warnings)
             results.append(result)
             remembered[shard].append(self.remembered(result, subject))
         for shard, bad in invalid:
@@ -73,12 +79,24 @@ class ProcoreBorn(Judging):
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
         records, lines = [], []
         for subject in subjects:
-            approved = self.decisions.get((subject.own.id, self.hash_of(subject.own))) == "approve"
+            said = self.approvals.get(subject.own.id)
+            approved = said is not None and said.content_hash == self.hash_of(subject.own)
             head = common(self.row, subject, subject.match.target) | self.facts.header(subject, approved)
             head |= self.left_out(subject.own, subject.match)
+            head["approval_ended"] = self._approval_ended(subject, said) if said is not None and not approved else ""
+            self.pair_ended(subject, head)
             records.append(head)
             lines += self.facts.lines(subject, head)
         return verdicts(judged_by(self.row.name, records, lines))
+
+    def _approval_ended(self, subject: Subject, said: Decision) -> str:
+        """An approval is of one content: a change ends it for good, also if somebody puts the content back."""
+        if subject.match.how != "none":
+            return ""
+        told = f" The approval by {said.said} has ended: the document was changed since."
+        self.sync.ledger.decision_ended(said, self.sync.run.run_id, f"{subject.record.number}:{told}", plan=self.sync.run.plan)
+        self.ended[subject.row] = told.strip()
+        return told
 
     def _waves(self, subjects: Sequence[Subject]) -> Iterator[list[Subject]]:
         """Documents that follow one another are judged one after the other: what became of the first decides on the second."""
@@ -112,10 +130,9 @@ class ProcoreBorn(Judging):
         company = project.company if project else ""
         translated = translated.model_copy(update={"company": company})
         match = matcher.match(translated)
-        if self.decisions.get((record.id, self.hash_of(record))) == "link":
-            match = decided(self.row, match)
         match = self.unfinished(match, company, translated)
-        key = match.link.erp_key if match.link else match.target.id if match.target else natural_key(translated)
+        alike = match.target or (match.candidates[0] if match.proposal else None)
+        key = match.link.erp_key if match.link else alike.id if alike else natural_key(translated)
         return Subject(record, translated, match, "procore", company, key, record.id)
 
     def skip(self, subject: Subject) -> str | None:
@@ -125,9 +142,16 @@ class ProcoreBorn(Judging):
         number = subject.record.number
         if own.deleted:
             return f"{number} was deleted in Procore before it was sent"
-        if own.status not in self.sync.settings.of(self.row.name).statuses(getattr(own, "kind", None)):
+        if own.status not in self._due(subject):
             return f"{number} is {own.status}"
         start = self.sync.settings.documents_from
         if start is not None and own.updated_at is not None and own.updated_at < start:
             return f"{number} was last changed before documents_from ({start.isoformat()})"
         return self.facts.skip(subject)
+
+    def _due(self, subject: Subject) -> tuple[str, ...]:
+        """Statuses in which a document is due. One that looks like a document of the ERP is proposed also in those that only a
+        linked one may reach: it was sent by other hands, and went on since."""
+        chosen, kind = self.sync.settings.of(self.row.name), getattr(subject.own, "kind", None)
+        later = chosen.eligible_when_linked.get(kind or "any", ()) if subject.match.proposal else ()
+        return (*chosen.statuses(kind), *later)

@@ -74,7 +74,8 @@ def reconcile(sync: Sync) -> Reconciliation:
     documents = Documents(sync)
     for tie in _TIES:
         if tie.entities[0] in sync.run.entities and tie.due(sync):
-            compared += tie.compare(*(documents.of(entity) for entity in tie.entities if entity in sync.run.entities))
+            groups = [documents.of(entity) for entity in tie.entities if entity in sync.run.entities]
+            compared += tie.compare(*groups, documents) if tie.balance else tie.compare(*groups)
     for entity in sync.run.entities:
         if entity not in MASTER:
             compared += _counts(documents.of(entity))
@@ -161,9 +162,10 @@ def _to_date(tie: str, name: str, own: Callable[[Document, str], Decimal], *, po
     """A balance per contract: Procore's of the last eligible invoice, the ERP's as the sum of its documents. Each invoice on the
     way contributes what its balance moved; one that is stopped, not eligible or unposted explains its own contribution."""
 
-    def compare(documents: Docs, others: Mapping[tuple[str, str], Docs]) -> Iterator[Difference]:
+    def compare(documents: Docs, others: Mapping[tuple[str, str], Docs], known: Documents) -> Iterator[Difference]:
         for key, group in _by_contract(documents).items():
             skipped = others.get(key, ())
+            opening = known.opening(group[0].entity, *key)
             ordered = sorted([*group, *skipped], key=lambda d: d.sequence)
             last = max((d.sequence for d in group if d.procore), default=0)
             p, e, before = ZERO, ZERO, ZERO
@@ -179,6 +181,13 @@ def _to_date(tie: str, name: str, own: Callable[[Document, str], Decimal], *, po
                     moved = ZERO
                 e += mine
                 items += document.explain(moved - mine, unposted=posted, not_eligible=True)
+            if opening is not None:
+                balance = {
+                    "completed": opening.amount,
+                    "retainage": opening.retainage,
+                    "earned": opening.amount - opening.retainage,
+                }
+                items += (Explained("OPENING", _CONTRACT_OF[group[0].entity], opening.contract, balance[name]),)
             yield Difference(tie, p, e, project=group[0].project, cost_key=f"{label} {key[1]}", erp_id=key[1], explained=items)
 
     return compare
@@ -236,6 +245,9 @@ class Tie:
     compare: Compare
     needs: tuple[str, ...] = ()
 
+    balance: bool = False
+    """A running balance: it is told the documents themselves, which know the opening balances."""
+
     def due(self, sync: Sync) -> bool:
         """A sum over what the ERP does not keep would be compared with nothing."""
         return all(
@@ -250,8 +262,8 @@ class Tie:
 def _billing(compare: Compare) -> Compare:
     """Hands a balance the invoices that are not eligible, too: they explain their part of Procore's running figures."""
 
-    def both(documents: Docs) -> Iterator[Difference]:
-        return compare([d for d in documents if not d.skipped], _by_contract([d for d in documents if d.skipped]))
+    def both(documents: Docs, known: Documents) -> Iterator[Difference]:
+        return compare([d for d in documents if not d.skipped], _by_contract([d for d in documents if d.skipped]), known)
 
     return both
 
@@ -263,6 +275,7 @@ def _eligible(compare: Compare) -> Compare:
     return only
 
 
+_CONTRACT_OF = {"subcontractor_invoices": "commitments", "owner_invoices": "prime_contracts"}
 _COMMITMENT, _PRIME = ("commitments", "commitment_change_orders"), ("prime_contracts", "prime_change_orders")
 _TIES: tuple[Tie, ...] = (
     Tie(("budgets",), _eligible(_per_x("T-02")), ("lines",)),
@@ -275,13 +288,18 @@ _TIES: tuple[Tie, ...] = (
     Tie(_COMMITMENT, _eligible(_per_x("T-08")), ("lines",)),
     Tie(("subcontractor_invoices",), _eligible(_per_document("T-10", "amount"))),
     Tie(("subcontractor_invoices",), _eligible(_per_line("T-10")), ("lines.key",)),
-    Tie(("subcontractor_invoices",), _billing(_to_date("T-11", "completed", _own_gross, posted=True, label="billed"))),
+    Tie(
+        ("subcontractor_invoices",),
+        _billing(_to_date("T-11", "completed", _own_gross, posted=True, label="billed")),
+        balance=True,
+    ),
     Tie(("subcontractor_invoices",), _eligible(_per_x("T-11", posted=True)), ("lines",)),
     Tie(("subcontractor_invoices",), _eligible(_per_document("T-12", "held", "released")), ("held", "released")),
     Tie(
         ("subcontractor_invoices",),
         _billing(_to_date("T-12", "retainage", _own_retainage, label="retainage")),
         ("held", "released"),
+        balance=True,
     ),
     Tie(("payments_issued",), _eligible(_paid("T-16"))),
     Tie(("direct_costs",), _eligible(_per_x("T-18")), ("lines",)),
@@ -291,8 +309,8 @@ _TIES: tuple[Tie, ...] = (
     Tie(_PRIME, _eligible(_revised("T-20")), ("approved_changes",)),
     Tie(("owner_invoices",), _eligible(_per_document("T-21", "amount"))),
     Tie(("owner_invoices",), _eligible(_per_document("T-21", "held", "released")), ("held", "released")),
-    Tie(("owner_invoices",), _billing(_to_date("T-21", "completed", _own_gross, label="completed"))),
-    Tie(("owner_invoices",), _billing(_to_date("T-21", "earned", _own_earned, label="earned")), ("held", "released")),
+    Tie(("owner_invoices",), _billing(_to_date("T-21", "completed", _own_gross, label="completed")), balance=True),
+    Tie(("owner_invoices",), _billing(_to_date("T-21", "earned", _own_earned, label="earned")), ("held", "released"), True),
     Tie(("payments_received",), _eligible(_paid("T-22"))),
 )
 

@@ -60,6 +60,8 @@ class Settings(_Model):
     posting_policy: Literal["hold", "next_open", "reject"] = "hold"
     scheduled_mode: Literal["apply", "plan"] = "apply"
     overlap_minutes: Annotated[int, Field(ge=0)] = 10
+    settle_seconds: Annotated[int, Field(ge=0)] = 60
+    settle_seconds_without_key: Annotated[int, Field(ge=0)] = 600
     gate: GateSettings = GateSettings()
     cost_type_codes: dict[str, str] = {}
     cost_code_list: str | None = None

@@ -121,6 +121,7 @@ intents = Table(
     Column("item", Text, nullable=False),
     _text("result_id"),
     _text("message"),
+    _text("doubted_at"),
     _text("created_at", nullable=False),
     _text("updated_at", nullable=False),
     Index("ix_intents_open", "entity", "status"),
@@ -211,10 +212,26 @@ decisions = Table(
     _text("record_id", nullable=False),
     _text("content_hash", nullable=False),
     _text("decision", nullable=False),
+    _text("pair", nullable=False),
+    _text("number", nullable=False),
+    Column("value", Text, nullable=False),
     _text("detail"),
     _text("who", nullable=False),
     _text("at", nullable=False),
+    _text("ended_at"),
+    _text("ended_why"),
     Index("ix_decisions_record", "entity", "record_id"),
+)
+
+strangers = Table(
+    "strangers",
+    metadata,
+    _text("run_id", primary_key=True),
+    *[_text(name, primary_key=True) for name in _KEY],
+    _text("number", nullable=False),
+    _text("source_hash"),
+    _text("amount"),
+    Column("figures", Text),
 )
 
 webhook_inbox = Table(

@@ -28,7 +28,7 @@ from include.financials.staging import Staged, slug, write_whole
 
 log = logging.getLogger(__name__)
 
-_JUDGED = ("number", "state", "rule", "company", "project")
+_JUDGED = ("number", "state", "rule", "company", "project", "message")
 _KEPT = ("project", "commitment", "prime_contract")
 """References that a record cannot be without: one that is not linked keeps the id it was read with, and a rule says so."""
 
@@ -95,6 +95,15 @@ class Sync:
         there = self.systems["erp"].capabilities()
         return frozenset(name for name in ENTITIES if name not in there and self.settings.of(name).writes == "off")
 
+    def missing(self, side: Side, entity: str) -> str | None:
+        """What to do about an entity of the run that a side does not have; None: it has it."""
+        if entity in self.systems[side].capabilities():
+            return None
+        return (
+            f"{side} cannot read {entity}, which its mapping leaves out, but entities.{entity}.writes is on: map it, or set"
+            f" entities.{entity}.writes to off, which takes it out of the run"
+        )
+
     def kept_by_erp(self, entity: str) -> frozenset[str] | None:
         """The fields that the ERP keeps of an entity (``Capability.keeps``); None: all."""
         capability = self.systems["erp"].capabilities().get(entity)
@@ -147,6 +156,10 @@ class Sync:
     def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
         """All records of an entity as ``side`` has them now; read once per run, then taken from the staging area."""
         return list(self._snapshot(side, entity, shard).records())
+
+    def has_snapshot(self, side: Side, entity: str, shard: int = 0) -> bool:
+        """Whether this run has read that list."""
+        return bool((self.folder / "snapshots" / side / entity / f"shard-{shard}.json").exists())
 
     def _snapshot(self, side: Side, entity: str, shard: int) -> Staged:
         """Two tasks may want the same list at the same time:
@@ -221,6 +234,17 @@ class Sync:
                 record = row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
                 found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
         return found
+
+    def reopened(self) -> set[str]:
+        """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
+        return {
+            outcome["procore_id"]
+            for outcome in self.ledger.outcomes(self.run.run_id, "projects")
+            if outcome["state"] == "linked" and outcome["action"] == "update" and outcome["procore_id"] and outcome["work"]
+            if (work := json.loads(outcome["work"])) and "active" in work["changes"]
+            if getattr(ENTITIES["projects"].model.model_validate(work["record"], strict=False), "active", False)
+            if outcome["done"] or self.run.plan
+        }
 
     # -- links ----------------------------------------------------------------------------------------------------------------
 

@@ -514,12 +514,17 @@ def lines_of(kind: str) -> Resource:
     return RESOURCES[f"{CONTRACTS[kind][:-1]}_lines"]
 
 
+def web_base(base_url: str) -> str:
+    """Where people open what this API host serves."""
+    return WEB_HOSTS.get(urlsplit(base_url).hostname or "", base_url)
+
+
 def web_url(
-    base_url: str, resource: Resource, *, company: str, project: str | None, record_id: str, parent: str | None = None
+    base: str, resource: Resource, *, company: str, project: str | None, record_id: str, parent: str | None = None
 ) -> str | None:
-    """The record's page in the browser, None for a resource without one (or where the page's project or parent is not known)."""
+    """The record's page in the web application at ``base``, None where there is none, or its
+    project or parent is not known."""
     given = {"company": company, "project": project, "parent": parent, "id": record_id}
     if resource.web is None or any(not value and f"{{{name}}}" in resource.web for name, value in given.items()):
         return None
-    host = WEB_HOSTS.get(urlsplit(base_url).hostname or "", base_url)
-    return host + resource.web.format(**given)
+    return base + resource.web.format(**given)

@@ -5,22 +5,25 @@ Reads are in ``reading``, writes in ``writing``; both work on the same lists and
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError, Refused
+from include.financials.exceptions import ConfigurationError, ContractBroken, Refused
 from include.financials.identity import parse_origin
 from include.financials.models import Record, Side
-from include.financials.port import Action, Capability, Header, Health, Item, Outcome, Page, Step, Window
-from include.procore.client import ProcoreClient
+from include.financials.port import Action, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
+from include.procore.client import ProcoreClient, clean_url
 from include.procore.lists import Lists, row_id
 from include.procore.reading import Reader
-from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_url
+from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_base, web_url
 from include.procore.wbs import Wbs
 from include.procore.writing import CAPABILITIES, STEPS, Writer
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Header", "OriginAudit", "ProcoreSystem"]
 
@@ -116,10 +119,27 @@ class ProcoreSystem:
                     return str(row.get("name"))
         return None
 
-    def web_url(self, entity: str, record: Record) -> str | None:
-        """The record's page in the browser; None where there is none."""
+    def web_base(self) -> str:
+        """Where Procore's web application is, without asking: right for the first region."""
+        return web_base(self.client.base_url)
+
+    def ask_web_base(self) -> str:
+        """As :meth:`web_base`, of this company's region. One call; where it gives no answer, what is known without it."""
+        try:
+            told = self.client.get("/rest/v1.0/company_base_url", {"company_id": self.client.company_id}).object
+            return clean_url(str(told.get("web_base_url") or ""), "The web address")
+        except (ConfigurationError, ContractBroken, Refused) as error:
+            log.info("Procore does not say where its web application is (%s); links go to %s", error, self.web_base())
+            return self.web_base()
+
+    def company_url(self, base: str | None = None) -> str:
+        """The company's page in the browser."""
+        return f"{base or self.web_base()}/{self.client.company_id}/company/home"
+
+    def web_url(self, entity: str, record: Record, base: str | None = None) -> str | None:
+        """The record's page in the browser; None where there is none. ``base``: the web application's address."""
         return web_url(
-            self.client.base_url,
+            base or self.web_base(),
             RESOURCES[_page_of(entity, record)],
             company=self.client.company_id,
             project=getattr(record, "project", None),
@@ -196,7 +216,7 @@ class ProcoreSystem:
         """Whether the effect is there. ``absent`` with a message: the record carries another integration's external id."""
         return self._writer.find(step, items) if items else []
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
         """One call (for ``wbs`` one per 1,000 pairs of code and type, for ``lines`` one per 1,000 lines: they may be repeated).
 
         ``Item.refs``: Procore ids of what the record names, by field (``project``, ``vendor``, ``parent`` ...) and of what its
@@ -206,7 +226,7 @@ class ProcoreSystem:
 
         :raises Refused: the call was refused as a whole and nothing applied; for a single item that is its outcome instead.
         """
-        return self._writer.post(step, items) if items else []
+        return self._writer.post(step, items, beat) if items else []
 
     # ------------------------------------------------------------------ audit
 

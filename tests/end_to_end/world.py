@@ -191,6 +191,7 @@ class World(Stores):
         self.control("POST", "/clock", {"advance": 0.001})  # both files hold the clock's offset of the state: tell them today's
         self.forget_requests()
         self.control("DELETE", "/faults")
+        self.control("DELETE", "/late")
 
     # -- runs -----------------------------------------------------------------------------------------------------------------
 

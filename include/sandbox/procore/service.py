@@ -370,6 +370,10 @@ class Procore:
         reply.headers.update(verdict.headers(self.clock.now().timestamp()))
         return reply
 
+    def arrive(self, call: Call) -> Reply:
+        """The effect of a call that was let in and answered earlier."""
+        return self._answer(call)
+
     def limit_headers(self) -> dict[str, str]:
         """The rate limit headers of a reply that is made elsewhere: that request counts too, as every one does (§1.6)."""
         return self.limiter.take(self.clock.ticks()).headers(self.clock.now().timestamp())

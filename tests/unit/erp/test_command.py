@@ -60,8 +60,8 @@ def test_check_names_unreadable_records_with_their_field(erp: tuple[str, str], c
     code, lines = told(capsys, "check", *erp)
     assert code == 1
     assert "commitments: 3 records, sum 29,721.00" in lines
-    assert [line for line in lines if "cannot be read: field amount: SC-2" in line]
-    assert [line for line in lines if "cannot be read: field status: INV-1: status is 'Q'" in line]
+    assert [line for line in lines if "problem: commitments SC-2 cannot be read: field amount: " in line]
+    assert [line for line in lines if "INV-1 cannot be read: field status: " in line and "is 'Q'" in line]
 
 
 @pytest.mark.parametrize(

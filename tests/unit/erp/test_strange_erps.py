@@ -16,6 +16,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.models import MODELS
 from include.financials.statuses import ERP_STATUSES
+from tests.pg import postgres_url  # noqa: F401  (fixture)
 from tests.unit.erp.strangers import MAPPING, commitment, database, invoice, post, system
 
 
@@ -155,10 +156,6 @@ def test_translations_must_be_words_of_the_list(tmp_path: Path, old: str, new: s
 # -- padded keys: identity passes the same door as every other value
 
 
-def padded(text: str) -> str:
-    return text.ljust(8)
-
-
 def test_a_padded_key_is_one_key_everywhere(engine: sa.Engine, tmp_path: Path) -> None:
     erp = system(engine, tmp_path)
     post(erp, commitment("SC-1"), commitment("SC-2"))
@@ -186,3 +183,31 @@ def test_scopes_find_padded_jobs(engine: sa.Engine, tmp_path: Path) -> None:
     run(engine, "UPDATE contract SET job = substr(job || '        ', 1, 8)")
     scoped = system(engine, tmp_path, ("    from: contract\n", "    scope: job\n    from: contract\n"))
     assert [r.number for page in scoped.read("commitments", scopes=["J2"]) for r in page.records] == ["SC-2"]
+
+
+def test_char_columns_of_postgresql(postgres_url: str, tmp_path: Path) -> None:  # noqa: F811
+    url = sa.make_url(postgres_url)
+    admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')
+        connection.exec_driver_sql(f'CREATE DATABASE "{url.database}" TEMPLATE template0')
+    admin.dispose()
+    engine = database(postgres_url)
+    run(engine, "ALTER TABLE contract ALTER no TYPE CHAR(8), ALTER co TYPE CHAR(4), ALTER job TYPE CHAR(10)")
+    erp = system(engine, tmp_path, ("    from: contract\n", "    scope: job\n    from: contract\n"))
+    assert [o.status for o in post(erp, commitment("SC-1"), commitment("SC-2", project="J2"))] == ["confirmed"] * 2
+    records, invalid = pages(erp, "commitments")
+    assert invalid == [] and [(r.id, r.company, len(r.lines)) for r in records] == [("SC-1", "01", 2), ("SC-2", "01", 2)]
+    assert list(erp.keys("commitments")) == ["SC-1", "SC-2"]
+    assert [r.id for page in erp.read_ids("commitments", [("J2", "SC-2")]) for r in page.records] == ["SC-2"]
+    assert [r.id for page in erp.read("commitments", scopes=["J2"]) for r in page.records] == ["SC-2"]
+    (changed,) = post(erp, commitment("SC-1", title="Steel"), action="update", changes=("title",), erp_key="SC-1")
+    assert changed.status == "confirmed"
+    run(engine, "ALTER TABLE contract ALTER amount TYPE NUMERIC(12, 2) USING amount::numeric")
+    was = "day, type: date_text}\n      amount: {column: amount, type: "
+    dollars = (f"{was}decimal}}", f"{was}minor_units}}")
+    wrong = system(engine, tmp_path, dollars)
+    assert [(bad.number, bad.field) for bad in pages(wrong, "commitments")[1]] == [("SC-1", "amount"), ("SC-2", "amount")]
+    (problem,) = wrong.check().problems
+    assert "column amount is NUMERIC(12, 2), which keeps decimals" in problem
+    engine.dispose()

@@ -62,7 +62,7 @@ from include.financials.models import (
     VendorInsurance,
 )
 from include.financials.money import ZERO
-from include.financials.port import Action, Capability, Header, Health, Item, Outcome, Page, Step, Window
+from include.financials.port import Action, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
@@ -178,7 +178,8 @@ class Memory:
         self._break(fault, "after")
         return [self._found(step, item) for item in items]
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
+        beat()
         fault = self._called(f"post {step.entity} {step.name}")
         assert len(items) <= step.batch
         self._break(fault, "before")
@@ -539,6 +540,7 @@ class World:
         """The sync of a new run, or (with the id of one) of a later try of the same run."""
         if run_id is None:
             self.runs += 1
+            self.clock.now += timedelta(minutes=10)  # what was sent without an answer has had the time to arrive
             run_id = f"run-{self.runs}"
         chosen = {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)

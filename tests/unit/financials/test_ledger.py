@@ -436,12 +436,28 @@ def test_adoption_links_marks_done_and_audits(book: Ledger) -> None:
 # -- decisions, traffic, story --
 
 
-def test_a_decision_holds_for_one_content(book: Ledger) -> None:
-    book.decide(entity="vendors", company="G1", record_id="1", content_hash="h1", decision="approve", who="ann")
-    book.decide(entity="vendors", company="G1", record_id="1", content_hash="h2", decision="approve", who="ann")
-    book.decide(entity="vendors", company="G1", record_id="1", content_hash="h2", decision="link", who="bob", detail="checked")
-    assert book.decisions("vendors") == {("1", "h1"): "approve", ("1", "h2"): "link"}
-    assert book.decisions("projects") == {}
+def test_a_decision_takes_the_place_of_an_earlier_one_of_its_kind_and_lasts(book: Ledger) -> None:
+    named = {"entity": "vendors", "company": "G1", "record_id": "1", "who": "ann"}
+    book.decide(**named, content_hash="h1", decision="approve")
+    book.decide(**named, content_hash="h2", decision="approve")
+    book.decide(**named, pair="9", decision="link")
+    assert [(one.decision, one.content_hash, one.pair) for one in book.decisions("vendors")] == [
+        ("approve", "h2", ""), ("link", "", "9"),
+    ]  # fmt: skip
+    book.decide(**named, pair="9", decision="unlink")
+    assert [one.decision for one in book.decisions("vendors")] == ["approve", "unlink"]
+    assert book.decisions("projects") == [] and [one.decision for one in book.decisions("vendors", "unlink")] == ["unlink"]
+    assert [row["what"] for row in book.story("vendors", "1")["audit"]] == []
+
+
+def test_a_decision_that_a_run_ended_is_told_once_and_by_a_plan_ends_nothing(book: Ledger) -> None:
+    book.decide(entity="commitments", company="01", record_id="1", content_hash="h", decision="approve", who="ann", number="SC-1")
+    (said,) = book.decisions("commitments")
+    for _ in range(2):
+        book.decision_ended(said, "r", "it changed", plan=True)
+    assert [row["detail"] for row in book.decisions_ended("r")] == ["it changed"] and book.decisions("commitments") == [said]
+    book.decision_ended(said, "r2", "it changed", plan=False)
+    assert book.decisions("commitments") == []
 
 
 def test_traffic_of_all_tasks_and_tries_adds_up(book: Ledger) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from include.financials.entities import ENTITIES
 from include.financials.ledger import Link
-from include.financials.matching import ErpSource, Match, ProcoreSource, decided, identity_keys
+from include.financials.matching import ErpSource, Match, ProcoreSource, by_settings, identity_keys
 from include.financials.models import Record
 from include.financials.view import LinkIndex
 from tests.unit.financials.pair import commitment, cost_code, vendor
@@ -113,9 +113,12 @@ def test_the_others_are_named_to_the_person_who_decides() -> None:
 def test_a_decision_takes_the_one_candidate_and_only_that() -> None:
     proposed = erp_source([there()]).match(vendor())
     row = ENTITIES["vendors"]
-    assert (decided(row, proposed).how, decided(row, proposed).target) == ("marker", proposed.target or proposed.candidates[0])
+    assert (by_settings(row, proposed).how, by_settings(row, proposed).target) == (
+        "marker",
+        proposed.target or proposed.candidates[0],
+    )
     for undecidable in (erp_source([there("1"), there("2")]).match(vendor()), erp_source().match(vendor())):
-        assert decided(row, undecidable) is undecidable
+        assert by_settings(row, undecidable) is undecidable
 
 
 def test_codes_are_compared_within_their_project() -> None:
