@@ -417,8 +417,10 @@ class ProcoreClient:
             data = _load(content.decode("utf-8"))
         except UnicodeDecodeError as error:
             self._garbled(call, f"its reply is not UTF-8 (byte {error.start})", error)
-        except (ValueError, RecursionError) as error:
+        except json.JSONDecodeError as error:
             self._garbled(call, f"its reply of {len(content):,} bytes is not JSON ({kind})", error)
+        except (ValueError, RecursionError) as error:  # whole, but beyond what can be read: it will be so next time too
+            self._unreadable(call, f"its reply of {len(content):,} bytes is not JSON that can be read ({kind})", error)
         return Reply(response.status_code, data, response.headers, call)
 
     @classmethod

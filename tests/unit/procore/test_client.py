@@ -16,7 +16,7 @@ import pytest
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.procore.client import ProcoreClient, clean_url, login_url_for, redact
-from include.procore.exceptions import Conflict
+from include.procore.exceptions import Conflict, Unavailable
 from tests.unit.procore.fake import NOW, Answer, Call, Clock, FakeProcore
 
 Make = Callable[..., ProcoreClient]
@@ -333,18 +333,52 @@ UNUSABLE = [
     (b'[{"name": "caf\xe9"}]', "not UTF-8"),
     (b"<html>maintenance</html>", "not JSON"),
     (b"[" * 200_000, "not JSON"),
-    (b'["' + b"x" * 3_000_000, "3,000,002 bytes is not JSON"),
     (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
 ]
 
 
-@pytest.mark.parametrize(("body", "why"), UNUSABLE, ids=["latin-1", "html", "deep", "3 MB", "a number of 5,000 digits"])
+@pytest.mark.parametrize(("body", "why"), UNUSABLE[2:], ids=["deep", "a number of 5,000 digits"])
 def test_an_unusable_reply_names_its_call(fake: FakeProcore, client: ProcoreClient, body: bytes, why: str) -> None:
     fake.script(THINGS, Answer(body))
     with pytest.raises(ContractBroken, match=f"GET {THINGS}.*{why}") as caught:
         client.get(THINGS)
     assert len(str(caught.value)) < 300
     assert len(fake.asked(THINGS)) == 1
+
+
+GARBLED = [
+    *UNUSABLE[:2],
+    (b'["' + b"x" * 3_000_000, "3,000,002 bytes is not JSON"),
+    (b'[{"id": 1}, {"id"', "not JSON"),
+    (b"", "without a body"),
+]
+
+
+@pytest.mark.parametrize(("body", "why"), GARBLED, ids=["latin-1", "html", "3 MB", "truncated", "empty"])
+def test_a_garbled_answer_to_a_read_passes_like_a_502(fake: FakeProcore, client: ProcoreClient, body: bytes, why: str) -> None:
+    """A gateway's page under status 200 must not end a read for good."""
+    fake.script(THINGS, Answer(body), Answer([{"id": 1}]))
+    assert client.get(THINGS).rows == [{"id": 1}]
+    fake.script(THINGS, *[Answer(body)] * 6)
+    with pytest.raises(Unavailable, match=f"GET {THINGS}.*{why}") as caught:
+        client.get(THINGS)
+    assert len(str(caught.value)) < 300 and len(fake.asked(THINGS)) == 2 + 6
+
+
+def test_a_page_of_another_content_type_is_no_answer_to_a_read(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer("sign in", headers={"Content-Type": "text/html"}), Answer([]))
+    assert client.get(THINGS).rows == []
+    assert len(fake.asked(THINGS)) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_refusal_for_want_of_the_company_header_names_the_setting(
+    fake: FakeProcore, client: ProcoreClient, status: int
+) -> None:
+    """The refusal is still being rolled out, and 404 has been seen."""
+    fake.script(THINGS, Answer({"message": "Missing Procore-Company-Id header!"}, status))
+    with pytest.raises(ConfigurationError, match="company_id"):
+        client.get(THINGS)
 
 
 @pytest.mark.parametrize(("body", "why"), UNUSABLE[:2], ids=["latin-1", "html"])

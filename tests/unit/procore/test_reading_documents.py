@@ -783,7 +783,9 @@ def test_pages_in_the_browser(world: World, entity: str, address: str | None) ->
 def test_the_audit_looks_at_lists_only(world: World, fake: FakeProcore) -> None:
     for path in ("/rest/v1.0/vendors", "/rest/v1.0/companies/8089/vendors/inactive", "/rest/v1.0/standard_cost_codes"):
         world.put(path, [])
-    world.put("/rest/v1.0/standard_cost_code_lists", [{"id": 3, "name": "ERP", "is_erp_list": True}])
+    segments = "/rest/v1.0/companies/8089/work_breakdown_structure/segments"
+    world.put(segments, [{"id": 71, "type": "cost_code"}])
+    world.put(f"{segments}/71/lists", [{"id": 3, "name": "Master"}])
     audit = world.system().origin_id_audit()
     assert (audit["direct_costs"].ours, audit["direct_costs"].empty) == (1, 1)
     assert (audit["vendor_insurances"].ours, audit["commitment_change_orders"].empty) == (1, 2)

@@ -105,7 +105,7 @@ def test_what_is_gone_is_not_linked(system: ProcoreSystem, site: Site) -> None:
         (
             "subcontractor_invoices",
             "/rest/v1.1/requisitions/8",
-            {"project_id": 55, "requisition": {"origin_id": "o", "origin_data": "d"}},
+            {"project_id": 55, "commitment_id": 7, "requisition": {"origin_id": "o", "origin_data": "d"}},
         ),
         (
             "owner_invoices",

@@ -52,7 +52,9 @@ def typed(site: Site) -> Item:
     """A direct cost that somebody entered in Procore."""
     entry = cost()(site)
     path = f"/rest/v1.1/projects/{site.project}/direct_costs"
-    found = site.post(path, direct_cost={"vendor_id": int(vendor_id(site)), "direct_cost_type": "expense"})
+    found = site.post(
+        path, direct_cost={"vendor_id": int(vendor_id(site)), "direct_cost_type": "expense", "invoice_number": "E-1"}
+    )
     return replace(entry, procore_id=str(found["id"]))
 
 
