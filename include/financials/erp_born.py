@@ -15,7 +15,7 @@ from include.financials.existence import SIDES
 from include.financials.facts import Subject, common, parent_unread, source_facts
 from include.financials.identity import parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
-from include.financials.matching import ErpSource, by_settings, identity_keys
+from include.financials.matching import ErpSource, by_settings
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.port import UNSEEN, Invalid, Page
 from include.financials.rules import Verdict, rules_of, verdicts
@@ -271,12 +271,11 @@ class ErpBorn(Judging):
         """Procore's records that no ERP record owns: waiting for accounting, a broken or foreign external id,
         or part of an ambiguity."""
         results = []
-        ambiguous = {key for key, twins in matcher.alike.items() if len(twins) > 1}
         for record in targets:
             if (
                 record.id in matcher.links.by_procore
                 or not self._looked_at(record)
-                or (record.id in matcher.claimed and not self._among(record, ambiguous))
+                or (record.id in matcher.claimed and not matcher.disputed(record))
             ):
                 continue
             state, rule, message = (
@@ -284,7 +283,7 @@ class ErpBorn(Judging):
                 None,
                 f"{self.row.label} {record.number} was born in Procore and waits for accounting",
             )
-            if self._among(record, ambiguous):
+            if matcher.disputed(record):
                 state, rule = "quarantined", AMBIGUOUS.get(self.row.name, "2.9" if self.row.document else "V-02")
                 message = (
                     f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. "
@@ -323,9 +322,6 @@ class ErpBorn(Judging):
             )
         return results
 
-    def _among(self, record: Record, ambiguous: set[tuple[str, str, str]]) -> bool:
-        return record.origin_id is None and any(key in ambiguous for key in identity_keys(self.row, record))
-
     def _looked_at(self, record: Record) -> bool:
         window = self.sync.run.window(self.sync.ledger, "procore", self.row.name, overlap=timedelta(0))
         return window.covers(record.updated_at)
@@ -336,4 +332,4 @@ def _targets_of(matcher: ErpSource, record: Record) -> list[str]:
     link = matcher.links.by_erp.get((record.company or "", record.id))
     target = matcher.by_origin.get(matcher.origin(record))
     owned = [link.procore_id] if link else [target.id] if target else []
-    return owned + [candidate.id for key in identity_keys(matcher.row, record) for candidate in matcher.unclaimed.get(key, ())]
+    return owned + [candidate.id for candidate in matcher.alike_in_procore(record)]
