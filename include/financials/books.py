@@ -57,6 +57,11 @@ class Books:
         self.seen = cache(sync.ledger.seen)
         self.openings = cache(lambda contracts: openings(sync.ledger, contracts))
 
+    @cached_property
+    def unread(self) -> Any:
+        """Keys of the ERP's records of an entity that cannot be read."""
+        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.unreadable_everywhere("erp", entity)})
+
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
 

@@ -166,11 +166,11 @@ class Row:
     def derived(self, name: str) -> Decimal | None:
         """A sum that Procore derives from other records, in cents; None where it cannot be read. It is no fault of this record:
         the one that it comes from is found by itself."""
-        try:
-            value = self.decimal(name, 30)
-        except Misfit:
+        value = self._data.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | str | Decimal) or not _NUMBER.fullmatch(str(value).strip()):
             return None
-        return None if value is None or abs(value) >= _BEYOND else to_cents(value)
+        number = Decimal(str(value).strip())
+        return None if abs(number) >= _BEYOND else to_cents(number)
 
     def day(self, name: str) -> date | None:
         value = self.text(name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any, ClassVar, Protocol
 
-from include.financials.exceptions import NotPermitted
+from include.financials.exceptions import NotPermitted, RetryLater
 from include.financials.models import Record
 from include.financials.port import UNSEEN, Header, Invalid, Page, Window
 from include.procore import parse
@@ -258,14 +258,28 @@ class Documents(ABC):
             yield page
 
     def pages(self, project: str, chosen: Sequence[Listed], invalid: Iterable[Invalid] = ()) -> Iterator[Page]:
-        page = Page([], list(invalid))
-        for index, built in enumerate(self.details(project, chosen), 1):
+        """Pages of ``page_size``; where the call budget ends in between, what was read so far, before the error."""
+        page, index, details = Page([], list(invalid)), 0, iter(self.details(project, chosen))
+
+        def upto(index: int) -> Page:
+            last = chosen[index - 1]
+            page.cursor = {"after": [last.group, last.header.id]}
+            return page
+
+        while True:
+            try:
+                built = next(details)
+            except StopIteration:
+                break
+            except RetryLater:
+                if index % self.page_size:
+                    yield upto(index)
+                raise
+            index += 1
             if built is not None:
                 put(page, built)
             if index % self.page_size == 0 and index < len(chosen):
-                last = chosen[index - 1]
-                page.cursor = {"after": [last.group, last.header.id]}
-                yield page
+                yield upto(index)
                 page = Page([])
         yield page
 

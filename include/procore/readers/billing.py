@@ -76,10 +76,14 @@ class SubcontractorInvoices(Invoices):
 
     def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
         rows = {one.header.id: one.row for one in chosen}
-        self._learn_packages(project, rows.values())
         before = {str(row["previous_requisition_id"]) for row in rows.values() if row.get("previous_requisition_id")}
         rows |= self._lists.by_ids(self.resource, sorted(before - rows.keys()), project=project)
+        of_contract: dict[str, list[Raw]] = defaultdict(list)
+        for row in rows.values():
+            of_contract[str(row.get("commitment_id"))].append(row)
         for one in chosen:
+            # Contract by contract: where the call budget ends, what was read so far counts.
+            self._learn_packages(project, of_contract.pop(str(one.row.get("commitment_id")), ()))
             yield self.fit(one.row, project, self._build, project, rows)
 
     def _build(self, row: Row, project: str, rows: Mapping[str, Raw]) -> SubcontractorInvoice:

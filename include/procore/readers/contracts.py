@@ -16,6 +16,7 @@ from include.financials.exceptions import NotPermitted
 from include.financials.models import Commitment, PrimeContract
 from include.financials.port import Header, Invalid, Window
 from include.procore import records
+from include.procore.exceptions import NotFound
 from include.procore.lists import Raw, row_id
 from include.procore.parse import Row
 from include.procore.readers.base import Built, Desk, Documents, Listed, Shelf
@@ -80,7 +81,12 @@ class Contracts(Documents):
     def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
         for one in chosen:
             # The lines of a deleted contract are hidden with it.
-            found = (one.row, []) if one.header.deleted else self.contents(project, one)
+            try:
+                found = (one.row, []) if one.header.deleted else self.contents(project, one)
+            except NotFound:
+                if not one.header.odd:
+                    raise
+                found = (one.row, [])  # its row cannot be read anyway: that is what there is to say of it
             yield self.fit(found[0], project, self.build, project, one.group, found[1]) if found else None
 
     @abstractmethod

@@ -6,12 +6,13 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from include.financials.exceptions import RetryLater
 from include.financials.models import PaymentIssued, PaymentReceived
-from include.financials.port import Header, Invalid, Window
+from include.financials.port import Header, Invalid, Page, Window
 from include.procore import records
 from include.procore.lists import row_id
 from include.procore.parse import Row
-from include.procore.readers.base import ROW_PAGE, Built, Desk, Documents, Listed, header_of
+from include.procore.readers.base import ROW_PAGE, Also, Built, Desk, Documents, Listed, header_of, put
 from include.procore.readers.contracts import Book, Contracts, Entry
 from include.procore.records import Contract
 
@@ -48,6 +49,31 @@ class Payments(Documents):
         if isinstance(entry, Invalid):
             raise row.misfit("contract_id", f"cannot be read: {entry.field} {entry.message}", self._contracts.entity)
         return self.build(row, entry.contract)
+
+    def _read_project(self, project: str, window: Window, after: Sequence[str] | None, also: Also) -> Iterator[Page]:
+        """Contract after contract, each a call: where the call budget ends, the next try goes on with the contract that is due."""
+        self.prepare(project)
+        page, done = Page([]), None
+        for contract in sorted((ident for ident, entry in self._books[project].items() if _paid(entry)), key=int):
+            if after is not None and int(contract) <= int(after[0]):
+                continue
+            try:
+                rows = self._rows(project, contract)
+            except RetryLater:
+                if done is not None:
+                    page.cursor = {"after": [done, "0"]}
+                    yield page
+                raise
+            for row in rows:
+                built = self.fit(row, project, self._build, project, contract)
+                if (
+                    isinstance(built, Invalid)
+                    or window.covers(built.updated_at)
+                    or (also is not None and also(header_of(built, project)))
+                ):
+                    put(page, built)
+            done = contract
+        yield page
 
     def rows(self, project: str, window: Window | None, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """Of the contracts with payments; of the others too as long as one of ``ids`` was not among them."""

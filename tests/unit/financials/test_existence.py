@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.financials.exceptions import RetryLater
 from include.financials.report import recall
 from tests.unit.financials.pair import (
     World,
@@ -277,3 +278,43 @@ def everything(ready: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     plant(world, "direct_costs", "payments_issued")
     world.run()
     return world
+
+
+# -- a list that takes longer than one try -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "entity"), [("procore", "cost_codes"), ("erp", "cost_codes"), ("procore", "vendors")])
+def test_a_snapshot_resumes_at_its_cursor(world: World, monkeypatch: pytest.MonkeyPatch, side: Any, entity: str) -> None:
+    memory = world.procore if side == "procore" else world.erp
+    memory.page_size = 1
+    for number in range(2, 9):
+        world.erp.put(vendor(f"V-{number}"))
+        world.procore.put(vendor(f"V-{number}").model_copy(update={"id": f"70{number}", "company": None}))
+    scopes = world.sync().scopes(side, entity, 0)
+    length = sum(1 for _ in memory.read(entity, scopes=scopes))
+    assert length > 3
+    sync = world.sync()
+    sync.snapshot(side, "projects")
+    for tries in range(1, length + 1):
+        start = len(memory.calls)
+        memory.faults = {start + 2: "later"}
+        try:
+            sync.unreadable(side, entity)
+            break
+        except RetryLater:
+            assert len(memory.calls) > start + 2, "the fault fired"
+    else:
+        pytest.fail("it begins anew at every try")
+    assert tries > 1 and len(sync.snapshot(side, entity)) == length, "every row once"
+
+
+def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) -> None:
+    world.procore.page_size = 1
+    for number in range(2, 6):
+        world.procore.put(vendor(f"V-{number}").model_copy(update={"id": f"70{number}", "company": None}))
+    sync = world.sync()
+    world.procore.faults = {len(world.procore.calls) + 2: "later"}
+    with pytest.raises(RetryLater):
+        sync.unreadable("procore", "vendors")
+    place = sync.folder / "snapshots" / "procore" / "vendors"
+    assert sync._left(place, 0) is not None and sync._left(place, 0) is None, "one takes it, the other begins its own"
