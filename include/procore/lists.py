@@ -155,10 +155,11 @@ class Lists:
                 if wanted is None:
                     wrong = "It is not clear which standard cost code list is meant"
                 else:
-                    wrong = f"The setting cost_code_list is {wanted!r}, {'the name of several' if found else 'which is no list'}"
+                    fault = "the name of several" if found else "which is no list"
+                    wrong = f"The setting cost_code_list is {wanted!r}, {fault}"
                 raise ConfigurationError(
-                    f"{wrong}; Procore has: {names}. Set cost_code_list to a name or an id (Procore: Company Admin, Work Breakdown "
-                    "Structure)."
+                    f"{wrong}; Procore has: {names}. Set cost_code_list to a name or an id (Procore: Company Admin, "
+                    "Work Breakdown Structure)."
                 )
             self._code_list = row_id(found[0])
         return self._code_list
