@@ -1,12 +1,12 @@
 """``make chaos``: every fault at every write, ``var/chaos/report.json``.
 
 A reference run of two tiny companies tells which writes there are. Then each of them goes wrong in each way
-(``include.chaos.faults``), the schedule goes on, and both systems must end as if nothing had happened, field by field, with nothing
-left to write and nobody needed. Exit code 1 on a violation.
+(``include.chaos.faults``), the schedule goes on, and both systems must end as if nothing had happened, field by field, with
+nothing left to write and nobody needed. Exit code 1 on a violation.
 
-What has been done is kept: a sweep that was stopped goes on where it was, unless the code has changed since. Environment variables:
-ALL=1 tries each write (else one of a group of alike ones, the first and the last), CHAOS_MINUTES ends the sweep (60), CHAOS_JOBS
-cases run at a time (2), CHAOS_ONLY limits it to cases whose name matches a regular expression.
+What has been done is kept: a sweep that was stopped goes on where it was, unless the code has changed since. Environment
+variables: ALL=1 tries each write (else the first and the last of a group of alike ones), CHAOS_MINUTES ends the sweep (60),
+CHAOS_JOBS cases run at a time (2), CHAOS_ONLY limits it to cases whose name matches a regular expression.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import great_expectations  # noqa: F401  what the gate imports while it works; here it is imported once for all forks
-
 from include.chaos.cases import Case, carry_out, cases
 from include.chaos.faults import KINDS, LOST
-from include.chaos.worlds import SCENARIOS, Template, Write, build
+from include.chaos.worlds import SCENARIOS, Template, Write, build, preload
 from include.local import ROOT, VAR
 
 CHAOS = VAR / "chaos"
@@ -210,10 +209,8 @@ def _end(child: int) -> None:
             target(child, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             continue
-    try:
+    with suppress(ChildProcessError):
         os.waitpid(child, 0)
-    except ChildProcessError:
-        pass
 
 
 def _fingerprint() -> str:
@@ -240,6 +237,7 @@ def main() -> int:
     minutes, jobs = float(env.get("CHAOS_MINUTES") or 60), int(env.get("CHAOS_JOBS") or 2)
     every = env.get("ALL", "") not in ("", "0")
     CHAOS.mkdir(parents=True, exist_ok=True)
+    preload()
     try:
         return Sweep(CHAOS, every=every, minutes=minutes, jobs=jobs, only=env.get("CHAOS_ONLY", "")).run()
     except KeyboardInterrupt:

@@ -14,12 +14,17 @@ from include.chaos.picture import differences, picture
 from include.chaos.worlds import Ended, Fault, Sandbox, Template, Write, end_leases, lose_ledger, restore, run, sandbox, stops
 from include.financials.entities import ENTITIES
 
-DELAYS = (10, 20, 60, 300, 600, 600, 600, 600)
-"""Seconds of the sandbox's clock before each further run, unless the last asked for more: retries first, then the next runs. The
-first lie within the time in which a late effect may still come, all of them within the day."""
+DELAYS = (10, 20, 60, 300, 600, 600)
+"""Seconds of the sandbox's clock before each further run: first one that comes sooner than it was asked to (a person's),
+within the time in which a late effect may still come; then retries, as late as they were asked to, and the next runs. All within
+the day."""
+ENOUGH = 900
+"""Seconds after which the longest wait for a late effect is over: what a calm run leaves then, it leaves for good."""
 LANDED = 60
 """Seconds after which no effect is under way any more; a ledger that is lost is lost then."""
 SHOWN = 6
+"""Differences that are told of a case."""
+AGAIN = "a further run still wrote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,12 @@ def carry_out(case: Case, template: Template, folder: Path, plant: Callable[[], 
     return {"case": case.name, "fault": case.fault, "fired": fired, "runs": runs, "seconds": seconds, "violations": wrong}
 
 
-def _carry_out(
-    case: Case, template: Template, world: Sandbox, plant: Callable[[], None] | None
-) -> tuple[int, int, list[str]]:
+def _carry_out(case: Case, template: Template, world: Sandbox, plant: Callable[[], None] | None) -> tuple[int, int, list[str]]:
     kind, write = KINDS[case.kind], case.write
     if kind.rule:
-        world.control("POST", "/faults", {"method": write.method, "path": write.path, "after": write.after, "times": 1, **kind.rule})
+        world.control(
+            "POST", "/faults", {"method": write.method, "path": write.path, "after": write.after, "times": 1, **kind.rule}
+        )
     inside = Fault(write.method, write.path, write.after, kind.killed, kind.door)  # type: ignore[arg-type]
     ended = run(world, "faulty", [write.entity], inside, plant)
     fired = sum(1 for row in world.requests() if row["fault"]) + ended.fired
@@ -78,15 +83,19 @@ def _carry_out(
     elif ended.killed:
         end_leases(world.folder)
     wrong: list[str] = []
+    passed = 0.0
     for number, delay in enumerate(DELAYS, start=1):
-        world.advance(max(delay, ended.seconds))
+        wait = delay if number == 1 else max(delay, ended.seconds)
+        passed += wait
+        world.advance(wait)
         world.control("DELETE", "/requests")
         before = world.audited()
         ended = run(world, f"run-{number}", entities, plant=plant)
         wrong = _judge(ended, template, world, before)
         if not wrong:
             return fired, number + 1, []
-        if ended.crashed:
+        calm = ended.report is not None and not any(line.startswith(AGAIN) for line in wrong)
+        if ended.crashed or (calm and passed > ENOUGH):
             break
     return fired, number + 1, wrong
 
@@ -96,9 +105,9 @@ def _judge(ended: Ended, template: Template, world: Sandbox, before: int) -> lis
     if ended.report is None:
         return [f"the run {'crashed' if ended.crashed else 'failed'}: {ended.error}"]
     writes = [f"{row['method']} {row['path']}" for row in world.requests() if row["write"]]
-    wrong = [f"a further run still wrote: {write}" for write in writes]
+    wrong = [f"{AGAIN}: {write}" for write in writes]
     if world.audited() != before:
-        wrong.append("a further run still wrote to the ERP")
+        wrong.append(f"{AGAIN} to the ERP")
     messages = {tuple(stop): row["message"] for stop, row in zip(stops(ended.report), ended.report["stopped"], strict=True)}
     wrong += [f"needs somebody: {' '.join(s)}: {text}" for s, text in messages.items() if list(s) not in template.stopped]
     different = differences(picture(world.folder), template.wanted)

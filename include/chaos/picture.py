@@ -60,9 +60,12 @@ def procore(path: Path) -> dict[str, list[str]]:
 def erp(path: Path) -> dict[str, list[str]]:
     """Each business table's rows."""
     found = {}
-    for table in BUSINESS:
-        plain = [{n: value for n, value in row.items() if n not in OF_THE_MOMENT} for row in rows(path, f"SELECT * FROM {table}")]
-        found[table] = sorted(json.dumps(row, sort_keys=True) for row in plain)
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        connection.row_factory = sqlite3.Row
+        for table in BUSINESS:
+            stored = [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608  names of a table of ours
+            plain = [{name: value for name, value in row.items() if name not in OF_THE_MOMENT} for row in stored]
+            found[table] = sorted(json.dumps(row, sort_keys=True) for row in plain)
     return found
 
 

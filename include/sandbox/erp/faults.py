@@ -23,16 +23,14 @@ _REPEATED = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|WITH|SAVEPOINT|RELEASE
 class Door:
     """Stands between an adapter's engines and their database, and counts the write transactions that are to be committed.
 
-    :param what: what becomes of one commit: the connection is lost before it or after it, it comes late, or this process is killed
-        (SIGKILL) before or after it. None: nothing goes wrong.
+    :param what: what becomes of one commit: the connection is lost before it or after it, it comes late, or this process is
+        killed (SIGKILL) before or after it. None: nothing goes wrong.
     :param at: which commit, from 0.
     :param looks: transactions that begin after the answer was lost and do not see the late effect yet.
     :param told: called when it fires, before the process may die.
     """
 
-    def __init__(
-        self, what: What | None = None, at: int = 0, looks: int = 1, told: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, what: What | None = None, at: int = 0, looks: int = 1, told: Callable[[], None] = lambda: None) -> None:
         self.what, self.at, self.looks, self.told = what, at, looks, told
         self.commits = 0
         self.fired = 0
