@@ -51,7 +51,7 @@ class Payments(Documents):
         return self.build(row, entry.contract)
 
     def _read_project(self, project: str, window: Window, after: Sequence[str] | None, also: Also) -> Iterator[Page]:
-        """Contract after contract, each a call: where the call budget ends, the next try goes on with the contract that is due."""
+        """Contract after contract, each a call: where the call budget ends, the next try goes on with the contract due."""
         self.prepare(project)
         page, done = Page([]), None
         for contract in sorted((ident for ident, entry in self._books[project].items() if _paid(entry)), key=int):

@@ -295,7 +295,7 @@ def test_a_snapshot_resumes_at_its_cursor(world: World, monkeypatch: pytest.Monk
     assert length > 3
     sync = world.sync()
     sync.snapshot(side, "projects")
-    for tries in range(1, length + 1):
+    for _ in range(1, length + 1):
         start = len(memory.calls)
         memory.faults = {start + 2: "later"}
         try:
