@@ -295,7 +295,7 @@ def test_a_snapshot_resumes_at_its_cursor(world: World, monkeypatch: pytest.Monk
     assert length > 3
     sync = world.sync()
     sync.snapshot(side, "projects")
-    for _ in range(1, length + 1):
+    for tries in range(1, length + 1):  # noqa: B007 - how many it took is asked below
         start = len(memory.calls)
         memory.faults = {start + 2: "later"}
         try:

@@ -877,7 +877,7 @@ def test_a_read_ends_however_small_the_call_budget(world: World, entity: str, mo
     monkeypatch.setattr(ProcoreClient, "pages", pages)
     found: dict[str, Any] = {}
     cursor: Any = None
-    for _ in range(1, 12):
+    for tries in range(1, 12):  # noqa: B007 - how many it took is asked below
         left[0] = 6
         try:
             for page in world.system().read(entity, scopes=["9"], cursor=cursor):
