@@ -255,11 +255,13 @@ def test_a_read_is_not_repeated_for_ever(fake: FakeProcore, client: ProcoreClien
         Answer({"message": "x"}, 500),
         Answer(b"", 502),
         Answer(None, 503),
+        Answer(None, 503, {"Retry-After": "2"}),
+        Answer(None, 504),
         Answer(None, 408),
         Answer(drop=True),
         Answer([1], cut=True),
     ],
-    ids=["500", "502", "503", "408", "dropped", "cut"],
+    ids=["500", "502", "503", "503 and when to come back", "504", "408", "dropped", "cut"],
 )
 @pytest.mark.parametrize("method", ["PATCH", "POST"])
 def test_a_write_without_outcome_is_sent_once(
@@ -273,9 +275,32 @@ def test_a_write_without_outcome_is_sent_once(
 
 
 def test_a_write_that_was_turned_away_is_repeated(fake: FakeProcore, client: ProcoreClient) -> None:
-    fake.script(THINGS, Answer(None, 503, {"Retry-After": "2"}), Answer({"ok": 1}), method="PATCH")
+    fake.script(THINGS, Answer(None, 429, {"Retry-After": "2"}), Answer({"ok": 1}), method="PATCH")
     assert client.patch(THINGS, {"a": 1}).data == {"ok": 1}
     assert [call.json for call in fake.asked(THINGS)] == [{"a": 1}, {"a": 1}]
+
+
+def test_a_write_carries_a_token_that_follows_from_its_intent(fake: FakeProcore, make_client: Make) -> None:
+    """The same when it is sent again, by this process or by another; another one for another intent or another content."""
+
+    def tokens(key: str, body: dict[str, int]) -> list[str]:
+        fake.calls.clear()
+        fake.script(THINGS, Answer(None, 429, {"Retry-After": "1"}), Answer({"id": 1}), method="POST")
+        client = make_client()
+        with client.writing(key, lambda: None):
+            client.post(THINGS, body)
+        return [call.headers["idempotency-token"] for call in fake.asked(THINGS)]
+
+    first = tokens("intent 1", {"a": 1})
+    assert len(first) == 2 and len({*first, *tokens("intent 1", {"a": 1})}) == 1
+    assert not {*first} & {*tokens("intent 2", {"a": 1}), *tokens("intent 1", {"a": 2})}
+
+
+@pytest.mark.parametrize("body", [[], "ok", None, [{"id": 1}]], ids=["list", "text", "nothing", "list of one"])
+def test_a_write_whose_answer_is_no_record_is_in_doubt(fake: FakeProcore, client: ProcoreClient, body: Any) -> None:
+    fake.script(THINGS, Answer(body), method="POST")
+    with pytest.raises(OutcomeUnknown, match="where one record belongs"):
+        _ = client.post(THINGS, {}).object
 
 
 def test_a_conflict_is_left_to_the_caller(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
