@@ -1,6 +1,6 @@
 """``make chaos``: every fault at every write, ``var/chaos/report.json``.
 
-A reference run of two tiny companies tells which writes there are. Then each of them goes wrong in each way
+The reference runs of some small companies tell which writes there are. Then each of them goes wrong in each way
 (``include.chaos.faults``), the schedule goes on, and both systems must end as if nothing had happened, field by field, with
 nothing left to write and nobody needed. Exit code 1 on a violation.
 
@@ -152,9 +152,13 @@ class Sweep:
         (self.folder / f"{scenario.name}.json").write_text(json.dumps([asdict(write) for write in writes]))
 
     def _kept(self, names: set[str]) -> dict[str, dict[str, Any]]:
+        """What need not be done again. The line that a killed sweep was writing goes, or the next one would be added to it."""
         done = self.folder / "done.jsonl"
-        lines = done.read_text().splitlines() if done.exists() else []
-        found = [json.loads(line) for line in lines if line.endswith("}")]
+        found: list[dict[str, Any]] = []
+        for line in done.read_text().splitlines() if done.exists() else ():
+            with suppress(ValueError):
+                found.append(json.loads(line))
+        done.write_text("".join(f"{json.dumps(row)}\n" for row in found))
         return {row["case"]: row for row in found if row["case"] in names and not row["violations"]}
 
     def _report(self, total: int) -> dict[str, Any]:

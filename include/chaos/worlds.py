@@ -45,11 +45,14 @@ Clerk = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A seeded company, and what a clerk does in its ERP before the first run, so that this run makes every kind of write."""
+    """A seeded company, and what a clerk does in its ERP before the first run, so that this run makes every kind of write.
+    ``only`` the writes of these entities are of interest; empty: of all."""
 
     name: str
     history: str
     clerk: tuple[Clerk, ...] = ()
+    size: str = "tiny"
+    only: tuple[str, ...] = ()
 
 
 SCENARIOS = (
@@ -59,6 +62,14 @@ SCENARIOS = (
         ({"action": "new_prime_contract", "job": "25-104", "title": "Garage", "amount": "98000", "number": "104-PC-002"},),
     ),
     Scenario("new_company", "none"),
+    # Only here does a budget go to Procore.
+    Scenario(
+        "estimate",
+        "linked",
+        ({"action": "change_estimate", "job": "26-118", "code": "14-2000", "cost_type": "3", "amount": "12500.00"},),
+        size="small",
+        only=("budgets",),
+    ),
 )
 
 
@@ -304,16 +315,15 @@ def end_leases(folder: Path) -> None:
 # -- the reference run ----------------------------------------------------------------------------------------------------------
 
 
-def build(scenario: Scenario, folder: Path, only: Collection[str] = tuple(ENTITIES)) -> list[Write]:
-    """The run that nothing disturbs, entity by entity: a template for each that writes, and the list of its writes.
-
-    ``only`` these entities are of interest: those between them are run together, those after them not at all.
-    """
+def build(scenario: Scenario, folder: Path) -> list[Write]:
+    """The run that nothing disturbs: a template for each entity that writes, and the list of its writes. Entities between those
+    of interest are run together, those after them not at all."""
+    only = scenario.only or tuple(ENTITIES)
     writes: list[Write] = []
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     with sandbox(work) as world:
-        world.info = world.control("POST", "/reset", {"size": "tiny", "history": scenario.history, "settings": UNLIMITED})
+        world.info = world.control("POST", "/reset", {"size": scenario.size, "history": scenario.history, "settings": UNLIMITED})
         for action in scenario.clerk:
             world.control("POST", "/clerk", action)
         for group in _groups(only):

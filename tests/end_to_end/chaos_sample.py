@@ -69,7 +69,8 @@ def main(folder: Path) -> int:
 
 
 def _build(folder: Path) -> None:
-    writes = build(SCENARIOS[0], folder / "templates", [place[0] for place in (HEADER, DOCUMENT, PAYMENT)])
+    only = tuple(place[0] for place in (HEADER, DOCUMENT, PAYMENT))
+    writes = build(replace(SCENARIOS[0], only=only), folder / "templates")
     (folder / "writes.json").write_text(json.dumps([asdict(write) for write in writes]))
 
 
