@@ -482,8 +482,8 @@ class Ledger:
                 connection.execute(delete(t.leases).where(t.leases.c.holder == holder))
 
     def renew(self, lease: Lease) -> None:
-        """The lease goes on from now: asked before each request, for a call may take several of them. Raises LeaseLost when it has
-        passed to somebody else; one that only ran out (a long look, a long wait for the limit) is still this task's."""
+        """The lease goes on from now: asked before each request, for a call may take several of them. Raises LeaseLost when it
+        has passed to somebody else; one that only ran out (a long look, a long wait for the limit) is still this task's."""
         with self.engine.begin() as connection:
             self._renew(connection, lease)
 
@@ -496,7 +496,7 @@ class Ledger:
         )
         if renewed.rowcount != 1:
             raise LeaseLost(
-                f"the lease on {lease.entity} (shard {lease.shard}) has passed to another task; this one stops and writes nothing more"
+                f"the lease on {lease.entity} (shard {lease.shard}) has passed to another task; it stops and writes nothing more"
             )
 
     # -- the journal ----------------------------------------------------------------------------------------------------------

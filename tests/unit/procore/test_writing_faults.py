@@ -209,7 +209,7 @@ WAYS = ("lines", "header", "payment", "link")
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("case", [case for case in CASES if case.name in WAYS], ids=lambda case: f"{case.entity}-{case.name}")
 def test_no_answer_but_a_proper_one_says_what_became_of_a_write(sandbox: Sandbox, site: Site, case: Case, answer: str) -> None:
-    """Each time the write took effect. It is sent once, in doubt, and found; never repeated in passing, never called a success."""
+    """Each time the write took effect. It is sent once, in doubt, and found; never repeated, never called a success."""
     entry, fault = case.make(site), ANSWERS[answer]
     sandbox.forget()
     sandbox.faults({"method": case.method, "path": f"{case.path}$", "times": 1, **fault})
