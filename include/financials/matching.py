@@ -36,6 +36,8 @@ class Match:
     broken: str | None = None
     ambiguous: str | None = None
     proposal: str | None = None
+    gone: bool = False
+    """The counterpart of a link was looked for and is not there any more, or deleted."""
     voided: str | None = None
     """Key of a void document of the ERP that the record's external id names."""
     candidates: list[Record] = field(default_factory=list)
@@ -122,7 +124,7 @@ class ErpSource:
         if bad is not None:
             found.broken = f"Procore's record {bad.id} cannot be read ({bad.field}: {bad.message})"
         elif target is None or target.deleted:
-            found.broken = "Procore no longer has it"
+            found.broken, found.gone = "Procore no longer has it", True
         elif link.status == "active" and target.origin_id != self.origin(record):
             found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"
         return found
