@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from include.financials.document_facts import DocumentFacts
 from include.financials.entities import Entity
-from include.financials.facts import Row, Subject
+from include.financials.facts import Row, Subject, twice
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing_lines
 from include.financials.judging import Judge, Judging, blank, procore_row
@@ -173,6 +173,7 @@ class Budgets(Judging):
             "owner": owner,
             "broken_link": subject.match.broken,
             "erp_key": subject.erp_key or "the ERP",
+            "line_twice": twice(self.row, subject, target),
             "unlocked": True if owner == "procore" and here is not None and here.locked is False and before is None else None,
         }
         parted = self._parted(subject, project) if before is None and subject.match.link is None else None

@@ -112,11 +112,18 @@ class CostFacts:
         difference = record.amount - total(line.amount for line in record.lines)
         return {
             "customer": record.customer or "none",
+            "void_since": record.number if record.status == VOID and subject.match.how != "none" else None,
+            "void_there": self._void_there(subject) if record.status != VOID else None,
             "owner_linked": bool(owner),
             "code_missing": self._code_missing(subject.company, record),
             "lines_sum": text(record.amount - difference),
             "difference_cents": cents(difference),
         }
+
+    @staticmethod
+    def _void_there(subject: Subject) -> str | None:
+        status = getattr(subject.match.target, "status", None)
+        return status if status in ("Void", "Terminated") else None
 
 
 def not_due(facts: CostFacts | None, subject: Subject) -> str | None:

@@ -21,8 +21,9 @@ from include.financials.entities import Entity
 from include.financials.existence import SIDES
 from include.financials.facts import Row, Subject, altered, changes_of_frozen, limits_fault, number_fault, sent
 from include.financials.figures import contract_of, figures
-from include.financials.identity import content
+from include.financials.identity import code, content
 from include.financials.ledger import Link
+from include.financials.matching import natural_key
 from include.financials.models import (
     BillingItem,
     BudgetChange,
@@ -37,7 +38,8 @@ from include.financials.models import (
 )
 from include.financials.money import ZERO, cents, text, to_cents, total
 from include.financials.port import Capability
-from include.financials.statuses import NO_MORE, OPEN
+from include.financials.settings import ANY
+from include.financials.statuses import NO_MORE, OPEN, VOID
 from include.financials.view import References, Sync
 
 Lines = Sequence[tuple[Line, Line]]
@@ -67,7 +69,7 @@ class DocumentFacts:
         found: dict[tuple[str, str], list[str]] = defaultdict(list)
         for subject in subjects:
             if subject.match.how == "none":
-                found[subject.company, subject.erp_key or subject.record.number].append(subject.own.id)
+                found[subject.company, code(natural_key(subject.record))].append(subject.own.id)
         self.twins = found
 
     def turn(self, subject: Subject) -> int:
@@ -88,7 +90,7 @@ class DocumentFacts:
         job = self.books.jobs.get((link.company, link.erp_key)) if link else None
         closed = own.project in self.books.inactive_projects
         currency = own.currency or (job.currency if job else None)
-        others = [i for i in self.twins.get((subject.company, subject.erp_key or own.number), ()) if i != own.id]
+        others = [i for i in self.twins.get((subject.company, code(natural_key(subject.record))), ()) if i != own.id]
         return {
             "fresh": fresh,
             "number": subject.record.number,
@@ -102,9 +104,46 @@ class DocumentFacts:
             "status": own.status if hasattr(own, "status") else None,
             "amount": text(own.amount),
             "number_twice": f"ids {own.id}, {', '.join(others)}" if fresh and others else None,
-            "altered": altered(self.row, subject) if self.row.immutable else None,
+            "altered": self._altered(subject),
+            "ended_there": self.ended_there(subject),
+            "status_back": self._status_back(subject),
             "field_fault": limits_fault(subject.record, self.capability, self.LIMITED, self.ERP) if fresh else None,
+            "number_in_erp": self._number_in_erp(subject) if fresh else None,
         }
+
+    def _number_in_erp(self, subject: Subject) -> str | None:
+        """The job of a document in the ERP that has this number already (rules M-10, I-04). A void one keeps its number."""
+        found: Any = self.books.numbered(subject.record, subject.company) if not subject.match.proposal else None
+        if found is None:
+            return None
+        return f"{found.project}{' (void)' if getattr(found, 'status', None) == VOID else ''}"
+
+    def _altered(self, subject: Subject) -> str | None:
+        """A document that only ended on a side is not changed: rules of their own say what became of it."""
+        ended = subject.own.deleted or self.ended_there(subject) is not None
+        return altered(self.row, subject) if self.row.immutable and not ended else None
+
+    @staticmethod
+    def ended_there(subject: Subject) -> str | None:
+        """The ERP's document, if that is void by now (rule R-09)."""
+        match = subject.match
+        if match.voided is not None:
+            return match.voided
+        gone = match.how != "none" and match.target is not None and getattr(match.target, "status", None) == VOID
+        return match.target.id if gone and match.target is not None else None
+
+    def _status_back(self, subject: Subject) -> str | None:
+        """What became of a linked document that is not due in Procore any more (rules B-05, O-02, I-10; M-14 of a commitment)."""
+        own: Any = subject.own
+        if subject.match.how == "none" or self.ended_there(subject):
+            return None
+        if own.deleted:
+            return "deleted"
+        return None if self.due(own) else own.status
+
+    def due(self, own: Any) -> bool:
+        """Whether Procore's document counts: approved, and not deleted."""
+        return not own.deleted and due(self.sync, self.row.name, own.status, getattr(own, "kind", None))
 
     def lines(self, subject: Subject, head: Row) -> list[Row]:
         """One row per line of a document that may be sent."""
@@ -145,6 +184,13 @@ class DocumentFacts:
             "line_fault": line_fault(own, self.capability),
             "tax_unmapped": own.tax_code if own.tax_code and (line.tax_code is None or not self.capability.tax) else None,
         }
+
+
+def due(sync: Sync, entity: str, status: str | None, kind: str | None = None) -> bool:
+    """Whether a document of Procore in this status may have a counterpart: eligible to be sent, or to stay linked."""
+    chosen = sync.settings.of(entity)
+    statuses = chosen.statuses(kind) + chosen.eligible_when_linked.get(kind or ANY, ())
+    return not statuses or status in statuses
 
 
 def line_fault(line: Line, capability: Capability) -> str | None:
@@ -188,9 +234,6 @@ class CommitmentFacts(DocumentFacts):
         head = super().header(subject, approved)
         fresh = head["fresh"]
         lines_sum = total(line.amount for line in own.lines)
-        document = None
-        if fresh and not subject.match.proposal:
-            document = cast(Commitment | None, self.books.documents("commitments").get((subject.company, own.number)))
         limit = self.sync.settings.approve_above if self.sync.run.approve_above is None else self.sync.run.approve_above
         # A limit of 0 is a limit: everything is approved by a person.
         waits = fresh and limit is not None and own.amount > limit and not approved
@@ -201,7 +244,6 @@ class CommitmentFacts(DocumentFacts):
             "lines_sum": text(lines_sum),
             "sum_difference": text(own.amount - lines_sum),
             "sum_difference_cents": cents(own.amount - lines_sum) if own.lines and fresh else 0,
-            "number_in_erp": document.project if document else None,
             "field_fault": self._field_fault(own) if fresh else None,
             "retainage_fault": self._retainage_fault(own) if fresh else None,
             "total_negative": text(own.amount) if fresh and own.amount < 0 else None,
@@ -265,6 +307,8 @@ class CommitmentFacts(DocumentFacts):
         assert isinstance(own, Commitment)
         if match.how == "none" or match.broken or match.decision is not None:
             return None
+        if self.ended_there(subject):
+            return None  # R-09 says so
         if own.deleted:
             return "it was deleted in Procore"
         before = sent(match.link, match.target, self.row)
@@ -392,16 +436,9 @@ class ChangeFacts(ContractFacts):
             "position_twice": position_twice(own.lines) if head["fresh"] else None,
             "below_billed": text(max(billed, ZERO) - after) if below and after is not None else None,
             "billed": text(billed),
-            "deleted_since": True if own.deleted and not head["fresh"] else None,
-            "status_back": self._status_back(subject),
+            "deleted_since": True if own.deleted and head["status_back"] else None,
+            "status_back": None if own.deleted else head["status_back"],
         }
-
-    def _status_back(self, subject: Subject) -> str | None:
-        own = subject.own
-        assert isinstance(own, ChangeOrder)
-        if subject.match.how == "none" or own.deleted:
-            return None
-        return own.status if own.status not in self.sync.settings.of(self.row.name).statuses() else None
 
     def settled(self, subject: Subject, state: str) -> None:
         if state == "linked" and subject.match.how == "none":
@@ -577,11 +614,12 @@ class InvoiceFacts(ContractFacts):
 
     def _duplicate(self, subject: Subject) -> str | None:
         """A document of this number that the ERP has already: for the same vendor, over all jobs."""
-        found = self.books.documents(self.row.name).get((subject.company, subject.erp_key or ""))
+        found = self.books.numbered(subject.record, subject.company)
         if found is None or subject.match.proposal or (found.marker and subject.match.target is not None):
             return None
         invoice = cast(Invoice, found)
-        return f"{text(invoice.amount)}, {invoice.billing_date}, job {invoice.project}"
+        void = ", void" if invoice.status == VOID else ""
+        return f"{text(invoice.amount)}, {invoice.billing_date}, job {invoice.project}{void}"
 
     def _change_waiting(self, own: Invoice) -> str | None:
         links = self.books.links(self.changes)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from include.financials.books import Opening, openings
+from include.financials.document_facts import due
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import traced
 from include.financials.explained import Explained
@@ -48,6 +49,9 @@ class Document:
     """Part of its contract's opening balance: the ERP's invoice explains itself, Procore's draw by the balance as a whole."""
     planned: bool = False
     """In plan mode: one side is what would be written."""
+    due: bool = True
+    """Whether Procore's document counts: one that lost its approval, is void or deleted counts for nothing, though its contract's
+    running figures may still have it."""
     linked: bool = False
     """Both sides have agreed on it: what it waits for since, or what is wrong with it, is no reason to differ in money."""
 
@@ -78,12 +82,21 @@ class Document:
         return self.procore.get(name) or self.erp.get(name)
 
     def money(self, side: str, name: str) -> Decimal:
+        return self.stated(side, name) if side == "erp" or self.due else ZERO
+
+    def stated(self, side: str, name: str) -> Decimal:
+        """The figure as its side states it, whether the document counts or not."""
         held = self.procore if side == "procore" else self.erp
         return Decimal(held.get(name) or "0.00")
 
+    @property
+    def counted(self) -> Mapping[str, Any]:
+        """Procore's figures as far as they count."""
+        return self.procore if self.due else {}
+
     def lines(self) -> Iterator[tuple[str, str, Decimal, Decimal]]:
         """(key, cost key, Procore's amount, the ERP's) of each line that one side has."""
-        mine, theirs = ({line["key"]: line for line in held.get("lines", ())} for held in (self.procore, self.erp))
+        mine, theirs = ({line["key"]: line for line in held.get("lines", ())} for held in (self.counted, self.erp))
         for key in dict.fromkeys([*mine, *theirs]):
             p, e = mine.get(key), theirs.get(key)
             yield key, (p or e or {})["x"], Decimal(p["amount"]) if p else ZERO, Decimal(e["amount"]) if e else ZERO
@@ -91,7 +104,7 @@ class Document:
     def by_x(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Procore's and the ERP's amount per cost key: a line that moved to another code is a difference of both."""
         found: dict[str, list[Decimal]] = {}
-        for side, held in enumerate((self.procore, self.erp)):
+        for side, held in enumerate((self.counted, self.erp)):
             for line in held.get("lines", ()):
                 found.setdefault(line["x"], [ZERO, ZERO])[side] += Decimal(line["amount"])
         return {x: (p, e) for x, (p, e) in found.items()}
@@ -193,10 +206,17 @@ class Documents:
             yield Document(
                 row.name, seen["number"], seen["figures"].get("project"), seen["company"], key[1] if key else procore_id,
                 procore_id, record.id if record else None, seen["state"], seen["figures"], held,
-                planned=record is None and bool(held), linked=_agreed(link),
+                planned=record is None and bool(held), linked=_agreed(link), due=self._due(row, seen, link),
                 opening=seen["state"] == "skipped" and "opening balance" in (seen.get("message") or ""),
             )  # fmt: skip
         yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], memory.keys())
+
+    def _due(self, row: Entity, seen: Mapping[str, Any], link: Link | None) -> bool:
+        """Of documents that were agreed on: what is not due and was never sent is told by its state (``skipped``)."""
+        told = seen["figures"]
+        if not _agreed(link) or told.get("unread"):
+            return True
+        return not seen["deleted"] and due(self.sync, row.name, told.get("status"), told.get("kind"))
 
     def _erp_only(self, row: Entity, records: Iterable[Record | Invalid], known_in_procore: Iterable[str]) -> Iterator[Document]:
         """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.

@@ -122,7 +122,7 @@ def unsettled(entity: str, waits: Mapping[str, float]) -> Unsettled:
 def _summary(sync: Sync, entity: str, shard: int) -> Loaded:
     rows = sync.ledger.outcomes(sync.run.run_id, entity, shard)
     done = Counter(row["action"] for row in rows if row["state"] == "linked")
-    refused = sum(1 for row in rows if row["action"] not in ("none", "unchanged") and row["state"] != "linked")
+    refused = sum(1 for row in rows if row["action"] not in ("none", "unchanged", "close") and row["state"] != "linked")
     return Loaded(
         entity,
         shard,
@@ -164,6 +164,10 @@ class _Load:
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
     def run(self, write: bool) -> None:
+        over = [r for r in self.sync.ledger.closing(self.run_id, self.row.name, self.shard) if r["side"] == self.source_side]
+        if over:
+            self.sync.ledger.close_links(self.run_id, self.row.name, over, self.lease)
+            log.info("%s: %d ended on both sides; their links are closed", self.row.name, len(over))
         rows = [row for row in self.sync.ledger.work(self.run_id, self.row.name, self.shard) if row["side"] == self.source_side]
         by_action: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:

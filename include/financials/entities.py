@@ -58,6 +58,8 @@ class Entity:
     two_way: bool = False
     """Each record has an owning side of its own (a budget); ``direction`` is only where it starts."""
 
+    altered_there: tuple[str, ...] = ()
+    """Content that Procore may show in another form than it was given: no difference of it is anybody's change."""
     unkept: frozenset[str] = frozenset()
     """Fields that a side does not keep (see :meth:`kept`)."""
 
@@ -88,6 +90,13 @@ class Entity:
         return (
             ("project",) if self.name == "budget_changes" else ("commitment", "prime_contract") if "change" in self.name else ()
         )
+
+    @property
+    def restored(self) -> tuple[str, ...]:
+        """Content of the ERP that is written again where somebody changed it in Procore: all that may change at all."""
+        if self.source != "erp":
+            return ()
+        return tuple(name for name in self.content if name not in self.frozen and name not in self.altered_there)
 
     @property
     def immutable(self) -> bool:
@@ -133,6 +142,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("number", "vendor", "insurance_type", "provider", "limit", "effective_date", "expiration_date"),
         references={"vendor": "vendors"},
+        altered_there=("limit",),
         identity=("vendor+number+insurance_type?",),
     ),
     Entity(
@@ -177,6 +187,7 @@ _ROWS = (
         shared=True,
         stage=2,
         direction="erp_to_procore",
+        altered_there=("number", "base_type"),
         content=("number", "base_type"),  # each side has names of its own; the code mapping is what links them (C-02)
         identity=("number",),
     ),

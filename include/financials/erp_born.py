@@ -13,15 +13,18 @@ from include.financials.cost_facts import CostFacts, not_due
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import SIDES
 from include.financials.facts import Subject, common, parent_unread, source_facts
-from include.financials.identity import parse_origin
+from include.financials.identity import content, differing, known, parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
+from include.financials.ledger import Link
 from include.financials.matching import ErpSource, by_settings
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.port import UNSEEN, Invalid, Page
 from include.financials.rules import Verdict, rules_of, verdicts
-from include.financials.statuses import CLOSED
+from include.financials.statuses import CLOSED, VOID
 from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
 
+ENDED_IN_PROCORE = ("Void", "Terminated", "void")
+"""Procore's words for a contract or payment that is over."""
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
 """Rule that tells of a Procore record matching more than one of the ERP's; 2.9 for documents, V-02 for all others."""
 
@@ -140,15 +143,30 @@ class ErpBorn(Judging):
 
     def _unread(self, matcher: ErpSource) -> list[Record]:
         """ERP records outside the window that Procore shows as ours and the ledger does not know: documents in the window may
-        name them. Adopting them writes nothing (docs/domain-rules.md 2.9)."""
+        name them, and adopting them writes nothing (docs/domain-rules.md 2.9). And those whose counterpart in Procore is not what
+        was agreed on any more: what people do there moves no time of the ERP's."""
         read = {(record.company, record.id) for record in self.sync.staged(self.row.name, self.shard).records()}
         return [
             record
             for record in self.sync.snapshot("erp", self.row.name, self.shard)
             if (record.company, record.id) not in read
-            and (record.company or "", record.id) not in matcher.links.by_erp
-            and (matcher.origin(record) in matcher.by_origin or self._of_new_job(record))
+            and (
+                self._moved(matcher, matcher.links.by_erp[record.company or "", record.id], record)
+                if (record.company or "", record.id) in matcher.links.by_erp
+                else matcher.origin(record) in matcher.by_origin or self._of_new_job(record)
+            )
         ]
+
+    def _moved(self, matcher: ErpSource, link: Link, record: Record) -> bool:
+        """Whether the counterpart of a linked record is gone, or has other contents than both sides agreed on."""
+        if link.status != "active" or self.sync.run.kind == "backfill":
+            return False
+        target = matcher.by_id.get(link.procore_id)
+        if target is None or target.deleted or target.origin_id != matcher.origin(record):
+            return True
+        names = (*self.row.restored, *self.row.frozen)
+        agreed, there = known(link.content or {}, self.row.content), content(target, self.row.content)
+        return bool(agreed) and any(name in names for name in differing(there, {n: v for n, v in agreed.items() if n in there}))
 
     def _of_new_job(self, record: Record) -> bool:
         """A job that joins later than it was set up (reopened, linked by a decision) brings codes and sub jobs that were last
@@ -244,6 +262,15 @@ class ErpBorn(Judging):
                 ident for company, key, ident in self.people.parted if (company, key) == (record.company or "", record.id)
             )
         return Subject(record, mapped, match, "erp", record.company or "", record.id, target)
+
+    def over(self, subject: Subject) -> bool:
+        """A document that is void in the ERP and gone from Procore, or void there too."""
+        match = subject.match
+        if match.how != "link" or match.link is None or match.link.status != "active":
+            return False
+        target = match.target
+        gone = match.gone or (target is not None and getattr(target, "status", None) in ENDED_IN_PROCORE)
+        return gone and getattr(subject.record, "status", None) == VOID
 
     def skip(self, subject: Subject) -> str | None:
         own = subject.own

@@ -60,7 +60,8 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
             wanted = _wanted(known, window)
             read = {record.id for record in staged.records()} | {bad.id for bad in staged.invalid()}
             cursor = staged.state()["cursor"]
-            also = _also(known, wanted, sync.namespace)
+            listed: set[str] = set()
+            also = _listed(_also(known, wanted, sync.namespace), listed)
             for page in (
                 system.read(entity, window=window, scopes=scopes, cursor=cursor, also=also) if cursor != _ALL_READ else ()
             ):
@@ -68,11 +69,20 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
                 read.update([record.id for record in page.records] + [bad.id for bad in page.invalid])
                 log.info("%s: %d read so far", entity, len(read))
             missing = [(known[key]["scope"], key[1]) for key in wanted if key[1] not in read and _in_scope(known[key], scopes)]
+            # A try that went on at a cursor did not see the whole list.
+            unlisted = _unlisted(sync, entity, scopes, read | listed) if cursor is None else []
+            missing += [pair for pair in unlisted if pair not in missing]
             if missing:
                 log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), entity)
                 for page in system.read_ids(entity, missing):
-                    bad = [_unseen(entity, row.source, known[key_of(row.source, "", ident)]) for ident in page.hidden]
+                    bad = [
+                        _unseen(entity, row.source, known[key_of(row.source, "", ident)])
+                        for ident in page.hidden
+                        if key_of(row.source, "", ident) in known
+                    ]
                     staged.add(replace(page, invalid=[*page.invalid, *bad], cursor=_ALL_READ), last=False)
+                    read.update([record.id for record in page.records] + [one.id for one in (*page.invalid, *bad)])
+            sync.note_missing(entity, shard, [ident for _, ident in unlisted if ident not in read])
             if row.sequence is not None:
                 _before(sync, entity, staged, known)
         staged.complete()
@@ -108,6 +118,32 @@ def _unseen(entity: str, side: Side, known: Mapping[str, Any]) -> Invalid:
     """A record that waits, and that its side does not show us any more: it may be private, and is not lost for that."""
     message = UNSEEN.format(side=SIDES[side])
     return Invalid(entity, known["id"], known["number"], "record", message, known["scope"], behind=entity)
+
+
+def _listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header], bool]:
+    """The same, taking note of every record that the list shows."""
+
+    def noted(header: Header) -> bool:
+        listed.add(header.id)
+        return also(header)
+
+    return noted
+
+
+def _unlisted(sync: Sync, entity: str, scopes: list[str] | None, shown: set[str]) -> list[tuple[str, str]]:
+    """Linked documents of these projects that a list which shows all of them does not show: asked for by id before anything is
+    said of them."""
+    row = ENTITIES[entity]
+    capability = sync.systems[row.source].capabilities().get(entity)
+    if not row.document or row.source != "procore" or capability is None or not capability.lists_all:
+        return []
+    projects = {(link.company, link.erp_key): link.procore_id for link in sync.links("projects").by_erp.values()}
+    found = []
+    for link in sync.fresh_links(entity, contents=False).by_procore.values():
+        place = projects.get((link.company, link.scope or ""))
+        if link.status == "active" and link.procore_id not in shown and place is not None and place in (scopes or ()):
+            found.append((place, link.procore_id))
+    return found
 
 
 def _wanted(known: Mapping[tuple[str, str], Mapping[str, Any]], window: Window) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 from include.financials.books import Books
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import told
-from include.financials.identity import content, differing, differing_lines, known
+from include.financials.identity import content, differing, differing_lines, known, line_twice
 from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import CostCode, CostType, Customer, Record, Vendor, VendorInsurance
@@ -80,6 +80,7 @@ def common(row: Entity, subject: Subject, target: Record | None) -> Row:
         difference = describe(target, subject.record, [name for name in names if name not in row.frozen]) or None
     return {
         "row": subject.row,
+        "line_twice": twice(row, subject, target),
         "label": row.label.capitalize(),
         "entity": row.name,
         "id": subject.own.id,
@@ -140,6 +141,22 @@ def joined(row: Entity, record: Record, target: Record) -> dict[str, Any]:
     other = {name: there[name] for name in differing(here, there) if name in row.frozen}
     kept = {name: here[name] if name in row.frozen else there[name] for name in here}
     return {**kept, **({"other": other} if other else {})}
+
+
+_NUMBERED_APART = ("commitments", "commitment_change_orders", "prime_change_orders")
+"""Entities whose new documents rule M-04 asks for lines at one position."""
+
+
+def twice(row: Entity, subject: Subject, target: Record | None) -> str | None:
+    """The side whose record has two lines of one key, with that key (rule R-10): no map of lines could tell them apart."""
+    if "lines" not in row.content:
+        return None
+    own = None if subject.match.how == "none" and row.name in _NUMBERED_APART else subject.record
+    for side, record in ((subject.side, own), ("erp" if subject.side == "procore" else "procore", target)):
+        key = line_twice(record) if record is not None else None
+        if key is not None:
+            return f"line {key} {'of Procore' if side == 'procore' else 'of the ERP'}"
+    return None
 
 
 def sent(link: Link | None, target: Record | None, row: Entity) -> Mapping[str, Any] | None:

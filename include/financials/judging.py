@@ -51,6 +51,10 @@ class Judging:
         """Why a record that has no counterpart is not due; None: it is."""
         raise NotImplementedError
 
+    def over(self, subject: Subject) -> bool:
+        """Whether a linked record counts for nothing any more on either side: they agree, and the link is over."""
+        return False
+
     def unfinished(self, match: Match, company: str, record: Record) -> Match:
         """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link:
         its steps go on. It is not adopted, which would leave out the steps that are missing."""
@@ -97,6 +101,8 @@ class Judging:
     def result(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
         reason = self.skip(subject)
         base = self.base(subject)
+        if self.over(subject):
+            return {**base, **both_ended(subject.record.number)}
         if reason:
             return {**base, "action": "none", "state": "skipped", "rule": None, "message": reason}
         if verdict is not None and verdict.state != "linked":
@@ -274,6 +280,15 @@ _SETS = {"cost_types"}
 """Content of which people may add more on the target: then nothing is missing there."""
 
 
+def ended_on_both_sides(number: str) -> str:
+    return f"{number} ended on both sides; its link is closed"
+
+
+def both_ended(number: str) -> dict[str, Any]:
+    """Outcome of a record that is over in Procore and in the ERP: the load closes its link."""
+    return {"action": "close", "state": "skipped", "rule": None, "message": ended_on_both_sides(number)}
+
+
 def plan(row: Entity, subject: Subject) -> dict[str, Any]:
     """What to do with a record that passed: nothing, adopt, link, update or create."""
     match, record = subject.match, subject.record
@@ -283,6 +298,7 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
             return _work("create", subject, (), agreed=match.link.content)
         before = known(match.link.content or {}, row.content)
         changed = tuple(name for name in differing(before, after) if name not in row.frozen)
+        changed += tuple(name for name in drifted(row, subject) if name not in changed)
         return _work("update", subject, changed) if changed else {"action": "unchanged", "state": "linked"}
     if match.decision is not None and match.target is not None:
         changed = differing(content(match.target, row.content), after)
@@ -296,6 +312,17 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
         # Linking writes external ids only: what the target holds is what is agreed, the rest is the next run's update.
         return _work("link", subject, changed, agreed=held)
     return _work("create", subject, ())
+
+
+def drifted(row: Entity, subject: Subject) -> tuple[str, ...]:
+    """What somebody changed on the target of a record that the ERP owns: the owner's content is written again. Compared with the
+    target as this run has read it, for what was agreed on may be there no longer."""
+    target = subject.match.target
+    if subject.side != "erp" or target is None or not row.restored:
+        return ()
+    names = tuple(name for name in row.restored if name in row.content)
+    there, here = content(target, row.content), content(subject.record, row.content)
+    return tuple(name for name in differing(there, here) if name in names)
 
 
 def _work(action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -695,6 +695,41 @@ class Ledger:
                 ],
             )
 
+    def close_links(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]], lease: Lease) -> None:
+        """End the links of records that are over on both sides (a tombstone stays), and say so in the audit log."""
+        c, o = t.links.c, t.outcomes.c
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+            for row in rows:
+                connection.execute(
+                    update(t.links)
+                    .where(c.entity == entity, c.company == row["company"], c.erp_key == row["erp_key"], c.ended_at.is_(None))
+                    .values(ended_at=stamp(), status="tombstone")
+                )
+                connection.execute(
+                    update(t.outcomes)
+                    .where(
+                        o.run_id == run_id,
+                        o.entity == entity,
+                        o.company == row["company"],
+                        o.side == row["side"],
+                        o.id == row["id"],
+                    )
+                    .values(done=True)
+                )
+            told = [
+                {
+                    "run_id": run_id, "who": "sync", "what": "link closed", "entity": entity, "company": row["company"],
+                    "record_id": row["erp_key"], "number": row["number"], "detail": row["message"],
+                }
+                for row in rows
+            ]  # fmt: skip
+            self._audit(connection, told)
+
+    def closing(self, run_id: str, entity: str, shard: int) -> list[dict[str, Any]]:
+        """Records of a run that are over on both sides and whose links are still to be closed."""
+        return [row for row in self.outcomes(run_id, entity, shard) if row["action"] == "close" and not row["done"]]
+
     def mark_done(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Nothing to write for these: unchanged."""
         o = t.outcomes.c

@@ -41,6 +41,10 @@ class Match:
     """The counterpart is in no list and may be there all the same: who it is, in words."""
     unread: Invalid | None = None
     """A record of the target list that cannot be read and is the counterpart, or may be."""
+    gone: bool = False
+    """The counterpart of a link was looked for and is not there any more, or deleted."""
+    voided: str | None = None
+    """Key of a void document of the ERP that the record's external id names."""
     candidates: list[Record] = field(default_factory=list)
     parted: str | None = None
     """A person ended the link with a record that is still there: in words, with the way back."""
@@ -193,7 +197,7 @@ class ErpSource:
         if target is None and link.procore_id in self.existing.hidden:
             found.hidden = self.existing.hidden[link.procore_id]
         elif target is None or target.deleted:
-            found.broken = "Procore no longer has it"
+            found.broken, found.gone = "Procore no longer has it", True
         elif link.status == "active" and target.origin_id != self.origin(record):
             found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"
         return found
@@ -336,7 +340,7 @@ class ProcoreSource:
             if target is not None and getattr(target, "status", None) == VOID:
                 if code(target.number) != code(record.number):
                     return self._by_looks(record)  # corrected under a new number: what it was is void, this is a new document
-                return Match("external_id", target=target, broken=f"the ERP's {target.number} is void")
+                return Match("external_id", target=target, voided=target.id)
             if target is None and (unread := self.existing.get(origin.key, origin.company)):
                 return Match("external_id", unread=unread)
             # A contract that is not linked yet lends its change order no number to compare.

@@ -174,6 +174,10 @@ class Capability:
     max_digits: Mapping[str, int] = field(default_factory=dict)
     """Digits before the decimal point, per numeric field."""
     decimals: Mapping[str, int] = field(default_factory=dict)
+    lists_all: bool = False
+    """Whether a read looks through a list of all records, in the window or not (``also``): what it does not show is not there."""
+    alphabets: Mapping[str, str] = field(default_factory=dict)
+    """Characters that a field's values may have, as the inside of a regular expression's brackets (``A-Za-z0-9-``)."""
     accepts_zero: bool = True
     sub_jobs: bool = True
     tax: bool = True

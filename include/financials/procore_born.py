@@ -11,14 +11,16 @@ from typing import Any
 
 from include.financials.document_facts import InvoiceFacts, document_facts
 from include.financials.entities import Entity
-from include.financials.facts import Subject, common, parent_unread
-from include.financials.identity import parse_origin
-from include.financials.judging import Judge, Judging
-from include.financials.ledger import Decision
+from include.financials.facts import Subject, changes_of_frozen, common, parent_unread
+from include.financials.identity import content, parse_origin
+from include.financials.identity import known as known_content
+from include.financials.judging import Judge, Judging, blank, both_ended, ended_on_both_sides, stopped
+from include.financials.ledger import Decision, Link
 from include.financials.matching import ProcoreSource, natural_key
 from include.financials.models import Commitment, Record
 from include.financials.port import Invalid, Page
-from include.financials.rules import Verdict, verdicts
+from include.financials.rules import Verdict, rules_of, verdicts
+from include.financials.statuses import VOID
 from include.financials.view import LinkIndex, Sync
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,11 @@ class ProcoreBorn(Judging):
         targets, unreadable = [*targets, *missed.records], [*unreadable, *missed.invalid]
         existing = self.existing(unreadable, links)
         matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, existing, self.people)
+        here = {record.id for records in read.values() for record in records}
+        here |= {bad.id for shard in self.shards for bad in sync.staged(row.name, shard).invalid()}
+        changed = self._ended_in_erp(matcher, here)
+        read[self.shards[0]] += changed
+        gone = self._gone(matcher, here | {record.id for record in changed})
         if isinstance(self.facts, InvoiceFacts):
             self.facts.learn([record for records in read.values() for record in records])
         for shard in self.shards:
@@ -75,6 +82,9 @@ class ProcoreBorn(Judging):
         for shard, bad, result in unusable:
             results.append(result | {"shard": shard})
             remembered[shard] += self.traces([(bad, result)])
+        for link, result in gone:
+            results.append(result)
+            remembered[self.shards[0]].append(stopped(row, result) | {"deleted": True, "company": link.company})
         for shard in self.shards:
             judged = [result for result in results if result["shard"] == shard]
             sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
@@ -147,6 +157,70 @@ class ProcoreBorn(Judging):
         }
         return [again.get(record.id, record) for record in found]
 
+    def _ended_in_erp(self, matcher: ProcoreSource, here: set[str]) -> list[Record]:
+        """Linked documents outside the window whose counterpart in the ERP ended, or is not what was agreed on any more: what a
+        clerk does there moves no time of Procore's."""
+        moved = [link for link in self._links_in_run(matcher) if link.procore_id not in here and self._moved(matcher, link)]
+        if not moved:
+            return []
+        log.info("reading %d %s again that changed in the ERP after they were linked", len(moved), self.row.name)
+        return self._ask(moved)
+
+    def _ask(self, links: Sequence[Link]) -> list[Record]:
+        projects = {link.erp_key: link.procore_id for link in self.sync.links("projects").by_erp.values()}
+        wanted = [(projects.get(link.scope or ""), link.procore_id) for link in links]
+        return [r for page in self.sync.systems["procore"].read_ids(self.row.name, wanted) for r in page.records]
+
+    def _links_in_run(self, matcher: ProcoreSource) -> list[Link]:
+        chosen = self.sync.run.projects
+        links = [link for link in matcher.links.by_procore.values() if link.status == "active"]
+        return [link for link in links if not chosen or link.scope in chosen]
+
+    def _moved(self, matcher: ProcoreSource, link: Link) -> bool:
+        target = matcher.by_key.get((link.company, link.erp_key))
+        if target is None or getattr(target, "status", None) == VOID:
+            known = self.seen.get((link.company, link.procore_id))
+            return known is None or not known["deleted"]
+        before, now = known_content(link.content or {}, self.row.content), content(target, self.row.content)
+        return bool(link.content) and bool(changes_of_frozen(self.row, before, now))
+
+    def _gone(self, matcher: ProcoreSource, here: set[str]) -> list[tuple[Link, dict[str, Any]]]:
+        """Linked documents that Procore's lists do not show any more, though they were asked for by id: transfers that went when
+        their budget was unlocked, for one."""
+        told = []
+        by_id = {link.procore_id: link for link in self._links_in_run(matcher)}
+        missing = {i for shard in self.shards for i in self.sync.unlisted(self.row.name, shard)} - here
+        for ident in sorted(missing & by_id.keys()):
+            link = by_id[ident]
+            rule = next(rule for rule in rules_of(self.row.name) if rule.fact == "broken_link")
+            target = matcher.by_key.get((link.company, link.erp_key))
+            ended = target is None or getattr(target, "status", None) == VOID
+            why = "Procore no longer has it"
+            if self.row.name == "budget_changes":
+                why += " (to unlock a budget destroys its changes)"
+            said = {"label": self.row.label.capitalize(), "entity": self.row.name, "broken_link": why}
+            message = rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key})
+            verdict: dict[str, Any] = {"state": rule.state, "rule": rule.id, "message": message}
+            told.append(
+                (
+                    link,
+                    blank(self.sync, self.row, self.shards[0])
+                    | {
+                        "company": link.company, "side": "procore", "id": ident, "number": link.number, "project": link.scope,
+                        "how": "link", "procore_id": ident, "erp_key": link.erp_key,
+                        **(both_ended(link.number) if ended else verdict),
+                    },
+                )
+            )  # fmt: skip
+        return told
+
+    def over(self, subject: Subject) -> bool:
+        match = subject.match
+        if match.how != "link" or match.link is None or match.link.status != "active":
+            return False
+        there = match.target is None or getattr(match.target, "status", None) == VOID
+        return there and not self.facts.due(subject.own)
+
     def _document(self, record: Record, matcher: ProcoreSource) -> Subject:
         translated = self.facts.translated(record)
         project = self.facts.references.link("projects", getattr(record, "project", None))
@@ -163,9 +237,13 @@ class ProcoreBorn(Judging):
 
     def skip(self, subject: Subject) -> str | None:
         own: Any = subject.own
+        number = subject.record.number
+        if self.over(subject):
+            return ended_on_both_sides(number)
+        if subject.match.voided is not None and not self.facts.due(own):
+            return f"{number} is {'deleted' if own.deleted else own.status} in Procore and void in the ERP"
         if subject.match.how != "none" or subject.match.broken or subject.match.foreign:
             return None
-        number = subject.record.number
         if own.deleted:
             return f"{number} was deleted in Procore before it was sent"
         if own.status not in self._due(subject):

@@ -167,14 +167,14 @@ def _to_date(tie: str, name: str, own: Callable[[Document, str], Decimal], *, po
             skipped = others.get(key, ())
             opening = known.opening(group[0].entity, *key)
             ordered = sorted([*group, *skipped], key=lambda d: d.sequence)
-            last = max((d.sequence for d in group if d.procore), default=0)
+            last = max((d.sequence for d in group if d.counted), default=0)
             p, e, before = ZERO, ZERO, ZERO
             items: tuple[Explained, ...] = ()
             for document in ordered:
                 there = own(document, "erp")
                 mine = ZERO if posted and document.unposted else there
                 if document.procore and document.sequence <= last:
-                    now = document.money("procore", name) if name != "earned" else _earned(document)
+                    now = document.stated("procore", name) if name != "earned" else _earned(document)
                     moved, before = now - before, now
                     p = now
                 else:
@@ -194,7 +194,7 @@ def _to_date(tie: str, name: str, own: Callable[[Document, str], Decimal], *, po
 
 
 def _earned(document: Document) -> Decimal:
-    return document.money("procore", "completed") - document.money("procore", "retainage")
+    return document.stated("procore", "completed") - document.stated("procore", "retainage")
 
 
 def _own_gross(document: Document, side: str) -> Decimal:
@@ -322,9 +322,9 @@ def _counts(documents: Docs) -> Iterator[Difference]:
             by_project[document.company, document.project or "?"].append(document)
     for (_, project), group in sorted(by_project.items()):
         entity = group[0].entity
-        p, e = sum(1 for d in group if d.procore), sum(1 for d in group if d.erp)
+        p, e = sum(1 for d in group if d.counted), sum(1 for d in group if d.erp)
         explained = tuple(
-            item for d in group if bool(d.procore) != bool(d.erp) for item in d.explain(Decimal(1 if d.procore else -1))
+            item for d in group if bool(d.counted) != bool(d.erp) for item in d.explain(Decimal(1 if d.counted else -1))
         )
         yield Difference("T-24", Decimal(p), Decimal(e), project=project, cost_key=entity, explained=explained)
 
@@ -343,10 +343,11 @@ def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
     states = {key: row["state"] for key, row in seen.items() if row["state"]}
     states |= {(row["company"], row["erp_key"]): row["state"] for row in outcomes}
     numbers = {key: row["number"] for key, row in seen.items()}
+    closed = sync.ledger.ended_revisions(entity).keys()  # ended on both sides: a void document may still carry our external id
     procore: set[tuple[str, str]] = set()
     for row in sync.memory(entity).values():
         key = _origin_key(sync, row["origin_id"])
-        if key is not None and not row["deleted"]:
+        if key is not None and not row["deleted"] and not (row["state"] == "skipped" and key in closed):
             procore.add(key)
             numbers[key] = row["number"]
             states |= {key: row["state"]} if row["state"] else {}

@@ -134,6 +134,15 @@ RULES: tuple[Rule, ...] = (
         "take both.", waits_for="{parent_unread}",
     ),
     *_every(
+        "R-10", f"budgets {_ERP_BORN} {_DOCUMENTS}", "line_twice", "absent", "quarantined",
+        "{label} {number} cannot be compared: {line_twice} has two lines of one key. Number them apart, or make one of them.",
+    ),
+    *_every(
+        "R-09", _DOCUMENTS, "ended_there", "absent", "conflict",
+        "{label} {number} is linked, and {erp_key} was voided in the ERP. Void it in Procore too; or end the link (decide unlink "
+        "{entity} {number}), correct it in Procore and give it a new number: then it is sent anew.",
+    ),
+    *_every(
         "2.9", _ALL, "adoption_difference", "absent", "conflict",
         "{label} {number} carries our external id, but its contents differ from {erp_key}: {adoption_difference}. "
         "Decide which side is right.",
@@ -231,6 +240,8 @@ RULES: tuple[Rule, ...] = (
          "{number}: lines add up to {lines_sum}, contract says {amount} (difference {sum_difference})."),
     Rule("M-10", "commitments", "number_in_erp", "absent", "conflict",
          "{number} is already used by job {number_in_erp} in the ERP. Renumber, or link to the existing document."),
+    *_every("M-10", f"{_CHANGES} budget_changes", "number_in_erp", "absent", "conflict",
+         "{label} {number} is in the ERP already, on job {number_in_erp}. Renumber it, or link to the existing document."),
     *_every("M-10", f"commitments {_CHANGES} owner_invoices", "number_twice", "absent", "quarantined",
          "{number} is used twice in Procore ({number_twice}). Renumber one of them."),
     *_every("M-11", f"commitments {_CHANGES}", "line_fault", "absent", "quarantined", "{number} line {position}: "
@@ -285,6 +296,9 @@ RULES: tuple[Rule, ...] = (
     Rule("D-04", "direct_costs", "difference_cents", "zero", "quarantined",
          "Job cost {number}: lines {lines_sum} do not add up to {amount}."),
     Rule("D-01", "direct_costs", "date_missing", "absent", "quarantined", "Job cost {number} has no date."),
+    Rule("B-05", "budget_changes", "status_back", "absent", "conflict",
+         "Budget change {number} was posted to the ERP, and is {status_back} in Procore now. Approve it again, or reverse "
+         "{erp_key} in the ERP."),
     # -- documents of a contract ----------------------------------------------------------------------------------------------
     *_every("O-01", "commitment_change_orders", "contract_problem", "absent", "held",
             "Change order {number} waits for {contract}, which {contract_problem}.", waits_for="commitments {contract}",
@@ -296,6 +310,8 @@ RULES: tuple[Rule, ...] = (
             "Change order {number} was approved and sent, and is {status_back} now. A reversal needs a person."),
     *_every("O-02", _CHANGES, "deleted_since", "absent", "conflict",
             "Change order {number} was sent, and was deleted in Procore since. A reversal needs a person."),
+    *_every("I-10", _INVOICES, "status_back", "absent", "conflict",
+            "Invoice {number} was sent, and is {status_back} in Procore now. Approve it again, or void {erp_key} in the ERP."),
     *_every("O-03", _CHANGES, "sum_difference_cents", "zero", "quarantined",
             "Change order {number}: lines add up to {lines_sum}, its total is {amount} (difference {sum_difference})."),
     *_every("O-04", _CHANGES, "below_billed", "absent", "quarantined",
@@ -363,6 +379,12 @@ RULES: tuple[Rule, ...] = (
     Rule("J-04", "prime_contracts", "owner_linked", "true", "held",
          "Prime contract {number}: owner {customer} is not linked to a customer in company {company}.",
          waits_for="customers {customer}", refers=True),
+    Rule("P-04", "prime_contracts", "void_since", "absent", "conflict",
+         "Prime contract {number} was voided in the ERP; in Procore it stands as it was. Void or delete it there, and what was "
+         "billed on it, or reopen it in the ERP."),
+    Rule("P-04", "prime_contracts", "void_there", "absent", "conflict",
+         "Prime contract {number} is {void_there} in Procore, and open in the ERP. Put it back there, or void it in the "
+         "ERP too."),
     Rule("P-01", "prime_contracts", "difference_cents", "zero", "quarantined",
          "Prime contract {number}: lines {lines_sum} differ from {amount}."),
 )  # fmt: skip

@@ -124,6 +124,14 @@ class Sync:
     def staged(self, entity: str, shard: int) -> Staged:
         return Staged(self.folder / entity / f"shard-{shard}", entity)
 
+    def unlisted(self, entity: str, shard: int) -> list[str]:
+        """Linked records that the list of this run's extract did not show, nor an answer to their ids."""
+        noted = self.folder / entity / f"missing-{shard}.json"
+        return list(json.loads(noted.read_text(encoding="utf-8"))) if noted.exists() else []
+
+    def note_missing(self, entity: str, shard: int, ids: Sequence[str]) -> None:
+        write_whole(self.folder / entity / f"missing-{shard}.json", json.dumps(sorted(ids)))
+
     # -- scopes ---------------------------------------------------------------------------------------------------------------
 
     def scopes(self, side: Side, entity: str, shard: int) -> list[str] | None:

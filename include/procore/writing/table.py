@@ -170,6 +170,10 @@ WAYS: dict[tuple[str, str], Way] = {
 }
 
 
+_SHOWN_WHOLE = frozenset(("budget_changes", "commitments", "commitment_change_orders", "prime_change_orders", "owner_invoices"))
+"""Documents born in Procore whose read looks through all of their list; that of requisitions is filtered."""
+
+
 def _capability(entity: str) -> Capability:
     plan = PLANS[entity]
     lists = CONTRACTS.values() if entity == "commitments" else (ENTITY_RESOURCES[entity],)
@@ -177,6 +181,7 @@ def _capability(entity: str) -> Capability:
         create="create" in plan,
         update="update" in plan,
         link="link" in plan,
+        lists_all=entity in _SHOWN_WHOLE,
         changed_since=all("updated_at" in RESOURCES[name].filters for name in lists),
     )
 

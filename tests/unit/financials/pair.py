@@ -12,7 +12,7 @@ import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -387,6 +387,7 @@ class FakeProcore(Memory):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__("procore", clock)
+        self.capability = {name: replace(FULL, lists_all=ENTITIES[name].document and self.lists(name)) for name in ENTITIES}
         self.ids = itertools.count(2**53 + 1)
         self.steps_of = dict(STEPS)
 
