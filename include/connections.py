@@ -54,9 +54,9 @@ def _left_over(extra: Mapping[str, Any]) -> str:
 class DatabaseHook(BaseHook):
     """A database whose address is put together from a connection's fields. Base of :class:`ErpHook` and :class:`LedgerHook`.
 
-    The connection: ``host``, ``port``, ``schema`` (the database's name), ``login``, ``password``; extra ``dialect`` (SQLAlchemy's,
-    with or without driver: ``postgresql+psycopg2``, ``mssql+pyodbc``) and perhaps ``query`` (what the driver wants to know
-    besides, as ``sslmode=require`` or an object). SQLite needs only the file's path, as ``schema`` or ``host``.
+    The connection: ``host``, ``port``, ``schema`` (the database's name), ``login``, ``password``; extra ``dialect``
+    (SQLAlchemy's, with or without driver: ``postgresql+psycopg2``, ``mssql+pyodbc``) and perhaps ``query`` (what the driver
+    wants to know besides, as ``sslmode=require`` or an object). SQLite needs only the file's path, as ``schema`` or ``host``.
     """
 
     conn_type: str

@@ -357,8 +357,21 @@ class Reader:
         except FieldError as error:
             number = self._safe(self._number, row) or self.id_of(row)
             scope = row[self.scope_place] if self.scope_place is not None else None
-            message = f"{number}: {error.field} {error.reason}. Correct it in the ERP."
-            return Invalid(self.name, self.id_of(row), number, error.field, message, None if scope is None else plain(scope))
+            place = None if scope is None else plain(scope)
+            told = self._shown(row)
+            company = self.company_of(row)
+            return Invalid(self.name, self.id_of(row), number, error.field, error.reason, place, company, told)
+
+    def _shown(self, row: Row) -> dict[str, str | None]:
+        """The fields of a row that can be read, as text."""
+        told: dict[str, str | None] = {}
+        for name, get in self._getters.items():
+            try:
+                value = get(row)
+            except FieldError:
+                continue
+            told[name] = None if value in (None, "") else str(value)
+        return told
 
     def wrong_units(self, connection: sa.Connection) -> Iterator[str]:
         """Columns mapped as `minor_units` that are declared with decimals: 1486000.00 dollars would be read as 14860.00."""

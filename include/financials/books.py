@@ -57,6 +57,11 @@ class Books:
         self.seen = cache(sync.ledger.seen)
         self.openings = cache(lambda contracts: openings(sync.ledger, contracts))
 
+    @cached_property
+    def unread(self) -> Any:
+        """Keys of the ERP's records of an entity that cannot be read."""
+        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.unreadable_everywhere("erp", entity)})
+
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
 
@@ -84,9 +89,22 @@ class Books:
         found = {record.id for record in projects if isinstance(record, Project) and not record.active}
         return found - self.sync.reopened()
 
-    def name(self, entity: str, procore_id: str | None) -> str:
-        """What people call a record of Procore; its id where nothing is known of it, ``none`` without one."""
-        return self._names(entity).get(procore_id, procore_id) if procore_id else "none"
+    def name(self, entity: str, procore_id: str | None, project: str | None = None) -> str:
+        """What people call a record of Procore, ``none`` without one. One that no run has read yet is asked for by its id, if its
+        ``project`` is told; its id stands where nothing is known of it."""
+        if procore_id is None:
+            return "none"
+        known = self._names(entity).get(procore_id)
+        return known or (self._asked(entity, project, procore_id) if project else procore_id)
+
+    @cached_property
+    def _asked(self) -> Any:
+        @cache
+        def asked(entity: str, project: str, procore_id: str) -> str:
+            answer = self.sync.whereabouts("procore", entity, [(project, procore_id)])
+            return next((one.number for one in answer.shown if one.id == procore_id), procore_id)
+
+        return asked
 
     @cached_property
     def _names(self) -> Any:

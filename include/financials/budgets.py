@@ -14,14 +14,14 @@ from include.financials.entities import Entity
 from include.financials.facts import Row, Subject
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing_lines
-from include.financials.judging import Judge, Judging, blank, procore_row, stopped
+from include.financials.judging import Judge, Judging, blank, procore_row
 from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import Budget, Record, Side
 from include.financials.money import text
-from include.financials.port import Capability
+from include.financials.port import Capability, Invalid
 from include.financials.rules import rules_of, verdicts
-from include.financials.view import References, Sync
+from include.financials.view import Sync
 
 SIDES: tuple[Side, ...] = ("procore", "erp")
 
@@ -31,7 +31,6 @@ class Budgets(Judging):
 
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
-        self.references = References(sync, row)
         self.links = sync.fresh_links(row.name)
         self.erp = sync.systems["erp"].capabilities().get(row.name, Capability())
         self.facts = DocumentFacts(sync, self.row, self.erp)
@@ -50,29 +49,51 @@ class Budgets(Judging):
             result = self.result(subject, verdict.get(subject.row))
             results.append(result)
             remembered += self._memory(result, subject, procore, erp)
-        unusable = [self.unusable(bad) | {"side": side} for side in SIDES for bad in sync.unreadable(side, row.name, self.shard)]
-        results += unusable
+        unusable = [(bad, self._unusable(bad, side)) for side in SIDES for bad in sync.unreadable(side, row.name, self.shard)]
+        results += [result for _, result in unusable]
         results += self._vanished({(subject.company, subject.erp_key) for subject, _, _ in subjects})
-        remembered += [stopped(row, result) for result in unusable]
+        remembered += self.traces(unusable)
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
 
     def _pairs(self) -> Iterator[tuple[Budget | None, Budget | None]]:
-        """Both sides' budgets by job; Procore's of a project that is not linked stands alone."""
+        """Both sides' budgets by job; Procore's of a project that is not linked stands alone. One that cannot be read on a side
+        is judged by nobody: what it holds is not known, so there is nothing to write to it and nothing to compare it with."""
         erp = {(r.company or "", r.id): cast(Budget, r) for r in self.sync.snapshot("erp", self.row.name, self.shard)}
+        unread = {(bad.company, bad.id) for bad in self.sync.unreadable("erp", self.row.name, self.shard)}
+        for bad in self.sync.unreadable("procore", self.row.name, self.shard):
+            if (link := self.references.link("projects", bad.scope)) is not None:
+                erp.pop((link.company, link.erp_key), None)
         for record in self.sync.snapshot("procore", self.row.name, self.shard):
             link = self.references.link("projects", cast(Budget, record).project)
-            yield cast(Budget, record), erp.pop((link.company, link.erp_key), None) if link else None
+            if link is None or not unread & {(link.company, link.erp_key), (None, link.erp_key)}:
+                yield cast(Budget, record), erp.pop((link.company, link.erp_key), None) if link else None
         for record in erp.values():
             yield None, record
+
+    def _unusable(self, bad: Invalid, side: Side) -> dict[str, Any]:
+        """Known by its job, whichever side it is on: the budget carries no external id of its own."""
+        found = self.unusable(bad, side, self.links)
+        project = self.references.link("projects", bad.scope) if side == "procore" else None
+        return found | ({"company": project.company, "erp_key": project.erp_key, "project": project.erp_key} if project else {})
 
     def _vanished(self, here: set[tuple[str, str | None]]) -> Iterator[dict[str, Any]]:
         """Linked budgets that neither side has any more: nothing is left to judge, and yet somebody has to know (rule R-02)."""
         scopes = self.sync.scopes("erp", self.row.name, self.shard) or ()
         unread = {bad.id for side in SIDES for bad in self.sync.unreadable(side, self.row.name, self.shard)}
         rule = next(rule for rule in rules_of(self.row.name) if rule.fact == "broken_link")
-        for key, link in self.links.by_erp.items():
-            if key in here or link.erp_key not in scopes or unread & {link.erp_key, link.procore_id}:
+        gone = [
+            link
+            for key, link in self.links.by_erp.items()
+            if key not in here and link.erp_key in scopes and not unread & {link.erp_key, link.procore_id}
+        ]
+        answers = [
+            self.sync.whereabouts("erp", self.row.name, [(None, link.erp_key) for link in gone]),
+            self.sync.whereabouts("procore", self.row.name, [(link.procore_id, link.procore_id) for link in gone]),
+        ]
+        there = {one for a in answers for one in (*(r.id for r in a.records), *(bad.id for bad in a.invalid), *a.hidden)}
+        for link in gone:
+            if there & {link.erp_key, link.procore_id}:
                 continue
             yield blank(self.sync, self.row, self.shard) | {
                 "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.erp_key,

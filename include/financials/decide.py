@@ -17,7 +17,7 @@ from typing import Any
 
 from include.financials.entities import ENTITIES, Entity
 from include.financials.exceptions import SyncError
-from include.financials.ledger import Decision, Ledger, Link
+from include.financials.ledger import Decision, Ledger, Link, identity_of
 from include.financials.models import Side
 from include.financials.money import text
 from include.financials.why import entity_named
@@ -247,10 +247,10 @@ class _Desk:
 
     def _everything(self) -> list[Known]:
         """Every record that a run has shown, each as it was shown last."""
-        found: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
+        found: dict[tuple[str, str, str], tuple[str, Mapping[str, Any]]] = {}
         seen = [(row["read_at"] or "", row) for side in SIDES for row in self.ledger.seen(self.row.name, side).values()]
         for at, row in [*seen, *((row["started_at"], row) for row in self.ledger.met(self.row.name))]:
-            key = row["side"], row["id"]
+            key = identity_of(row)
             before = found.get(key)
             if before is None or at > before[0] or (row.get("state") and not before[1].get("state")):
                 kept = {name: value for name, value in (before[1] if before else {}).items() if value is not None}
@@ -329,11 +329,11 @@ class _Desk:
             )
         if not (key and ident):
             raise SyncError(f"{row.told}: its proposal names no single record. Run once more, or name the other one with --to")
-        known = {(r.side, r.key): r for r in self._everything()}
+        known = {identity_of(r.row): r for r in self._everything()}
         blank = {"number": row.number, "company": row.company}
-        erp = row if row.side == "erp" else known.get(("erp", key), Known({**blank, "side": "erp", "id": key}))
+        erp = row if row.side == "erp" else known.get(("erp", row.company or "", key), Known({**blank, "side": "erp", "id": key}))
         procore = (
-            row if row.side == "procore" else known.get(("procore", ident), Known({**blank, "side": "procore", "id": ident}))
+            row if row.side == "procore" else known.get(("procore", "", ident), Known({**blank, "side": "procore", "id": ident}))
         )
         return erp, procore, offer.get("apart")
 

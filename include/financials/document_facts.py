@@ -18,6 +18,7 @@ from include.financials.billing import balance as by_balance
 from include.financials.billing import by_key, certificate, completed, key_of, movement, movements, retained
 from include.financials.books import Books, Opening
 from include.financials.entities import Entity
+from include.financials.existence import SIDES
 from include.financials.facts import Row, Subject, altered, changes_of_frozen, limits_fault, number_fault, sent
 from include.financials.figures import contract_of, figures
 from include.financials.identity import content
@@ -269,7 +270,7 @@ class CommitmentFacts(DocumentFacts):
         before = sent(match.link, match.target, self.row)
         if not subject.company or before is None:
             return None  # its project is not linked (M-01): in which keys to compare is not known yet
-        found = changes_of_frozen(self.row, before, content(subject.record, self.row.content))
+        found = changes_of_frozen(self.row, before, content(subject.record, self.row.content), subject.unknown)
         chosen = self.sync.settings.of("commitments")
         statuses = chosen.eligible.get(own.kind, ()) + chosen.eligible_when_linked.get(own.kind, ())
         if own.status in ("Void", "Terminated"):
@@ -294,7 +295,7 @@ class ContractFacts(DocumentFacts):
     def numbered(self, own: Record) -> str:
         """Number of the contract that the document belongs to, as far as it is known."""
         link = self.references.link(self.contracts, contract_of(own))
-        return link.number if link else self.books.name(self.contracts, contract_of(own))
+        return link.number if link else self.books.name(self.contracts, contract_of(own), getattr(own, "project", None))
 
     def header(self, subject: Subject, approved: bool) -> Row:
         own = subject.own
@@ -305,6 +306,8 @@ class ContractFacts(DocumentFacts):
             problem = "is not linked"
         elif self._conflict(contract_of(own)):
             problem = "is in conflict"
+        elif unread := self._unread(contract_of(own), link):
+            problem = f"cannot be read in {unread}"
         elif document is not None and document.status in NO_MORE and subject.match.how == "none":
             problem = f"is {document.status} in the ERP"
         fresh = subject.match.how == "none"
@@ -318,6 +321,12 @@ class ContractFacts(DocumentFacts):
         """The contract sum with the change orders that the ERP has. Not what the document says of them: one that this run creates
         was read in Procore, which counts those that are still to be sent."""
         return cast(Decimal, document.amount + self.books.changed(self.changes, link.company, link.erp_key))
+
+    def _unread(self, procore_id: str | None, link: Link) -> str | None:
+        """The side on which the contract itself cannot be read: nothing new is sent on it."""
+        if self.books.memory(self.contracts).get(procore_id or "", {}).get("figures", {}).get("unread"):
+            return SIDES["procore"]
+        return SIDES["erp"] if (link.company, link.erp_key) in self.books.unread(self.contracts) else None
 
     def _conflict(self, procore_id: str | None) -> bool:
         """Whether the contract itself is in dispute: nothing new is sent on it until that is settled."""

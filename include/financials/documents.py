@@ -12,12 +12,14 @@ from typing import Any
 
 from include.financials.books import Opening, openings
 from include.financials.entities import ENTITIES, Entity
+from include.financials.existence import traced
 from include.financials.explained import Explained
 from include.financials.figures import contract_of, figures
 from include.financials.identity import canonical_json, digest, parse_origin
 from include.financials.ledger import STOPPED, Decision, Link, moment, stamp
 from include.financials.models import Record
 from include.financials.money import ZERO
+from include.financials.port import Invalid
 from include.financials.statuses import UNPOSTED, VOID
 from include.financials.view import Sync
 
@@ -57,6 +59,11 @@ class Document:
     def skipped(self) -> bool:
         """Not due by design and unknown to the other side."""
         return self.state == "skipped" and not (self.procore and self.erp)
+
+    @property
+    def unread(self) -> bool:
+        """One side's record cannot be read: its figures are the last known, or what its row tells."""
+        return bool(self.procore.get("unread") or self.erp.get("unread"))
 
     @property
     def unposted(self) -> bool:
@@ -103,6 +110,8 @@ class Document:
             code = "OPENING"
         elif self.after_cutoff:
             code = "AFTER_CUTOFF"
+        elif self.unread:
+            code = "QUARANTINED"
         elif self.state in STOPPED and not (self.linked and self.state in ("held", "quarantined")):
             code = self.state.upper()
         elif unposted and self.unposted:
@@ -128,13 +137,12 @@ class Documents:
 
     # -- shared ---------------------------------------------------------------------------------------------------------------
 
-    def _erp(self, row: Entity) -> dict[tuple[str, str], Record]:
-        """Read anew: what the ERP shows now, not what we meant to write."""
-        return {
-            (record.company or "", record.id): record
-            for page in self.sync.systems["erp"].read(row.name)
-            for record in page.records
-        }
+    def _erp(self, row: Entity) -> dict[tuple[str, str], Record | Invalid]:
+        """Read anew: what the ERP shows now, not what we meant to write; also what cannot be read."""
+        found: list[Record | Invalid] = []
+        for page in self.sync.systems["erp"].read(row.name):
+            found += [*page.records, *page.invalid]
+        return {(record.company or "", record.id): record for record in found}
 
     def _links(self, row: Entity) -> list[Link]:
         planned = self.sync.ledger.planned_links(self.sync.run.run_id, row.name) if self.sync.run.plan else []
@@ -190,7 +198,7 @@ class Documents:
             )  # fmt: skip
         yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], memory.keys())
 
-    def _erp_only(self, row: Entity, records: Iterable[Record], known_in_procore: Iterable[str]) -> Iterator[Document]:
+    def _erp_only(self, row: Entity, records: Iterable[Record | Invalid], known_in_procore: Iterable[str]) -> Iterator[Document]:
         """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.
 
         One that was made from a Procore record which no run has read yet (a first backfill of some days) cannot be compared so
@@ -204,10 +212,11 @@ class Documents:
             plain = _standing(record)
             if not plain:
                 continue
-            if record.marker and record.marker.startswith(ours) and record.marker.removeprefix(ours) not in known:
+            mark, changed = _mark(record), None if isinstance(record, Invalid) else record.updated_at
+            if mark and mark.startswith(ours) and mark.removeprefix(ours) not in known:
                 unread += 1
                 continue
-            late = record.updated_at is not None and record.updated_at > sync.run.until and record.marker is None
+            late = changed is not None and changed > sync.run.until and mark is None
             named: dict[str, Any] = {
                 "entity": row.name, "company": record.company or "", "side": "erp", "id": record.id, "number": record.number,
             }  # fmt: skip
@@ -247,8 +256,10 @@ class Documents:
         log.warning("%s", why)
         self.sync.ledger.decision_ended(said, self.sync.run.run_id, why, plan=self.sync.run.plan)
 
-    def _opened(self, row: Entity, record: Record) -> bool:
+    def _opened(self, row: Entity, record: Record | Invalid) -> bool:
         """Whether an invoice is part of its contract's opening balance."""
+        if isinstance(record, Invalid):
+            return False  # what cannot be read explains nothing
         opening = self.opening(row.name, record.company or "", contract_of(record))
         return opening is not None and opening.covers(getattr(record, "billing_date", None))
 
@@ -281,14 +292,15 @@ class Documents:
             if procore_id:
                 used.add(procore_id)
             state = states.get(key)
+            changed = None if isinstance(record, Invalid) else record.updated_at
             # One that lies before the watermark and was never judged is lost, not early: it stays in the sums, unexplained.
-            lost = state is None and read_to is not None and record.updated_at is not None and record.updated_at <= read_to
+            lost = state is None and read_to is not None and changed is not None and changed <= read_to
             if state in (None, "skipped") and seen is None and not lost:
                 continue
             shown = seen["figures"] if seen is not None else planned.get(key, {})
-            late = state is None and record.updated_at is not None and record.updated_at > sync.run.until
+            late = state is None and changed is not None and changed > sync.run.until
             yield Document(
-                row.name, record.number, getattr(record, "project", None), key[0], key[1], procore_id, record.id, state,
+                row.name, record.number, _project(record), key[0], key[1], procore_id, record.id, state,
                 shown, _standing(record), after_cutoff=late, planned=seen is None and bool(shown), linked=_agreed(link),
             )  # fmt: skip
         for procore_id, seen in memory.items():
@@ -337,8 +349,18 @@ def _agreed(link: Link | None) -> bool:
     return link is not None and link.status == "active"
 
 
-def _standing(record: Record | None) -> dict[str, Any]:
+def _standing(record: Record | Invalid | None) -> dict[str, Any]:
     """Figures of a document of the ERP that counts; a void one counts for nothing."""
+    if isinstance(record, Invalid):
+        return {} if record.shown.get("status") == VOID else traced(record)
     if record is None or getattr(record, "status", None) == VOID:
         return {}
     return figures(record)
+
+
+def _mark(record: Record | Invalid) -> str | None:
+    return record.shown.get("marker") if isinstance(record, Invalid) else record.marker
+
+
+def _project(record: Record | Invalid) -> str | None:
+    return record.shown.get("project") if isinstance(record, Invalid) else getattr(record, "project", None)

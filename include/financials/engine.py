@@ -584,7 +584,9 @@ class _Load:
         asked = [items[intent][0] for intent in doubts]
         journaled = [self._intent(step, item, jobs[item.intent]) | {"doubted_at": doubts[item.intent]} for item in asked]
         self.sync.ledger.doubt(self.lease, journaled)
-        outcomes, now, over = system.find(step, asked), system.now(), []
+        # The clock before the look: one that began within the settle time and lasted beyond it proves nothing.
+        now = system.now()
+        outcomes, over = system.find(step, asked), []
         for outcome in outcomes:
             waited = (now - cast(datetime, moment(doubts[outcome.intent]))).total_seconds()
             if outcome.status != "absent" or waited >= self._settle_time(step):
@@ -604,13 +606,14 @@ class _Load:
     ) -> None:
         """``doubts``: what is absent stays in doubt since then (None: it never was): it is looked for again before it is sent."""
         intents, links, restated, remembered, audit = [], [], [], [], []
+        named: dict[tuple[str, str], Job] = {}
         for outcome in outcomes:
             job = jobs[outcome.intent]
             status = {"absent": "planned"}.get(outcome.status, outcome.status)
             told = {"intent": outcome.intent, "status": status, "result_id": outcome.id, "message": outcome.message}
             intents.append(told | {"doubted_at": (doubts or {}).get(outcome.intent) if outcome.status == "absent" else None})
             if outcome.status == "confirmed":
-                self._recognise(step, job, outcome)
+                self._recognise(step, job, outcome, named)
                 self._take(step, job, outcome.id)
                 links.append(self._link(job, "active" if last else "pending"))
                 if last:
@@ -644,12 +647,18 @@ class _Load:
             outcomes=rows,
         )
 
-    def _recognise(self, step: Step, job: Job, outcome: Outcome) -> None:
-        """An answer that names another record than the one that was sent: whatever it means, nothing is linked by it."""
+    def _recognise(self, step: Step, job: Job, outcome: Outcome, named: dict[tuple[str, str], Job]) -> None:
+        """An answer that names another record than the one that was sent: whatever it means, nothing is linked by it. ``named``:
+        company and id that the same answer gave for others."""
         if outcome.id is None:
             return
         known = job.procore_id if step.system == "procore" else job.erp_key if job.link is not None else None
         side, sent = "Procore" if step.system == "procore" else "the ERP", f"{self.row.label} {job.row['number']}"
+        twin = named.setdefault(("" if step.system == "procore" else job.row["company"], outcome.id), job)
+        if twin is not job:
+            raise ContractBroken(
+                f"{side} answered the {step.name} of {sent} with record {outcome.id}, which it also gave for {twin.row['number']}"
+            )
         if known is not None and outcome.id != known:
             raise ContractBroken(f"{side} answered the {step.name} of {sent}, its record {known}, with record {outcome.id}")
         other = self.linked.get((step.system, "" if step.system == "procore" else job.row["company"], outcome.id))
@@ -766,7 +775,8 @@ class _Load:
                 raise SyncError(f"intents of step {name} of {self.row.name} are open, but no system offers that step any more")
             items = {row["intent"]: _undump(self.row, row) for row in rows}
             system = self.sync.systems[step.system]
-            found, now, settle = system.find(step, list(items.values())), system.now(), self._settle_time(step)
+            now, settle = system.now(), self._settle_time(step)  # before the look, as in _look_again
+            found = system.find(step, list(items.values()))
             since = {row["intent"]: row["doubted_at"] for row in rows}
             settled = [
                 {

@@ -29,7 +29,8 @@ class Entity:
     ``references`` maps a field (``lines.cost_code`` for one of its lines) to the entity it names. ``content`` are the fields that
     a write carries: they are compared and hashed, so nothing else can cause a write. ``frozen`` are those of them that may not
     change once the record is linked (a document changes by change order). ``identity`` lists the natural keys, strongest first,
-    that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md 2.9); ``a+b`` is a key of both together.
+    that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md 2.9); ``a+b`` is a key of both together,
+    ``b?`` a part that may be empty.
     """
 
     name: str
@@ -76,6 +77,18 @@ class Entity:
             content += tuple(f"lines.{name}" for name in line.content if f"lines.{name}" in keeps)
         return replace(self, content=content, frozen=tuple(n for n in self.frozen if n not in gone), unkept=frozenset(gone))
 
+    def per_company(self, key: str) -> bool:
+        """Whether a natural key tells records apart within one ERP company only: what companies number for themselves. A tax id
+        is one vendor's everywhere."""
+        return key != "tax_id"
+
+    @property
+    def numbered_in(self) -> tuple[str, ...]:
+        """References that its number begins with (``104-SC-003/001``)."""
+        return (
+            ("project",) if self.name == "budget_changes" else ("commitment", "prime_contract") if "change" in self.name else ()
+        )
+
     @property
     def immutable(self) -> bool:
         """Nothing of it may change once it is linked (rule R-04): corrections are new records."""
@@ -120,7 +133,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("number", "vendor", "insurance_type", "provider", "limit", "effective_date", "expiration_date"),
         references={"vendor": "vendors"},
-        identity=("number",),
+        identity=("vendor+number+insurance_type?",),
     ),
     Entity(
         "customers",
@@ -262,7 +275,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("commitment", "invoice", "payment_number", "pay_date", "amount"),
         references={"project": "projects", "commitment": "commitments", "invoice": "subcontractor_invoices"},
-        identity=("payment_number+commitment+amount",),
+        identity=("commitment+invoice+amount", "payment_number+commitment+amount", "commitment+amount"),
         frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
         project_scoped=True,
         document=True,
@@ -313,7 +326,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
         references={"project": "projects", "prime_contract": "prime_contracts", "invoice": "owner_invoices"},
-        identity=("payment_number+prime_contract+amount",),
+        identity=("prime_contract+draw_number+amount", "payment_number+prime_contract+amount", "prime_contract+amount"),
         frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
         project_scoped=True,
         document=True,

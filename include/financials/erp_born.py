@@ -10,15 +10,17 @@ from typing import Any
 
 from include.financials.books import Books
 from include.financials.cost_facts import CostFacts, not_due
-from include.financials.entities import Entity
-from include.financials.facts import Subject, common, source_facts
+from include.financials.entities import ENTITIES, Entity
+from include.financials.existence import SIDES
+from include.financials.facts import Subject, common, parent_unread, source_facts
 from include.financials.identity import parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
-from include.financials.matching import ErpSource, by_settings, identity_keys
+from include.financials.matching import ErpSource, by_settings
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
+from include.financials.port import UNSEEN, Invalid, Page
 from include.financials.rules import Verdict, rules_of, verdicts
 from include.financials.statuses import CLOSED
-from include.financials.view import COMPANY_LEVEL, References, Sync
+from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
 
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
 """Rule that tells of a Procore record matching more than one of the ERP's; 2.9 for documents, V-02 for all others."""
@@ -31,30 +33,45 @@ class ErpBorn(Judging):
         super().__init__(sync, row, shard)
         self.books = Books(sync, row.name)
         self.facts = source_facts(self.books, self.row)
+        self._asked: set[str] = set()
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
         staged = sync.staged(row.name, self.shard)
-        references = References(sync, row)
-        targets = [self._in_sub_job(references.translated(r)) for r in sync.snapshot("procore", row.name, self.shard)]
+        references = self.references
+        shown, unreadable = sync.snapshot("procore", row.name, self.shard), sync.unreadable("procore", row.name, self.shard)
+        links = sync.fresh_links(row.name)
+        missed = self._missed(links, {one.id for one in Page([*shown], [*unreadable]).shown})
+        unreadable += missed.invalid
+        targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
-        unreadable = sync.unreadable("procore", row.name, self.shard)
-        matcher = ErpSource(
-            row, sync.namespace, sync.fresh_links(row.name), [*targets, *self._strangers()], everyone, unreadable, self.people
-        )
+        existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
+        existing.hidden = self._hidden(links, missed)
+        matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
+        raw = {record.id: record for record in (*shown, *missed.records)}
+        for subject in subjects:
+            own = raw.get(subject.match.target.id) if subject.match.target is not None and subject.match.how != "none" else None
+            subject.unknown = references.unknown(own, subject.own, subject.company) if own is not None else {}
         rows = [
-            {**common(self.row, s, s.match.target), **self.facts(self.books, s, self.capability), **self.left_out(s.own, s.match)}
+            {
+                **common(self.row, s, s.match.target),
+                **self.facts(self.books, s, self.capability),
+                **self.left_out(s.own, s.match),
+                "parent_unread": parent_unread(self.books, row, s),
+            }
             for s in subjects
         ]
         for subject, facts in zip(subjects, rows, strict=True):
             self.pair_ended(subject, facts)
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
-        unusable = [self.unusable(bad) for bad in staged.invalid()]
-        results += unusable
+        here = {(bad.company, bad.id): bad for bad in [*staged.invalid(), *sync.unreadable("erp", row.name, self.shard)]}
+        unusable = [(bad, self.unusable(bad, "erp", links)) for bad in here.values()]
+        unusable += [(bad, self.unusable(bad, "procore", links)) for bad in unreadable]
+        results += [result for _, result in unusable]
         vanished = self._vanished(
             matcher, {(s.company, s.own.id) for s in subjects} | {(r.company or "", r.id) for r in everyone}
         )
@@ -62,10 +79,50 @@ class ErpBorn(Judging):
         results += self._procore_only(matcher, targets)
         remembered = [self.remembered(r, s) for r, s in zip(results, subjects, strict=False)]
         present = [procore_row(row, record, sync.namespace) for record in targets]
-        remembered += [stopped(row, result) for result in [*unusable, *vanished]]
+        remembered += self.traces(unusable) + [stopped(row, result) for result in vanished]
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
+
+    def _missed(self, links: LinkIndex, shown: set[str]) -> Page:
+        """Linked records that Procore's list does not show, asked for by id: that alone tells which of them are gone."""
+        scopes = self.sync.scopes("procore", self.row.name, self.shard)
+        missing = []
+        for link in links.by_erp.values():
+            if link.procore_id in shown:
+                continue
+            project = (
+                self.references.index["projects"].find(link.company, link.scope) if link.scope and scopes is not None else None
+            )
+            place = (project.procore_id if project else COMPANY_LEVEL) if scopes is not None else None
+            if scopes is None or place in scopes:
+                missing.append((place or None, link.procore_id))
+        found = self.sync.whereabouts("procore", self.row.name, missing)
+        self._asked = {ident for _, ident in missing}
+        return found
+
+    def _hidden(self, links: LinkIndex, missed: Page) -> dict[str, str]:
+        """Procore id -> who it is, of linked records that are not shown to us; those of a contract go with it."""
+        unseen = UNSEEN.format(side=SIDES["procore"])
+        found = {ident: f"{self.row.label} {links.by_procore[ident].number} {unseen}" for ident in missed.hidden}
+        here = {one.id for one in missed.shown}
+        contracts = next((name for name in ("commitments", "prime_contracts") if name in self.row.references.values()), None)
+        lost = [links.by_procore[ident] for ident in self._asked - here - found.keys()]
+        if contracts is None or not lost:
+            return found
+        field, index = contracts.removesuffix("s"), self.references.index[contracts]
+        of = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
+        projects = self.references.index["projects"]
+        places = {
+            contract.procore_id: project.procore_id
+            for contract in of.values()
+            if contract is not None and (project := projects.find(contract.company, contract.scope or "")) is not None
+        }
+        answer = self.sync.whereabouts("procore", contracts, [(place, ident) for ident, place in places.items()])
+        for ident, contract in of.items():
+            if contract is not None and contract.procore_id in answer.hidden:
+                found[ident] = f"{ENTITIES[contracts].label} {contract.number} {unseen}"
+        return found
 
     def _in_sub_job(self, record: Record) -> Record:
         """A cost code with its sub job as people call it: the same code may stand on the job and on each of its sub jobs."""
@@ -106,6 +163,9 @@ class ErpBorn(Judging):
         """Jobs of which more than skipped records was ever judged."""
         return {(company, known["scope"]) for (company, _), known in self.seen.items() if known["state"] != "skipped"}
 
+    def _unreadable_strangers(self) -> list[Invalid]:
+        return self.sync.unreadable("procore", "vendors") if self.row.name == "customers" else []
+
     def _strangers(self) -> list[Record]:
         """Companies of Procore's directory that nothing marks as an owner or a vendor: an ERP customer may be one of them."""
         if self.row.name != "customers":
@@ -119,7 +179,7 @@ class ErpBorn(Judging):
         return list(found)
 
     def _vanished(self, matcher: ErpSource, here: set[tuple[str, str]]) -> list[dict[str, Any]]:
-        """Linked records that the ERP's full list no longer has: no single missed read, the sweep of this run (rule R-02)."""
+        """Linked records that neither the ERP's full list nor a read by their key shows (rule R-02)."""
         sync, row = self.sync, self.row
         unreadable = {bad.id for bad in sync.unreadable("erp", row.name, self.shard)}
         scopes = sync.scopes("erp", row.name, self.shard)
@@ -128,6 +188,9 @@ class ErpBorn(Judging):
             for key, link in matcher.links.by_erp.items()
             if key not in here and link.erp_key not in unreadable and (scopes is None or (link.scope or COMPANY_LEVEL) in scopes)
         ]
+        answer = sync.whereabouts("erp", row.name, [(None, link.erp_key) for link in gone])
+        there = {(one.company or "", one.id) for one in answer.shown}
+        gone = [link for link in gone if (link.company, link.erp_key) not in there and ("", link.erp_key) not in there]
         rule = next(rule for rule in rules_of(row.name) if rule.fact == "broken_link")
         said = {"label": row.label.capitalize(), "entity": row.name, "broken_link": "the ERP no longer has it"}
         return [
@@ -144,21 +207,21 @@ class ErpBorn(Judging):
         """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What
         this run wrote itself is younger than the list it read."""
         sync, row = self.sync, self.row
-        here = {(record["company"], record["id"]) for record in present}
+        here = {record["id"] for record in present}
         started = (sync.ledger.run(sync.run.run_id) or {})["started_at"]
         scopes = sync.scopes("procore", row.name, self.shard)
         places = None if scopes is None else {references.key("projects", scope) for scope in scopes}
         return [
             {
                 "entity": row.name,
-                "company": company,
+                "company": known["company"],
                 "side": "procore",
                 "id": record_id,
                 "number": known["number"],
                 "deleted": True,
             }
-            for (company, record_id), known in sync.ledger.seen(row.name, "procore").items()
-            if (company, record_id) not in here and record_id not in unreadable and not known["deleted"]
+            for (_, record_id), known in sync.ledger.seen(row.name, "procore").items()
+            if record_id not in here and record_id not in unreadable and not known["deleted"]
             if known["read_at"] < started and (places is None or known["scope"] in places)
         ]
 
@@ -208,12 +271,11 @@ class ErpBorn(Judging):
         """Procore's records that no ERP record owns: waiting for accounting, a broken or foreign external id,
         or part of an ambiguity."""
         results = []
-        ambiguous = {key for key, twins in matcher.alike.items() if len(twins) > 1}
         for record in targets:
             if (
                 record.id in matcher.links.by_procore
                 or not self._looked_at(record)
-                or (record.id in matcher.claimed and not self._among(record, ambiguous))
+                or (record.id in matcher.claimed and not matcher.disputed(record))
             ):
                 continue
             state, rule, message = (
@@ -221,7 +283,7 @@ class ErpBorn(Judging):
                 None,
                 f"{self.row.label} {record.number} was born in Procore and waits for accounting",
             )
-            if self._among(record, ambiguous):
+            if matcher.disputed(record):
                 state, rule = "quarantined", AMBIGUOUS.get(self.row.name, "2.9" if self.row.document else "V-02")
                 message = (
                     f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. "
@@ -260,9 +322,6 @@ class ErpBorn(Judging):
             )
         return results
 
-    def _among(self, record: Record, ambiguous: set[tuple[str, str, str]]) -> bool:
-        return record.origin_id is None and any(key in ambiguous for key in identity_keys(self.row, record))
-
     def _looked_at(self, record: Record) -> bool:
         window = self.sync.run.window(self.sync.ledger, "procore", self.row.name, overlap=timedelta(0))
         return window.covers(record.updated_at)
@@ -273,4 +332,4 @@ def _targets_of(matcher: ErpSource, record: Record) -> list[str]:
     link = matcher.links.by_erp.get((record.company or "", record.id))
     target = matcher.by_origin.get(matcher.origin(record))
     owned = [link.procore_id] if link else [target.id] if target else []
-    return owned + [candidate.id for key in identity_keys(matcher.row, record) for candidate in matcher.unclaimed.get(key, ())]
+    return owned + [candidate.id for candidate in matcher.alike_in_procore(record)]

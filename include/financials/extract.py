@@ -14,9 +14,11 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
+from include.financials.existence import SIDES
 from include.financials.identity import parse_origin
-from include.financials.ledger import STOPPED, moment, stamp
-from include.financials.port import Header, Window
+from include.financials.ledger import STOPPED, key_of, moment, stamp
+from include.financials.models import Side
+from include.financials.port import UNSEEN, Header, Invalid, Window
 from include.financials.staging import Staged
 from include.financials.view import Sync
 
@@ -69,7 +71,8 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
             if missing:
                 log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), entity)
                 for page in system.read_ids(entity, missing):
-                    staged.add(replace(page, cursor=_ALL_READ), last=False)
+                    bad = [_unseen(entity, row.source, known[key_of(row.source, "", ident)]) for ident in page.hidden]
+                    staged.add(replace(page, invalid=[*page.invalid, *bad], cursor=_ALL_READ), last=False)
             if row.sequence is not None:
                 _before(sync, entity, staged, known)
         staged.complete()
@@ -99,6 +102,12 @@ def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, s
         for page in sync.systems[ENTITIES[entity].source].read_ids(entity, missing):
             staged.add(replace(page, cursor=_ALL_READ), last=False)
             fresh += page.records
+
+
+def _unseen(entity: str, side: Side, known: Mapping[str, Any]) -> Invalid:
+    """A record that waits, and that its side does not show us any more: it may be private, and is not lost for that."""
+    message = UNSEEN.format(side=SIDES[side])
+    return Invalid(entity, known["id"], known["number"], "record", message, known["scope"], behind=entity)
 
 
 def _wanted(known: Mapping[tuple[str, str], Mapping[str, Any]], window: Window) -> list[tuple[str, str]]:

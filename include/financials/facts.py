@@ -5,13 +5,14 @@ Nothing is decided and nothing is dropped here. A fact that names a fault is Non
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from include.financials.books import Books
-from include.financials.entities import Entity
+from include.financials.entities import ENTITIES, Entity
+from include.financials.existence import told
 from include.financials.identity import content, differing, differing_lines, known
 from include.financials.ledger import Link
 from include.financials.matching import Match
@@ -37,6 +38,8 @@ class Subject:
     company: str
     erp_key: str | None
     procore_id: str | None
+    unknown: Mapping[str, tuple[str, str, str | None]] = field(default_factory=dict)
+    """References that cannot be compared yet (``References.unknown``)."""
 
     @property
     def row(self) -> str:
@@ -72,7 +75,7 @@ def common(row: Entity, subject: Subject, target: Record | None) -> Row:
     other = target if match.decision is not None else match.candidates[0] if match.proposal and match.candidates else None
     unlike, refused = apart(row, subject.record, other) if other is not None else ([], [])
     if match.how == "external_id" and target is not None and match.decision is None:
-        names = differing(content(target, row.content), content(subject.record, row.content))
+        names = differing(*comparable(content(target, row.content), content(subject.record, row.content), subject.unknown))
         # Amounts, vendor and retainage of a linked document have a rule of their own (M-14).
         difference = describe(target, subject.record, [name for name in names if name not in row.frozen]) or None
     return {
@@ -91,6 +94,9 @@ def common(row: Entity, subject: Subject, target: Record | None) -> Row:
         "unlike": f" They differ in {'; '.join(unlike)}." if unlike else "",
         "parted": match.parted,
         "pair_apart": pair_apart(row, subject, unlike, refused),
+        "hidden": match.hidden,
+        "parent_unread": None,
+        "unread": told(match.unread, row.target, row.label) if match.unread is not None else None,
         "adoption_difference": difference,
     }
 
@@ -143,8 +149,28 @@ def sent(link: Link | None, target: Record | None, row: Entity) -> Mapping[str, 
     return content(target, row.content) if target is not None else None
 
 
-def changes_of_frozen(row: Entity, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def comparable(
+    before: Mapping[str, Any], after: Mapping[str, Any], unknown: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both contents without what cannot be compared: a reference that cannot be translated is no difference."""
+    old, new = dict(before), dict(after)
+    for path in unknown:
+        head, *rest = path.split("/")
+        if not rest:
+            old.pop(head, None)
+            new.pop(head, None)
+            continue
+        key, name = rest
+        for held in (old, new):
+            lines = held.get(head) or {}
+            if key in lines:
+                held[head] = {**lines, key: {field: value for field, value in lines[key].items() if field != name}}
+    return old, new
+
+
+def changes_of_frozen(row: Entity, before: Mapping[str, Any], after: Mapping[str, Any], unknown: Iterable[str] = ()) -> list[str]:
     """What differs of that which may not change once a record is linked, in words."""
+    before, after = comparable(before, after, unknown)
     found = [
         f"{name} {before.get(name)} -> {after[name]}"
         for name in differing(before, after)
@@ -161,12 +187,13 @@ def altered(row: Entity, subject: Subject) -> str | None:
     before = sent(match.link, match.target, row)
     if not row.frozen or match.how == "none" or match.broken or before is None or match.decision is not None:
         return None
-    found = changes_of_frozen(row, before, content(subject.record, row.content))
+    # Procore's references are the ones that were translated: in the record, or in its counterpart that it is compared with.
+    found = changes_of_frozen(row, before, content(subject.record, row.content), subject.unknown)
     # What an interrupted run left half made lacks what its next steps bring: nobody altered it.
     link = match.link if match.link is not None and match.link.status != "pending" else None
     if link is not None and link.content and match.target is not None:
         before = {**before, **before.get("other", {})}
-        there = changes_of_frozen(row, before, content(match.target, row.content))
+        there = changes_of_frozen(row, before, content(match.target, row.content), subject.unknown)
         found += [f"in {'Procore' if subject.side == 'erp' else 'the ERP'}: {text}" for text in there]
     return "; ".join(found) or None
 
@@ -225,6 +252,14 @@ class CostCodeFacts:
             seen.add(at)
             at = self.parents.get(at)
         return None
+
+
+def parent_unread(books: Books, row: Entity, subject: Subject) -> str | None:
+    """What a pair waits for that cannot be compared yet, in the names that people know (rule R-08)."""
+    project = getattr(subject.own, "project", None) if subject.side == "procore" else None
+    for entity, ident, key in subject.unknown.values():
+        return f"{ENTITIES[entity].label} {key or books.name(entity, ident, project)}"
+    return None
 
 
 FactFunction = Callable[[Books, Subject, Capability], Row]

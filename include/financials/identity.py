@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -45,6 +46,46 @@ def made_from(origin_data: str | None) -> str | None:
 
 def marker(procore_company: str, entity: str, procore_id: str) -> str:
     return f"procore:{procore_company}:{entity}:{procore_id}"
+
+
+NO_VALUE = frozenset({"", "n/a", "na", "none", "null", "nil", "-", "--", "0", "tbd"})
+"""What people type into a field that asks for a value they do not have."""
+_TAX_ID_NAME = re.compile(r"^(fein|ein|tin|ssn|us|no)(?=\d)")
+_NUMBER = re.compile(r"[a-z]*0*([1-9][a-z0-9]*)")
+
+
+def tax_id(text: str | None) -> str | None:
+    """What a tax id means: its digits and letters, however they are set apart (``89-7777777``, ``EIN 897777777``). Letters of
+    other countries' forms (``DE123456789``) belong to it. None for none. It is shown and written as its side has it."""
+    plain = re.sub(r"[\W_]", "", (text or "").casefold())
+    plain = _TAX_ID_NAME.sub("", plain)
+    return None if plain in NO_VALUE or not plain.strip("0") else plain
+
+
+def payment_number(text: str | None) -> str | None:
+    """What a check's number tells several payments apart by: ``004999``, ``4999`` and ``CHK 4999`` are one. None for none."""
+    if (text or "").strip().casefold() in NO_VALUE:
+        return None
+    plain = re.sub(r"[\W_]", "", (text or "").casefold())
+    found = _NUMBER.fullmatch(plain)
+    return found[1] if found else plain if plain.strip("0") else None
+
+
+def code(text: str) -> str:
+    """A code or number as it is compared: neither case nor blanks around it make another record of it."""
+    return " ".join(text.split()).casefold()
+
+
+_MEANING: Mapping[str, Callable[[Any], Any]] = {"tax_id": tax_id, "payment_number": payment_number}
+
+
+def meaning(name: str, value: Any) -> Any:
+    """A key's field as what it means; None where it means nothing."""
+    if value is None:
+        return None
+    if isinstance(value, Decimal):
+        return plain(value)  # 36.0 and 36.00 are one amount, and 0.00 is one, too
+    return _MEANING.get(name, code)(str(value)) or None
 
 
 def shard_of(text: str, shards: int) -> int:
@@ -134,11 +175,26 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]
             changed = bool(differing_lines(before or {}, after))
         elif name == "cost_types":
             changed = not set(after) <= set(before or ())
+        elif name == "tax_id":
+            changed = tax_id(before) != tax_id(after)
         else:
             changed = before != after
         if changed:
             names.append(name)
     return tuple(names)
+
+
+def line_twice(record: Record) -> str | None:
+    """The key that two lines of a record share: it cannot be compared line by line, each would stand for both. A line whose
+    code or type is not known in the other side's keys has no key yet."""
+    seen: set[str] = set()
+    for line in getattr(record, "lines", ()):
+        if any(getattr(line, name) is None for name in ("cost_code", "cost_type") if name in type(line).keyed):
+            continue
+        if line.key in seen:
+            return str(line.key)
+        seen.add(line.key)
+    return None
 
 
 def differing_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, Any, Any]]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
+from include.financials.books import Books
 from include.financials.entities import ENTITIES, Entity
+from include.financials.existence import SIDES, Existing, in_erp_keys, money_of, traced
 from include.financials.facts import Row, Subject, apart, joined
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing, digest, known, parse_origin, plain
-from include.financials.ledger import Link, stamp
+from include.financials.ledger import Link, key_of, stamp
 from include.financials.matching import Match, People
-from include.financials.models import Project, Record
+from include.financials.models import Project, Record, Side
 from include.financials.money import text
 from include.financials.port import Capability, Invalid
-from include.financials.rules import FIELD_RULE, Finding, Verdict, judge, rules_of
-from include.financials.view import Sync
+from include.financials.rules import FIELD_RULE, Finding, Verdict, hidden_rule, judge, rules_of
+from include.financials.view import LinkIndex, References, Sync
 
 Judge = Callable[[str, Sequence[Row], Sequence[Row]], list[Finding]]
 """(entity, record rows, line rows) -> findings: plain Python, or Great Expectations at a gate."""
@@ -121,7 +127,8 @@ class Judging:
     def base(self, subject: Subject) -> dict[str, Any]:
         own, amount = subject.own, getattr(subject.own, "amount", None)
         hashed = self.hash_of(own)
-        known = self.seen.get((subject.company, own.id))
+        key = key_of(subject.side, subject.company, own.id)
+        known = self.seen.get(key)
         return blank(self.sync, self.row, self.shard) | {
             "company": subject.company,
             "side": subject.side,
@@ -136,33 +143,116 @@ class Judging:
             "how": subject.match.how,
             "procore_id": subject.procore_id,
             "erp_key": subject.erp_key,
-            "judged": known is None or known["source_hash"] != hashed or (subject.company, own.id) in self.candidates,
+            "judged": known is None or known["source_hash"] != hashed or key in self.candidates,
             # Apply mode remembers them with the record; a plan leaves nothing but its own rows.
             "figures": canonical_json(figures(subject.record) | {"own": _own(own)}) if self.sync.run.plan else None,
         }
 
-    def unusable(self, bad: Invalid) -> dict[str, Any]:
-        """A record that cannot be read is still the one it was: the ledger goes on remembering its number and its figures."""
-        companies = {company for company, record_id in self.seen if record_id == bad.id}
-        company = companies.pop() if len(companies) == 1 else bad.scope or ""
-        known = self.seen.get((company, bad.id))
-        hashed, number = digest([bad.field, bad.message]), known["number"] if known is not None else bad.number
-        return blank(self.sync, self.row, self.shard) | {
+    @cached_property
+    def references(self) -> References:
+        return References(self.sync, self.row)
+
+    @cached_property
+    def _known(self) -> dict[Side, Mapping[tuple[str, str], Mapping[str, Any]]]:
+        target = self.row.target
+        return {self.row.source: self.seen, target: self.sync.ledger.seen(self.row.name, target)}
+
+    def in_erp_keys(self, bad: Invalid) -> Invalid:
+        """An unreadable record of Procore with what it names as ERP keys, and with the company of its project's job."""
+        project = self.references.link("projects", bad.scope) if "project" in self.row.references else None
+        found = in_erp_keys(bad, self.row, self.references.key)
+        # A project whose list is closed to us stands for all that it holds, under its own name.
+        number = self._books.name("projects", bad.id) if bad.id == bad.scope and self.row.document else bad.number
+        return replace(found, company=project.company if project else None, number=number)
+
+    def existing(self, invalid: Iterable[Invalid], links: LinkIndex) -> Existing:
+        """The unreadable part of the target's list: asked before anything is created, linked or called gone."""
+        row, sync = self.row, self.sync
+        translated = self.in_erp_keys if row.target == "procore" else (lambda bad: bad)
+        return Existing(
+            row, row.target, links, invalid,
+            system=sync.namespace, procore_company=sync.procore_company, translated=translated,
+        )  # fmt: skip
+
+    def unusable(self, bad: Invalid, side: Side, links: LinkIndex) -> dict[str, Any]:
+        """A record that cannot be read is still the one it was: the ledger goes on remembering its number and its figures. One
+        that is sound, and belongs to a contract that is not shown to us or cannot be read, waits for that."""
+        row = self.row
+        if side == "procore":
+            bad = self.in_erp_keys(bad)
+        known = self._remembered(side, bad)
+        company = bad.company or (known["company"] if known is not None else "")
+        hashed, number = digest([bad.field, bad.message]), known["number"] if known is not None else self._called(bad)
+        link = links.by_procore.get(bad.id) if side == "procore" else links.by_erp.get((company, bad.id))
+        amount, where = money_of(bad), SIDES[side]
+        found = blank(self.sync, row, self.shard) | {
             "company": company,
-            "side": self.row.source,
+            "side": side,
             "id": bad.id,
             "number": number,
-            "state": "quarantined",
-            "rule": FIELD_RULE[self.row.name],
-            "message": (
-                f"{self.row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {self.row.source}."
-            ),
+            "project": bad.shown.get("project") if side == "erp" or bad.company else None,
+            "amount": text(amount) if amount is not None else None,
+            "procore_id": link.procore_id if link else bad.id if side == "procore" else None,
+            "erp_key": link.erp_key if link else bad.id if side == "erp" else None,
             "source_hash": hashed,
-            "judged": known is None or known["source_hash"] != hashed,
+            "judged": side == row.source and (known is None or known["source_hash"] != hashed),
         }
+        if bad.behind:
+            rule = hidden_rule(row.name)
+            who = f"{row.label} {number}" if bad.behind == row.name else self._contract(bad)
+            named = {"label": row.label.capitalize(), "number": number, "hidden": f"{who} {bad.message}"}
+            told = {"message": rule.message.format_map(named), "waits_for": (rule.waits_for or "").format_map(named)}
+            return found | {"state": rule.state, "rule": rule.id, **told}
+        message = f"{row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {where}."
+        return found | {"state": "quarantined", "rule": FIELD_RULE[row.name], "message": message}
+
+    def _remembered(self, side: Side, bad: Invalid) -> Mapping[str, Any] | None:
+        known = self._known[side]
+        if side == "procore" or bad.company:
+            return known.get(key_of(side, bad.company or "", bad.id))
+        found = [row for (_, record_id), row in known.items() if record_id == bad.id]
+        return found[0] if len(found) == 1 else None
+
+    def _called(self, bad: Invalid) -> str:
+        """Its number as people know it: that of a document of a contract or job names both."""
+        if bad.behind in (None, self.row.name) or not (number := bad.shown.get("change_number")):
+            return bad.number
+        return f"{self._contract(bad, label=False)}/{number}"
+
+    def _contract(self, bad: Invalid, *, label: bool = True) -> str:
+        """The contract that is in the way, by the number that people know it by."""
+        entity = bad.behind or ""
+        named = bad.shown.get("commitment") or bad.shown.get("prime_contract") or ""
+        link = self.references.index[entity].find(bad.company or "", named) if named else None
+        known = self._books.name(entity, named)
+        number = link.number if link else known if known != named else "of that number"
+        return f"{ENTITIES[entity].label} {number}" if label else number
+
+    @cached_property
+    def _books(self) -> Books:
+        return Books(self.sync, self.row.name)
+
+    def traces(self, unusable: Iterable[tuple[Invalid, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+        """The ledger's memory of records that cannot be read: looked for again in every run, counted at the gate once. Its
+        figures are the last that were read, unless its row tells another amount by now."""
+        remembered = []
+        for bad, result in unusable:
+            kept = stopped(self.row, result)
+            side: Side = result["side"]
+            told = self.in_erp_keys(bad) if side == "procore" else bad
+            known = self._known[side].get(key_of(side, result["company"], bad.id))
+            figures_known = json.loads(known["figures"] or "{}") if known is not None else {}
+            amount = money_of(told)
+            if figures_known.get("amount") and (amount is None or Decimal(figures_known["amount"]) == amount):
+                kept["figures"] = canonical_json({**figures_known, "unread": bad.field})
+            elif amount is not None:
+                kept["figures"] = canonical_json({**figures_known, **traced(told)})
+            origin = bad.shown.get("origin_id")
+            remembered.append(kept | {"scope": kept["scope"] or bad.scope} | ({"origin_id": origin} if origin else {}))
+        return remembered
 
     def remembered(self, result: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
-        known = self.seen.get((subject.company, subject.own.id))
+        known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
         return memory(self.row, result, subject.own, known) | {"figures": canonical_json(figures(subject.record))}
 
 
@@ -283,8 +373,7 @@ def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Mapping[s
 def stopped(row: Entity, result: Mapping[str, Any]) -> dict[str, Any]:
     """The memory of a record that could not be read, or is gone: looked for again in every run, counted at the gate once."""
     kept = ("company", "side", "id", "number", "state", "rule", "waits_for", "message", "source_hash")
-    scope = result["project"] or (result["company"] or None if result["side"] == "procore" else None)
-    return {"entity": row.name, "scope": scope, "read_at": stamp(), **{name: result[name] for name in kept}}
+    return {"entity": row.name, "scope": result["project"], "read_at": stamp(), **{name: result[name] for name in kept}}
 
 
 def procore_row(row: Entity, record: Record, system: str) -> dict[str, Any]:
@@ -302,6 +391,8 @@ def procore_row(row: Entity, record: Record, system: str) -> dict[str, Any]:
         "read_at": stamp(),
         "deleted": record.deleted,
         "figures": canonical_json(figures(record)),
+        # Of a target's record nothing is judged, but that it could not be read: it can, now.
+        **dict.fromkeys(("state", "rule", "waits_for", "message")),
     }
 
 

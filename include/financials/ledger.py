@@ -64,6 +64,13 @@ _LOGIN = re.compile(
 )
 """What PostgreSQL says of a login, database or host that a person has to correct (its appendix A: classes 28, 3D)."""
 
+_RECORD_KEY = ("entity", "side", "within", "id")
+
+
+def key_of(side: str, company: str, record_id: str) -> tuple[str, str]:
+    """What a record is known by for ever: an ERP key is one company's, a Procore id is unique, whatever its company is."""
+    return (company if side == "erp" else "", record_id)
+
 
 def stamp(moment: datetime | None = None) -> str:
     """Sortable ISO text in UTC with microseconds."""
@@ -325,11 +332,12 @@ class Ledger:
     # -- records --------------------------------------------------------------------------------------------------------------
 
     def seen(self, entity: str, side: Side) -> dict[tuple[str, str], dict[str, Any]]:
-        """What the ledger remembers of each record of a side, by (company, id)."""
+        """What the ledger remembers of each record of a side, by (company, id) in the ERP and ("", id) in Procore: see
+        :func:`key_of`."""
         r = t.records.c
         with self.engine.connect() as connection:
             rows = connection.execute(select(t.records).where(r.entity == entity, r.side == side)).mappings()
-            return {(row["company"], row["id"]): dict(row) for row in rows}
+            return {(row["within"], row["id"]): dict(row) for row in rows}
 
     def remember(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Upsert record rows; a column that a row leaves out keeps its value."""
@@ -337,27 +345,14 @@ class Ledger:
             self._remember(connection, rows)
 
     def _remember(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        by_shape: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        by_shape: dict[tuple[tuple[str, ...], bool], list[dict[str, Any]]] = {}
         for row in rows:
-            by_shape.setdefault(tuple(sorted(row)), []).append(dict(row))
-        for shape, alike in by_shape.items():
-            _upsert(
-                connection,
-                t.records,
-                alike,
-                update_columns=tuple(c for c in shape if c not in ("entity", "company", "side", "id")),
-            )
-        for entity in {row["entity"] for row in rows}:
-            self._forget_unplaced(connection, entity, {r["id"] for r in rows if r["side"] == "procore" and r["company"]})
-
-    def _forget_unplaced(self, connection: Connection, entity: str, placed: set[str]) -> None:
-        """A record of Procore that was met before its ERP company was known (its project was not linked): now it is, and one
-        record must not be remembered twice."""
-        r = t.records.c
-        unplaced = (r.entity == entity, r.side == "procore", r.company == "")
-        known = set(connection.execute(select(r.id).where(*unplaced)).scalars()) if placed else set()
-        for chunk in _chunks(sorted(known & placed)):
-            connection.execute(delete(t.records).where(*unplaced, r.id.in_(chunk)))
+            within, _ = key_of(row["side"], row["company"], row["id"])
+            by_shape.setdefault((tuple(sorted(row)), bool(row["company"])), []).append({**row, "within": within})
+        for (shape, placed), alike in by_shape.items():
+            # A record of Procore that was met before its project was linked: its company is filled in, never taken away.
+            kept = _RECORD_KEY if placed else (*_RECORD_KEY, "company")
+            _upsert(connection, t.records, alike, update_columns=tuple(name for name in shape if name not in kept))
 
     # -- outcomes of a run ----------------------------------------------------------------------------------------------------
 
@@ -398,15 +393,15 @@ class Ledger:
             return [dict(row) for row in connection.execute(query.order_by(o.entity, o.number, o.id)).mappings()]
 
     def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
-        """(company, id) of what a gate has judged without letting it through: in this run (a retried check judges the same
-        records), or in the last run that judged it, whose stage was closed (docs/domain-rules.md 2.3: it keeps its records as
-        candidates)."""
+        """Keys (:func:`key_of`) of what a gate has judged without letting it through: in this run (a retried check judges the
+        same records), or in the last run that judged it, whose stage was closed (docs/domain-rules.md 2.3: it keeps its
+        records as candidates)."""
         o, r, a = t.outcomes.c, t.runs.c, t.audit.c
-        query = select(o.company, o.id, o.run_id).join(t.runs, r.run_id == o.run_id)
+        query = select(o.side, o.company, o.id, o.run_id).join(t.runs, r.run_id == o.run_id)
         query = query.where(o.entity == entity, o.judged, or_(r.mode == "apply", r.run_id == run_id)).order_by(r.started_at)
         with self.engine.connect() as connection:
             closed = set(connection.execute(select(a.run_id).where(a.entity == entity, a.what == STAGE_CLOSED)).scalars())
-            last = {(row.company, row.id): row.run_id for row in connection.execute(query)}
+            last = {key_of(row.side, row.company, row.id): row.run_id for row in connection.execute(query)}
         return {key for key, judged_in in last.items() if judged_in == run_id or judged_in in closed}
 
     def stage_closed(self, run_id: str, entity: str, reason: str) -> None:
@@ -448,9 +443,10 @@ class Ledger:
         kept = {key: value for key, value in changed.items() if key in ("state", "rule", "waits_for", "message")}
         mode = connection.execute(select(t.runs.c.mode).where(t.runs.c.run_id == run_id)).scalar()
         if kept and mode == "apply":
+            within, _ = key_of(row["side"], row["company"], row["id"])
             connection.execute(
                 update(t.records)
-                .where(r.entity == entity, r.company == row["company"], r.side == row["side"], r.id == row["id"])
+                .where(r.entity == entity, r.side == row["side"], r.within == within, r.id == row["id"])
                 .values(**kept)
             )
 
@@ -486,8 +482,8 @@ class Ledger:
                 connection.execute(delete(t.leases).where(t.leases.c.holder == holder))
 
     def renew(self, lease: Lease) -> None:
-        """The lease goes on from now. Raises LeaseLost when it has passed to somebody else: asked before each request, for a call
-        may take several of them."""
+        """The lease goes on from now: asked before each request, for a call may take several of them. Raises LeaseLost when it
+        has passed to somebody else; one that only ran out (a long look, a long wait for the limit) is still this task's."""
         with self.engine.begin() as connection:
             self._renew(connection, lease)
 
@@ -495,12 +491,12 @@ class Ledger:
         now = datetime.now(UTC)
         renewed = connection.execute(
             update(t.leases)
-            .where(t.leases.c.holder == lease.holder, t.leases.c.expires_at >= stamp(now))
+            .where(t.leases.c.holder == lease.holder)
             .values(expires_at=stamp(now + timedelta(seconds=LEASE_SECONDS)))
         )
         if renewed.rowcount != 1:
             raise LeaseLost(
-                f"the lease on {lease.entity} (shard {lease.shard}) ended before this task; it stops and writes nothing more"
+                f"the lease on {lease.entity} (shard {lease.shard}) has passed to another task; it stops and writes nothing more"
             )
 
     # -- the journal ----------------------------------------------------------------------------------------------------------
@@ -819,7 +815,7 @@ class Ledger:
                 .order_by(r.started_at)
             )
             rows = [dict(row) for query in (strangers, outcomes) for row in connection.execute(query).mappings()]
-        return list({(row["side"], row["company"], row["id"]): row for row in rows}.values())
+        return list({identity_of(row): row for row in rows}.values())
 
     def end_link(self, entity: str, number: str, who: str, detail: str | None = None) -> int:
         """End the active link of that number, ERP key or Procore id for good (:meth:`part`);
@@ -961,6 +957,12 @@ def _link(row: RowMapping) -> Link:
         scope=row["scope"],
         link_id=row["link_id"],
     )
+
+
+def identity_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What a record is known by: Procore's ids are its own, the ERP's are those of a company. (A Procore record may be met before
+    its ERP company is known.)"""
+    return row["side"], "" if row["side"] == "procore" else row["company"], row["id"]
 
 
 def _decision(row: RowMapping) -> Decision:

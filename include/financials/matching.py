@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from include.financials.entities import Entity
-from include.financials.identity import Origin, made_from, marker, parse_origin
+from include.financials.existence import Existing
+from include.financials.identity import Origin, code, made_from, marker, meaning, parse_origin, payment_number
 from include.financials.ledger import Decision, Link
-from include.financials.models import Record, SubcontractorInvoice
+from include.financials.models import Payment, Record, SubcontractorInvoice
 from include.financials.port import Invalid
+from include.financials.statuses import VOID
 from include.financials.view import LinkIndex
 
 
@@ -35,6 +37,10 @@ class Match:
     broken: str | None = None
     ambiguous: str | None = None
     proposal: str | None = None
+    hidden: str | None = None
+    """The counterpart is in no list and may be there all the same: who it is, in words."""
+    unread: Invalid | None = None
+    """A record of the target list that cannot be read and is the counterpart, or may be."""
     candidates: list[Record] = field(default_factory=list)
     parted: str | None = None
     """A person ended the link with a record that is still there: in words, with the way back."""
@@ -66,13 +72,15 @@ class People:
 
 
 def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]:
-    """(field, scope, value) of each natural key that the record has; codes are compared within their project and sub job only. A
-    key such as ``payment_number+amount`` is that of several fields together."""
+    """(field, scope, value) of each natural key that the record has, as what it means (``identity.meaning``); codes are compared
+    within their project and sub job only. A key such as ``payment_number+amount`` is that of several fields together; a field
+    with a question mark may be empty."""
     scope = "/".join(str(getattr(record, name, None) or "") for name in ("project", "sub_job")) if row.project_scoped else ""
     for name in row.identity:
-        values = [getattr(record, field) for field in name.split("+")]
-        if all(values):
-            yield name, scope, " ".join(str(value).casefold() for value in values)
+        fields = name.split("+")
+        values = [meaning(field.rstrip("?"), getattr(record, field.rstrip("?"))) for field in fields]
+        if all(value is not None or field.endswith("?") for field, value in zip(fields, values, strict=True)):
+            yield name, scope, " ".join(str(value) for value in values)
 
 
 def by_settings(row: Entity, match: Match) -> Match:
@@ -92,12 +100,12 @@ class ErpSource:
         links: LinkIndex,
         targets: Sequence[Record],
         everyone: Sequence[Record],
-        unreadable: Sequence[Invalid] = (),
+        existing: Existing | None = None,
         people: People | None = None,
     ) -> None:
         self.row, self.system, self.links = row, system, links
         self.people = people or People()
-        self.unreadable = {bad.id: bad for bad in unreadable}
+        self.existing = existing or Existing(row, "procore", links, (), system=system, procore_company="")
         self.by_id = {record.id: record for record in targets}
         self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
         self.half_made = self._half_made(targets, everyone)
@@ -109,11 +117,16 @@ class ErpSource:
             if record.id not in links.by_procore and record.id not in ours and free:
                 for key in identity_keys(row, record):
                     self.unclaimed[key].append(record)
-        self.alike: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self.alike: dict[tuple[str, str, str], dict[str, Record]] = defaultdict(dict)
         for record in everyone:
+            if row.document and (self._settled(record) or getattr(record, "status", None) == VOID):
+                continue  # two documents alike are two: one that has its counterpart, or counts for nothing, is no rival
             for key in identity_keys(row, record):
-                self.alike[key].add(f"{record.company}:{record.id}")
+                self.alike[key][f"{record.company}:{record.id}"] = record
         self.claimed: set[str] = set()
+
+    def _settled(self, record: Record) -> bool:
+        return (record.company or "", record.id) in self.links.by_erp or self.origin(record) in self.by_origin
 
     def origin(self, record: Record) -> str:
         return str(Origin(self.system, record.company or "", self.row.name, record.id))
@@ -138,6 +151,9 @@ class ErpSource:
                 return Match("external_id", target=half[0])
             others = ", ".join(f"Procore {one.number} (id {one.id})" for one in half)
             return Match(ambiguous=f"{others} (all made from {record.number})", candidates=half)
+        unread = self.existing.twin(record)
+        if unread is not None:
+            return Match(unread=unread)
         found = self._by_looks(record)
         if not (found.proposal or found.ambiguous or found.foreign):
             found.parted = self._parted(record)
@@ -145,7 +161,7 @@ class ErpSource:
 
     def _parted(self, record: Record) -> str | None:
         for (company, key, ident), said in self.people.parted.items():
-            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.unreadable):
+            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.existing):
                 continue
             self.claimed.add(ident)
             other = self.by_id.get(ident)
@@ -171,9 +187,11 @@ class ErpSource:
         target = self.by_id.get(link.procore_id)
         found = Match("link", link=link, target=target)
         self.claimed.add(link.procore_id)
-        bad = self.unreadable.get(link.procore_id)
-        if bad is not None:
-            found.broken = f"Procore's record {bad.id} cannot be read ({bad.field}: {bad.message})"
+        found.unread = self.existing.get(link.procore_id)
+        if found.unread is not None:
+            return found
+        if target is None and link.procore_id in self.existing.hidden:
+            found.hidden = self.existing.hidden[link.procore_id]
         elif target is None or target.deleted:
             found.broken = "Procore no longer has it"
         elif link.status == "active" and target.origin_id != self.origin(record):
@@ -183,19 +201,19 @@ class ErpSource:
     def _by_looks(self, record: Record) -> Match:
         found = Match()
         for key in identity_keys(self.row, record):
-            parted = self.people.parted
-            candidates = [c for c in self.unclaimed.get(key, []) if (record.company or "", record.id, c.id) not in parted]
-            twins = self.alike[key]
-            if not candidates and (len(twins) < 2 or self.row.document):  # two documents alike are two, one record twice is wrong
+            candidates, twins = self._rivals(record, key)
+            candidates = [c for c in candidates if (record.company or "", record.id, c.id) not in self.people.parted]
+            # Two documents alike are two, one record twice is wrong.
+            if not candidates and (len(twins) < 2 or self.row.document):
                 continue
             found.candidates += candidates
             self.claimed.update(candidate.id for candidate in candidates)
-            name = key[0].replace("_", " ").replace("+", ", ")
+            name = key[0].replace("_", " ").replace("?", "").replace("+", ", ")
             if len(twins) > 1 or len(candidates) > 1:
                 others = sorted(twins - {f"{record.company}:{record.id}"}) + [
                     f"Procore {c.number} (id {c.id})" for c in candidates
                 ]
-                value = " ".join(str(getattr(record, field)) for field in key[0].split("+"))
+                value = " ".join(str(getattr(record, field.rstrip("?"))) for field in key[0].split("+"))
                 found.ambiguous = f"{', '.join(others)} (same {name} {value})"
             elif candidates[0].origin_id and candidates[0].id not in self.people.ids:
                 found.foreign = candidates[0].origin_id
@@ -203,6 +221,60 @@ class ErpSource:
                 found.proposal = f"Procore's {candidates[0].number} (id {candidates[0].id}, same {name})"
             break
         return found
+
+    def disputed(self, target: Record) -> bool:
+        """Whether more than one record of the ERP may be the one that a record of Procore's stands for."""
+        if target.origin_id is not None:
+            return False
+        for key in identity_keys(self.row, target):
+            for twin in self.alike.get(key, {}).values():
+                candidates, twins = self._rivals(twin, key)
+                if len(twins) > 1 and any(one.id == target.id for one in candidates):
+                    return True
+        return False
+
+    def alike_in_procore(self, record: Record) -> list[Record]:
+        """Who in Procore looks like a record of the ERP, whether this run judges it or not."""
+        return [one for key in identity_keys(self.row, record) for one in self._rivals(record, key)[0]]
+
+    def _rivals(self, record: Record, key: tuple[str, str, str]) -> tuple[list[Record], set[str]]:
+        """(who in Procore may be its counterpart, who in the ERP may be that, too)."""
+        candidates, twins = self.unclaimed.get(key, []), self.alike[key]
+        if isinstance(record, Payment):
+            if key[0] in _NAMELESS:
+                candidates = [one for one in candidates if _nameless(one)]
+            candidates, twins = _by_number(record, candidates, twins)
+        # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.
+        alien = {
+            name
+            for name, twin in twins.items()
+            if self.row.per_company(key[0]) and twin.company != record.company and (not candidates or self._settled(twin))
+        }
+        return candidates, set(twins) - alien
+
+
+_NAMELESS = ("commitment+amount", "prime_contract+amount")
+"""Keys that say too little, but of a payment that tells neither its invoice nor its number."""
+
+
+def _nameless(record: Record) -> bool:
+    invoice = getattr(record, "invoice", None) or getattr(record, "draw_number", None)
+    return isinstance(record, Payment) and invoice is None and payment_number(record.payment_number) is None
+
+
+def _by_number(record: Payment, candidates: Sequence[Record], twins: dict[str, Record]) -> tuple[list[Record], dict[str, Record]]:
+    """Payments of one contract, invoice and amount are told apart by their numbers where they have some: one that bears the
+    number of a payment on the other side is that one, and nobody else's."""
+    mine = payment_number(record.payment_number)
+    theirs = {name: payment_number(twin.payment_number) for name, twin in twins.items() if isinstance(twin, Payment)}
+    there = {one.id: payment_number(one.payment_number) for one in candidates if isinstance(one, Payment)}
+    same = [one for one in candidates if mine is not None and there[one.id] == mine]
+    if same:
+        return same, {name: twin for name, twin in twins.items() if theirs[name] == mine}
+    named = set(theirs.values()) - {None}
+    free = [one for one in candidates if there[one.id] not in named]
+    rest = set(there.values()) - {None}
+    return free, {name: twin for name, twin in twins.items() if theirs[name] not in rest}
 
 
 def _place(record: Record, key: str) -> tuple[str, str | None]:
@@ -229,13 +301,17 @@ class ProcoreSource:
         links: LinkIndex,
         targets: Sequence[Record],
         procore_company: str,
+        existing: Existing | None = None,
         people: People | None = None,
     ) -> None:
         self.people = people or People()
         self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
+        self.existing = existing or Existing(row, "erp", links, (), system=system, procore_company=procore_company)
         self.by_key = {(record.company, record.id): record for record in targets}
-        self.by_marker = {record.marker: record for record in targets if record.marker}
-        self.by_number = {(record.company, natural_key(record)): record for record in targets}
+        # A void document counts for nothing and is nobody's counterpart.
+        standing = [record for record in targets if getattr(record, "status", None) != VOID]
+        self.by_marker = {record.marker: record for record in standing if record.marker}
+        self.by_number = {(record.company, code(natural_key(record))): record for record in standing}
         self.taken = {(link.company, link.erp_key) for link in links.by_erp.values()}
 
     def match(self, record: Record) -> Match:
@@ -257,7 +333,15 @@ class ProcoreSource:
             return Match("external_id", broken=f"its external id {origin} names one of the {origin.entity}")
         if origin is not None:
             target = self.by_key.get((origin.company, origin.key))
-            if target is None or target.number != record.number:
+            if target is not None and getattr(target, "status", None) == VOID:
+                if code(target.number) != code(record.number):
+                    return self._by_looks(record)  # corrected under a new number: what it was is void, this is a new document
+                return Match("external_id", target=target, broken=f"the ERP's {target.number} is void")
+            if target is None and (unread := self.existing.get(origin.key, origin.company)):
+                return Match("external_id", unread=unread)
+            # A contract that is not linked yet lends its change order no number to compare.
+            part = (lambda number: number.rpartition("/")[2]) if self.row.numbered_in else str
+            if target is None or code(part(target.number)) != code(part(record.number)):
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
             return Match("external_id", target=target)
@@ -265,7 +349,8 @@ class ProcoreSource:
         if target is not None:
             # Where Procore takes no external id there is nothing left to write: the pair is adopted.
             return Match("marker" if self.row.external_id else "external_id", target=target)
-        return self._by_looks(record)
+        unread = self.existing.twin(record)
+        return Match(unread=unread) if unread is not None else self._by_looks(record)
 
     def _parted(self, record: Record) -> str | None:
         for (company, key, ident), said in self.people.parted.items():
@@ -276,7 +361,7 @@ class ProcoreSource:
 
     def _by_looks(self, record: Record) -> Match:
         """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
-        same = self.by_number.get((record.company, natural_key(record)))
+        same = self.by_number.get((record.company, code(natural_key(record))))
         if same is None or same.marker or (same.company, same.id) in self.taken:
             return Match()
         if (same.company or "", same.id, record.id) in self.people.parted:
@@ -289,6 +374,9 @@ class ProcoreSource:
         target = self.by_key.get((link.company, link.erp_key))
         found = Match("link", link=link, target=target)
         expected = str(Origin(self.system, link.company, self.row.name, link.erp_key))
+        found.unread = self.existing.get(link.erp_key, link.company)
+        if target is None and found.unread is not None:
+            return found
         if target is None:
             found.broken = "the ERP no longer has it"
         elif link.status == "active" and self.row.external_id and record.origin_id != expected:

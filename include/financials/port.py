@@ -7,6 +7,7 @@ of one step when :meth:`System.post` is called.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -27,6 +28,8 @@ Action = Literal["create", "update", "link", "void"]
 
 
 _LAST_SECOND = time(23, 59, 59)
+UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
+"""What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """A record as read that does not fit its canonical model; the rest of its page goes on."""
+    """A record as read that does not fit its canonical model; the rest of its page goes on. It exists all the same: ``shown`` is
+    what its row tells of it (canonical field -> text, None: empty; a field that cannot be read is not there), in its side's keys.
+    """
 
     entity: str
     id: str
@@ -56,6 +61,11 @@ class Invalid:
     field: str
     message: str
     scope: str | None = None
+    company: str | None = None
+    shown: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    behind: str | None = None
+    """Entity of the contract that is in the way (``shown`` names it): the record itself is sound, its contract is not shown to us
+    or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class Header:
     updated_at: datetime | None = None
     origin_id: str | None = None
     deleted: bool = False
+    odd: bool = False
+    """Something in its row cannot be read: it is looked at whatever its time."""
 
 
 @dataclass(slots=True)
@@ -80,6 +92,13 @@ class Page:
     records: list[Record]
     invalid: list[Invalid] = field(default_factory=list)
     cursor: dict[str, Any] | None = None
+    hidden: list[str] = field(default_factory=list)
+    """Of a read by id: records that the system does not show to us and that may be there all the same."""
+
+    @property
+    def shown(self) -> list[Record | Invalid]:
+        """Everything that is there, readable or not."""
+        return [*self.records, *self.invalid]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +224,7 @@ class System(Protocol):
         ...
 
     def read_ids(self, entity: str, ids: Sequence[tuple[str | None, str]]) -> Iterator[Page]:
-        """The records named by (scope, own-side id), in batches; one that is gone is just not among them."""
+        """The records named by (scope, own-side id), in batches. One that is in no page's records, invalid and hidden is gone."""
         ...
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:

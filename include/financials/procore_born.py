@@ -11,14 +11,15 @@ from typing import Any
 
 from include.financials.document_facts import InvoiceFacts, document_facts
 from include.financials.entities import Entity
-from include.financials.facts import Subject, common
-from include.financials.judging import Judge, Judging, stopped
+from include.financials.facts import Subject, common, parent_unread
+from include.financials.identity import parse_origin
+from include.financials.judging import Judge, Judging
 from include.financials.ledger import Decision
 from include.financials.matching import ProcoreSource, natural_key
 from include.financials.models import Commitment, Record
-from include.financials.port import Invalid
+from include.financials.port import Invalid, Page
 from include.financials.rules import Verdict, verdicts
-from include.financials.view import Sync
+from include.financials.view import LinkIndex, Sync
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,14 @@ class ProcoreBorn(Judging):
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
         targets = list(sync.everywhere("erp", row.name))
-        matcher = ProcoreSource(row, sync.namespace, sync.fresh_links(row.name), targets, sync.procore_company, self.people)
+        unreadable, links = list(sync.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
         subjects: list[tuple[int, Subject]] = []
         invalid: list[tuple[int, Invalid]] = []
         read = {shard: self._reread(sync.staged(row.name, shard).records()) for shard in self.shards}
+        missed = self._missed([own for records in read.values() for own in records], links, [*targets, *unreadable])
+        targets, unreadable = [*targets, *missed.records], [*unreadable, *missed.invalid]
+        existing = self.existing(unreadable, links)
+        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, existing, self.people)
         if isinstance(self.facts, InvoiceFacts):
             self.facts.learn([record for records in read.values() for record in records])
         for shard in self.shards:
@@ -65,9 +70,11 @@ class ProcoreBorn(Judging):
                 result["warnings"] = json.dumps(warnings)
             results.append(result)
             remembered[shard].append(self.remembered(result, subject))
-        for shard, bad in invalid:
-            results.append(self.unusable(bad) | {"shard": shard})
-            remembered[shard].append(stopped(row, results[-1]))
+        unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
+        unusable += [(self.shards[0], bad, self.unusable(bad, "erp", links)) for bad in unreadable if self._in_run(bad)]
+        for shard, bad, result in unusable:
+            results.append(result | {"shard": shard})
+            remembered[shard] += self.traces([(bad, result)])
         for shard in self.shards:
             judged = [result for result in results if result["shard"] == shard]
             sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
@@ -75,6 +82,21 @@ class ProcoreBorn(Judging):
 
     def called(self, entity: str, ident: str) -> str:
         return self.facts.books.name(entity, ident)
+
+    def _missed(self, owns: Sequence[Record], links: LinkIndex, shown: Sequence[Record | Invalid]) -> Page:
+        """Counterparts that the ERP's list does not show, asked for by their key: that alone tells which of them are gone."""
+        here = {one.id for one in shown}
+        wanted = {}
+        for own in owns:
+            link, origin = links.by_procore.get(own.id), parse_origin(own.origin_id, self.sync.namespace)
+            key = link.erp_key if link else origin.key if origin and origin.entity == self.row.name else None
+            if key is not None and key not in here:
+                wanted[key] = (None, key)
+        return self.sync.whereabouts("erp", self.row.name, list(wanted.values()))
+
+    def _in_run(self, bad: Invalid) -> bool:
+        """The ERP's list is read whole; a run of some projects tells of those."""
+        return not self.sync.run.projects or bad.scope in self.sync.run.projects
 
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
         records, lines = [], []
@@ -84,6 +106,7 @@ class ProcoreBorn(Judging):
             head = common(self.row, subject, subject.match.target) | self.facts.header(subject, approved)
             head |= self.left_out(subject.own, subject.match)
             head["approval_ended"] = self._approval_ended(subject, said) if said is not None and not approved else ""
+            head["parent_unread"] = parent_unread(self.facts.books, self.row, subject)
             self.pair_ended(subject, head)
             records.append(head)
             lines += self.facts.lines(subject, head)
@@ -133,7 +156,10 @@ class ProcoreBorn(Judging):
         match = self.unfinished(match, company, translated)
         alike = match.target or (match.candidates[0] if match.proposal else None)
         key = match.link.erp_key if match.link else alike.id if alike else natural_key(translated)
-        return Subject(record, translated, match, "procore", company, key, record.id)
+        # Its company is its counterpart's, where its own project is not linked.
+        target = match.target
+        unknown = self.facts.references.unknown(record, target, company or target.company or "") if target is not None else {}
+        return Subject(record, translated, match, "procore", company, key, record.id, unknown if match.how != "none" else {})
 
     def skip(self, subject: Subject) -> str | None:
         own: Any = subject.own

@@ -120,6 +120,20 @@ RULES: tuple[Rule, ...] = (
         waits_for="{left_out}", refers=True,
     ),
     *_every(
+        "R-06", _ALL, "unread", "absent", "held",
+        "{label} {number} waits: {unread}, and it is this record or may be. Nothing is written until it is corrected there.",
+        waits_for="{unread}",
+    ),
+    *_every(
+        "R-07", _ALL, "hidden", "absent", "held",
+        "{label} {number} waits: {hidden}. Let the service account of the sync see it, or restore it.", waits_for="{hidden}",
+    ),
+    *_every(
+        "R-08", _ALL, "parent_unread", "absent", "held",
+        "{label} {number} waits for {parent_unread}, which is not linked yet: what refers to it cannot be compared. Let a run "
+        "take both.", waits_for="{parent_unread}",
+    ),
+    *_every(
         "2.9", _ALL, "adoption_difference", "absent", "conflict",
         "{label} {number} carries our external id, but its contents differ from {erp_key}: {adoption_difference}. "
         "Decide which side is right.",
@@ -356,6 +370,11 @@ RULES: tuple[Rule, ...] = (
 
 def rules_of(entity: str) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.entity == entity)
+
+
+def hidden_rule(entity: str) -> Rule:
+    """The rule of what is not shown to us, for a record that was not read far enough to be annotated."""
+    return next(rule for rule in RULES if (rule.entity, rule.fact) == (entity, "hidden"))
 
 
 def judge(rules: Iterable[Rule], rows: Iterable[Mapping[str, Any]]) -> list[Finding]:

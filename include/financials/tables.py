@@ -49,7 +49,10 @@ steps = Table(
 records = Table(
     "records",
     metadata,
-    *[_text(name, primary_key=True) for name in _KEY],
+    # One row for ever per record of a side. An ERP key is unique in its company, a Procore id in Procore: its ``within`` is
+    # empty, and its ``company`` is filled in when its project is known to be a job's.
+    *[_text(name, primary_key=True) for name in ("entity", "side", "within", "id")],
+    _text("company", nullable=False),
     _text("number", nullable=False),
     _text("scope"),
     _text("state"),

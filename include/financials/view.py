@@ -21,7 +21,7 @@ from include.financials.figures import figures
 from include.financials.identity import shard_of
 from include.financials.ledger import Ledger, Link
 from include.financials.models import CostCode, Project, Record, Side
-from include.financials.port import Invalid, System
+from include.financials.port import Invalid, Page, System
 from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.staging import Staged, slug, write_whole
@@ -167,16 +167,36 @@ class Sync:
         place = self.folder / "snapshots" / side / entity
         chosen = place / f"shard-{shard}.json"
         if not chosen.exists():
-            name = f"shard-{shard}-{uuid.uuid4().hex}"
-            self._read_all(side, entity, shard, Staged(place / name, entity))
+            name = self._left(place, shard) or f"shard-{shard}-{uuid.uuid4().hex}"
+            staged = Staged(place / name, entity)
+            try:
+                self._read_all(side, entity, shard, staged)
+            except BaseException:
+                if staged.state()["pages"]:
+                    write_whole(place / f"left-{shard}-{uuid.uuid4().hex}.json", json.dumps({"folder": name}))
+                raise
             if not chosen.exists():
                 write_whole(chosen, json.dumps({"folder": name}))
         return Staged(place / json.loads(chosen.read_text(encoding="utf-8"))["folder"], entity)
 
+    @staticmethod
+    def _left(place: UPath, shard: int) -> str | None:
+        """The folder of a read that ended before its list did (a limit, a lost connection): whoever comes first goes on at its
+        cursor, so that a list ends however few calls an hour allows. Renaming the note takes it: there is one taker."""
+        for note in sorted(place.glob(f"left-{shard}-*.json")) if place.exists() else ():
+            taken = place / f"taken-{uuid.uuid4().hex}.json"
+            try:
+                note.rename(taken)
+            except FileNotFoundError:
+                continue
+            return str(json.loads(taken.read_text(encoding="utf-8"))["folder"])
+        return None
+
     def _read_all(self, side: Side, entity: str, shard: int, staged: Staged) -> None:
         scopes = self.scopes(side, entity, shard)
-        if scopes is None or scopes:
-            for page in self.systems[side].read(entity, scopes=scopes):
+        state = staged.state()
+        if (scopes is None or scopes) and (not state["pages"] or state["cursor"] is not None):
+            for page in self.systems[side].read(entity, scopes=scopes, cursor=state["cursor"]):
                 staged.add(page, last=False)
         staged.complete()
         state = staged.state()
@@ -186,17 +206,38 @@ class Sync:
         """Records of a snapshot that do not fit their model: they exist, and must not be taken for gone."""
         return list(self._snapshot(side, entity, shard).invalid())
 
+    def shards_of(self, entity: str) -> range:
+        row = ENTITIES.get(entity)
+        return range(self.run.shards if row is not None and row.project_scoped else 1)
+
     def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
         """The snapshot of all shards."""
-        row = ENTITIES.get(entity)
-        for shard in range(self.run.shards if row is not None and row.project_scoped else 1):
+        for shard in self.shards_of(entity):
             yield from self.snapshot(side, entity, shard)
+
+    def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
+        for shard in self.shards_of(entity):
+            yield from self.unreadable(side, entity, shard)
+
+    def whereabouts(self, side: Side, entity: str, wanted: Sequence[tuple[str | None, str]]) -> Page:
+        """Records that a list ought to have shown, asked for by (scope, id): a list may miss a row (one was deleted between two
+        of its pages), or hide one. What the answer does not name at all is gone."""
+        found = Page([])
+        if wanted:
+            log.info("%d %s are not in %s's list; asking for them by id", len(wanted), entity, side)
+            for page in self.systems[side].read_ids(entity, wanted):
+                found.records += page.records
+                found.invalid += page.invalid
+                found.hidden += page.hidden
+        return found
 
     def memory(self, entity: str) -> dict[str, dict[str, Any]]:
         """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves
         none), what this run has read and judged."""
-        known = {record_id: row for (_, record_id), row in self.ledger.seen(entity, "procore").items()}
-        found = {record_id: {**row, "figures": json.loads(row["figures"] or "{}")} for record_id, row in known.items()}
+        found = {
+            record_id: {**row, "figures": json.loads(row["figures"] or "{}")}
+            for (_, record_id), row in self.ledger.seen(entity, "procore").items()
+        }
         if self.run.plan:
             found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
             for row in self.ledger.outcomes(self.run.run_id, entity):
@@ -272,6 +313,36 @@ class References:
     def key(self, entity: str, procore_id: str | None) -> str | None:
         found = self.link(entity, procore_id)
         return found.erp_key if found else None
+
+    def unknown(self, procore: Record, erp: Record, company: str) -> dict[str, tuple[str, str, str | None]]:
+        """References of a Procore record that cannot be compared with its counterpart's, because neither end is linked yet:
+        content field (``vendor``, ``lines/3/cost_code``) -> (entity, Procore id, ERP key). An id whose counterpart names a linked
+        record is known to be another one: that is a difference."""
+        found: dict[str, tuple[str, str, str | None]] = {}
+
+        def look(path: str, entity: str, ident: str | None, key: str | None) -> None:
+            if ident is None or self.key(entity, ident) is not None:
+                return
+            if key is None or self.index[entity].find(company, key) is None:
+                found[path] = (entity, ident, key)
+
+        for name, entity in self.row.references.items():
+            if entity == self.row.name:
+                continue  # a parent of the same list is judged beside it
+            head, _, rest = name.partition(".")
+            value = getattr(procore, head)
+            if head == "items":  # what they bill posts on lines of a change order that is not known
+                for item in value:
+                    look("lines", entity, getattr(item, rest), None)
+            elif rest:
+                others = {line.key: line for line in getattr(erp, head, ())}
+                for line in value:
+                    look(f"{head}/{line.key}/{rest}", entity, getattr(line, rest), getattr(others.get(line.key), rest, None))
+            elif not isinstance(value, tuple):
+                look(head, entity, value, getattr(erp, head, None))
+        if self.row.numbered_in and any(name in found for name in self.row.numbered_in):
+            found["number"] = next(found[name] for name in self.row.numbered_in if name in found)
+        return found
 
     def translated(self, record: Record) -> Record:
         """The record with every reference as an ERP key; one that is not linked becomes None (a required one stays as it is)."""

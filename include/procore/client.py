@@ -136,7 +136,7 @@ class Reply:
         """The reply as a list, with or without the ``data`` envelope of v2."""
         rows = self.data.get("data") if isinstance(self.data, dict) else self.data
         if not isinstance(rows, list):
-            raise ContractBroken(f"{self.call} answered {type(self.data).__name__} where a list belongs")
+            raise self._odd("a list")
         return rows
 
     @property
@@ -144,8 +144,13 @@ class Reply:
         """The reply as one record, with or without the ``data`` envelope of v2."""
         found = self.data.get("data", self.data) if isinstance(self.data, dict) else self.data
         if not isinstance(found, dict):
-            raise ContractBroken(f"{self.call} answered {type(self.data).__name__} where one record belongs")
+            raise self._odd("one record")
         return found
+
+    def _odd(self, wanted: str) -> SyncError:
+        """Of a write nothing is known but that it left; a read that is answered so breaks the contract."""
+        kind = OutcomeUnknown if _is_write(self.call) else ContractBroken
+        return kind(f"{self.call} answered {type(self.data).__name__} where {wanted} belongs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,8 +422,10 @@ class ProcoreClient:
             data = _load(content.decode("utf-8"))
         except UnicodeDecodeError as error:
             self._garbled(call, f"its reply is not UTF-8 (byte {error.start})", error)
-        except (ValueError, RecursionError) as error:
+        except json.JSONDecodeError as error:
             self._garbled(call, f"its reply of {len(content):,} bytes is not JSON ({kind})", error)
+        except (ValueError, RecursionError) as error:  # whole, but beyond what can be read: it will be so next time too
+            self._unreadable(call, f"its reply of {len(content):,} bytes is not JSON that can be read ({kind})", error)
         return Reply(response.status_code, data, response.headers, call)
 
     @classmethod

@@ -152,13 +152,14 @@ class Lists:
             found = [one for one in lists if wanted is None or wanted in (row_id(one), str(one.get("name")).strip())]
             if len(found) != 1:
                 names = ", ".join(f"{one.get('name')} ({row_id(one)})" for one in lists) or "none"
-                wrong = (
-                    "There must be one standard cost code list, or the setting cost_code_list must name the one that is meant"
-                    if wanted is None
-                    else f"The setting cost_code_list is {wanted!r}, which {'is no list' if not found else 'several lists are called'}"
-                )
+                if wanted is None:
+                    wrong = "It is not clear which standard cost code list is meant"
+                else:
+                    fault = "the name of several" if found else "which is no list"
+                    wrong = f"The setting cost_code_list is {wanted!r}, {fault}"
                 raise ConfigurationError(
-                    f"{wrong}; Procore has: {names}. Set cost_code_list to a name or an id (Company Admin, Work Breakdown Structure)."
+                    f"{wrong}; Procore has: {names}. Set cost_code_list to a name or an id (Procore: Company Admin, "
+                    "Work Breakdown Structure)."
                 )
             self._code_list = row_id(found[0])
         return self._code_list

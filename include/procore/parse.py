@@ -16,20 +16,25 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from include.financials.identity import parse_origin
+from include.financials.money import to_cents
 from include.financials.port import Invalid
+from include.procore.shown import shown
 
 Built = TypeVar("Built")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?")
+_BEYOND = Decimal(10) ** 15
+"""More than any sum of money that the models hold."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Misfit(ValueError):
     """A field of a record does not hold what the model needs."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, behind: str | None = None) -> None:
         super().__init__(f"{field} {message}")
         self.field = field
         self.message = message
+        self.behind = behind
 
 
 class Row:
@@ -41,11 +46,22 @@ class Row:
         self._data = data
         self._prefix = prefix
 
+    @property
+    def data(self) -> Mapping[str, Any]:
+        return self._data
+
     def get(self, name: str) -> Any:
         return self._data.get(name)
 
-    def misfit(self, name: str, message: str) -> Misfit:
-        return Misfit(self._prefix + name, message)
+    def misfit(self, name: str, message: str, behind: str | None = None) -> Misfit:
+        return Misfit(self._prefix + name, message, behind)
+
+    def told(self, read: Callable[[str], Built], name: str) -> Built | None:
+        """What ``read`` gives of a field, None where it does not fit: for a header, whose record is judged when it is built."""
+        try:
+            return read(name)
+        except Misfit:
+            return None
 
     def child(self, name: str) -> Row | None:
         value = self._data.get(name)
@@ -147,6 +163,15 @@ class Row:
             raise self.misfit(name, "is missing")
         return default if value is None else value  # type: ignore[return-value]
 
+    def derived(self, name: str) -> Decimal | None:
+        """A sum that Procore derives from other records, in cents; None where it cannot be read. It is no fault of this record:
+        the one that it comes from is found by itself."""
+        value = self._data.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | str | Decimal) or not _NUMBER.fullmatch(str(value).strip()):
+            return None
+        number = Decimal(str(value).strip())
+        return None if abs(number) >= _BEYOND else to_cents(number)
+
     def day(self, name: str) -> date | None:
         value = self.text(name)
         if value is None:
@@ -198,20 +223,23 @@ def fit(
     *,
     scope: str | None = None,
     number: Sequence[str] = ("number", "name"),
+    known: Mapping[str, str | None] | None = None,
 ) -> Built | Invalid:
     """Build something of a row, or say which of its fields is in the way. ``number`` names the raw fields that people know it
-    by."""
+    by; ``known`` is what the caller knows of the record without its row."""
+    behind = None
     try:
         return build(Row(data))
     except Misfit as error:
-        field, message = error.field, error.message
+        field, message, behind = error.field, error.message, error.behind
     except ValidationError as error:
         first = error.errors()[0]
         field, message = ".".join(str(part) for part in first["loc"]) or "record", first["msg"]
     raw: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
     ident = str(raw.get("id") or "?")
     called = next((str(raw[name]) for name in number if raw.get(name)), ident)
-    return Invalid(entity, ident, called[:200], field, message, scope)
+    told = shown(entity, data, scope, **(known or {}))
+    return Invalid(entity, ident, called[:200], field, message, scope, shown=told, behind=behind)
 
 
 def common(row: Row, system: str) -> dict[str, Any]:

@@ -325,6 +325,7 @@ def _our_line(row: Row, system: str) -> Line:
 
 
 def direct_cost(row: Row, system: str, project_id: str, lines: Iterable[Any]) -> DirectCost:
+    own = _lines(lines, lambda entry: _our_line(entry, system))
     return DirectCost(
         **common(row, system),
         number=cost_number(row, system),
@@ -337,7 +338,7 @@ def direct_cost(row: Row, system: str, project_id: str, lines: Iterable[Any]) ->
         status=row.choice("status", _COST_STATUS),
         currency=currency(row),
         amount=row.money("grand_total"),
-        lines=_lines(lines, lambda entry: _our_line(entry, system)),
+        lines=own,
     )
 
 
@@ -356,8 +357,8 @@ def commitment(row: Row, system: str, kind: Kind, project_id: str, lines: Iterab
 
 def prime_contract(row: Row, system: str, project_id: str, lines: Iterable[Any]) -> PrimeContract:
     """The owner is the contract's ``vendor``: a company of the directory."""
-    found = _contract(row, system, project_id, ())
-    return PrimeContract(**found | {"lines": _lines(lines, lambda entry: _our_line(entry, system))}, customer=_party(row))
+    own = _lines(lines, lambda entry: _our_line(entry, system))
+    return PrimeContract(**_contract(row, system, project_id, ()) | {"lines": own}, customer=_party(row))
 
 
 def _party(row: Row) -> str | None:
@@ -365,7 +366,13 @@ def _party(row: Row) -> str | None:
     return (party.id("id") if party else None) or row.id("vendor_id")
 
 
+def contract_head(row: Row, project_id: str) -> Contract:
+    """What its documents need of a contract: it is known although its sums or its lines cannot be read."""
+    return Contract(row.required_id(), row.required("number"), project_id, _party(row), currency(row))
+
+
 def _contract(row: Row, system: str, project_id: str, lines: Iterable[Any]) -> dict[str, Any]:
+    found = _lines(lines, line)  # first: a line that cannot be read is named, not the sum that follows from it
     return {
         **common(row, system),
         "number": row.required("number"),
@@ -376,9 +383,9 @@ def _contract(row: Row, system: str, project_id: str, lines: Iterable[Any]) -> d
         "retainage_percent": row.decimal("retainage_percent", 4),
         "contract_date": row.day("contract_date"),
         "amount": row.money("grand_total"),
-        "approved_changes": row.money("approved_change_orders", ZERO),
-        "payments": row.money("total_payments", ZERO),
-        "lines": _lines(lines, line),
+        "approved_changes": row.derived("approved_change_orders") or ZERO,
+        "payments": row.derived("total_payments") or ZERO,
+        "lines": found,
     }
 
 

@@ -26,12 +26,13 @@ class Resource:
     stay within 2,000, and servers may give less); 0: the list has no pages.
 
     ``create`` is the path of a single POST, ``update`` that of a single PATCH (and DELETE), where they are used; ``write_scope``
-    are the ids that go in its body beside the record (``company``, ``project``, ``commitment``, ``contract``); ids in its path or query are not
-    among them.
+    are the ids that go in its body beside the record (``company``, ``project``, ``commitment``, ``contract``); ids in its path
+    or query are not among them.
 
     ``sync`` is the path of the sync action, ``sync_scope`` where the scope ids go in it (``both``: body and query).
     ``origin_code``: ``sync`` when the sync action takes it, ``patch`` when only the single update does, ``none`` when the
-    resource has no such field. ``permission``: what the service account needs for its writes beyond seeing it. ``lock``: what makes a record unchangeable (docs/procore-contract.md 2.4).
+    resource has no such field. ``permission``: what the service account needs for its writes beyond seeing it.
+    ``lock``: what makes a record unchangeable (docs/procore-contract.md 2.4).
     """
 
     name: str

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError, ContractBroken, Refused
+from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused
 from include.financials.identity import parse_origin
 from include.financials.models import Record, Side
 from include.financials.port import Action, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
 from include.procore.client import ProcoreClient, clean_url
+from include.procore.exceptions import NotFound
 from include.procore.lists import Lists, row_id
 from include.procore.reading import Reader
 from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_base, web_url
@@ -193,7 +194,12 @@ class ProcoreSystem:
         for scope, ident in ids:
             scopes.setdefault(scope, []).append(ident)
         for scope, wanted in scopes.items():
-            yield from self._reader.read_ids(entity, scope, wanted)
+            try:
+                yield from self._reader.read_ids(entity, scope, wanted)
+            except (NotPermitted, NotFound):
+                if scope is None:
+                    raise
+                yield Page([], hidden=list(wanted))  # the project is closed to us: what it holds may be there all the same
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
         """Ids of all records that are not deleted. A project that cannot be read raises: its records are hidden, not gone."""

@@ -132,11 +132,12 @@ FIRST = {resource.kind: resource.first_id for resource in RESOURCES}
 ADJUSTMENT = {"wbs_code_id": FIRST["wbs_codes"], "amount": 1}
 COST = {"direct_cost_type": "invoice", "vendor_id": STEEL, "invoice_number": "A-1", "employee_id": 5}
 COST_LINE = {"wbs_code_id": FIRST["wbs_codes"], "manual_amount": "5.00", "ref": "a"}
-FIRST_PRIME, FIRST_ITEM, OFFSET = ORDER + 3, 96_000_000_000, 7_000_000_000
-"""After a work order and a purchase order that these calls make; the newer change orders count from another number."""
+FIRST_PRIME, FIRST_ITEM, OFFSET = ORDER + 4, 96_000_000_000, 7_000_000_000
+"""After a work order and two purchase orders that these calls make; the newer change orders count from another number."""
 IN_PRIME, PRIME_QUERY = {**IN_PROJECT, "contract_id": FIRST_PRIME}, f"project_id={P1}&contract_id={FIRST_PRIME}"
 PRIME, PCO = f"/prime_contracts/{FIRST_PRIME}", f"/potential_change_orders/{POTENTIAL + 1}"
 V2 = f"/rest/v2.0/companies/{COMPANY}/projects/{P1}"
+AUGUST = {"start_date": "2026-08-01", "end_date": "2026-08-31", "due_date": "2026-08-25"}
 INVOICES, INVOICE = "/rest/v1.1/requisitions", f"/requisitions/{FIRST['requisitions']}"
 IN_LIST = {**IN_COMPANY, "standard_cost_code_list_id": LIST}
 
@@ -186,7 +187,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/purchase_order_contracts", {**IN_PROJECT, "purchase_order_contract": {**NEW["contract"], "assignee_id": 5}}),
     ("GET", f"/purchase_order_contracts/{ORDER}?project_id={P1}", None),
     ("PATCH", f"/purchase_order_contracts/{ORDER}", {**IN_PROJECT, "purchase_order_contract": {"status": "Draft"}}),
-    ("PATCH", "/purchase_order_contracts/sync", {**IN_PROJECT, "updates": [{"id": ORDER, "origin_data": "x"}]}),
+    ("PATCH", "/purchase_order_contracts/sync", {**IN_PROJECT, "updates": [{**NEW["contract"], "origin_id": "order"}]}),
     ("POST", f"/purchase_order_contracts/{ORDER}/line_items", {**IN_PROJECT, "line_item": NEW["line"]}),
     ("PATCH", f"/purchase_order_contracts/{ORDER}/line_items/sync?project_id={P1}", {"updates": [NEW["line"]]}),
     ("POST", VENDOR_INSURANCES, {"insurance": {"name": "Mutual"}}),
@@ -222,7 +223,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ),
     ("GET", PERIODS, None),
     ("GET", f"{PERIODS}/{FIRST['billing_periods']}", None),
-    ("PATCH", f"{PERIODS}/{FIRST['billing_periods']}", {"billing_period": {"status": "closed"}}),
+    ("PATCH", f"{PERIODS}/{FIRST['billing_periods']}", {"billing_period": {**AUGUST, "status": "closed"}}),
     ("POST", COSTS, {"direct_cost": {**COST, "line_items": [COST_LINE]}}),
     ("GET", COSTS, None),
     ("GET", f"{COSTS}/{FIRST['direct_costs']}", None),
@@ -234,7 +235,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("GET", f"/change_order/statuses?company_id={COMPANY}", None),
     ("GET", f"/change_order_change_reasons?company_id={COMPANY}", None),
     ("POST", "/prime_contract", {**IN_PROJECT, "prime_contract": {"title": "Clinic", "vendor_id": STEEL}}),
-    ("POST", f"{PRIME}/line_items", {**IN_PROJECT, "line_item": NEW["line"]}),
+    ("POST", f"{PRIME}/line_items?project_id={P1}", {**IN_PROJECT, "line_item": NEW["line"]}),
     ("PATCH", f"{PRIME}/line_items/sync?project_id={P1}", {"updates": [NEW["line"]]}),
     ("GET", f"{PRIME}/line_items?project_id={P1}", None),
     ("POST", "/potential_change_orders", {**IN_PRIME, "change_order": {"title": "More"}}),
@@ -282,7 +283,11 @@ CALLS: list[tuple[str, str, Any]] = [
     ),
     ("GET", f"{INVOICES}?project_id={P1}&view=extended", None),
     ("GET", f"{INVOICES}/{FIRST['requisitions']}?project_id={P1}&view=items", None),
-    ("PATCH", f"{INVOICES}/{FIRST['requisitions']}?view=items", {**IN_PROJECT, "requisition": {"status": "approved"}}),
+    (
+        "PATCH",
+        f"{INVOICES}/{FIRST['requisitions']}?view=items",
+        {**IN_PROJECT, "commitment_id": APPROVED, "requisition": {"status": "approved"}},
+    ),
     ("GET", f"{INVOICE}/contract_items?project_id={P1}", None),
     ("GET", f"{INVOICE}/change_order_items?project_id={P1}", None),
     ("GET", f"{INVOICE}/detail?project_id={P1}", None),
@@ -344,7 +349,7 @@ FREE = {"POST /rest/v1.0/change_order_requests"}
 STANDARD_CODES = "GET /rest/v1.0/standard_cost_codes"
 
 NOT_ASKED = {
-    "GET /rest/v1.0/requisitions/{requisition_id}/contract_detail_items",  # no commitment here has a breakdown of the subcontractor's own
+    "GET /rest/v1.0/requisitions/{requisition_id}/contract_detail_items",  # no commitment here has such a breakdown
     "GET /rest/v1.0/standard_cost_codes/{id}",  # the same view as the list
     "PATCH /rest/v1.0/projects/{project_id}/work_breakdown_structure/wbs_codes/{id}",  # the same view as the list
 }

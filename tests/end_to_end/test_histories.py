@@ -146,7 +146,7 @@ def test_what_is_on_both_sides_is_proposed_and_linked_by_decision_only(
             decide(world, "link", name, "all", "--note", "same company")
         later |= {row["entity"] for row in report["stopped"] if row["rule"] == "2.9"}
         runs += 1
-        assert runs < 6, report["stopped"][:3]
+        assert runs < 10, [row["message"] for row in report["stopped"]][:4]
     assert later >= {"vendor_insurances", "sub_jobs", "direct_costs", "commitments", "prime_contracts", "payments_issued"}
     assert report["reconciliation"]["balanced"], unexplained(report)[:3]
     assert "recorded for" in capsys.readouterr().out

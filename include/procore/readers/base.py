@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any, ClassVar, Protocol
 
-from include.financials.exceptions import NotPermitted
+from include.financials.exceptions import NotPermitted, RetryLater
 from include.financials.models import Record
-from include.financials.port import Header, Invalid, Page, Window
+from include.financials.port import UNSEEN, Header, Invalid, Page, Window
 from include.procore import parse
 from include.procore.exceptions import NotFound
 from include.procore.lists import ID_BATCH, Lists, Raw, chunks
@@ -21,6 +21,8 @@ from include.procore.wbs import Wbs
 DETAIL_PAGE = 50
 """Documents per page where each takes a call of its own: a page is what a crash may cost."""
 ROW_PAGE = 1000
+
+HIDDEN = UNSEEN.format(side="Procore")
 
 _ALWAYS, _NEVER = "1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 
@@ -94,10 +96,16 @@ def by_scope(
             if scope is None:
                 raise
             refused.append(error)
-            yield Page([], [Invalid(entity, scope, scope, "project", f"its {entity} cannot be read: {error}", scope)], following)
+            yield Page([], [_closed(entity, scope, error)], following)
         after = None
     if refused and len(refused) == sum(scope is not None for scope in scopes[begin:]):
         raise NotPermitted(f"Procore refuses the {entity} of every project that was asked for; the last one: {refused[-1]}")
+
+
+def _closed(entity: str, project: str, error: Exception) -> Invalid:
+    """A project whose list is closed to us: whatever it holds is there, and cannot be read."""
+    message = f"its {entity.replace('_', ' ')} cannot be read: {error}"
+    return Invalid(entity, project, project, "project", message, project, shown={"project": project})
 
 
 def header_of(record: Record, project: str) -> Header:
@@ -198,7 +206,18 @@ class Documents(ABC):
 
     def fit(self, row: Any, project: str, build: Callable[..., parse.Built], *given: Any) -> parse.Built | Invalid:
         """``build(row, *given)``, or what is in the way."""
-        return parse.fit(self.entity, row, lambda found: build(found, *given), scope=project, number=self.names)
+        found = parse.fit(
+            self.entity, row, lambda found: build(found, *given), scope=project, number=self.names, known=self.known(given)
+        )
+        return replace(found, number=self.called(found, project)) if isinstance(found, Invalid) else found
+
+    def known(self, given: Sequence[Any]) -> Mapping[str, str | None]:
+        """What is known of a record without its row, by what its builder is given."""
+        return {}
+
+    def called(self, bad: Invalid, project: str) -> str:
+        """Number that people know an unreadable record by."""
+        return bad.number
 
     def list(self, project: str, window: Window | None = None, ids: Sequence[str] = ()) -> Shelf:
         shelf = Shelf()
@@ -229,7 +248,7 @@ class Documents(ABC):
     def _read_project(self, project: str, window: Window, after: Sequence[str] | None, also: Also) -> Iterator[Page]:
         self.prepare(project)
         shelf = self.shelf(project, None if also is not None and self.light else window)
-        asked = {one.header.id for one in shelf.listed if also is not None and also(one.header)}
+        asked = {one.header.id for one in shelf.listed if one.header.odd or (also is not None and also(one.header))}
         chosen = [one for one in shelf.listed if window.covers(one.header.updated_at) or one.header.id in asked]
         if after is not None:
             chosen = [one for one in chosen if one.order > (after[0], int(after[1]))]
@@ -239,14 +258,28 @@ class Documents(ABC):
             yield page
 
     def pages(self, project: str, chosen: Sequence[Listed], invalid: Iterable[Invalid] = ()) -> Iterator[Page]:
-        page = Page([], list(invalid))
-        for index, built in enumerate(self.details(project, chosen), 1):
+        """Pages of ``page_size``; where the call budget ends in between, what was read so far, before the error."""
+        page, index, details = Page([], list(invalid)), 0, iter(self.details(project, chosen))
+
+        def upto(index: int) -> Page:
+            last = chosen[index - 1]
+            page.cursor = {"after": [last.group, last.header.id]}
+            return page
+
+        while True:
+            try:
+                built = next(details)
+            except StopIteration:
+                break
+            except RetryLater:
+                if index % self.page_size:
+                    yield upto(index)
+                raise
+            index += 1
             if built is not None:
                 put(page, built)
             if index % self.page_size == 0 and index < len(chosen):
-                last = chosen[index - 1]
-                page.cursor = {"after": [last.group, last.header.id]}
-                yield page
+                yield upto(index)
                 page = Page([])
         yield page
 
@@ -255,9 +288,50 @@ class Documents(ABC):
         self.prepare(project)
         batches = chunks(ids, ID_BATCH if self.takes_ids else max(len(ids), 1))
         shelves = (self.list(project, ids=batch).only(set(batch)) for batch in batches)
+        left = set(ids)
         # What the documents of a project share (the lines of all direct costs, say) is then read once for all of them.
         for shelf in [Shelf.joined(shelves)] if self.light else shelves:
+            left -= {one.header.id for one in shelf.listed} | {bad.id for bad in shelf.invalid}
             yield from self.pages(project, shelf.listed, shelf.invalid)
+        yield from self._asked(project, sorted(left))
+
+    MAY_HIDE: ClassVar[bool] = False
+    """Whether a document of a project that is open to us may be closed to us all the same (private): a 404 tells nothing then."""
+
+    def _asked(self, project: str, ids: Sequence[str]) -> Iterator[Page]:
+        """Those that the list does not show, asked for one by one: a list may miss a row, and no list tells why."""
+        for ident in ids:
+            page = Page([])
+            try:
+                one = self.find(project, ident)
+            except NotPermitted:
+                one = None
+                page.hidden.append(ident)
+            if isinstance(one, Listed):
+                yield from self.pages(project, [one])
+            elif isinstance(one, Invalid):
+                page.invalid.append(one)
+            elif self.MAY_HIDE:
+                page.hidden.append(ident)
+            yield page
+
+    def kinds(self) -> Mapping[str, str]:
+        """Group -> resource that shows one of its records."""
+        return {"": self.resource}
+
+    def find(self, project: str, ident: str) -> Listed | Invalid | None:
+        """One document, shown by its id; None: Procore says 404.
+
+        :raises NotPermitted: Procore says 403.
+        """
+        for group, name in self.kinds().items():
+            if RESOURCES[name].show is None:
+                continue
+            row = self._lists.show_or_none(name, ident, project=project)
+            if row is not None:
+                header = self.fit(row, project, self.header, project, group)
+                return Listed(header, row, group) if isinstance(header, Header) else header
+        return None
 
     def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
         for project in self._lists.project_ids(scopes):

@@ -15,7 +15,7 @@ from include.financials.port import Header, Invalid, Window
 from include.procore import records
 from include.procore.lists import Raw, row_id
 from include.procore.parse import Row
-from include.procore.readers.base import ROW_PAGE, Built, Desk, Documents, Listed
+from include.procore.readers.base import HIDDEN, ROW_PAGE, Built, Desk, Documents, Listed
 from include.procore.readers.contracts import Book, Contracts
 from include.procore.records import CHANGE_ITEM, Contract, item_key
 
@@ -49,11 +49,11 @@ class Invoices(Documents):
 
     def contract(self, row: Row, project: str) -> Contract:
         ident = self.contract_id(row)
-        entry = self._books[project].get(ident)
+        entry = self._books[project].get(ident) or self._contracts.asked(project, ident)
         if entry is None:
-            raise row.misfit("contract", f"{ident} is none of the project's {self._contracts.entity}")
+            raise row.misfit("contract", HIDDEN, self._contracts.entity)
         if isinstance(entry, Invalid):
-            raise row.misfit("contract", f"{entry.number} cannot be read: {entry.field} {entry.message}")
+            raise row.misfit("contract", f"cannot be read: {entry.field} {entry.message}", self._contracts.entity)
         return entry.contract
 
 
@@ -76,10 +76,14 @@ class SubcontractorInvoices(Invoices):
 
     def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
         rows = {one.header.id: one.row for one in chosen}
-        self._learn_packages(project, rows.values())
         before = {str(row["previous_requisition_id"]) for row in rows.values() if row.get("previous_requisition_id")}
         rows |= self._lists.by_ids(self.resource, sorted(before - rows.keys()), project=project)
+        of_contract: dict[str, list[Raw]] = defaultdict(list)
+        for row in rows.values():
+            of_contract[str(row.get("commitment_id"))].append(row)
         for one in chosen:
+            # Contract by contract: where the call budget ends, what was read so far counts.
+            self._learn_packages(project, of_contract.pop(str(one.row.get("commitment_id")), ()))
             yield self.fit(one.row, project, self._build, project, rows)
 
     def _build(self, row: Row, project: str, rows: Mapping[str, Raw]) -> SubcontractorInvoice:

@@ -15,7 +15,7 @@ from include.financials.port import Header, Invalid, Window
 from include.procore import records
 from include.procore.lists import Extra, Lists, Raw, row_id
 from include.procore.parse import Row
-from include.procore.readers.base import Built, Desk, Documents, Listed
+from include.procore.readers.base import HIDDEN, Built, Desk, Documents, Listed
 from include.procore.readers.contracts import Book, Commitments, Contracts, Entry
 from include.procore.records import Partners
 
@@ -43,6 +43,7 @@ class ChangeOrders(Documents):
     """``own`` are the contracts of this kind, ``others`` those of the other kind."""
 
     prime: ClassVar[bool]
+    contract: ClassVar[str]
 
     def __init__(self, desk: Desk, packages: Packages, own: Contracts, others: Contracts) -> None:
         super().__init__(desk)
@@ -75,11 +76,21 @@ class ChangeOrders(Documents):
             number=records.change_number(entry.contract, row),
             scope=project,
             status=row.text("status"),
-            amount=row.decimal("grand_total", 2),
+            amount=row.told(row.money, "grand_total"),
             updated_at=row.moment("updated_at"),
             origin_id=row.text("origin_id"),
             deleted=row.moment("deleted_at") is not None,
+            # A sum that does not fit has a line that does not: the change order is shown with its lines, and names it.
+            odd=row.get("grand_total") not in (None, "") and row.told(row.money, "grand_total") is None,
         )
+
+    MAY_HIDE = True
+
+    def called(self, bad: Invalid, project: str) -> str:
+        entry = self._books.get(project, {}).get(bad.shown.get(self.contract) or "")
+        if entry is None:
+            return bad.number
+        return f"{entry.number if isinstance(entry, Invalid) else entry.contract.number}/{bad.number}"
 
     def _entry(self, row: Row, project: str) -> Entry | None:
         """The contract of a package, None for one of the other kind.
@@ -89,13 +100,17 @@ class ChangeOrders(Documents):
         ident = row.required_id("contract_id")
         entry = self._books[project].get(ident)
         if isinstance(entry, Invalid):
-            raise row.misfit("contract_id", f"names {entry.number}, which cannot be read: {entry.field} {entry.message}")
+            raise row.misfit("contract_id", f"cannot be read: {entry.field} {entry.message}", self._own.entity)
         if entry is not None or ident in self._others_of(project) or row.get("deleted_at"):
             return entry
         shown = self._lists.show_or_none(self.resource, row.required_id(), project=project) or {}
-        if (shown.get("type") == PRIME) is self.prime:
-            raise row.misfit("contract_id", f"{ident} is none of the project's contracts")
-        return None
+        if (shown.get("type") == PRIME) is not self.prime:
+            return None
+        entry = self._own.asked(project, ident)
+        if entry is None:
+            raise row.misfit("contract_id", HIDDEN, self._own.entity)
+        self._books[project][ident] = entry
+        return entry
 
     def _others_of(self, project: str) -> frozenset[str]:
         if project not in self._foreign:
@@ -120,6 +135,7 @@ class ChangeOrders(Documents):
 class CommitmentChangeOrders(ChangeOrders):
     entity = "commitment_change_orders"
     prime = False
+    contract = "commitment"
 
     def __init__(self, desk: Desk, packages: Packages, own: Commitments, others: Contracts) -> None:
         super().__init__(desk, packages, own, others)
@@ -152,6 +168,7 @@ class CommitmentChangeOrders(ChangeOrders):
 class PrimeChangeOrders(ChangeOrders):
     entity = "prime_change_orders"
     prime = True
+    contract = "prime_contract"
 
     def build(self, row: Row, entry: Entry, partners: Partners) -> PrimeChangeOrder:
         return records.prime_change(row, self._desk.system, entry.contract, partners)

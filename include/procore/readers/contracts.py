@@ -7,17 +7,19 @@ second read of the same entity looks again.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
+from include.financials.exceptions import NotPermitted
 from include.financials.models import Commitment, PrimeContract
 from include.financials.port import Header, Invalid, Window
 from include.procore import records
+from include.procore.exceptions import NotFound
 from include.procore.lists import Raw, row_id
 from include.procore.parse import Row
-from include.procore.readers.base import Built, Desk, Documents, Listed, Shelf, header_of
+from include.procore.readers.base import Built, Desk, Documents, Listed, Shelf
 from include.procore.records import Contract, Kind
 from include.procore.resources import CONTRACTS, lines_of
 
@@ -35,17 +37,30 @@ Book = dict[str, Entry | Invalid]
 
 
 class Contracts(Documents):
-    party: ClassVar[str]
-
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._shelves: dict[str, Shelf] = {}
+        self._found: dict[tuple[str, str], Listed | Invalid | None] = {}
 
     @abstractmethod
     def build(self, row: Row, project: str, group: str, lines: Iterable[Any]) -> Commitment | PrimeContract: ...
 
+    MAY_HIDE = True
+
     def header(self, row: Row, project: str, group: str) -> Header:
-        return header_of(self.build(row, project, group, ()), project)
+        """As its documents need it. A sum or a date that cannot be read is named when the contract is read with its lines."""
+        head = records.contract_head(row, project)
+        return Header(
+            id=head.id,
+            number=head.number,
+            scope=project,
+            status=row.told(row.text, "status"),
+            amount=row.told(row.money, "grand_total"),
+            updated_at=row.told(row.moment, "updated_at"),
+            origin_id=row.told(row.text, "origin_id"),
+            deleted=row.get("deleted_at") is not None,
+            odd=isinstance(self.fit(row.data, project, self.build, project, group, ()), Invalid),
+        )
 
     def shelf(self, project: str, window: Window | None) -> Shelf:
         return self.taken(project, self.entity)
@@ -66,7 +81,12 @@ class Contracts(Documents):
     def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
         for one in chosen:
             # The lines of a deleted contract are hidden with it.
-            found = (one.row, []) if one.header.deleted else self.contents(project, one)
+            try:
+                found = (one.row, []) if one.header.deleted else self.contents(project, one)
+            except NotFound:
+                if not one.header.odd:
+                    raise
+                found = (one.row, [])  # its row cannot be read anyway: that is what there is to say of it
             yield self.fit(found[0], project, self.build, project, one.group, found[1]) if found else None
 
     @abstractmethod
@@ -77,11 +97,23 @@ class Contracts(Documents):
         """The contracts of a project by id, as their documents see them, for the read of one entity."""
         shelf = self.taken(project, taker)
         found: dict[str, Entry | Invalid] = {invalid.id: invalid for invalid in shelf.invalid}
-        for one in shelf.listed:
-            record = self.build(Row(one.row), project, one.group, ())
-            contract = Contract(record.id, record.number, project, getattr(record, self.party), record.currency)
-            found[record.id] = Entry(contract, one, Row(one.row).decimal("total_payments", 2))
-        return found
+        return found | {one.header.id: self._entry(project, one) for one in shelf.listed}
+
+    @staticmethod
+    def _entry(project: str, one: Listed) -> Entry:
+        row = Row(one.row)
+        return Entry(records.contract_head(row, project), one, row.derived("total_payments"))
+
+    def asked(self, project: str, ident: str) -> Entry | None:
+        """A contract that its list did not show, asked for by its id; None: Procore does not show it to us."""
+        key = project, ident
+        if key not in self._found:
+            try:
+                self._found[key] = self.find(project, ident)
+            except NotPermitted:
+                self._found[key] = None
+        one = self._found[key]
+        return self._entry(project, one) if isinstance(one, Listed) else None
 
     def ids(self, project: str, taker: str) -> frozenset[str]:
         shelf = self.taken(project, taker)
@@ -92,12 +124,14 @@ class Commitments(Contracts):
     """Subcontracts and purchase orders: two lists, sorted one after the other."""
 
     entity = "commitments"
-    party = "vendor"
     takes_ids = True
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._positions: dict[str, dict[str, int]] = {}
+
+    def kinds(self) -> Mapping[str, str]:
+        return CONTRACTS
 
     def rows(self, project: str, window: Window | None, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
         for kind, name in CONTRACTS.items():
@@ -123,7 +157,6 @@ class PrimeContracts(Contracts):
     """The list lacks their payments, so that each is shown; and only the list has ``origin_code``."""
 
     entity = "prime_contracts"
-    party = "customer"
 
     def contents(self, project: str, one: Listed) -> tuple[Raw, Sequence[Any]] | None:
         shown = self._lists.show_or_none(self.resource, one.header.id, project=project)

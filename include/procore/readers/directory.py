@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from include.financials.exceptions import NotPermitted
 from include.financials.identity import parse_origin
 from include.financials.models import Record
 from include.financials.port import Page, Window
 from include.procore import parse, records
 from include.procore.lists import ID_BATCH, Raw, row_id, unseen
-from include.procore.readers.base import Also, Built, Cursor, Desk, page_of, updated
+from include.procore.readers.base import Also, Built, Cursor, Desk, page_of, put, updated
 from include.procore.resources import ENTITY_RESOURCES
 
 _DIRECTORY = ("vendors", "inactive_vendors")
@@ -90,6 +91,21 @@ class Projects(CompanyList):
         for rows in self._desk.lists.pages("projects", extra=extra, start=cursor["url"] if cursor else None):
             chosen = [row for row in unseen(rows.rows, seen) if wanted is None or row_id(row) in wanted]
             yield page_of((self.build(row) for row in chosen), window, {"url": rows.next_url} if rows.next_url else None)
+
+    def read_ids(self, scope: str | None, ids: Sequence[str]) -> Iterator[Page]:
+        """A project may be closed to us (its permissions are its own): neither its list nor a 403 or 404 tells of that."""
+        page = Page([])
+        found = self._desk.lists.by_ids(self._name, ids)
+        for ident in dict.fromkeys(ids):
+            try:
+                row = found.get(ident) or self._desk.lists.show_or_none(self._name, ident)
+            except NotPermitted:
+                row = None
+            if row is None:
+                page.hidden.append(ident)
+            else:
+                put(page, self.build(row))
+        yield page
 
     def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
         return iter(self._desk.lists.project_ids(scopes))

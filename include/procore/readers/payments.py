@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
+from include.financials.exceptions import RetryLater
 from include.financials.models import PaymentIssued, PaymentReceived
-from include.financials.port import Header, Invalid, Window
+from include.financials.port import Header, Invalid, Page, Window
 from include.procore import records
 from include.procore.lists import row_id
 from include.procore.parse import Row
-from include.procore.readers.base import ROW_PAGE, Built, Desk, Documents, Listed, header_of
+from include.procore.readers.base import ROW_PAGE, Also, Built, Desk, Documents, Listed, header_of, put
 from include.procore.readers.contracts import Book, Contracts, Entry
 from include.procore.records import Contract
 
@@ -28,6 +29,12 @@ class Payments(Documents):
         self._contracts = contracts
         self._books: dict[str, Book] = {}
 
+    contract: ClassVar[str]
+
+    def known(self, given: Sequence[Any]) -> Mapping[str, str | None]:
+        """Its list is its contract's, given last."""
+        return {self.contract: str(given[-1])}
+
     @abstractmethod
     def build(self, row: Row, contract: Contract) -> PaymentIssued | PaymentReceived: ...
 
@@ -40,8 +47,33 @@ class Payments(Documents):
     def _build(self, row: Row, project: str, contract: str) -> PaymentIssued | PaymentReceived:
         entry = self._books[project][contract]
         if isinstance(entry, Invalid):
-            raise row.misfit("contract_id", f"names {entry.number}, which cannot be read: {entry.field} {entry.message}")
+            raise row.misfit("contract_id", f"cannot be read: {entry.field} {entry.message}", self._contracts.entity)
         return self.build(row, entry.contract)
+
+    def _read_project(self, project: str, window: Window, after: Sequence[str] | None, also: Also) -> Iterator[Page]:
+        """Contract after contract, each a call: where the call budget ends, the next try goes on with the contract due."""
+        self.prepare(project)
+        page, done = Page([]), None
+        for contract in sorted((ident for ident, entry in self._books[project].items() if _paid(entry)), key=int):
+            if after is not None and int(contract) <= int(after[0]):
+                continue
+            try:
+                rows = self._rows(project, contract)
+            except RetryLater:
+                if done is not None:
+                    page.cursor = {"after": [done, "0"]}
+                    yield page
+                raise
+            for row in rows:
+                built = self.fit(row, project, self._build, project, contract)
+                if (
+                    isinstance(built, Invalid)
+                    or window.covers(built.updated_at)
+                    or (also is not None and also(header_of(built, project)))
+                ):
+                    put(page, built)
+            done = contract
+        yield page
 
     def rows(self, project: str, window: Window | None, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """Of the contracts with payments; of the others too as long as one of ``ids`` was not among them."""
@@ -60,6 +92,9 @@ class Payments(Documents):
         for one in chosen:
             yield self.fit(one.row, project, self._build, project, one.group)
 
+    def find(self, project: str, ident: str) -> None:
+        """Nothing more to ask: the lists of all contracts were read for it."""
+
     def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
         for project in self._lists.project_ids(scopes):
             self.prepare(project)
@@ -70,6 +105,7 @@ class Payments(Documents):
 
 class PaymentsIssued(Payments):
     entity = "payments_issued"
+    contract = "commitment"
 
     def build(self, row: Row, contract: Contract) -> PaymentIssued:
         return records.payment_issued(row, self._desk.system, contract)
@@ -77,6 +113,7 @@ class PaymentsIssued(Payments):
 
 class PaymentsReceived(Payments):
     entity = "payments_received"
+    contract = "prime_contract"
 
     def build(self, row: Row, contract: Contract) -> PaymentReceived:
         return records.payment_received(row, self._desk.system, contract)

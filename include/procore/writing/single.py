@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from include.financials.exceptions import NotPermitted
+from include.financials.exceptions import NotPermitted, OutcomeUnknown
 from include.financials.port import Item, Outcome
 from include.procore import payloads
 from include.procore.lists import Raw
 from include.procore.resources import RESOURCES, Resource
-from include.procore.writing.way import Desk, always, not_there, rejected, scope_ids
+from include.procore.writing.way import Desk, always, not_there, other_owner, rejected, scope_ids
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,14 @@ class Single:
         return self._patched(desk, item, ident, row, attributes)
 
     def _patched(self, desk: Desk, item: Item, ident: str, row: Raw, attributes: payloads.Attributes) -> Outcome:
+        if row.get("id") is None:
+            raise OutcomeUnknown(f"the answer to {item.record.entity} {item.number} is no record: it has no id")
+        if "origin_id" in attributes:
+            other_owner(item, row)
         answered = {name: value for name, value in attributes.items() if name in row}
         for name in payloads.differing(item.record.entity, row, answered):
             return rejected(item, ident, f"{name} came back as {row[name]}, not {attributes[name]}", name)
-        return desk.confirmed(item, {**desk.known.get(item.origin_id, {}), **row, "id": row.get("id", ident)}, whole=self.whole)
+        return desk.confirmed(item, {**desk.known.get(item.origin_id, {}), **row}, whole=self.whole)
 
     @property
     def row(self) -> Resource:

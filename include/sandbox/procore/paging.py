@@ -10,7 +10,6 @@ from include.sandbox.procore.call import Call
 from include.sandbox.procore.errors import Invalid
 from include.sandbox.procore.schema import Paging
 
-
 FARTHEST = 10**12
 """Number of a page; what lies beyond is as empty, and its offset is a number that the store can take."""
 

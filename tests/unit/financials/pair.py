@@ -62,7 +62,7 @@ from include.financials.models import (
     VendorInsurance,
 )
 from include.financials.money import ZERO
-from include.financials.port import Action, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
+from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
@@ -114,6 +114,12 @@ class Memory:
     refuse: dict[str, str] = field(default_factory=dict)
     """Number -> sentence."""
     locked: set[str] = field(default_factory=set)
+    garbled: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(entity, id) -> the field that cannot be read any more."""
+    missed: set[tuple[str, str]] = field(default_factory=set)
+    """(entity, id) that no list shows although the record is there."""
+    hidden: set[tuple[str, str]] = field(default_factory=set)
+    """(entity, id) that neither a list nor a read by id shows."""
     steps_of: dict[tuple[str, Action], tuple[Step, ...]] = field(default_factory=dict)
 
     # -- the port -------------------------------------------------------------------------------------------------------------
@@ -137,7 +143,8 @@ class Memory:
         also: Any = None,
     ) -> Iterator[Page]:
         window = window or Window()
-        found = [self.shown(r) for r in self.records[entity] if scopes is None or (getattr(r, "project", None) or "") in scopes]
+        there = [r for r in self.records[entity] if (entity, r.id) not in self.missed | self.hidden]
+        found = [self.shown(r) for r in there if scopes is None or (getattr(r, "project", None) or "") in scopes]
         found = [
             r for r in found if window.covers(r.updated_at) or (self.lists(entity) and also is not None and also(_header(r)))
         ]
@@ -149,7 +156,7 @@ class Memory:
             start += self.page_size
             more = start < len(found)
             self._break(fault, "after")
-            yield Page(page, cursor={"start": start} if more else None)
+            yield self._page(page, cursor={"start": start} if more else None)
             if not more:
                 return
 
@@ -158,7 +165,33 @@ class Memory:
         self._break(fault, "before")
         self._break(fault, "after")
         wanted = {ident for _, ident in ids}
-        yield Page([self.shown(r) for r in self.records[entity] if r.id in wanted])
+        hidden = {ident for name, ident in self.hidden if name == entity} & wanted
+        page = self._page([self.shown(r) for r in self.records[entity] if r.id in wanted - hidden])
+        page.hidden = sorted(hidden)
+        yield page
+
+    def _page(self, records: Sequence[Record], cursor: dict[str, Any] | None = None) -> Page:
+        page = Page([], cursor=cursor)
+        for record in records:
+            lost = self.garbled.get((record.entity, record.id))
+            if lost is None:
+                page.records.append(record)
+            else:
+                page.invalid.append(self._invalid(record, lost))
+        return page
+
+    @staticmethod
+    def _invalid(record: Record, lost: str) -> Invalid:
+        """The record as its row shows it, but for one field. A total follows from its lines."""
+        shown = {
+            name: None if value in (None, "") else str(value)
+            for name, value in record
+            if not isinstance(value, tuple) and name not in (lost, "amount" if lost.startswith("lines") else "")
+        }
+        scope = getattr(record, "project", None)
+        return Invalid(
+            record.entity, record.id, record.number, lost, "is no plain number", scope, company=record.company, shown=shown
+        )
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
         yield from (record.id for record in self.records[entity])

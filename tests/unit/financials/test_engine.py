@@ -574,6 +574,44 @@ def test_an_answer_that_names_another_record_stops_the_task(linked: World, monke
     assert [link for link in linked.ledger.links("commitments") if link.status == "active"] == []
 
 
+def test_one_record_for_two_that_were_sent_stops_the_task(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.erp.put(vendor("V-2"))
+    post = FakeProcore.post
+
+    def same(self: FakeProcore, step: Step, items: list[Item], beat: Beat) -> list[Outcome]:
+        outcomes = post(self, step, items, beat)
+        return [replace(outcome, id=outcomes[0].id) for outcome in outcomes]
+
+    monkeypatch.setattr(FakeProcore, "post", same)
+    with pytest.raises(ContractBroken, match=r"answered the create of vendor V-\d with record \d+, which it also gave for V-\d"):
+        world.run(params={"entities": ["vendors"]})
+    assert world.ledger.links("vendors") == []
+
+
+def test_a_look_that_began_within_the_settle_time_proves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It saw nothing, and lasted until the settle time was over: what was sent may have arrived behind its back."""
+    only: dict[str, Any] = {"entities": ["vendors"]}
+    world.procore.failing = {"post vendors create": "before"}
+    with pytest.raises(Unsettled):
+        world.run(params=only)
+    world.procore.failing = {}
+    world.clock.now += timedelta(seconds=40)
+    find, posts = FakeProcore.find, world.procore.calls.count("post vendors create")
+
+    def long(self: FakeProcore, step: Step, items: list[Item]) -> list[Outcome]:
+        found = find(self, step, items)
+        self.clock.now += timedelta(seconds=30)
+        return found
+
+    monkeypatch.setattr(FakeProcore, "find", long)
+    with pytest.raises(Unsettled):
+        world.run(params=only)
+    assert world.procore.calls.count("post vendors create") == posts
+    monkeypatch.undo()
+    world.run(params=only)
+    assert world.procore.calls.count("post vendors create") == posts + 1
+
+
 def test_a_lease_lasts_as_long_as_its_call(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call may take many requests: each asks for the lease, so that it ends only for a task that nobody hears of any more."""
     draft(linked)

@@ -347,3 +347,16 @@ def test_a_job_reopened_in_the_same_run_holds_nothing(linked: World) -> None:
     for mode in ("plan", "apply"):
         sync = linked.run(params={"mode": mode})
         assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}, mode
+
+
+def test_a_proposal_that_followed_its_job_is_linked_under_its_present_key(full: World, tmp_path: Path) -> None:
+    """The document was met before its job was linked, under no company and a key of its own."""
+    world = full.without_ledger(tmp_path / "again")
+    for record in world.erp.records["budget_changes"]:
+        world.erp.put(record.model_copy(update={"marker": None}))
+    sync = world.run(params={"entities": ["budget_changes"]})
+    assert [rule for _, rule in world.states(sync, "budget_changes").values()] == ["M-01"]
+    world.run()
+    assert world.states(world.run(), "budget_changes") == {"25-104/1": ("held", "2.9")}
+    assert decide(world, "link", "budget change", "all") == 0
+    assert world.states(world.run(), "budget_changes") == {"25-104/1": ("adopted", "")}

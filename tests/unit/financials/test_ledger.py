@@ -311,12 +311,14 @@ def test_a_zombie_commits_nothing(book: Ledger, monkeypatch: pytest.MonkeyPatch)
     assert book.intents(["i1"])["i1"]["status"] == "confirmed"
 
 
-def test_an_expired_lease_is_lost_even_if_nobody_took_it(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_only_ran_out_is_still_held(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lost means that somebody took over: a long look-up before a write is no reason for a task to fail."""
     with book.lease("vendors", 0) as lease:
         later(monkeypatch, LEASE_SECONDS + 1)
-        with pytest.raises(LeaseLost):
-            book.sending(lease, call(), [intent()])
-    assert book.open_intents("vendors", 0) == []
+        book.sending(lease, call(), [intent()])
+        with pytest.raises(RetryLater), book.lease("vendors", 0):
+            pass
+    assert len(book.open_intents("vendors", 0)) == 1
 
 
 def test_each_commit_renews_the_lease(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import requests
 
 from include.sandbox.faults import EFFECTS
 from include.sandbox.limits import Limiter
+from include.sandbox.procore.settings import Settings
 from include.sandbox.world import World
 from tests.unit.sandbox_procore.serving import COMPANY, DRAFT, HIDDEN, P1, STEEL, Caller, hand_made
 
@@ -54,11 +55,34 @@ def test_headers_and_429(api: Caller, world: World) -> None:
 def test_hourly_limit_shows_when_it_is_used_up(api: Caller) -> None:
     api.settings(rate_limit_hour=3, rate_limit_spike=100)
     replies = [api("GET", "/me") for _ in range(4)]
-    assert [reply.headers["X-Rate-Limit-Limit"] for reply in replies] == ["100", "100", "3", "3"] and replies[
-        3
-    ].status_code == 429
+    assert [reply.headers["X-Rate-Limit-Limit"] for reply in replies] == ["100", "100", "3", "3"]
+    assert replies[3].status_code == 429
     assert int(replies[3].headers["Retry-After"]) > 3000
     assert api.as_user("GET", V).status_code == 200, "people are not limited"
+
+
+def test_failed_requests_count_too(api: Caller, world: World) -> None:
+    """400, 401, 403, 404, and one that the sandbox was asked to fail: each takes one from the budget."""
+    api.settings(rate_limit_spike=8)
+    api.control("POST", "/faults", {"path": "/me", "action": "status", "status": 500})
+    token = {"Authorization": api.session.headers["Authorization"]}
+    replies = [
+        api("GET", V, headers={"Authorization": "Bearer wrong"}),
+        api("GET", V, headers={**token, "Procore-Company-Id": "1"}),
+        api("GET", "/vendors"),
+        api("GET", "/nowhere"),
+        api("GET", "/me"),
+        api("GET", V),
+    ]
+    assert [reply.status_code for reply in replies] == [401, 403, 400, 404, 500, 200]
+    assert [reply.headers["X-Rate-Limit-Remaining"] for reply in replies] == ["7", "6", "5", "4", "3", "2"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_without_the_company_header(api: Caller, world: World, status: int) -> None:
+    world.procore.configure(Settings(company_header_status=status))
+    reply = requests.get(f"{api.base}/rest/v1.0{V}", headers={"Authorization": api.session.headers["Authorization"]}, timeout=30)
+    assert reply.status_code == status and reply.json()["message"].startswith("Missing Procore-Company-Id header!")
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------

@@ -222,7 +222,8 @@ def test_lists(api: Caller, path: str, expected: list[int]) -> None:
 
 @pytest.mark.parametrize("query", [
     f"{WO}&filters[status]=approved", f"{WO}&filters[id]=x", f"{WO}&filters[include_deleted]=yes",
-    f"{WO}&filters[updated_at]=yesterday", f"{WO}&view=show", f"{V}&view=everything", "/line_item_types", f"{V}&filters[nonsense]=1",
+    f"{WO}&filters[updated_at]=yesterday", f"{WO}&view=show", f"{V}&view=everything", "/line_item_types",
+    f"{V}&filters[nonsense]=1",
     f"{V}&sort=nonsense", f"/cost_codes?project_id={P1}&filters[updated_at]=2020-01-01...2020-01-02",
 ])  # fmt: skip
 def test_unusable_parameters_are_400(api: Caller, query: str) -> None:

@@ -189,9 +189,10 @@ def upgrade() -> None:
     op.create_table(
         "records",
         sa.Column("entity", sa.String(), nullable=False),
-        sa.Column("company", sa.String(), nullable=False),
         sa.Column("side", sa.String(), nullable=False),
+        sa.Column("within", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
+        sa.Column("company", sa.String(), nullable=False),
         sa.Column("number", sa.String(), nullable=False),
         sa.Column("scope", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=True),
@@ -206,7 +207,7 @@ def upgrade() -> None:
         sa.Column("deleted", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("amount", sa.String(), nullable=True),
         sa.Column("figures", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("entity", "company", "side", "id", name=op.f("pk_records")),
+        sa.PrimaryKeyConstraint("entity", "side", "within", "id", name=op.f("pk_records")),
     )
     with op.batch_alter_table("records", schema=None) as batch_op:
         batch_op.create_index("ix_records_state", ["entity", "side", "state"], unique=False)

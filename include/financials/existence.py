@@ -1,0 +1,201 @@
+"""What a list showed, readable or not: a record that cannot be read is there all the same.
+
+One :class:`Existing` per list (side, entity, shards). Whoever creates, adopts, compares or calls something gone asks it first: a
+record that cannot be read is nobody's to overwrite, and nothing that could be its twin is created beside it (rule R-06).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from include.financials.entities import Entity
+from include.financials.identity import Origin, marker, parse_origin
+from include.financials.models import Record, Side
+from include.financials.money import text, to_cents
+from include.financials.port import Invalid
+from include.financials.view import LinkIndex
+
+SIDES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
+"""What people call a side."""
+
+_PLACE = ("project", "sub_job", "commitment", "prime_contract", "vendor", "customer")
+"""Where a record belongs: what must agree, as far as both tell it, when part of its key cannot be read."""
+
+Twin = tuple[str, ...]
+
+TWINS: Mapping[str, tuple[Twin, ...]] = {
+    "vendors": (("tax_id",), ("code",)),
+    "vendor_insurances": (("vendor", "number"),),
+    "customers": (("code",),),
+    "projects": (("number",),),
+    "sub_jobs": (("number",),),
+    "tax_codes": (("number",),),
+    "cost_types": (("number",),),
+    "cost_codes": (("number",),),
+    "budget_changes": (("project", "number"),),
+    "direct_costs": (("vendor", "invoice_number", "amount"), ("kind", "cost_date", "description", "amount")),
+    "commitments": (("number",),),
+    "commitment_change_orders": (("commitment", "number"),),
+    "subcontractor_invoices": (("vendor", "number"),),
+    # A number that people typed tells several payments apart, no more: one of the same contract and amount may be the same.
+    "payments_issued": (("commitment", "amount"),),
+    "payments_received": (("prime_contract", "amount"),),
+    "prime_contracts": (("number",),),
+    "prime_change_orders": (("prime_contract", "number"),),
+    "owner_invoices": (("number",),),
+}
+"""By what an unreadable record may be the twin of one that is about to be created: all fields of one key agree, and one that
+cannot be read agrees with everything."""
+
+_LOST = object()
+
+
+def money_of(bad: Invalid) -> Decimal | None:
+    """The amount of an unreadable record, as far as its row tells one; in cents."""
+    try:
+        found = Decimal(bad.shown.get("amount") or "")
+    except InvalidOperation:
+        return None
+    return to_cents(found) if found.is_finite() else None
+
+
+def traced(bad: Invalid) -> dict[str, Any]:
+    """Figures of an unreadable record for the ties, where nothing better is known; its money lies on no known cost key."""
+    amount = money_of(bad)
+    shown = {name: bad.shown.get(name) for name in ("project", "status", "currency", "invoice")}
+    lines = [{"key": "?", "position": 0, "id": bad.id, "x": "? / ?", "amount": text(amount)}] if amount else []
+    contract = bad.shown.get("commitment") or bad.shown.get("prime_contract")
+    return {**shown, "contract": contract, "amount": text(amount or Decimal(0)), "lines": lines, "unread": bad.field}
+
+
+def told(bad: Invalid, side: Side, label: str) -> str:
+    """The record, its side, its field and what is wrong with it, in words."""
+    return f"{label} {bad.number} in {SIDES[side]} cannot be read ({bad.field} {bad.message})"
+
+
+class Existing:
+    """The unreadable records of a target list, beside which nothing is created by guess. ``translated`` gives one in ERP keys.
+
+    Readable records are matched as ever; this is the rest of the list.
+    """
+
+    def __init__(
+        self,
+        row: Entity,
+        side: Side,
+        links: LinkIndex,
+        invalid: Iterable[Invalid],
+        *,
+        system: str,
+        procore_company: str,
+        translated: Callable[[Invalid], Invalid] = lambda bad: bad,
+    ) -> None:
+        self.row, self.side, self.system, self.procore_company = row, side, system, procore_company
+        self.by_id: dict[str, list[Invalid]] = {}
+        self.free: list[Invalid] = []
+        """Those that nothing is linked to: each may be the twin of something."""
+        self.hidden: dict[str, str] = {}
+        """Id of what may be there although it is not shown to us -> who that is, in words."""
+        self.certain: dict[str, Invalid] = {}
+        """By external id or marker."""
+        for bad in map(translated, invalid):
+            self.by_id.setdefault(bad.id, []).append(bad)
+            mark = bad.shown.get("origin_id" if side == "procore" else "marker")
+            if mark:
+                self.certain[mark] = bad
+            if not self._linked(links, bad) and not (mark and self._ours(mark)):
+                self.free.append(bad)
+
+    def _linked(self, links: LinkIndex, bad: Invalid) -> bool:
+        if self.side == "procore":
+            return bad.id in links.by_procore
+        return any(key == bad.id and bad.company in (None, company) for company, key in links.by_erp)
+
+    def _ours(self, mark: str) -> bool:
+        """It names its counterpart, readable or not: nobody else's twin."""
+        if self.side == "procore":
+            return parse_origin(mark, self.system) is not None
+        return mark.startswith(f"procore:{self.procore_company}:{self.row.name}:")
+
+    def __contains__(self, record_id: str) -> bool:
+        return record_id in self.by_id
+
+    def get(self, record_id: str, company: str | None = None) -> Invalid | None:
+        """The unreadable record of that id (an ERP key is one company's)."""
+        found = self.by_id.get(record_id, ())
+        return next((bad for bad in found if company is None or bad.company in (None, company)), None)
+
+    def of(self, record: Record) -> Invalid | None:
+        """The unreadable record that carries our mark of this source record: its counterpart, for certain."""
+        if self.side == "procore":
+            return self.certain.get(str(Origin(self.system, record.company or "", self.row.name, record.id)))
+        return self.certain.get(marker(self.procore_company, self.row.name, record.id))
+
+    def twin(self, record: Record) -> Invalid | None:
+        """An unreadable record that this one (in ERP keys) may be already; None: it is surely none of them."""
+        return self.of(record) or next((bad for bad in self.free if self._may_be(bad, record)), None)
+
+    def _may_be(self, bad: Invalid, record: Record) -> bool:
+        if self.side == "erp" and bad.company and record.company and bad.company != record.company:
+            return False
+        if self.side == "procore" and _our_key(bad) == record.id:
+            return True
+        return any(self._agree(key, bad, record) for key in TWINS.get(self.row.name, ()))
+
+    def _agree(self, key: Twin, bad: Invalid, record: Record) -> bool:
+        if any(getattr(record, name) in (None, "") for name in key):
+            return False
+        said = [_said(bad, name) for name in key]
+        if None in said or not all(
+            one is _LOST or same(name, one, getattr(record, name)) for name, one in zip(key, said, strict=True)
+        ):
+            return False
+        # What both tell of their place: a number is one company's in the ERP, so a whole key needs no place there.
+        if _LOST not in said and not (self.side == "procore" and self.row.project_scoped):
+            return True
+        places = ((name, bad.shown.get(name), getattr(record, name, None)) for name in _PLACE)
+        return all(there is None or here is None or same(name, there, here) for name, there, here in places)
+
+
+def _said(bad: Invalid, name: str) -> Any:
+    """What its row tells of a field: text, None for an empty one, ``_LOST`` for one that cannot be read."""
+    if name == "amount":
+        amount = money_of(bad)
+        return amount if amount is not None and Decimal(bad.shown["amount"] or "0") == amount else _LOST
+    return bad.shown.get(name, _LOST)
+
+
+def same(name: str, one: Any, other: Any) -> bool:
+    """Two values of a field that mean one thing, whatever their spelling."""
+    if name == "amount":
+        return Decimal(one) == Decimal(other)
+    if name == "tax_id":
+        return _letters(one) == _letters(other)
+    return str(one).strip().casefold() == str(other).strip().casefold()
+
+
+def _letters(value: Any) -> str:
+    return "".join(char for char in str(value).casefold() if char.isalnum())
+
+
+def _our_key(bad: Invalid) -> str | None:
+    """The ERP's key in what we keep in ``origin_data``: a record that an earlier try of ours left half made."""
+    try:
+        data = json.loads(bad.shown.get("origin_data") or "{}")
+    except ValueError:
+        return None
+    key = data.get("erp_key") if isinstance(data, dict) else None
+    return key if isinstance(key, str) else None
+
+
+def in_erp_keys(bad: Invalid, row: Entity, key: Callable[[str, str | None], str | None]) -> Invalid:
+    """An unreadable record of Procore with its references as ERP keys; one that is not linked keeps Procore's id, which is no
+    ERP key. ``key`` is asked for (entity, Procore id)."""
+    named = {
+        name: key(entity, bad.shown[name]) or bad.shown[name] for name, entity in row.references.items() if bad.shown.get(name)
+    }
+    return replace(bad, shown={**bad.shown, **named})
