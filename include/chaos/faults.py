@@ -24,6 +24,7 @@ _ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     "504": ("status", {"status": 504}),
     "dropped": ("drop", {}),
     "garbage": ("garbage", {}),
+    "nonsense": ("status", {"status": 200, "body": {}}),
     "truncated": ("truncated", {}),
 }
 _LATE: dict[str, tuple[str, dict[str, Any]]] = {

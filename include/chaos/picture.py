@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -69,12 +70,12 @@ def erp(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def differences(found: Picture, wanted: Picture) -> list[str]:
-    """One line for each record that is there and should not be, or should be and is not."""
+def differences(found: Picture, wanted: Picture, overlooked: re.Pattern[str] | None = None) -> list[str]:
+    """One line for each record that is there and should not be, or should be and is not. ``overlooked`` counts for nothing."""
     lines = []
     for side in ("procore", "erp"):
         for kind in sorted({*found[side], *wanted[side]}):
-            have, want = list(found[side].get(kind, ())), list(wanted[side].get(kind, ()))
+            have, want = ([_plain(row, overlooked) for row in of[side].get(kind, ())] for of in (found, wanted))
             for row in list(have):
                 if row in want:
                     have.remove(row)
@@ -82,3 +83,7 @@ def differences(found: Picture, wanted: Picture) -> list[str]:
             lines += [f"{side} {kind}: there, but not without the fault: {row}" for row in have]
             lines += [f"{side} {kind}: missing: {row}" for row in want]
     return lines
+
+
+def _plain(row: str, overlooked: re.Pattern[str] | None) -> str:
+    return overlooked.sub("", row) if overlooked else row

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.chaos import __main__ as chaos
-from include.chaos.cases import Case, behind, cases
+from include.chaos.cases import OWNER, Case, behind, cases
 from include.chaos.faults import ERP, KINDS, PROCORE
 from include.chaos.picture import differences
 from include.chaos.worlds import Write
@@ -106,3 +106,12 @@ def test_differences_count_equal_records() -> None:
         " there, but not without the fault: c",
     ]
     assert differences(wanted, wanted) == []
+
+
+def test_only_without_a_ledger_the_note_of_a_budgets_owner_may_be_missing() -> None:
+    row = json.dumps({"origin_data": '{"budget_owner":"erp","erp_key":"26-118"}', "name": "Garage"})
+    bare = json.dumps({"origin_data": '{"erp_key":"26-118"}', "name": "Garage"})
+    other = json.dumps({"origin_data": '{"erp_key":"26-112"}', "name": "Garage"})
+    wanted, found, wrong = ({"procore": {"projects": [text]}, "erp": {}} for text in (row, bare, other))
+    assert differences(found, wanted, OWNER) == []
+    assert len(differences(found, wanted)) == 2 and len(differences(wrong, wanted, OWNER)) == 2
