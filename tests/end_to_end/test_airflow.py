@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,8 +21,8 @@ from include.local import (
     free_port,
     import_pools,
     new_ledger,
-    process,
     sandbox,
+    servers,
     standalone_settings,
     wait_until_healthy,
 )
@@ -100,8 +99,8 @@ def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str
         assert airflow(["db", "migrate"], env, log) == 0
         import_pools(env, home, log)
         new_ledger(tmp_path / "ledger.sqlite")
-        with process([sys.executable, "-m", "airflow", "standalone"], log, env=env) as child:
-            wait_until_healthy(url, child, log)
+        with servers(log, env) as children:
+            wait_until_healthy(url, children, log)
             api = requests.Session()
             token = api.post(f"{url}/auth/token", json={"username": "admin", "password": "test-only"}, timeout=30).json()[
                 "access_token"
