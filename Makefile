@@ -18,12 +18,13 @@ unexport PYTHONDONTWRITEBYTECODE
 SETUP := $(PYTHON) scripts/setup_env.py $(if $(filter command environment,$(firstword $(origin PYTHON))),--python "$(PYTHON)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sandbox up bench lint format lock clean distclean
+.PHONY: help setup demo test sandbox up bench chaos lint format lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '%s\n' '' \
 	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS,' \
+	  '           ALL=1 (chaos: each write), CHAOS_MINUTES, CHAOS_JOBS, CHAOS_ONLY="regular expression",' \
 	  '           SANDBOX_PORT, SANDBOX_STATE, SANDBOX_URL, TESTS="pytest arguments", PYTHON=/path/to/python3.12, INSTALLER=uv|pip'
 
 setup: ## only the environment, in .venv
@@ -44,6 +45,9 @@ up: setup ## Airflow with the sandbox; prints address and login
 
 bench: setup ## benchmarks, results under var/bench/
 	@$(VENV_PYTHON) -m include.bench
+
+chaos: setup ## every fault at every write, var/chaos/report.json; goes on where it was stopped
+	@$(VENV_PYTHON) -m include.chaos
 
 lint: setup ## format, lint, types, Dockerfile
 	.venv/bin/ruff format --check .

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, dag, task
+from airflow.sdk import CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, dag
 
 from include.erp.operators import ErpExtractOperator, ErpLoadOperator
 from include.financials.entities import ENTITIES, STAGES, Entity, gates_before, in_stage
@@ -27,6 +27,8 @@ from include.operators import (
     ReconcileOperator,
     ReferentialIntegrityOperator,
     ReportOperator,
+    SelectOperator,
+    ShardsOperator,
     WindowOperator,
 )
 from include.procore.operators import ProcoreExtractOperator, ProcoreLoadOperator
@@ -73,24 +75,16 @@ PARAMS = {
     doc_md=__doc__,
 )
 def procore_erp_sync() -> None:
-    window = WindowOperator(task_id="window", pool="default_pool")
+    # The head. Nothing is read unless all of it succeeded: only `window` opens a run, and the ledger knows who has really run.
+    window = WindowOperator(task_id="window", pool="procore_api")
     preflight = PreflightOperator(task_id="preflight", pool="procore_api")
-
-    @task.branch
-    def select(params: dict[str, Any] | None = None) -> list[str]:
-        return [
-            f"{STAGES[ENTITIES[name].stage]}.extract_{name}"
-            for name in ENTITIES
-            if name in ((params or {}).get("entities") or ENTITIES)
-        ]
-
-    @task
-    def shards(params: dict[str, Any] | None = None) -> list[int]:
-        return list(range((params or {}).get("shards", 1)))
-
-    selected, parts = select(), shards()
-    window >> preflight >> selected
-    window >> parts
+    select = SelectOperator(
+        task_id="select",
+        extracts={row.name: f"{STAGES[row.stage]}.extract_{row.name}" for row in ENTITIES.values()},
+        always=["reconcile"],
+    )
+    shards = ShardsOperator(task_id="shards")
+    window >> preflight >> [select, shards]
     checks: dict[str, Any] = {}
     loads: dict[str, Any] = {}
     previous: Any = None
@@ -98,18 +92,17 @@ def procore_erp_sync() -> None:
         with TaskGroup(name):
             done = EmptyOperator(task_id="done", trigger_rule=TriggerRule.ALL_DONE)
             for row in in_stage(stage):
-                entity_tasks(row, selected, parts, previous, checks, loads) >> done
-            if not in_stage(stage):
+                entity_tasks(row, select, shards.output, previous, checks, loads) >> done
+            if previous is not None:
                 previous >> done
         previous = done
-    reconcile = ReconcileOperator(task_id="reconcile", trigger_rule=TriggerRule.ALL_DONE, pool="erp")
-    report = ReportOperator(
-        task_id="report", trigger_rule=TriggerRule.ALL_DONE, loads={name: load.task_id for name, load in loads.items()}
-    )
-    previous >> reconcile >> report
+    reconcile = ReconcileOperator(task_id="reconcile", pool="procore_api")
+    report = ReportOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE)
+    [select, previous] >> reconcile >> report
+    previous >> report  # the last of all, also where the head failed and nothing is left to reconcile
 
 
-def entity_tasks(row: Entity, selected: Any, parts: Any, previous: Any, checks: dict[str, Any], loads: dict[str, Any]) -> Any:
+def entity_tasks(row: Entity, select: Any, parts: Any, previous: Any, checks: dict[str, Any], loads: dict[str, Any]) -> list[Any]:
     """extract -> check -> load of one entity, in one part or in as many as the run has shards."""
 
     def make(operator: Any, task_id: str, mapped: bool = row.project_scoped, **options: Any) -> Any:
@@ -117,22 +110,28 @@ def entity_tasks(row: Entity, selected: Any, parts: Any, previous: Any, checks: 
             return operator.partial(task_id=task_id, entity=row.name, **options).expand(shard=parts)
         return operator(task_id=task_id, entity=row.name, **options)
 
-    extract = make(EXTRACT[row.source], f"extract_{row.name}", pool=POOLS[row.source], trigger_rule=TriggerRule.ALL_DONE)
+    # all_success of the head and of the previous stage's end, which always comes: a stage that failed lets the next be judged.
+    extract = make(EXTRACT[row.source], f"extract_{row.name}", pool=pool_of_extract(row), trigger_rule=TriggerRule.ALL_SUCCESS)
     judge, name = (ReferentialIntegrityOperator, row.gate) if row.gate else (CheckOperator, f"check_{row.name}")
     # What stands behind a gate is judged also when that stays closed; its load then has a failed load above it and does not run.
-    judged = TriggerRule.ALL_DONE if gates_before(row) else TriggerRule.NONE_FAILED
-    check = make(judge, name, mapped=row.project_scoped and row.source == "erp", trigger_rule=judged)
-    load = make(LOAD[row.target], f"load_{row.name}", pool=POOLS[row.target], trigger_rule=TriggerRule.NONE_FAILED)
-    selected >> extract >> check >> load
+    judged = TriggerRule.ALL_DONE if gates_before(row) else TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    check = make(judge, name, pool="procore_api", mapped=row.project_scoped and row.source == "erp", trigger_rule=judged)
+    loaded = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    load = make(LOAD[row.target], f"load_{row.name}", pool="procore_api", trigger_rule=loaded)
+    select >> extract >> check >> load
     if previous is not None:
         previous >> extract
     for name in row.after:
         checks[name] >> check
         loads[name] >> load
     checks[row.name], loads[row.name] = check, load
-    return load
+    return [extract, check, load]
 
 
-POOLS = {"erp": "erp", "procore": "procore_api"}
+def pool_of_extract(row: Entity) -> str:
+    """A task can be in one pool: whatever may call Procore is in its pool, because its hourly budget of calls is what is scarce,
+    shared with every other integration of the company. What is left is reading the ERP alone."""
+    return "erp" if row.source == "erp" and not row.two_way else "procore_api"
+
 
 procore_erp_sync()

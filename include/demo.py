@@ -21,7 +21,8 @@ import requests
 
 from include.financials.entities import ENTITIES, STAGES
 from include.financials.report import COUNTS
-from include.local import VAR, LocalError, airflow, environment, interruptible, running_or_new
+from include.financials.staging import private_file, private_folder
+from include.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, running_or_new
 
 DEMO = VAR / "demo"
 EVERYTHING = "2000-01-01T00:00:00Z"
@@ -57,9 +58,9 @@ def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow-demo"
     (exit code, report or None when the run did not get that far)."""
     if not options.keep:
         shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     log = folder / "airflow.log"
-    home.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
     kept = options.keep and (folder / "procore.sqlite").exists()
     print(f"Sandbox: {'as the last demo left it' if kept else f'seed {options.seed}, size {options.size}'} ...", flush=True)
     with running_or_new(
@@ -75,6 +76,7 @@ def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow-demo"
         )
         if airflow(["db", "migrate"], env, log) != 0:
             raise LocalError(f"Airflow's database could not be made; see {log}")
+        new_ledger(folder / "ledger.sqlite")
         before = {path.name for path in (folder / "staging").glob("*")}
         conf = {"since": EVERYTHING, "mode": options.mode, "shards": options.shards}
         started = time.monotonic()
@@ -86,7 +88,8 @@ def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow-demo"
         print(f"The run left no report; see {log}", file=sys.stderr)
         return 1, None
     report["seconds"] = round(seconds, 1)
-    (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    with private_file(folder / "report.json") as sink:
+        sink.write(json.dumps(report, indent=1, ensure_ascii=False).encode())
     unexpected = summary(report, planted, fresh=not options.keep)
     # On a kept state somebody may have mended or changed things: what the seed planted is no measure any more.
     ok = code == 0 and report["reconciliation"]["balanced"] and (options.keep or not unexpected)

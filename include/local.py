@@ -15,13 +15,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
 import requests
 import yaml
+from sqlalchemy import make_url
+
+from include.financials.ledger import Ledger
+from include.financials.staging import private_file, private_folder
+from include.pipeline import SANDBOX_SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 VAR = ROOT / "var"
@@ -40,6 +45,7 @@ def free_port() -> int:
 
 def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path) -> dict[str, str]:
     """What Airflow needs to run the project's DAG against a running sandbox; nothing of it is written outside ``home``."""
+    erp = database_fields(info["erp_url"])
     connections = {
         "PROCORE_DEFAULT": {
             "conn_type": "procore",
@@ -48,14 +54,14 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
             "password": info["client_secret"],
             "extra": {"company_id": info["company_id"], "login_url": info["login_url"]},
         },
-        "ERP_DEFAULT": {"conn_type": "generic", "extra": {"url": info["erp_url"], "mapping": "sandbox_erp"}},
-        "SYNC_LEDGER": {"conn_type": "generic", "extra": {"url": f"sqlite:///{ledger}", "staging": f"file://{staging}"}},
+        "ERP_DEFAULT": {"conn_type": "procore_erp", **erp, "extra": {**erp["extra"], "mapping": "sandbox_erp"}},
+        "SYNC_LEDGER": {"conn_type": "sync_ledger", "schema": str(ledger), "extra": {"staging": f"file://{staging}"}},
     }
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW_", "PYTHONDONTWRITEBYTECODE"))},
         **{f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()},
         "AIRFLOW_HOME": str(home),
-        # `airflow standalone` starts its parts by the bare name `airflow`.
+        # Airflow's parts start others by the bare name `airflow`.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": str(ROOT),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -68,7 +74,23 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "GX_ANALYTICS_ENABLED": "false",
+        "PROCORE_ERP_SETTINGS": str(SANDBOX_SETTINGS),
     }
+
+
+def new_ledger(path: Path) -> None:
+    """The ledger of a local start; a run refuses one that nobody made."""
+    ledger = Ledger(f"sqlite:///{path}")
+    ledger.create()
+    ledger.close()
+
+
+def database_fields(address: str) -> dict[str, Any]:
+    """An SQLAlchemy address as the fields of a connection: host, port, schema, login, password and what goes into its extra."""
+    url = make_url(address)
+    given = {"host": url.host, "port": url.port, "schema": url.database, "login": url.username, "password": url.password}
+    extra = {"dialect": url.drivername} | ({"query": dict(url.query)} if url.query else {})
+    return {**{name: value for name, value in given.items() if value is not None}, "extra": extra}
 
 
 @contextmanager
@@ -180,7 +202,7 @@ def up() -> int:
     """Airflow (UI, scheduler, triggerer) with the sandbox, until stopped."""
     interruptible()
     home = VAR / "airflow"
-    home.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
     log = home / "up.log"
     port = int(os.environ.get("AIRFLOW_PORT") or free_port())
     state = VAR / "sandbox"
@@ -191,26 +213,40 @@ def up() -> int:
         if not keep:
             for path in VAR.glob("ledger.sqlite*"):
                 path.unlink()
+        new_ledger(VAR / "ledger.sqlite")
         print("Starting Airflow (the first start makes its database, about a minute) ...", flush=True)
         if airflow(["db", "migrate"], env, log) != 0:
             raise LocalError(f"Airflow's database could not be made; see {log}")
         import_pools(env, home, log)
-        with process([sys.executable, "-m", "airflow", "standalone"], log, env=env) as child:
-            wait_until_healthy(f"http://127.0.0.1:{port}", child, log)
+        with servers(log, env) as children:
+            wait_until_healthy(f"http://127.0.0.1:{port}", children, log)
             print(
                 f"Airflow:  http://127.0.0.1:{port}  (login admin / {password})\n"
                 f"Sandbox:  {info['base_url']}\nLog:      {log}\nCtrl-C stops both.",
                 flush=True,
             )
-            child.wait()
+            while all(child.poll() is None for child in children):
+                time.sleep(1)
     return 0
+
+
+PARTS = (("api-server",), ("scheduler", "--skip-serve-logs"), ("dag-processor",), ("triggerer", "--skip-serve-logs"))
+"""Airflow's parts, as `airflow standalone` starts them. Their log servers would listen on every address, whatever is configured;
+none is needed where the API server reads the same files."""
+
+
+@contextmanager
+def servers(log: Path, env: Mapping[str, str]) -> Iterator[list[subprocess.Popen[str]]]:
+    """A whole Airflow on loopback."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(process([sys.executable, "-m", "airflow", *part], log, env=env)) for part in PARTS]
 
 
 def standalone_settings(home: Path, port: int, password: str) -> dict[str, str]:
     """Settings of a local Airflow: loopback only, one known login, secrets of its own."""
     users = home / "simple_auth_manager_passwords.json.generated"
-    users.write_text(json.dumps({"admin": password}), encoding="utf-8")
-    users.chmod(0o600)
+    with private_file(users) as sink:
+        sink.write(json.dumps({"admin": password}).encode())
     return {
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
@@ -221,15 +257,13 @@ def standalone_settings(home: Path, port: int, password: str) -> dict[str, str]:
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
     }
 
 
-def wait_until_healthy(url: str, child: subprocess.Popen[str], log: Path, seconds: float = 180) -> None:
+def wait_until_healthy(url: str, children: Sequence[subprocess.Popen[str]], log: Path, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if child.poll() is not None:
+        if any(child.poll() is not None for child in children):
             raise LocalError(f"Airflow ended before it was ready; see {log}")
         try:
             health = requests.get(f"{url}/api/v2/monitor/health", timeout=5).json()

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath, Variable
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.providers.standard.operators.branch import BranchMixIn
+from airflow.sdk import BaseOperator, ObjectStoragePath, Variable
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DownstreamTasksSkipped
+from sqlalchemy.exc import SQLAlchemyError
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError, StageClosed, SyncError
-from include.financials.run import Kind, Run, load_run, open_run
+from include.financials.exceptions import ConfigurationError, RetryLater, RunFailed, StageClosed, StepMissing, SyncError
+from include.financials.run import HEAD, Kind, Run, load_run, nearest, open_run, require
+from include.procore.links import ProcoreRecordLink, keep_web_address, push_link
+from include.procore.retry import pause
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -24,28 +29,39 @@ if TYPE_CHECKING:
     from include.financials.ledger import Ledger
     from include.financials.settings import Settings
     from include.financials.view import Sync
+    from include.procore.client import ProcoreClient
 
 log = logging.getLogger(__name__)
 
 SHOWN = 50
 """Stopped records whose whole story the report's log tells; the others are in the report, and `why` tells any of them."""
 SETTINGS_VARIABLE = "procore_erp_sync_settings"
+_BEFORE: dict[str | None, tuple[str, ...]] = {
+    "window": (), "preflight": ("window",), "select": ("window", "preflight"), "shards": ("window", "preflight"),
+}  # fmt: skip
+"""What must have run before a step of the head; before everything else all of ``HEAD``."""
+FAILURE_KEY = "failure"
+"""XCom of a task that failed: what went wrong, in one sentence, and the kind of error."""
 
 
 class SyncOperator(BaseOperator):
     """Base of all steps: opens ledger, Procore and ERP for one task, and counts the requests it made.
 
+    A step does nothing unless the head of its DAG (window, preflight, select, shards: those of them that it has) has run to the
+    end in this very run. The ledger says so; Airflow's states can be set by hand.
+
+    Where a step is told when to come back (a spent budget of calls, a lease that another task holds) it is rescheduled: worker
+    and pool slots are free meanwhile, and no retry is used up, however often it happens. Only the scheduler is needed for it.
+
     :param procore_conn_id: connection of type ``procore``.
-    :param erp_conn_id: connection whose extra names the ERP: ``url`` (SQLAlchemy), ``mapping`` (a file of include/mappings) and
-        perhaps ``settings`` (choices that the mapping offers, e.g. ``{"ap_invoices": "posted"}``).
-    :param ledger_conn_id: connection whose extra has ``url`` (SQLAlchemy, SQLite or PostgreSQL)
-        and ``staging`` (object storage URL).
+    :param erp_conn_id: connection of type ``procore_erp``: the ERP's database, its ``mapping`` and choices among what it offers.
+    :param ledger_conn_id: connection of type ``sync_ledger``: the ledger's database and the address of the staging folder.
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
-    :param since: ISO date-time (UTC, templated); only used where no ``window`` task has opened the run.
-    :param until: likewise the end of the window; default: the sources' own now.
     """
 
-    template_fields: Sequence[str] = ("sync_run_id", "since", "until")
+    template_fields: Sequence[str] = ("sync_run_id",)
+    head: str | None = None
+    """Which of the steps of ``HEAD`` this is."""
 
     def __init__(
         self,
@@ -54,8 +70,6 @@ class SyncOperator(BaseOperator):
         erp_conn_id: str = "erp_default",
         ledger_conn_id: str = "sync_ledger",
         sync_run_id: str = "{{ run_id }}",
-        since: str | None = None,
-        until: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,12 +77,13 @@ class SyncOperator(BaseOperator):
         self.erp_conn_id = erp_conn_id
         self.ledger_conn_id = ledger_conn_id
         self.sync_run_id = sync_run_id
-        self.since = since
-        self.until = until
 
     def execute(self, context: Context) -> Any:
-        with self.opened(context) as sync:
-            return self.run_step(sync, context)
+        with told(context), self.opened(context) as sync:
+            done = self.run_step(sync, context)
+            if self.head is not None:
+                sync.ledger.finished(self.sync_run_id, self.head)
+            return done
 
     def run_step(self, sync: Sync, context: Context) -> Any:
         """What the step does; its return value goes to XCom."""
@@ -76,23 +91,22 @@ class SyncOperator(BaseOperator):
 
     @contextmanager
     def opened(self, context: Context) -> Iterator[Sync]:
-        from include.financials.ledger import Ledger
+        from include.connections import ErpHook, LedgerHook
         from include.financials.view import Sync
         from include.pipeline import systems
         from include.procore.hook import ProcoreHook
 
-        place = extra(self.ledger_conn_id, "url", "staging")
-        erp = extra(self.erp_conn_id, "url", "mapping")
-        choices = BaseHook.get_connection(self.erp_conn_id).extra_dejson.get("settings")
+        place, erp = LedgerHook(self.ledger_conn_id), ErpHook(self.erp_conn_id)
         settings = current_settings()
-        client = ProcoreHook(self.procore_conn_id).client
-        ledger = Ledger(place["url"])
-        ledger.migrate()
-        source, target = systems(client, erp["url"], erp["mapping"], settings, choices)
-        calls, writes = client.calls, client.writes
-        try:
+        with ExitStack() as stack:
+            client = stack.enter_context(closing(ProcoreHook(self.procore_conn_id).client))
+            ledger = stack.enter_context(closing(place.ledger()))
+            ledger.ready()
+            source, target = systems(client, erp.url, erp.mapping, settings, erp.settings)
+            stack.enter_context(closing(target))
+            stack.enter_context(counted(ledger, self.sync_run_id, task_key(context), client))
             run = self._run(context, ledger, settings, source, target)
-            staging: Any = ObjectStoragePath(place["staging"])
+            staging: Any = ObjectStoragePath(place.staging)
             yield Sync(
                 run,
                 ledger,
@@ -103,39 +117,30 @@ class SyncOperator(BaseOperator):
                 source.erp_system,
                 current_settings,
             )
-        finally:
-            ledger.count_traffic(self.sync_run_id, task_key(context), client.calls - calls, client.writes - writes)
-            target.close()
-            ledger.close()
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
-        if ledger.run(self.sync_run_id) is None:
-            now = min(source.now(), target.now())
-            dag_run = context["dag_run"]
-            return open_run(
-                ledger,
-                settings,
-                run_id=self.sync_run_id,
-                kind=run_kind(dag_run.run_type),
-                source_now=now,
-                interval=(context.get("data_interval_start"), context.get("data_interval_end")),
-                params=self.run_params(context),
-            )
+        require(ledger, self.sync_run_id, self.behind(context))
         return load_run(ledger, self.sync_run_id)
 
-    def run_params(self, context: Context) -> dict[str, Any]:
-        return {"since": self.since, "until": self.until}
+    def behind(self, context: Context) -> list[str]:
+        """The steps of the DAG's head that must have run before this one."""
+        here = {getattr(task, "head", None) for task in context["dag"].tasks} | {"window"}
+        return [step for step in _BEFORE.get(self.head, HEAD) if step in here]
 
 
-def extra(conn_id: str, *names: str) -> dict[str, str]:
-    """The named entries of a connection's extra. Raises ConfigurationError that says which one is missing."""
-    found = BaseHook.get_connection(conn_id).extra_dejson
-    missing = [name for name in names if not found.get(name)]
-    if missing:
-        raise ConfigurationError(
-            f"Connection {conn_id}: its extra lacks {', '.join(missing)}; see docs/go-live.md for an example"
-        )
-    return {name: str(found[name]) for name in names}
+@contextmanager
+def counted(ledger: Ledger, run_id: str, task: str, client: ProcoreClient) -> Iterator[None]:
+    """Add the requests of what is done inside to the run's traffic. That is bookkeeping: it neither fails a task that did its
+    work nor hides what another one failed of."""
+    calls, writes = client.calls, client.writes
+    try:
+        yield
+    finally:
+        made = client.calls - calls
+        try:
+            ledger.count_traffic(run_id, task, made, client.writes - writes)
+        except (SyncError, SQLAlchemyError) as error:
+            log.warning("the report will miss %d requests of %s, which could not be counted: %s", made, task, error)
 
 
 def current_settings() -> Settings:
@@ -154,21 +159,59 @@ def task_key(context: Context) -> str:
     return f"{ti.task_id}[{ti.map_index}]"
 
 
-class WindowOperator(SyncOperator):
-    """First task of a run: decides the window by the run's type, writes it to the ledger, shows it in XCom.
+@contextmanager
+def told(context: Context) -> Iterator[None]:
+    """Leave what went wrong in XCom, for the report and for whoever looks at the task; what is only a wait becomes one."""
+    try:
+        yield
+    except (AirflowSkipException, DownstreamTasksSkipped):
+        raise  # how Airflow is told to skip; nothing failed
+    except Exception as error:
+        if isinstance(error, SyncError) and (away := pause(error)) is not None:
+            moment = datetime.now(UTC) + away
+            log.info("%s This task gives its slots back and goes on at %s UTC; that is no failure.", error, f"{moment:%H:%M:%S}")
+            raise AirflowRescheduleException(moment) from error
+        # Short enough for XCom whatever a system answered.
+        context["ti"].xcom_push(key=FAILURE_KEY, value={"error": type(error).__name__, "message": str(error)[:2000]})
+        raise
 
-    Scheduled: from the watermark to the end of the data interval. Backfill: exactly its data interval. Manual: params ``since``
-    and ``until``, else from the watermark to the sources' own now.
+
+class WindowOperator(SyncOperator):
+    """First task of a run, and the only one that opens it: decides mode and window by the run's type, writes them to the ledger,
+    shows them in XCom.
+
+    Scheduled: from the watermark to the end of the data interval, in the settings' ``scheduled_mode``. Backfill: exactly its data
+    interval. Manual: params ``since`` and ``until``, else those of the operator, else from the watermark to the sources' own now.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
+    :param since: ISO date-time, UTC (templated); a parameter of the run wins.
+    :param until: likewise the end of the window; default: the sources' own now.
+
+    Raises ConfigurationError for an unknown parameter, a wrong value, or a ledger that does not exist.
     """
 
-    def run_params(self, context: Context) -> dict[str, Any]:
-        params = dict(context["params"])
-        return {"since": self.since, "until": self.until, **{key: params[key] for key in params}}
+    template_fields: Sequence[str] = (*SyncOperator.template_fields, "since", "until")
+    head = "window"
+
+    def __init__(self, *, since: str | None = None, until: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.since = since
+        self.until = until
+
+    def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
+        given = {key: value for key, value in dict(context["params"]).items() if value is not None}
+        return open_run(
+            ledger,
+            settings,
+            run_id=self.sync_run_id,
+            kind=run_kind(context["dag_run"].run_type),
+            source_now=min(source.now(), target.now()),
+            interval=(context.get("data_interval_start"), context.get("data_interval_end")),
+            params={"since": self.since, "until": self.until, **given},
+        )
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         run = sync.run
@@ -191,15 +234,48 @@ class PreflightOperator(SyncOperator):
     Fails with every problem at once, each with its next step.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
+
+    head = "preflight"
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.preflight import preflight
 
+        keep_web_address(sync)
         return preflight(sync)
+
+
+class SelectOperator(SyncOperator, BranchMixIn):
+    """Skip the extracts of entities that are not part of the run.
+
+    :param extracts: id of the extract task of each entity.
+    :param always: ids of further tasks right behind this one that are never skipped.
+    """
+
+    head = "select"
+
+    def __init__(self, *, extracts: dict[str, str], always: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.extracts = extracts
+        self.always = always
+
+    def run_step(self, sync: Sync, context: Context) -> Any:
+        chosen = [task_id for entity, task_id in self.extracts.items() if entity in sync.run.entities]
+        # Branching leaves by an exception as soon as there is something to skip: noted before.
+        sync.ledger.finished(sync.run.run_id, self.head)
+        return self.do_branch(context, [*chosen, *self.always])
+
+
+class ShardsOperator(SyncOperator):
+    """The numbers of the run's shards, to map tasks over."""
+
+    head = "shards"
+
+    def run_step(self, sync: Sync, context: Context) -> list[int]:
+        return list(range(sync.run.shards))
 
 
 class EntityOperator(SyncOperator):
@@ -210,6 +286,11 @@ class EntityOperator(SyncOperator):
     """
 
     template_fields: Sequence[str] = (*SyncOperator.template_fields, "entity", "shard")
+    operator_extra_links = (ProcoreRecordLink(),)
+    step = ""
+    """``extract``, ``check`` or ``load``: what the ledger notes when it has come to its end."""
+    needs: str | None = None
+    """The step of the same entity that must have come to its end before."""
 
     def __init__(self, *, entity: str, shard: int | str = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -217,16 +298,27 @@ class EntityOperator(SyncOperator):
         self.shard = shard
 
     def execute(self, context: Context) -> Any:
-        if self.entity not in ENTITIES:
-            raise ConfigurationError(f"unknown entity {self.entity!r}; known: {', '.join(ENTITIES)}")
-        with self.opened(context) as sync:
-            if self.entity not in sync.run.entities:
-                self.before_skip(sync, context)
-                raise AirflowSkipException(f"{self.entity} is not among this run's entities")
-            return self.run_step(sync, context)
+        with told(context):
+            if self.entity not in ENTITIES:
+                raise ConfigurationError(nearest("unknown entity", [self.entity], ENTITIES))
+            with self.opened(context) as sync:
+                if self.entity not in sync.run.entities:
+                    raise AirflowSkipException(f"{self.entity} is not among this run's entities")
+                shards = self.covers(sync)
+                if self.needs:
+                    require(sync.ledger, sync.run.run_id, [f"{self.needs}:{self.entity}"], shards)
+                try:
+                    done = self.run_step(sync, context)
+                except StageClosed:
+                    push_link(sync, context, self.entity, shards)
+                    raise
+                sync.ledger.finished(sync.run.run_id, f"{self.step}:{self.entity}", shards)
+                push_link(sync, context, self.entity, shards)
+                return done
 
-    def before_skip(self, sync: Sync, context: Context) -> None:
-        """What is left behind by a task whose entity is not part of the run: nothing, unless its operator says otherwise."""
+    def covers(self, sync: Sync) -> Sequence[int]:
+        """The shards that this task is about."""
+        return [int(self.shard)]
 
 
 class CheckOperator(EntityOperator):
@@ -235,29 +327,28 @@ class CheckOperator(EntityOperator):
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
-    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
-    :param until: likewise the end of the window; default: the sources' own now.
     """
+
+    step, needs = "check", "extract"
+
+    def covers(self, sync: Sync) -> Sequence[int]:
+        """Documents of Procore are judged over all shards together: their numbers must be unique in the ERP company."""
+        return range(sync.run.shards) if ENTITIES[self.entity].source == "procore" else super().covers(sync)
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.checks import check
         from include.financials.gate import wait_behind
 
-        # Documents of Procore are judged over all shards together: their numbers must be unique in the ERP company.
-        whole = ENTITIES[self.entity].source == "procore"
-        shards = range(sync.run.shards) if whole else [int(self.shard)]
-        for shard in shards:
-            if not sync.staged(self.entity, shard).state()["complete"]:
-                raise SyncError(f"the records of {self.entity} were not read to the end; see the log of extract_{self.entity}")
+        shards = self.covers(sync)
         checked = check(sync, self.entity, shards)
         wait_behind(sync, self.entity, shards)
         return checked.as_dict()
 
 
-class ReferentialIntegrityOperator(EntityOperator):
+class ReferentialIntegrityOperator(CheckOperator):
     """The gate: the checks of an entity as Great Expectations, over all shards, and the verdict on the stage.
 
     Raises StageClosed (no retry) when too much fails; then nothing of the stage is written and its records stay candidates.
@@ -265,11 +356,9 @@ class ReferentialIntegrityOperator(EntityOperator):
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
-    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
-    :param until: likewise the end of the window; default: the sources' own now.
     """
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
@@ -288,8 +377,8 @@ class ReconcileOperator(SyncOperator):
     """Compare both sides, tie by tie. Differences are a result, not a failure: the report decides.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
     """
 
@@ -307,40 +396,76 @@ class ReportOperator(SyncOperator):
     and fails when any task failed or the sides do not balance.
 
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
-    :param loads: load task id per entity; a watermark moves only after its entity's load succeeded.
+
+    Raises RunFailed, naming the tasks that failed themselves with their own sentence. Where the head of the graph failed there is
+    nothing to report on: that sentence is all.
     """
 
-    def __init__(self, *, loads: dict[str, str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.loads = loads
+    def execute(self, context: Context) -> Any:
+        with told(context), ExitStack() as stack:
+            states = self._states(context)
+            failures = self._failures(context, states)
+            try:
+                sync = stack.enter_context(self.opened(context))
+            except RetryLater:
+                raise  # the ledger is away for a while: the report is written when it is back
+            except SyncError as error:
+                said = failures or [str(error)]
+                raise RunFailed("\n".join(["The run did not begin; nothing was written.", *said])) from error
+            return self._report(sync, context, failures)
 
-    def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
-        from include.financials.exceptions import RunFailed
-        from include.financials.report import build, keep, move_watermarks
+    def _report(self, sync: Sync, context: Context, failures: list[str]) -> dict[str, Any]:
+        from include.financials.preflight import notes
+        from include.financials.report import build, keep, loaded, move_watermarks
         from include.financials.why import why
 
-        states = self._states(context)
-        loaded = [
-            name
-            for name, task_id in self.loads.items()
-            if name in sync.run.entities and set(states.get(task_id, ())) == {"success"}
-        ]
-        moved = move_watermarks(sync, loaded)
+        done = loaded(sync)
+        moved = move_watermarks(sync, done)
         report = build(sync)
         path = keep(sync, "report", report)
+        found = notes(sync)
+        for note in found:
+            log.info("%s", note)
         for row in report["stopped"][:SHOWN]:
             log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger, row["entity"], row["key"])))
-        failed = sorted(task for task, found in states.items() if {"failed", "upstream_failed"} & set(found))
-        sync.ledger.finish_run(sync.run.run_id, "failed" if failed else "success")
+        due = {entity for task in context["dag"].tasks if (entity := _loads(task)) in sync.run.entities}
+        if not failures and (missing := sorted(due - set(done))):
+            failures = [
+                f"- {', '.join(missing)}: the load did not run to its end, though its task is no failure; clear it, let it run"
+            ]
+        sync.ledger.finish_run(sync.run.run_id, "failed" if failures else "success")
         log.info("report at %s; watermarks moved: %s", path, ", ".join(moved) or "none")
-        if failed:
-            raise RunFailed(f"These tasks did not succeed: {', '.join(failed)}. The report is at {path}.")
+        if failures:
+            raise RunFailed("\n".join(["These tasks did not succeed:", *failures, f"The report is at {path}."]))
         if not report["reconciliation"]["balanced"]:
             raise RunFailed(f"The two sides do not reconcile; the unexplained differences are in {path}.")
-        return {"report": path, "stopped": len(report["stopped"]), "balanced": True, "watermarks": moved}
+        told = {"report": path, "stopped": len(report["stopped"]), "balanced": True, "watermarks": moved}
+        return told | ({"notes": found} if found else {})
+
+    def _failures(self, context: Context, states: dict[str, list[str]]) -> list[str]:
+        """One line for each task that failed itself, in the order of the graph, and one for how many did not run for that."""
+        own: list[str] = []
+        refused: list[str] = []
+        idle = 0
+        for task_id in [one for one in context["dag"].task_ids if one in states]:
+            found = states[task_id]
+            if "failed" in found:
+                said = context["ti"].xcom_pull(task_ids=[task_id], key=FAILURE_KEY) or []
+                told = [one for one in (said if isinstance(said, list | tuple) else list(said)) if one]
+                lines = list(dict.fromkeys(f"- {task_id}: {one['message']}" for one in told))
+                if told and all(one["error"] == StepMissing.__name__ for one in told):
+                    refused += [one["message"] for one in told]
+                else:
+                    own += lines or [f"- {task_id}: it was ended or marked failed by hand; its log may say more"]
+            elif "upstream_failed" in found:
+                idle += 1
+        idle += len(refused)
+        # Where nothing failed by itself something was marked by hand, and those who refused to go on say what.
+        own = own or [f"- {message}" for message in dict.fromkeys(refused)]
+        return [*own, f"- {idle} tasks behind did not run"] if own and idle else own
 
     @staticmethod
     def _states(context: Context) -> dict[str, list[str]]:
@@ -353,3 +478,11 @@ class ReportOperator(SyncOperator):
             if task_id != ti.task_id:
                 states.setdefault(task_id, []).append(str(state))
         return states
+
+
+def _loads(task: Any) -> str | None:
+    """The entity that a task of a DAG, mapped or not, loads."""
+    kind = getattr(task, "operator_class", type(task))
+    if not (isinstance(kind, type) and issubclass(kind, EntityOperator) and kind.step == "load"):
+        return None
+    return str(getattr(task, "entity", None) or task.partial_kwargs["entity"])

@@ -21,25 +21,27 @@ from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
 from include.financials.report import build, keep, move_watermarks
 from include.financials.run import Kind, open_run
-from include.financials.settings import Settings
-from include.financials.settings import load as load_settings
+from include.financials.settings import Settings, from_file
 from include.financials.view import Sync
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
 
 MAPPING = "sandbox_erp"
+SANDBOX_SETTINGS = Path(__file__).resolve().parent / "sandbox" / "settings.yaml"
 EVERYTHING = "2000-01-01T00:00:00Z"
 
 
 def systems(
-    client: ProcoreClient, erp_url: str, mapping: str, settings: Settings, choices: Mapping[str, str] | None = None
+    client: ProcoreClient, erp_url: Any, mapping: str, settings: Settings, choices: Mapping[str, str] | None = None
 ) -> tuple[ProcoreSystem, Any]:
     """Both sides of the port; the mapping's ``system`` is the name space of the external ids that Procore is given. ``choices``
     are those of the mapping's ``settings`` (``{"ap_invoices": "posted"}``)."""
     target: Any = erp_system(
         erp_url, mapping, origin_system=f"procore:{client.company_id}", **({"settings": dict(choices)} if choices else {})
     )
-    return ProcoreSystem(client, erp_system=target.mapping.system, cost_type_codes=settings.cost_type_codes), target
+    return ProcoreSystem(
+        client, erp_system=target.mapping.system, cost_type_codes=settings.cost_type_codes, cost_code_list=settings.cost_code_list
+    ), target
 
 
 @contextmanager
@@ -48,10 +50,10 @@ def opened(
     interval: tuple[Any, Any] = (None, None), settings: Settings | None = None, ledger_url: str | None = None,
 ) -> Iterator[Sync]:  # fmt: skip
     """The sync of one run against a running sandbox (``info`` is its ``/_sandbox/info``)."""
-    settings = settings or load_settings()
+    settings = settings or from_file(SANDBOX_SETTINGS)
     client = ProcoreClient(info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"])
     ledger = Ledger(ledger_url or f"sqlite:///{folder}/ledger.sqlite")
-    ledger.migrate()
+    ledger.create()
     source, target = systems(client, info["erp_url"], MAPPING, settings)
     try:
         now = min(source.now(), target.now())

@@ -18,6 +18,7 @@ TIMESTAMP_TEXT = "%Y-%m-%dT%H:%M:%S.%3fZ"
 """Default layout of a time kept as text; ``%3f`` is the fraction in three digits (milliseconds)."""
 
 _FRACTION = re.compile(r"%([1-6])f")
+_NUMBER = re.compile(r"[+-]?\d*\.\d*")
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
@@ -94,12 +95,22 @@ def _decimal(raw: Any) -> Decimal:
     return value
 
 
+def _has_scale(raw: Any) -> bool:
+    """1486000.00 is a number of dollars: read as cents it would be a hundredth of itself."""
+    if isinstance(raw, str):
+        return "." in raw and _NUMBER.fullmatch(raw.strip()) is not None
+    exponent = raw.as_tuple().exponent if isinstance(raw, Decimal) else 0
+    return isinstance(exponent, int) and exponent < 0
+
+
 def _minor_units(scale: int) -> Codec:
     """Integers that count 10**-scale: cents for 2, ten-thousandths for 4."""
     factor = Decimal(1).scaleb(-scale)
     limit = 10**scale
 
     def decode(raw: Any) -> Decimal:
+        if _has_scale(raw):
+            raise Unfit(f"is {show(raw)}, which has decimals of its own and is no count of minor units; use `type: decimal`")
         # Built from the digits, so that no arithmetic context can round a long one.
         number = _integer(raw)
         return Decimal((int(number < 0), tuple(map(int, str(abs(number)))), factor.as_tuple().exponent))  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from include.financials.exceptions import ConfigurationError, NotPermitted, RetryLater, SyncError
 
@@ -49,8 +50,11 @@ _SQLITE: tuple[tuple[str, Verdict], ...] = (
     (r"unable to open|disk I/O|disk is full|interrupted", "later"),
     (r".", "mapping"),
 )
+_FRACTIONAL = re.compile(r"(numeric|decimal|number|dec)\s*\(\s*\d+\s*,\s*0*[1-9]|(double|float|real|money|smallmoney)\b", re.I)
 _LOGIN = re.compile(
-    r"password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed", re.I
+    r"(name or service|host) not known|no address associated|nodename nor servname|getaddrinfo failed|unknown host"
+    r"|password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed",
+    re.I,
 )
 _CLASSES: dict[str, Verdict] = {
     "IntegrityError": "refused",
@@ -148,8 +152,8 @@ class Database:
 
     @property
     def label(self) -> str:
-        """The address without password, for messages."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """The address for messages, without password and without what follows the question mark, which may hold one."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
 
     def version(self) -> str:
         """Filled in by the first connection."""
@@ -172,6 +176,8 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise self.translate(error, place) from error
+        except PoolTimeout as error:
+            raise RetryLater(f"The ERP database {self.label} gives no connection: {error}. It is tried again.") from error
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -188,14 +194,17 @@ class Database:
         text = sentence(error)
         match classify(error, self.dialect):
             case "later":
-                return RetryLater(f"The ERP database {self.label} is busy or cannot be reached: {text}")
+                return RetryLater(
+                    f"The ERP database {self.label} is busy or cannot be reached: {text}. Nothing was applied, it is tried again;"
+                    " if it stays so, see that the database runs and that this host may reach it."
+                )
             case "rights":
                 return NotPermitted(
                     f"{place}: the ERP's database user may not do this: {text}. Have its administrator grant the right."
                 )
             case "login":
                 return ConfigurationError(
-                    f"The ERP database {self.label} refuses the connection: {text}. Check user, password and address."
+                    f"The ERP database {self.label} cannot be opened: {text}. Check host, user, password and database."
                 )
             case _:
                 return ConfigurationError(f"{place}: the database refuses this SQL: {text}. Correct the mapping.")
@@ -241,6 +250,37 @@ class Database:
             for i in range(len(columns))
         ]
         return sa.and_(columns[0] >= values[0], sa.or_(*steps))
+
+    def fractional(self, connection: sa.Connection, source: str) -> dict[str, str]:
+        """Columns of a mapping's ``from`` that are declared with decimals or as binary floats, and how. SQLite keeps a whole
+        number of dollars in such a column as an integer: only the declaration tells it from a number of cents."""
+        if self.dialect == "sqlite":
+            return {name: kind for name, kind in self._declared(connection, source) if _FRACTIONAL.match(kind)}
+        if " " in source:
+            return {}  # drivers of other databases give a number its scale
+        *schema, name = source.split(".")
+        columns = sa.inspect(connection).get_columns(name, schema=".".join(schema) or None)
+        kinds = {column["name"]: column["type"] for column in columns}
+        return {
+            name: str(kind)
+            for name, kind in kinds.items()
+            if isinstance(kind, sa.Float)
+            or (isinstance(kind, sa.Numeric) and bool(kind.scale))
+            or _FRACTIONAL.match(type(kind).__name__)
+        }
+
+    @staticmethod
+    def _declared(connection: sa.Connection, source: str) -> list[tuple[str, str]]:
+        if " " not in source:
+            *schema, name = source.split(".")
+            place = f'"{schema[0]}".' if schema else ""
+            rows = connection.exec_driver_sql(f'PRAGMA {place}table_xinfo("{name}")').all()
+        else:
+            # A view of this connection's own: the ERP's file is not touched.
+            connection.execute(sa.text(f"CREATE TEMP VIEW erp_declared AS {no_colons(source).text}"))
+            rows = connection.exec_driver_sql("PRAGMA temp.table_xinfo(erp_declared)").all()
+            connection.exec_driver_sql("DROP VIEW temp.erp_declared")
+        return [(row[1], row[2] or "") for row in rows]
 
     def close(self) -> None:
         self.engine.dispose()

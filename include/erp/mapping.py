@@ -30,12 +30,14 @@ from include.erp.codecs import TYPES, Storage
 from include.financials.exceptions import ConfigurationError
 from include.financials.models import MODELS, LineModel, Record
 from include.financials.port import Capability
+from include.financials.statuses import ERP_STATUSES
 
 Loc = tuple[str | int, ...]
 WRITES = ("create", "update", "void")
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w$#]*")
 _SOURCE = re.compile(r"(?i)\s*(select|with)\b")
+_WRITING = re.compile(r"(?is)\s*(insert|update|delete|merge|replace|with\b.*\b(insert|update|delete))\b")
 _PART = re.compile(r"\{([^{}]*)\}")
 
 
@@ -259,7 +261,7 @@ class Statement(Spec):
     when: tuple[str, ...] = ()
     """update only: run if one of these canonical fields changed. Together they are what an update may touch."""
     rows: Annotated[int, Field(ge=0)] | Literal["any"] | None = None
-    """How many rows it must touch; default 1 for UPDATE and DELETE, else not checked."""
+    """How many rows it must touch, per line with ``each``; default 1 for a statement that writes, else not checked."""
 
     @model_validator(mode="before")
     @classmethod
@@ -271,7 +273,7 @@ class Statement(Spec):
 
     def expected_rows(self) -> int | None:
         if self.rows is None:
-            return 1 if self.each is None and re.match(r"(?i)\s*(update|delete)\b", self.sql) else None
+            return 1 if _WRITING.match(self.sql) else None
         return None if self.rows == "any" else self.rows
 
 
@@ -326,8 +328,22 @@ class EntitySpec(Spec):
     def _lists(cls, value: Any) -> Any:
         return _tuples(value, "key_columns")
 
-    def capability(self) -> Capability:
-        spec = self.capabilities
+    def keeps(self) -> frozenset[str]:
+        """The canonical fields that the ERP has a place for (``Capability.keeps``): those that the file maps. A constant that is
+        empty is no place."""
+        found = {"id", "company", "number", *_mapped(self.fields)}
+        if "status" in found:
+            found.add("active")  # a job's, which its status tells
+        if self.lines:
+            own = _mapped(self.lines.fields)
+            found |= {"lines", *(f"lines.{name}" for name in own)}
+        return frozenset(found)
+
+    def capability(self, line: type[LineModel] | None = None) -> Capability:
+        """``line``: the model of the entity's lines, which knows what tells them apart."""
+        spec, keeps = self.capabilities, self.keeps()
+        if line is not None and keeps >= {f"lines.{name}" for name in line.keyed}:
+            keeps |= {"lines.key"}
         return Capability(
             create=spec.create,
             update=spec.update,
@@ -340,7 +356,12 @@ class EntitySpec(Spec):
             accepts_zero=spec.accepts_zero,
             sub_jobs=spec.sub_jobs,
             tax=spec.tax,
+            keeps=keeps,
         )
+
+
+def _mapped(fields: dict[str, FieldSpec]) -> set[str]:
+    return {name for name, spec in fields.items() if not (spec.is_constant and spec.constant is None)}
 
 
 class MappingSpec(Spec):
@@ -602,6 +623,25 @@ class _Checks:
             else:
                 yield from self._fields((*loc, "lines", "fields"), entity.lines.fields, model.line, set(), hint={})
         yield from self._limits(loc, entity, model)
+        yield from self._statuses(loc, entity, model)
+
+    @staticmethod
+    def _statuses(loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
+        """What the file translates statuses into must be words that the rules know. Words that it leaves as they are stand in the
+        database: those are looked at when a record is read."""
+        allowed, spec = ERP_STATUSES.get(model.entity), entity.fields.get("status")
+        if allowed is None or spec is None:
+            return
+        place = (*loc, "fields", "status")
+        words = [((*place, "constant"), spec.constant)] if spec.is_constant else []
+        words += [((*place, "map", key), word) for key, word in (spec.map or {}).items()]
+        if spec.map is None:
+            words += [((*place, "write_map", key), word) for key, word in (spec.write_map or {}).items()]
+        if entity.find and "status" in entity.find.void:
+            words.append(((*loc, "find", "void", "status"), entity.find.void["status"]))
+        for where, word in words:
+            if word not in allowed:
+                yield where, f"{word!r} is no status of {model.entity}{suggest(word, allowed)}"
 
     def _fields(
         self, loc: Loc, fields: dict[str, FieldSpec], model: type[BaseModel], own: set[str], hint: dict[str, str]

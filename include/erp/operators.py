@@ -18,14 +18,14 @@ class ErpExtractOperator(EntityOperator):
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
-    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
-    :param until: likewise the end of the window; default: the sources' own now.
 
     Returns (XCom) ``entity``, ``shard``, ``since``, ``until``, ``records``, ``invalid`` and the ``path`` of the staged pages.
     """
+
+    step = "extract"
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.extract import extract
@@ -40,15 +40,15 @@ class ErpLoadOperator(EntityOperator):
     :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
-    :param erp_conn_id: connection whose extra names the ERP's ``url`` and ``mapping`` (default ``erp_default``).
-    :param ledger_conn_id: connection whose extra has the ledger's ``url`` and ``staging`` (default ``sync_ledger``).
+    :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
+    :param ledger_conn_id: connection of type ``sync_ledger`` (default ``sync_ledger``).
     :param sync_run_id: the run in the ledger (templated; default: the DAG run's id).
-    :param since: ISO date-time, UTC (templated); only used where no ``window`` task has opened the run.
-    :param until: likewise the end of the window; default: the sources' own now.
 
     Returns (XCom) ``created``, ``updated``, ``adopted``, ``unchanged``, ``refused`` and write ``calls``.
     In plan mode nothing is written.
     """
+
+    step, needs = "load", "check"
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         from include.financials.engine import load

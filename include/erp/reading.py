@@ -18,6 +18,7 @@ from include.erp.mapping import FieldSpec, Loc, Mapping, kind_of, line_fields, p
 from include.financials.exceptions import ConfigurationError
 from include.financials.models import MODELS, LineModel, Record
 from include.financials.port import Invalid, Window
+from include.financials.statuses import ERP_STATUSES
 
 M = TypeVar("M", bound=BaseModel)
 Row = Sequence[Any]
@@ -50,6 +51,14 @@ def splits(template: str, text: str) -> Iterator[dict[str, str]]:
             yield dict(zip(columns, values, strict=True))
 
 
+SAMPLE = 100
+"""Rows that are looked at to see how a database keeps its keys."""
+
+
+def _unpadded(raw: Any) -> Any:
+    return raw.rstrip(" ") if isinstance(raw, str) else raw
+
+
 def plain(raw: Any) -> str:
     """A key column as text, as it stands in ids."""
     if isinstance(raw, str):
@@ -77,11 +86,28 @@ def _column(name: str, place: int, values: Codec, known: dict[Any, Any]) -> Gett
             # ERPs pad and blank where they mean nothing; a map may still give the blank a meaning.
             return known.get(raw.strip() if raw else raw)
         try:
-            return decode(raw)
+            value = decode(raw)
         except Unfit as unfit:
             raise FieldError(name, str(unfit)) from None
+        # CHAR columns come padded. Models strip what they hold; an id is also handed out without one (`keys`), and is one id.
+        return value.strip() if isinstance(value, str) else value
 
     return get
+
+
+def _among(words: tuple[str, ...], entity: str, get: Getter) -> Getter:
+    """A status that is one of the words that rules know. Another one is never taken for any of them."""
+
+    def status(row: Row) -> Any:
+        word = get(row)
+        if word is not None and word not in words:
+            raise FieldError(
+                "status",
+                f"is {show(word)}, the words for {entity} are {', '.join(words)}; translate it with `map` in the mapping",
+            )
+        return word
+
+    return status
 
 
 class Columns:
@@ -115,6 +141,8 @@ class Nested:
     def of(self, connection: sa.Connection, database: Database, rows: Sequence[Row]) -> dict[tuple[str, ...], list[Row]]:
         """The rows that belong to a page of header rows, by join key."""
         keys = list(dict.fromkeys(tuple(row[i] for i in self.header) for row in rows))
+        # A padded key of the header names the rows of lines that are not padded, too.
+        keys = list(dict.fromkeys([*keys, *(tuple(_unpadded(value) for value in key) for key in keys)]))
         columns = list(self.table.c)
         joined = [columns[i] for i in self.own]
         by = [*joined, *(self.table.c[c] for c in self.order)]
@@ -156,7 +184,8 @@ class Reader:
         self.place = mapping.at(*self.loc, "from")
         self._getters = self._fields(identity)
         self._id, self._number = self._getters["id"], self._getters["number"]
-        self._number_columns: set[str] | None = None
+        self._units_known = False
+        self._looks: tuple[set[str], dict[str, int]] | None = None
         self.scope_place = self.columns.position[spec.scope] if spec.scope else None
 
     # -- compiling the mapping
@@ -167,6 +196,8 @@ class Reader:
         for name, field in self.spec.fields.items():
             if field.list is None:
                 getters[name] = getter(name, field, kind_of(self.model.model_fields[name]), position)
+        if (words := ERP_STATUSES.get(self.name)) and "status" in getters:
+            getters["status"] = _among(words, self.name, getters["status"])
         if changed := self.spec.changed_since:
             getters["updated_at"] = _column("updated_at", position[changed.column], codec(changed.storage("timestamp")), {})
         if self.spec.find:
@@ -253,26 +284,33 @@ class Reader:
 
     def _typed(self, connection: sa.Connection, columns: Sequence[str], keys: Sequence[tuple[str, ...]]) -> list[tuple[Any, ...]]:
         """Texts as the columns hold them. What cannot stand in a column of numbers is left out: no row has it, and a strict
-        database would refuse to compare it."""
-        numbers = self._numbers(connection) & set(columns)
-        if not numbers:
-            return list(keys)
-        typed = []
+        database would refuse to compare it. Where a column is padded, both forms are asked for."""
+        numbers, widths = self._looks_of(connection)
+        typed: list[tuple[Any, ...]] = []
         for key in keys:
-            if all(value.isdecimal() or column not in numbers for column, value in zip(columns, key, strict=True)):
-                typed.append(tuple(int(v) if column in numbers else v for column, v in zip(columns, key, strict=True)))
+            pairs = list(zip(columns, key, strict=True))
+            if all(value.isdecimal() or column not in numbers for column, value in pairs):
+                typed.append(tuple(int(value) if column in numbers else value for column, value in pairs))
+                padded = tuple(int(value) if column in numbers else value.ljust(widths.get(column, 0)) for column, value in pairs)
+                if padded != typed[-1]:
+                    typed.append(padded)
         return typed
 
-    def _numbers(self, connection: sa.Connection) -> set[str]:
-        """The columns of ids and scope that are numbers: as seen in any row (an empty table has nothing to compare with)."""
-        if self._number_columns is None:
-            row = connection.execute(sa.select(*self.table.c).limit(1)).first()
-            if row is None:
-                return set()
-            self._number_columns = {
-                column for column, place in self.columns.position.items() if isinstance(row[place], int | Decimal)
+    def _looks_of(self, connection: sa.Connection) -> tuple[set[str], dict[str, int]]:
+        """The columns that are numbers, and the width of those that are padded with blanks, as seen in some rows (an empty table
+        has nothing to compare with)."""
+        if self._looks is None:
+            rows = connection.execute(sa.select(*self.table.c).limit(SAMPLE)).all()
+            if not rows:
+                return set(), {}
+            numbers = {column for column, place in self.columns.position.items() if isinstance(rows[0][place], int | Decimal)}
+            widths = {
+                column: max(len(text) for text in padded)
+                for column, place in self.columns.position.items()
+                if (padded := [row[place] for row in rows if isinstance(row[place], str) and row[place].endswith(" ")])
             }
-        return self._number_columns
+            self._looks = numbers, widths
+        return self._looks
 
     def of_markers(self, markers: Sequence[str]) -> sa.ColumnElement[bool]:
         assert self.spec.find is not None
@@ -301,7 +339,11 @@ class Reader:
     # -- rows to records
 
     def parse(self, connection: sa.Connection, rows: Sequence[Row]) -> list[Record | Invalid]:
-        """One answer per row, in the order of the rows."""
+        """One answer per row, in the order of the rows. Raises ConfigurationError for amounts in the wrong unit."""
+        if rows and not self._units_known and self.database.dialect != "postgresql":
+            for problem in self.wrong_units(connection):
+                raise ConfigurationError(problem)
+            self._units_known = True
         children = [(nested, nested.of(connection, self.database, rows)) for nested in self.nested] if rows else []
         return [self._record(row, children) for row in rows]
 
@@ -330,6 +372,21 @@ class Reader:
                 continue
             told[name] = None if value in (None, "") else str(value)
         return told
+
+    def wrong_units(self, connection: sa.Connection) -> Iterator[str]:
+        """Columns mapped as `minor_units` that are declared with decimals: 1486000.00 dollars would be read as 14860.00."""
+        sources = [(self.loc, self.spec.source, self.spec.fields)]
+        if self.spec.lines:
+            sources.append(((*self.loc, "lines"), self.spec.lines.source, self.spec.lines.fields))
+        for loc, source, fields in sources:
+            minor = {name: spec.column for name, spec in fields.items() if spec.type == "minor_units" and spec.column}
+            declared = self.database.fractional(connection, source) if minor else {}
+            for name, column in minor.items():
+                if column in declared:
+                    yield (
+                        f"{self.mapping.at(*loc, 'fields', name)}: column {column} is {declared[column]}, which keeps decimals;"
+                        " it is no count of minor units. Use `type: decimal`."
+                    )
 
     def id_of(self, row: Row) -> str:
         return self._safe(self._id, row) or "/".join(plain(row[i]) for i in self.key)

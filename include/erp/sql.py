@@ -19,11 +19,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from include.erp.codecs import FieldError, Storage, Unfit, codec
 from include.erp.database import Database, as_table, classify, named_columns, no_colons, sentence
 from include.erp.mapping import WRITES, Mapping, suggest
+from include.erp.readback import Difference, ReadBack
 from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
-from include.financials.models import Record, Side
-from include.financials.port import Action, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window
+from include.financials.models import MODELS, Record, Side
+from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
+from include.financials.statuses import ERP_STATUSES
 
 STEPS: dict[str, str] = {"create": "document", "update": "header", "void": "void"}
 _ACTIONS = {step: action for action, step in STEPS.items()}
@@ -68,6 +70,9 @@ class SqlSystem:
         self._writers: Callable[[str, str], Writer] = cache(
             lambda name, action: Writer(mapping, name, action, self.database, self.marker, chosen)
         )
+        self._comparison: Callable[[Writer], ReadBack] = cache(
+            lambda writer: ReadBack(writer, getattr(writer.spec.write, writer.action))
+        )
 
     def close(self) -> None:
         self.database.close()
@@ -86,7 +91,7 @@ class SqlSystem:
         return Health(f"{self.mapping.system}: {self.database.label}", self.database.version(), now, tuple(problems))
 
     def capabilities(self) -> MappingOf[str, Capability]:
-        return {name: spec.capability() for name, spec in self.mapping.spec.entities.items()}
+        return {name: spec.capability(MODELS[name].line) for name, spec in self.mapping.spec.entities.items()}
 
     def now(self) -> datetime:
         """The ERP's clock, as the mapping's ``now`` asks for it, UTC."""
@@ -114,10 +119,14 @@ class SqlSystem:
         cursor: dict[str, Any] | None = None,
         also: Callable[[Header], bool] | None = None,
     ) -> Iterator[Page]:
-        """Pages in the order of the key columns; at least one, the last with cursor None.
+        """Pages in the order of the key columns; at least one, the last with cursor None. What the mapping leaves out has no
+        records.
 
         ``also`` is not asked: a query by time shows every change, so there are no headers to look through.
         """
+        if entity not in self.mapping.spec.entities:
+            yield Page([])
+            return
         reader = self._readers(entity)
         after = load_key(cursor["after"]) if cursor else None
         while True:
@@ -132,6 +141,8 @@ class SqlSystem:
 
     def read_ids(self, entity: str, ids: Sequence[tuple[str | None, str]]) -> Iterator[Page]:
         """The records with these keys. A scope that is given must be the record's; the answer has no cursor."""
+        if entity not in self.mapping.spec.entities:
+            return
         reader = self._readers(entity)
         for start in range(0, len(ids), self.id_batch):
             batch = ids[start : start + self.id_batch]
@@ -142,6 +153,8 @@ class SqlSystem:
             yield page
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
+        if entity not in self.mapping.spec.entities:
+            return
         reader = self._readers(entity)
         after = None
         while True:
@@ -182,7 +195,7 @@ class SqlSystem:
         writer = self._writers(step.entity, action)
         return [self._found(item, found.get(item.intent), action, writer) for item in items]
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
         """Writes the items in one transaction. See the port for what is raised."""
         writer = self._writers(step.entity, _ACTIONS[step.name])
         outcomes: dict[str, Outcome] = {}
@@ -194,33 +207,112 @@ class SqlSystem:
                 outcomes[item.intent] = _rejected(item, f"{item.number}: {error.field} {error.reason}.", error.field)
         if prepared:
             try:
-                outcomes |= self._transaction(writer, prepared)
+                outcomes |= self._transaction(writer, prepared, beat)
             except _Lost as lost:
-                outcomes |= self._one_by_one(writer, prepared, str(lost))
+                outcomes |= self._one_by_one(writer, prepared, str(lost), beat)
         return [outcomes[item.intent] for item in items]
 
     # -- one call
 
-    def _transaction(self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]]) -> dict[str, Outcome]:
-        """One transaction. Raises RetryLater, ConfigurationError (nothing done), OutcomeUnknown (commit), _Lost (all undone)."""
-        reader, action = self._readers(writer.name), writer.action
-        items = [item for item, _ in prepared]
-        refused: dict[str, Outcome] = {}
+    def _transaction(self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]], beat: Beat) -> dict[str, Outcome]:
+        """One transaction. Raises RetryLater, ConfigurationError (nothing done), OutcomeUnknown (commit), _Lost (all undone).
+
+        Everything is read back and compared before the commit. Where something differs all is undone and goes again, each record
+        now compared within its savepoint; what differs only at the end was changed by another record's statements, and is left
+        out of a further try.
+        """
+        reader = self._readers(writer.name)
+        wrong: dict[str, Outcome] = {}
+        careful = False
         try:
-            with self.database.writing() as connection:
-                before = self._stored(connection, reader, action, items) if action == "create" else {}
-                for item, calls in prepared:
-                    if item.intent not in before and (outcome := self._record(connection, writer, item, calls)):
-                        refused[item.intent] = outcome
-                after = self._stored(connection, reader, action, items)
-                outcomes = {
-                    item.intent: self._written(reader, action, item, after.get(item.intent), refused.get(item.intent))
-                    for item in items
-                }
-                self._commit(connection, reader)
+            while True:
+                beat()
+                with self.database.writing() as connection:
+                    outcomes, differing = self._attempt(connection, writer, prepared, wrong, careful)
+                    if not differing:
+                        self._commit(connection, reader)
+                        return outcomes
+                wrong |= differing if careful else {}
+                careful = True
         except DBAPIError as error:
             raise self.database.translate(error, getattr(error, "place", reader.mapping.at(*reader.loc, "write"))) from error
-        return outcomes
+
+    def _attempt(
+        self,
+        connection: sa.Connection,
+        writer: Writer,
+        prepared: Sequence[tuple[Item, list[Call]]],
+        wrong: MappingOf[str, Outcome],
+        careful: bool,
+    ) -> tuple[dict[str, Outcome], dict[str, Outcome]]:
+        """Writes and reads back; nothing is committed. Returns all outcomes, and those of records that differ from what was sent.
+        ``careful``: a record that differs is undone by itself, and is no reason to undo the others."""
+        reader, action = self._readers(writer.name), writer.action
+        items = [item for item, _ in prepared]
+        before = self._stored(connection, reader, action, items)
+        refused, written = dict(wrong), set()
+        for item, calls in prepared:
+            known = before.get(item.intent)
+            if item.intent in refused or (action == "create" and known is not None):
+                continue
+            if action != "create" and known is None:
+                refused[item.intent] = _missing(item, action)
+                continue
+            check = None
+            if careful:
+
+                def check(item: Item = item) -> Outcome | None:
+                    found = self._stored(connection, reader, action, [item]).get(item.intent)
+                    return self._difference(writer, item, before.get(item.intent), found)
+
+            if outcome := self._record(connection, writer, item, calls, check):
+                refused[item.intent] = outcome
+            else:
+                written.add(item.intent)
+        after = self._stored(connection, reader, action, items)
+        if action == "create" and written and not written & after.keys():
+            number = next(item.number for item in items if item.intent in written)
+            raise ConfigurationError(
+                f"{reader.place}: {number} was written but cannot be read back there, so the batch was undone. `from` must"
+                " show what `write` has just written (a staging table joins it by UNION ALL), with its marker."
+            )
+        outcomes, differing = {}, {}
+        for item in items:
+            stored = after.get(item.intent)
+            if item.intent in written:
+                if outcome := self._difference(writer, item, before.get(item.intent), stored):
+                    differing[item.intent] = outcome
+            elif action == "create" and stored is not None:
+                # There already, or written in the meantime by another item or another process: the effect is there.
+                refused.pop(item.intent, None)
+            if item.intent in refused:
+                outcomes[item.intent] = refused[item.intent]
+            elif stored is not None:
+                outcomes[item.intent] = _confirmed(item, stored)
+            elif item.intent not in written:
+                raise ConfigurationError(
+                    f"{reader.place}: {item.number} was there and is gone after the writes of this call, so all of them were"
+                    " undone. Correct `write`."
+                )
+        return outcomes, differing
+
+    def _difference(
+        self, writer: Writer, item: Item, before: tuple[str, Record | Invalid] | None, stored: tuple[str, Record | Invalid] | None
+    ) -> Outcome | None:
+        """The refusal of a record that was written otherwise than it was sent."""
+        place = self.mapping.at("entities", writer.name, "write", writer.action)
+        if stored is None:
+            message = f"{item.number} was written but cannot be read back by its {'marker' if not before else 'key'}"
+            return _rejected(item, f"{message}. Its write was undone; correct {place}.", "marker" if not before else "id")
+        comparison = self._comparison(writer)
+        found: Difference | None = {
+            "create": lambda: comparison.created(item, stored[1]),
+            "update": lambda: comparison.updated(item, before[1] if before else stored[1], stored[1]),
+            "void": lambda: comparison.voided(item, stored[1]),
+        }[writer.action]()
+        if found is None:
+            return None
+        return _rejected(item, f"{item.number}: {found}. Its write was undone; correct {place}.", found.field)
 
     def _commit(self, connection: sa.Connection, reader: Reader) -> None:
         try:
@@ -232,7 +324,9 @@ class SqlSystem:
                 raise _Lost(sentence(error)) from error
             raise OutcomeUnknown(f"The ERP did not confirm the commit of a batch of {reader.name}: {sentence(error)}") from error
 
-    def _one_by_one(self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]], why: str) -> dict[str, Outcome]:
+    def _one_by_one(
+        self, writer: Writer, prepared: Sequence[tuple[Item, list[Call]]], why: str, beat: Beat
+    ) -> dict[str, Outcome]:
         """A transaction for each record; ``why`` is what the database said of the batch, the verdict if it was a batch of one."""
         if len(prepared) == 1:
             item = prepared[0][0]
@@ -240,7 +334,7 @@ class SqlSystem:
         outcomes: dict[str, Outcome] = {}
         for one in prepared:
             try:
-                outcomes |= self._transaction(writer, [one])
+                outcomes |= self._transaction(writer, [one], beat)
             except _Lost as lost:
                 outcomes[one[0].intent] = _rejected(one[0], f"{one[0].number}: {lost}", None)
             except RetryLater as error:
@@ -250,8 +344,16 @@ class SqlSystem:
                 raise OutcomeUnknown(str(error)) from error
         return outcomes
 
-    def _record(self, connection: sa.Connection, writer: Writer, item: Item, calls: Sequence[Call]) -> Outcome | None:
-        """One record in its savepoint; the answer is its refusal. Errors that are not its fault carry their ``place``."""
+    def _record(
+        self,
+        connection: sa.Connection,
+        writer: Writer,
+        item: Item,
+        calls: Sequence[Call],
+        check: Callable[[], Outcome | None] | None = None,
+    ) -> Outcome | None:
+        """One record in its savepoint, looked at by ``check`` before that ends; the answer is its refusal. Errors that are not
+        its fault carry their ``place``."""
         savepoint = connection.begin_nested()
         place = writer.place(0)
         try:
@@ -260,11 +362,12 @@ class SqlSystem:
                 if call.values == []:
                     continue
                 result = connection.execute(call.statement, call.values)
-                if call.rows is not None and result.rowcount != call.rows:
+                if miscounted := call.miscounted(result.rowcount):
                     savepoint.rollback()
-                    return _rejected(
-                        item, f"{item.number}: the ERP has no such record to {writer.action} in company {item.company}.", None
-                    )
+                    return _rejected(item, f"{item.number}: {miscounted}. Its write was undone; correct {call.place}.", None)
+            if check is not None and (outcome := check()):
+                savepoint.rollback()
+                return outcome
             savepoint.commit()
         except DBAPIError as error:
             if classify(error, self.database.dialect) != "refused":
@@ -315,7 +418,8 @@ class SqlSystem:
             for row, record in zip(rows, reader.parse(connection, rows), strict=True):
                 name = ("", reader.marker_of(row) or "") if by_marker else (reader.company_of(row) or "", reader.id_of(row))
                 for intent in intents.get(name, ()):
-                    found[intent] = (reader.id_of(row), record)
+                    twice = _twice(reader, name[1], found[intent][0], row) if intent in found else record
+                    found[intent] = (reader.id_of(row), twice)
         return found
 
     def _found(self, item: Item, stored: tuple[str, Record | Invalid] | None, action: str, writer: Writer) -> Outcome:
@@ -341,21 +445,6 @@ class SqlSystem:
         except FieldError:
             return False
 
-    @staticmethod
-    def _written(
-        reader: Reader, action: str, item: Item, stored: tuple[str, Record | Invalid] | None, refused: Outcome | None
-    ) -> Outcome:
-        """The outcome of one record as read back before the commit."""
-        if refused is not None:
-            # The same marker may have been written in the meantime, by another item or another process; then the effect is there.
-            return _confirmed(item, stored) if action == "create" and stored is not None else refused
-        if stored is None:
-            raise ConfigurationError(
-                f"{reader.place}: {item.number} was written but cannot be read back there, so the batch was undone. `from` must"
-                " show what `write` has just written (a staging table joins it by UNION ALL)."
-            )
-        return _confirmed(item, stored)
-
     # -- checking the mapping against the database
 
     def _check_entity(self, reader: Reader) -> Iterator[str]:
@@ -367,6 +456,8 @@ class SqlSystem:
         if not faults:
             yield from self._check_keys(reader)
             yield from self._check_times(reader)
+            yield from self._check_units(reader)
+            yield from self._check_statuses(reader)
         for action in WRITES:
             if getattr(spec.capabilities, action):
                 yield from self._check_writes(self._writers(reader.name, action))
@@ -425,6 +516,26 @@ class SqlSystem:
                 " layout. Write type: timestamp_text and its format."
             )
 
+    def _check_units(self, reader: Reader) -> Iterator[str]:
+        with self.database.reading(reader.place) as connection:
+            yield from reader.wrong_units(connection)
+
+    def _check_statuses(self, reader: Reader) -> Iterator[str]:
+        """One odd word is one record's trouble; where none of them is known, the words were not translated."""
+        spec, words = reader.spec.fields.get("status"), ERP_STATUSES.get(reader.name)
+        if spec is None or spec.column is None or words is None:
+            return
+        column = reader.table.c[spec.column]
+        with self.database.reading(reader.place) as connection:
+            there = connection.execute(sa.select(column).where(column.is_not(None)).distinct().limit(50)).scalars().all()
+        found = [str(word).strip() for word in there]
+        known = set(words) if spec.map is None else {str(word) for word in spec.map}
+        if found and not known & set(found):
+            yield (
+                f"{self.mapping.at(*reader.loc, 'fields', 'status')}: the ERP's words for {reader.name} are"
+                f" {', '.join(map(repr, sorted(found)))}; translate them with `map` into {', '.join(words)}."
+            )
+
     def _check_writes(self, writer: Writer) -> Iterator[str]:
         """The database parses the statements (tables, columns, rights) and runs none."""
         if self.database.dialect not in ("postgresql", "sqlite"):
@@ -451,6 +562,18 @@ def _is_wanted(reader: Reader, row: Sequence[Any], wanted: set[tuple[str | None,
     key = reader.id_of(row)
     scope = None if reader.scope_place is None or row[reader.scope_place] is None else str(row[reader.scope_place]).strip()
     return (None, key) in wanted or (scope, key) in wanted
+
+
+def _missing(item: Item, action: str) -> Outcome:
+    return _rejected(item, f"{item.number}: the ERP has no such record to {action} in company {item.company}.", None)
+
+
+def _twice(reader: Reader, name: str, first: str, row: Sequence[Any]) -> Invalid:
+    """Two rows answer to one marker or key: neither may be taken for the record."""
+    ident = reader.id_of(row)
+    return Invalid(
+        reader.name, ident, ident, "marker", f"{name} names more than one of the ERP's {reader.name} ({first}, {ident})"
+    )
 
 
 def _rejected(item: Item, message: str, field: str | None) -> Outcome:

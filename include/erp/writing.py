@@ -36,6 +36,18 @@ class Call:
     values: Any
     rows: int | None
 
+    @property
+    def name(self) -> str:
+        """For messages: ``entities.commitments.write.create.2 (INSERT INTO commitment_lines)``."""
+        return f"{self.place.rpartition(': ')[2]} ({' '.join(self.statement.text.split('(')[0].split()[:3])})"
+
+    def miscounted(self, touched: int) -> str | None:
+        """What is wrong with the number of rows that it touched; a driver that cannot tell says -1."""
+        wanted = None if self.rows is None else self.rows * (len(self.values) if isinstance(self.values, list) else 1)
+        if wanted is None or touched < 0 or touched == wanted:
+            return None
+        return f"{self.name} touched {touched} rows where it must touch {wanted}"
+
 
 def check_limits(name: str, value: Any, capability: Capability) -> None:
     """Raises FieldError for a text, number or flag beyond what the ERP takes. Nothing is cut or rounded."""
@@ -85,10 +97,13 @@ class Encoder:
 
     def stored(self, value: Any) -> Any:
         """The canonical value that would be read back after writing ``value``."""
-        if value is None:
-            return None
+        if self.template is not None or (isinstance(self.spec, FieldSpec) and self.spec.is_constant):
+            return value
         try:
-            return self.codec.decode(self.codec.encode(value))
+            raw = self.spec.null_as if value is None else self.codec.encode(value)
+            if raw is None or (isinstance(raw, str) and not raw.strip()):
+                return (self.spec.map or {}).get(raw)
+            return self.codec.decode(raw)
         except Unfit as unfit:
             raise FieldError(self.name, str(unfit)) from None
 
@@ -110,6 +125,7 @@ class Writer:
         self.spec = mapping.entity(name)
         self.capability = self.spec.capability()
         self.encoders: dict[str, Encoder] = {}
+        self.line_encoders: dict[str, Encoder] = {}
         self.header = self._header()
         self.lines = self._lines() if self.spec.lines else {}
         self.statements = [
@@ -147,6 +163,7 @@ class Writer:
             values[name] = values[f"header__{name}"] = lambda item, _line, header=header: header(item)  # type: ignore[misc]
         for field, spec in self.spec.lines.fields.items():
             encoder = Encoder(f"lines.{field}", spec, kind_of(infos[field]), self.capability, self.database)
+            self.line_encoders[field] = encoder
             values.update(_field_values(field, spec, encoder, _of_line))
         for name, parameter in self.spec.lines.parameters.items():
             values[name] = self._parameter(parameter, infos, "lines.", _of_line)

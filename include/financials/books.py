@@ -4,18 +4,47 @@ what the run will have written by then, and the names that people know Procore's
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
 from typing import Any, cast
 
 from include.financials.figures import contract_of
+from include.financials.identity import code
+from include.financials.ledger import Ledger
+from include.financials.matching import natural_key
 from include.financials.models import ChangeOrder, CostCode, Invoice, Period, Project, Record, Vendor
-from include.financials.money import ZERO, total
+from include.financials.money import total
+from include.financials.statuses import OPEN, VOID
 from include.financials.view import Sync, headers
 
 Key = tuple[str, str]
 """(company, ERP key)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What was billed on a contract before go-live, by a person's word: gross and the retainage kept of it, up to ``day``. Draws
+    of Procore up to then are not sent, and the ERP's invoices up to then that nobody linked are part of it."""
+
+    contract: str
+    amount: Decimal
+    retainage: Decimal
+    day: date
+
+    def covers(self, day: date | None) -> bool:
+        return day is not None and day <= self.day
+
+
+def openings(ledger: Ledger, contracts: str) -> dict[Key, Opening]:
+    """The opening balances of commitments or prime contracts, by (company, ERP key)."""
+    return {
+        (one.company, one.record_id): Opening(
+            one.number, Decimal(one.value["amount"]), Decimal(one.value["retainage"]), date.fromisoformat(one.value["date"])
+        )
+        for one in ledger.decisions(contracts, "opening")
+    }
 
 
 class Books:
@@ -28,6 +57,7 @@ class Books:
         self.links = cache(sync.links)
         self.memory = cache(sync.memory)
         self.seen = cache(sync.ledger.seen)
+        self.openings = cache(lambda contracts: openings(sync.ledger, contracts))
 
     @cached_property
     def unread(self) -> Any:
@@ -36,6 +66,24 @@ class Books:
 
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
+
+    def numbered(self, record: Record, company: str) -> Record | None:
+        """The ERP's document of that number, as people write it (of that vendor, where vendors number): one that counts before a
+        void one, which keeps its number, too."""
+        return cast(Record | None, self._numbers(record.entity).get((company, code(natural_key(record)))))
+
+    @cached_property
+    def _numbers(self) -> Any:
+        @cache
+        def numbers(entity: str) -> dict[Key, Record]:
+            found: dict[Key, Record] = {}
+            for (company, _), record in self.documents(entity).items():
+                key = company, code(natural_key(record))
+                if key not in found or getattr(found[key], "status", None) == VOID:
+                    found[key] = record
+            return found
+
+        return numbers
 
     @cached_property
     def jobs(self) -> Mapping[Key, Project]:
@@ -58,7 +106,8 @@ class Books:
     def inactive_projects(self) -> set[str]:
         """Procore ids of projects that are not active there."""
         projects = self.sync.everywhere("procore", "projects")
-        return {record.id for record in projects if isinstance(record, Project) and not record.active}
+        found = {record.id for record in projects if isinstance(record, Project) and not record.active}
+        return found - self.sync.reopened()
 
     def name(self, entity: str, procore_id: str | None, project: str | None = None) -> str:
         """What people call a record of Procore, ``none`` without one. One that no run has read yet is asked for by its id, if its
@@ -92,26 +141,34 @@ class Books:
 
     # -- contracts ------------------------------------------------------------------------------------------------------------
 
-    def billed(self, entity: str, company: str, contract: str | None, before: int | None = None) -> Any:
-        """Gross of the ERP's invoices on a contract, void ones left out; ``before``: of those with a lower sequence only."""
-        return sum(
-            (
-                record.amount
-                for record in self._by_contract(entity).get((company, contract), ())
-                if before is None or record.sequence < before
-            ),
-            ZERO,
-        )
+    def invoices(self, entity: str, company: str, contract: str | None) -> list[tuple[Key, Invoice]]:
+        """All invoices that the ERP has on a contract, whatever they are called and whoever entered them; void ones left out."""
+        return [((company, record.id), record) for record in self._by_contract(entity).get((company, contract), ())]
+
+    def billed(self, entity: str, contracts: str, company: str, contract: str | None) -> Decimal:
+        """Gross of all of them, with what an opening balance says was billed beyond those that it covers."""
+        bills = [record for _, record in self.invoices(entity, company, contract)]
+        opening = self.openings(contracts).get((company, contract or ""))
+        if opening is not None:
+            links = self.links(entity).by_erp
+            covered = [r for r in bills if opening.covers(r.billing_date) and r.marker is None and (company, r.id) not in links]
+            return total(r.amount for r in bills if r not in covered) + opening.amount
+        return total(record.amount for record in bills)
+
+    def has_code(self, company: str, job: str | None, number: str) -> bool:
+        """Whether the ERP's job has a code of that number, linked or not."""
+        return (company, job, number) in self._code_numbers
+
+    @cached_property
+    def _code_numbers(self) -> set[tuple[str, str | None, str]]:
+        return {(company, code.project, code.number) for (company, _), code in self.codes.items()}
 
     def changed(self, entity: str, company: str, contract: str) -> Decimal:
         """What the change orders on a contract add to it, void ones left out."""
         return total(
             record.amount
             for (owner, _), record in self.documents(entity).items()
-            if isinstance(record, ChangeOrder)
-            and owner == company
-            and contract_of(record) == contract
-            and record.status != "void"
+            if isinstance(record, ChangeOrder) and owner == company and contract_of(record) == contract and record.status != VOID
         )
 
     @cached_property
@@ -121,7 +178,7 @@ class Books:
             found: dict[tuple[str, str | None], list[Invoice]] = {}
             for (company, _), record in self.documents(entity).items():
                 contract = getattr(record, "commitment", None) or getattr(record, "prime_contract", None)
-                if isinstance(record, Invoice) and record.status != "void":
+                if isinstance(record, Invoice) and record.status != VOID:
                     found.setdefault((company, contract), []).append(record)
             return found
 
@@ -139,6 +196,11 @@ class Books:
             periods.sort(key=lambda period: period.first_day)
         return found
 
+    @property
+    def has_calendar(self) -> bool:
+        """Whether the ERP tells which periods are open. Where its mapping leaves them out, it refuses a closed one itself."""
+        return bool(self._periods) or "periods" in self.sync.systems["erp"].capabilities()
+
     def period(self, company: str, module: str, day: date) -> Period | None:
         periods = self._periods.get((company, module), ())
         return next((p for p in periods if p.first_day <= day <= p.last_day), None)
@@ -146,7 +208,7 @@ class Books:
     def next_open(self, company: str, module: str, day: date) -> date | None:
         """First day not before ``day`` that lies in an open period."""
         periods = self._periods.get((company, module), ())
-        return next((max(p.first_day, day) for p in periods if p.status == "open" and p.last_day >= day), None)
+        return next((max(p.first_day, day) for p in periods if p.status == OPEN and p.last_day >= day), None)
 
 
 _LISTED = ("vendors", "projects", "cost_codes", "cost_types", "customers", "tax_codes")

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from include.financials.document_facts import DocumentFacts
 from include.financials.entities import Entity
-from include.financials.facts import Row, Subject
+from include.financials.facts import Row, Subject, twice
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing_lines
 from include.financials.judging import Judge, Judging, blank, procore_row
@@ -19,7 +19,7 @@ from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import Budget, Record, Side
 from include.financials.money import text
-from include.financials.port import Invalid
+from include.financials.port import Capability, Invalid
 from include.financials.rules import rules_of, verdicts
 from include.financials.view import Sync
 
@@ -32,7 +32,8 @@ class Budgets(Judging):
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
         self.links = sync.fresh_links(row.name)
-        self.facts = DocumentFacts(sync, row, sync.systems["erp"].capabilities()[row.name])
+        self.erp = sync.systems["erp"].capabilities().get(row.name, Capability())
+        self.facts = DocumentFacts(sync, self.row, self.erp)
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -172,16 +173,46 @@ class Budgets(Judging):
             "owner": owner,
             "broken_link": subject.match.broken,
             "erp_key": subject.erp_key or "the ERP",
+            "line_twice": twice(self.row, subject, target),
             "unlocked": True if owner == "procore" and here is not None and here.locked is False and before is None else None,
         }
+        parted = self._parted(subject, project) if before is None and subject.match.link is None else None
         fresh = subject.match.how == "none" and owner is not None
         moved = self._moved(owner, before, record, target, apart)
         frozen = owner == "erp" and here is not None and bool(here.locked) and apart
         return base | {
+            "parted": parted,
+            "line_unlinked": self._unlinked(subject, target) if before is None and project else None,
+            **self.left_out(subject.own, subject.match),
             "line_unplaced": self._unplaced(subject, base) if fresh and project else None,
             "changed_after_export": moved,
             "changed_when_locked": told(apart, "estimate", "budget") if frozen else None,
         }
+
+    def _parted(self, subject: Subject, project: Link | None) -> str | None:
+        said = self.people.parted.get((subject.company, subject.erp_key or "", project.procore_id)) if project else None
+        return self.people.told(self.row, subject.record.number, "its project", said) if said is not None else None
+
+    def _unlinked(self, subject: Subject, target: Budget | None) -> str | None:
+        """The first code of either side that has no counterpart yet: in which keys the two are compared is not known before.
+        A code that Procore's budget names and the ERP's job lacks is a fault of the line (rule B-03)."""
+        if subject.match.how == "link":
+            return None
+        books = self.facts.books
+        codes = books.links("cost_codes")
+        sides = [(subject.own, subject.side), (target, "erp" if subject.side == "procore" else "procore")]
+        for record, side in sides:
+            for line in cast(Budget, record).lines if record is not None else ():
+                if line.cost_code is None:
+                    continue
+                if side == "procore" and subject.own is record and codes.erp(line.cost_code) is None:
+                    name = books.name("cost_codes", line.cost_code)
+                    if books.has_code(subject.company, subject.erp_key, name):
+                        return f"cost code {name}"
+                known = books.codes.get((subject.company, line.cost_code)) if side == "erp" else None
+                if known is not None and not known.is_header and codes.find(subject.company, line.cost_code) is None:
+                    return f"cost code {known.number}"
+        return None
 
     @staticmethod
     def _moved(
@@ -220,6 +251,8 @@ class Budgets(Judging):
         record = cast(Budget, subject.record)
         if subject.match.how == "none" and not record.lines:
             return f"job {record.number} has no budget yet"
+        if subject.match.how == "none" and subject.side == "procore" and record.owner == "procore" and not self.erp.create:
+            return f"the budget of {record.number} is Procore's, and the ERP takes no budgets: nothing is written to it"
         return None
 
     # -- memory ---------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from include.financials.figures import contract_of
 from include.financials.models import DirectCost, Payment, PaymentIssued, PrimeContract, SubcontractorInvoice
 from include.financials.money import cents, text, total
 from include.financials.port import Capability
+from include.financials.statuses import OPEN, POSTED, VOID
 
 
 class CostFacts:
@@ -51,7 +52,7 @@ class CostFacts:
             "lines_sum": text(lines),
             "difference_cents": cents(lines - record.amount),
             "date_missing": record.cost_date is None or None,
-            "void_since": record.number if record.status == "void" and subject.match.how != "none" else None,
+            "void_since": record.number if record.status == VOID and subject.match.how != "none" else None,
         }
 
     def _vendor_missing(self, company: str, record: DirectCost) -> str | None:
@@ -74,7 +75,7 @@ class CostFacts:
         return {
             (company, record.vendor, record.number): record
             for (company, _), record in self.books.documents("subcontractor_invoices").items()
-            if isinstance(record, SubcontractorInvoice) and record.status != "void"
+            if isinstance(record, SubcontractorInvoice) and record.status != VOID
         }
 
     def covered(self, company: str, record: DirectCost) -> str | None:
@@ -92,12 +93,14 @@ class CostFacts:
         contract = self.books.links(contracts).find(subject.company, contract_of(record) or "")
         invoices = "subcontractor_invoices" if isinstance(record, PaymentIssued) else "owner_invoices"
         invoice = record.invoice is not None and self.books.links(invoices).find(subject.company, record.invoice)
+        # What our mark is on already was sent with all it names; without an invoice the ERP says of none.
+        settled = subject.match.how == "link" or (subject.match.how != "none" and record.invoice is None)
         return {
             "contract": contract_of(record),
             "contract_linked": contract is not None,
             "invoice_number": record.invoice_number or "none",
-            "invoice_linked": bool(invoice) or subject.match.how != "none",
-            "void_since": record.payment_number if record.status == "void" and subject.match.how != "none" else None,
+            "invoice_linked": bool(invoice) or settled,
+            "void_since": record.payment_number if record.status == VOID and subject.match.how != "none" else None,
             "procore_id": subject.procore_id,
         }
 
@@ -109,21 +112,28 @@ class CostFacts:
         difference = record.amount - total(line.amount for line in record.lines)
         return {
             "customer": record.customer or "none",
+            "void_since": record.number if record.status == VOID and subject.match.how != "none" else None,
+            "void_there": self._void_there(subject) if record.status != VOID else None,
             "owner_linked": bool(owner),
             "code_missing": self._code_missing(subject.company, record),
             "lines_sum": text(record.amount - difference),
             "difference_cents": cents(difference),
         }
 
+    @staticmethod
+    def _void_there(subject: Subject) -> str | None:
+        status = getattr(subject.match.target, "status", None)
+        return status if status in ("Void", "Terminated") else None
+
 
 def not_due(facts: CostFacts | None, subject: Subject) -> str | None:
     """Why an ERP-born document that Procore does not have is not sent (rules D-01, D-02, Y-04)."""
     record: Any = subject.record
-    if isinstance(record, DirectCost | Payment) and record.status != "posted":
+    if isinstance(record, DirectCost | Payment) and record.status != POSTED:
         return f"{record.number} is {record.status} in the ERP"
     if isinstance(record, Payment) and not record.amount:
         return f"{record.number} pays nothing"
-    if isinstance(record, PrimeContract) and record.status != "open":
+    if isinstance(record, PrimeContract) and record.status != OPEN:
         return f"prime contract {record.number} is {record.status} in the ERP"
     if isinstance(record, DirectCost) and facts is not None and (covered := facts.covered(subject.company, record)):
         return f"{record.number} is cost of commitment {covered} and is not sent as a direct cost"

@@ -11,17 +11,19 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, cast
 
 from include.financials.billing import balance as by_balance
 from include.financials.billing import by_key, certificate, completed, key_of, movement, movements, retained
-from include.financials.books import Books
+from include.financials.books import Books, Opening
 from include.financials.entities import Entity
 from include.financials.existence import SIDES
 from include.financials.facts import Row, Subject, altered, changes_of_frozen, limits_fault, number_fault, sent
 from include.financials.figures import contract_of, figures
-from include.financials.identity import content
+from include.financials.identity import code, content
 from include.financials.ledger import Link
+from include.financials.matching import natural_key
 from include.financials.models import (
     BillingItem,
     BudgetChange,
@@ -36,6 +38,8 @@ from include.financials.models import (
 )
 from include.financials.money import ZERO, cents, text, to_cents, total
 from include.financials.port import Capability
+from include.financials.settings import ANY
+from include.financials.statuses import NO_MORE, OPEN, VOID
 from include.financials.view import References, Sync
 
 Lines = Sequence[tuple[Line, Line]]
@@ -65,7 +69,7 @@ class DocumentFacts:
         found: dict[tuple[str, str], list[str]] = defaultdict(list)
         for subject in subjects:
             if subject.match.how == "none":
-                found[subject.company, subject.erp_key or subject.record.number].append(subject.own.id)
+                found[subject.company, code(natural_key(subject.record))].append(subject.own.id)
         self.twins = found
 
     def turn(self, subject: Subject) -> int:
@@ -86,7 +90,7 @@ class DocumentFacts:
         job = self.books.jobs.get((link.company, link.erp_key)) if link else None
         closed = own.project in self.books.inactive_projects
         currency = own.currency or (job.currency if job else None)
-        others = [i for i in self.twins.get((subject.company, subject.erp_key or own.number), ()) if i != own.id]
+        others = [i for i in self.twins.get((subject.company, code(natural_key(subject.record))), ()) if i != own.id]
         return {
             "fresh": fresh,
             "number": subject.record.number,
@@ -95,14 +99,51 @@ class DocumentFacts:
             "job_open": job is None or not fresh or (job.active and not closed),
             "job_status": "inactive in Procore" if closed else f"{job.status} in the ERP" if job else None,
             "currency": currency,
-            "currency_ok": job is None or currency == job.currency,
+            "currency_ok": job is None or currency == job.currency or not self.sync.keeps("projects", "currency"),
             "job_currency": job.currency if job else None,
             "status": own.status if hasattr(own, "status") else None,
             "amount": text(own.amount),
             "number_twice": f"ids {own.id}, {', '.join(others)}" if fresh and others else None,
-            "altered": altered(self.row, subject) if self.row.immutable else None,
+            "altered": self._altered(subject),
+            "ended_there": self.ended_there(subject),
+            "status_back": self._status_back(subject),
             "field_fault": limits_fault(subject.record, self.capability, self.LIMITED, self.ERP) if fresh else None,
+            "number_in_erp": self._number_in_erp(subject) if fresh else None,
         }
+
+    def _number_in_erp(self, subject: Subject) -> str | None:
+        """The job of a document in the ERP that has this number already (rules M-10, I-04). A void one keeps its number."""
+        found: Any = self.books.numbered(subject.record, subject.company) if not subject.match.proposal else None
+        if found is None:
+            return None
+        return f"{found.project}{' (void)' if getattr(found, 'status', None) == VOID else ''}"
+
+    def _altered(self, subject: Subject) -> str | None:
+        """A document that only ended on a side is not changed: rules of their own say what became of it."""
+        ended = subject.own.deleted or self.ended_there(subject) is not None
+        return altered(self.row, subject) if self.row.immutable and not ended else None
+
+    @staticmethod
+    def ended_there(subject: Subject) -> str | None:
+        """The ERP's document, if that is void by now (rule R-09)."""
+        match = subject.match
+        if match.voided is not None:
+            return match.voided
+        gone = match.how != "none" and match.target is not None and getattr(match.target, "status", None) == VOID
+        return match.target.id if gone and match.target is not None else None
+
+    def _status_back(self, subject: Subject) -> str | None:
+        """What became of a linked document that is not due in Procore any more (rules B-05, O-02, I-10; M-14 of a commitment)."""
+        own: Any = subject.own
+        if subject.match.how == "none" or self.ended_there(subject):
+            return None
+        if own.deleted:
+            return "deleted"
+        return None if self.due(own) else own.status
+
+    def due(self, own: Any) -> bool:
+        """Whether Procore's document counts: approved, and not deleted."""
+        return not own.deleted and due(self.sync, self.row.name, own.status, getattr(own, "kind", None))
 
     def lines(self, subject: Subject, head: Row) -> list[Row]:
         """One row per line of a document that may be sent."""
@@ -114,6 +155,7 @@ class DocumentFacts:
     def _line(self, head: Row, own: Line, line: Line) -> Row:
         company, job = head["company"], head["job"]
         code = self.books.codes.get((company, line.cost_code)) if line.cost_code else None
+        name = code.number if code else self.books.name("cost_codes", own.cost_code)
         uncoded = "cost code" if own.cost_code is None else "cost type" if own.cost_type is None else None
         # A rule that needs what an earlier rule found missing passes here: one cause, one message.
         placed = uncoded is None and job is not None and code is not None
@@ -123,7 +165,12 @@ class DocumentFacts:
             "line_uncoded": uncoded,
             "sub_job_unknown": own.sub_job if own.sub_job and (code is None or not self.capability.sub_jobs) else None,
             "code": (code.id if code else None) if uncoded is None and job is not None else "not judged",
-            "code_text": code.number if code else self.books.name("cost_codes", own.cost_code),
+            "code_text": name,
+            "code_problem": (
+                "is not linked yet: wait for it, or decide link cost_codes"
+                if self.books.has_code(company, job, name)
+                else f"does not exist on job {job}. Add it in the ERP or re-code the line"
+            ),
             "type_text": self.books.name("cost_types", own.cost_type),
             "children": ", ".join(self.books.children.get(code.id, [])[:8]) if code else "",
             "code_leaf": not placed or code is None or not code.is_header,
@@ -137,6 +184,13 @@ class DocumentFacts:
             "line_fault": line_fault(own, self.capability),
             "tax_unmapped": own.tax_code if own.tax_code and (line.tax_code is None or not self.capability.tax) else None,
         }
+
+
+def due(sync: Sync, entity: str, status: str | None, kind: str | None = None) -> bool:
+    """Whether a document of Procore in this status may have a counterpart: eligible to be sent, or to stay linked."""
+    chosen = sync.settings.of(entity)
+    statuses = chosen.statuses(kind) + chosen.eligible_when_linked.get(kind or ANY, ())
+    return not statuses or status in statuses
 
 
 def line_fault(line: Line, capability: Capability) -> str | None:
@@ -180,9 +234,6 @@ class CommitmentFacts(DocumentFacts):
         head = super().header(subject, approved)
         fresh = head["fresh"]
         lines_sum = total(line.amount for line in own.lines)
-        document = None
-        if fresh and not subject.match.proposal:
-            document = cast(Commitment | None, self.books.documents("commitments").get((subject.company, own.number)))
         limit = self.sync.settings.approve_above if self.sync.run.approve_above is None else self.sync.run.approve_above
         # A limit of 0 is a limit: everything is approved by a person.
         waits = fresh and limit is not None and own.amount > limit and not approved
@@ -193,7 +244,6 @@ class CommitmentFacts(DocumentFacts):
             "lines_sum": text(lines_sum),
             "sum_difference": text(own.amount - lines_sum),
             "sum_difference_cents": cents(own.amount - lines_sum) if own.lines and fresh else 0,
-            "number_in_erp": document.project if document else None,
             "field_fault": self._field_fault(own) if fresh else None,
             "retainage_fault": self._retainage_fault(own) if fresh else None,
             "total_negative": text(own.amount) if fresh and own.amount < 0 else None,
@@ -215,11 +265,11 @@ class CommitmentFacts(DocumentFacts):
     def _vendor(self, own: Commitment, fresh: bool) -> Row:
         vendor = self.books.vendor(own.vendor)
         link = self.references.link("vendors", own.vendor)
-        problem = None
+        problem, unlinked = None, None
         if own.vendor is None:
             problem = "is missing: choose the contract company in Procore"
         elif vendor is None:
-            problem = "is not in the ERP"
+            unlinked = "is not in the ERP"
         elif fresh and vendor.merged_into:
             problem = f"was merged into {vendor.merged_into}"
         elif fresh and not vendor.active:
@@ -229,13 +279,14 @@ class CommitmentFacts(DocumentFacts):
         name = self.books.name("vendors", own.vendor)
         return {
             "vendor_name": vendor.name if vendor else name,
+            "vendor_unlinked": unlinked,
             "vendor_usable": problem is None,
             "vendor_problem": problem,
             "vendor_wait": link.erp_key if link else name,
         }
 
     def _field_fault(self, own: Commitment) -> str | None:
-        if not own.title:
+        if not own.title and "title" not in self.row.unkept:
             return "it has no title, the ERP demands one"
         if not all(char.isascii() and (char.isalnum() or char == "-") for char in own.number):
             return "its number has characters other than letters, digits and hyphens"
@@ -254,8 +305,10 @@ class CommitmentFacts(DocumentFacts):
         ERP."""
         own, match = subject.own, subject.match
         assert isinstance(own, Commitment)
-        if match.how == "none" or match.broken:
+        if match.how == "none" or match.broken or match.decision is not None:
             return None
+        if self.ended_there(subject):
+            return None  # R-09 says so
         if own.deleted:
             return "it was deleted in Procore"
         before = sent(match.link, match.target, self.row)
@@ -299,7 +352,7 @@ class ContractFacts(DocumentFacts):
             problem = "is in conflict"
         elif unread := self._unread(contract_of(own), link):
             problem = f"cannot be read in {unread}"
-        elif document is not None and document.status in ("closed", "void") and subject.match.how == "none":
+        elif document is not None and document.status in NO_MORE and subject.match.how == "none":
             problem = f"is {document.status} in the ERP"
         fresh = subject.match.how == "none"
         return super().header(subject, approved) | {
@@ -373,7 +426,7 @@ class ChangeFacts(ContractFacts):
         markup = own.markup if isinstance(own, PrimeChangeOrder) else ZERO
         difference = own.amount - total(line.amount for line in own.lines) - markup
         contract = contract_of(subject.record)
-        billed = self.books.billed(self.invoices, subject.company, contract)
+        billed = self.books.billed(self.invoices, self.contracts, subject.company, contract)
         after = None if head["revised"] is None else head["revised"] + self.planned[contract] + own.amount
         below = head["fresh"] and after is not None and after < max(billed, ZERO)
         return head | {
@@ -381,18 +434,11 @@ class ChangeFacts(ContractFacts):
             "lines_sum": text(own.amount - difference),
             "sum_difference_cents": cents(difference) if head["fresh"] else 0,
             "position_twice": position_twice(own.lines) if head["fresh"] else None,
-            "below_billed": text(max(billed, ZERO) - after) if below else None,
+            "below_billed": text(max(billed, ZERO) - after) if below and after is not None else None,
             "billed": text(billed),
-            "deleted_since": True if own.deleted and not head["fresh"] else None,
-            "status_back": self._status_back(subject),
+            "deleted_since": True if own.deleted and head["status_back"] else None,
+            "status_back": None if own.deleted else head["status_back"],
         }
-
-    def _status_back(self, subject: Subject) -> str | None:
-        own = subject.own
-        assert isinstance(own, ChangeOrder)
-        if subject.match.how == "none" or own.deleted:
-            return None
-        return own.status if own.status not in self.sync.settings.of(self.row.name).statuses() else None
 
     def settled(self, subject: Subject, state: str) -> None:
         if state == "linked" and subject.match.how == "none":
@@ -531,6 +577,11 @@ class InvoiceFacts(ContractFacts):
 
     def skip(self, subject: Subject) -> str | None:
         record = cast(Invoice, subject.record)
+        opening = self._opening(subject)
+        if opening is not None and not subject.match.proposal and opening.covers(record.billing_date):
+            return (
+                f"{record.number} is part of the opening balance of {opening.contract}, {text(opening.amount)} to {opening.day}"
+            )
         if not any((record.amount, record.held, record.released, record.tax)):
             return f"{record.number} bills nothing and releases nothing"
         return None
@@ -563,11 +614,12 @@ class InvoiceFacts(ContractFacts):
 
     def _duplicate(self, subject: Subject) -> str | None:
         """A document of this number that the ERP has already: for the same vendor, over all jobs."""
-        found = self.books.documents(self.row.name).get((subject.company, subject.erp_key or ""))
+        found = self.books.numbered(subject.record, subject.company)
         if found is None or subject.match.proposal or (found.marker and subject.match.target is not None):
             return None
         invoice = cast(Invoice, found)
-        return f"{text(invoice.amount)}, {invoice.billing_date}, job {invoice.project}"
+        void = ", void" if invoice.status == VOID else ""
+        return f"{text(invoice.amount)}, {invoice.billing_date}, job {invoice.project}{void}"
 
     def _change_waiting(self, own: Invoice) -> str | None:
         links = self.books.links(self.changes)
@@ -582,7 +634,7 @@ class InvoiceFacts(ContractFacts):
             return {"date_missing": True, "period_closed": None, "period_refused": None, "next_open": None}
         period = self.books.period(subject.company, self.module, day)
         # Without a job there is no company, and no calendar: one cause, one message.
-        is_open = not subject.company or (period is not None and period.status == "open")
+        is_open = not subject.company or not self.books.has_calendar or (period is not None and period.status == OPEN)
         following = self.books.next_open(subject.company, self.module, day)
         policy, month = self.sync.settings.posting_policy, f"{day:%Y-%m}"
         shut = not is_open and not (policy == "next_open" and following is not None)
@@ -603,7 +655,7 @@ class InvoiceFacts(ContractFacts):
         if day is None:
             return None
         period = self.books.period(subject.company, self.module, day)
-        if period is not None and period.status == "open":
+        if not self.books.has_calendar or (period is not None and period.status == OPEN):
             return day
         return (
             self.books.next_open(subject.company, self.module, day) if self.sync.settings.posting_policy == "next_open" else day
@@ -611,26 +663,77 @@ class InvoiceFacts(ContractFacts):
 
     def _sequence(self, subject: Subject, own: Invoice, before: Sequence[BillingItem] | None) -> Row:
         """The invoice before must be there, or this run's; and the ERP must have been billed what Procore says was."""
+        contract, opening = contract_of(subject.record), self._opening(subject)
         kept = own.previous is None or self._settled(own.previous)
-        erp = self.books.billed(self.row.name, subject.company, contract_of(subject.record), own.sequence)
+        later = self._later(contract_of(own), own.sequence)
+        bills = [r for (c, _), r in self.books.invoices(self.row.name, subject.company, contract) if (c, r.id) not in later]
+        strange = [r for r in bills if (subject.company, r.id) not in self._known]
+        # What an opening balance stands for is in it already: the ERP may have it as one invoice, or have none.
+        counted = [r for r in bills if r not in strange or not opening or not opening.covers(r.billing_date)]
+        erp = total(r.amount for r in counted) + (opening.amount if opening else ZERO)
         erp += sum(
-            (amount for (contract, n), amount in self.billed_now.items() if contract == contract_of(own) and n < own.sequence),
-            ZERO,
+            (amount for (owner, n), amount in self.billed_now.items() if owner == contract_of(own) and n < own.sequence), ZERO
         )
         said = total(map(completed, before or ()))
+        if subject.match.proposal:  # whether it is in the ERP already is for a person to say first
+            kept, said = True, erp
         return {
             "sequence": own.sequence,
             "sequence_before": own.sequence - 1,
             "sequence_kept": kept,
+            "opening_offered": self._offer(contract),
             "billed_before": text(said) if kept and said != erp else None,
             "erp_billed": text(erp),
+            "billed_by": self._strange([r for r in strange if r in counted], subject, contract),
         }
+
+    def _offer(self, contract: str | None) -> str:
+        return (
+            f", or record what was billed on {contract} before go-live: decide opening {self.contracts} {contract} "
+            "--amount AMOUNT --date DATE"
+        )
+
+    def _strange(self, strange: Sequence[Invoice], subject: Subject, contract: str | None) -> str:
+        """The invoices that nobody linked, and what to do with them."""
+        if not strange:
+            return f"Find the invoice that one side lacks{self._offer(contract)}."
+        named = ", ".join(f"{r.number} ({text(r.amount)})" for r in strange[:5])
+        return (
+            f"Not linked to any in Procore: {named}. Link it (decide link {self.row.name} {subject.record.number} --to "
+            f"{strange[0].id}), void it in the ERP{self._offer(contract)}."
+        )
+
+    def _opening(self, subject: Subject) -> Opening | None:
+        return self.books.openings(self.contracts).get((subject.company, contract_of(subject.record) or ""))
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], str]:
+        """ERP invoices that are one of Procore's: linked, or carrying the mark of one. (company, key) -> Procore id."""
+        ours = f"procore:{self.sync.procore_company}:{self.row.name}:"
+        marked = {
+            key: (record.marker or "").removeprefix(ours)
+            for key, record in self.books.documents(self.row.name).items()
+            if record.marker and record.marker.startswith(ours)
+        }
+        return marked | {key: link.procore_id for key, link in self.books.links(self.row.name).by_erp.items()}
+
+    def _later(self, contract: str | None, sequence: int) -> set[tuple[str, str]]:
+        """ERP invoices that are known to be later draws of this contract, by what Procore numbers them."""
+        memory, found = self.books.memory(self.row.name), set()
+        for key, ident in self._known.items():
+            here = self.here.get(ident)
+            number = here.sequence if here is not None else memory.get(ident, {}).get("figures", {}).get("sequence")
+            if number is not None and int(number) >= sequence:
+                found.add(key)
+        return found
 
     def _settled(self, previous: str) -> bool:
         """Whether an invoice is linked, will be, or is approved and has nothing to send."""
-        if self.states.get(previous) == "linked" or self._linked(previous):
+        if self.states.get(previous) in ("linked", "opening") or self._linked(previous):
             return True
         known = self.books.memory(self.row.name).get(previous, {})
+        if known.get("state") == "skipped" and "opening balance" in (known.get("message") or ""):
+            return True
         here = self.here.get(previous)
         told = figures(here) if here is not None else known.get("figures", {})
         state = self.states.get(previous) or known.get("state")
@@ -698,12 +801,15 @@ class InvoiceFacts(ContractFacts):
     def settled(self, subject: Subject, state: str) -> None:
         own = cast(Invoice, subject.own)
         subject.record = subject.record.model_copy(update={"posting_date": self.posting_date(subject)})
-        self.states[own.id] = state
+        opening = self._opening(subject)
+        covered = state == "skipped" and opening is not None and opening.covers(cast(Invoice, subject.record).billing_date)
+        self.states[own.id] = "opening" if covered else state
         if state == "linked" and subject.match.how == "none":
             self.billed_now[contract_of(own), own.sequence] = cast(Invoice, subject.record).amount
 
 
 _NOT_JUDGED = (
+    "opening_offered", "billed_by",
     "number_in_erp", "change_waiting", "billed_before", "date_missing", "period_closed", "period_refused", "next_open",
     "gross_odd",
     "completed_odd", "released_too_much", "pay_held", "overbilled", "unplaced", "vendor_unknown",

@@ -10,21 +10,23 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from include.financials.books import Opening, openings
+from include.financials.document_facts import due
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import traced
 from include.financials.explained import Explained
-from include.financials.figures import figures
+from include.financials.figures import contract_of, figures
 from include.financials.identity import canonical_json, digest, parse_origin
-from include.financials.ledger import STOPPED, Link, moment, stamp
+from include.financials.ledger import STOPPED, Decision, Link, moment, stamp
 from include.financials.models import Record
 from include.financials.money import ZERO
 from include.financials.port import Invalid
+from include.financials.statuses import UNPOSTED, VOID
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
 
-GONE = "void"
-"""Status of an ERP document that counts for nothing."""
+_CONTRACTS = {"subcontractor_invoices": "commitments", "owner_invoices": "prime_contracts"}
 
 
 @dataclass(slots=True)
@@ -43,8 +45,13 @@ class Document:
     erp: Mapping[str, Any] = field(default_factory=dict)
     after_cutoff: bool = False
     accepted: bool = False
+    opening: bool = False
+    """Part of its contract's opening balance: the ERP's invoice explains itself, Procore's draw by the balance as a whole."""
     planned: bool = False
     """In plan mode: one side is what would be written."""
+    due: bool = True
+    """Whether Procore's document counts: one that lost its approval, is void or deleted counts for nothing, though its contract's
+    running figures may still have it."""
     linked: bool = False
     """Both sides have agreed on it: what it waits for since, or what is wrong with it, is no reason to differ in money."""
 
@@ -64,7 +71,7 @@ class Document:
 
     @property
     def unposted(self) -> bool:
-        return self.erp.get("status") == "unposted"
+        return self.erp.get("status") == UNPOSTED
 
     @property
     def sequence(self) -> int:
@@ -75,12 +82,21 @@ class Document:
         return self.procore.get(name) or self.erp.get(name)
 
     def money(self, side: str, name: str) -> Decimal:
+        return self.stated(side, name) if side == "erp" or self.due else ZERO
+
+    def stated(self, side: str, name: str) -> Decimal:
+        """The figure as its side states it, whether the document counts or not."""
         held = self.procore if side == "procore" else self.erp
         return Decimal(held.get(name) or "0.00")
 
+    @property
+    def counted(self) -> Mapping[str, Any]:
+        """Procore's figures as far as they count."""
+        return self.procore if self.due else {}
+
     def lines(self) -> Iterator[tuple[str, str, Decimal, Decimal]]:
         """(key, cost key, Procore's amount, the ERP's) of each line that one side has."""
-        mine, theirs = ({line["key"]: line for line in held.get("lines", ())} for held in (self.procore, self.erp))
+        mine, theirs = ({line["key"]: line for line in held.get("lines", ())} for held in (self.counted, self.erp))
         for key in dict.fromkeys([*mine, *theirs]):
             p, e = mine.get(key), theirs.get(key)
             yield key, (p or e or {})["x"], Decimal(p["amount"]) if p else ZERO, Decimal(e["amount"]) if e else ZERO
@@ -88,7 +104,7 @@ class Document:
     def by_x(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Procore's and the ERP's amount per cost key: a line that moved to another code is a difference of both."""
         found: dict[str, list[Decimal]] = {}
-        for side, held in enumerate((self.procore, self.erp)):
+        for side, held in enumerate((self.counted, self.erp)):
             for line in held.get("lines", ()):
                 found.setdefault(line["x"], [ZERO, ZERO])[side] += Decimal(line["amount"])
         return {x: (p, e) for x, (p, e) in found.items()}
@@ -101,7 +117,9 @@ class Document:
         if difference == 0:
             return ()
         code = None
-        if self.accepted:
+        if self.opening and self.procore and not self.erp:
+            return ()
+        if self.accepted or self.opening:
             code = "OPENING"
         elif self.after_cutoff:
             code = "AFTER_CUTOFF"
@@ -122,6 +140,7 @@ class Documents:
     def __init__(self, sync: Sync) -> None:
         self.sync = sync
         self.of = cache(self._of)
+        self._openings = cache(lambda contracts: openings(sync.ledger, contracts))
 
     def _of(self, entity: str) -> list[Document]:
         row = ENTITIES[entity]
@@ -166,11 +185,18 @@ class Documents:
         erp, planned = self._erp(row), self._planned(row)
         used: set[tuple[str, str]] = set()
         memory = self.sync.memory(row.name)
+        outcomes = self.sync.ledger.outcomes(self.sync.run.run_id, row.name)
+        proposed = {o["id"]: (o["company"], o["erp_key"]) for o in outcomes if o["state"] == "held" and o["rule"] == "2.9"}
+        parted = {one.pair: (one.company, one.record_id) for one in self.sync.ledger.decisions(row.name, "unlink")}
         for procore_id, seen in memory.items():
             link = by_procore.get(procore_id)
             key = (link.company, link.erp_key) if link else self._key(seen["origin_id"])
             if key is None and seen["state"] == "held" and seen["rule"] == "2.9":
-                key = (seen["company"], seen["number"])  # proposed: the pair waits for a decision, and neither is an orphan
+                key = proposed.get(
+                    procore_id, (seen["company"], seen["number"])
+                )  # proposed: the pair waits for a decision, and neither is an orphan
+            if seen["state"] == "held" and seen["rule"] == "unlinked":
+                key = parted.get(procore_id, key)  # a person ended the link: the two stand apart, by a decision
             record = erp.get(key) if key else None
             if record is not None and key is not None:
                 used.add(key)
@@ -180,9 +206,17 @@ class Documents:
             yield Document(
                 row.name, seen["number"], seen["figures"].get("project"), seen["company"], key[1] if key else procore_id,
                 procore_id, record.id if record else None, seen["state"], seen["figures"], held,
-                planned=record is None and bool(held), linked=_agreed(link),
+                planned=record is None and bool(held), linked=_agreed(link), due=self._due(row, seen, link),
+                opening=seen["state"] == "skipped" and "opening balance" in (seen.get("message") or ""),
             )  # fmt: skip
         yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], memory.keys())
+
+    def _due(self, row: Entity, seen: Mapping[str, Any], link: Link | None) -> bool:
+        """Of documents that were agreed on: what is not due and was never sent is told by its state (``skipped``)."""
+        told = seen["figures"]
+        if not _agreed(link) or told.get("unread"):
+            return True
+        return not seen["deleted"] and due(self.sync, row.name, told.get("status"), told.get("kind"))
 
     def _erp_only(self, row: Entity, records: Iterable[Record | Invalid], known_in_procore: Iterable[str]) -> Iterator[Document]:
         """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.
@@ -191,7 +225,7 @@ class Documents:
         far.
         """
         sync, known = self.sync, set(known_in_procore)
-        accepted = {key for key, decision in sync.ledger.decisions(row.name).items() if decision == "accept"}
+        accepted = {(one.company, one.record_id): one for one in sync.ledger.decisions(row.name, "accept")}
         remembered, unread = [], 0
         ours = f"procore:{sync.procore_company}:{row.name}:"
         for record in records:
@@ -206,18 +240,52 @@ class Documents:
             named: dict[str, Any] = {
                 "entity": row.name, "company": record.company or "", "side": "erp", "id": record.id, "number": record.number,
             }  # fmt: skip
-            hashed = digest(plain)
+            # What was accepted is the document: its title too, which no figure shows.
+            hashed = digest([plain, getattr(record, "title", None)])
+            plain = {**plain, "title": getattr(record, "title", None)}
             remembered.append(
                 named | {"source_hash": hashed, "amount": plain["amount"], "figures": canonical_json(plain), "read_at": stamp()}
             )
+            said = accepted.get((record.company or "", record.id))
+            if said is not None and said.content_hash != hashed:
+                self._accept_ended(said, plain)
             yield Document(
                 row.name, record.number, plain.get("project"), record.company or "", record.id, None, record.id, None, {}, plain,
-                after_cutoff=late, accepted=(record.id, hashed) in accepted,
+                after_cutoff=late, accepted=said is not None and said.content_hash == hashed, opening=self._opened(row, record),
             )  # fmt: skip
         if unread:
             log.warning("%d %s of the ERP come from Procore records that no run has read yet; not compared", unread, row.name)
-        if not sync.run.plan:
+        if sync.run.plan:
+            kept = ("entity", "company", "side", "id", "number", "source_hash", "amount", "figures")
+            sync.ledger.meet(sync.run.run_id, [{name: one[name] for name in kept} for one in remembered])
+        else:
             sync.ledger.remember(remembered)
+
+    def _accept_ended(self, said: Decision, plain: Mapping[str, Any]) -> None:
+        """The document is not the one that was accepted: a change order, a new title, a closing ... The report says so."""
+        before = said.value
+        changed = [
+            f"{name} {before.get(name) or 'none'} -> {plain.get(name) or 'none'}"
+            for name in sorted({*before, *plain})
+            if before.get(name) != plain.get(name) and not isinstance(plain.get(name), list | dict)
+        ]
+        why = (
+            f"{said.number} was accepted by {said.said}; that has ended, because it changed in the ERP since: "
+            f"{'; '.join(changed) or 'its lines'}. Look at it, and decide accept {said.entity} {said.number} again."
+        )
+        log.warning("%s", why)
+        self.sync.ledger.decision_ended(said, self.sync.run.run_id, why, plan=self.sync.run.plan)
+
+    def _opened(self, row: Entity, record: Record | Invalid) -> bool:
+        """Whether an invoice is part of its contract's opening balance."""
+        if isinstance(record, Invalid):
+            return False  # what cannot be read explains nothing
+        opening = self.opening(row.name, record.company or "", contract_of(record))
+        return opening is not None and opening.covers(getattr(record, "billing_date", None))
+
+    def opening(self, invoices: str, company: str, contract: str | None) -> Opening | None:
+        contracts = _CONTRACTS.get(invoices)
+        return self._openings(contracts).get((company, contract or "")) if contracts else None
 
     # -- ERP -> Procore -------------------------------------------------------------------------------------------------------
 
@@ -228,7 +296,11 @@ class Documents:
         states = {key: seen["state"] for key, seen in sync.ledger.seen(row.name, "erp").items()}
         states |= {(o["company"], o["id"]): o["state"] for o in outcomes if o["side"] == "erp"}
         # Proposed: the pair waits for a decision, and neither is an orphan.
-        proposed = {(o["company"], o["id"]): o["procore_id"] for o in outcomes if o["state"] == "held" and o["rule"] == "2.9"}
+        proposed = {
+            (o["company"], o["id"]): o["procore_id"]
+            for o in outcomes
+            if o["state"] == "held" and o["rule"] in ("2.9", "unlinked")
+        }
         memory, planned = self._shown(row), self._planned(row)
         by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen["origin_id"]))}
         read_to = moment(sync.ledger.watermark("erp", row.name))
@@ -300,8 +372,8 @@ def _agreed(link: Link | None) -> bool:
 def _standing(record: Record | Invalid | None) -> dict[str, Any]:
     """Figures of a document of the ERP that counts; a void one counts for nothing."""
     if isinstance(record, Invalid):
-        return {} if record.shown.get("status") == GONE else traced(record)
-    if record is None or getattr(record, "status", None) == GONE:
+        return {} if record.shown.get("status") == VOID else traced(record)
+    if record is None or getattr(record, "status", None) == VOID:
         return {}
     return figures(record)
 

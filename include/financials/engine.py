@@ -14,20 +14,31 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from include.financials.billing import bills
 from include.financials.entities import ENTITIES, Entity
-from include.financials.exceptions import ConfigurationError, OutcomeUnknown, Refused, RetryLater, SyncError
+from include.financials.exceptions import (
+    ConfigurationError,
+    ContractBroken,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+    SyncError,
+    Unsettled,
+)
 from include.financials.figures import figures
 from include.financials.identity import Origin, canonical_json, content, digest
-from include.financials.ledger import STOPPED, Lease, Link, stamp
+from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
 from include.financials.models import Record, Side
 from include.financials.port import Action, Item, Outcome, Step, System, batches
 from include.financials.view import LinkIndex, References, Sync
 
 log = logging.getLogger(__name__)
 
+SILENT = 3
+"""Calls in a row without an answer after which a load stops asking for more of them."""
 HALVINGS = 11
 """Refused calls in a row that it takes to find one bad record among 1,000."""
 
@@ -79,23 +90,39 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
         log.info("plan mode: nothing of %s is written", entity)
         return _summary(sync, entity, shard)
     row = ENTITIES[entity]
+    waits: dict[str, float] = {}
     with sync.ledger.lease(entity, shard) as lease:
         if write:
             _Load(sync, row, shard, lease).recover()
         for source in ("erp", "procore") if row.two_way else (row.source,):
-            _Load(sync, row, shard, lease, source).run(write)
+            one = _Load(sync, row, shard, lease, source)
+            one.run(write)
+            waits |= one.waits
     loaded = _summary(sync, entity, shard)
     log.info(
         "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
         entity, loaded.created, loaded.updated, loaded.adopted, loaded.unchanged, loaded.refused, loaded.calls,
     )  # fmt: skip
+    if waits:
+        raise unsettled(entity, waits)
     return loaded
+
+
+def unsettled(entity: str, waits: Mapping[str, float]) -> Unsettled:
+    """``waits``: number of a record to the seconds that what was sent of it is still given to arrive."""
+    seconds = max(waits.values())
+    shown = ", ".join(sorted(waits)[:5]) + (" ..." if len(waits) > 5 else "")
+    return Unsettled(
+        f"{len(waits)} {entity.replace('_', ' ')} ({shown}) were sent without an answer and are not found. They may still "
+        f"arrive: they are looked for again in {seconds:.0f} s, and sent again only then",
+        seconds,
+    )
 
 
 def _summary(sync: Sync, entity: str, shard: int) -> Loaded:
     rows = sync.ledger.outcomes(sync.run.run_id, entity, shard)
     done = Counter(row["action"] for row in rows if row["state"] == "linked")
-    refused = sum(1 for row in rows if row["action"] not in ("none", "unchanged") and row["state"] != "linked")
+    refused = sum(1 for row in rows if row["action"] not in ("none", "unchanged", "close") and row["state"] != "linked")
     return Loaded(
         entity,
         shard,
@@ -120,6 +147,10 @@ class _Load:
         self.target: System = sync.systems[self.target_side]
         self.run_id = sync.run.run_id
         self.refusals: Counter[str] = Counter()
+        self.linked: dict[tuple[Side, str, str], Link] = {}
+        self.waits: dict[str, float] = {}
+        """Numbers of records that were sent without an answer and are not found, to the seconds until they may be sent again."""
+        self.lost = 0
         self.ended = sync.ledger.ended_revisions(row.name)
         self.budget_owners = _budget_owners(sync) if row.name == "projects" else {}
         self.stopped = self._stopped_before() if row.sequence else set()
@@ -133,6 +164,10 @@ class _Load:
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
     def run(self, write: bool) -> None:
+        over = [r for r in self.sync.ledger.closing(self.run_id, self.row.name, self.shard) if r["side"] == self.source_side]
+        if over:
+            self.sync.ledger.close_links(self.run_id, self.row.name, over, self.lease)
+            log.info("%s: %d ended on both sides; their links are closed", self.row.name, len(over))
         rows = [row for row in self.sync.ledger.work(self.run_id, self.row.name, self.shard) if row["side"] == self.source_side]
         by_action: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
@@ -151,11 +186,18 @@ class _Load:
         log.info("%s: adopted %d that both sides already had; no write was made", self.row.name, len(rows))
 
     def _carry_out(self, action: Action, rows: Sequence[dict[str, Any]]) -> None:
-        known = {(link.company, link.erp_key): link for link in self.sync.ledger.links(self.row.name)}
+        links = self.sync.ledger.links(self.row.name)
+        known = {(link.company, link.erp_key): link for link in links}
+        self.linked = {("procore", "", link.procore_id): link for link in links}
         jobs = [self._job(row, known) for row in rows]
         jobs = self._still_placed(jobs)
         steps = self._steps(action)
         if not steps:
+            if action == "update":
+                self._refuse_update(jobs)
+                return
+            if not self._allowed(jobs):
+                return
             raise ConfigurationError(f"{self.target_side} offers no way to {action} {self.row.name}; {len(jobs)} wait for one")
         for number, step in enumerate(steps, start=1):
             for level, group in self._levels(step, [job for job in jobs if not job.failed]):
@@ -165,11 +207,28 @@ class _Load:
                 self._step(step, [job for job in group if not first or job.agreed is None], level, last=number == len(steps))
         self._read_back_missing([job for job in jobs if not job.failed and not job.read_back])
 
+    def _refuse_update(self, jobs: Sequence[Job]) -> None:
+        """The target takes no changes of what it has: a person makes them there, and no other record waits for that."""
+        side = "Procore" if self.target_side == "procore" else "the ERP"
+        rows = []
+        for job in jobs:
+            job.failed = True
+            number, changed = job.row["number"], ", ".join(job.changes)
+            message = (
+                f"{self.row.label.capitalize()} {number}: its {changed} changed, and {side} takes no changes of {self.row.name}"
+                " from us. Change it there by hand."
+            )
+            log.warning("%s", message)
+            rows.append({**_key(job.row), "state": "quarantined", "rule": "refused", "waits_for": None, "message": message})
+        self.sync.ledger.restate(self.run_id, self.row.name, rows)
+
     def _steps(self, action: Action) -> tuple[Step, ...]:
         """A create or relink of a Procore-born document ends with its external ids in Procore."""
         if action == "link":
             return self.sync.systems["procore"].steps(self.row.name, "link")
         own = self.target.steps(self.row.name, action)
+        if not own:  # what the target does not take has no external id either
+            return ()
         return own + (self.source.steps(self.row.name, "link") if self.source_side == "procore" and action == "create" else ())
 
     def _job(self, row: dict[str, Any], known: Mapping[tuple[str, str], Link]) -> Job:
@@ -277,9 +336,8 @@ class _Load:
             self._take(step, job, result_id)
         if not last and (unlinked := [job for job, _ in arrived if job.link is None]):
             self._finish(unlinked, "pending")  # children need the id of a parent that only the journal knows
-        doubtful = [items[key][0] for key, entry in journal.items() if entry["status"] in ("sent", "unknown")]
-        if doubtful:
-            self._settle_doubtful(step, doubtful, {key: items[key][1] for key in (i.intent for i in doubtful)}, level, last)
+        if doubts := self._doubts(step, items, journal):
+            self._look_again(step, items, doubts, last)
             journal = self.sync.ledger.intents(items)
         waiting = [item for key, (item, job) in items.items() if self._due(journal.get(key), job)]
         by_scope: dict[str, list[Item]] = defaultdict(list)
@@ -290,7 +348,8 @@ class _Load:
             for batch in batches(alike, step.batch):
                 if not self._allowed([items[item.intent][1] for item in batch]):
                     continue
-                self._call(step, scope, batch, {item.intent: items[item.intent][1] for item in batch}, level, last)
+                jobs_of = {item.intent: items[item.intent][1] for item in batch}
+                self._call(step, scope, batch, jobs_of, level, last, {i.intent: doubts.get(i.intent) for i in batch})
         if last:
             settled = [
                 job for key, (_, job) in items.items() if journal.get(key, {}).get("status") == "confirmed" and not job.failed
@@ -385,7 +444,17 @@ class _Load:
                 refs[head] = procore_id(entity, value)
         return refs
 
-    def _call(self, step: Step, scope: str, batch: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
+    def _call(
+        self,
+        step: Step,
+        scope: str,
+        batch: Sequence[Item],
+        jobs: Mapping[str, Job],
+        level: int,
+        last: bool,
+        doubts: Mapping[str, str | None],
+    ) -> None:
+        """One journaled call. ``doubts``: since when an intent is in doubt from an earlier sending, if it is."""
         call: dict[str, Any] = {
             "call_id": uuid.uuid4().hex,
             "run_id": self.run_id,
@@ -394,68 +463,94 @@ class _Load:
             "step": step.name,
         }
         call |= {"scope": scope, "level": level, "items": len(batch)}
-        self.sync.ledger.sending(self.lease, call, [self._intent(step, item, jobs[item.intent]) for item in batch])
+        system = self.sync.systems[step.system]
+        # In doubt from the moment it leaves: a process that ends now can say nothing more.
+        sent = {"doubted_at": stamp(system.now())}
+        self.sync.ledger.sending(self.lease, call, [self._intent(step, item, jobs[item.intent]) | sent for item in batch])
+        untouched = [Outcome(item.intent, "absent") for item in batch]
         try:
-            outcomes = self.sync.systems[step.system].post(step, batch)
+            outcomes = system.post(step, batch, lambda: self.sync.ledger.renew(self.lease))
         except RetryLater:
             # Surely nothing was applied: the intents go back to planned, so that the next try sends without looking.
-            self._settle(step, {**call, "status": "refused"}, [Outcome(item.intent, "absent") for item in batch], jobs, last)
+            self._settle(step, {**call, "status": "refused"}, untouched, jobs, last, doubts)
             raise
         except Refused as error:
             if len(batch) > 1 and not self._refused_alike(str(error)):
-                self._settle(
-                    step,
-                    {**call, "status": "refused", "message": str(error)},
-                    [Outcome(i.intent, "absent") for i in batch],
-                    jobs,
-                    last,
-                )
-                self._halves(step, scope, batch, jobs, level, last)
+                self._settle(step, {**call, "status": "refused", "message": str(error)}, untouched, jobs, last, doubts)
+                self._halves(step, scope, batch, jobs, level, last, doubts)
                 return
             outcomes = [Outcome(item.intent, "rejected", message=str(error), field=error.field) for item in batch]
         except OutcomeUnknown as error:
-            log.warning(
-                "%s %s: the answer of %d records was lost (%s); looking whether they arrived",
-                self.row.name,
-                step.name,
-                len(batch),
-                error,
-            )
-            self._unknown(call, batch, str(error))
-            outcomes = self.sync.systems[step.system].find(step, batch)
-        self._settle(step, {**call, "status": "done"}, outcomes, jobs, last)
-        if any(outcome.status == "confirmed" for outcome in outcomes):
+            self._doubtful(step, call, batch, jobs, last, str(error))
+            return
+        answered = [outcome for outcome in outcomes if outcome.status != "absent"]
+        self._settle(step, {**call, "status": "done"}, answered, jobs, last)
+        if any(outcome.status == "confirmed" for outcome in answered):
             self.refusals.clear()
-        absent = [
-            item
-            for item, outcome in ((i, _of(outcomes, i.intent)) for i in batch)
-            if outcome is None or outcome.status == "absent"
-        ]
-        if absent:
-            raise OutcomeUnknown(
-                f"{len(absent)} {self.row.name} did not arrive ({step.name}, scope {scope}); they are sent again at the next try"
-            )
+            self.lost = 0
+        known = {outcome.intent for outcome in answered}
+        if silent := [item for item in batch if item.intent not in known]:
+            self._doubtful(step, call, silent, jobs, last, "the answer does not mention it")
         log.info(
-            "%d %s %s (%s%s)", len(batch), self.row.name.replace("_", " "), step.done, step.name, f", {scope}" if scope else ""
+            "%d %s %s (%s%s)", len(known), self.row.name.replace("_", " "), step.done, step.name, f", {scope}" if scope else ""
         )
 
-    def _halves(self, step: Step, scope: str, batch: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
+    def _doubtful(
+        self, step: Step, call: Mapping[str, Any], batch: Sequence[Item], jobs: Mapping[str, Job], last: bool, why: str
+    ) -> None:
+        """No answer. What is found now has arrived; what is not may still do so, and is neither there nor absent."""
+        log.warning(
+            "%s %s: the answer of %d records was lost (%s); looking whether they arrived",
+            self.row.name,
+            step.name,
+            len(batch),
+            why,
+        )
+        system = self.sync.systems[step.system]
+        since = stamp(system.now())
+        rows = [{"intent": item.intent, "status": "unknown", "message": why, "doubted_at": since} for item in batch]
+        told = {**call, "status": "unknown", "message": why}
+        self.sync.ledger.settled(self.lease, told, rows, run_id=self.run_id, entity=self.row.name)
+        found = [outcome for outcome in system.find(step, batch) if outcome.status != "absent"]
+        self._settle(step, None, found, jobs, last)
+        known = {outcome.intent for outcome in found}
+        for item in batch:
+            if item.intent not in known:
+                self._wait(jobs[item.intent], self._settle_time(step))
+        self.lost += 1
+        if self.lost >= SILENT and self.waits:
+            raise unsettled(self.row.name, self.waits)
+
+    def _settle_time(self, step: Step) -> float:
+        """Seconds that a write without an answer is given to arrive."""
+        settings = self.sync.settings
+        return float(settings.settle_seconds_without_key if step.keyless else settings.settle_seconds)
+
+    def _wait(self, job: Job, seconds: float) -> None:
+        job.failed = True
+        self.stopped.add(job.row["id"])
+        self.waits[job.row["number"]] = seconds
+
+    def _halves(
+        self,
+        step: Step,
+        scope: str,
+        batch: Sequence[Item],
+        jobs: Mapping[str, Job],
+        level: int,
+        last: bool,
+        doubts: Mapping[str, str | None],
+    ) -> None:
         """A call was refused as a whole, so nothing of it applied: look for the record that spoils it, let the others through."""
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
-            self._call(step, scope, half, {item.intent: jobs[item.intent] for item in half}, level, last)
+            self._call(step, scope, half, {item.intent: jobs[item.intent] for item in half}, level, last, doubts)
 
     def _refused_alike(self, message: str) -> bool:
         """So many refusals in the same words without a success between:
         no single record is at fault, more halves only cost calls."""
         self.refusals[message] += 1
         return self.refusals[message] > HALVINGS
-
-    def _unknown(self, call: Mapping[str, Any], batch: Sequence[Item], message: str) -> None:
-        rows = [{"intent": item.intent, "status": "unknown", "message": message} for item in batch]
-        self.sync.ledger.settled(
-            self.lease, {**call, "status": "unknown", "message": message}, rows, run_id=self.run_id, entity=self.row.name
-        )
 
     def _intent(self, step: Step, item: Item, job: Job) -> dict[str, Any]:
         return {
@@ -473,22 +568,56 @@ class _Load:
 
     # -- outcomes ---------------------------------------------------------------------------------------------------------------
 
-    def _settle_doubtful(self, step: Step, items: Sequence[Item], jobs: Mapping[str, Job], level: int, last: bool) -> None:
-        log.info(
-            "%s %s: %d were sent earlier without an answer; looking for them before sending", self.row.name, step.name, len(items)
-        )
-        outcomes = self.sync.systems[step.system].find(step, items)
-        self._settle(step, None, outcomes, jobs, last)
+    def _doubts(
+        self, step: Step, items: Mapping[str, tuple[Item, Job]], journal: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, str]:
+        """Since when each intent is in doubt that is: it was sent without an answer, or something else of its record was (which
+        had another content then, and is the same record)."""
+        open_since = self.sync.ledger.doubts(self.row.name, step.name)
+        found = {}
+        for intent, (_, job) in items.items():
+            since = open_since.get((job.row["company"], job.row["id"]))
+            if since is not None and journal.get(intent, {}).get("status") != "confirmed":
+                found[intent] = since
+        return found
+
+    def _look_again(self, step: Step, items: Mapping[str, tuple[Item, Job]], doubts: Mapping[str, str], last: bool) -> None:
+        """Looks for these before anything of them is sent; what is not found may be sent once the settle time is over."""
+        log.info("%s %s: %d are in doubt; looking for them before anything is sent", self.row.name, step.name, len(doubts))
+        system, jobs = self.sync.systems[step.system], {intent: items[intent][1] for intent in doubts}
+        asked = [items[intent][0] for intent in doubts]
+        journaled = [self._intent(step, item, jobs[item.intent]) | {"doubted_at": doubts[item.intent]} for item in asked]
+        self.sync.ledger.doubt(self.lease, journaled)
+        # The clock before the look: one that began within the settle time and lasted beyond it proves nothing.
+        now = system.now()
+        outcomes, over = system.find(step, asked), []
+        for outcome in outcomes:
+            waited = (now - cast(datetime, moment(doubts[outcome.intent]))).total_seconds()
+            if outcome.status != "absent" or waited >= self._settle_time(step):
+                over.append(outcome)
+            else:
+                self._wait(jobs[outcome.intent], self._settle_time(step) - waited)
+        self._settle(step, None, over, jobs, last, doubts)
 
     def _settle(
-        self, step: Step, call: Mapping[str, Any] | None, outcomes: Iterable[Outcome], jobs: Mapping[str, Job], last: bool
+        self,
+        step: Step,
+        call: Mapping[str, Any] | None,
+        outcomes: Iterable[Outcome],
+        jobs: Mapping[str, Job],
+        last: bool,
+        doubts: Mapping[str, str | None] | None = None,
     ) -> None:
+        """``doubts``: what is absent stays in doubt since then (None: it never was): it is looked for again before it is sent."""
         intents, links, restated, remembered, audit = [], [], [], [], []
+        named: dict[tuple[str, str], Job] = {}
         for outcome in outcomes:
             job = jobs[outcome.intent]
             status = {"absent": "planned"}.get(outcome.status, outcome.status)
-            intents.append({"intent": outcome.intent, "status": status, "result_id": outcome.id, "message": outcome.message})
+            told = {"intent": outcome.intent, "status": status, "result_id": outcome.id, "message": outcome.message}
+            intents.append(told | {"doubted_at": (doubts or {}).get(outcome.intent) if outcome.status == "absent" else None})
             if outcome.status == "confirmed":
+                self._recognise(step, job, outcome, named)
                 self._take(step, job, outcome.id)
                 links.append(self._link(job, "active" if last else "pending"))
                 if last:
@@ -522,6 +651,26 @@ class _Load:
             outcomes=rows,
         )
 
+    def _recognise(self, step: Step, job: Job, outcome: Outcome, named: dict[tuple[str, str], Job]) -> None:
+        """An answer that names another record than the one that was sent: whatever it means, nothing is linked by it. ``named``:
+        company and id that the same answer gave for others."""
+        if outcome.id is None:
+            return
+        known = job.procore_id if step.system == "procore" else job.erp_key if job.link is not None else None
+        side, sent = "Procore" if step.system == "procore" else "the ERP", f"{self.row.label} {job.row['number']}"
+        twin = named.setdefault(("" if step.system == "procore" else job.row["company"], outcome.id), job)
+        if twin is not job:
+            raise ContractBroken(
+                f"{side} answered the {step.name} of {sent} with record {outcome.id}, which it also gave for {twin.row['number']}"
+            )
+        if known is not None and outcome.id != known:
+            raise ContractBroken(f"{side} answered the {step.name} of {sent}, its record {known}, with record {outcome.id}")
+        other = self.linked.get((step.system, "" if step.system == "procore" else job.row["company"], outcome.id))
+        if other is not None and other.erp_key != (job.erp_key or job.row["number"]) and job.link is None:
+            raise ContractBroken(
+                f"{side} answered the {step.name} of {sent} with record {outcome.id}, which is linked to {other.erp_key}"
+            )
+
     def _take(self, step: Step, job: Job, result_id: str | None) -> None:
         if step.system == "procore":
             job.procore_id = result_id or job.procore_id
@@ -530,6 +679,8 @@ class _Load:
 
     def _link(self, job: Job, status: str) -> Link:
         plain = content(job.record, self.row.content) if job.agreed is None else job.agreed
+        if job.agreed is None and job.link is not None and (job.link.content or {}).get("other"):
+            plain = {**plain, "other": (job.link.content or {})["other"]}  # a person accepted that the two differ there
         revision = job.revision + 1 if status == "active" else job.revision
         return Link(
             entity=self.row.name,
@@ -627,15 +778,20 @@ class _Load:
             if step is None:
                 raise SyncError(f"intents of step {name} of {self.row.name} are open, but no system offers that step any more")
             items = {row["intent"]: _undump(self.row, row) for row in rows}
-            found = self.sync.systems[step.system].find(step, list(items.values()))
+            system = self.sync.systems[step.system]
+            now, settle = system.now(), self._settle_time(step)  # before the look, as in _look_again
+            found = system.find(step, list(items.values()))
+            since = {row["intent"]: row["doubted_at"] for row in rows}
             settled = [
                 {
                     "intent": o.intent,
                     "status": {"absent": "planned"}.get(o.status, o.status),
                     "result_id": o.id,
                     "message": o.message,
+                    "doubted_at": since[o.intent] if o.status == "absent" else None,
                 }
                 for o in found
+                if o.status != "absent" or (now - cast(datetime, moment(since[o.intent]))).total_seconds() >= settle
             ]
             self.sync.ledger.settled(self.lease, None, settled, run_id=self.run_id, entity=self.row.name)
             log.info(
@@ -662,10 +818,6 @@ def _budget_owners(sync: Sync) -> dict[str, str]:
 
 def _key(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("company", "side", "id")}
-
-
-def _of(outcomes: Iterable[Outcome], intent: str) -> Outcome | None:
-    return next((outcome for outcome in outcomes if outcome.intent == intent), None)
 
 
 def _dump(item: Item) -> dict[str, Any]:

@@ -7,7 +7,7 @@ A new entity is a row here, a model in ``models``, a row in Procore's resource t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from include.financials.models import MODELS, Record, Side
@@ -29,7 +29,8 @@ class Entity:
     ``references`` maps a field (``lines.cost_code`` for one of its lines) to the entity it names. ``content`` are the fields that
     a write carries: they are compared and hashed, so nothing else can cause a write. ``frozen`` are those of them that may not
     change once the record is linked (a document changes by change order). ``identity`` lists the natural keys, strongest first,
-    that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md 2.9); ``a+b`` is a key of both together.
+    that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md 2.9); ``a+b`` is a key of both together,
+    ``b?`` a part that may be empty.
     """
 
     name: str
@@ -40,13 +41,14 @@ class Entity:
     references: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
-    directions: tuple[Direction, ...] = ()
     project_scoped: bool = False
     document: bool = False
     gate: str | None = None
     """The data-quality gate that stands before this entity's load, as the task that runs it is called."""
     external_id: bool = True
     """Whether Procore's record can carry our external id; where it cannot, the ERP's marker or a setting names the pair."""
+    later: tuple[str, ...] = ()
+    """What only a later step of a creation brings: a record of ours that lacks just this was left half made."""
     waits: tuple[str, ...] = ()
     """Entities that must be loaded before although no field names them (a budget change needs its budget)."""
     sequence: str | None = None
@@ -56,6 +58,32 @@ class Entity:
     two_way: bool = False
     """Each record has an owning side of its own (a budget); ``direction`` is only where it starts."""
 
+    altered_there: tuple[str, ...] = ()
+    """Content that Procore may show in another form than it was given: no difference of it is anybody's change."""
+    unkept: frozenset[str] = frozenset()
+    """Fields that a side does not keep (see :meth:`kept`)."""
+
+    def kept(self, keeps: frozenset[str] | None) -> Entity:
+        """The entity as far as it can be compared with a side that keeps only these fields (``Capability.keeps``). Where that
+        keeps less of a line, ``content`` names what is left, as ``lines.amount``."""
+        line = self.model.line
+        if keeps is None:
+            return self
+        gone = {name for name in self.model.model_fields if name not in keeps and name != "number"}
+        gone |= {name for name in self.content if name not in keeps and name != "number"}
+        if "lines.key" not in keeps:
+            gone.add("lines")
+        gone |= {f"lines.{name}" for name in (line.content if line else ()) if f"lines.{name}" not in keeps}
+        content = tuple(name for name in self.content if name not in gone)
+        if line is not None and "lines" in content and any(name.startswith("lines.") for name in gone):
+            content += tuple(f"lines.{name}" for name in line.content if f"lines.{name}" in keeps)
+        return replace(self, content=content, frozen=tuple(n for n in self.frozen if n not in gone), unkept=frozenset(gone))
+
+    def per_company(self, key: str) -> bool:
+        """Whether a natural key tells records apart within one ERP company only: what companies number for themselves. A tax id
+        is one vendor's everywhere."""
+        return key != "tax_id"
+
     @property
     def numbered_in(self) -> tuple[str, ...]:
         """References that its number begins with (``104-SC-003/001``)."""
@@ -64,9 +92,16 @@ class Entity:
         )
 
     @property
+    def restored(self) -> tuple[str, ...]:
+        """Content of the ERP that is written again where somebody changed it in Procore: all that may change at all."""
+        if self.source != "erp":
+            return ()
+        return tuple(name for name in self.content if name not in self.frozen and name not in self.altered_there)
+
+    @property
     def immutable(self) -> bool:
         """Nothing of it may change once it is linked (rule R-04): corrections are new records."""
-        return bool(self.frozen) and set(self.frozen) >= set(self.content)
+        return bool(self.frozen) and set(self.frozen) >= {name for name in self.content if "." not in name}
 
     @property
     def model(self) -> type[Record]:
@@ -107,7 +142,8 @@ _ROWS = (
         direction="erp_to_procore",
         content=("number", "vendor", "insurance_type", "provider", "limit", "effective_date", "expiration_date"),
         references={"vendor": "vendors"},
-        identity=("number",),
+        altered_there=("limit",),
+        identity=("vendor+number+insurance_type?",),
     ),
     Entity(
         "customers",
@@ -124,6 +160,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("number", "name", "active", "start_date", "completion_date"),
         identity=("number",),
+        later=("origin_code",),
     ),
     Entity(
         "sub_jobs",
@@ -150,6 +187,7 @@ _ROWS = (
         shared=True,
         stage=2,
         direction="erp_to_procore",
+        altered_there=("number", "base_type"),
         content=("number", "base_type"),  # each side has names of its own; the code mapping is what links them (C-02)
         identity=("number",),
     ),
@@ -163,6 +201,7 @@ _ROWS = (
         references={"project": "projects", "cost_types": "cost_types", "parent": "cost_codes"},
         identity=("number",),
         project_scoped=True,
+        later=("cost_types",),
     ),
     Entity(
         "budgets",
@@ -199,6 +238,7 @@ _ROWS = (
         frozen=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
         project_scoped=True,
         document=True,
+        later=("amount", "lines"),
     ),
     Entity(
         "commitments",
@@ -246,7 +286,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("commitment", "invoice", "payment_number", "pay_date", "amount"),
         references={"project": "projects", "commitment": "commitments", "invoice": "subcontractor_invoices"},
-        identity=("payment_number+commitment+amount",),
+        identity=("commitment+invoice+amount", "payment_number+commitment+amount", "commitment+amount"),
         frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
         project_scoped=True,
         document=True,
@@ -262,6 +302,7 @@ _ROWS = (
         frozen=("number", "project", "customer", "amount", "lines"),
         project_scoped=True,
         document=True,
+        later=("amount", "lines"),
     ),
     Entity(
         "prime_change_orders",
@@ -296,7 +337,7 @@ _ROWS = (
         direction="erp_to_procore",
         content=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
         references={"project": "projects", "prime_contract": "prime_contracts", "invoice": "owner_invoices"},
-        identity=("payment_number+prime_contract+amount",),
+        identity=("prime_contract+draw_number+amount", "payment_number+prime_contract+amount", "prime_contract+amount"),
         frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
         project_scoped=True,
         document=True,

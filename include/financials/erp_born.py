@@ -13,14 +13,18 @@ from include.financials.cost_facts import CostFacts, not_due
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import SIDES
 from include.financials.facts import Subject, common, parent_unread, source_facts
-from include.financials.identity import parse_origin
+from include.financials.identity import content, differing, known, parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
-from include.financials.matching import ErpSource, decided, identity_keys
+from include.financials.ledger import Link
+from include.financials.matching import ErpSource, by_settings
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.port import UNSEEN, Invalid, Page
 from include.financials.rules import Verdict, rules_of, verdicts
+from include.financials.statuses import CLOSED, VOID
 from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
 
+ENDED_IN_PROCORE = ("Void", "Terminated", "void")
+"""Procore's words for a contract or payment that is over."""
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
 """Rule that tells of a Procore record matching more than one of the ERP's; 2.9 for documents, V-02 for all others."""
 
@@ -31,7 +35,7 @@ class ErpBorn(Judging):
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
         self.books = Books(sync, row.name)
-        self.facts = source_facts(self.books, row)
+        self.facts = source_facts(self.books, self.row)
         self._asked: set[str] = set()
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
@@ -40,13 +44,13 @@ class ErpBorn(Judging):
         references = self.references
         shown, unreadable = sync.snapshot("procore", row.name, self.shard), sync.unreadable("procore", row.name, self.shard)
         links = sync.fresh_links(row.name)
-        missed = self._missed(links, {one.id for one in Page(shown, unreadable).shown})
+        missed = self._missed(links, {one.id for one in Page([*shown], [*unreadable]).shown})
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
         existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
         existing.hidden = self._hidden(links, missed)
-        matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing)
+        matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
@@ -56,12 +60,15 @@ class ErpBorn(Judging):
             subject.unknown = references.unknown(own, subject.own, subject.company) if own is not None else {}
         rows = [
             {
-                **common(row, s, s.match.target),
+                **common(self.row, s, s.match.target),
                 **self.facts(self.books, s, self.capability),
+                **self.left_out(s.own, s.match),
                 "parent_unread": parent_unread(self.books, row, s),
             }
             for s in subjects
         ]
+        for subject, facts in zip(subjects, rows, strict=True):
+            self.pair_ended(subject, facts)
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
         here = {(bad.company, bad.id): bad for bad in [*staged.invalid(), *sync.unreadable("erp", row.name, self.shard)]}
@@ -136,15 +143,30 @@ class ErpBorn(Judging):
 
     def _unread(self, matcher: ErpSource) -> list[Record]:
         """ERP records outside the window that Procore shows as ours and the ledger does not know: documents in the window may
-        name them. Adopting them writes nothing (docs/domain-rules.md 2.9)."""
+        name them, and adopting them writes nothing (docs/domain-rules.md 2.9). And those whose counterpart in Procore is not what
+        was agreed on any more: what people do there moves no time of the ERP's."""
         read = {(record.company, record.id) for record in self.sync.staged(self.row.name, self.shard).records()}
         return [
             record
             for record in self.sync.snapshot("erp", self.row.name, self.shard)
             if (record.company, record.id) not in read
-            and (record.company or "", record.id) not in matcher.links.by_erp
-            and (matcher.origin(record) in matcher.by_origin or self._of_new_job(record))
+            and (
+                self._moved(matcher, matcher.links.by_erp[record.company or "", record.id], record)
+                if (record.company or "", record.id) in matcher.links.by_erp
+                else matcher.origin(record) in matcher.by_origin or self._of_new_job(record)
+            )
         ]
+
+    def _moved(self, matcher: ErpSource, link: Link, record: Record) -> bool:
+        """Whether the counterpart of a linked record is gone, or has other contents than both sides agreed on."""
+        if link.status != "active" or self.sync.run.kind == "backfill":
+            return False
+        target = matcher.by_id.get(link.procore_id)
+        if target is None or target.deleted or target.origin_id != matcher.origin(record):
+            return True
+        names = (*self.row.restored, *self.row.frozen)
+        agreed, there = known(link.content or {}, self.row.content), content(target, self.row.content)
+        return bool(agreed) and any(name in names for name in differing(there, {n: v for n, v in agreed.items() if n in there}))
 
     def _of_new_job(self, record: Record) -> bool:
         """A job that joins later than it was set up (reopened, linked by a decision) brings codes and sub jobs that were last
@@ -230,16 +252,25 @@ class ErpBorn(Judging):
     def _subject(self, record: Record, matcher: ErpSource) -> Subject:
         mapped = self._mapped(record)
         match = matcher.match(mapped)
-        # A cost type's counterpart is named by the settings; that is a person's decision already.
-        if self.row.name == "cost_types" or self.decisions.get((record.id, self.hash_of(record))) == "link":
-            match = decided(self.row, match)
-        begun = self.begun.get((record.company or "", record.id))
-        if begun is not None and match.how == "none":
-            match = matcher.half_made(begun["origin_data"]) or match
+        if self.row.name == "cost_types":
+            match = by_settings(self.row, match)
         match = self.unfinished(match, record.company or "", record)
         alike = match.target or (match.candidates[0] if match.proposal else None)
         target = match.link.procore_id if match.link else alike.id if alike else None
+        if match.parted:
+            target = next(
+                ident for company, key, ident in self.people.parted if (company, key) == (record.company or "", record.id)
+            )
         return Subject(record, mapped, match, "erp", record.company or "", record.id, target)
+
+    def over(self, subject: Subject) -> bool:
+        """A document that is void in the ERP and gone from Procore, or void there too."""
+        match = subject.match
+        if match.how != "link" or match.link is None or match.link.status != "active":
+            return False
+        target = match.target
+        gone = match.gone or (target is not None and getattr(target, "status", None) in ENDED_IN_PROCORE)
+        return gone and getattr(subject.record, "status", None) == VOID
 
     def skip(self, subject: Subject) -> str | None:
         own = subject.own
@@ -260,19 +291,18 @@ class ErpBorn(Judging):
         return {
             (job.company, job.id)
             for job in jobs
-            if isinstance(job, Project) and job.status == "closed" and links.find(job.company or "", job.id) is None
+            if isinstance(job, Project) and job.status == CLOSED and links.find(job.company or "", job.id) is None
         }
 
     def _procore_only(self, matcher: ErpSource, targets: Sequence[Record]) -> list[dict[str, Any]]:
         """Procore's records that no ERP record owns: waiting for accounting, a broken or foreign external id,
         or part of an ambiguity."""
         results = []
-        ambiguous = {key for key, twins in matcher.alike.items() if len(twins) > 1}
         for record in targets:
             if (
                 record.id in matcher.links.by_procore
                 or not self._looked_at(record)
-                or (record.id in matcher.claimed and not self._among(record, ambiguous))
+                or (record.id in matcher.claimed and not matcher.disputed(record))
             ):
                 continue
             state, rule, message = (
@@ -280,12 +310,14 @@ class ErpBorn(Judging):
                 None,
                 f"{self.row.label} {record.number} was born in Procore and waits for accounting",
             )
-            if self._among(record, ambiguous):
+            if matcher.disputed(record):
                 state, rule = "quarantined", AMBIGUOUS.get(self.row.name, "2.9" if self.row.document else "V-02")
                 message = (
                     f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. "
                     "Choose one or merge them."
                 )
+            elif record.id in self.people.ids:
+                message = f"{self.row.label} {record.number}: its link was ended by a person, and it waits for accounting"
             elif parse_origin(record.origin_id, self.sync.namespace):
                 state, rule = "conflict", "R-02"
                 message = (
@@ -317,9 +349,6 @@ class ErpBorn(Judging):
             )
         return results
 
-    def _among(self, record: Record, ambiguous: set[tuple[str, str, str]]) -> bool:
-        return record.origin_id is None and any(key in ambiguous for key in identity_keys(self.row, record))
-
     def _looked_at(self, record: Record) -> bool:
         window = self.sync.run.window(self.sync.ledger, "procore", self.row.name, overlap=timedelta(0))
         return window.covers(record.updated_at)
@@ -330,4 +359,4 @@ def _targets_of(matcher: ErpSource, record: Record) -> list[str]:
     link = matcher.links.by_erp.get((record.company or "", record.id))
     target = matcher.by_origin.get(matcher.origin(record))
     owned = [link.procore_id] if link else [target.id] if target else []
-    return owned + [candidate.id for key in identity_keys(matcher.row, record) for candidate in matcher.unclaimed.get(key, ())]
+    return owned + [candidate.id for candidate in matcher.alike_in_procore(record)]

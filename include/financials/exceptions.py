@@ -7,11 +7,21 @@ from __future__ import annotations
 
 
 class SyncError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package.
+
+    ``seconds``: when set, the system (or the ledger) said when to come back. Waiting until then is no failure: an operator gives
+    its slots back and resumes, and no retry is used up.
+    """
+
+    seconds: float | None = None
 
 
 class ConfigurationError(SyncError):
     """A setting, mapping, connection or credential is wrong: a person corrects it, a retry cannot help."""
+
+
+class StepMissing(ConfigurationError):
+    """A step that this one builds on did not run to its end in this run: let it run, marking it is not enough."""
 
 
 class ContractBroken(SyncError):
@@ -28,6 +38,10 @@ class RetryLater(SyncError):
     def __init__(self, message: str, seconds: float | None = None) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class Unsettled(RetryLater):
+    """Writes without an answer are not found (yet). They may still arrive: nothing of them is sent before ``seconds``."""
 
 
 class OutcomeUnknown(SyncError):

@@ -13,11 +13,13 @@ from datetime import timedelta
 from typing import Any
 
 from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
 from include.financials.existence import SIDES
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, key_of, moment, stamp
 from include.financials.models import Side
 from include.financials.port import UNSEEN, Header, Invalid, Window
+from include.financials.staging import Staged
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class Extracted:
 
 def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
     row = ENTITIES[entity]
+    if unmapped := sync.missing("erp", entity):  # an empty list would read as: all of them are gone
+        raise ConfigurationError(unmapped)
     system = sync.systems[row.source]
     staged = sync.staged(entity, shard)
     if row.two_way:
@@ -56,7 +60,8 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
             wanted = _wanted(known, window)
             read = {record.id for record in staged.records()} | {bad.id for bad in staged.invalid()}
             cursor = staged.state()["cursor"]
-            also = _also(known, wanted, sync.namespace)
+            listed: set[str] = set()
+            also = _listed(_also(known, wanted, sync.namespace), listed)
             for page in (
                 system.read(entity, window=window, scopes=scopes, cursor=cursor, also=also) if cursor != _ALL_READ else ()
             ):
@@ -64,11 +69,22 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
                 read.update([record.id for record in page.records] + [bad.id for bad in page.invalid])
                 log.info("%s: %d read so far", entity, len(read))
             missing = [(known[key]["scope"], key[1]) for key in wanted if key[1] not in read and _in_scope(known[key], scopes)]
+            # A try that went on at a cursor did not see the whole list.
+            unlisted = _unlisted(sync, entity, scopes, read | listed) if cursor is None else []
+            missing += [pair for pair in unlisted if pair not in missing]
             if missing:
                 log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), entity)
                 for page in system.read_ids(entity, missing):
-                    bad = [_unseen(entity, row.source, known[key_of(row.source, "", ident)]) for ident in page.hidden]
+                    bad = [
+                        _unseen(entity, row.source, known[key_of(row.source, "", ident)])
+                        for ident in page.hidden
+                        if key_of(row.source, "", ident) in known
+                    ]
                     staged.add(replace(page, invalid=[*page.invalid, *bad], cursor=_ALL_READ), last=False)
+                    read.update([record.id for record in page.records] + [one.id for one in (*page.invalid, *bad)])
+            sync.note_missing(entity, shard, [ident for _, ident in unlisted if ident not in read])
+            if row.sequence is not None:
+                _before(sync, entity, staged, known)
         staged.complete()
     state = staged.state()
     since = stamp(window.since) if window.since else None
@@ -83,10 +99,51 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
     return Extracted(entity, shard, since, stamp(window.until), state["records"], state["invalid"], str(staged.path))
 
 
+def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    """Predecessors that no run has read yet (a first backfill of some weeks): by id, as far back as they go. Without them nobody
+    knows what was billed before, and no running total of their contract can be compared."""
+    here: dict[str, Any] = {record.id: record for record in staged.records()}
+    asked = {ident for _, ident in known} | {bad.id for bad in staged.invalid()} | set(here)
+    fresh = list(here.values())
+    while missing := [(r.project, r.previous) for r in fresh if r.previous is not None and r.previous not in asked]:
+        log.info("reading %d %s by id that come before those of the window", len(missing), entity)
+        asked |= {ident for _, ident in missing}
+        fresh = []
+        for page in sync.systems[ENTITIES[entity].source].read_ids(entity, missing):
+            staged.add(replace(page, cursor=_ALL_READ), last=False)
+            fresh += page.records
+
+
 def _unseen(entity: str, side: Side, known: Mapping[str, Any]) -> Invalid:
     """A record that waits, and that its side does not show us any more: it may be private, and is not lost for that."""
     message = UNSEEN.format(side=SIDES[side])
     return Invalid(entity, known["id"], known["number"], "record", message, known["scope"], behind=entity)
+
+
+def _listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header], bool]:
+    """The same, taking note of every record that the list shows."""
+
+    def noted(header: Header) -> bool:
+        listed.add(header.id)
+        return also(header)
+
+    return noted
+
+
+def _unlisted(sync: Sync, entity: str, scopes: list[str] | None, shown: set[str]) -> list[tuple[str, str]]:
+    """Linked documents of these projects that a list which shows all of them does not show: asked for by id before anything is
+    said of them."""
+    row = ENTITIES[entity]
+    capability = sync.systems[row.source].capabilities().get(entity)
+    if not row.document or row.source != "procore" or capability is None or not capability.lists_all:
+        return []
+    projects = {(link.company, link.erp_key): link.procore_id for link in sync.links("projects").by_erp.values()}
+    found = []
+    for link in sync.fresh_links(entity, contents=False).by_procore.values():
+        place = projects.get((link.company, link.scope or ""))
+        if link.status == "active" and link.procore_id not in shown and place is not None and place in (scopes or ()):
+            found.append((place, link.procore_id))
+    return found
 
 
 def _wanted(known: Mapping[tuple[str, str], Mapping[str, Any]], window: Window) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 from include.financials.books import Books
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import told
-from include.financials.identity import content, differing, differing_lines
+from include.financials.identity import content, differing, differing_lines, known, line_twice
 from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import CostCode, CostType, Customer, Record, Vendor, VendorInsurance
@@ -71,12 +71,16 @@ def number_fault(name: str, value: Decimal, capability: Capability, target: str)
 def common(row: Entity, subject: Subject, target: Record | None) -> Row:
     """What every entity's rules look at."""
     difference = None
-    if subject.match.how == "external_id" and target is not None:
+    match = subject.match
+    other = target if match.decision is not None else match.candidates[0] if match.proposal and match.candidates else None
+    unlike, refused = apart(row, subject.record, other) if other is not None else ([], [])
+    if match.how == "external_id" and target is not None and match.decision is None:
         names = differing(*comparable(content(target, row.content), content(subject.record, row.content), subject.unknown))
         # Amounts, vendor and retainage of a linked document have a rule of their own (M-14).
         difference = describe(target, subject.record, [name for name in names if name not in row.frozen]) or None
     return {
         "row": subject.row,
+        "line_twice": twice(row, subject, target),
         "label": row.label.capitalize(),
         "entity": row.name,
         "id": subject.own.id,
@@ -87,18 +91,78 @@ def common(row: Entity, subject: Subject, target: Record | None) -> Row:
         "foreign_origin": subject.match.foreign,
         "broken_link": subject.match.broken,
         "ambiguous": subject.match.ambiguous,
-        "proposal": subject.match.proposal,
-        "hidden": subject.match.hidden,
+        "proposal": match.proposal,
+        "unlike": f" They differ in {'; '.join(unlike)}." if unlike else "",
+        "parted": match.parted,
+        "pair_apart": pair_apart(row, subject, unlike, refused),
+        "hidden": match.hidden,
         "parent_unread": None,
-        "unread": told(subject.match.unread, row.target, row.label) if subject.match.unread is not None else None,
+        "unread": told(match.unread, row.target, row.label) if match.unread is not None else None,
         "adoption_difference": difference,
     }
+
+
+_SUMMED = ("amount", "held", "released", "tax", "markup")
+_PLACED = ("project", "vendor", "customer", "commitment", "prime_contract")
+
+
+def apart(row: Entity, record: Record, other: Record) -> tuple[list[str], list[str]]:
+    """In what two records differ that may be one, in words: everything, and what nobody can accept. Money, and what both refer
+    to, must be equal: no tie would ever balance over such a pair."""
+    here, there = content(record, row.content), content(other, row.content)
+    names = [name for name in differing(there, here) if name != "lines"]
+    say = {name: f"{name} {there[name] or 'none'} / {here[name] or 'none'}" for name in names}
+    lines = [
+        f"line {key} {what} {old or 'none'} / {new or 'none'}"
+        for key, what, old, new in differing_lines(there.get("lines") or {}, here.get("lines") or {})
+    ]
+    hard = [say[n] for n in names if n in row.frozen and (n in _SUMMED or (n in _PLACED and there[n] and here[n]))]
+    return [*say.values(), *lines], hard + (lines if row.document else [])
+
+
+def pair_apart(row: Entity, subject: Subject, unlike: Sequence[str], refused: Sequence[str]) -> str | None:
+    """Why two records are not linked although a person said that they are one."""
+    said = subject.match.decision
+    if said is None:
+        return None
+    if refused:
+        return f"by {said.said}, but they differ in what must be equal: {'; '.join(refused)}. Make them equal"
+    accepted = said.value.get("apart")
+    more = [one for one in unlike if accepted is not None and one not in accepted]
+    if more:
+        return f"by {said.said}, who could not know in what they differ since: {'; '.join(more)}. Look, and decide link again"
+    return None
+
+
+def joined(row: Entity, record: Record, target: Record) -> dict[str, Any]:
+    """What is agreed of a pair that a person made: frozen fields as the source has them, with what the ``other`` side says
+    instead; of the rest what the target holds, so that the next run carries the owner's over."""
+    here, there = content(record, row.content), content(target, row.content)
+    other = {name: there[name] for name in differing(here, there) if name in row.frozen}
+    kept = {name: here[name] if name in row.frozen else there[name] for name in here}
+    return {**kept, **({"other": other} if other else {})}
+
+
+_NUMBERED_APART = ("commitments", "commitment_change_orders", "prime_change_orders")
+"""Entities whose new documents rule M-04 asks for lines at one position."""
+
+
+def twice(row: Entity, subject: Subject, target: Record | None) -> str | None:
+    """The side whose record has two lines of one key, with that key (rule R-10): no map of lines could tell them apart."""
+    if "lines" not in row.content:
+        return None
+    own = None if subject.match.how == "none" and row.name in _NUMBERED_APART else subject.record
+    for side, record in ((subject.side, own), ("erp" if subject.side == "procore" else "procore", target)):
+        key = line_twice(record) if record is not None else None
+        if key is not None:
+            return f"line {key} {'of Procore' if side == 'procore' else 'of the ERP'}"
+    return None
 
 
 def sent(link: Link | None, target: Record | None, row: Entity) -> Mapping[str, Any] | None:
     """The contents both sides agreed on last: what was sent or, before there is a link, what the target holds."""
     if link is not None and link.content:
-        return link.content
+        return known(link.content, row.content)
     return content(target, row.content) if target is not None else None
 
 
@@ -138,13 +202,14 @@ def altered(row: Entity, subject: Subject) -> str | None:
     """What either side changed of an immutable record after it was linked (rule R-04); at adoption, in what the sides differ."""
     match = subject.match
     before = sent(match.link, match.target, row)
-    if not row.frozen or match.how == "none" or match.broken or before is None:
+    if not row.frozen or match.how == "none" or match.broken or before is None or match.decision is not None:
         return None
     # Procore's references are the ones that were translated: in the record, or in its counterpart that it is compared with.
     found = changes_of_frozen(row, before, content(subject.record, row.content), subject.unknown)
     # What an interrupted run left half made lacks what its next steps bring: nobody altered it.
     link = match.link if match.link is not None and match.link.status != "pending" else None
     if link is not None and link.content and match.target is not None:
+        before = {**before, **before.get("other", {})}
         there = changes_of_frozen(row, before, content(match.target, row.content), subject.unknown)
         found += [f"in {'Procore' if subject.side == 'erp' else 'the ERP'}: {text}" for text in there]
     return "; ".join(found) or None

@@ -55,7 +55,8 @@ def _document(record: Any) -> Figures:
 
 
 def _contract(record: Any) -> Figures:
-    return {"changes": text(record.approved_changes), "paid": text(record.payments)}
+    kind = {"kind": record.kind} if isinstance(record, Commitment) else {}
+    return {"changes": text(record.approved_changes), "paid": text(record.payments), **kind}
 
 
 def _change_order(record: Any) -> Figures:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -33,8 +34,58 @@ def parse_origin(text: str | None, system: str) -> Origin | None:
     return Origin(*parts) if len(parts) == 4 and parts[0] == system and all(parts) else None
 
 
+def made_from(origin_data: str | None) -> str | None:
+    """The ERP key in the ``origin_data`` that we write (``{"erp_key": "JC-000123"}``); None where it is not of our making."""
+    try:
+        told = json.loads(origin_data or "null")
+    except ValueError:
+        return None
+    key = told.get("erp_key") if isinstance(told, dict) else None
+    return key if isinstance(key, str) and key else None
+
+
 def marker(procore_company: str, entity: str, procore_id: str) -> str:
     return f"procore:{procore_company}:{entity}:{procore_id}"
+
+
+NO_VALUE = frozenset({"", "n/a", "na", "none", "null", "nil", "-", "--", "0", "tbd"})
+"""What people type into a field that asks for a value they do not have."""
+_TAX_ID_NAME = re.compile(r"^(fein|ein|tin|ssn|us|no)(?=\d)")
+_NUMBER = re.compile(r"[a-z]*0*([1-9][a-z0-9]*)")
+
+
+def tax_id(text: str | None) -> str | None:
+    """What a tax id means: its digits and letters, however they are set apart (``89-7777777``, ``EIN 897777777``). Letters of
+    other countries' forms (``DE123456789``) belong to it. None for none. It is shown and written as its side has it."""
+    plain = re.sub(r"[\W_]", "", (text or "").casefold())
+    plain = _TAX_ID_NAME.sub("", plain)
+    return None if plain in NO_VALUE or not plain.strip("0") else plain
+
+
+def payment_number(text: str | None) -> str | None:
+    """What a check's number tells several payments apart by: ``004999``, ``4999`` and ``CHK 4999`` are one. None for none."""
+    if (text or "").strip().casefold() in NO_VALUE:
+        return None
+    plain = re.sub(r"[\W_]", "", (text or "").casefold())
+    found = _NUMBER.fullmatch(plain)
+    return found[1] if found else plain if plain.strip("0") else None
+
+
+def code(text: str) -> str:
+    """A code or number as it is compared: neither case nor blanks around it make another record of it."""
+    return " ".join(text.split()).casefold()
+
+
+_MEANING: Mapping[str, Callable[[Any], Any]] = {"tax_id": tax_id, "payment_number": payment_number}
+
+
+def meaning(name: str, value: Any) -> Any:
+    """A key's field as what it means; None where it means nothing."""
+    if value is None:
+        return None
+    if isinstance(value, Decimal):
+        return plain(value)  # 36.0 and 36.00 are one amount, and 0.00 is one, too
+    return _MEANING.get(name, code)(str(value)) or None
 
 
 def shard_of(text: str, shards: int) -> int:
@@ -75,15 +126,40 @@ def plain(value: Any) -> Any:
 def content(record: Record, fields: Iterable[str]) -> dict[str, Any]:
     """The named fields as plain JSON values (Decimal as text with its scale normalised), lines by their key."""
     found: dict[str, Any] = {}
-    for name in fields:
+    names = tuple(fields)
+    of_line = _of_line(names)
+    for name in names:
+        if "." in name:
+            continue
         value = getattr(record, name)
         if name == "lines":
             found[name] = {
-                line.key: {key: plain(getattr(line, key)) for key in line.content if getattr(line, key) is not None}
+                line.key: {
+                    key: plain(getattr(line, key))
+                    for key in line.content
+                    if getattr(line, key) is not None and (not of_line or key in of_line)
+                }
                 for line in value
             }
         else:
             found[name] = sorted(plain(value)) if isinstance(value, tuple) else plain(value)
+    return found
+
+
+def _of_line(names: Iterable[str]) -> set[str]:
+    """Fields of a line that are named one by one (``lines.amount``); none: all that its model calls content."""
+    return {name.removeprefix("lines.") for name in names if name.startswith("lines.")}
+
+
+def known(agreed: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    """A remembered content (see :func:`content`) as far as these fields go."""
+    names = set(fields)
+    of_line = _of_line(names)
+    found = {name: value for name, value in agreed.items() if name in names}
+    if of_line and found.get("lines"):
+        found["lines"] = {
+            key: {name: value for name, value in line.items() if name in of_line} for key, line in found["lines"].items()
+        }
     return found
 
 
@@ -92,16 +168,33 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]
     that only one side has does not count: Procore leaves one behind when a change order opens a line (rule M-14)."""
     names = []
     for name in new:
+        if old and name not in old:  # it was not agreed on: a field that a side did not keep then
+            continue
         before, after = old.get(name), new[name]
         if name == "lines":
             changed = bool(differing_lines(before or {}, after))
         elif name == "cost_types":
             changed = not set(after) <= set(before or ())
+        elif name == "tax_id":
+            changed = tax_id(before) != tax_id(after)
         else:
             changed = before != after
         if changed:
             names.append(name)
     return tuple(names)
+
+
+def line_twice(record: Record) -> str | None:
+    """The key that two lines of a record share: it cannot be compared line by line, each would stand for both. A line whose
+    code or type is not known in the other side's keys has no key yet."""
+    seen: set[str] = set()
+    for line in getattr(record, "lines", ()):
+        if any(getattr(line, name) is None for name in ("cost_code", "cost_type") if name in type(line).keyed):
+            continue
+        if line.key in seen:
+            return str(line.key)
+        seen.add(line.key)
+    return None
 
 
 def differing_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, Any, Any]]:

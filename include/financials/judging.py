@@ -13,11 +13,11 @@ from typing import Any
 from include.financials.books import Books
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import SIDES, Existing, in_erp_keys, money_of, traced
-from include.financials.facts import Row, Subject
+from include.financials.facts import Row, Subject, apart, joined
 from include.financials.figures import figures
-from include.financials.identity import canonical_json, content, differing, digest, parse_origin, plain
+from include.financials.identity import canonical_json, content, differing, digest, known, parse_origin, plain
 from include.financials.ledger import Link, key_of, stamp
-from include.financials.matching import Match
+from include.financials.matching import Match, People
 from include.financials.models import Project, Record, Side
 from include.financials.money import text
 from include.financials.port import Capability, Invalid
@@ -37,10 +37,13 @@ class Judging:
     """One entity's check in one or all of its shards."""
 
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
-        self.sync, self.row, self.shard = sync, row, shard
+        # What the ERP does not keep is nothing that the two sides could agree on.
+        self.sync, self.row, self.shard = sync, row.kept(sync.kept_by_erp(row.name)), shard
         self.capability: Capability = sync.systems[row.target].capabilities().get(row.name, Capability())
         self.seen = sync.ledger.seen(row.name, row.source)
-        self.decisions = sync.ledger.decisions(row.name)
+        decisions = sync.ledger.decisions(row.name)
+        self.people = People(decisions)
+        self.approvals = {one.record_id: one for one in decisions if one.decision == "approve"}
         self.begun = sync.ledger.begun(row.name)
         self.candidates = sync.ledger.candidates(row.name, sync.run.run_id) if row.gate else set()
 
@@ -48,16 +51,49 @@ class Judging:
         """Why a record that has no counterpart is not due; None: it is."""
         raise NotImplementedError
 
+    def over(self, subject: Subject) -> bool:
+        """Whether a linked record counts for nothing any more on either side: they agree, and the link is over."""
+        return False
+
     def unfinished(self, match: Match, company: str, record: Record) -> Match:
         """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link:
         its steps go on. It is not adopted, which would leave out the steps that are missing."""
         item = self.begun.get((company, record.id))
-        if match.how != "external_id" or match.target is None or match.broken or item is None:
+        if match.how != "external_id" or match.target is None or match.broken:
             return match
-        made = content(self.row.model.model_validate(item["record"], strict=False), self.row.content)
+        if item is not None:
+            made: Mapping[str, Any] | None = content(
+                self.row.model.model_validate(item["record"], strict=False), self.row.content
+            )
+        else:
+            made = half_made(self.row, record, match.target)
+        if made is None:
+            return match
         erp, procore = (record, match.target) if self.row.source == "erp" else (match.target, record)
         link = Link(self.row.name, company, erp.id, procore.id, record.number, content=made, status="pending")
         return Match("link", link=link, target=match.target)
+
+    def left_out(self, own: Record, match: Match) -> Row:
+        """The first record it names of an entity that the ERP's mapping leaves out: nobody can say what that is called there.
+        What is linked has been placed already."""
+        out = self.sync.left_out if match.how != "link" else frozenset()
+        for entity in out & set(self.row.waits):
+            return {"left_out": f"the {ENTITIES[entity].label}", "left_out_entity": entity.replace("_", " ")}
+        for name, entity in self.row.references.items():
+            if entity not in out:
+                continue
+            head, _, rest = name.partition(".")
+            value = getattr(own, head)
+            values = [getattr(one, rest) for one in value] if rest else value if isinstance(value, tuple) else (value,)
+            named = next((one for one in values if one), None)
+            if named:
+                label = f"{ENTITIES[entity].label} {self.called(entity, named)}"
+                return {"left_out": label, "left_out_entity": entity.replace("_", " ")}
+        return {"left_out": None, "left_out_entity": None}
+
+    def called(self, entity: str, ident: str) -> str:
+        """What people call a record of the source; an ERP's key is what it is called."""
+        return ident
 
     def hash_of(self, record: Record) -> str:
         return source_hash(record)
@@ -65,6 +101,8 @@ class Judging:
     def result(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
         reason = self.skip(subject)
         base = self.base(subject)
+        if self.over(subject):
+            return {**base, **both_ended(subject.record.number)}
         if reason:
             return {**base, "action": "none", "state": "skipped", "rule": None, "message": reason}
         if verdict is not None and verdict.state != "linked":
@@ -75,8 +113,22 @@ class Judging:
                 "rule": verdict.rule,
                 "waits_for": verdict.waits_for,
                 "message": verdict.message,
+                "work": self.offered(subject),
             }
         return {**base, **plan(self.row, subject)}
+
+    def offered(self, subject: Subject) -> str | None:
+        """What a person is to know who accepts a proposal: in what the two differ, and whether that can be accepted."""
+        if not subject.match.proposal or len(subject.match.candidates) != 1:
+            return None
+        unlike, refused = apart(self.row, subject.record, subject.match.candidates[0])
+        return canonical_json({"apart": unlike, "refused": refused})
+
+    def pair_ended(self, subject: Subject, facts: Mapping[str, Any]) -> None:
+        """A pair whose records changed since a person said that they are one needs the person again."""
+        said = subject.match.decision
+        if said is not None and facts["pair_apart"] and "differ since" in facts["pair_apart"]:
+            self.sync.ledger.decision_ended(said, self.sync.run.run_id, facts["pair_apart"], plan=self.sync.run.plan)
 
     def base(self, subject: Subject) -> dict[str, Any]:
         own, amount = subject.own, getattr(subject.own, "amount", None)
@@ -210,6 +262,33 @@ class Judging:
         return memory(self.row, result, subject.own, known) | {"figures": canonical_json(figures(subject.record))}
 
 
+def half_made(row: Entity, record: Record, target: Record) -> dict[str, Any] | None:
+    """Contents of a record of ours in Procore that shows by itself that its creation was not finished, also to a ledger that
+    knows nothing: the first step's are there and equal, all that is missing is what a later one brings. None: it is finished."""
+    if not row.later or (row.document and target.origin_id):  # the external id of a document comes last
+        return None
+    there, wanted = content(target, row.content), content(record, row.content)
+    missing = [name for name in differing(there, wanted) if name in row.later]
+    if missing != list(differing(there, wanted)) or any(set(there[n] or ()) - set(wanted[n] or ()) for n in _SETS & set(missing)):
+        return None
+    if not row.document and not missing and ("origin_code" not in row.later or target.origin_code):
+        return None
+    return {**there, **{name: wanted[name] for name in missing}}
+
+
+_SETS = {"cost_types"}
+"""Content of which people may add more on the target: then nothing is missing there."""
+
+
+def ended_on_both_sides(number: str) -> str:
+    return f"{number} ended on both sides; its link is closed"
+
+
+def both_ended(number: str) -> dict[str, Any]:
+    """Outcome of a record that is over in Procore and in the ERP: the load closes its link."""
+    return {"action": "close", "state": "skipped", "rule": None, "message": ended_on_both_sides(number)}
+
+
 def plan(row: Entity, subject: Subject) -> dict[str, Any]:
     """What to do with a record that passed: nothing, adopt, link, update or create."""
     match, record = subject.match, subject.record
@@ -217,9 +296,14 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
     if match.how == "link" and match.link is not None:
         if match.link.status == "pending":
             return _work("create", subject, (), agreed=match.link.content)
-        before = match.link.content or {}
+        before = known(match.link.content or {}, row.content)
         changed = tuple(name for name in differing(before, after) if name not in row.frozen)
+        changed += tuple(name for name in drifted(row, subject) if name not in changed)
         return _work("update", subject, changed) if changed else {"action": "unchanged", "state": "linked"}
+    if match.decision is not None and match.target is not None:
+        changed = differing(content(match.target, row.content), after)
+        action = "link" if match.how == "marker" else "adopt"
+        return _work(action, subject, changed if action == "link" else (), agreed=joined(row, record, match.target))
     if match.how == "external_id":
         return _work("adopt", subject, ())
     if match.how == "marker":
@@ -228,6 +312,17 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
         # Linking writes external ids only: what the target holds is what is agreed, the rest is the next run's update.
         return _work("link", subject, changed, agreed=held)
     return _work("create", subject, ())
+
+
+def drifted(row: Entity, subject: Subject) -> tuple[str, ...]:
+    """What somebody changed on the target of a record that the ERP owns: the owner's content is written again. Compared with the
+    target as this run has read it, for what was agreed on may be there no longer."""
+    target = subject.match.target
+    if subject.side != "erp" or target is None or not row.restored:
+        return ()
+    names = tuple(name for name in row.restored if name in row.content)
+    there, here = content(target, row.content), content(subject.record, row.content)
+    return tuple(name for name in differing(there, here) if name in names)
 
 
 def _work(action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None) -> dict[str, Any]:

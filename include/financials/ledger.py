@@ -10,17 +10,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Connection,
     Engine,
+    ExceptionContext,
     RowMapping,
     Table,
     and_,
@@ -34,11 +37,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 
 from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
 from include.financials.identity import canonical_json
 from include.financials.models import Side
+from include.financials.staging import private_folder
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +53,17 @@ nothing in flight."""
 
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
+DECISION_ENDED = "decision ended"
 _CHUNK = 500
+_SETTLED = ("status", "result_id", "message", "doubted_at")
+
+_SQLITE_AWAY = re.compile(r"locked|busy|unable to open|disk I/O|disk is full|readonly database", re.I)
+_LOGIN = re.compile(
+    r"authentication failed|no password supplied|no pg_hba|(role|user|database) \".*\" does not exist|not known|no address assoc",
+    re.I,
+)
+"""What PostgreSQL says of a login, database or host that a person has to correct (its appendix A: classes 28, 3D)."""
+
 _RECORD_KEY = ("entity", "side", "within", "id")
 
 
@@ -85,6 +100,27 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided on a record as it was (``content_hash``) or, with ``pair``, on an ERP key and a Procore id."""
+
+    decision_id: int
+    entity: str
+    company: str
+    record_id: str
+    content_hash: str
+    decision: str
+    pair: str
+    number: str
+    value: Mapping[str, Any]
+    who: str
+    at: str
+
+    @property
+    def said(self) -> str:
+        return f"{self.who} on {self.at[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     entity: str
     shard: int
@@ -98,31 +134,103 @@ def _chunks(rows: Sequence[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]:
 
 
 class Ledger:
-    """Open with an SQLAlchemy URL; :meth:`migrate` brings its tables up to date."""
+    """Open with an SQLAlchemy URL. :meth:`create` makes it, once and by a person; a run only asks whether it is :meth:`ready`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.url = url
-        if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        self.engine: Engine = create_engine(url, pool_pre_ping=True)
+        try:
+            # Parameters are vendors' names and amounts: they do not belong into an error's text, nor into a log.
+            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+            # The text of the address may hold a password: name the fault, not the address.
+            raise ConfigurationError(
+                "The ledger's address is not one of SQLite or PostgreSQL with an installed driver; it looks like "
+                "postgresql+psycopg2://user:password@host/database or sqlite:////path/ledger.sqlite."
+            ) from None
+        event.listen(self.engine, "handle_error", self._explain)
+        event.listen(self.engine, "do_connect", self._private)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_settings)
             event.listen(self.engine, "begin", _sqlite_begin)
 
     # -- schema -------------------------------------------------------------------------------------------------------------
 
-    def migrate(self) -> None:
-        """Create or upgrade the tables (alembic; safe when several workers start at once on SQLite and PostgreSQL)."""
+    def create(self) -> None:
+        """Make the tables, or bring them up to date (alembic; safe when several start it at once on SQLite and PostgreSQL)."""
         from alembic import command
-        from alembic.config import Config
 
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        config = _migrations()
+        if (path := self._file()) is not None:
+            private_folder(path.parent)
         with self.engine.begin() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(72617)")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def ready(self) -> None:
+        """Refuse a ledger that is not there or not of this version: an empty one, made in passing at a mistyped address, would
+        have forgotten every link and every decision. Raises ConfigurationError with the command that makes one."""
+        from alembic.runtime.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        shown, command = self.shown, f"python -m include.financials --ledger '{self.shown}' ledger create"
+        path = self._file()
+        if path is not None and not path.is_file():
+            raise ConfigurationError(
+                f"There is no ledger at {shown}. If it should be there, correct the connection; a new one is made once, by a "
+                f"person: {command}"
+            )
+        wanted = ScriptDirectory.from_config(_migrations()).get_current_head()
+        with self.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found is None:
+            raise ConfigurationError(f"{shown} holds no ledger. Correct the connection, or make one: {command}")
+        if found != wanted:
+            raise ConfigurationError(
+                f"The ledger {shown} is of version {found}, this program needs {wanted}. Back it up, then: {command}"
+            )
+
+    @property
+    def shown(self) -> str:
+        """Its address without the password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def _explain(self, context: ExceptionContext) -> None:
+        """A ledger that is away, in words: what the driver says names neither the ledger nor what to do."""
+        said = str(context.original_exception)
+        if context.engine is not None and context.engine.dialect.name == "sqlite":
+            away, wrong = bool(_SQLITE_AWAY.search(said)), None
+        else:
+            wrong = _LOGIN.search(said) if isinstance(context.sqlalchemy_exception, OperationalError) else None
+            away = context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
+        text = " ".join(said.split())
+        if wrong:
+            raise ConfigurationError(
+                f"The ledger {self.shown} cannot be opened: {text} Check host, database, login and password of its connection."
+            ) from context.original_exception
+        if away:
+            raise RetryLater(
+                f"The ledger {self.shown} cannot be reached: {text} Nothing is sent without it; the task is tried again. See "
+                "that its database runs and that the address in its connection is right."
+            ) from context.original_exception
+
+    def _private(self, dialect: Any, record: Any, arguments: Any, parameters: Any) -> None:
+        """A SQLite ledger is the owner's alone, from its first byte on: SQLite gives its other files the same rights."""
+        path = self._file()
+        if path is None or not path.parent.is_dir():
+            return
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+        for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            with suppress(FileNotFoundError):
+                if one.stat().st_uid == os.geteuid() and one.stat().st_mode & 0o077:
+                    one.chmod(0o600)
+
+    def _file(self) -> Path | None:
+        """Where a SQLite ledger is kept; None for a database server."""
+        url = self.engine.url
+        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
     def close(self) -> None:
         self.engine.dispose()
@@ -143,6 +251,18 @@ class Ledger:
     def finish_run(self, run_id: str, status: str) -> None:
         with self.engine.begin() as connection:
             connection.execute(update(t.runs).where(t.runs.c.run_id == run_id).values(status=status, finished_at=stamp()))
+
+    def finished(self, run_id: str, step: str, shards: Iterable[int] = (0,)) -> None:
+        """A step of the run came to its end, in these shards. What Airflow shows as success may have been marked by hand."""
+        rows = [{"run_id": run_id, "step": step, "shard": shard, "finished_at": stamp()} for shard in shards]
+        with self.engine.begin() as connection:
+            _upsert(connection, t.steps, rows, update_columns=("finished_at",))
+
+    def steps(self, run_id: str) -> set[tuple[str, int]]:
+        """(step, shard) of everything in the run that came to its end."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(t.steps.c.step, t.steps.c.shard).where(t.steps.c.run_id == run_id))
+            return {(step, shard) for step, shard in rows}
 
     def watermark(self, side: Side, entity: str) -> str | None:
         with self.engine.connect() as connection:
@@ -361,16 +481,22 @@ class Ledger:
             with self.engine.begin() as connection:
                 connection.execute(delete(t.leases).where(t.leases.c.holder == holder))
 
+    def renew(self, lease: Lease) -> None:
+        """The lease goes on from now: asked before each request, for a call may take several of them. Raises LeaseLost when it
+        has passed to somebody else; one that only ran out (a long look, a long wait for the limit) is still this task's."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+
     def _renew(self, connection: Connection, lease: Lease) -> None:
         now = datetime.now(UTC)
         renewed = connection.execute(
             update(t.leases)
-            .where(t.leases.c.holder == lease.holder, t.leases.c.expires_at >= stamp(now))
+            .where(t.leases.c.holder == lease.holder)
             .values(expires_at=stamp(now + timedelta(seconds=LEASE_SECONDS)))
         )
         if renewed.rowcount != 1:
             raise LeaseLost(
-                f"the lease on {lease.entity} (shard {lease.shard}) ended before this task; it stops and writes nothing more"
+                f"the lease on {lease.entity} (shard {lease.shard}) has passed to another task; it stops and writes nothing more"
             )
 
     # -- the journal ----------------------------------------------------------------------------------------------------------
@@ -402,13 +528,29 @@ class Ledger:
             known.entity == entity, known.company == i.company, or_(known.erp_key == i.source_id, known.procore_id == i.source_id)
         )
         query = select(i.company, i.source_id, i.item).where(
-            i.entity == entity, i.status.in_(("sent", "unknown", "confirmed")), ~linked.correlate(t.intents).exists()
+            i.entity == entity, or_(i.status == "confirmed", _in_doubt()), ~linked.correlate(t.intents).exists()
         )
         found: dict[tuple[str, str], dict[str, Any]] = {}
         with self.engine.connect() as connection:
             for row in connection.execute(query.order_by(i.created_at, i.intent)):
                 found.setdefault((row.company, row.source_id), json.loads(row.item))
         return found
+
+    def doubts(self, entity: str, step: str) -> dict[tuple[str, str], str]:
+        """Since when something that was sent of a record in this step is in doubt, by (company, source id), whatever the record
+        looked like then: the latest time on the executing system's clock."""
+        c = t.intents.c
+        query = select(c.company, c.source_id, func.max(c.doubted_at)).where(c.entity == entity, c.step == step, _in_doubt())
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.group_by(c.company, c.source_id))
+            return {(company, source_id): since for company, source_id, since in rows}
+
+    def doubt(self, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Journal intents that may be there already, because something else was sent of the same record."""
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+            full = [{**row, "status": "unknown", "created_at": stamp(), "updated_at": stamp()} for row in rows]
+            _upsert(connection, t.intents, full, update_columns=())
 
     def sending(self, lease: Lease, call: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
         """The commit before a request: its intents are ``sent`` from here on, whatever happens to this process."""
@@ -424,7 +566,9 @@ class Ledger:
                 {**row, "status": "sent", "call_id": call["call_id"], "created_at": stamp(), "updated_at": stamp()}
                 for row in rows
             ]
-            _upsert(connection, t.intents, full, update_columns=("run_id", "status", "call_id", "item", "updated_at"))
+            _upsert(
+                connection, t.intents, full, update_columns=("run_id", "status", "call_id", "item", "doubted_at", "updated_at")
+            )
 
     def _under_way(self, connection: Connection, keys: Sequence[str]) -> int:
         """How many of these are with the other side already:
@@ -462,7 +606,7 @@ class Ledger:
                 connection.execute(
                     update(t.intents)
                     .where(t.intents.c.intent == row["intent"])
-                    .values(status=row["status"], result_id=row.get("result_id"), message=row.get("message"), updated_at=stamp())
+                    .values(**{name: row.get(name) for name in _SETTLED}, updated_at=stamp())
                 )
             self._write_links(connection, links)
             for row in outcomes:
@@ -551,6 +695,41 @@ class Ledger:
                 ],
             )
 
+    def close_links(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]], lease: Lease) -> None:
+        """End the links of records that are over on both sides (a tombstone stays), and say so in the audit log."""
+        c, o = t.links.c, t.outcomes.c
+        with self.engine.begin() as connection:
+            self._renew(connection, lease)
+            for row in rows:
+                connection.execute(
+                    update(t.links)
+                    .where(c.entity == entity, c.company == row["company"], c.erp_key == row["erp_key"], c.ended_at.is_(None))
+                    .values(ended_at=stamp(), status="tombstone")
+                )
+                connection.execute(
+                    update(t.outcomes)
+                    .where(
+                        o.run_id == run_id,
+                        o.entity == entity,
+                        o.company == row["company"],
+                        o.side == row["side"],
+                        o.id == row["id"],
+                    )
+                    .values(done=True)
+                )
+            told = [
+                {
+                    "run_id": run_id, "who": "sync", "what": "link closed", "entity": entity, "company": row["company"],
+                    "record_id": row["erp_key"], "number": row["number"], "detail": row["message"],
+                }
+                for row in rows
+            ]  # fmt: skip
+            self._audit(connection, told)
+
+    def closing(self, run_id: str, entity: str, shard: int) -> list[dict[str, Any]]:
+        """Records of a run that are over on both sides and whose links are still to be closed."""
+        return [row for row in self.outcomes(run_id, entity, shard) if row["action"] == "close" and not row["done"]]
+
     def mark_done(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Nothing to write for these: unchanged."""
         o = t.outcomes.c
@@ -574,37 +753,127 @@ class Ledger:
 
     # -- decisions of people --------------------------------------------------------------------------------------------------
 
-    def decisions(self, entity: str) -> dict[tuple[str, str], str]:
-        """The last decision on each (record id, content hash): valid for that content only."""
+    def decisions(self, entity: str, *kinds: str) -> list[Decision]:
+        """Those that have not ended, the oldest first; of all ``kinds`` where none is named."""
         d = t.decisions.c
+        query = select(t.decisions).where(d.entity == entity, d.ended_at.is_(None)).order_by(d.decision_id)
+        if kinds:
+            query = query.where(d.decision.in_(kinds))
         with self.engine.connect() as connection:
-            rows = connection.execute(select(t.decisions).where(d.entity == entity).order_by(d.decision_id)).mappings()
-            return {(row["record_id"], row["content_hash"]): row["decision"] for row in rows}
+            return [_decision(row) for row in connection.execute(query).mappings()]
 
     def decide(
-        self, *, entity: str, company: str, record_id: str, content_hash: str, decision: str, who: str, detail: str | None = None
+        self,
+        *,
+        entity: str,
+        company: str,
+        record_id: str,
+        decision: str,
+        who: str,
+        content_hash: str = "",
+        pair: str = "",
+        number: str = "",
+        value: Mapping[str, Any] | None = None,
+        detail: str | None = None,
     ) -> None:
+        """Record a decision. It takes the place of an earlier one of its kind on the same record; on a pair, ``link`` and
+        ``unlink`` take each other's place (``record_id`` is the ERP's key then, ``pair`` the id in Procore)."""
         row = {"entity": entity, "company": company, "record_id": record_id, "content_hash": content_hash}
         with self.engine.begin() as connection:
-            connection.execute(insert(t.decisions), [{**row, "decision": decision, "detail": detail, "who": who, "at": stamp()}])
-            self._audit(connection, [{**row, "who": who, "what": f"decided: {decision}", "detail": detail}])
+            self._decide(
+                connection, {**row, "decision": decision, "pair": pair, "number": number, "who": who, "detail": detail}, value
+            )
+
+    def _decide(self, connection: Connection, row: Mapping[str, Any], value: Mapping[str, Any] | None) -> None:
+        d = t.decisions.c
+        alike = ("link", "unlink") if row["decision"] in ("link", "unlink") else (row["decision"],)
+        same = [getattr(d, name) == row[name] for name in ("entity", "company", "record_id", "pair")]
+        connection.execute(
+            update(t.decisions)
+            .where(*same, d.decision.in_(alike), d.ended_at.is_(None))
+            .values(ended_at=stamp(), ended_why=f"replaced: {row['decision']}")
+        )
+        connection.execute(insert(t.decisions), [{**row, "value": canonical_json(value or {}), "at": stamp()}])
+        told = {name: row[name] for name in ("entity", "company", "record_id", "content_hash", "who", "number")}
+        detail = " ".join(
+            filter(None, (row["pair"] and f"Procore id {row['pair']}", canonical_json(value) if value else "", row["detail"]))
+        )
+        self._audit(connection, [{**told, "what": f"decided: {row['decision']}", "detail": detail or None}])
+
+    def decision_ended(self, decision: Decision, run_id: str, why: str, *, plan: bool) -> None:
+        """A run found that what was decided on is not there any more. A plan says so among its own rows, and ends nothing."""
+        told = {
+            "entity": decision.entity,
+            "company": decision.company,
+            "record_id": decision.record_id,
+            "number": decision.number,
+        }
+        with self.engine.begin() as connection:
+            d, a = t.decisions.c, t.audit.c
+            what = f"{DECISION_ENDED}: {decision.decision}"
+            known = connection.execute(
+                select(a.audit_id).where(a.run_id == run_id, a.what == what, a.record_id == decision.record_id)
+            ).first()
+            if known is None:
+                self._audit(connection, [{**told, "run_id": run_id, "who": "sync", "what": what, "detail": why}])
+            if not plan:
+                connection.execute(
+                    update(t.decisions).where(d.decision_id == decision.decision_id).values(ended_at=stamp(), ended_why=why)
+                )
+
+    def decisions_ended(self, run_id: str) -> list[dict[str, Any]]:
+        """What a run said of decisions that ended: rows of the audit."""
+        a = t.audit.c
+        query = select(t.audit).where(a.run_id == run_id, a.what.startswith(DECISION_ENDED)).order_by(a.audit_id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def meet(self, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Documents that only one side has, as a plan saw them: a person may decide on them without an apply before."""
+        with self.engine.begin() as connection:
+            _upsert(connection, t.strangers, [{**row, "run_id": run_id} for row in rows], update_columns=("number",))
+
+    def met(self, entity: str) -> list[dict[str, Any]]:
+        """Records of the last run that said anything of them (its outcomes, and its strangers), the latest last."""
+        o, s, r = t.outcomes.c, t.strangers.c, t.runs.c
+        with self.engine.connect() as connection:
+            outcomes = (
+                select(t.outcomes, r.started_at)
+                .join(t.runs, r.run_id == o.run_id)
+                .where(o.entity == entity)
+                .order_by(r.started_at)
+            )
+            strangers = (
+                select(t.strangers, r.started_at)
+                .join(t.runs, r.run_id == s.run_id)
+                .where(s.entity == entity)
+                .order_by(r.started_at)
+            )
+            rows = [dict(row) for query in (strangers, outcomes) for row in connection.execute(query).mappings()]
+        return list({identity_of(row): row for row in rows}.values())
 
     def end_link(self, entity: str, number: str, who: str, detail: str | None = None) -> int:
-        """End the active links of that number (a tombstone stays);
+        """End the active link of that number, ERP key or Procore id for good (:meth:`part`);
         returns how many there were, and ends none unless it is one."""
-        c = t.links.c
+        found = [link for link in self.links(entity, contents=False) if number in (link.number, link.erp_key, link.procore_id)]
+        if len(found) == 1:
+            self.part(found[0], who, detail)
+        return len(found)
+
+    def part(self, link: Link, who: str, detail: str | None = None) -> None:
+        """End a link (a tombstone stays) until somebody links the same pair again, whatever marks the two still carry."""
+        row = {
+            "entity": link.entity,
+            "company": link.company,
+            "record_id": link.erp_key,
+            "content_hash": "",
+            "decision": "unlink",
+        }
         with self.engine.begin() as connection:
-            rows = (
-                connection.execute(select(t.links).where(c.entity == entity, c.number == number, c.ended_at.is_(None)))
-                .mappings()
-                .all()
+            connection.execute(
+                update(t.links).where(t.links.c.link_id == link.link_id).values(ended_at=stamp(), status="tombstone")
             )
-            if len(rows) == 1:
-                link = _link(rows[0])
-                connection.execute(update(t.links).where(c.link_id == link.link_id).values(ended_at=stamp(), status="tombstone"))
-                told = {"entity": entity, "company": link.company, "record_id": link.erp_key, "number": number}
-                self._audit(connection, [{**told, "who": who, "what": "unlinked", "detail": detail}])
-        return len(rows)
+            self._decide(connection, {**row, "pair": link.procore_id, "number": link.number, "who": who, "detail": detail}, None)
 
     # -- the story of one document --------------------------------------------------------------------------------------------
 
@@ -678,6 +947,14 @@ class Ledger:
             return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
+def _migrations() -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
 def _sqlite_settings(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -689,6 +966,12 @@ def _sqlite_settings(connection: Any, _record: Any) -> None:
 def _sqlite_begin(connection: Connection) -> None:
     # IMMEDIATE: two tasks that both read and then write would otherwise deadlock, and SQLite would fail one of them at once.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _in_doubt() -> Any:
+    """Sent, and not known with what outcome; or found missing, which is no proof: looked for again before it is sent."""
+    c = t.intents.c
+    return or_(c.status.in_(("sent", "unknown")), and_(c.status == "planned", c.doubted_at.is_not(None)))
 
 
 def _one(connection: Connection, query: Any) -> dict[str, Any]:
@@ -709,6 +992,17 @@ def _link(row: RowMapping) -> Link:
         scope=row["scope"],
         link_id=row["link_id"],
     )
+
+
+def identity_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What a record is known by: Procore's ids are its own, the ERP's are those of a company. (A Procore record may be met before
+    its ERP company is known.)"""
+    return row["side"], "" if row["side"] == "procore" else row["company"], row["id"]
+
+
+def _decision(row: RowMapping) -> Decision:
+    plain = {name: row[name] for name in Decision.__slots__ if name != "value"}
+    return Decision(**plain, value=json.loads(row["value"]))
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:

@@ -14,10 +14,11 @@ from typing import Literal
 
 from include.financials.entities import Entity
 from include.financials.existence import Existing
-from include.financials.identity import Origin, marker, parse_origin
-from include.financials.ledger import Link
-from include.financials.models import Record, SubcontractorInvoice
+from include.financials.identity import Origin, code, made_from, marker, meaning, parse_origin, payment_number
+from include.financials.ledger import Decision, Link
+from include.financials.models import Payment, Record, SubcontractorInvoice
 from include.financials.port import Invalid
+from include.financials.statuses import VOID
 from include.financials.view import LinkIndex
 
 
@@ -40,21 +41,54 @@ class Match:
     """The counterpart is in no list and may be there all the same: who it is, in words."""
     unread: Invalid | None = None
     """A record of the target list that cannot be read and is the counterpart, or may be."""
+    gone: bool = False
+    """The counterpart of a link was looked for and is not there any more, or deleted."""
+    voided: str | None = None
+    """Key of a void document of the ERP that the record's external id names."""
     candidates: list[Record] = field(default_factory=list)
+    parted: str | None = None
+    """A person ended the link with a record that is still there: in words, with the way back."""
+    decision: Decision | None = None
+    """The pair is one by a person's word."""
+
+
+class People:
+    """What people said of pairs of an entity: that two records are one, or that they are not, whatever marks they carry."""
+
+    def __init__(self, decisions: Iterable[Decision] = ()) -> None:
+        self.parted: dict[tuple[str, str, str], Decision] = {}
+        self.joined_erp: dict[tuple[str, str], Decision] = {}
+        self.joined_procore: dict[str, Decision] = {}
+        for one in decisions:
+            if one.decision == "unlink":
+                self.parted[one.company, one.record_id, one.pair] = one
+            elif one.decision == "link" and one.pair:
+                self.joined_erp[one.company, one.record_id] = one
+                self.joined_procore[one.pair] = one
+        self.ids = {pair for _, _, pair in self.parted}
+
+    def told(self, row: Entity, number: str, other: str, one: Decision) -> str:
+        way = f"decide link {row.name} {one.record_id} --to {one.pair}"
+        return (
+            f"The link of {row.label} {number} with {other} was ended by {one.said}; it is neither linked nor sent until "
+            f"somebody links the two again: {way}."
+        )
 
 
 def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]:
-    """(field, scope, value) of each natural key that the record has; codes are compared within their project and sub job only. A
-    key such as ``payment_number+amount`` is that of several fields together."""
+    """(field, scope, value) of each natural key that the record has, as what it means (``identity.meaning``); codes are compared
+    within their project and sub job only. A key such as ``payment_number+amount`` is that of several fields together; a field
+    with a question mark may be empty."""
     scope = "/".join(str(getattr(record, name, None) or "") for name in ("project", "sub_job")) if row.project_scoped else ""
     for name in row.identity:
-        values = [getattr(record, field) for field in name.split("+")]
-        if all(values):
-            yield name, scope, " ".join(str(value).casefold() for value in values)
+        fields = name.split("+")
+        values = [meaning(field.rstrip("?"), getattr(record, field.rstrip("?"))) for field in fields]
+        if all(value is not None or field.endswith("?") for field, value in zip(fields, values, strict=True)):
+            yield name, scope, " ".join(str(value) for value in values)
 
 
-def decided(row: Entity, match: Match) -> Match:
-    """A person said that the one candidate is the counterpart. Where Procore takes no external id, nothing is left to write."""
+def by_settings(row: Entity, match: Match) -> Match:
+    """The settings name the one candidate: a person's decision already."""
     if match.proposal and len(match.candidates) == 1:
         return Match("marker" if row.external_id else "external_id", target=match.candidates[0])
     return match
@@ -71,22 +105,32 @@ class ErpSource:
         targets: Sequence[Record],
         everyone: Sequence[Record],
         existing: Existing | None = None,
+        people: People | None = None,
     ) -> None:
         self.row, self.system, self.links = row, system, links
+        self.people = people or People()
         self.existing = existing or Existing(row, "procore", links, (), system=system, procore_company="")
         self.by_id = {record.id: record for record in targets}
         self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
-        self.by_data = {record.origin_data: record for record in targets if record.origin_data and not record.origin_id}
+        self.half_made = self._half_made(targets, everyone)
+        ours = {record.id for found in self.half_made.values() for record in found}
         self.unclaimed: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
         for record in targets:
-            if record.id not in links.by_procore and parse_origin(record.origin_id, system) is None:
+            # One whose link a person ended may be somebody else's, though it still carries our mark.
+            free = parse_origin(record.origin_id, system) is None or record.id in self.people.ids
+            if record.id not in links.by_procore and record.id not in ours and free:
                 for key in identity_keys(row, record):
                     self.unclaimed[key].append(record)
-        self.alike: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self.alike: dict[tuple[str, str, str], dict[str, Record]] = defaultdict(dict)
         for record in everyone:
+            if row.document and (self._settled(record) or getattr(record, "status", None) == VOID):
+                continue  # two documents alike are two: one that has its counterpart, or counts for nothing, is no rival
             for key in identity_keys(row, record):
-                self.alike[key].add(f"{record.company}:{record.id}")
+                self.alike[key][f"{record.company}:{record.id}"] = record
         self.claimed: set[str] = set()
+
+    def _settled(self, record: Record) -> bool:
+        return (record.company or "", record.id) in self.links.by_erp or self.origin(record) in self.by_origin
 
     def origin(self, record: Record) -> str:
         return str(Origin(self.system, record.company or "", self.row.name, record.id))
@@ -95,20 +139,53 @@ class ErpSource:
         link = self.links.by_erp.get((record.company or "", record.id))
         if link is not None and link.status != "planned":
             return self._linked(record, link)
+        said = self.people.joined_erp.get((record.company or "", record.id))
+        chosen = self.by_id.get(said.pair) if said is not None else None
+        if said is not None and chosen is not None and chosen.id not in self.links.by_procore:
+            self.claimed.add(chosen.id)
+            return Match("marker" if self.row.external_id else "external_id", target=chosen, decision=said)
         target = self.by_origin.get(self.origin(record))
         if target is not None:
             self.claimed.add(target.id)
-            return Match("external_id", target=target)
+            if (record.company or "", record.id, target.id) not in self.people.parted:
+                return Match("external_id", target=target)
+        if half := self.half_made.get(_place(record, record.id)):
+            self.claimed.update(one.id for one in half)
+            if len(half) == 1:
+                return Match("external_id", target=half[0])
+            others = ", ".join(f"Procore {one.number} (id {one.id})" for one in half)
+            return Match(ambiguous=f"{others} (all made from {record.number})", candidates=half)
         unread = self.existing.twin(record)
-        return Match(unread=unread) if unread is not None else self._by_looks(record)
+        if unread is not None:
+            return Match(unread=unread)
+        found = self._by_looks(record)
+        if not (found.proposal or found.ambiguous or found.foreign):
+            found.parted = self._parted(record)
+        return found
 
-    def half_made(self, origin_data: str | None) -> Match | None:
-        """A document whose header an earlier try made, before it was given its lines and its external id."""
-        target = self.by_data.get(origin_data or "")
-        if target is None or target.id in self.links.by_procore:
-            return None
-        self.claimed.add(target.id)
-        return Match("external_id", target=target)
+    def _parted(self, record: Record) -> str | None:
+        for (company, key, ident), said in self.people.parted.items():
+            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.existing):
+                continue
+            self.claimed.add(ident)
+            other = self.by_id.get(ident)
+            named = f"Procore's {other.number} (id {ident})" if other else f"Procore's record {ident}"
+            return self.people.told(self.row, record.number, named, said)
+        return None
+
+    def _half_made(self, targets: Sequence[Record], everyone: Sequence[Record]) -> dict[tuple[str, str | None], list[Record]]:
+        """Documents whose header an earlier try made, before it could give them lines and external id: ``origin_data`` tells of
+        which record, with or without a ledger."""
+        if not (self.row.document and self.row.later):
+            return {}
+        known = {_place(record, record.id) for record in everyone}
+        found: dict[tuple[str, str | None], list[Record]] = defaultdict(list)
+        for record in targets:
+            key = made_from(record.origin_data) if not record.origin_id and not record.deleted else None
+            taken = record.id in self.links.by_procore or record.id in self.people.ids  # linked, or parted by a person
+            if key is not None and not taken and _place(record, key) in known:
+                found[_place(record, key)].append(record)
+        return found
 
     def _linked(self, record: Record, link: Link) -> Match:
         target = self.by_id.get(link.procore_id)
@@ -120,7 +197,7 @@ class ErpSource:
         if target is None and link.procore_id in self.existing.hidden:
             found.hidden = self.existing.hidden[link.procore_id]
         elif target is None or target.deleted:
-            found.broken = "Procore no longer has it"
+            found.broken, found.gone = "Procore no longer has it", True
         elif link.status == "active" and target.origin_id != self.origin(record):
             found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"
         return found
@@ -128,25 +205,85 @@ class ErpSource:
     def _by_looks(self, record: Record) -> Match:
         found = Match()
         for key in identity_keys(self.row, record):
-            candidates = self.unclaimed.get(key, [])
-            twins = self.alike[key]
-            if not candidates and (len(twins) < 2 or self.row.document):  # two documents alike are two, one record twice is wrong
+            candidates, twins = self._rivals(record, key)
+            candidates = [c for c in candidates if (record.company or "", record.id, c.id) not in self.people.parted]
+            # Two documents alike are two, one record twice is wrong.
+            if not candidates and (len(twins) < 2 or self.row.document):
                 continue
             found.candidates += candidates
             self.claimed.update(candidate.id for candidate in candidates)
-            name = key[0].replace("_", " ").replace("+", ", ")
+            name = key[0].replace("_", " ").replace("?", "").replace("+", ", ")
             if len(twins) > 1 or len(candidates) > 1:
                 others = sorted(twins - {f"{record.company}:{record.id}"}) + [
                     f"Procore {c.number} (id {c.id})" for c in candidates
                 ]
-                value = " ".join(str(getattr(record, field)) for field in key[0].split("+"))
+                value = " ".join(str(getattr(record, field.rstrip("?"))) for field in key[0].split("+"))
                 found.ambiguous = f"{', '.join(others)} (same {name} {value})"
-            elif candidates[0].origin_id:
+            elif candidates[0].origin_id and candidates[0].id not in self.people.ids:
                 found.foreign = candidates[0].origin_id
             else:
                 found.proposal = f"Procore's {candidates[0].number} (id {candidates[0].id}, same {name})"
             break
         return found
+
+    def disputed(self, target: Record) -> bool:
+        """Whether more than one record of the ERP may be the one that a record of Procore's stands for."""
+        if target.origin_id is not None:
+            return False
+        for key in identity_keys(self.row, target):
+            for twin in self.alike.get(key, {}).values():
+                candidates, twins = self._rivals(twin, key)
+                if len(twins) > 1 and any(one.id == target.id for one in candidates):
+                    return True
+        return False
+
+    def alike_in_procore(self, record: Record) -> list[Record]:
+        """Who in Procore looks like a record of the ERP, whether this run judges it or not."""
+        return [one for key in identity_keys(self.row, record) for one in self._rivals(record, key)[0]]
+
+    def _rivals(self, record: Record, key: tuple[str, str, str]) -> tuple[list[Record], set[str]]:
+        """(who in Procore may be its counterpart, who in the ERP may be that, too)."""
+        candidates, twins = self.unclaimed.get(key, []), self.alike[key]
+        if isinstance(record, Payment):
+            if key[0] in _NAMELESS:
+                candidates = [one for one in candidates if _nameless(one)]
+            candidates, twins = _by_number(record, candidates, twins)
+        # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.
+        alien = {
+            name
+            for name, twin in twins.items()
+            if self.row.per_company(key[0]) and twin.company != record.company and (not candidates or self._settled(twin))
+        }
+        return candidates, set(twins) - alien
+
+
+_NAMELESS = ("commitment+amount", "prime_contract+amount")
+"""Keys that say too little, but of a payment that tells neither its invoice nor its number."""
+
+
+def _nameless(record: Record) -> bool:
+    invoice = getattr(record, "invoice", None) or getattr(record, "draw_number", None)
+    return isinstance(record, Payment) and invoice is None and payment_number(record.payment_number) is None
+
+
+def _by_number(record: Payment, candidates: Sequence[Record], twins: dict[str, Record]) -> tuple[list[Record], dict[str, Record]]:
+    """Payments of one contract, invoice and amount are told apart by their numbers where they have some: one that bears the
+    number of a payment on the other side is that one, and nobody else's."""
+    mine = payment_number(record.payment_number)
+    theirs = {name: payment_number(twin.payment_number) for name, twin in twins.items() if isinstance(twin, Payment)}
+    there = {one.id: payment_number(one.payment_number) for one in candidates if isinstance(one, Payment)}
+    same = [one for one in candidates if mine is not None and there[one.id] == mine]
+    if same:
+        return same, {name: twin for name, twin in twins.items() if theirs[name] == mine}
+    named = set(theirs.values()) - {None}
+    free = [one for one in candidates if there[one.id] not in named]
+    rest = set(there.values()) - {None}
+    return free, {name: twin for name, twin in twins.items() if theirs[name] not in rest}
+
+
+def _place(record: Record, key: str) -> tuple[str, str | None]:
+    """Two companies may give two documents one key; on one project they are one."""
+    return key, getattr(record, "project", None)
 
 
 def natural_key(record: Record) -> str:
@@ -169,18 +306,30 @@ class ProcoreSource:
         targets: Sequence[Record],
         procore_company: str,
         existing: Existing | None = None,
+        people: People | None = None,
     ) -> None:
+        self.people = people or People()
         self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
         self.existing = existing or Existing(row, "erp", links, (), system=system, procore_company=procore_company)
         self.by_key = {(record.company, record.id): record for record in targets}
-        self.by_marker = {record.marker: record for record in targets if record.marker}
-        self.by_number = {(record.company, natural_key(record)): record for record in targets}
+        # A void document counts for nothing and is nobody's counterpart.
+        standing = [record for record in targets if getattr(record, "status", None) != VOID]
+        self.by_marker = {record.marker: record for record in standing if record.marker}
+        self.by_number = {(record.company, code(natural_key(record))): record for record in standing}
         self.taken = {(link.company, link.erp_key) for link in links.by_erp.values()}
 
     def match(self, record: Record) -> Match:
         link = self.links.by_procore.get(record.id)
         if link is not None and link.status != "planned":
             return self._linked(record, link)
+        said = self.people.joined_procore.get(record.id)
+        chosen = self.by_key.get((said.company, said.record_id)) if said is not None else None
+        if said is not None and chosen is not None and (said.company, said.record_id) not in self.taken:
+            return Match("marker" if self.row.external_id else "external_id", target=chosen, decision=said)
+        parted = self._parted(record)
+        if parted is not None:
+            found = self._by_looks(record)
+            return found if found.proposal else Match(parted=parted)
         origin = parse_origin(record.origin_id, self.system)
         if record.origin_id and origin is None:
             return Match(foreign=record.origin_id)
@@ -188,11 +337,15 @@ class ProcoreSource:
             return Match("external_id", broken=f"its external id {origin} names one of the {origin.entity}")
         if origin is not None:
             target = self.by_key.get((origin.company, origin.key))
+            if target is not None and getattr(target, "status", None) == VOID:
+                if code(target.number) != code(record.number):
+                    return self._by_looks(record)  # corrected under a new number: what it was is void, this is a new document
+                return Match("external_id", target=target, voided=target.id)
             if target is None and (unread := self.existing.get(origin.key, origin.company)):
                 return Match("external_id", unread=unread)
             # A contract that is not linked yet lends its change order no number to compare.
             part = (lambda number: number.rpartition("/")[2]) if self.row.numbered_in else str
-            if target is None or part(target.number) != part(record.number):
+            if target is None or code(part(target.number)) != code(part(record.number)):
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
             return Match("external_id", target=target)
@@ -203,12 +356,21 @@ class ProcoreSource:
         unread = self.existing.twin(record)
         return Match(unread=unread) if unread is not None else self._by_looks(record)
 
+    def _parted(self, record: Record) -> str | None:
+        for (company, key, ident), said in self.people.parted.items():
+            other = self.by_key.get((company, key)) if ident == record.id else None
+            if other is not None:
+                return self.people.told(self.row, record.number, f"the ERP's {other.number}", said)
+        return None
+
     def _by_looks(self, record: Record) -> Match:
         """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
-        same = self.by_number.get((record.company, natural_key(record)))
+        same = self.by_number.get((record.company, code(natural_key(record))))
         if same is None or same.marker or (same.company, same.id) in self.taken:
             return Match()
-        if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE):
+        if (same.company or "", same.id, record.id) in self.people.parted:
+            return Match()
+        if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE if name not in self.row.unkept):
             return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")
         return Match()
 

@@ -16,6 +16,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.financials.statuses import CLOSED
+
 Side = Literal["procore", "erp"]
 Money = Annotated[Decimal, Field(max_digits=18, decimal_places=2, allow_inf_nan=False)]
 Rate = Annotated[Decimal, Field(max_digits=18, decimal_places=6, allow_inf_nan=False)]
@@ -33,6 +35,8 @@ class LineModel(Model):
 
     content: ClassVar[tuple[str, ...]]
     frozen: ClassVar[tuple[str, ...]]
+    keyed: ClassVar[tuple[str, ...]] = ("position",)
+    """The fields that ``key`` is made of."""
 
     id: Text
     position: int
@@ -123,7 +127,7 @@ class Project(Record):
     @property
     def active(self) -> bool:
         """All that Procore knows of a status: a soft-closed job is active there."""
-        return self.status != "closed"
+        return self.status != CLOSED
 
 
 class SubJob(Record):
@@ -235,6 +239,7 @@ class BudgetLine(Line):
     """Original budget of one cost key: there is one line per key, and neither side numbers them."""
 
     content: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type", "amount")
+    keyed: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type")
 
     @property
     def key(self) -> str:
@@ -406,6 +411,7 @@ class InvoiceLine(LineModel):
 
     content: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type", "amount", "held", "released", "tax")
     frozen: ClassVar[tuple[str, ...]] = content
+    keyed: ClassVar[tuple[str, ...]] = ("change_order", "line")
 
     change_order: str | None = None
     line: int | None = None

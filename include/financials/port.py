@@ -10,16 +10,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from include.financials.models import Record, Side
 
+Beat = Callable[[], None]
+
+
+def idle() -> None:
+    """For those who write without a lease."""
+
+
 Action = Literal["create", "update", "link", "void"]
 """``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document."""
 
 
+_LAST_SECOND = time(23, 59, 59)
 UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
 """What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
 
@@ -32,9 +40,12 @@ class Window:
     until: datetime | None = None
 
     def covers(self, moment: datetime | None) -> bool:
-        """A record without a time is always looked at: it cannot be ruled out."""
+        """A record without a time is always looked at: it cannot be ruled out. The last second of a day may stand for any time of
+        that day (some lists answer plain days), so it cannot be ruled out on that day either."""
         if moment is None:
             return True
+        if self.until is not None and moment.time().replace(microsecond=0) == _LAST_SECOND:
+            moment = min(moment, max(self.until, moment.replace(hour=0, minute=0, second=0)))
         return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
 
 
@@ -103,6 +114,8 @@ class Step:
     """Parents before children: items are sent level by level (``Item.level``)."""
     done: str = "written"
     """The verb of the log line: ``60 commitments written to the ERP``."""
+    keyless: bool = False
+    """The system has no key that would refuse a second record of it: what is in doubt is given longer to arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +174,16 @@ class Capability:
     max_digits: Mapping[str, int] = field(default_factory=dict)
     """Digits before the decimal point, per numeric field."""
     decimals: Mapping[str, int] = field(default_factory=dict)
+    lists_all: bool = False
+    """Whether a read looks through a list of all records, in the window or not (``also``): what it does not show is not there."""
+    alphabets: Mapping[str, str] = field(default_factory=dict)
+    """Characters that a field's values may have, as the inside of a regular expression's brackets (``A-Za-z0-9-``)."""
     accepts_zero: bool = True
     sub_jobs: bool = True
     tax: bool = True
+    keeps: frozenset[str] | None = None
+    """Canonical fields that the system holds of a record, those of a line as ``lines.tax``, and ``lines.key`` where it holds what
+    tells lines apart. None: all. What a side does not keep is not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +252,9 @@ class System(Protocol):
         ``confirmed`` (with id and record) or ``absent``, never guessed."""
         ...
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
-        """Carry out one call. Raises OutcomeUnknown when the effect cannot be known,
-        RetryLater when surely nothing was applied."""
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
+        """Carry out one call; ``beat`` is called before each request or transaction that it takes, and ends it by raising. Raises
+        OutcomeUnknown when the effect cannot be known, RetryLater when surely nothing was applied."""
         ...
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
-from include.financials.identity import parse_origin
+from include.financials.identity import FROZEN, parse_origin
+from include.financials.port import Capability
+from include.financials.run import nearest
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -34,8 +37,13 @@ def preflight(sync: Sync) -> dict[str, Any]:
         problems += health.problems
         log.info("%s: %s", side, shown[side])
     problems += list(_capability_problems(sync))
+    if not problems:  # what cannot be reached cannot be asked for its jobs
+        problems += _unknown_jobs(sync)
     if problems:
         raise ConfigurationError("Not ready:\n- " + "\n- ".join(problems))
+    told = notes(sync)
+    for note in told:
+        log.info("%s", note)
     audit = {entity: origin_audit(sync, entity) for entity in AUDITED if entity in sync.run.entities}
     for entity, found in audit.items():
         log.info("external ids of %s in Procore: %s", entity, found)
@@ -48,22 +56,72 @@ def preflight(sync: Sync) -> dict[str, Any]:
             )
     expected = expected_calls(sync)
     log.info("expected calls to Procore: about %d to read", expected)
-    return {**shown, "origin_id_audit": audit, "expected_calls": expected}
+    return {**shown, "notes": told, "origin_id_audit": audit, "expected_calls": expected}
+
+
+def _unknown_jobs(sync: Sync) -> list[str]:
+    """A job number that neither side has would make a run over nothing, and that run would be green."""
+    if not sync.run.projects:
+        return []
+    known = dict.fromkeys(record.number for side in sync.systems for record in sync.snapshot(side, "projects"))
+    wrong = [number for number in sync.run.projects if number not in known]
+    return [nearest("parameter projects: neither Procore nor the ERP has job", wrong, sorted(known))] if wrong else []
 
 
 def _capability_problems(sync: Sync) -> list[str]:
     problems = []
     for name in sync.run.entities:
-        row = ENTITIES[name]
-        written = [(row.source, "create")] if row.two_way else []
-        for side, wanted in ((row.source, "read"), (row.target, "read"), (row.target, "create"), *written):
-            capability = sync.systems[side].capabilities().get(name)
-            if capability is None or not getattr(capability, wanted):
-                writes = sync.settings.of(name).writes
-                if wanted == "create" and writes == "off":
-                    continue
-                problems.append(f"{side} cannot {wanted} {name}; map it, or take {name} out of the run")
+        row, written = ENTITIES[name], sync.settings.of(name).writes == "on"
+        for side in ("procore", "erp"):
+            capability = sync.systems[side].capabilities().get(name, Capability())
+            if unmapped := sync.missing(side, name):
+                problems.append(unmapped)
+            elif not capability.read:
+                problems.append(f"{side} cannot read {name}; take {name} out of the run")
+            elif side == row.target and written and not capability.create:
+                problems.append(
+                    f"{side} cannot create {name}, but entities.{name}.writes is on: "
+                    + ("give its mapping `write: create`, or " if side == "erp" else "")
+                    + f"set entities.{name}.writes to off"
+                )
     return problems
+
+
+def notes(sync: Sync) -> list[str]:
+    """What this ERP's mapping takes out of the run and out of the comparisons, one sentence each: said once, and no failure."""
+    return [*_left_out(sync), *_not_written(sync), *_not_kept(sync)]
+
+
+def _left_out(sync: Sync) -> Iterator[str]:
+    for name in ENTITIES:
+        if name in sync.left_out:
+            yield f"The ERP's mapping leaves {_words(name)} out and their writes are off: they are no part of the run."
+    if "periods" not in sync.systems["erp"].capabilities() and not sync.snapshot("erp", "periods"):
+        yield "The ERP's mapping leaves periods out: whether a posting date lies in an open one is left to the ERP."
+
+
+def _not_written(sync: Sync) -> Iterator[str]:
+    for name in sync.run.entities:
+        capability = sync.systems["erp"].capabilities().get(name)
+        if ENTITIES[name].two_way and capability is not None and not capability.create:
+            yield f"The ERP takes no {_words(name)}: those that Procore owns are not written to it."
+
+
+def _not_kept(sync: Sync) -> Iterator[str]:
+    for name in sync.run.entities:
+        row = ENTITIES[name]
+        kept = row.kept(sync.kept_by_erp(name))
+        compared = [field for field in row.content if field in kept.unkept]
+        if row.model.line is not None and "lines" not in kept.unkept:
+            line = row.model.line
+            compared += [f"lines.{field}" for field in line.content if field in FROZEN and f"lines.{field}" in kept.unkept]
+        if compared:
+            fields = ", ".join(_words(field).replace("lines.", "line ") for field in compared)
+            yield f"The ERP does not keep the {fields} of {_words(name)}; not compared."
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def origin_audit(sync: Sync, entity: str) -> dict[str, Any]:

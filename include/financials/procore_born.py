@@ -11,13 +11,16 @@ from typing import Any
 
 from include.financials.document_facts import InvoiceFacts, document_facts
 from include.financials.entities import Entity
-from include.financials.facts import Subject, common, parent_unread
-from include.financials.identity import parse_origin
-from include.financials.judging import Judge, Judging
-from include.financials.matching import ProcoreSource, decided, natural_key
+from include.financials.facts import Subject, changes_of_frozen, common, parent_unread
+from include.financials.identity import content, parse_origin
+from include.financials.identity import known as known_content
+from include.financials.judging import Judge, Judging, blank, both_ended, ended_on_both_sides, stopped
+from include.financials.ledger import Decision, Link
+from include.financials.matching import ProcoreSource, natural_key
 from include.financials.models import Commitment, Record
 from include.financials.port import Invalid, Page
-from include.financials.rules import Verdict, verdicts
+from include.financials.rules import Verdict, rules_of, verdicts
+from include.financials.statuses import VOID
 from include.financials.view import LinkIndex, Sync
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,9 @@ class ProcoreBorn(Judging):
     def __init__(self, sync: Sync, row: Entity, shards: tuple[int, ...]) -> None:
         super().__init__(sync, row, 0)
         self.shards = shards
-        self.facts = document_facts(sync, row, self.capability)
+        self.facts = document_facts(sync, self.row, self.capability)
+        self.ended: dict[str, str] = {}
+        """What became of a person's decision, by row."""
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -40,7 +45,13 @@ class ProcoreBorn(Judging):
         read = {shard: self._reread(sync.staged(row.name, shard).records()) for shard in self.shards}
         missed = self._missed([own for records in read.values() for own in records], links, [*targets, *unreadable])
         targets, unreadable = [*targets, *missed.records], [*unreadable, *missed.invalid]
-        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, self.existing(unreadable, links))
+        existing = self.existing(unreadable, links)
+        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, existing, self.people)
+        here = {record.id for records in read.values() for record in records}
+        here |= {bad.id for shard in self.shards for bad in sync.staged(row.name, shard).invalid()}
+        changed = self._ended_in_erp(matcher, here)
+        read[self.shards[0]] += changed
+        gone = self._gone(matcher, here | {record.id for record in changed})
         if isinstance(self.facts, InvoiceFacts):
             self.facts.learn([record for records in read.values() for record in records])
         for shard in self.shards:
@@ -59,8 +70,11 @@ class ProcoreBorn(Judging):
         for shard, subject in subjects:
             found = verdict.get(subject.row)
             result = self.result(subject, found) | {"shard": shard}
-            if found is not None and found.warnings:
-                result["warnings"] = json.dumps(found.warnings)
+            warnings = [*found.warnings] if found is not None else []
+            if subject.row in self.ended and self.ended[subject.row] not in (result["message"] or ""):
+                warnings.append(self.ended[subject.row])
+            if warnings:
+                result["warnings"] = json.dumps(warnings)
             results.append(result)
             remembered[shard].append(self.remembered(result, subject))
         unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
@@ -68,10 +82,16 @@ class ProcoreBorn(Judging):
         for shard, bad, result in unusable:
             results.append(result | {"shard": shard})
             remembered[shard] += self.traces([(bad, result)])
+        for link, result in gone:
+            results.append(result)
+            remembered[self.shards[0]].append(stopped(row, result) | {"deleted": True, "company": link.company})
         for shard in self.shards:
             judged = [result for result in results if result["shard"] == shard]
             sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
         return results
+
+    def called(self, entity: str, ident: str) -> str:
+        return self.facts.books.name(entity, ident)
 
     def _missed(self, owns: Sequence[Record], links: LinkIndex, shown: Sequence[Record | Invalid]) -> Page:
         """Counterparts that the ERP's list does not show, asked for by their key: that alone tells which of them are gone."""
@@ -91,12 +111,25 @@ class ProcoreBorn(Judging):
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
         records, lines = [], []
         for subject in subjects:
-            approved = self.decisions.get((subject.own.id, self.hash_of(subject.own))) == "approve"
+            said = self.approvals.get(subject.own.id)
+            approved = said is not None and said.content_hash == self.hash_of(subject.own)
             head = common(self.row, subject, subject.match.target) | self.facts.header(subject, approved)
+            head |= self.left_out(subject.own, subject.match)
+            head["approval_ended"] = self._approval_ended(subject, said) if said is not None and not approved else ""
             head["parent_unread"] = parent_unread(self.facts.books, self.row, subject)
+            self.pair_ended(subject, head)
             records.append(head)
             lines += self.facts.lines(subject, head)
         return verdicts(judged_by(self.row.name, records, lines))
+
+    def _approval_ended(self, subject: Subject, said: Decision) -> str:
+        """An approval is of one content: a change ends it for good, also if somebody puts the content back."""
+        if subject.match.how != "none":
+            return ""
+        told = f" The approval by {said.said} has ended: the document was changed since."
+        self.sync.ledger.decision_ended(said, self.sync.run.run_id, f"{subject.record.number}:{told}", plan=self.sync.run.plan)
+        self.ended[subject.row] = told.strip()
+        return told
 
     def _waves(self, subjects: Sequence[Subject]) -> Iterator[list[Subject]]:
         """Documents that follow one another are judged one after the other: what became of the first decides on the second."""
@@ -124,16 +157,79 @@ class ProcoreBorn(Judging):
         }
         return [again.get(record.id, record) for record in found]
 
+    def _ended_in_erp(self, matcher: ProcoreSource, here: set[str]) -> list[Record]:
+        """Linked documents outside the window whose counterpart in the ERP ended, or is not what was agreed on any more: what a
+        clerk does there moves no time of Procore's."""
+        moved = [link for link in self._links_in_run(matcher) if link.procore_id not in here and self._moved(matcher, link)]
+        if not moved:
+            return []
+        log.info("reading %d %s again that changed in the ERP after they were linked", len(moved), self.row.name)
+        return self._ask(moved)
+
+    def _ask(self, links: Sequence[Link]) -> list[Record]:
+        projects = {link.erp_key: link.procore_id for link in self.sync.links("projects").by_erp.values()}
+        wanted = [(projects.get(link.scope or ""), link.procore_id) for link in links]
+        return [r for page in self.sync.systems["procore"].read_ids(self.row.name, wanted) for r in page.records]
+
+    def _links_in_run(self, matcher: ProcoreSource) -> list[Link]:
+        chosen = self.sync.run.projects
+        links = [link for link in matcher.links.by_procore.values() if link.status == "active"]
+        return [link for link in links if not chosen or link.scope in chosen]
+
+    def _moved(self, matcher: ProcoreSource, link: Link) -> bool:
+        target = matcher.by_key.get((link.company, link.erp_key))
+        if target is None or getattr(target, "status", None) == VOID:
+            known = self.seen.get((link.company, link.procore_id))
+            return known is None or not known["deleted"]
+        before, now = known_content(link.content or {}, self.row.content), content(target, self.row.content)
+        return bool(link.content) and bool(changes_of_frozen(self.row, before, now))
+
+    def _gone(self, matcher: ProcoreSource, here: set[str]) -> list[tuple[Link, dict[str, Any]]]:
+        """Linked documents that Procore's lists do not show any more, though they were asked for by id: transfers that went when
+        their budget was unlocked, for one."""
+        told = []
+        by_id = {link.procore_id: link for link in self._links_in_run(matcher)}
+        missing = {i for shard in self.shards for i in self.sync.unlisted(self.row.name, shard)} - here
+        for ident in sorted(missing & by_id.keys()):
+            link = by_id[ident]
+            rule = next(rule for rule in rules_of(self.row.name) if rule.fact == "broken_link")
+            target = matcher.by_key.get((link.company, link.erp_key))
+            ended = target is None or getattr(target, "status", None) == VOID
+            why = "Procore no longer has it"
+            if self.row.name == "budget_changes":
+                why += " (to unlock a budget destroys its changes)"
+            said = {"label": self.row.label.capitalize(), "entity": self.row.name, "broken_link": why}
+            message = rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key})
+            verdict: dict[str, Any] = {"state": rule.state, "rule": rule.id, "message": message}
+            told.append(
+                (
+                    link,
+                    blank(self.sync, self.row, self.shards[0])
+                    | {
+                        "company": link.company, "side": "procore", "id": ident, "number": link.number, "project": link.scope,
+                        "how": "link", "procore_id": ident, "erp_key": link.erp_key,
+                        **(both_ended(link.number) if ended else verdict),
+                    },
+                )
+            )  # fmt: skip
+        return told
+
+    def over(self, subject: Subject) -> bool:
+        match = subject.match
+        if match.how != "link" or match.link is None or match.link.status != "active":
+            return False
+        there = match.target is None or getattr(match.target, "status", None) == VOID
+        return there and not self.facts.due(subject.own)
+
     def _document(self, record: Record, matcher: ProcoreSource) -> Subject:
         translated = self.facts.translated(record)
         project = self.facts.references.link("projects", getattr(record, "project", None))
         company = project.company if project else ""
         translated = translated.model_copy(update={"company": company})
         match = matcher.match(translated)
-        if self.decisions.get((record.id, self.hash_of(record))) == "link":
-            match = decided(self.row, match)
         match = self.unfinished(match, company, translated)
-        key = match.link.erp_key if match.link else match.target.id if match.target else natural_key(translated)
+        alike = match.target or (match.candidates[0] if match.proposal else None)
+        key = match.link.erp_key if match.link else alike.id if alike else natural_key(translated)
         # Its company is its counterpart's, where its own project is not linked.
         target = match.target
         unknown = self.facts.references.unknown(record, target, company or target.company or "") if target is not None else {}
@@ -141,14 +237,25 @@ class ProcoreBorn(Judging):
 
     def skip(self, subject: Subject) -> str | None:
         own: Any = subject.own
+        number = subject.record.number
+        if self.over(subject):
+            return ended_on_both_sides(number)
+        if subject.match.voided is not None and not self.facts.due(own):
+            return f"{number} is {'deleted' if own.deleted else own.status} in Procore and void in the ERP"
         if subject.match.how != "none" or subject.match.broken or subject.match.foreign:
             return None
-        number = subject.record.number
         if own.deleted:
             return f"{number} was deleted in Procore before it was sent"
-        if own.status not in self.sync.settings.of(self.row.name).statuses(getattr(own, "kind", None)):
+        if own.status not in self._due(subject):
             return f"{number} is {own.status}"
         start = self.sync.settings.documents_from
         if start is not None and own.updated_at is not None and own.updated_at < start:
             return f"{number} was last changed before documents_from ({start.isoformat()})"
         return self.facts.skip(subject)
+
+    def _due(self, subject: Subject) -> tuple[str, ...]:
+        """Statuses in which a document is due. One that looks like a document of the ERP is proposed also in those that only a
+        linked one may reach: it was sent by other hands, and went on since."""
+        chosen, kind = self.sync.settings.of(self.row.name), getattr(subject.own, "kind", None)
+        later = chosen.eligible_when_linked.get(kind or "any", ()) if subject.match.proposal else ()
+        return (*chosen.statuses(kind), *later)

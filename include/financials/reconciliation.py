@@ -73,8 +73,9 @@ def reconcile(sync: Sync) -> Reconciliation:
             compared += _synced(sync, entity)
     documents = Documents(sync)
     for tie in _TIES:
-        if tie.entities[0] in sync.run.entities:
-            compared += tie.compare(*(documents.of(entity) for entity in tie.entities if entity in sync.run.entities))
+        if tie.entities[0] in sync.run.entities and tie.due(sync):
+            groups = [documents.of(entity) for entity in tie.entities if entity in sync.run.entities]
+            compared += tie.compare(*groups, documents) if tie.balance else tie.compare(*groups)
     for entity in sync.run.entities:
         if entity not in MASTER:
             compared += _counts(documents.of(entity))
@@ -161,31 +162,39 @@ def _to_date(tie: str, name: str, own: Callable[[Document, str], Decimal], *, po
     """A balance per contract: Procore's of the last eligible invoice, the ERP's as the sum of its documents. Each invoice on the
     way contributes what its balance moved; one that is stopped, not eligible or unposted explains its own contribution."""
 
-    def compare(documents: Docs, others: Mapping[tuple[str, str], Docs]) -> Iterator[Difference]:
+    def compare(documents: Docs, others: Mapping[tuple[str, str], Docs], known: Documents) -> Iterator[Difference]:
         for key, group in _by_contract(documents).items():
             skipped = others.get(key, ())
+            opening = known.opening(group[0].entity, *key)
             ordered = sorted([*group, *skipped], key=lambda d: d.sequence)
-            last = max((d.sequence for d in group if d.procore), default=0)
+            last = max((d.sequence for d in group if d.counted), default=0)
             p, e, before = ZERO, ZERO, ZERO
             items: tuple[Explained, ...] = ()
             for document in ordered:
                 there = own(document, "erp")
                 mine = ZERO if posted and document.unposted else there
                 if document.procore and document.sequence <= last:
-                    now = document.money("procore", name) if name != "earned" else _earned(document)
+                    now = document.stated("procore", name) if name != "earned" else _earned(document)
                     moved, before = now - before, now
                     p = now
                 else:
                     moved = ZERO
                 e += mine
                 items += document.explain(moved - mine, unposted=posted, not_eligible=True)
+            if opening is not None:
+                balance = {
+                    "completed": opening.amount,
+                    "retainage": opening.retainage,
+                    "earned": opening.amount - opening.retainage,
+                }
+                items += (Explained("OPENING", _CONTRACT_OF[group[0].entity], opening.contract, balance[name]),)
             yield Difference(tie, p, e, project=group[0].project, cost_key=f"{label} {key[1]}", erp_id=key[1], explained=items)
 
     return compare
 
 
 def _earned(document: Document) -> Decimal:
-    return document.money("procore", "completed") - document.money("procore", "retainage")
+    return document.stated("procore", "completed") - document.stated("procore", "retainage")
 
 
 def _own_gross(document: Document, side: str) -> Decimal:
@@ -229,17 +238,32 @@ def _by_contract(documents: Docs) -> dict[tuple[str, str], list[Document]]:
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """A tie and the entities whose documents it compares; it is due when the first of them is part of the run."""
+    """A tie and the entities whose documents it compares; it is due when the first of them is part of the run, and the ERP keeps
+    what it ``needs`` of their fields (``Capability.keeps``)."""
 
     entities: tuple[str, ...]
     compare: Compare
+    needs: tuple[str, ...] = ()
+
+    balance: bool = False
+    """A running balance: it is told the documents themselves, which know the opening balances."""
+
+    def due(self, sync: Sync) -> bool:
+        """A sum over what the ERP does not keep would be compared with nothing."""
+        return all(
+            sync.keeps(entity, name)
+            for entity in self.entities
+            if entity in sync.run.entities
+            for name in self.needs
+            if name.partition(".")[0] in ENTITIES[entity].model.model_fields
+        )
 
 
 def _billing(compare: Compare) -> Compare:
     """Hands a balance the invoices that are not eligible, too: they explain their part of Procore's running figures."""
 
-    def both(documents: Docs) -> Iterator[Difference]:
-        return compare([d for d in documents if not d.skipped], _by_contract([d for d in documents if d.skipped]))
+    def both(documents: Docs, known: Documents) -> Iterator[Difference]:
+        return compare([d for d in documents if not d.skipped], _by_contract([d for d in documents if d.skipped]), known)
 
     return both
 
@@ -251,31 +275,42 @@ def _eligible(compare: Compare) -> Compare:
     return only
 
 
+_CONTRACT_OF = {"subcontractor_invoices": "commitments", "owner_invoices": "prime_contracts"}
 _COMMITMENT, _PRIME = ("commitments", "commitment_change_orders"), ("prime_contracts", "prime_change_orders")
 _TIES: tuple[Tie, ...] = (
-    Tie(("budgets",), _eligible(_per_x("T-02"))),
-    Tie(("budget_changes",), _eligible(_per_line("T-03"))),
+    Tie(("budgets",), _eligible(_per_x("T-02")), ("lines",)),
+    Tie(("budget_changes",), _eligible(_per_line("T-03")), ("lines.key",)),
     Tie(("commitments",), _eligible(_per_document("T-05", "amount"))),
-    Tie(("commitments",), _eligible(_per_line("T-05"))),
+    Tie(("commitments",), _eligible(_per_line("T-05")), ("lines.key",)),
     Tie(("commitment_change_orders",), _eligible(_per_document("T-06", "amount"))),
-    Tie(("commitment_change_orders",), _eligible(_per_line("T-06"))),
-    Tie(_COMMITMENT, _eligible(_revised("T-07"))),
-    Tie(_COMMITMENT, _eligible(_per_x("T-08"))),
+    Tie(("commitment_change_orders",), _eligible(_per_line("T-06")), ("lines.key",)),
+    Tie(_COMMITMENT, _eligible(_revised("T-07")), ("approved_changes",)),
+    Tie(_COMMITMENT, _eligible(_per_x("T-08")), ("lines",)),
     Tie(("subcontractor_invoices",), _eligible(_per_document("T-10", "amount"))),
-    Tie(("subcontractor_invoices",), _eligible(_per_line("T-10"))),
-    Tie(("subcontractor_invoices",), _billing(_to_date("T-11", "completed", _own_gross, posted=True, label="billed"))),
-    Tie(("subcontractor_invoices",), _eligible(_per_x("T-11", posted=True))),
-    Tie(("subcontractor_invoices",), _eligible(_per_document("T-12", "held", "released"))),
-    Tie(("subcontractor_invoices",), _billing(_to_date("T-12", "retainage", _own_retainage, label="retainage"))),
+    Tie(("subcontractor_invoices",), _eligible(_per_line("T-10")), ("lines.key",)),
+    Tie(
+        ("subcontractor_invoices",),
+        _billing(_to_date("T-11", "completed", _own_gross, posted=True, label="billed")),
+        balance=True,
+    ),
+    Tie(("subcontractor_invoices",), _eligible(_per_x("T-11", posted=True)), ("lines",)),
+    Tie(("subcontractor_invoices",), _eligible(_per_document("T-12", "held", "released")), ("held", "released")),
+    Tie(
+        ("subcontractor_invoices",),
+        _billing(_to_date("T-12", "retainage", _own_retainage, label="retainage")),
+        ("held", "released"),
+        balance=True,
+    ),
     Tie(("payments_issued",), _eligible(_paid("T-16"))),
-    Tie(("direct_costs",), _eligible(_per_x("T-18"))),
+    Tie(("direct_costs",), _eligible(_per_x("T-18")), ("lines",)),
     Tie(("prime_contracts",), _eligible(_per_document("T-20", "amount"))),
-    Tie(("prime_contracts",), _eligible(_per_line("T-20"))),
+    Tie(("prime_contracts",), _eligible(_per_line("T-20")), ("lines.key",)),
     Tie(("prime_change_orders",), _eligible(_per_document("T-20", "amount"))),
-    Tie(_PRIME, _eligible(_revised("T-20"))),
-    Tie(("owner_invoices",), _eligible(_per_document("T-21", "amount", "held", "released"))),
-    Tie(("owner_invoices",), _billing(_to_date("T-21", "completed", _own_gross, label="completed"))),
-    Tie(("owner_invoices",), _billing(_to_date("T-21", "earned", _own_earned, label="earned"))),
+    Tie(_PRIME, _eligible(_revised("T-20")), ("approved_changes",)),
+    Tie(("owner_invoices",), _eligible(_per_document("T-21", "amount"))),
+    Tie(("owner_invoices",), _eligible(_per_document("T-21", "held", "released")), ("held", "released")),
+    Tie(("owner_invoices",), _billing(_to_date("T-21", "completed", _own_gross, label="completed")), balance=True),
+    Tie(("owner_invoices",), _billing(_to_date("T-21", "earned", _own_earned, label="earned")), ("held", "released"), True),
     Tie(("payments_received",), _eligible(_paid("T-22"))),
 )
 
@@ -287,9 +322,9 @@ def _counts(documents: Docs) -> Iterator[Difference]:
             by_project[document.company, document.project or "?"].append(document)
     for (_, project), group in sorted(by_project.items()):
         entity = group[0].entity
-        p, e = sum(1 for d in group if d.procore), sum(1 for d in group if d.erp)
+        p, e = sum(1 for d in group if d.counted), sum(1 for d in group if d.erp)
         explained = tuple(
-            item for d in group if bool(d.procore) != bool(d.erp) for item in d.explain(Decimal(1 if d.procore else -1))
+            item for d in group if bool(d.counted) != bool(d.erp) for item in d.explain(Decimal(1 if d.counted else -1))
         )
         yield Difference("T-24", Decimal(p), Decimal(e), project=project, cost_key=entity, explained=explained)
 
@@ -308,10 +343,11 @@ def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
     states = {key: row["state"] for key, row in seen.items() if row["state"]}
     states |= {(row["company"], row["erp_key"]): row["state"] for row in outcomes}
     numbers = {key: row["number"] for key, row in seen.items()}
+    closed = sync.ledger.ended_revisions(entity).keys()  # ended on both sides: a void document may still carry our external id
     procore: set[tuple[str, str]] = set()
     for row in sync.memory(entity).values():
         key = _origin_key(sync, row["origin_id"])
-        if key is not None and not row["deleted"]:
+        if key is not None and not row["deleted"] and not (row["state"] == "skipped" and key in closed):
             procore.add(key)
             numbers[key] = row["number"]
             states |= {key: row["state"]} if row["state"] else {}

@@ -13,7 +13,7 @@ from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED, moment
 from include.financials.money import ZERO, text
 from include.financials.reconciliation import Reconciliation
-from include.financials.staging import write_whole
+from include.financials.staging import private_folder, write_whole
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,12 @@ def stopped_row(row: Mapping[str, Any], plan: bool) -> dict[str, Any] | None:
     return None
 
 
+def ended_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A document that only the ERP has, whose acceptance ended: no run sends it, and yet somebody has to look."""
+    named = {"entity": row["entity"], "key": row["number"], "state": "held", "rule": "accept", "amount": None}
+    return named | {"waits_for": f"decision accept {row['entity']} {row['number']}", "message": row["detail"]}
+
+
 def build(sync: Sync) -> dict[str, Any]:
     """The report as ``docs/operating.md`` describes it; amounts are text."""
     run, ledger = sync.run, sync.ledger
@@ -69,6 +75,7 @@ def build(sync: Sync) -> dict[str, Any]:
     started = moment((ledger.run(run.run_id) or {}).get("started_at")) or datetime.now(UTC)
     by_entity = {name: [row for row in rows if row["entity"] == name] for name in run.entities}
     stopped = [found for row in rows if (found := stopped_row(row, run.plan))]
+    stopped += [ended_row(row) for row in ledger.decisions_ended(run.run_id) if row["what"].endswith(": accept")]
     return {
         "run_id": run.run_id,
         "mode": run.mode,
@@ -87,7 +94,7 @@ def build(sync: Sync) -> dict[str, Any]:
 
 def keep(sync: Sync, name: str, value: Mapping[str, Any]) -> str:
     """Write a result of this run beside its staged pages; returns its path."""
-    sync.folder.mkdir(parents=True, exist_ok=True)
+    private_folder(sync.folder)
     path = sync.folder / f"{name}.json"
     write_whole(path, json.dumps(value, indent=1, ensure_ascii=False))
     return str(path)
@@ -96,6 +103,16 @@ def keep(sync: Sync, name: str, value: Mapping[str, Any]) -> str:
 def recall(sync: Sync, name: str) -> dict[str, Any] | None:
     path = sync.folder / f"{name}.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def loaded(sync: Sync) -> list[str]:
+    """Entities whose load came to its end in all shards of this run."""
+    done = sync.ledger.steps(sync.run.run_id)
+    return [
+        name
+        for name in sync.run.entities
+        if all((f"load:{name}", shard) in done for shard in range(sync.run.shards if ENTITIES[name].project_scoped else 1))
+    ]
 
 
 def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:

@@ -39,6 +39,9 @@ class Rule:
     grain: Literal["record", "line"] = "record"
     severity: Literal["critical", "warning"] = "critical"
     waits_for: str | None = None
+    refers: bool = False
+    """Asks whether what the record refers to is linked. Where it is not, nothing else is judged (``_verdict``): what follows from
+    a reference that cannot be translated is no fault of the record."""
 
     @property
     def name(self) -> str:
@@ -68,6 +71,7 @@ _DOCUMENTS = f"budget_changes commitments {_OF_CONTRACT}"
 _IMMUTABLE = f"budget_changes direct_costs {_OF_CONTRACT} payments_issued payments_received prime_contracts"
 _CODED = f"commitments {_CHANGES} budget_changes"
 _ALL = f"{_MASTER} {_ERP_BORN} {_DOCUMENTS}"
+_REFERRING = f"vendor_insurances sub_jobs cost_codes budgets {_ERP_BORN} {_DOCUMENTS}"
 
 FIELD_RULE: dict[str, str] = {
     "vendors": "V-01",
@@ -110,6 +114,12 @@ RULES: tuple[Rule, ...] = (
         "decide unlink {entity} {number}.",
     ),
     *_every(
+        "R-05", _REFERRING, "left_out", "absent", "held",
+        "{label} {number} waits: it refers to {left_out}, and the ERP's mapping leaves {left_out_entity} out. Map them, or take "
+        "the reference away.",
+        waits_for="{left_out}", refers=True,
+    ),
+    *_every(
         "R-06", _ALL, "unread", "absent", "held",
         "{label} {number} waits: {unread}, and it is this record or may be. Nothing is written until it is corrected there.",
         waits_for="{unread}",
@@ -122,6 +132,15 @@ RULES: tuple[Rule, ...] = (
         "R-08", _ALL, "parent_unread", "absent", "held",
         "{label} {number} waits for {parent_unread}, which is not linked yet: what refers to it cannot be compared. Let a run "
         "take both.", waits_for="{parent_unread}",
+    ),
+    *_every(
+        "R-10", f"budgets {_ERP_BORN} {_DOCUMENTS}", "line_twice", "absent", "quarantined",
+        "{label} {number} cannot be compared: {line_twice} has two lines of one key. Number them apart, or make one of them.",
+    ),
+    *_every(
+        "R-09", _DOCUMENTS, "ended_there", "absent", "conflict",
+        "{label} {number} is linked, and {erp_key} was voided in the ERP. Void it in Procore too; or end the link (decide unlink "
+        "{entity} {number}), correct it in Procore and give it a new number: then it is sent anew.",
     ),
     *_every(
         "2.9", _ALL, "adoption_difference", "absent", "conflict",
@@ -139,11 +158,11 @@ RULES: tuple[Rule, ...] = (
             "{label} {number} was changed after it was linked: {altered}. Correct it with a reversal or a change order; "
             "we write nothing."),
     *_every("V-04", "vendor_insurances", "vendor_linked", "true", "held",
-            "Policy {number} waits for vendor {vendor}, which is not linked.", waits_for="vendors {vendor}"),
+            "Policy {number} waits for vendor {vendor}, which is not linked.", waits_for="vendors {vendor}", refers=True),
     *_every("V-04", "vendor_insurances", "expired", "absent", "linked",
             "{vendor}: {insurance_type} expired {expired}.", severity="warning"),
     *_every("M-01", "sub_jobs", "project_linked", "true", "held",
-            "Sub job {number} waits for job {project}, which is not linked.", waits_for="projects {project}"),
+            "Sub job {number} waits for job {project}, which is not linked.", waits_for="projects {project}", refers=True),
     *_every("C-02", "cost_types", "mapped", "present", "quarantined",
             "ERP cost type {number} has no counterpart in settings cost_type_codes; add it."),
     *_every("C-01", "cost_codes", "field_fault", "absent", "quarantined", "Cost code {number} of {project}: {field_fault}."),
@@ -153,10 +172,10 @@ RULES: tuple[Rule, ...] = (
     ),
     *_every("M-01", "cost_codes", "project_linked", "true", "held",
             "Cost code {number} waits for job {project}, which is not linked.",
-            waits_for="projects {project}"),
+            waits_for="projects {project}", refers=True),
     *_every("C-02", "cost_codes", "unmapped_type", "absent", "held",
             "Cost code {number}: cost type {unmapped_type} is not linked.",
-            waits_for="cost_types {unmapped_type}"),
+            waits_for="cost_types {unmapped_type}", refers=True),
     *_every(
         "V-02", "vendors vendor_insurances customers tax_codes", "ambiguous", "absent", "quarantined",
         "{label} {number} ({name}) matches {ambiguous}. Choose one or merge them.",
@@ -168,9 +187,15 @@ RULES: tuple[Rule, ...] = (
     *_every("C-01", "cost_codes cost_types", "ambiguous", "absent", "quarantined", "{label} {number} exists twice: {ambiguous}."),
     *_every(
         "2.9", _ALL, "proposal", "absent", "held",
-        "{label} {number} looks like {proposal}, to which no external id links it. Decide: link them, or make them differ.",
+        "{label} {number} looks like {proposal}, to which no external id links it.{unlike} Decide: link them, or make them "
+        "differ.",
         waits_for="decision link {entity} {number}",
     ),
+    *_every("2.9", _ALL, "pair_apart", "absent", "held",
+            "{label} {number} was to be linked with {erp_key} {pair_apart}, or take it back: decide unlink {entity} {number}.",
+            waits_for="decision link {entity} {number}"),
+    *_every("unlinked", f"{_ALL} budgets", "parted", "absent", "held", "{parted}", waits_for="decision link {entity} {number}",
+            refers=True),
     *_every("V-03", "vendors", "merged_into", "absent", "conflict",
             "ERP vendor {number} was merged into {merged_into}. Its documents keep the old key; "
             "end the link to let {merged_into} take its place: decide unlink vendors {number}."),
@@ -178,10 +203,13 @@ RULES: tuple[Rule, ...] = (
     *_every("R-03", _DOCUMENTS, "currency_ok", "true", "quarantined",
             "{number} is in {currency} but job {job} of company {company} is kept in {job_currency}."),
     *_every("M-01", _DOCUMENTS, "job", "present", "held",
-            "{number}: project {project_name} is not linked to a job.", waits_for="projects {project_name}"),
+            "{number}: project {project_name} is not linked to a job.", waits_for="projects {project_name}", refers=True),
     *_every("J-02", _DOCUMENTS, "job_open", "true", "held",
             "Job {job} is {job_status}. Reopen it or exclude the project; {number} waits.",
             waits_for="projects {job}"),
+    Rule("M-02", "commitments", "vendor_unlinked", "absent", "held",
+         "{number}: vendor \"{vendor_name}\" {vendor_unlinked}. {amount} waits.",
+         waits_for="vendors {vendor_wait}", refers=True),
     Rule("M-02", "commitments", "vendor_usable", "true", "held",
          "{number}: vendor \"{vendor_name}\" {vendor_problem}. {amount} waits.",
          waits_for="vendors {vendor_wait}"),
@@ -194,8 +222,8 @@ RULES: tuple[Rule, ...] = (
          "Line {position} of {number} uses sub job {sub_job_unknown}, which the ERP does not know.",
          grain="line", waits_for="sub_jobs {sub_job_unknown}"),
     *_every("M-05", _CODED, "code", "present", "held",
-         "{number} line {position}: code {code_text} does not exist on job {job}. Add it in the ERP or re-code the line.",
-         grain="line", waits_for="cost_codes {job}//{code_text}"),
+         "{number} line {position}: code {code_text} {code_problem}.",
+         grain="line", waits_for="cost_codes {job}//{code_text}", refers=True),
     *_every("M-06", _CODED, "code_leaf", "true", "quarantined",
          "{number} line {position}: {code_text} is a header. Choose one of {children}.", grain="line"),
     *_every("M-07", _CODED, "code_active", "true", "quarantined",
@@ -212,6 +240,8 @@ RULES: tuple[Rule, ...] = (
          "{number}: lines add up to {lines_sum}, contract says {amount} (difference {sum_difference})."),
     Rule("M-10", "commitments", "number_in_erp", "absent", "conflict",
          "{number} is already used by job {number_in_erp} in the ERP. Renumber, or link to the existing document."),
+    *_every("M-10", f"{_CHANGES} budget_changes", "number_in_erp", "absent", "conflict",
+         "{label} {number} is in the ERP already, on job {number_in_erp}. Renumber it, or link to the existing document."),
     *_every("M-10", f"commitments {_CHANGES} owner_invoices", "number_twice", "absent", "quarantined",
          "{number} is used twice in Procore ({number_twice}). Renumber one of them."),
     *_every("M-11", f"commitments {_CHANGES}", "line_fault", "absent", "quarantined", "{number} line {position}: "
@@ -222,7 +252,8 @@ RULES: tuple[Rule, ...] = (
     Rule("M-13", "commitments", "total_negative", "absent", "quarantined",
          "{number}: its total is {total_negative}; a commitment cannot be negative."),
     Rule("M-13", "commitments", "approval_wanted", "absent", "held",
-         "{number} takes {amount}, above the limit of {approval_wanted}. Approve it: decide approve commitments {number}.",
+         "{number} takes {amount}, above the limit of {approval_wanted}.{approval_ended} Approve it: decide approve commitments "
+         "{number}.",
          waits_for="decision approve commitments {number}"),
     Rule("M-13", "commitments", "total_zero", "absent", "linked", "{number} has a total of zero.", severity="warning"),
     Rule("M-13", "commitments", "unexecuted", "absent", "linked",
@@ -234,7 +265,10 @@ RULES: tuple[Rule, ...] = (
     Rule("R-02", "budgets", "broken_link", "absent", "conflict",
          "The budget of {number} is linked, but {broken_link}. Restore it, or end the link: decide unlink budgets {number}."),
     Rule("M-01", "budgets", "job", "present", "held",
-         "The budget of {project_name} waits: its project is not linked to a job.", waits_for="projects {project_name}"),
+         "The budget of {project_name} waits: its project is not linked to a job.", waits_for="projects {project_name}",
+         refers=True),
+    Rule("B-03", "budgets", "line_unlinked", "absent", "held",
+         "The budget of {number} waits for {line_unlinked}, which is not linked.", waits_for="{line_unlinked}", refers=True),
     Rule("B-01", "budgets", "owner", "present", "conflict",
          "Job {number} has an estimate of {erp_amount} in the ERP and a budget of {procore_amount} in Procore. Say "
          "which one rules."),
@@ -249,48 +283,56 @@ RULES: tuple[Rule, ...] = (
          "The estimate of {number} was changed after Procore locked its budget: {changed_when_locked}. "
          "Put it back, or issue a budget change in Procore."),
     Rule("B-04", "budget_changes", "budget_linked", "true", "held",
-         "Budget change {number} waits for the budget of {job}.", waits_for="budgets {job}"),
+         "Budget change {number} waits for the budget of {job}.", waits_for="budgets {job}", refers=True),
     Rule("B-04", "budget_changes", "has_lines", "true", "quarantined", "Budget change {number} has no lines."),
     Rule("B-04", "budget_changes", "transfer_uneven", "absent", "quarantined",
          "Budget change {number}: transfer {transfer_uneven} does not net to zero ({transfer_sum})."),
     *_every("D-03", "direct_costs payments_issued payments_received", "project_linked", "true", "held",
-            "{label} {number} waits: job {project} is not in Procore yet.", waits_for="projects {project}"),
+            "{label} {number} waits: job {project} is not in Procore yet.", waits_for="projects {project}", refers=True),
     Rule("D-03", "direct_costs", "vendor_missing", "absent", "held",
-         "Job cost {number} waits: {vendor_missing} is not in Procore yet.", waits_for="{vendor_missing}"),
+         "Job cost {number} waits: {vendor_missing} is not in Procore yet.", waits_for="{vendor_missing}", refers=True),
     *_every("D-03", "direct_costs prime_contracts", "code_missing", "absent", "held",
-            "{label} {number} waits: {code_missing} is not in Procore yet.", waits_for="{code_missing}"),
+            "{label} {number} waits: {code_missing} is not in Procore yet.", waits_for="{code_missing}", refers=True),
     Rule("D-04", "direct_costs", "difference_cents", "zero", "quarantined",
          "Job cost {number}: lines {lines_sum} do not add up to {amount}."),
     Rule("D-01", "direct_costs", "date_missing", "absent", "quarantined", "Job cost {number} has no date."),
+    Rule("B-05", "budget_changes", "status_back", "absent", "conflict",
+         "Budget change {number} was posted to the ERP, and is {status_back} in Procore now. Approve it again, or reverse "
+         "{erp_key} in the ERP."),
     # -- documents of a contract ----------------------------------------------------------------------------------------------
     *_every("O-01", "commitment_change_orders", "contract_problem", "absent", "held",
-            "Change order {number} waits for {contract}, which {contract_problem}.", waits_for="commitments {contract}"),
+            "Change order {number} waits for {contract}, which {contract_problem}.", waits_for="commitments {contract}",
+            refers=True),
     *_every("P-02", "prime_change_orders", "contract_problem", "absent", "held",
             "Change order {number} waits for prime contract {contract}, which {contract_problem}.",
-            waits_for="prime_contracts {contract}"),
+            waits_for="prime_contracts {contract}", refers=True),
     *_every("O-02", _CHANGES, "status_back", "absent", "conflict",
             "Change order {number} was approved and sent, and is {status_back} now. A reversal needs a person."),
     *_every("O-02", _CHANGES, "deleted_since", "absent", "conflict",
             "Change order {number} was sent, and was deleted in Procore since. A reversal needs a person."),
+    *_every("I-10", _INVOICES, "status_back", "absent", "conflict",
+            "Invoice {number} was sent, and is {status_back} in Procore now. Approve it again, or void {erp_key} in the ERP."),
     *_every("O-03", _CHANGES, "sum_difference_cents", "zero", "quarantined",
             "Change order {number}: lines add up to {lines_sum}, its total is {amount} (difference {sum_difference})."),
     *_every("O-04", _CHANGES, "below_billed", "absent", "quarantined",
             "Change order {number} ({amount}) would leave {contract} {below_billed} below what is already billed ({billed})."),
     *_every("I-01", "subcontractor_invoices", "contract_problem", "absent", "held",
-            "Invoice {number} waits for {contract}, which {contract_problem}.", waits_for="commitments {contract}"),
+            "Invoice {number} waits for {contract}, which {contract_problem}.", waits_for="commitments {contract}", refers=True),
     *_every("P-03", "owner_invoices", "contract_problem", "absent", "held",
             "Owner invoice {number} waits for prime contract {contract}, which {contract_problem}.",
-            waits_for="prime_contracts {contract}"),
+            waits_for="prime_contracts {contract}", refers=True),
     *_every("I-01", _INVOICES, "change_waiting", "absent", "held",
-            "Invoice {number} waits for change order {change_waiting} of {contract}.", waits_for="change order {change_waiting}"),
+            "Invoice {number} waits for change order {change_waiting} of {contract}.", waits_for="change order {change_waiting}",
+            refers=True),
     Rule("M-02", "subcontractor_invoices", "vendor_unknown", "absent", "held",
-         "Invoice {number}: vendor {vendor_unknown} is not in the ERP. {net} waits.", waits_for="vendors {vendor_unknown}"),
+         "Invoice {number}: vendor {vendor_unknown} is not in the ERP. {net} waits.", waits_for="vendors {vendor_unknown}",
+         refers=True),
     *_every("I-03", _INVOICES, "sequence_kept", "true", "held",
-            "Invoice {number} is number {sequence} of {contract}; number {sequence_before} is not linked. Send that one first "
-            "or record the opening balance.", waits_for="invoice {sequence_before} of {contract}"),
+            "Invoice {number} is number {sequence} of {contract}; number {sequence_before} is not linked. Send that one first"
+            "{opening_offered}.", waits_for="invoice {sequence_before} of {contract}"),
     *_every("I-03", _INVOICES, "billed_before", "absent", "held",
             "Invoice {number} is number {sequence} of {contract}: {billed_before} was billed before it, the ERP has "
-            "{erp_billed}. Find the invoice that one side lacks.", waits_for="what the ERP has billed on {contract}"),
+            "{erp_billed}. {billed_by}", waits_for="what the ERP has billed on {contract}"),
     *_every("I-04", _INVOICES, "number_in_erp", "absent", "quarantined",
             "Invoice number {number} is in the ERP already ({number_in_erp}). Correct the number, or decide whose it is."),
     Rule("I-04", "subcontractor_invoices", "number_twice", "absent", "quarantined",
@@ -321,20 +363,28 @@ RULES: tuple[Rule, ...] = (
             "Invoice {number}: vendor {pay_held} is on hold; loaded with the ERP's pay hold.", severity="warning"),
     # -- payments, prime contracts --------------------------------------------------------------------------------------------
     Rule("Y-01", "payments_issued", "contract_linked", "true", "held",
-         "Payment {number} pays on {contract}, which is not linked.", waits_for="commitments {contract}"),
+         "Payment {number} pays on {contract}, which is not linked.", waits_for="commitments {contract}", refers=True),
     Rule("Y-01", "payments_received", "contract_linked", "true", "held",
-         "Receipt {number} is for prime contract {contract}, which is not linked.", waits_for="prime_contracts {contract}"),
+         "Receipt {number} is for prime contract {contract}, which is not linked.", waits_for="prime_contracts {contract}",
+         refers=True),
     Rule("Y-02", "payments_issued", "invoice_linked", "true", "held",
          "Payment {number} refers to invoice {invoice_number}, which is not linked.",
-         waits_for="subcontractor_invoices {invoice_number}"),
+         waits_for="subcontractor_invoices {invoice_number}", refers=True),
     Rule("Y-02", "payments_received", "invoice_linked", "true", "held",
          "Receipt {number} refers to owner invoice {invoice_number}, which is not linked.",
-         waits_for="owner_invoices {invoice_number}"),
+         waits_for="owner_invoices {invoice_number}", refers=True),
     Rule("M-01", "prime_contracts", "project_linked", "true", "held",
-         "Prime contract {number} waits for job {project}, which is not in Procore yet.", waits_for="projects {project}"),
+         "Prime contract {number} waits for job {project}, which is not in Procore yet.", waits_for="projects {project}",
+         refers=True),
     Rule("J-04", "prime_contracts", "owner_linked", "true", "held",
          "Prime contract {number}: owner {customer} is not linked to a customer in company {company}.",
-         waits_for="customers {customer}"),
+         waits_for="customers {customer}", refers=True),
+    Rule("P-04", "prime_contracts", "void_since", "absent", "conflict",
+         "Prime contract {number} was voided in the ERP; in Procore it stands as it was. Void or delete it there, and what was "
+         "billed on it, or reopen it in the ERP."),
+    Rule("P-04", "prime_contracts", "void_there", "absent", "conflict",
+         "Prime contract {number} is {void_there} in Procore, and open in the ERP. Put it back there, or void it in the "
+         "ERP too."),
     Rule("P-01", "prime_contracts", "difference_cents", "zero", "quarantined",
          "Prime contract {number}: lines {lines_sum} differ from {amount}."),
 )  # fmt: skip
@@ -380,6 +430,9 @@ def verdicts(findings: Iterable[Finding]) -> dict[str, Verdict]:
 
 def _verdict(group: list[Finding]) -> Verdict:
     critical = [found for found in group if found.rule.severity == "critical"]
+    if any(found.rule.refers for found in critical):
+        # References first: what is not linked is all that can be said of the record (but whose it is, R-01, is never a guess).
+        critical = [found for found in critical if found.rule.refers or found.rule.id == "R-01"]
     warnings = tuple(f"{found.rule.id}: {found.message}" for found in group if found.rule.severity == "warning")
     if not critical:
         return Verdict("linked", None, None, None, warnings)

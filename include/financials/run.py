@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError
+from include.financials.exceptions import ConfigurationError, StepMissing
 from include.financials.identity import canonical_json
 from include.financials.ledger import Ledger, moment, stamp
 from include.financials.models import Side
@@ -19,6 +20,9 @@ from include.financials.settings import Settings
 
 Kind = Literal["scheduled", "backfill", "manual"]
 Mode = Literal["apply", "plan"]
+
+HEAD = ("window", "preflight", "select", "shards")
+"""The steps before anything is read: ``window`` alone opens a run, and whatever else of these a DAG has must have run as well."""
 
 PARAMS = ("entities", "projects", "since", "until", "mode", "shards", "approve_above")
 
@@ -76,10 +80,11 @@ def open_run(
     ``interval`` is the scheduler's data interval; ``source_now`` the earlier of the two systems' clocks. Raises
     ConfigurationError for parameters that make no sense, naming the parameter and what it may be.
     """
-    chosen = {key: value for key, value in (params or {}).items() if value not in (None, [], "")}
-    unknown = set(chosen) - set(PARAMS)
-    if unknown:
-        raise ConfigurationError(f"unknown parameter {', '.join(sorted(unknown))}; known: {', '.join(PARAMS)}")
+    # The form hands an emptied field over as None or as an empty text.
+    empty = dict.fromkeys(("since", "until", "approve_above"), ("",))
+    chosen = {key: value for key, value in (params or {}).items() if value is not None and value not in empty.get(key, ())}
+    if unknown := [key for key in chosen if key not in PARAMS]:
+        raise ConfigurationError(nearest("unknown parameter", unknown, PARAMS))
     _validate(chosen)
     since, until = instant(chosen.get("since"), "since"), instant(chosen.get("until"), "until")
     start, end = interval
@@ -95,7 +100,8 @@ def open_run(
     ledger.open_run(
         {
             "run_id": run_id,
-            "mode": chosen.get("mode", "apply"),
+            # Nobody triggers a scheduled run: its mode is a setting.
+            "mode": settings.scheduled_mode if kind == "scheduled" else chosen.get("mode", "apply"),
             "kind": kind,
             "params": canonical_json(chosen),
             "settings_hash": settings.hash,
@@ -127,14 +133,39 @@ def load_run(ledger: Ledger, run_id: str) -> Run:
     )
 
 
+def require(ledger: Ledger, run_id: str, steps: Iterable[str], shards: Sequence[int] = (0,)) -> None:
+    """Raises StepMissing unless each of ``steps`` has come to its end in this run, in all ``shards``. The ledger says so, not
+    Airflow: there, a task that failed or never ran can be marked a success by hand."""
+    done = ledger.steps(run_id)
+    missing = [step for step in steps if any((step, shard) not in done for shard in shards)]
+    if missing:
+        raise StepMissing(
+            f"Nothing was done: {', '.join(missing)} did not run to the end in run {run_id} (failed, skipped or marked by hand). "
+            f"Clear {'it' if len(missing) == 1 else 'them'} and what follows, and let Airflow run it; to mark it does not count."
+        )
+
+
+def nearest(what: str, wrong: Iterable[str], known: Iterable[str]) -> str:
+    """``unknown parameter mod (did you mean mode?); known: ...``"""
+    candidates = list(known)
+    by_folded = {name.casefold(): name for name in candidates}
+    told = []
+    for name in wrong:
+        close = [by_folded[found] for found in get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)]
+        told.append(f"{name!r} (did you mean {', '.join(close)}?)" if close else repr(name))
+    shown = ", ".join(candidates[:30]) + (" ..." if len(candidates) > 30 else "")
+    return f"{what} {', '.join(told)}; known: {shown or 'none'}"
+
+
 def _validate(params: Mapping[str, Any]) -> None:
     for name in ("entities", "projects"):
         given = params.get(name, [])
         if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
             raise ConfigurationError(f"{name} is {given!r}; give a list of texts")
-    wrong = [name for name in params.get("entities", ()) if name not in ENTITIES]
-    if wrong:
-        raise ConfigurationError(f"entities: {', '.join(wrong)} unknown; known: {', '.join(ENTITIES)}")
+    if not params.get("entities", ENTITIES):
+        raise ConfigurationError("entities is an empty list: name at least one, or leave the parameter out for all of them")
+    if wrong := [name for name in params.get("entities", ()) if name not in ENTITIES]:
+        raise ConfigurationError(nearest("entities: unknown", wrong, ENTITIES))
     if params.get("mode", "apply") not in ("apply", "plan"):
         raise ConfigurationError(f"mode is {params['mode']!r}; it is apply or plan")
     shards = params.get("shards", 1)

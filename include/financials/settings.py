@@ -36,7 +36,6 @@ class _Model(BaseModel):
 
 class EntitySettings(_Model):
     writes: Switch = "off"
-    direction: Literal["erp_to_procore", "procore_to_erp"] | None = None
     eligible: dict[str, tuple[str, ...]] = {}
     eligible_when_linked: dict[str, tuple[str, ...]] = {}
 
@@ -59,20 +58,21 @@ class Settings(_Model):
     entities: dict[str, EntitySettings]
     documents_from: datetime | None = None
     posting_policy: Literal["hold", "next_open", "reject"] = "hold"
+    scheduled_mode: Literal["apply", "plan"] = "apply"
     overlap_minutes: Annotated[int, Field(ge=0)] = 10
+    settle_seconds: Annotated[int, Field(ge=0)] = 60
+    settle_seconds_without_key: Annotated[int, Field(ge=0)] = 600
     gate: GateSettings = GateSettings()
     cost_type_codes: dict[str, str] = {}
+    cost_code_list: str | None = None
     approve_above: Decimal | None = None
 
     @field_validator("entities")
     @classmethod
     def _known(cls, value: dict[str, EntitySettings]) -> dict[str, EntitySettings]:
-        for name, chosen in value.items():
-            row = ENTITIES.get(name)
-            if row is None:
+        for name in value:
+            if name not in ENTITIES:
                 raise ValueError(f"unknown entity {name!r}; known: {', '.join(ENTITIES)}")
-            if chosen.direction not in (None, row.direction, *row.directions):
-                raise ValueError(f"{name} supports direction {row.direction} only, not {chosen.direction}")
         return value
 
     @field_validator("cost_type_codes")
@@ -113,7 +113,11 @@ def load(variable: str | dict[str, Any] | None = None) -> Settings:
     """The Airflow Variable's text if there is one, else the file (``PROCORE_ERP_SETTINGS`` names another file)."""
     if variable:
         return parse(variable if isinstance(variable, str) else json.dumps(variable), "Variable procore_erp_sync_settings")
-    path = Path(os.environ.get("PROCORE_ERP_SETTINGS", DEFAULT))
+    return from_file(Path(os.environ.get("PROCORE_ERP_SETTINGS", DEFAULT)))
+
+
+def from_file(path: Path) -> Settings:
+    """Raises ConfigurationError where the file cannot be read, or says something that is not understood."""
     try:
         return parse(path.read_text(encoding="utf-8"), path.name)
     except OSError as error:

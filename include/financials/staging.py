@@ -2,11 +2,17 @@
 
 Schemas are derived from the models, never inferred from data: an inferred schema turns a nullable id into a float and an empty
 column into type null. A manifest beside the pages says how far a read has come, so that a retried task goes on at its cursor.
+
+What lies there are people's vendors and money: on a local disk folders and files are the owner's alone, whatever the umask says
+(object storage has rights of its own, on the bucket).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import re
 import types
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,7 +20,8 @@ from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from pathlib import Path
+from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -87,13 +94,14 @@ class Staged:
         """Write a page, then the manifest that makes it count; a crash in between leaves a file that the next try writes over."""
         state = self.state()
         number = state["pages"] + 1
-        self.path.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path)
         table = pa.Table.from_pylist([record.model_dump() for record in page.records], schema=arrow_schema(self.model))
-        with (self.path / f"page-{number:05}.parquet").open("wb") as sink:
+        with private_file(self.path / f"page-{number:05}.parquet") as sink:
             pq.write_table(table, sink)
         invalid = self.path / f"invalid-{number:05}.json"
         if page.invalid:
-            invalid.write_text(json.dumps([asdict(row) for row in page.invalid]), encoding="utf-8")
+            with private_file(invalid) as sink:
+                sink.write(json.dumps([asdict(row) for row in page.invalid]).encode())
         else:
             invalid.unlink(missing_ok=True)  # of a try that crashed before its manifest
         self._write(
@@ -107,7 +115,7 @@ class Staged:
         )
 
     def complete(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path)
         self._write({**self.state(), "cursor": None, "complete": True})
 
     def _write(self, state: dict[str, Any]) -> None:
@@ -137,10 +145,51 @@ class Staged:
 def write_whole(path: UPath, text: str) -> None:
     """Write a file that another task may read at any moment: it sees all of it or nothing."""
     part = path.parent / f"{path.name}.{uuid.uuid4().hex}.part"
-    part.write_text(text, encoding="utf-8")
+    with private_file(part) as sink:
+        sink.write(text.encode())
     part.rename(path)
 
 
+def private_folder(path: UPath | Path) -> None:
+    """Make a folder, and those above it that are missing, for the owner only. One that is there keeps its rights."""
+    local = _local(path)
+    if local is None:
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    for folder in [*reversed(local.parents), local]:
+        if not folder.is_dir():
+            try:
+                folder.mkdir(mode=0o700)
+            except FileExistsError:  # another task was quicker
+                continue
+            folder.chmod(0o700)
+
+
+def private_file(path: UPath | Path) -> IO[bytes]:
+    """Open a file for writing from its beginning; from its first byte on it is the owner's only."""
+    local = _local(path)
+    if local is None:
+        return path.open("wb")
+    handle = os.open(local, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(handle, 0o600)  # one that was there already, with other rights, and under any umask
+    return os.fdopen(handle, "wb")
+
+
+def _local(path: UPath | Path) -> Path | None:
+    if isinstance(path, UPath) and path.protocol not in ("", "file", "local"):
+        return None
+    return Path(path.path) if isinstance(path, UPath) else path
+
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_MARKED = re.compile(r".*-[0-9a-f]{16}")
+
+
 def slug(text: str) -> str:
-    """A run id as a path segment (run ids carry ``:`` and ``+``)."""
-    return "".join(char if char.isalnum() or char in "-_." else "_" for char in text)
+    """A run id as the name of a folder of its own. Letters, digits, ``_``, ``-`` and ``.`` are kept; an id that has anything else
+    (Airflow's carry ``:`` and ``+``), begins with a dot, is empty or long gets the hash of all of it as well: what was left out
+    or replaced can then neither lead to another folder nor make two runs one."""
+    if _PLAIN_NAME.fullmatch(text) and not _MARKED.fullmatch(text):
+        return text
+    readable = re.sub(r"[^A-Za-z0-9_.-]", "_", text)[:80].lstrip(".") or "run"
+    return f"{readable}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

@@ -37,6 +37,15 @@ runs = Table(
     _text("status"),
 )
 
+steps = Table(
+    "steps",
+    metadata,
+    _text("run_id", primary_key=True),
+    _text("step", primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    _text("finished_at", nullable=False),
+)
+
 records = Table(
     "records",
     metadata,
@@ -115,6 +124,7 @@ intents = Table(
     Column("item", Text, nullable=False),
     _text("result_id"),
     _text("message"),
+    _text("doubted_at"),
     _text("created_at", nullable=False),
     _text("updated_at", nullable=False),
     Index("ix_intents_open", "entity", "status"),
@@ -205,10 +215,26 @@ decisions = Table(
     _text("record_id", nullable=False),
     _text("content_hash", nullable=False),
     _text("decision", nullable=False),
+    _text("pair", nullable=False),
+    _text("number", nullable=False),
+    Column("value", Text, nullable=False),
     _text("detail"),
     _text("who", nullable=False),
     _text("at", nullable=False),
+    _text("ended_at"),
+    _text("ended_why"),
     Index("ix_decisions_record", "entity", "record_id"),
+)
+
+strangers = Table(
+    "strangers",
+    metadata,
+    _text("run_id", primary_key=True),
+    *[_text(name, primary_key=True) for name in _KEY],
+    _text("number", nullable=False),
+    _text("source_hash"),
+    _text("amount"),
+    Column("figures", Text),
 )
 
 webhook_inbox = Table(

@@ -10,7 +10,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ from include.financials.staging import Staged, slug, write_whole
 
 log = logging.getLogger(__name__)
 
-_JUDGED = ("number", "state", "rule", "company", "project")
+_JUDGED = ("number", "state", "rule", "company", "project", "message")
 _KEPT = ("project", "commitment", "prime_contract")
 """References that a record cannot be without: one that is not linked keeps the id it was read with, and a rule says so."""
 
@@ -83,6 +83,36 @@ class Sync:
     settings_now: Callable[[], Settings] | None = None
     """Reads the settings anew: what a person switches off must stop a run that is under way."""
 
+    def __post_init__(self) -> None:
+        if self.left_out:
+            entities = tuple(name for name in self.run.entities if name not in self.left_out)
+            self.run = replace(self.run, entities=entities)
+
+    @cached_property
+    def left_out(self) -> frozenset[str]:
+        """Entities that the ERP does not have (its mapping leaves them out) and whose writes are off: no part of the run. One
+        whose writes are on stays in it, for preflight to say what is missing."""
+        there = self.systems["erp"].capabilities()
+        return frozenset(name for name in ENTITIES if name not in there and self.settings.of(name).writes == "off")
+
+    def missing(self, side: Side, entity: str) -> str | None:
+        """What to do about an entity of the run that a side does not have; None: it has it."""
+        if entity in self.systems[side].capabilities():
+            return None
+        return (
+            f"{side} cannot read {entity}, which its mapping leaves out, but entities.{entity}.writes is on: map it, or set"
+            f" entities.{entity}.writes to off, which takes it out of the run"
+        )
+
+    def kept_by_erp(self, entity: str) -> frozenset[str] | None:
+        """The fields that the ERP keeps of an entity (``Capability.keeps``); None: all."""
+        capability = self.systems["erp"].capabilities().get(entity)
+        return capability.keeps if capability is not None else None
+
+    def keeps(self, entity: str, *fields: str) -> bool:
+        kept = self.kept_by_erp(entity)
+        return kept is None or kept >= set(fields)
+
     def writes_on(self, entity: str) -> bool:
         settings = self.settings_now() if self.settings_now else self.settings
         return settings.of(entity).writes == "on"
@@ -93,6 +123,14 @@ class Sync:
 
     def staged(self, entity: str, shard: int) -> Staged:
         return Staged(self.folder / entity / f"shard-{shard}", entity)
+
+    def unlisted(self, entity: str, shard: int) -> list[str]:
+        """Linked records that the list of this run's extract did not show, nor an answer to their ids."""
+        noted = self.folder / entity / f"missing-{shard}.json"
+        return list(json.loads(noted.read_text(encoding="utf-8"))) if noted.exists() else []
+
+    def note_missing(self, entity: str, shard: int, ids: Sequence[str]) -> None:
+        write_whole(self.folder / entity / f"missing-{shard}.json", json.dumps(sorted(ids)))
 
     # -- scopes ---------------------------------------------------------------------------------------------------------------
 
@@ -126,6 +164,10 @@ class Sync:
     def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
         """All records of an entity as ``side`` has them now; read once per run, then taken from the staging area."""
         return list(self._snapshot(side, entity, shard).records())
+
+    def has_snapshot(self, side: Side, entity: str, shard: int = 0) -> bool:
+        """Whether this run has read that list."""
+        return bool((self.folder / "snapshots" / side / entity / f"shard-{shard}.json").exists())
 
     def _snapshot(self, side: Side, entity: str, shard: int) -> Staged:
         """Two tasks may want the same list at the same time:
@@ -242,6 +284,17 @@ class Sync:
                 found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
         return found
 
+    def reopened(self) -> set[str]:
+        """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
+        return {
+            outcome["procore_id"]
+            for outcome in self.ledger.outcomes(self.run.run_id, "projects")
+            if outcome["state"] == "linked" and outcome["action"] == "update" and outcome["procore_id"] and outcome["work"]
+            if (work := json.loads(outcome["work"])) and "active" in work["changes"]
+            if getattr(ENTITIES["projects"].model.model_validate(work["record"], strict=False), "active", False)
+            if outcome["done"] or self.run.plan
+        }
+
     # -- links ----------------------------------------------------------------------------------------------------------------
 
     def links(self, entity: str) -> LinkIndex:
@@ -282,6 +335,8 @@ class References:
                 found[path] = (entity, ident, key)
 
         for name, entity in self.row.references.items():
+            if entity == self.row.name:
+                continue  # a parent of the same list is judged beside it
             head, _, rest = name.partition(".")
             value = getattr(procore, head)
             if head == "items":  # what they bill posts on lines of a change order that is not known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from include.financials.entities import ENTITIES
@@ -17,7 +18,10 @@ def entity_named(name: str) -> str:
     for entity, row in ENTITIES.items():
         if plain in (entity, row.label.replace(" ", "_")):
             return entity
-    raise ConfigurationError(f"unknown entity {name!r}; known: {', '.join(row.label for row in ENTITIES.values())}")
+    known = {one: row.label for entity, row in ENTITIES.items() for one in (entity, row.label.replace(" ", "_"))}
+    near = ", ".join(dict.fromkeys(known[one] for one in get_close_matches(plain, known, cutoff=0.5)))
+    hint = f" Did you mean {near}?" if near else ""
+    raise ConfigurationError(f"unknown entity {name!r}.{hint} Known: {', '.join(row.label for row in ENTITIES.values())}")
 
 
 def why(ledger: Ledger, entity: str, number: str) -> list[str]:

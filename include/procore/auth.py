@@ -14,7 +14,7 @@ import requests
 from include.financials.exceptions import ConfigurationError, ContractBroken
 from include.procore.errors import parse_error
 from include.procore.exceptions import Unavailable
-from include.procore.pacing import retry_after
+from include.procore.pacing import UNSAID, retry_after
 
 RENEW_EARLY = 300.0
 """Seconds before its end at which a token is replaced, but never more than a third of its life."""
@@ -94,7 +94,10 @@ class TokenSource:
         except ValueError:
             body = None
         if status == 429 or status >= 500:
-            raise Unavailable(f"The login host {host} answered {status}; no token yet", retry_after(response.headers))
+            seconds = retry_after(response.headers)
+            if status == 429 and seconds is None:
+                seconds = UNSAID
+            raise Unavailable(f"The login host {host} answered {status}; no token yet", seconds)
         if status >= 300:
             said = parse_error(body, response.text[:2000]).message
             raise ConfigurationError(

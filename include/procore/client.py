@@ -7,14 +7,18 @@ a limit, or never sent.
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import json
 import logging
 import random
 import re
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,13 +30,13 @@ import requests
 from requests import exceptions as http
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, RetryLater, SyncError
 from include.procore.auth import TokenSource
 from include.procore.errors import ApiError, error_for, parse_error
 from include.procore.exceptions import Unavailable
-from include.procore.pacing import Pace, retry_after, server_time, shared_pace, until_reset
+from include.procore.pacing import UNSAID, Pace, retry_after, server_time, shared_pace, until_reset
 from include.procore.paging import LinkPaginator
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,8 @@ ATTEMPTS = 6
 MAX_REPLY = 32 * 1024 * 1024
 """Bytes of a reply that are read: a page of 1,000 extended records has a few million."""
 MAX_ERROR_REPLY = 64 * 1024
+UNKNOWN_HOST = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)}
+"""The name does not exist, says the resolver; one that cannot be asked at present (EAI_AGAIN) is an outage."""
 
 LOGIN_HOSTS = {
     "api.procore.com": "https://login.procore.com",
@@ -76,17 +82,29 @@ def clean_url(url: str, what: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if parts.scheme not in ("http", "https") or not host:
+    host = host.rstrip(".") if host else None  # `api.procore.com.` is the same host, and must not pass for another one
+    if parts.scheme not in ("http", "https") or not host or not _HOST.fullmatch(host):
         raise ConfigurationError(f"{what} of the Procore connection must look like https://api.procore.com")
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise ConfigurationError(f"{what} of the Procore connection must not hold credentials; use login and password")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ConfigurationError(f"{what} of the Procore connection must end after the host name: paths are added to it")
-    if parts.scheme == "http" and host.endswith((".procore.com", ".procoregov.com")):
+    if parts.scheme == "http" and not _loopback(host):
         raise ConfigurationError(
-            f"{what} of the Procore connection must begin with https://, or the credentials travel in the clear"
+            f"{what} of the Procore connection must begin with https://, or the credentials travel in the clear; plain http is "
+            "for a sandbox on this machine (127.0.0.1 or localhost)"
         )
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def login_url_for(base_url: str) -> str:
@@ -118,7 +136,7 @@ class Reply:
         """The reply as a list, with or without the ``data`` envelope of v2."""
         rows = self.data.get("data") if isinstance(self.data, dict) else self.data
         if not isinstance(rows, list):
-            raise ContractBroken(f"{self.call} answered {type(self.data).__name__} where a list belongs")
+            raise self._odd("a list")
         return rows
 
     @property
@@ -126,8 +144,13 @@ class Reply:
         """The reply as one record, with or without the ``data`` envelope of v2."""
         found = self.data.get("data", self.data) if isinstance(self.data, dict) else self.data
         if not isinstance(found, dict):
-            raise ContractBroken(f"{self.call} answered {type(self.data).__name__} where one record belongs")
+            raise self._odd("one record")
         return found
+
+    def _odd(self, wanted: str) -> SyncError:
+        """Of a write nothing is known but that it left; a read that is answered so breaks the contract."""
+        kind = OutcomeUnknown if _is_write(self.call) else ContractBroken
+        return kind(f"{self.call} answered {type(self.data).__name__} where {wanted} belongs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +168,41 @@ class _Bearer(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+class _OpenSession(requests.Session):
+    """See :meth:`ProcoreClient.session`."""
+
+    def __init__(self, client: ProcoreClient) -> None:
+        super().__init__()
+        self._client = client
+        self.auth = self._authorize
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return _Bearer(self._client.token())(request) if self._ours(request) else request
+
+    def _ours(self, request: requests.PreparedRequest) -> bool:
+        return (request.url or "").startswith(f"{self._client.base_url}/")
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if not self._ours(request):  # a redirect to a file store: neither token nor budget concern it
+            return super().send(request, **options)
+        self._client.paced(f"{request.method} {redact(request.url or '')}")
+        response = super().send(request, **options)
+        given = request.headers.get("Authorization", "")
+        if response.status_code == 401 and given.startswith("Bearer "):
+            response.close()
+            _Bearer(self._client.token(refused=given.removeprefix("Bearer ")))(request)
+            response = super().send(request, **options)
+        self._client.pace.observe(response.headers, hold=response.status_code != 429)
+        if response.status_code == 429:
+            self._client.pace.hold(_limited(response.headers))
+        return response
+
+
+def _limited(headers: Mapping[str, str]) -> float:
+    """Seconds to stay away after a 429."""
+    return next((s for s in (retry_after(headers), until_reset(headers)) if s is not None), UNSAID)
 
 
 class ProcoreClient:
@@ -201,6 +259,7 @@ class ProcoreClient:
         self._calls = 0
         self._writes = 0
         self._server: tuple[datetime, float] | None = None
+        self._writing: tuple[str, Callable[[], None]] | None = None
         self._jitter = random.Random()
 
     def __repr__(self) -> str:
@@ -217,14 +276,37 @@ class ProcoreClient:
         return self._writes
 
     def session(self, headers: Mapping[str, str] | None = None) -> requests.Session:
-        """A session with a token and the company header, for calls outside this class; it neither paces nor repeats."""
-        session = _session(self.company_id)
-        session.auth = _Bearer(self._tokens.token())
+        """A session for calls outside this class, as Airflow's own HTTP operators make them: it carries token and company header
+        (the token to :attr:`base_url` only), renews a refused token once and keeps to the shared call budget. It repeats nothing
+        and judges no status."""
+        session = _session(self.company_id, _OpenSession(self))
         session.headers.update(headers or {})
         return session
 
+    def paced(self, call: str) -> None:
+        """Wait for the call budget as long as one call may; raises RetryLater with the seconds where that is not enough."""
+        waiting = self.pace.wait()
+        if waiting > self._max_wait:
+            raise RetryLater(f"{call} not sent: the request limit is used up", waiting)
+        if waiting > 0:
+            self._sleep(waiting)
+
+    def token(self, refused: str | None = None) -> str:
+        """A bearer token of this account; another one than ``refused``."""
+        return self._tokens.token() if refused is None else self._tokens.renew(refused)
+
     def close(self) -> None:
         self._session.close()
+
+    @contextmanager
+    def writing(self, key: str, beat: Callable[[], None]) -> Iterator[None]:
+        """Writes of one journaled call: ``beat`` is asked before each request, and each carries a token that follows from ``key``
+        and from what it says, the same whenever it is sent again (docs/procore-contract.md 2.2)."""
+        self._writing = key, beat
+        try:
+            yield
+        finally:
+            self._writing = None
 
     # ------------------------------------------------------------------ calls
 
@@ -274,9 +356,14 @@ class ProcoreClient:
         url = path if "://" in path else f"{self.base_url}{path}"
         if not url.startswith(f"{self.base_url}/"):
             raise ContractBroken(f"{method} {redact(url)}: not on {self.base_url}; the token is not sent there")
-        content = {} if body is None else {"data": _dump(body), "headers": {"Content-Type": "application/json"}}
-        prepared = requests.Request(method, url, params=_pairs(params) or None, **content)
+        content: dict[str, Any] = {"headers": {}}
+        if body is not None:
+            content = {"data": _dump(body), "headers": {"Content-Type": "application/json"}}
         call = f"{method} {urlsplit(url).path}"
+        if self._writing is not None and _is_write(call):
+            said = f"{self._writing[0]} {call}".encode() + content.get("data", b"")
+            content["headers"]["Idempotency-Token"] = hashlib.sha256(said).hexdigest()[:40]
+        prepared = requests.Request(method, url, params=_pairs(params) or None, **content)
         trials = Retrying(
             retry=retry_if_exception_type(Unavailable), stop=self._stop, wait=self._backoff, sleep=self._sleep, reraise=True
         )
@@ -287,12 +374,23 @@ class ProcoreClient:
         if waiting > 0:
             raise Unavailable(f"{call} not sent: the request limit is used up", waiting)
         token = self._tokens.token()
+        if self._writing is not None and _is_write(call):
+            self._writing[1]()
         response, content = self._send(request, call, token)
         if response.status_code == 401:
-            response, content = self._send(request, call, self._tokens.renew(token))
+            token = self._renewed(call, token)
+            response, content = self._send(request, call, token)
         if response.status_code < 300:
             return self._read(response, content, call)
         self._refuse(response, content, call)
+
+    def _renewed(self, call: str, token: str) -> str:
+        """Another token. The refused call counted too (docs/procore-contract.md 1.6): with it the budget may be used up."""
+        renewed = self._tokens.renew(token)
+        waiting = self.pace.wait()
+        if waiting > 0:
+            raise Unavailable(f"{call} not sent again: the request limit is used up", waiting)
+        return renewed
 
     def _refuse(self, response: requests.Response, content: bytes, call: str) -> NoReturn:
         status, headers = response.status_code, response.headers
@@ -303,9 +401,8 @@ class ProcoreClient:
             )
         seconds = retry_after(headers)
         if status == 429:
-            seconds = until_reset(headers) if seconds is None else seconds
-            if seconds is not None:
-                self.pace.hold(seconds)
+            seconds = _limited(headers)
+            self.pace.hold(seconds)
         text = content.decode("utf-8", "replace")
         try:
             body = _load(text)
@@ -314,16 +411,29 @@ class ProcoreClient:
         raise error_for(call, status, parse_error(body, text), write=_is_write(call), retry_after=seconds)
 
     def _read(self, response: requests.Response, content: bytes, call: str) -> Reply:
+        status, kind = response.status_code, response.headers.get("Content-Type", "no content type")
         if not content.strip():
-            return Reply(response.status_code, None, response.headers, call)
+            if status == 200 and not _is_write(call):
+                raise Unavailable(f"{call} answered {status} without a body; a read that is asked again may do better")
+            return Reply(status, None, response.headers, call)
+        if "Content-Type" in response.headers and "json" not in kind.lower() and not _is_write(call):
+            self._garbled(call, f"its reply is {kind}, not JSON")
         try:
             data = _load(content.decode("utf-8"))
         except UnicodeDecodeError as error:
-            self._unreadable(call, f"its reply is not UTF-8 (byte {error.start})", error)
-        except (ValueError, RecursionError) as error:
-            kind = response.headers.get("Content-Type", "no content type")
-            self._unreadable(call, f"its reply of {len(content):,} bytes is not JSON ({kind})", error)
+            self._garbled(call, f"its reply is not UTF-8 (byte {error.start})", error)
+        except json.JSONDecodeError as error:
+            self._garbled(call, f"its reply of {len(content):,} bytes is not JSON ({kind})", error)
+        except (ValueError, RecursionError) as error:  # whole, but beyond what can be read: it will be so next time too
+            self._unreadable(call, f"its reply of {len(content):,} bytes is not JSON that can be read ({kind})", error)
         return Reply(response.status_code, data, response.headers, call)
+
+    @classmethod
+    def _garbled(cls, call: str, why: str, cause: Exception | None = None) -> NoReturn:
+        """A page of a gateway, or half a reply: on a read it passes as a 502 does, and the read is repeated."""
+        if _is_write(call):
+            cls._unreadable(call, why, cause)
+        raise Unavailable(f"{call} answered 200, but {why}") from cause
 
     @staticmethod
     def _unreadable(call: str, why: str, cause: Exception | None = None) -> NoReturn:
@@ -349,7 +459,7 @@ class ProcoreClient:
             with response:
                 content = self._content(response, call)
         except http.RequestException as error:
-            raise _network_error(error, call) from error
+            raise _network_error(error, call, write=_is_write(call)) from error
         finally:
             seconds = self._clock() - started
             log.debug("%s %s -> %s in %.2f s", request.method, redact(prepared.url or ""), status or "no answer", seconds)
@@ -390,8 +500,8 @@ class ProcoreClient:
                 headers={"Procore-Company-Id": None},
             )
         except http.RequestException as error:
-            # Named as a read: a lost token request has no effect that anybody would have to look for.
-            raise _network_error(error, "GET /oauth/token") from error
+            # Not a write: a lost token request has no effect that anybody would have to look for.
+            raise _network_error(error, "POST /oauth/token", write=False) from error
 
     # ------------------------------------------------------------------ repetition
 
@@ -430,8 +540,8 @@ class ProcoreClient:
         return (moment + timedelta(seconds=max(0.0, self._clock() - at))).astimezone(UTC)
 
 
-def _session(company_id: str) -> requests.Session:
-    session = requests.Session()
+def _session(company_id: str, session: requests.Session | None = None) -> requests.Session:
+    session = session or requests.Session()
     session.headers.update({"Procore-Company-Id": company_id, "Accept": "application/json", "User-Agent": "procore-erp-sync"})
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
@@ -471,7 +581,7 @@ def _load(text: str) -> Any:
     return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
 
 
-def _network_error(error: http.RequestException, call: str) -> SyncError:
+def _network_error(error: http.RequestException, call: str, *, write: bool) -> SyncError:
     """What a failure below HTTP means. The difference that matters: was anything sent?"""
     reason = error.args[0] if error.args else None
     cause = reason.reason if isinstance(reason, MaxRetryError) else reason
@@ -480,9 +590,12 @@ def _network_error(error: http.RequestException, call: str) -> SyncError:
         return ConfigurationError(f"{call} not sent: no trusted TLS connection ({kind}). Check host and certificates.")
     if isinstance(error, http.InvalidURL | http.InvalidSchema | http.MissingSchema):
         return ConfigurationError(f"{call} not sent: the host of the connection is not a valid address")
+    if isinstance(cause, NameResolutionError) and getattr(cause.__cause__, "errno", None) in UNKNOWN_HOST:
+        host = urlsplit(error.request.url).hostname if error.request is not None and error.request.url else "the connection's"
+        return ConfigurationError(f"{call} not sent: there is no host named {host}. Correct the host of the connection.")
     if isinstance(error, http.ConnectTimeout | http.ProxyError) or isinstance(cause, NewConnectionError | ConnectTimeoutError):
         return Unavailable(f"{call} not sent: the host cannot be reached ({kind})")
-    if _is_write(call):
+    if write:
         return OutcomeUnknown(f"{call}: the connection ended without an answer ({kind}); the write may have been applied")
     return Unavailable(f"{call}: the connection ended without an answer ({kind})")
 

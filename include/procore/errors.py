@@ -151,7 +151,7 @@ STATUS: dict[int, Verdict] = {
     503: Verdict(Unavailable, OutcomeUnknown, "the server is overloaded"),
     504: Verdict(Unavailable, OutcomeUnknown, "a gateway waited in vain"),
 }
-"""A 503 with Retry-After turned the request away before doing anything: the one exception, made in :func:`error_for`."""
+"""No answer of a server that failed says that nothing was applied, a 503 with Retry-After neither: it tells when to come back."""
 
 _BUILD: dict[type[SyncError], Callable[[str, ApiError, float | None], SyncError]] = {
     Unavailable: lambda text, error, seconds: Unavailable(text, seconds),
@@ -165,9 +165,7 @@ def error_for(call: str, status: int, error: ApiError, *, write: bool, retry_aft
     """The exception for an error reply. ``call`` names method and path; ``retry_after`` is the wait the server asked for (s)."""
     verdict = STATUS.get(status) or STATUS[500 if status >= 500 else 400]
     kind = verdict.write if write else verdict.read
-    if status == 503 and retry_after is not None:
-        kind = Unavailable
-    if status == 400 and _NO_COMPANY.search(error.message):
+    if status in (400, 403, 404) and _NO_COMPANY.search(error.message):
         return ConfigurationError(f"{call}: {error.message}. Set company_id in the connection's extra.")
     text = f"{call} answered {status}: {error.message} ({verdict.advice})"
     build = _BUILD.get(kind)

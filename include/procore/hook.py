@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -10,19 +10,26 @@ import requests
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk.log import mask_secret
 
+from include.connections import connection_of
 from include.financials.exceptions import ConfigurationError, SyncError
-from include.procore.client import ProcoreClient, Reply
+from include.procore.client import CONNECT_TIMEOUT, READ_TIMEOUT, ProcoreClient
+
+TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
 
 class ProcoreHook(HttpHook):
     """Interact with Procore's REST API through an Airflow connection of type ``procore``.
+
+    Two doors: :attr:`client`, which the sync uses (errors named by what to do next, repetition, pages, Decimal), and all of
+    ``HttpHook``, so that Airflow's own HTTP operators work: :meth:`run` gives a ``requests.Response`` and raises as it does.
 
     The connection: ``host`` is the API base URL (``https://api.procore.com``, ``http://127.0.0.1:8765``), ``login`` and
     ``password`` are client id and secret of a developer managed service account; extra ``company_id`` (number or text) and
     ``login_url`` (optional, derived from the host).
 
     :param procore_conn_id: the Airflow connection.
-    :param method: HTTP method of :meth:`run`.
+    :param method: HTTP method of :meth:`run`; other parameters of ``HttpHook`` are taken as they are, but credentials come from
+        the connection only.
     :param on_call: told ``(method, path, status, seconds)`` after each request; status 0 when there was no answer.
     """
 
@@ -53,7 +60,7 @@ class ProcoreHook(HttpHook):
     @cached_property
     def client(self) -> ProcoreClient:
         """The client of this connection. Token and call budget are shared with every other client of the process."""
-        connection = self.get_connection(self.procore_conn_id)
+        connection = connection_of(self.procore_conn_id, self.conn_type)
         extra = connection.extra_dejson
         host = connection.host or ""
         if host and "://" not in host and connection.schema:
@@ -74,32 +81,26 @@ class ProcoreHook(HttpHook):
         )
 
     def get_conn(self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None) -> requests.Session:
-        """A session for calls that the client has no method for (a file download). It carries token and company header."""
+        """A session that carries token and company header, keeps to the call budget and renews its token.
+
+        :meth:`run` (of ``HttpHook``, so that Airflow's own operators and sensors work with this connection) sends its requests
+        through it. ``extra_options`` are those of ``HttpHook``: ``timeout`` (s, default as the client's), ``check_response``,
+        ``allow_redirects``, ``verify``, ``cert``, ``proxies``, ``stream``, ``max_redirects``, ``trust_env``.
+        """
+        session = self.client.session(headers)
+        options = {"timeout": TIMEOUT, **(extra_options or {})}
+        for name in ("proxies", "stream", "cert", "max_redirects", "trust_env"):
+            if name in options:
+                setattr(session, name, options[name])
+        session.verify = options.get("verify", options.get("verify_ssl", True))
+        self.merged_extra = options
         self.base_url = self.client.base_url
         self._base_url_initialized = True
-        return self.client.session(headers)
+        return session
 
-    def run(  # type: ignore[override]
-        self,
-        endpoint: str | None = None,
-        data: Mapping[str, Any] | None = None,
-        headers: dict[str, Any] | None = None,
-        extra_options: dict[str, Any] | None = None,
-        **request_kwargs: Any,
-    ) -> Reply:
-        """One call with :attr:`method`: ``data`` are query parameters of a GET and the JSON body of any other method.
-
-        :param endpoint: path under the API host, e.g. ``/rest/v1.0/vendors``.
-        :param request_kwargs: ``params`` and ``json`` as in requests; anything else is not supported.
-        """
-        if headers or extra_options or set(request_kwargs) - {"params", "json"}:
-            raise ConfigurationError(
-                "ProcoreHook.run takes endpoint, data, params and json only; headers are the client's business"
-            )
-        params, body = request_kwargs.get("params"), request_kwargs.get("json")
-        if data is not None:
-            params, body = (data, body) if self.method == "GET" else (params, data)
-        return self.client.request(self.method, f"/{(endpoint or '').lstrip('/')}", params=params, body=body)
+    def url_from_endpoint(self, endpoint: str | None) -> str:
+        """The address of a path under the API host."""
+        return f"{self.client.base_url}/{(endpoint or '').lstrip('/')}"
 
     def test_connection(self) -> tuple[bool, str]:
         """For the *Test* button: a token, the service account's name and whether it sees the company."""
@@ -116,11 +117,3 @@ class ProcoreHook(HttpHook):
                 f"{me.get('login')} does not see company {client.company_id}: install the app in it, or correct company_id",
             )
         return True, f"Connected to {company.get('name')} ({client.company_id}) as {me.get('login')}"
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        return {
-            "hidden_fields": ["schema", "port"],
-            "relabeling": {"host": "API base URL", "login": "Client ID", "password": "Client secret"},
-            "placeholders": {"host": "https://api.procore.com", "extra": '{"company_id": 1234}'},
-        }

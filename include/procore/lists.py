@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from include.financials.exceptions import ConfigurationError, ContractBroken
 from include.procore.client import ProcoreClient, Rows
@@ -16,6 +16,30 @@ ID_BATCH = 100
 
 Raw = dict[str, Any]
 Extra = Sequence[tuple[str, str]]
+
+
+Role = Literal["cost_code", "line_item_type", "sub_job"]
+"""The default segments of the work breakdown structure (docs/procore-contract.md 4)."""
+
+_ROLES: dict[str, Role] = {
+    "costcode": "cost_code",
+    "costcodes": "cost_code",
+    "lineitemtype": "line_item_type",
+    "lineitemtypes": "line_item_type",
+    "costtype": "line_item_type",
+    "costtypes": "line_item_type",
+    "subjob": "sub_job",
+    "subjobs": "sub_job",
+}
+
+
+def role_of(segment: Mapping[str, Any]) -> Role | None:
+    """Which of the default segments this is. ``type`` decides; ``name`` is a label in the user's language, a last resort."""
+    for value in (segment.get("type"), segment.get("name")):
+        plain = "".join(char for char in str(value or "").rpartition("::")[2].lower() if char.isalpha())
+        if plain in _ROLES:
+            return _ROLES[plain]
+    return None
 
 
 def row_id(row: Any) -> str:
@@ -39,12 +63,16 @@ def chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 class Lists:
-    """The lists of one company. Not thread-safe; what it remembers lives as long as it does."""
+    """The lists of one company. Not thread-safe; what it remembers lives as long as it does.
 
-    def __init__(self, client: ProcoreClient) -> None:
+    :param cost_code_list: id or name of the standard cost code list that the ERP's codes go to; None: the only one there is.
+    """
+
+    def __init__(self, client: ProcoreClient, cost_code_list: str | None = None) -> None:
         self.client = client
+        self._chosen_list = cost_code_list
         self._projects: list[str] | None = None
-        self._erp_list: str | None = None
+        self._code_list: str | None = None
         self._types: dict[str, str] | None = None
         self._sub_jobs: dict[str, list[Raw]] = {}
         self._codes: dict[str, list[Any]] = {}
@@ -113,18 +141,34 @@ class Lists:
             self._projects = [row_id(row) for row in self.all("projects", extra=[("view", "ids")])]
         return self._projects
 
-    def erp_list(self) -> str:
-        """The one standard cost code list that is marked as the ERP's (docs/procore-contract.md 3.4)."""
-        if self._erp_list is None:
-            lists = [row for row in self.objects("standard_cost_code_lists") if row.get("is_erp_list") is True]
-            if len(lists) != 1:
-                names = ", ".join(str(row.get("name")) for row in lists) or "none"
+    def cost_code_list(self) -> str:
+        """Id of the standard cost code list that the ERP's codes go to (docs/procore-contract.md 3.4).
+
+        No mark in Procore tells it: only companies with an ERP connection have one. :raises ConfigurationError: it is not clear.
+        """
+        if self._code_list is None:
+            lists = self._code_lists()
+            wanted = self._chosen_list
+            found = [one for one in lists if wanted is None or wanted in (row_id(one), str(one.get("name")).strip())]
+            if len(found) != 1:
+                names = ", ".join(f"{one.get('name')} ({row_id(one)})" for one in lists) or "none"
+                if wanted is None:
+                    wrong = "It is not clear which standard cost code list is meant"
+                else:
+                    fault = "the name of several" if found else "which is no list"
+                    wrong = f"The setting cost_code_list is {wanted!r}, {fault}"
                 raise ConfigurationError(
-                    f"Exactly one standard cost code list must be marked as ERP list; Procore has: {names}. Create it, or "
-                    "mark the right one in Procore (Company Admin, Work Breakdown Structure), then run again."
+                    f"{wrong}; Procore has: {names}. Set cost_code_list to a name or an id (Procore: Company Admin, "
+                    "Work Breakdown Structure)."
                 )
-            self._erp_list = row_id(lists[0])
-        return self._erp_list
+            self._code_list = row_id(found[0])
+        return self._code_list
+
+    def _code_lists(self) -> list[Raw]:
+        for segment in self.objects("company_wbs_segments"):
+            if role_of(segment) == "cost_code":
+                return self.objects("cost_code_lists", parent=row_id(segment))
+        raise ConfigurationError("Procore's work breakdown structure has no segment of cost codes (Company Admin)")
 
     def type_codes(self) -> dict[str, str]:
         """Cost type id -> code."""

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+UNSAID = 60.0
+"""Seconds to stay away from a limit that does not say when it ends."""
+
 
 def server_time(headers: Mapping[str, str]) -> datetime | None:
     """The reply's ``Date`` as an aware datetime (UTC), None if it has none or a broken one."""

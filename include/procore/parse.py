@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
@@ -134,8 +134,9 @@ class Row:
             raise self.misfit(name, f"is {value!r}, not one of {', '.join(allowed)}")
         return allowed[value] if isinstance(allowed, Mapping) else value
 
-    def decimal(self, name: str, places: int) -> Decimal | None:
-        """A number with at most ``places`` digits behind the point that are not zero; never rounded."""
+    def decimal(self, name: str, places: int | None) -> Decimal | None:
+        """A number with at most ``places`` digits behind the point that are not zero (None: as many as there are); never
+        rounded."""
         value = self._data.get(name)
         if value is None or value == "":
             return None
@@ -146,6 +147,8 @@ class Row:
         number = Decimal(value.strip() if isinstance(value, str) else value)
         if not number.is_finite():
             raise self.misfit(name, f"is {number}, not a number")
+        if places is None:
+            return number
         try:
             exact = number.quantize(Decimal(1).scaleb(-places))
         except InvalidOperation:
@@ -189,6 +192,10 @@ class Row:
 
 
 def _moment(value: str) -> datetime:
+    """A time in UTC. Some lists answer a plain day where a time belongs (docs/procore-contract.md 6.5): its last second, so that
+    no change of that day is taken for an older one."""
+    if _DAY.fullmatch(value):
+        return datetime.combine(date.fromisoformat(value), time(23, 59, 59), UTC)
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None or "T" not in value:
         raise ValueError("no time zone")

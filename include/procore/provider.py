@@ -1,4 +1,4 @@
-"""What Airflow's provider registry learns about this project: the connection type ``procore`` and its form.
+"""What Airflow's provider registry learns about this project: its connection types (Procore, ERP, ledger) and their forms.
 
 Registered by the entry point ``apache_airflow_provider`` in ``pyproject.toml``. Airflow calls :func:`get_provider_info` in every
 process that lists providers, so nothing is imported here.
@@ -12,12 +12,33 @@ PACKAGE_NAME = "procore-erp-sync"
 """Name of the distribution; Airflow refuses a provider whose description carries another name."""
 
 _OPTIONAL_TEXT = {"type": ["string", "null"]}
+_DIALECT = {
+    "label": "Dialect",
+    "description": "SQLAlchemy's name of database and driver, e.g. postgresql+psycopg2 or mssql+pyodbc. Empty for a SQLite file.",
+    "schema": _OPTIONAL_TEXT,
+}
+_QUERY = {
+    "label": "Driver options",
+    "description": "What the driver wants to know besides, e.g. sslmode=require&application_name=sync. No passwords.",
+    "schema": _OPTIONAL_TEXT,
+}
+_DATABASE = {
+    "hidden-fields": [],
+    "relabeling": {"schema": "Database", "login": "User"},
+    "placeholders": {
+        "host": "db.internal (empty for SQLite)",
+        "schema": "name of the database, or path of a SQLite file",
+        "login": "user of the database",
+        "password": "kept encrypted, masked in logs",
+    },
+}
+"""Form of the fields that Airflow has for a database."""
 
 
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider in the form of Airflow's ``provider_info.schema.json``.
 
-    The keys under ``conn-fields`` are the keys of the connection's ``extra`` that ``ProcoreHook`` reads.
+    The keys under ``conn-fields`` are the keys of the connection's ``extra`` that the hook reads.
     """
     return {
         "package-name": PACKAGE_NAME,
@@ -26,7 +47,7 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [
             {"integration-name": "Procore", "external-doc-url": "https://developers.procore.com/", "tags": ["service"]}
         ],
-        "hooks": [{"integration-name": "Procore", "python-modules": ["include.procore.hook"]}],
+        "hooks": [{"integration-name": "Procore", "python-modules": ["include.procore.hook", "include.connections"]}],
         "connection-types": [
             {
                 "connection-type": "procore",
@@ -53,6 +74,41 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": _OPTIONAL_TEXT,
                     },
                 },
-            }
+            },
+            {
+                "connection-type": "procore_erp",
+                "hook-name": "Procore sync: ERP",
+                "hook-class-name": "include.connections.ErpHook",
+                "ui-field-behaviour": _DATABASE,
+                "conn-fields": {
+                    "dialect": _DIALECT,
+                    "mapping": {
+                        "label": "Mapping",
+                        "description": "Path ending in .yaml, or the name of a file in include/mappings without it.",
+                        "schema": _OPTIONAL_TEXT,
+                    },
+                    "settings": {
+                        "label": "Choices",
+                        "description": 'Of those that the mapping offers, e.g. {"ap_invoices": "posted"}. Empty for its own.',
+                        "schema": {"type": ["object", "null"]},
+                    },
+                    "query": _QUERY,
+                },
+            },
+            {
+                "connection-type": "sync_ledger",
+                "hook-name": "Procore sync: ledger",
+                "hook-class-name": "include.connections.LedgerHook",
+                "ui-field-behaviour": _DATABASE,
+                "conn-fields": {
+                    "dialect": _DIALECT,
+                    "staging": {
+                        "label": "Staging folder",
+                        "description": "Where pages of records and reports lie: file:///absolute/path, or object storage.",
+                        "schema": _OPTIONAL_TEXT,
+                    },
+                    "query": _QUERY,
+                },
+            },
         ],
     }

@@ -40,7 +40,7 @@ from include.financials.models import (
     Vendor,
     VendorInsurance,
 )
-from include.financials.money import ZERO, total
+from include.financials.money import ZERO, to_cents, total
 from include.procore.parse import Misfit, Row, common, own_data
 
 Kind = Literal["subcontract", "purchase_order"]
@@ -422,8 +422,12 @@ def commitment_change(row: Row, system: str, contract: Contract, partners: Partn
 
 
 def prime_change(row: Row, system: str, contract: Contract, partners: Partners) -> PrimeChangeOrder:
-    markup = total(_line_amount(entry) for parent in row.children("line_items") for entry in parent.children("markup_line_items"))
-    return PrimeChangeOrder(**_change(row, system, contract, partners), prime_contract=contract.id, markup=markup)
+    change = _change(row, system, contract, partners)
+    plain = total(line.amount for line in change["lines"])
+    entries = (entry for parent in row.children("line_items") for entry in parent.children("markup_line_items"))
+    # Procore keeps the parts of a mark-up unrounded and rounds what they add up to, once.
+    parts = total(entry.decimal("amount", None) or ZERO for entry in entries)
+    return PrimeChangeOrder(**change, prime_contract=contract.id, markup=to_cents(plain + parts) - plain)
 
 
 def _change(row: Row, system: str, contract: Contract, partners: Partners) -> dict[str, Any]:

@@ -26,12 +26,13 @@ class Resource:
     stay within 2,000, and servers may give less); 0: the list has no pages.
 
     ``create`` is the path of a single POST, ``update`` that of a single PATCH (and DELETE), where they are used; ``write_scope``
-    are the ids that go in its body beside the record (``company``, ``project``, ``contract``); ids in its path or query are not
-    among them.
+    are the ids that go in its body beside the record (``company``, ``project``, ``commitment``, ``contract``); ids in its path
+    or query are not among them.
 
     ``sync`` is the path of the sync action, ``sync_scope`` where the scope ids go in it (``both``: body and query).
     ``origin_code``: ``sync`` when the sync action takes it, ``patch`` when only the single update does, ``none`` when the
-    resource has no such field. ``lock``: what makes a record unchangeable (docs/procore-contract.md 2.4).
+    resource has no such field. ``permission``: what the service account needs for its writes beyond seeing it.
+    ``lock``: what makes a record unchangeable (docs/procore-contract.md 2.4).
     """
 
     name: str
@@ -58,6 +59,7 @@ class Resource:
     origin_id: bool = True
     origin_code: Literal["sync", "patch", "none"] = "none"
     lock: Literal["none", "status", "origin_id"] = "none"
+    permission: str | None = None
     web: str | None = None
 
 
@@ -110,11 +112,19 @@ _ROWS = (
         web="/{company}/company/admin/work_breakdown_structure",
     ),
     Resource(
-        "standard_cost_code_lists",
+        "company_wbs_segments",
+        docs="4",
+        list="/rest/v1.0/companies/{company}/work_breakdown_structure/segments",
+        company="path",
+        per_page=0,
+        origin_id=False,
+    ),
+    Resource(
+        "cost_code_lists",
         docs="3.4",
-        list="/rest/v1.0/standard_cost_code_lists",
-        company="query",
-        wrapper="standard_cost_code_list",
+        list="/rest/v1.0/companies/{company}/work_breakdown_structure/segments/{parent}/lists",
+        company="path",
+        per_page=0,
         origin_id=False,
     ),
     Resource(
@@ -301,8 +311,9 @@ _ROWS = (
         wrapper="purchase_order_contract",
         params={"view": "extended", "filters[include_deleted]": "with"},
         filters=frozenset({"id", "status", "origin_id", "created_at", "updated_at", "include_deleted"}),
-        sync="/rest/v1.0/purchase_order_contracts/sync",
-        origin_code="sync",
+        update="/rest/v1.0/purchase_order_contracts/{id}",
+        write_scope=("project",),
+        origin_code="patch",
         lock="status",
         web="/{project}/project/commitments/purchase_order_contracts/{id}",
     ),
@@ -389,7 +400,9 @@ _ROWS = (
         show_params={"view": "items"},
         filters=frozenset({"id", "commitment_id", "period_id", "status", "created_at", "updated_at", "origin_id", "is_last"}),
         update="/rest/v1.1/requisitions/{id}",
-        write_scope=("project",),
+        write_scope=("project", "commitment"),
+        permission="the permission Admin on the tool Commitments: Procore asks for it when an invoice is approved or not the "
+        "latest of its commitment",
         lock="origin_id",
         web="/{project}/project/commitments/requisitions/{id}",
     ),
@@ -501,12 +514,17 @@ def lines_of(kind: str) -> Resource:
     return RESOURCES[f"{CONTRACTS[kind][:-1]}_lines"]
 
 
+def web_base(base_url: str) -> str:
+    """Where people open what this API host serves."""
+    return WEB_HOSTS.get(urlsplit(base_url).hostname or "", base_url)
+
+
 def web_url(
-    base_url: str, resource: Resource, *, company: str, project: str | None, record_id: str, parent: str | None = None
+    base: str, resource: Resource, *, company: str, project: str | None, record_id: str, parent: str | None = None
 ) -> str | None:
-    """The record's page in the browser, None for a resource without one (or where the page's project or parent is not known)."""
+    """The record's page in the web application at ``base``, None where there is none, or its
+    project or parent is not known."""
     given = {"company": company, "project": project, "parent": parent, "id": record_id}
     if resource.web is None or any(not value and f"{{{name}}}" in resource.web for name, value in given.items()):
         return None
-    host = WEB_HOSTS.get(urlsplit(base_url).hostname or "", base_url)
-    return host + resource.web.format(**given)
+    return base + resource.web.format(**given)

@@ -1,6 +1,8 @@
 """When Airflow tries a failed task again: one table from what went wrong to what Airflow does.
 
-The policy is evaluated in the worker; a serialised DAG only knows that there is one. Put it into ``default_args``::
+Being told *when* to come back (a spent budget of calls, a lease that another task holds) is no failure and never comes here: see
+:func:`pause`. The policy is evaluated in the worker; a serialised DAG only knows that there is one. Put it into
+``default_args``::
 
     default_args={"retries": 3, "retry_policy": SyncRetryPolicy()}
 """
@@ -23,6 +25,7 @@ from include.financials.exceptions import (
     RetryLater,
     RunFailed,
     StageClosed,
+    SyncError,
 )
 
 
@@ -34,7 +37,7 @@ class Row:
 
 
 TABLE: tuple[Row, ...] = (
-    Row(RetryLater, RetryAction.RETRY, "nothing was applied; the system asked to come back later"),
+    Row(RetryLater, RetryAction.RETRY, "nothing was applied; a system is away"),
     Row(OutcomeUnknown, RetryAction.RETRY, "a write is without outcome; the next try looks it up before anything is sent again"),
     Row(LeaseLost, RetryAction.FAIL, "another task has taken over; this one must not write"),
     Row(StageClosed, RetryAction.FAIL, "the data-quality gate closed the stage; its cause is mended by a person"),
@@ -48,6 +51,13 @@ TABLE: tuple[Row, ...] = (
 
 MAX_DELAY = timedelta(hours=2)
 """Procore's longest window is an hour; a server that asks for more is not believed."""
+MARGIN = timedelta(seconds=1)
+"""Clocks and windows are told to the second: a task that comes back a moment too early would wait twice."""
+
+
+def pause(error: SyncError) -> timedelta | None:
+    """How long to stay away, of an error that says when to come back; None where trying again is all that is left."""
+    return None if error.seconds is None else min(MAX_DELAY, timedelta(seconds=max(0.0, error.seconds)) + MARGIN)
 
 
 class SyncRetryPolicy(RetryPolicy):
@@ -59,8 +69,7 @@ class SyncRetryPolicy(RetryPolicy):
             return RetryDecision.default()
         if row.action is RetryAction.FAIL:
             return RetryDecision.fail(f"{type(exception).__name__}: {row.reason}")
-        seconds = getattr(exception, "seconds", None)
-        delay = min(MAX_DELAY, timedelta(seconds=max(0.0, seconds))) if seconds is not None else None
+        delay = pause(exception) if isinstance(exception, SyncError) else None  # raised by an operator that is not ours
         return RetryDecision.retry(delay, f"{type(exception).__name__}: {row.reason}")
 
     def serialize(self) -> dict[str, Any]:

@@ -5,23 +5,26 @@ Reads are in ``reading``, writes in ``writing``; both work on the same lists and
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
+from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused
 from include.financials.identity import parse_origin
 from include.financials.models import Record, Side
-from include.financials.port import Action, Capability, Header, Health, Item, Outcome, Page, Step, Window
-from include.procore.client import ProcoreClient
+from include.financials.port import Action, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
+from include.procore.client import ProcoreClient, clean_url
 from include.procore.exceptions import NotFound
 from include.procore.lists import Lists, row_id
 from include.procore.reading import Reader
-from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_url
+from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_base, web_url
 from include.procore.wbs import Wbs
 from include.procore.writing import CAPABILITIES, STEPS, Writer
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Header", "OriginAudit", "ProcoreSystem"]
 
@@ -57,6 +60,7 @@ class ProcoreSystem:
     :param client: the connection.
     :param erp_system: first part of our external ids (``sandbox``); other external ids are another integration's.
     :param cost_delimiter: between the parts of a tiered cost code in this company. For messages: codes are compared whole.
+    :param cost_code_list: id or name of the standard cost code list; None: the only one of the company.
     :param cost_type_codes: ERP cost type -> Procore code, for cost types whose item has no ``refs["code"]``.
     """
 
@@ -69,10 +73,11 @@ class ProcoreSystem:
         erp_system: str,
         cost_delimiter: str = "-",
         cost_type_codes: Mapping[str, str] | None = None,
+        cost_code_list: str | None = None,
     ) -> None:
         self.client = client
         self.erp_system = erp_system
-        self._lists = Lists(client)
+        self._lists = Lists(client, cost_code_list)
         wbs = Wbs(self._lists)
         self._reader = Reader(self._lists, wbs, erp_system)
         self._writer = Writer(self._lists, wbs, erp_system, cost_delimiter, dict(cost_type_codes or {}))
@@ -87,7 +92,7 @@ class ProcoreSystem:
         return CAPABILITIES
 
     def check(self) -> Health:
-        """Token, service account, company, projects, ERP cost code list. An unreachable Procore raises RetryLater."""
+        """Token, service account, company, projects, standard cost code list. An unreachable Procore raises RetryLater."""
         problems: list[str] = []
         name = None
         try:
@@ -98,7 +103,7 @@ class ProcoreSystem:
                     f"The service account does not see company {self.client.company_id}. Install the app there, or correct "
                     "company_id."
                 )
-            self._lists.erp_list()
+            self._lists.cost_code_list()
         except (ConfigurationError, Refused) as error:
             problems.append(str(error))
         company = f"{name} ({self.client.company_id})" if name else f"company {self.client.company_id}"
@@ -115,10 +120,27 @@ class ProcoreSystem:
                     return str(row.get("name"))
         return None
 
-    def web_url(self, entity: str, record: Record) -> str | None:
-        """The record's page in the browser; None where there is none."""
+    def web_base(self) -> str:
+        """Where Procore's web application is, without asking: right for the first region."""
+        return web_base(self.client.base_url)
+
+    def ask_web_base(self) -> str:
+        """As :meth:`web_base`, of this company's region. One call; where it gives no answer, what is known without it."""
+        try:
+            told = self.client.get("/rest/v1.0/company_base_url", {"company_id": self.client.company_id}).object
+            return clean_url(str(told.get("web_base_url") or ""), "The web address")
+        except (ConfigurationError, ContractBroken, Refused) as error:
+            log.info("Procore does not say where its web application is (%s); links go to %s", error, self.web_base())
+            return self.web_base()
+
+    def company_url(self, base: str | None = None) -> str:
+        """The company's page in the browser."""
+        return f"{base or self.web_base()}/{self.client.company_id}/company/home"
+
+    def web_url(self, entity: str, record: Record, base: str | None = None) -> str | None:
+        """The record's page in the browser; None where there is none. ``base``: the web application's address."""
         return web_url(
-            self.client.base_url,
+            base or self.web_base(),
             RESOURCES[_page_of(entity, record)],
             company=self.client.company_id,
             project=getattr(record, "project", None),
@@ -200,7 +222,7 @@ class ProcoreSystem:
         """Whether the effect is there. ``absent`` with a message: the record carries another integration's external id."""
         return self._writer.find(step, items) if items else []
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
         """One call (for ``wbs`` one per 1,000 pairs of code and type, for ``lines`` one per 1,000 lines: they may be repeated).
 
         ``Item.refs``: Procore ids of what the record names, by field (``project``, ``vendor``, ``parent`` ...) and of what its
@@ -210,7 +232,7 @@ class ProcoreSystem:
 
         :raises Refused: the call was refused as a whole and nothing applied; for a single item that is its outcome instead.
         """
-        return self._writer.post(step, items) if items else []
+        return self._writer.post(step, items, beat) if items else []
 
     # ------------------------------------------------------------------ audit
 

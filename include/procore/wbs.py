@@ -8,35 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown
 from include.procore.errors import ApiError, parse_error
-from include.procore.lists import Lists, Raw, chunks, row_id
+from include.procore.lists import Lists, Raw, Role, chunks, role_of, row_id
 from include.procore.records import CostKey
 from include.procore.resources import RESOURCES
-
-Role = Literal["cost_code", "line_item_type", "sub_job"]
-
-_ROLES: dict[str, Role] = {
-    "costcode": "cost_code",
-    "costcodes": "cost_code",
-    "lineitemtype": "line_item_type",
-    "lineitemtypes": "line_item_type",
-    "costtype": "line_item_type",
-    "costtypes": "line_item_type",
-    "subjob": "sub_job",
-    "subjobs": "sub_job",
-}
-
-
-def role_of(segment: Mapping[str, Any]) -> Role | None:
-    """Which of the default segments this is. ``type`` decides; ``name`` is a label in the user's language, a last resort."""
-    for value in (segment.get("type"), segment.get("name")):
-        plain = "".join(char for char in str(value or "").rpartition("::")[2].lower() if char.isalpha())
-        if plain in _ROLES:
-            return _ROLES[plain]
-    return None
 
 
 class CodeKey(NamedTuple):

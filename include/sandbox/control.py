@@ -13,6 +13,7 @@ from include.sandbox.procore.call import Call, Reply, parse
 from include.sandbox.procore.errors import Refused
 from include.sandbox.world import World
 
+JSON = "application/json; charset=utf-8"
 RESET_KEYS = ("seed", "size", "history", "settings")
 
 
@@ -37,7 +38,7 @@ Object = Annotated[dict[str, Any], Depends(_object)]
 
 def answer(reply: Reply) -> Response:
     """A reply as the web framework sends it."""
-    kind = None if reply.body is None else "application/json; charset=utf-8"
+    kind = None if reply.body is None else JSON
     return Response(reply.encode(), reply.status, reply.headers, kind)
 
 
@@ -62,6 +63,7 @@ def router(world: World, base_url: str | None) -> APIRouter:
         if seconds < 0:
             raise Unusable("the clock only moves forward; reset sets it back to the anchor")
         world.clock.advance(float(seconds))
+        world.land()
         return _json({"now": world.clock.stamp()})
 
     @api.post("/reset")
@@ -103,6 +105,15 @@ def router(world: World, base_url: str | None) -> APIRouter:
     @api.delete("/faults")
     def remove_faults() -> Response:
         world.faults.clear()
+        return _json([])
+
+    @api.get("/late")
+    def late() -> Response:
+        return _json(world.late.listed())
+
+    @api.delete("/late")
+    def forget_late() -> Response:
+        world.late.clear()
         return _json([])
 
     @api.post("/as_user")

@@ -1,14 +1,39 @@
-"""Faults that tests ask for: which calls go wrong, and how."""
+"""Faults that tests ask for: which calls go wrong, and how.
+
+Most actions are named by what is answered and by what becomes of the call, ``{answer}_{when}``: the answer is a ``status``, none
+at all (``drop``), a page that is no JSON (``garbage``) or half a body (``truncated``); the call has no effect (``before``), has
+had it (``after``), or will have it when the caller has long been answered (``late``). ``status`` alone has no effect.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-ACTIONS = ("status", "latency", "drop_before", "drop_after")
-KEYS = {"method", "path", "after", "times", "action", "status", "headers", "body", "seconds"}
+from include.sandbox.procore.call import Call
+
+Answer = Literal["status", "drop", "garbage", "truncated"]
+When = Literal["before", "after", "late"]
+EFFECTS: dict[str, tuple[Answer, When]] = {
+    "status": ("status", "before"),
+    "status_after": ("status", "after"),
+    "status_late": ("status", "late"),
+    "drop_before": ("drop", "before"),
+    "drop_after": ("drop", "after"),
+    "drop_late": ("drop", "late"),
+    "garbage_before": ("garbage", "before"),
+    "garbage_after": ("garbage", "after"),
+    "garbage_late": ("garbage", "late"),
+    "truncated_before": ("truncated", "before"),
+    "truncated_after": ("truncated", "after"),
+    "truncated_late": ("truncated", "late"),
+}
+"""What is answered, and when the call takes effect."""
+ACTIONS = ("latency", *EFFECTS)
+KEYS = {"method", "path", "after", "times", "action", "status", "headers", "body", "seconds", "requests"}
 
 
 class FaultError(ValueError):
@@ -17,7 +42,11 @@ class FaultError(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """One rule. Without ``method`` or ``path`` it matches every call, without ``times`` it never stops firing."""
+    """One rule. Without ``method`` or ``path`` it matches every call, without ``times`` it never stops firing.
+
+    ``status`` is what is answered: 503 unless given, 200 with a garbage or truncated body. A late effect comes when ``requests``
+    further calls of the integration have been answered, or else ``seconds`` later on the sandbox's clock.
+    """
 
     action: str
     method: str | None = None
@@ -28,6 +57,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     seconds: float = 1.0
+    requests: int | None = None
     matched: int = 0
     fired: int = 0
 
@@ -44,13 +74,19 @@ class Fault:
         try:
             re.compile(rule.get("path") or "")
             values = {key: value for key, value in rule.items() if value is not None}
-            for name, kind in (("after", int), ("times", int), ("status", int), ("seconds", float)):
+            for name, kind in (("after", int), ("times", int), ("status", int), ("seconds", float), ("requests", int)):
                 if name in values:
                     values[name] = kind(values[name])
             values["headers"] = {str(key): str(value) for key, value in dict(values.get("headers", {})).items()}
         except (re.error, TypeError, ValueError) as problem:
             raise FaultError(str(problem)) from problem
-        return cls(**values)
+        answer, _ = EFFECTS.get(values["action"], ("status", "before"))
+        return cls(**{"status": 200 if answer in ("garbage", "truncated") else 503, **values})
+
+    @property
+    def effect(self) -> tuple[Answer, When] | None:
+        """Its row of :data:`EFFECTS`; None for a latency, which changes neither answer nor effect."""
+        return EFFECTS.get(self.action)
 
     def fires(self, method: str, path: str) -> bool:
         """Does it fire for this call? Counts the match and the firing."""
@@ -66,6 +102,52 @@ class Fault:
 
     def as_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class Late:
+    """A call that was answered and has yet to take effect: at ``due``, or when ``requests`` more calls were answered."""
+
+    call: Call
+    action: str
+    due: datetime | None
+    requests: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        due = None if self.due is None else self.due.isoformat()
+        shown = {"method": self.call.method, "path": self.call.path, "action": self.action}
+        return {**shown, "due": due, "requests": self.requests}
+
+
+class UnderWay:
+    """Calls whose effect is late, in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[Late] = []
+
+    def add(self, call: Call, fault: Fault, now: datetime) -> None:
+        due = now + timedelta(seconds=fault.seconds) if fault.requests is None else None
+        with self._lock:
+            self._calls.append(Late(call, fault.action, due, fault.requests))
+
+    def take(self, now: datetime, answered: int = 0) -> list[Late]:
+        """Those that take effect now, after ``answered`` more calls; they are under way no longer."""
+        with self._lock:
+            for late in self._calls:
+                if late.requests is not None:
+                    late.requests -= answered
+            due = [late for late in self._calls if (late.due <= now if late.due else (late.requests or 0) <= 0)]
+            self._calls = [late for late in self._calls if late not in due]
+            return due
+
+    def listed(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [late.as_json() for late in self._calls]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._calls.clear()
 
 
 class Faults:

@@ -60,12 +60,6 @@ class Limiter:
                 self._recent.append(tick)
             return self._verdict(tick, passed)
 
-    def peek(self, tick: float) -> Verdict:
-        """The state of the windows, for replies of calls that are not counted."""
-        with self._lock:
-            self._expire(tick)
-            return self._verdict(tick, passed=True)
-
     def _expire(self, tick: float) -> None:
         if self._opened is not None and tick - self._opened >= HOUR:
             self._opened, self._used = None, 0
@@ -77,6 +71,7 @@ class Limiter:
         spike_left = SPIKE if not self._recent else self._recent[0] + SPIKE - tick
         hourly = (self._hour - self._used, self._hour, hour_left)
         spiking = (self._spike - len(self._recent), self._spike, spike_left)
-        remaining, limit, left = min(spiking, hourly, key=lambda window: window[0])
+        # The hourly figures usually appear only when that budget is used up (docs/procore-contract.md §1.6).
+        remaining, limit, left = hourly if hourly[0] <= 0 else spiking
         waits = [window[2] for window in (hourly, spiking) if window[0] <= 0]
         return Verdict(passed, limit, max(0, remaining), left, 0.0 if passed else max(waits))

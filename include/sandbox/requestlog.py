@@ -18,9 +18,10 @@ class RequestLog:
         self._rows: list[dict[str, Any]] = []
         self._n = 0
 
-    def add(self, call: Call, *, at: str, status: int | None, fault: str | None = None) -> None:
-        """``status`` None: dropped before any effect. A person's call is no write of the integration."""
-        write = call.method in WRITES and call.path.startswith("/rest/") and not call.person
+    def add(self, call: Call, *, at: str, status: int | None, fault: str | None = None, late: bool = False) -> None:
+        """``status`` None: dropped before any effect. A person's call is no write of the integration; nor is the effect of a call
+        that was answered earlier (``late``), which is in the log already."""
+        write = call.method in WRITES and call.path.startswith("/rest/") and not call.person and not late
         with self._lock:
             self._n += 1
             self._rows.append(
@@ -33,7 +34,7 @@ class RequestLog:
                     "status": status,
                     "write": write,
                     "fault": fault,
-                    "by": "user" if call.person else "api",
+                    "by": "late" if late else "user" if call.person else "api",
                 }
             )
 

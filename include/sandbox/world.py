@@ -10,7 +10,7 @@ from typing import Any
 from include.sandbox import seed as seeds
 from include.sandbox.clock import Clock
 from include.sandbox.erp import clerk, schema
-from include.sandbox.faults import Faults
+from include.sandbox.faults import Faults, UnderWay
 from include.sandbox.procore.service import Procore
 from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, COMPANY_ID, Settings
 from include.sandbox.procore.store import Store
@@ -36,6 +36,7 @@ class World:
         self.clock.keep_in(schema.clock_keeper(self.erp))
         self.procore = Procore(self.store, self.clock, Settings().changed(self.store.meta("settings", {})))
         self.faults = Faults()
+        self.late = UnderWay()
         self.requests = RequestLog()
         self._resetting = threading.Lock()
 
@@ -73,6 +74,7 @@ class World:
                 self.store.set_meta(name, value)
             self.procore.configure(chosen)
             self.faults.clear()
+            self.late.clear()
             self.requests.clear()
             self.clock.set(seeds.ANCHOR)
 
@@ -88,6 +90,12 @@ class World:
             "size": self.store.meta("size"),
             "now": self.clock.stamp(),
         }
+
+    def land(self, answered: int = 0) -> None:
+        """Have those late effects take place that are due, ``answered`` further calls later; each is a row of the request log."""
+        for late in self.late.take(self.clock.now(), answered):
+            reply = self.procore.arrive(late.call)
+            self.requests.add(late.call, at=self.clock.stamp(), status=reply.status, late=True)
 
     def planted(self) -> list[dict[str, Any]]:
         return list(self.store.meta("planted", []))

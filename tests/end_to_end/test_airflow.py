@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +15,17 @@ import requests
 
 from include import demo
 from include.financials.entities import ENTITIES
-from include.local import airflow, environment, free_port, import_pools, process, sandbox, standalone_settings, wait_until_healthy
+from include.local import (
+    airflow,
+    environment,
+    free_port,
+    import_pools,
+    new_ledger,
+    sandbox,
+    servers,
+    standalone_settings,
+    wait_until_healthy,
+)
 from tests.end_to_end.world import OF_THE_MOMENT, UNLIMITED
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -89,8 +98,9 @@ def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str
         )
         assert airflow(["db", "migrate"], env, log) == 0
         import_pools(env, home, log)
-        with process([sys.executable, "-m", "airflow", "standalone"], log, env=env) as child:
-            wait_until_healthy(url, child, log)
+        new_ledger(tmp_path / "ledger.sqlite")
+        with servers(log, env) as children:
+            wait_until_healthy(url, children, log)
             api = requests.Session()
             token = api.post(f"{url}/auth/token", json={"username": "admin", "password": "test-only"}, timeout=30).json()[
                 "access_token"

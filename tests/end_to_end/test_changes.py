@@ -17,7 +17,7 @@ from include.financials.entities import ENTITIES
 from tests.end_to_end import people
 from tests.end_to_end.world import State, World, counts, done, expected, of, stopped, unexplained
 
-SUBCONTRACT, ORDER = "PATCH /work_order_contracts/sync", "PATCH /purchase_order_contracts/sync"
+SUBCONTRACT, ORDER = "PATCH /work_order_contracts/sync", "PATCH /purchase_order_contracts/N"
 CODES = ("cost_types", "cost_codes")
 COMMITMENTS = ("vendors", "projects", *CODES, "commitments")
 CHANGES = ("commitments", "commitment_change_orders")

@@ -53,7 +53,7 @@ def persist(world: World, tries: int = 3, entities: tuple[str, ...] = ()) -> tup
     fired: list[str] = []
     for failed in range(tries):
         try:
-            report = world.quick(params={"entities": list(entities)})
+            report = world.quick(params={"entities": list(entities) or None})
         except SyncError:
             fired += world.fired()
         else:

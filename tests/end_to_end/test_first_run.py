@@ -500,7 +500,7 @@ def test_one_call_per_scope_level_and_step(settled: State) -> None:
     single = {
         *(("commitment_change_orders", "link"), ("prime_change_orders", "link"), ("subcontractor_invoices", "link")),
         *(("owner_invoices", "link"), ("payments_issued", "payment"), ("payments_received", "payment")),
-        *(("prime_contracts", "header"), ("projects", "origin_code"), ("budgets", "owner")),
+        *(("commitments", "link_order"), ("prime_contracts", "header"), ("projects", "origin_code"), ("budgets", "owner")),
     }
     for row in calls:
         limit = row["items"] if (row["entity"], row["step"]) in single else -(-row["items"] // 1000)

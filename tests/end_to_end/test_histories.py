@@ -146,7 +146,7 @@ def test_what_is_on_both_sides_is_proposed_and_linked_by_decision_only(
             decide(world, "link", name, "all", "--note", "same company")
         later |= {row["entity"] for row in report["stopped"] if row["rule"] == "2.9"}
         runs += 1
-        assert runs < 6, report["stopped"][:3]
+        assert runs < 10, [row["message"] for row in report["stopped"]][:4]
     assert later >= {"vendor_insurances", "sub_jobs", "direct_costs", "commitments", "prime_contracts", "payments_issued"}
     assert report["reconciliation"]["balanced"], unexplained(report)[:3]
     assert "recorded for" in capsys.readouterr().out
@@ -187,7 +187,7 @@ def test_a_document_that_only_the_erp_has_is_unexplained_until_somebody_accepts_
 
 
 def test_a_link_that_was_ended_goes_on_where_it_stopped(sandbox: World) -> None:
-    """Title A -> B, unlink, adopt again, B -> A: the last write must not be taken for the first one, which is in the journal."""
+    """Title A -> B, unlink, link again, B -> A: the last write must not be taken for the first one, which is in the journal."""
     world = sandbox
     world.reset(size="tiny")
     only: dict[str, Any] = {"params": {"entities": ["commitments"]}}
@@ -196,7 +196,10 @@ def test_a_link_that_was_ended_goes_on_where_it_stopped(sandbox: World) -> None:
         world.edit("104-SC-003", title=title)
         assert world.run(**only)["erp_writes"] == 1
     decide(world, "unlink", "commitment", "104-SC-003")
-    assert world.run(**only)["entities"]["commitments"]["adopted"] == 1
+    ended = world.run(**only)
+    assert ("commitments", "104-SC-003", "held", "unlinked") in stopped(ended) and world.writes() == []
+    decide(world, "link", "commitment", "104-SC-003")
+    assert world.run(**only)["entities"]["commitments"]["updated"] == 1
     world.edit("104-SC-003", title="Steel A")
     again = world.run(**only)
     assert (again["erp_writes"], again["entities"]["commitments"]["updated"]) == (1, 1)

@@ -24,7 +24,7 @@ import requests
 
 from include import pipeline
 from include.financials.report import COUNTS
-from include.financials.settings import Settings, load
+from include.financials.settings import Settings, from_file
 from include.sandbox.erp.tables import BUSINESS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,6 +191,7 @@ class World(Stores):
         self.control("POST", "/clock", {"advance": 0.001})  # both files hold the clock's offset of the state: tell them today's
         self.forget_requests()
         self.control("DELETE", "/faults")
+        self.control("DELETE", "/late")
 
     # -- runs -----------------------------------------------------------------------------------------------------------------
 
@@ -346,8 +347,8 @@ def unexplained(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def settings_with(**changes: Any) -> Settings:
-    """The default settings with changes: ``commitments={"writes": "off"}`` for an entity, other keys as they are."""
-    plain = load().model_dump(mode="json")
+    """The sandbox's settings with changes: ``commitments={"writes": "off"}`` for an entity, other keys as they are."""
+    plain = from_file(pipeline.SANDBOX_SETTINGS).model_dump(mode="json")
     for name, value in changes.items():
         if name in plain["entities"]:
             plain["entities"][name] |= value

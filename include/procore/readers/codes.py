@@ -37,7 +37,7 @@ class CostCodes:
         """
         types: dict[CodeKey, set[str]] = {}
         if scope is None:
-            rows = self._lists.all("standard_cost_codes", extra=[("standard_cost_code_list_id", self._lists.erp_list())])
+            rows = self._lists.all("standard_cost_codes", extra=[("standard_cost_code_list_id", self._lists.cost_code_list())])
         else:
             types = self._desk.wbs.assigned(scope)
             rows = self._lists.code_rows(scope, again=True)
@@ -70,7 +70,9 @@ class CostCodes:
     def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
         for project in self._scopes(scopes):
             if project is None:
-                rows = self._lists.all("standard_cost_codes", extra=[("standard_cost_code_list_id", self._lists.erp_list())])
+                rows = self._lists.all(
+                    "standard_cost_codes", extra=[("standard_cost_code_list_id", self._lists.cost_code_list())]
+                )
             else:
                 rows = self._lists.code_rows(project, again=True)
             yield from (row_id(row) for row in rows if isinstance(row, dict) and not row.get("deleted_at"))

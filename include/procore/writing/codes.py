@@ -64,7 +64,7 @@ class Codes(Sync):
     def call(self, desk: Desk, item: Item) -> tuple[str, list[tuple[str, str]], Raw]:
         path, params, body = Sync.call(self, desk, item)
         if _standard(item):
-            return path, params, {**body, "standard_cost_code_list_id": int(desk.lists.erp_list())}
+            return path, params, {**body, "standard_cost_code_list_id": int(desk.lists.cost_code_list())}
         sub_job = _sub_job(desk, item)
         return path, [*params, ("sub_job_id", sub_job)] if sub_job else params, body
 
@@ -83,7 +83,7 @@ class Codes(Sync):
 
     def options(self, desk: Desk, item: Item) -> dict[str, Any]:
         if _standard(item):
-            return {"extra": [("standard_cost_code_list_id", desk.lists.erp_list())]}
+            return {"extra": [("standard_cost_code_list_id", desk.lists.cost_code_list())]}
         sub_job = _sub_job(desk, item)
         return {"project": project_of(item), "extra": [("sub_job_id", sub_job)] if sub_job else []}
 

@@ -57,12 +57,13 @@ class Once:
         body = {**scope_ids(desk, self.row, item, self.contract), str(self.row.wrapper): self.build(item)}
         try:
             row = desk.client.post(str(self.row.create), body).object
+            done = desk.confirmed(item, row)
         except OutcomeUnknown:
             del desk.siblings[self._shelf(item)]  # what was listed before says nothing about this one any more
             raise
         there.append(row)
         taken = other_owner(item, row) if self.key == "origin_id" else None
-        return rejected(item, row_id(row), taken, "origin_id") if taken else desk.confirmed(item, row)
+        return rejected(item, row_id(row), taken, "origin_id") if taken else done
 
     @property
     def row(self) -> Resource:

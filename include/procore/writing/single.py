@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from include.financials.exceptions import NotPermitted, OutcomeUnknown
 from include.financials.port import Item, Outcome
 from include.procore import payloads
 from include.procore.lists import Raw
 from include.procore.resources import RESOURCES, Resource
-from include.procore.writing.way import Desk, always, not_there, rejected, scope_ids
+from include.procore.writing.way import Desk, always, not_there, other_owner, rejected, scope_ids
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,24 @@ class Single:
             if row is not None and payloads.holds(item.record.entity, row, attributes):
                 return desk.confirmed(item, row)
         path = str(self.row.update).format(id=ident, parent=item.refs.get(self.contract or ""))
-        row = desk.client.patch(
-            path, {**scope_ids(desk, self.row, item, self.contract), str(self.row.wrapper): attributes}
-        ).object
+        body = {**scope_ids(desk, self.row, item, self.contract), str(self.row.wrapper): attributes}
+        try:
+            row = desk.client.patch(path, body).object
+        except NotPermitted as error:
+            if self.row.permission is None:
+                raise
+            raise NotPermitted(f"{error}. {item.number} needs {self.row.permission}.") from error
         return self._patched(desk, item, ident, row, attributes)
 
     def _patched(self, desk: Desk, item: Item, ident: str, row: Raw, attributes: payloads.Attributes) -> Outcome:
+        if row.get("id") is None:
+            raise OutcomeUnknown(f"the answer to {item.record.entity} {item.number} is no record: it has no id")
+        if "origin_id" in attributes:
+            other_owner(item, row)
         answered = {name: value for name, value in attributes.items() if name in row}
         for name in payloads.differing(item.record.entity, row, answered):
             return rejected(item, ident, f"{name} came back as {row[name]}, not {attributes[name]}", name)
-        return desk.confirmed(item, {**desk.known.get(item.origin_id, {}), **row, "id": row.get("id", ident)}, whole=self.whole)
+        return desk.confirmed(item, {**desk.known.get(item.origin_id, {}), **row}, whole=self.whole)
 
     @property
     def row(self) -> Resource:

@@ -26,6 +26,7 @@ class Write:
     done: str
     batch: int = 1000
     levels: bool = False
+    keyless: bool = False
 
 
 Plan = Mapping[Action, tuple[Write, ...]]
@@ -34,8 +35,8 @@ _CREATED, _UPDATED, _LINKED = "created in Procore", "updated in Procore", "linke
 _GIVEN_LINES, _GIVEN_ID = "given their lines in Procore", "given their external ids in Procore"
 
 
-def _kind(item: Item) -> str:
-    return str(getattr(item.record, "kind", ""))
+def _is_order(item: Item) -> bool:
+    return getattr(item.record, "kind", None) == "purchase_order"
 
 
 def _records(
@@ -61,7 +62,10 @@ def _payments(contract: str) -> Plan:
     """Header and external id in one request: a payment has no lines that would have to be there before the external id locks it,
     and a request that does all is either there as a whole or not at all. It takes no second one to find out which."""
     create = Once("contract_payments", payloads.payment, contract=contract)
-    return {"create": (Write("payment", create, _CREATED, batch=1),), **_link("contract_payments", contract=contract)}
+    return {
+        "create": (Write("payment", create, _CREATED, batch=1, keyless=True),),
+        **_link("contract_payments", contract=contract),
+    }
 
 
 # projects/sync does not take origin_code (2.1).
@@ -95,7 +99,12 @@ PLANS: dict[str, Plan] = {
     # The external id locks a direct cost, so it comes last (2.4); until then its key in origin_data tells whose it is.
     "direct_costs": {
         "create": (
-            Write("header", Sync("direct_costs", payloads.created, project_of, key="origin_data", creates=True), _CREATED),
+            Write(
+                "header",
+                Sync("direct_costs", payloads.created, project_of, key="origin_data", creates=True),
+                _CREATED,
+                keyless=True,
+            ),
             Write("lines", Lines("direct_cost_lines", payloads.as_number, "direct_cost_id"), _GIVEN_LINES),
             Write("external_id", Sync("direct_costs", place=project_of), _GIVEN_ID),
         ),
@@ -105,12 +114,15 @@ PLANS: dict[str, Plan] = {
         "link": (
             Write(
                 "link",
-                Sync(
-                    lambda item: CONTRACTS[_kind(item)],
-                    payloads.numbered,
-                    lambda item: f"{project_of(item)}:{_kind(item)}",
-                ),
+                Sync("work_order_contracts", payloads.numbered, project_of, lambda item: not _is_order(item)),
                 _LINKED,
+            ),
+            # An entry of the purchase order sync has no id, so it would make a second order (2.2): they are linked one by one.
+            Write(
+                "link_order",
+                Single("purchase_order_contracts", payloads.external_numbered, project_of, wanted=_is_order),
+                _LINKED,
+                batch=1,
             ),
         )
     },
@@ -125,6 +137,7 @@ PLANS: dict[str, Plan] = {
                 Once("prime_contracts", payloads.prime_contract, key="origin_data", numbered=True),
                 _CREATED,
                 batch=1,
+                keyless=True,
             ),
             Write("lines", Lines("prime_contract_lines", payloads.as_text), _GIVEN_LINES, batch=1),
             Write("external_id", Single("prime_contracts", payloads.external, project_of), _GIVEN_ID, batch=1),
@@ -146,7 +159,8 @@ PLANS: dict[str, Plan] = {
 
 STEPS: dict[tuple[str, Action], tuple[Step, ...]] = {
     (entity, action): tuple(
-        Step("procore", entity, write.name, batch=write.batch, levels=write.levels, done=write.done) for write in writes
+        Step("procore", entity, write.name, batch=write.batch, levels=write.levels, done=write.done, keyless=write.keyless)
+        for write in writes
     )
     for entity, plan in PLANS.items()
     for action, writes in plan.items()
@@ -156,6 +170,10 @@ WAYS: dict[tuple[str, str], Way] = {
 }
 
 
+_SHOWN_WHOLE = frozenset(("budget_changes", "commitments", "commitment_change_orders", "prime_change_orders", "owner_invoices"))
+"""Documents born in Procore whose read looks through all of their list; that of requisitions is filtered."""
+
+
 def _capability(entity: str) -> Capability:
     plan = PLANS[entity]
     lists = CONTRACTS.values() if entity == "commitments" else (ENTITY_RESOURCES[entity],)
@@ -163,6 +181,7 @@ def _capability(entity: str) -> Capability:
         create="create" in plan,
         update="update" in plan,
         link="link" in plan,
+        lists_all=entity in _SHOWN_WHOLE,
         changed_since=all("updated_at" in RESOURCES[name].filters for name in lists),
     )
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from include.financials.exceptions import ContractBroken
+from include.financials.exceptions import ContractBroken, OutcomeUnknown
+from include.financials.identity import parse_origin
 from include.financials.models import Record
 from include.financials.port import Invalid, Item, Outcome
 from include.procore import parse, records
@@ -52,7 +53,10 @@ class Desk:
         return None if isinstance(built, Invalid) else built
 
     def confirmed(self, item: Item, row: Raw, *, whole: bool = False) -> Outcome:
-        """``row`` is the record as answered or listed; ``whole``: with all of its content."""
+        """``row`` is the record as answered or listed; ``whole``: with all of its content. Raises OutcomeUnknown for an answer
+        that is no record: it has no id."""
+        if row.get("id") is None:
+            raise OutcomeUnknown(f"the answer to {item.record.entity} {item.number} is no record: it has no id")
         self.known[item.origin_id] = row
         record = self.record(item, row) if whole else None
         changed = parse.time_or_none(row.get("updated_at"))
@@ -91,10 +95,13 @@ def always(item: Item) -> bool:
 
 
 def other_owner(item: Item, row: Mapping[str, Any]) -> str | None:
-    """Why a record that came back with another external id than ours is no success; None when there is nothing wrong."""
+    """Why a record that came back with another integration's external id is no success; None when there is nothing wrong. Raises
+    ContractBroken for one of ours that is not this record's: the answer is about another record than the one that was sent."""
     origin = row.get("origin_id", item.origin_id)
     if origin == item.origin_id:
         return None
+    if parse_origin(origin, item.origin_id.partition(":")[0]):
+        raise ContractBroken(f"Procore answered {item.record.entity} {item.number}, sent as {item.origin_id}, with {origin}")
     return f"came back with external id {origin}, not {item.origin_id}; another integration may own it"
 
 
@@ -126,6 +133,7 @@ def scope_ids(desk: Desk, resource: Resource, item: Item, contract: str | None =
     ids: dict[str, Callable[[], str]] = {
         "company": lambda: desk.client.company_id,
         "project": lambda: project_of(item),
+        "commitment": lambda: ref(item, "commitment"),
         "contract": lambda: ref(item, str(contract)),
     }
     return {f"{name}_id": int(ids[name]()) for name in resource.write_scope}

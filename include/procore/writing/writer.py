@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from include.financials.exceptions import ContractBroken, Refused
-from include.financials.port import Item, Outcome, Step
+from include.financials.identity import digest
+from include.financials.port import Beat, Item, Outcome, Step, idle
 from include.procore.exceptions import Locked
 from include.procore.lists import Lists
 from include.procore.wbs import Wbs
@@ -25,7 +26,11 @@ class Writer:
     def scope(self, step: Step, item: Item) -> str:
         return _way(step).scope(item)
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
+        with self._desk.client.writing(digest(sorted(item.intent for item in items)), beat):
+            return self._post(step, items)
+
+    def _post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
         way, desk = _way(step), self._desk
         if len({way.scope(item) for item in items}) > 1:
             raise ContractBroken(f"step {step.name} of {step.entity}: items of several scopes in one call")

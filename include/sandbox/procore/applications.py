@@ -26,7 +26,7 @@ from include.sandbox.procore.requisitions import rows_of
 from include.sandbox.procore.schema import Resource
 from include.sandbox.procore.store import Condition, Record
 from include.sandbox.procore.sums import APPROVED, PRIME, by_parent
-from include.sandbox.procore.views import picked
+from include.sandbox.procore.views import dated, picked
 
 KIND, WHAT = "payment_applications", "owner invoice"
 STATUSES = ("draft", "under_review", "revise_and_resubmit", "approved")
@@ -160,7 +160,7 @@ def sheet(context: Context, row: Record) -> list[dict[str, Any]]:
     return shown
 
 
-VIEWS = {"list": picked(details, LIST), "show": picked(contents, SHOW)}
+VIEWS = {"list": dated(picked(details, LIST), "created_at updated_at"), "show": picked(contents, SHOW)}
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 

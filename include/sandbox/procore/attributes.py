@@ -15,7 +15,9 @@ from typing import Any
 
 from include.sandbox.procore.errors import Invalid
 
-WHOLE = re.compile(r"-?\d{1,19}")
+WHOLE = re.compile(r"-?[0-9]{1,19}")
+LARGEST = 2**63 - 1
+"""Ids are integers of 64 bits (docs/procore-contract.md §1.3); the store has no room for a larger one either."""
 
 
 class Wrong(ValueError):
@@ -30,10 +32,10 @@ def text(value: Any) -> str:
 
 def whole(value: Any) -> int:
     """An integer, or digits in text, as Rails takes it."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     if isinstance(value, str) and WHOLE.fullmatch(value):
-        return int(value)
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:
+        return value
     raise Wrong("must be an integer")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,8 @@ class Context:
     call: Call
     project: Record | None = None
     parent: Record | None = None
+    operation: Mapping[str, Any] | None = None
+    """The description that the call is held against; None when it is not."""
     scope: dict[str, Any] = field(default_factory=dict)
     company_id: int = COMPANY_ID
     memo: dict[tuple[str, int], Any] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from include.sandbox.procore import described
 from include.sandbox.procore.attributes import Wrong, accept, decimal, whole
 from include.sandbox.procore.call import Call, Reply
 from include.sandbox.procore.context import Context
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SYNC_CAP = 1000
 LARGE = 2**32
+PURCHASE_ORDERS = "purchase_order_contracts"
 TAKEN = "has already been taken"
 UNKNOWN_ID = "Entity with this ID not found"
 
@@ -60,7 +62,7 @@ def _sources(resource: Resource, call: Call, action: Action) -> list[Mapping[str
         either = {**query, **body}
         places: dict[str, list[Mapping[str, Any]]] = {"query": [query], "body": [body], "both": [query, body], "either": [either]}
         return places[resource.sync.scope]
-    return [call.json()]
+    return [{**query, **call.json()}]
 
 
 def _needed(sources: Sequence[Mapping[str, Any]], name: str) -> int:
@@ -211,9 +213,13 @@ def write(resource: Resource, context: Context, sent: Mapping[str, Any], existin
     if existing is not None:
         _keep_equal_figures(resource, draft, existing)
     resource.hooks.prepare(context, draft, sent, existing)
+    if action == "s" and context.operation is not None:
+        named = {name: value for name, value in sent.items() if name != "id" or not _takes_id(resource, context)}
+        described.refuse(described.entry_faults(context.operation, named))
     draft["origin_id"] = draft.get("origin_id") or None
     if existing is not None and all(draft.get(name) == existing.get(name) for name in {*draft, *existing}):
         return existing
+    _one_owner(resource, context, draft, existing)
     draft["updated_at"] = context.clock.stamp()
     if existing is None:
         draft["id"] = new_id(resource, context)
@@ -224,6 +230,15 @@ def write(resource: Resource, context: Context, sent: Mapping[str, Any], existin
     context.forget(resource.kind)
     resource.hooks.written(context, draft, existing)
     return draft
+
+
+def _one_owner(resource: Resource, context: Context, draft: Record, existing: Record | None) -> None:
+    """Raises 422 for an external id that another kind of record has. Within a kind the store itself sees to it."""
+    origin = draft["origin_id"]
+    if not context.settings.company_wide_origin_id or origin is None or (existing or {}).get("origin_id") == origin:
+        return
+    if context.store.named(origin, context.company_id, besides=resource.kind):
+        raise Invalid({"origin_id": [TAKEN]}, 422)
 
 
 def _keep_equal_figures(resource: Resource, draft: Record, existing: Record) -> None:
@@ -280,7 +295,7 @@ def sync(resource: Resource, context: Context) -> Reply:
 def _sync_entry(resource: Resource, context: Context, entry: Mapping[str, Any]) -> Record:
     """The matrix of docs/procore-contract.md §2.2: an ``id`` decides alone; else an ``origin_id``; else a new record."""
     existing: Record | None = None
-    if resource.sync.by_id and entry.get("id") is not None:
+    if _takes_id(resource, context) and entry.get("id") is not None:
         existing = context.store.get(resource.kind, _entry_id(entry))
         if (
             existing is None
@@ -301,6 +316,10 @@ def _sync_entry(resource: Resource, context: Context, entry: Mapping[str, Any]) 
     return write(resource, context, entry, existing, "s")
 
 
+def _takes_id(resource: Resource, context: Context) -> bool:
+    return resource.sync.by_id or (resource.kind == PURCHASE_ORDERS and context.settings.purchase_order_sync_id)
+
+
 def _visible(context: Context, resource: Resource, record: Record) -> bool:
     return resource.kind != "projects" or context.sees(record)
 
@@ -313,10 +332,8 @@ def _entry_id(entry: Mapping[str, Any]) -> int:
 
 
 def error_entry(entry: Mapping[str, Any], refused: Refused) -> dict[str, Any]:
-    """The attributes as sent plus ``errors``; an unknown id is shown as 0, as the documented example has it."""
-    errors = refused.fields or {"base": [refused.message]}
-    unknown = {"id": 0} if errors.get("id") == [UNKNOWN_ID] else {}
-    return {**entry, **unknown, "errors": errors}
+    """The attributes as sent, an unknown id among them, plus ``errors``."""
+    return {**entry, "errors": refused.fields or {"base": [refused.message]}}
 
 
 def shuffled(entities: list[dict[str, Any]]) -> list[dict[str, Any]]:

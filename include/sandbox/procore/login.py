@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import secrets
 import threading
+from base64 import b64decode
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import HTTP
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from include.sandbox.clock import Clock
 from include.sandbox.procore.call import Call, Reply, parse
@@ -71,11 +74,38 @@ def handle(call: Call, tokens: Tokens, seconds: int) -> Reply:
 
 
 def _form(call: Call) -> dict[str, Any]:
-    """The body's values, JSON or form."""
-    if "form-urlencoded" in call.headers.get("content-type", ""):
-        return dict(parse_qsl(call.body.decode("utf-8", "replace")))
-    given = parse(call.body)
-    return given if isinstance(given, dict) else {}
+    """The values of the body (a form of either kind, or JSON); of HTTP Basic the credentials, which then win (RFC 6749 2.3.1)."""
+    kind = call.headers.get("content-type", "")
+    if "form-urlencoded" in kind:
+        given: Any = dict(parse_qsl(call.body.decode("utf-8", "replace")))
+    elif "multipart/form-data" in kind:
+        given = _parts(kind, call.body)
+    else:
+        given = parse(call.body)
+    return {**(given if isinstance(given, dict) else {}), **_basic(call.headers.get("authorization", ""))}
+
+
+def _parts(kind: str, body: bytes) -> dict[str, str]:
+    """The fields of a multipart form, which is what ``curl -F`` sends."""
+    message = message_from_bytes(b"Content-Type: " + kind.encode("latin-1", "replace") + b"\r\n\r\n" + body, policy=HTTP)
+    found = {}
+    for part in message.iter_parts() if message.is_multipart() else ():
+        value = part.get_payload(decode=True)
+        name = part.get_param("name", header="content-disposition")
+        if isinstance(name, str) and isinstance(value, bytes):
+            found[name] = value.decode("utf-8", "replace")
+    return found
+
+
+def _basic(authorization: str) -> dict[str, str]:
+    kind, _, text = authorization.partition(" ")
+    if kind.lower() != "basic":
+        return {}
+    try:
+        user, _, password = b64decode(text, validate=True).decode("utf-8").partition(":")
+    except ValueError:
+        return {"client_id": "", "client_secret": ""}
+    return {"client_id": unquote_plus(user), "client_secret": unquote_plus(password)}
 
 
 def _token(call: Call, tokens: Tokens, seconds: int) -> Reply:

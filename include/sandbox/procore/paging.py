@@ -10,6 +10,9 @@ from include.sandbox.procore.call import Call
 from include.sandbox.procore.errors import Invalid
 from include.sandbox.procore.schema import Paging
 
+FARTHEST = 10**12
+"""Number of a page; what lies beyond is as empty, and its offset is a number that the store can take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -60,4 +63,4 @@ def page_of(call: Call, paging: Paging, total: int) -> Page:
             numbers[name] = max(1, whole(given)) if given is not None else numbers[name]
         except Wrong as problem:
             raise Invalid({name: [str(problem)]}) from None
-    return Page(numbers["page"], min(numbers["per_page"], paging.most), total)
+    return Page(min(numbers["page"], FARTHEST), min(numbers["per_page"], paging.most), total)

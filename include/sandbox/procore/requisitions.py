@@ -24,7 +24,7 @@ from include.sandbox.procore.paging import page_of
 from include.sandbox.procore.schema import Paging, Resource
 from include.sandbox.procore.settings import COMPANY_NAME
 from include.sandbox.procore.store import Record
-from include.sandbox.procore.views import picked
+from include.sandbox.procore.views import dated, picked
 
 KIND, WHAT = "requisitions", "subcontractor invoice"
 STATUSES = ("draft", "under_review", "revise_and_resubmit", "approved", "approved_as_noted", "pending_owner_approval")
@@ -46,6 +46,7 @@ ATTRIBUTES = (
     Attribute("items", rows_of, store="sent_items", nullable=False, on="cu"),
 )
 DEFAULTS = {"status": "draft", "final": False}
+APPROVED = ("approved", "approved_as_noted")
 
 # -- views -------------------------------------------------------------------------------------------------------------
 
@@ -218,7 +219,8 @@ def _packages(context: Context, row: Record, header: Mapping[str, Any]) -> list[
     return found
 
 
-DEFAULT_VIEW, ITEMS_VIEW = picked(details, HEADER), picked(with_items, f"{HEADER} items item_packages")
+DEFAULT_VIEW = dated(picked(details, HEADER), "submitted_at")
+ITEMS_VIEW = dated(picked(with_items, f"{HEADER} items item_packages"), "submitted_at")
 VIEWS = {"default": DEFAULT_VIEW, "extended": ITEMS_VIEW, "items": ITEMS_VIEW, "action_policy": DEFAULT_VIEW}
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -231,10 +233,16 @@ def enter(context: Context) -> None:
         if id is None:
             raise Refused(400, "commitment_id is missing", {"commitment_id": ["is missing"]})
         context.scope["contract_kind"], context.parent = find_contract(context, id, COMMITMENTS)
+    if context.call.method == "PATCH":
+        named = contract_id(context.call.json(), "commitment_id")  # required, as the description says
+        invoice = context.store.get(KIND, int(context.call.params.get("id", 0)))
+        if named is not None and invoice is not None and invoice["parent_id"] != named:
+            raise not_found("Requisition")
 
 
 def prepare(context: Context, draft: Record, sent: Mapping[str, Any], existing: Record | None) -> None:
     """Items and number of a new requisition; changes of an existing one, refused while an external id locks it."""
+    _refuse_without_admin(context, existing)
     given = draft.pop("sent_items", None)
     items.check_period(context, draft, existing)
     kind, contract = find_contract(context, draft["parent_id"], COMMITMENTS)
@@ -246,6 +254,18 @@ def prepare(context: Context, draft: Record, sent: Mapping[str, Any], existing: 
     locks.refuse_synced(context, draft, existing, WHAT)
     if existing is not None and draft["items"] != existing["items"]:
         items.refuse_earlier(context, KIND, existing)
+
+
+def _refuse_without_admin(context: Context, existing: Record | None) -> None:
+    """Raises 403 for an invoice that only an admin of the commitments tool may change, if this account is none (§14)."""
+    settings = context.settings
+    if existing is None or context.call.person or settings.commitments_admin or not settings.linked_invoice_needs_admin:
+        return
+    latest = items.sequences(context, KIND, [existing])[existing["parent_id"]][-1]
+    if existing["status"] in APPROVED or existing["id"] != latest:
+        raise Refused(
+            403, "Only admins of Commitments may update an invoice that is approved or not the latest of its commitment"
+        )
 
 
 def removing(context: Context, row: Record) -> None:

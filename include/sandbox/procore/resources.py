@@ -394,6 +394,7 @@ def _contracts(kind: str, wrapper: str) -> Resource:
             **TIMES,
         },
         hooks=Hooks(prepare=commitments.prepare_contract, removing=commitments.removing_contract),
+        sync=Sync(by_id=kind != PURCHASE_ORDERS),
         soft_delete=True,
         sequence="contracts",
         siblings=CONTRACTS,

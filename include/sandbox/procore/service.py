@@ -17,6 +17,7 @@ from include.sandbox.procore import (
     change_orders,
     changes,
     contracts_v2,
+    described,
     direct_costs,
     engine,
     login,
@@ -81,7 +82,16 @@ class Route:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>\\d{1,18})", self.template) + "/?")
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[0-9]{1,18})", self.template) + "/?")
+
+    @property
+    def description(self) -> described.Schema:
+        return described.operations()[f"{self.method} {self.template}"]
+
+    def refusal(self, refused: Refused) -> Reply:
+        """A refusal in the shape that this operation answers it in."""
+        shape = self.handler.shape(refused) if isinstance(self.handler, shapes.InShapes) else refused
+        return Reply(refused.status, shape.body(self.errors))
 
 
 STANDARD: dict[Action, tuple[str, str, Callable[[Resource, Context], Reply]]] = {
@@ -316,12 +326,18 @@ ROUTES: tuple[Route, ...] = (*SPECIAL, *TAX_ROUTES, *BUDGET_ROUTES, *COST_ROUTES
 _MATCHERS = tuple((route, route.pattern) for route in ROUTES)
 
 
-def find_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """The operation of a path, and the values of its placeholders."""
+def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The operation of a path, and the values of its placeholders. Raises 404, also for a path that has other methods."""
     for route, pattern in _MATCHERS:
         if route.method == method and (match := pattern.fullmatch(path)):
             return route, match.groupdict()
-    return None
+    raise not_found("The requested path")
+
+
+def refusal_at(path: str, refused: Refused) -> Reply:
+    """A refusal before any operation is known: the version in the path decides on its shape (§1.9)."""
+    body = shapes.with_reasons(refused) if path.startswith("/rest/v2") else refused.body()
+    return Reply(refused.status, body)
 
 
 class Procore:
@@ -343,19 +359,24 @@ class Procore:
             return login.handle(call, self.tokens, self.settings.token_seconds)
         if call.person:
             return self._answer(call)
-        verdict = self.limiter.peek(self.clock.ticks())
+        verdict = self.limiter.take(self.clock.ticks())
         try:
+            if not verdict.passed:
+                raise _limited(verdict.wait)
             self._admit(call)
-            verdict = self.limiter.take(self.clock.ticks())
-            reply = self._answer(call) if verdict.passed else _limited(verdict.wait)
+            reply = self._answer(call)
         except Refused as refused:
-            reply = Reply(refused.status, refused.body())
+            reply = refusal_at(call.path, refused)
         reply.headers.update(verdict.headers(self.clock.now().timestamp()))
         return reply
 
+    def arrive(self, call: Call) -> Reply:
+        """The effect of a call that was let in and answered earlier."""
+        return self._answer(call)
+
     def limit_headers(self) -> dict[str, str]:
-        """The rate limit headers of a reply that is not counted."""
-        return self.limiter.peek(self.clock.ticks()).headers(self.clock.now().timestamp())
+        """The rate limit headers of a reply that is made elsewhere: that request counts too, as every one does (§1.6)."""
+        return self.limiter.take(self.clock.ticks()).headers(self.clock.now().timestamp())
 
     def _admit(self, call: Call) -> None:
         """Token, then company header (docs/procore-contract.md §1.2, §1.3)."""
@@ -363,27 +384,38 @@ class Procore:
             raise Refused(401, login.BAD_TOKEN)
         company = call.headers.get("procore-company-id", "").strip()
         if not company:
-            raise Refused(400, MISSING_HEADER)
+            raise Refused(self.settings.company_header_status, MISSING_HEADER)
         if company != str(COMPANY_ID):
             raise Refused(403, NOT_CONNECTED)
 
     def _answer(self, call: Call) -> Reply:
-        found = find_route(call.method, call.path)
-        if found is None:
-            return Reply(404, not_found("The requested path").body())
-        route, call.params = found
+        try:
+            route, call.params = find_route(call.method, call.path)
+        except Refused as refused:
+            return refusal_at(call.path, refused)
         context = Context(self.store, self.clock, self.settings, call)
         try:
+            if self.settings.strict_requests and not call.person:
+                context.operation = route.description
             if call.method == "GET":
-                return route.handler(context)
+                return _described(context, route.handler(context))
             with self.store.writing():
-                return route.handler(context)
+                return _described(context, route.handler(context))
         except Refused as refused:
-            return Reply(refused.status, refused.body(route.errors))
+            return route.refusal(refused)
         except Wrong as wrong:
-            return Reply(400, Invalid({"id": [str(wrong)]}).body(route.errors))
+            return route.refusal(Invalid({"id": [str(wrong)]}))
 
 
-def _limited(wait: float) -> Reply:
-    message = f"You have surpassed the maximum number of requests; wait {max(1, round(wait))} seconds"
-    return Reply(429, Refused(429, message).body())
+def _described(context: Context, reply: Reply) -> Reply:
+    """The reply of a call that was accepted and is as described. Else :class:`Invalid` is raised: what was written is taken back.
+    It comes last because a handler has better words for what it refuses itself."""
+    if context.operation is not None and reply.status < 300:
+        call = context.call
+        body = call.json() if call.method != "GET" and call.body.strip() else None
+        described.refuse(described.faults(context.operation, call.args, body))
+    return reply
+
+
+def _limited(wait: float) -> Refused:
+    return Refused(429, f"You have surpassed the maximum number of requests; wait {max(1, round(wait))} seconds")

@@ -12,6 +12,7 @@ CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"
 LOCKS = ("off", "approved_complete", "beyond_draft")
 TIERS = (1, 2)
+HEADER_STATUSES = (400, 403, 404)
 LEAST = {"direct_cost_busy_seconds": 0}
 """Smallest values of numbers that may be less than 1."""
 
@@ -29,6 +30,14 @@ class Settings:
     after a write on a direct cost or its lines every other write on it is answered 409.
     ``commitment_tiers``, ``prime_tiers``: 1 a change order package brings the potential change order that holds its lines, 2
     potential change orders are gathered in packages (docs/procore-contract.md §13 has the defaults).
+
+    Where Procore's own pages disagree, the stricter reading is the default (docs/procore-contract.md §14):
+    ``strict_requests``: parameters and fields that are not described are refused, and so are missing required ones; off: ignored.
+    ``purchase_order_sync_id``: entries of the purchase order sync take an ``id``.
+    ``company_wide_origin_id``: an external id is on one record of the company, whatever its kind; off: one of each kind.
+    ``bare_days``: some times are answered as a plain day. ``company_header_status``: of the refusal without the company header.
+    ``linked_invoice_needs_admin``: an invoice that is approved or not its contract's latest is changed with admin permission
+    on commitments only; ``commitments_admin``: the service account has it.
     """
 
     sov_lock: str = "approved_complete"
@@ -43,6 +52,13 @@ class Settings:
     direct_cost_busy_seconds: int = 0
     commitment_tiers: int = 1
     prime_tiers: int = 2
+    strict_requests: bool = True
+    purchase_order_sync_id: bool = False
+    company_wide_origin_id: bool = True
+    bare_days: bool = True
+    company_header_status: int = 400
+    linked_invoice_needs_admin: bool = True
+    commitments_admin: bool = True
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """A copy with these changes. Raises :class:`SettingsError`."""
@@ -56,6 +72,8 @@ class Settings:
                 raise SettingsError(f"setting {name} must be at least {LEAST.get(name, 1)}")
         if changes.get("sov_lock", self.sov_lock) not in LOCKS:
             raise SettingsError(f"sov_lock must be one of {', '.join(LOCKS)}")
+        if changes.get("company_header_status", self.company_header_status) not in HEADER_STATUSES:
+            raise SettingsError(f"company_header_status must be one of {', '.join(map(str, HEADER_STATUSES))}")
         for name in ("commitment_tiers", "prime_tiers"):
             if changes.get(name, getattr(self, name)) not in TIERS:
                 raise SettingsError(

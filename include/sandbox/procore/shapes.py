@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from include.sandbox.procore.call import Reply
@@ -41,15 +42,23 @@ def with_reasons(refused: Refused) -> dict[str, Any]:
     return {"error": {**found["error"], "details": details}}
 
 
-def shaped(handler: Handler, bodies: Mapping[int, Body]) -> Handler:
-    """The handler with its refusals in these shapes, by status. It still raises: what it wrote is taken back."""
+@dataclass(frozen=True, slots=True)
+class InShapes:
+    """A handler with its refusals in these shapes, by status. It still raises: what it wrote is taken back."""
 
-    def answer(context: Context) -> Reply:
+    handler: Handler
+    bodies: Mapping[int, Body]
+
+    def __call__(self, context: Context) -> Reply:
         try:
-            return handler(context)
+            return self.handler(context)
         except Refused as refused:
-            if refused.status not in bodies:
-                raise
-            raise Shaped(refused, bodies[refused.status]) from None
+            raise self.shape(refused) from None
 
-    return answer
+    def shape(self, refused: Refused) -> Refused:
+        build = self.bodies.get(refused.status)
+        return refused if build is None else Shaped(refused, build)
+
+
+def shaped(handler: Handler, bodies: Mapping[int, Body]) -> Handler:
+    return InShapes(handler, bodies)

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS objects(
 CREATE INDEX IF NOT EXISTS objects_within ON objects(kind, project_id, deleted_at, id, company_id);
 CREATE INDEX IF NOT EXISTS objects_parent ON objects(kind, parent_id);
 CREATE UNIQUE INDEX IF NOT EXISTS objects_origin ON objects(kind, company_id, origin_id) WHERE origin_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS objects_named ON objects(origin_id) WHERE origin_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS objects_updated ON objects(kind, updated_at);
 CREATE INDEX IF NOT EXISTS objects_status ON objects(kind, status, deleted_at, id);
 CREATE INDEX IF NOT EXISTS objects_combination ON objects(project_id, json_extract(doc, '$.cost_code_id'))
@@ -186,6 +187,11 @@ class Store:
         """The record that carries an external id (unique per kind and company)."""
         where: list[Condition] = [("company_id = ?", [company_id]), ("origin_id = ?", [origin_id])]
         return next(iter(self.query(kind, where, limit=1)), None)
+
+    def named(self, origin_id: str, company_id: int, *, besides: str) -> bool:
+        """Whether a record of another kind carries this external id."""
+        sql = "SELECT 1 FROM objects WHERE origin_id = ? AND company_id = ? AND kind <> ? LIMIT 1"
+        return self.connection.execute(sql, (origin_id, company_id, besides)).fetchone() is not None
 
     def query(
         self, kind: str, where: Sequence[Condition] = (), *, order: str = "id", limit: int | None = None, offset: int = 0

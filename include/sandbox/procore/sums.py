@@ -14,7 +14,7 @@ from typing import Any
 
 from include.sandbox.procore.billing import earned
 from include.sandbox.procore.context import Context
-from include.sandbox.procore.figures import ZERO, figure, percent
+from include.sandbox.procore.figures import ZERO, figure, money, percent
 from include.sandbox.procore.store import Record, marks
 
 CHUNK = 500
@@ -53,11 +53,12 @@ def line_sums(context: Context, kind: str, contracts: Iterable[Record]) -> dict[
 
 
 def change_sums(context: Context, changes: Iterable[Record]) -> dict[int, Decimal]:
-    """The sum of the lines of potential change orders, mark-up included, by their id."""
+    """The sum of the lines of potential change orders, mark-up included, by their id. The parts of a mark-up are not rounded,
+    what they add up to is."""
     sums = {change["id"]: ZERO for change in changes}
     for row in by_parent(context, LINES_OF_CHANGES, list(sums)):
         sums[row["parent_id"]] += Decimal(row["amount"] or 0)
-    return sums
+    return {change: Decimal(money(amount)) for change, amount in sums.items()}
 
 
 def package_totals(context: Context, contract_ids: Iterable[int]) -> dict[int, Decimal]:
@@ -66,7 +67,7 @@ def package_totals(context: Context, contract_ids: Iterable[int]) -> dict[int, D
     sums: dict[int, Decimal] = {}
     for row in by_parent(context, CHANGE_LINES, sorted(set(contract_ids))):
         sums[row["package"]] = sums.get(row["package"], ZERO) + Decimal(row["amount"] or 0)
-    return sums
+    return {package: Decimal(money(amount)) for package, amount in sums.items()}
 
 
 @dataclass(slots=True)

@@ -36,6 +36,19 @@ def picked(derive: Derive, names: str) -> View:
     return view
 
 
+def dated(view: View, names: str) -> View:
+    """The view with these times as plain days, where the company is set so: one witness declares them as days (§14)."""
+
+    def shown(context: Context, rows: Sequence[Record]) -> list[dict[str, Any]]:
+        found = view(context, rows)
+        if context.settings.bare_days:
+            for row in found:
+                row.update({name: row[name] and row[name][:10] for name in names.split() if name in row})
+        return found
+
+    return shown
+
+
 def reference(record: Record | None, name: str = "name") -> dict[str, Any] | None:
     """``{id, name}`` of a record that is referred to."""
     return None if record is None else {"id": record["id"], name: record.get("name")}

@@ -121,7 +121,7 @@ class ProcoreRows:
 
     def standard_lists(self) -> Iterator[Row]:
         row = _row(LIST_ID, names.master_moment(0))
-        yield row | {"name": "Master list", "is_erp_list": True, "available_to_use_on_new_projects": True}
+        yield row | {"name": "Master list", "is_erp_list": False, "available_to_use_on_new_projects": True}
 
     def standard_codes(self) -> Iterator[Row]:
         for code in sorted({*STANDARD_SECTIONS, *(code[:2] for code in STANDARD_SECTIONS)}):

@@ -12,8 +12,10 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 
 from include.financials.entities import ENTITIES, STAGES, gates_before
+from include.financials.run import HEAD
 from include.procore.retry import SyncRetryPolicy
 
+LOADS = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -50,8 +52,8 @@ def test_extract_then_check_then_load(dag: DAG, name: str) -> None:
     assert check.task_id in extract.downstream_task_ids
     assert load.task_id in check.downstream_task_ids
     assert "select" in extract.upstream_task_ids
-    assert extract.trigger_rule == TriggerRule.ALL_DONE
-    assert load.trigger_rule == TriggerRule.NONE_FAILED
+    assert extract.trigger_rule == TriggerRule.ALL_SUCCESS
+    assert load.trigger_rule == LOADS
 
 
 @pytest.mark.parametrize("name", ENTITIES)
@@ -60,6 +62,25 @@ def test_edges_come_from_the_references(dag: DAG, name: str) -> None:
     for parent in ENTITIES[name].after:
         assert task_id(parent, "load") in load.upstream_task_ids
         assert task_id(parent, "check") in check.upstream_task_ids
+
+
+def test_the_head_stands_before_everything(dag: DAG) -> None:
+    """Each extract waits for the whole head; what it is mapped over comes from there too."""
+    assert dag.get_task("preflight").upstream_task_ids == {"window"}
+    assert dag.get_task("select").upstream_task_ids == dag.get_task("shards").upstream_task_ids == {"preflight"}
+    assert all(dag.get_task(name).trigger_rule == TriggerRule.ALL_SUCCESS for name in (*HEAD, "reconcile"))
+    assert {getattr(task, "head", None) for task in dag.tasks} - {None} == set(HEAD)
+
+
+def test_reconcile_and_report_are_last(dag: DAG) -> None:
+    """Whatever fails where: no task may still be at work when the report is written."""
+    behind = dag.get_task("report").get_flat_relative_ids(upstream=True)
+    assert behind == set(dag.task_ids) - {"report"}
+    for stage, name in STAGES.items():
+        done = dag.get_task(f"{name}.done")
+        assert done.trigger_rule == TriggerRule.ALL_DONE
+        own = {task.task_id for task in dag.tasks if task.task_id.startswith(f"{name}.")} - {done.task_id}
+        assert done.upstream_task_ids == own | ({f"{STAGES[stage - 1]}.done"} if stage > 1 else set())
 
 
 def test_stages_follow_each_other(dag: DAG) -> None:
@@ -76,7 +97,7 @@ def test_stages_follow_each_other(dag: DAG) -> None:
 def test_the_gate_stands_between_commitments_and_their_load(dag: DAG) -> None:
     gate = dag.get_task("commitments_change_orders.referential_integrity")
     load = dag.get_task("commitments_change_orders.load_commitments")
-    assert load.task_id in gate.downstream_task_ids and load.trigger_rule == TriggerRule.NONE_FAILED
+    assert load.task_id in gate.downstream_task_ids and load.trigger_rule == LOADS
     assert not gate.is_mapped, "a verdict on a part of a stage would be none"
 
 
@@ -84,9 +105,9 @@ def test_what_stands_behind_a_gate_is_judged_and_not_written_when_that_stays_clo
     behind = {name for name, row in ENTITIES.items() if gates_before(row)}
     assert behind == {"commitment_change_orders", "subcontractor_invoices", "payments_issued"}
     for name in ENTITIES:
-        rule = TriggerRule.ALL_DONE if name in behind else TriggerRule.NONE_FAILED
+        rule = TriggerRule.ALL_DONE if name in behind else LOADS
         assert dag.get_task(task_id(name, "check")).trigger_rule == rule
-        assert dag.get_task(task_id(name, "load")).trigger_rule == TriggerRule.NONE_FAILED
+        assert dag.get_task(task_id(name, "load")).trigger_rule == LOADS
 
 
 def test_only_project_scoped_entities_are_sharded(dag: DAG) -> None:

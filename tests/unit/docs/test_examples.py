@@ -9,7 +9,7 @@ import pytest
 import requests
 from airflow.dag_processing.dagbag import DagBag
 
-from include.local import airflow, environment, import_pools, process, sandbox
+from include.local import airflow, environment, import_pools, new_ledger, process, sandbox
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -42,6 +42,7 @@ def test_the_example_runs_against_a_sandbox(tmp_path: Path) -> None:
         env["AIRFLOW__CORE__DAGS_FOLDER"] = str(EXAMPLES)
         assert airflow(["db", "migrate"], env, log) == 0, log.read_text()[-2000:]
         import_pools(env, home, log)
+        new_ledger(tmp_path / "ledger.sqlite")
         control = f"{info['base_url']}/_sandbox"
         # All three in one process: the start of Airflow is what takes the time.
         code = f"import vendor_sync as v; d = v.vendor_sync(); [print(d.test(run_conf=c).state) for c in {CONFS!r}]"

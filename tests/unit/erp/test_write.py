@@ -359,6 +359,26 @@ def test_an_unreachable_database_means_later(mapping: Mapping, tmp_path: Path) -
         SqlSystem("nonsense", mapping, origin_system="procore:8089")
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ('could not translate host name "erp.intrnal" to address: Name or service not known', ConfigurationError),
+        ('could not translate host name "erp" to address: nodename nor servname provided, or not known', ConfigurationError),
+        ('could not translate host name "erp" to address: Temporary failure in name resolution', RetryLater),
+        ('connection to server at "erp" (10.0.0.1), port 5432 failed: Connection refused', RetryLater),
+        ('connection to server at "erp" (10.0.0.1), port 5432 failed: timeout expired', RetryLater),
+        ('FATAL:  password authentication failed for user "sync"', ConfigurationError),
+    ],
+)
+def test_a_mistyped_host_is_no_outage(mapping: Mapping, said: str, expected: type[Exception]) -> None:
+    """What a person must correct is not tried again; what may pass is, and both name the side and the next step."""
+    system = SqlSystem("postgresql+psycopg2://u:secret-word@erp.intrnal/erp", mapping, origin_system="procore:8089")
+    error = system.database.translate(OperationalError("", {}, Exception(said)), "place")
+    assert type(error) is expected
+    assert "The ERP database postgresql+psycopg2://u:***@erp.intrnal/erp" in str(error) and "secret-word" not in str(error)
+    assert ("tried again" if expected is RetryLater else "Check host, user, password and database") in str(error)
+
+
 def test_rights_are_checked_and_named(erp: SqlSystem, ledger: sa.Engine, mapping: Mapping) -> None:
     if ledger.dialect.name != "postgresql":
         pytest.skip("SQLite has no users")
@@ -403,7 +423,7 @@ entities:
       kind: {column: kind, map: {S: subcontract, P: purchase_order}}
       project: job
       vendor: vendor
-      status: state
+      status: {column: state, map: {posted: open, batch: open}}
       amount: {column: amount, type: decimal}
     lines:
       from: batch_line
@@ -460,7 +480,7 @@ def test_documents_go_into_a_batch_table(staged: SqlSystem) -> None:
     assert isinstance(outcomes[0].record, Commitment)
     assert (outcomes[0].record.amount, outcomes[0].record.status, len(outcomes[0].record.lines)) == (
         Decimal("1000.00"),
-        "batch",
+        "open",
         2,
     )
     engine = staged.database.engine

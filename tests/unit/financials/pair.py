@@ -12,7 +12,7 @@ import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -62,7 +62,7 @@ from include.financials.models import (
     VendorInsurance,
 )
 from include.financials.money import ZERO
-from include.financials.port import Action, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window
+from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
@@ -211,7 +211,8 @@ class Memory:
         self._break(fault, "after")
         return [self._found(step, item) for item in items]
 
-    def post(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
+    def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
+        beat()
         fault = self._called(f"post {step.entity} {step.name}")
         assert len(items) <= step.batch
         self._break(fault, "before")
@@ -386,6 +387,7 @@ class FakeProcore(Memory):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__("procore", clock)
+        self.capability = {name: replace(FULL, lists_all=ENTITIES[name].document and self.lists(name)) for name in ENTITIES}
         self.ids = itertools.count(2**53 + 1)
         self.steps_of = dict(STEPS)
 
@@ -544,7 +546,7 @@ class World:
         self.ledger = Ledger(f"sqlite:///{self.folder}/ledger.sqlite")
         # No test pulls the plug: waiting for the disk at each commit would only cost time.
         event.listen(self.ledger.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-        self.ledger.migrate()
+        self.ledger.create()
         self.ledger.engine = self.ledger.engine.execution_options(compiled_cache=_COMPILED)
 
     def fork(self, folder: Path) -> World:
@@ -572,6 +574,7 @@ class World:
         """The sync of a new run, or (with the id of one) of a later try of the same run."""
         if run_id is None:
             self.runs += 1
+            self.clock.now += timedelta(minutes=10)  # what was sent without an answer has had the time to arrive
             run_id = f"run-{self.runs}"
         chosen = {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)

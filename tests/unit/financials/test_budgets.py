@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.financials.__main__ import main
 from include.financials.reconciliation import Reconciliation, reconcile
 from include.financials.view import Sync
 from tests.unit.financials.pair import BUDGETS, World, budget, budget_line, cost_code, cost_type
@@ -277,14 +278,17 @@ def test_a_project_whose_budget_was_stopped_keeps_its_owner_too(jobs: World) -> 
 
 
 def test_a_budget_is_handed_over_to_procore_once(jobs: World) -> None:
-    """The link is ended, the project's origin_data names Procore: the equal pair is adopted with its new owner."""
+    """The link is ended, the project's origin_data names Procore, and the pair linked again: adopted with its new owner."""
     in_erp(jobs)
     go(jobs)
     jobs.procore.change(BUDGETS, JOB, locked=True)
     jobs.procore.change("projects", JOB, origin_data=json.dumps({"erp_key": JOB, "budget_owner": "procore"}))
     assert state(jobs) == UNCHANGED, "what the link records rules until it is ended"
-    jobs.ledger.end_link(BUDGETS, JOB, "ann")
+    command = ["--ledger", jobs.ledger.url, "decide"]
+    assert main([*command, "unlink", "budget", JOB]) == 0
     writes = jobs.writes()
+    assert state(jobs) == ("held", "unlinked") and jobs.writes() == writes
+    assert main([*command, "link", "budget", JOB]) == 0
     assert state(jobs) == ADOPTED and jobs.writes() == writes
     assert [(link.content or {}).get("owner") for link in jobs.ledger.links(BUDGETS)] == ["procore"]
     in_erp(jobs, amount="501.00")

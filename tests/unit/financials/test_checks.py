@@ -161,10 +161,7 @@ def test_a_decided_vendor_is_linked_also_by_a_later_try(world: World) -> None:
     own = world.procore.put(vendor(id="90001", company=None))
     sync = world.run(params={"entities": ["vendors"]})
     assert world.states(sync, "vendors") == {"V-1": ("held", "2.9")}
-    source = world.erp.get("vendors", number="V-1")
-    world.ledger.decide(
-        entity="vendors", company="G1", record_id="V-1", content_hash=source_hash(source), decision="link", who="ann"
-    )
+    world.ledger.decide(entity="vendors", company="G1", record_id="V-1", pair="90001", decision="link", who="ann")
     first, second = again(world, "vendors")
     assert [row["action"] for row in first] == ["link"] and first == second
     sync = world.run(params={"entities": ["vendors"]})
@@ -177,9 +174,7 @@ def test_a_decided_document_is_linked_also_by_a_later_try(linked: World) -> None
     document = draft(linked)
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("held", "2.9")}
-    linked.ledger.decide(
-        entity="commitments", company="01", record_id=document.id, content_hash=source_hash(document), decision="link", who="ann"
-    )
+    linked.ledger.decide(entity="commitments", company="01", record_id="SC-1", pair=document.id, decision="link", who="ann")
     first, second = again(linked, "commitments")
     assert [row["action"] for row in first] == ["link"] and first == second
     sync = linked.run(params=ONLY)
@@ -281,7 +276,7 @@ def test_lines_that_do_not_add_up_are_read_once_more(linked: World) -> None:
     assert linked.states(sync, "commitments") == {"SC-1": ("quarantined", "M-09")}
 
 
-def test_an_approval_holds_for_the_content_that_was_approved(linked: World) -> None:
+def test_an_approval_ends_when_the_content_changes_also_if_it_is_put_back(linked: World) -> None:
     linked.settings = make_settings(approve_above=Decimal("99.99"))
     document = draft(linked)
     assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("held", "M-13")}
@@ -294,9 +289,13 @@ def test_an_approval_holds_for_the_content_that_was_approved(linked: World) -> N
         who="ann",
     )
     linked.procore.change("commitments", "SC-1", title="Changed since")
-    assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("held", "M-13")}
+    sync = linked.run(params=ONLY)
+    assert linked.states(sync, "commitments") == {"SC-1": ("held", "M-13")}
+    (row,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
+    assert "The approval by ann" in row["message"] and "has ended: the document was changed since" in row["message"]
     linked.procore.change("commitments", "SC-1", title="Steel")
-    assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("created", "")}
+    assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("held", "M-13")}
+    assert linked.writes() == 0
 
 
 def test_a_vendor_that_left_procore_is_a_conflict_and_so_is_one_that_lost_its_id(linked: World) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,15 @@ import pytest
 
 from include.financials import checks, engine, extract
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import LeaseLost, OutcomeUnknown, RetryLater, SyncError
-from include.financials.port import Item, Outcome, Step
+from include.financials.exceptions import ContractBroken, LeaseLost, OutcomeUnknown, RetryLater, SyncError, Unsettled
+from include.financials.ledger import LEASE_SECONDS, moment, stamp
+from include.financials.port import Beat, Item, Outcome, Step, idle
 from include.financials.settings import EntitySettings
 from tests.unit.financials.pair import (
     ONLY,
     Crash,
     FakeErp,
+    FakeProcore,
     Memory,
     World,
     commitment,
@@ -330,8 +334,8 @@ def test_a_task_whose_lease_is_gone_stops_at_once(linked: World, monkeypatch: py
         draft(linked, f"SC-{number}")
     post = FakeErp.post
 
-    def slow(self: FakeErp, step: Step, items: list[Item]) -> list[Outcome]:
-        answer = post(self, step, items)
+    def slow(self: FakeErp, step: Step, items: list[Item], beat: Beat) -> list[Outcome]:
+        answer = post(self, step, items, beat)
         with linked.ledger.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE leases SET holder = 'somebody else'")
         return answer
@@ -452,9 +456,179 @@ def test_nothing_arrived_is_said_as_such(linked: World) -> None:
     draft(linked)
     linked.run(params={"entities": ["vendors"]})
     linked.erp.failing = {"post commitments create": "before"}
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(Unsettled, match=r"1 commitments \(SC-1\) were sent without an answer and are not found") as raised:
         linked.run(params={"entities": ["commitments"]})
-    assert linked.erp.records["commitments"] == []
+    assert linked.erp.records["commitments"] == [] and 50 < (raised.value.seconds or 0) <= 60
+
+
+# -- a write that arrives late, a record that only its marks know -------------------------------------------------------------
+
+
+class Late:
+    """A side on which one call is answered without an effect; what was sent arrives by :meth:`arrive`."""
+
+    def __init__(self, memory: Memory, what: str) -> None:
+        self.memory, self.held = memory, []
+        post = memory.post
+
+        def silent(step: Step, items: list[Item], beat: Beat = idle) -> list[Outcome]:
+            if f"{step.entity} {step.name}" == what and not self.held:
+                self.held = [(step, item) for item in items]
+                memory.calls.append(f"post {what}")
+                raise OutcomeUnknown("504")
+            return post(step, items, beat)
+
+        memory.post = silent  # type: ignore[method-assign]
+
+    def arrive(self) -> None:
+        assert self.held, "the fault did not fire"
+        for step, item in self.held:
+            self.memory._one(step, item)
+
+
+LATE = [
+    ("direct_costs", "header"), ("prime_contracts", "header"), ("payments_issued", "payment"), ("payments_received", "payment"),
+    ("cost_codes", "create"), ("vendors", "create"), ("projects", "create"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("entity", "step"), LATE)
+@pytest.mark.parametrize("arrives", ["after the look-up", "after the next run"])
+def test_a_write_that_arrives_late_is_made_once(
+    stages: dict[str, World], goods: dict[str, World], entity: str, step: str, arrives: str, tmp_path: Path
+) -> None:
+    """One look that finds nothing is no proof: nothing is sent again before the settle time is over, and then after a look."""
+    world = stages[entity].fork(tmp_path / "world")
+    late = Late(world.procore, f"{entity} {step}")
+    with pytest.raises(Unsettled):
+        world.run(params={"entities": [entity]}, reconciled=False)
+    if arrives == "after the next run":
+        world.clock.now -= timedelta(minutes=10) - timedelta(seconds=20)  # the next run begins within the settle time
+        with pytest.raises(Unsettled):
+            world.run(params={"entities": [entity]}, reconciled=False)
+    late.arrive()
+    world.run(params={"entities": [entity]}, reconciled=False)
+    assert plain(world) == plain(goods[entity]) and twice(world) == []
+    writes = world.writes()
+    world.run(params={"entities": [entity]}, reconciled=False)
+    assert world.writes() == writes
+    world.close()
+
+
+def test_a_doubt_outlives_a_change_of_the_record(stages: dict[str, World], tmp_path: Path) -> None:
+    """What was sent and may still arrive is of this record, whatever it looks like by now: nothing else of it is sent."""
+    world = stages["payments_issued"].fork(tmp_path / "world")
+    late = Late(world.procore, "payments_issued payment")
+    with pytest.raises(Unsettled):
+        world.run(params={"entities": ["payments_issued"]}, reconciled=False)
+    number = world.erp.records["payments_issued"][0].number
+    world.erp.change("payments_issued", number, pay_date=date(2026, 9, 3))
+    world.clock.now -= timedelta(minutes=10) - timedelta(seconds=20)
+    with pytest.raises(Unsettled):
+        world.run(params={"entities": ["payments_issued"]}, reconciled=False)
+    late.arrive()
+    world.run(params={"entities": ["payments_issued"]}, reconciled=False)
+    assert len(world.procore.records["payments_issued"]) == 1
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("entity", "step", "when"),
+    [
+        ("direct_costs", "header", "after"), ("direct_costs", "lines", "after"), ("direct_costs", "external_id", "after"),
+        ("prime_contracts", "header", "after"), ("prime_contracts", "lines", "after"), ("cost_codes", "create", "after"),
+        ("projects", "create", "after"), ("commitments", "create", "after"),
+    ],
+)  # fmt: skip
+def test_what_is_half_made_is_finished_without_a_ledger(
+    stages: dict[str, World], goods: dict[str, World], entity: str, step: str, when: str, tmp_path: Path
+) -> None:
+    """The process ends in the middle, then the ledger is lost: the marks on the record tell whose it is, and what it lacks."""
+    world = stages[entity].fork(tmp_path / "world")
+    memory: Memory = world.erp if entity == "commitments" else world.procore
+    memory.failing = {f"post {entity} {step}": f"crash_{when}"}
+    with pytest.raises(Crash):
+        world.run(params={"entities": [entity]}, reconciled=False)
+    assert memory.calls[-1] == f"post {entity} {step}"
+    twin = world.without_ledger(tmp_path / "twin")
+    twin.run(reconciled=False)
+    assert plain(twin) == plain(goods[entity])
+    writes = twin.writes()
+    twin.run(reconciled=False)
+    assert twin.writes() == writes
+    world.close()
+    twin.close()
+
+
+def test_an_answer_that_names_another_record_stops_the_task(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is linked by it, and no further call is made."""
+    draft(linked)
+    post = FakeProcore.post
+
+    def other(self: FakeProcore, step: Step, items: list[Item], beat: Beat) -> list[Outcome]:
+        return [replace(outcome, id="1") for outcome in post(self, step, items, beat)]
+
+    monkeypatch.setattr(FakeProcore, "post", other)
+    with pytest.raises(ContractBroken, match=r"Procore answered the link of commitment SC-1, its record .*, with record 1"):
+        linked.run(params=ONLY)
+    assert [link for link in linked.ledger.links("commitments") if link.status == "active"] == []
+
+
+def test_one_record_for_two_that_were_sent_stops_the_task(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.erp.put(vendor("V-2"))
+    post = FakeProcore.post
+
+    def same(self: FakeProcore, step: Step, items: list[Item], beat: Beat) -> list[Outcome]:
+        outcomes = post(self, step, items, beat)
+        return [replace(outcome, id=outcomes[0].id) for outcome in outcomes]
+
+    monkeypatch.setattr(FakeProcore, "post", same)
+    with pytest.raises(ContractBroken, match=r"answered the create of vendor V-\d with record \d+, which it also gave for V-\d"):
+        world.run(params={"entities": ["vendors"]})
+    assert world.ledger.links("vendors") == []
+
+
+def test_a_look_that_began_within_the_settle_time_proves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It saw nothing, and lasted until the settle time was over: what was sent may have arrived behind its back."""
+    only: dict[str, Any] = {"entities": ["vendors"]}
+    world.procore.failing = {"post vendors create": "before"}
+    with pytest.raises(Unsettled):
+        world.run(params=only)
+    world.procore.failing = {}
+    world.clock.now += timedelta(seconds=40)
+    find, posts = FakeProcore.find, world.procore.calls.count("post vendors create")
+
+    def long(self: FakeProcore, step: Step, items: list[Item]) -> list[Outcome]:
+        found = find(self, step, items)
+        self.clock.now += timedelta(seconds=30)
+        return found
+
+    monkeypatch.setattr(FakeProcore, "find", long)
+    with pytest.raises(Unsettled):
+        world.run(params=only)
+    assert world.procore.calls.count("post vendors create") == posts
+    monkeypatch.undo()
+    world.run(params=only)
+    assert world.procore.calls.count("post vendors create") == posts + 1
+
+
+def test_a_lease_lasts_as_long_as_its_call(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call may take many requests: each asks for the lease, so that it ends only for a task that nobody hears of any more."""
+    draft(linked)
+    post, asked = FakeErp.post, []
+
+    def long(self: FakeErp, step: Step, items: list[Item], beat: Beat) -> list[Outcome]:
+        for _ in range(5):
+            with linked.ledger.engine.begin() as connection:
+                connection.exec_driver_sql("UPDATE leases SET expires_at = ?", (stamp(datetime.now(UTC) + timedelta(seconds=5)),))
+            beat()
+            with linked.ledger.engine.connect() as connection:
+                asked.append(moment(connection.exec_driver_sql("SELECT expires_at FROM leases").scalar_one()))
+        return post(self, step, items, beat)
+
+    monkeypatch.setattr(FakeErp, "post", long)
+    linked.run(params=ONLY)
+    assert len(asked) == 5 and all(until > datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS - 60) for until in asked)
 
 
 def test_vendors_with_the_same_name_are_two(world: World) -> None:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from include.financials.entities import ENTITIES
+from include.financials.identity import differing, line_twice
 from include.financials.ledger import Link
-from include.financials.matching import ErpSource, Match, ProcoreSource, decided, identity_keys
+from include.financials.matching import ErpSource, Match, ProcoreSource, by_settings, identity_keys
 from include.financials.models import Record
 from include.financials.view import LinkIndex
-from tests.unit.financials.pair import commitment, cost_code, vendor
+from tests.unit.financials.pair import (
+    budget,
+    budget_line,
+    commitment,
+    cost_code,
+    customer,
+    insurance,
+    line,
+    payment,
+    project,
+    tax_code,
+    vendor,
+)
 
 VENDORS, COMMITMENTS = ENTITIES["vendors"], ENTITIES["commitments"]
 OURS = "sandbox:G1:vendors:V-1"
@@ -113,9 +127,12 @@ def test_the_others_are_named_to_the_person_who_decides() -> None:
 def test_a_decision_takes_the_one_candidate_and_only_that() -> None:
     proposed = erp_source([there()]).match(vendor())
     row = ENTITIES["vendors"]
-    assert (decided(row, proposed).how, decided(row, proposed).target) == ("marker", proposed.target or proposed.candidates[0])
+    assert (by_settings(row, proposed).how, by_settings(row, proposed).target) == (
+        "marker",
+        proposed.target or proposed.candidates[0],
+    )
     for undecidable in (erp_source([there("1"), there("2")]).match(vendor()), erp_source().match(vendor())):
-        assert decided(row, undecidable) is undecidable
+        assert by_settings(row, undecidable) is undecidable
 
 
 def test_codes_are_compared_within_their_project() -> None:
@@ -177,3 +194,149 @@ def test_a_document_and_its_counterpart(
 def test_a_planned_link_is_no_link() -> None:
     found = procore_source([stored(marker=MARKER)], [link("commitments", "01", "SC-1", "77", "planned")]).match(document())
     assert found.how == "marker"
+
+
+# -- keys are compared as what they mean --
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("89-7777777", "897777777", True),
+        ("EIN 89-7777777", "897777777", True),
+        (" 89 7777777 ", "89-7777777", True),
+        ("de 123.456.789", "DE123456789", True),
+        ("09-7777777", "97777777", False),
+        ("89-7777777", "89-7777778", False),
+        ("N/A", "N/A", False),
+        ("-", "-", False),
+        ("00-0000000", "00-0000000", False),
+    ],
+)
+def test_a_tax_id_is_its_digits(ours: str, theirs: str, same: bool) -> None:
+    record = vendor(tax_id=ours, code="other")
+    found = erp_source([there(tax_id=theirs)], everyone=[record]).match(record)
+    assert told(found) == ({"proposal"} if same else set())
+
+
+def test_a_tax_id_that_is_set_apart_otherwise_is_no_difference() -> None:
+    assert differing({"tax_id": "89-7777777"}, {"tax_id": "897777777"}) == ()
+    assert differing({"tax_id": "89-7777777"}, {"tax_id": "89-7777778"}) == ("tax_id",)
+    assert differing({"tax_id": None}, {"tax_id": "89-7777778"}) == ("tax_id",)
+
+
+def payments(number: str = "004999", **changes: Any) -> ErpSource:
+    return ErpSource(ENTITIES["payments_issued"], "sandbox", LinkIndex(), [by_hand(number, **changes)], [payment("004999")])
+
+
+def by_hand(number: str, **changes: Any) -> Record:
+    return payment(number, **({"id": f"hand {number}", "company": None} | changes))
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "proposed"),
+    [
+        ("004999", {}, True),
+        ("4999", {}, True),
+        ("CHK 4999", {}, True),
+        ("N/A", {}, True),
+        ("-", {}, True),
+        ("0", {}, True),
+        ("0234241831TC", {}, True),
+        ("4999", {"invoice": None}, True),
+        ("N/A", {"invoice": None}, True),
+        ("5001", {"invoice": None}, False),
+        ("4999", {"amount": Decimal("36.01")}, False),
+        ("N/A", {"invoice": "V-1/N-2"}, False),
+        ("N/A", {"commitment": "SC-2"}, False),
+    ],
+)
+def test_a_payment_is_its_contract_invoice_and_amount(number: str, changes: dict[str, Any], proposed: bool) -> None:
+    assert told(payments(number, **changes).match(payment("004999"))) == ({"proposal"} if proposed else set())
+
+
+def test_the_number_of_a_payment_tells_several_apart() -> None:
+    checks = [payment("004999"), payment("005000")]
+
+    def judged(*hands: str) -> list[set[str]]:
+        source = ErpSource(ENTITIES["payments_issued"], "sandbox", LinkIndex(), [by_hand(n) for n in hands], checks)
+        return [told(source.match(check)) for check in checks]
+
+    assert judged("4999") == [{"proposal"}, set()]
+    assert judged("5000", "4999") == [{"proposal"}, {"proposal"}]
+    assert judged("N/A", "4999") == [{"proposal"}, {"proposal"}]
+    assert judged("N/A") == [{"ambiguous"}, {"ambiguous"}]
+
+
+def test_a_check_that_has_its_counterpart_or_is_void_is_no_rival() -> None:
+    row, other = ENTITIES["payments_issued"], payment("005000")
+    linked = LinkIndex.of([link("payments_issued", "01", other.id, "9")])
+    for links, rival in ((linked, other), (LinkIndex(), payment("005000", status="void"))):
+        source = ErpSource(row, "sandbox", links, [by_hand("N/A")], [payment("004999"), rival])
+        assert told(source.match(payment("004999"))) == {"proposal"}
+
+
+def test_an_amount_of_zero_is_a_value_of_a_key() -> None:
+    row, nothing = ENTITIES["payments_issued"], payment("004999", amount=Decimal("0.00"))
+    source = ErpSource(row, "sandbox", LinkIndex(), [by_hand("4999", amount=Decimal("0.00"))], [nothing])
+    assert told(source.match(nothing)) == {"proposal"}
+
+
+@pytest.mark.parametrize(
+    ("other", "result"),
+    [
+        ({"id": "V-2/P-1", "vendor": "V-2"}, set()),
+        ({"id": "V-1/P-1/2", "insurance_type": "Umbrella"}, set()),
+        ({"id": "V-1/P-1/2"}, {"ambiguous"}),
+        ({"id": "V-1/P-1/2", "number": "p-1 "}, {"ambiguous"}),
+    ],
+)
+def test_a_policy_is_vendor_number_and_type(other: dict[str, Any], result: set[str]) -> None:
+    policies = [insurance(), insurance(**other)]
+    source = ErpSource(ENTITIES["vendor_insurances"], "sandbox", LinkIndex(), [], policies)
+    assert [told(source.match(policy)) for policy in policies] == [result, result]
+
+
+@pytest.mark.parametrize(
+    ("entity", "make"), [("customers", customer), ("projects", project), ("vendors", vendor), ("tax_codes", tax_code)]
+)
+def test_what_is_numbered_per_company_is_compared_per_company(entity: str, make: Any) -> None:
+    ours, other = make(), make(company="02")
+    hand = make(id="9001", company=None)
+
+    def judged(targets: list[Record], links: list[Link], record: Record = other) -> set[str]:
+        source = ErpSource(ENTITIES[entity], "sandbox", LinkIndex.of(links), targets, [ours, other])
+        return told(source.match(record))
+
+    assert judged([], []) == set() == judged([], [], ours)
+    assert judged([], [link(entity, ours.company, ours.id, "9000")]) == set()
+    assert judged([hand], [link(entity, ours.company, ours.id, "9000")]) == {"proposal"}
+    assert judged([hand], []) == {"ambiguous"}, "whose it is, a person says"
+
+
+def test_a_tax_id_is_one_vendors_in_all_companies() -> None:
+    twins = [vendor(tax_id="12-3456789"), vendor("V-9", company="G2", tax_id="123456789")]
+    assert told(erp_source(everyone=twins).match(twins[0])) == {"ambiguous"}
+
+
+@pytest.mark.parametrize("number", ["sc-1", "SC-1 "])
+def test_neither_case_nor_blanks_make_another_number(number: str) -> None:
+    assert told(procore_source([stored()]).match(document(number=number))) == {"proposal"}
+    assert told(procore_source([stored()]).match(document(number=number, origin_id=OWN_ID))) == set()
+
+
+def test_a_void_document_is_nobodys_counterpart() -> None:
+    void = stored(marker=MARKER, status="void")
+    assert told(procore_source([void]).match(document())) == set()
+    assert procore_source([void]).match(document()).how == "none"
+    assert procore_source([stored(status="void")]).match(document()).how == "none"
+    named = procore_source([void]).match(document(origin_id=OWN_ID))
+    assert (named.how, named.voided) == ("external_id", "SC-1")
+    assert procore_source([void]).match(document(origin_id=OWN_ID, number="SC-1A")).how == "none", "corrected: a new document"
+
+
+def test_two_lines_of_one_key_are_seen() -> None:
+    assert line_twice(commitment(lines=(line(1), line(2)))) is None
+    assert line_twice(commitment(lines=(line(1), line(1)))) == "1"
+    assert line_twice(budget(lines=(budget_line(1), budget_line(2)))) == "25-104//03-3000 / 3"
+    assert line_twice(budget(lines=(budget_line(1, code=None), budget_line(2, code=None)))) is None, "of no key yet"  # type: ignore[arg-type]

@@ -289,7 +289,7 @@ def test_an_entity_goes_by_both_its_names(said: str, meant: str) -> None:
 
 
 def test_an_unknown_entity_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="unknown entity 'invoice'; known: vendor, vendor insurance, customer"):
+    with pytest.raises(ConfigurationError, match=r"unknown entity 'invoice'. Did you mean .*subcontractor invoice"):
         entity_named("invoice")
 
 
@@ -336,6 +336,9 @@ def test_the_command_line_takes_the_ledger_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SYNC_LEDGER_URL", f"sqlite:///{tmp_path}/fresh/ledger.sqlite")
+    assert command.main(["why", "vendor", "V-1"]) == 2, "a command makes no ledger in passing"
+    assert "There is no ledger at" in capsys.readouterr().err
+    assert command.main(["ledger", "create"]) == 0
     assert command.main(["why", "vendor", "V-1"]) == 0
     assert "not known to the ledger" in capsys.readouterr().out
     opened = Ledger(f"sqlite:///{tmp_path}/fresh/ledger.sqlite")

@@ -18,7 +18,18 @@ from include.financials import checks, extract
 from include.financials.entities import ENTITIES
 from include.financials.judging import judge_rows
 from include.financials.rules import RULES, Finding, Rule
-from tests.unit.financials.pair import FROZEN, FULL, PRIME_LINE, World, budget, item, make_settings, project
+from tests.unit.financials.pair import (
+    FROZEN,
+    FULL,
+    PRIME_LINE,
+    World,
+    budget,
+    invoice,
+    item,
+    make_settings,
+    owner_invoice,
+    project,
+)
 
 NEW = {
     "vendor_insurances", "sub_jobs", "tax_codes", "budgets", "budget_changes", "direct_costs", "commitment_change_orders",
@@ -106,6 +117,36 @@ def both(*acts: Act) -> Act:
 
 def rejecting(world: World, entity: str) -> None:
     world.settings = make_settings(posting_policy="reject")
+
+
+def stranger(world: World, entity: str) -> None:
+    """An invoice that people entered in the ERP on the contract, of any number and sequence."""
+    contract = {"commitment": "SC-1", "vendor": "V-1"} if entity == "subcontractor_invoices" else {"prime_contract": "PC-1"}
+    plain = invoice(7) if entity == "subcontractor_invoices" else owner_invoice(7)
+    named = {"id": "V-1/HAND", "number": "HAND", "company": "01", "amount": Decimal("0.01"), "items": (), "lines": ()}
+    world.erp.put(plain.model_copy(update={**contract, **named, "status": "posted"}))
+
+
+def part(world: World, entity: str) -> None:
+    world.ledger.part(last_link(world, entity), "ann")
+
+
+def last_link(world: World, entity: str) -> Any:
+    """Of the entity's last record."""
+    ident = source(world, entity).records[entity][-1].id
+    return next(link for link in world.ledger.links(entity) if ident in (link.erp_key, link.procore_id))
+
+
+def pair_apart(world: World, entity: str) -> None:
+    """A person said that two are one; since then one of them has changed."""
+    link = last_link(world, entity)
+    world.ledger.part(link, "ann")
+    world.ledger.decide(
+        entity=entity, company=link.company, record_id=link.erp_key, pair=link.procore_id, decision="link", who="ann",
+        value={"apart": []},
+    )  # fmt: skip
+    alter(**(FROZEN.get(entity) or {"vendor_insurances": {"provider": "Else"}, "sub_jobs": {"name": "Else"}}.get(entity)
+             or {"description": "Else"}))(world, entity)  # fmt: skip
 
 
 def lose(world: World, entity: str) -> None:
@@ -222,12 +263,25 @@ def locked(world: World, entity: str) -> None:
 NEXT = ("sequence_kept",)
 """The invoice after one that is stopped waits for it."""
 
+
+def unmapped(world: World, entity: str) -> None:
+    """The ERP has no place for something that the record names, or waits for."""
+    row = ENTITIES[entity]
+    named = [name for name in (*row.references.values(), *row.waits) if name not in ("projects", "tax_codes", entity)]
+    gone = (named or ["projects"])[0]
+    world.erp.capability = {name: can for name, can in world.erp.capability.items() if name != gone}
+    entities = dict(world.settings.entities)
+    entities[gone] = entities[gone].model_copy(update={"writes": "off"})
+    world.settings = world.settings.model_copy(update={"entities": entities})
+
+
 # -- the faults, by fact; of one entity where its own differs --
 
 FAULTS: dict[str, Fault] = {
     "foreign_origin": Fault(alter(origin_id="vista:01:x:y")),
     "broken_link": Fault(lose, "full"),
     "adoption_difference": Fault(alter(title="Another"), "adopt"),
+    "left_out": Fault(unmapped, also=NEXT),
     "field_fault": Fault(narrow(max_lengths=dict.fromkeys(("title", "number", "change_number", "name"), 0)), also=NEXT),
     "void_since": Fault(alter(status="void"), "full"),
     "altered": Fault(lambda world, entity: alter(**FROZEN[entity])(world, entity), "full"),
@@ -235,7 +289,7 @@ FAULTS: dict[str, Fault] = {
     "expired": Fault(alter(expiration_date=date(2026, 9, 29))),
     "project_linked": Fault(unknown_job),
     "ambiguous": Fault(twins(2)),
-    "proposal": Fault(namesake()),
+    "proposal": Fault(namesake(), also=("billed_before", *NEXT)),
     "currency_ok": Fault(alter(currency="CAD")),
     "job": Fault(unknown_job),
     "job_open": Fault(erp("projects", "25-104", status="closed"), also=NEXT),
@@ -267,20 +321,8 @@ FAULTS: dict[str, Fault] = {
     "sequence_kept": Fault(
         lambda world, entity: world.procore.put(world.procore.records[entity][0].model_copy(update={"status": "under_review"}))
     ),
-    "billed_before": Fault(
-        lambda world, entity: (
-            world.erp.put(
-                world.erp.records[entity][0].model_copy(
-                    update={"id": "V-1/X", "number": "X", "marker": None, "sequence": 0, "amount": Decimal("0.01")}
-                )
-            )
-            and unlink(entity, world.procore.records[entity][-1].number)(world, entity)
-            and world.procore.change(entity, world.procore.records[entity][-1].number, origin_id=None)
-            and world.erp.records[entity].pop(1)
-        ),
-        "full",
-    ),
-    "number_in_erp": Fault(namesake("99.00")),
+    "billed_before": Fault(stranger, also=NEXT),
+    "number_in_erp": Fault(namesake("99.00"), also=("billed_before", "sequence_kept")),
     "period_closed": Fault(alter(billing_date=date(2026, 6, 30))),
     "period_refused": Fault(both(alter(billing_date=date(2026, 6, 30)), rejecting)),
     "unplaced": Fault(billed(lambda own: item("L9", "10.00", "1.00"))),
@@ -294,6 +336,11 @@ FAULTS: dict[str, Fault] = {
     "invoice_linked": Fault(alter(invoice="V-1/N-9", invoice_number="N-9")),
     "owner_linked": Fault(alter(customer="C-9")),
     "owner": Fault(other_budget),
+    "parted": Fault(part, "full", also=("number_in_erp", "billed_before")),
+    "pair_apart": Fault(pair_apart, "full", also=("difference_cents",)),
+    "line_unlinked": Fault(
+        lambda world, entity: world.ledger.part(world.ledger.links("cost_codes")[-1], "ann"), also=("line_unplaced",)
+    ),
     "unlocked": Fault(lambda world, entity: world.procore.change(entity, "25-105", locked=False)),
     "line_unplaced": Fault(budget_lines("erp", "25-104", cost_code="25-104//03")),
     "changed_after_export": Fault(budget_lines("procore", "25-105"), "full"),

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError
+from include.financials.exceptions import ConfigurationError, StepMissing
 from include.financials.ledger import Ledger, stamp
 from include.financials.port import Window
-from include.financials.run import Kind, Run, instant, load_run, open_run
+from include.financials.run import Kind, Run, instant, load_run, open_run, require
+from include.financials.settings import Settings
 from tests.unit.financials.pair import make_settings
 
 NOW = datetime(2026, 9, 30, 18, tzinfo=UTC)
@@ -79,16 +80,45 @@ def test_parameters_are_kept(ledger: Ledger) -> None:
     assert run.settings_hash == make_settings().hash
 
 
+def test_the_mode_of_a_scheduled_run_is_a_setting(ledger: Ledger) -> None:
+    """Nobody asked for it by hand, so that a default of the form must not decide it; everybody else gets what he asked for."""
+    for name, scheduled in (("one", "plan"), ("two", "apply")):
+        settings = Settings(entities={}, scheduled_mode=scheduled)
+        interval = (datetime(2026, 9, 29, tzinfo=UTC), datetime(2026, 9, 30, tzinfo=UTC))
+        common = {"source_now": NOW, "interval": interval}
+        by_schedule = open_run(ledger, settings, run_id=f"s-{name}", kind="scheduled", params={"mode": "apply"}, **common)
+        by_hand = open_run(ledger, settings, run_id=f"m-{name}", kind="manual", params={"mode": "apply"}, **common)
+        assert (by_schedule.mode, by_hand.mode) == (scheduled, "apply")
+
+
+def test_a_step_that_did_not_run_to_its_end_is_named(ledger: Ledger) -> None:
+    start(ledger)
+    ledger.finished("r", "window")
+    ledger.finished("r", "extract:commitments", [0])
+    with pytest.raises(StepMissing, match=r"preflight, select did not run to the end in run r .* Clear them"):
+        require(ledger, "r", ["window", "preflight", "select"])
+    with pytest.raises(StepMissing, match="extract:commitments"):
+        require(ledger, "r", ["extract:commitments"], [0, 1])
+    with pytest.raises(StepMissing, match="window"):
+        require(ledger, "another run", ["window"])
+    ledger.finished("r", "extract:commitments", [1])
+    require(ledger, "r", ["window", "extract:commitments"], [0])
+    require(ledger, "r", ["extract:commitments"], [0, 1])
+
+
 def test_empty_parameters_are_none(ledger: Ledger) -> None:
-    run = start(ledger, entities=[], projects=[], since="", until=None, approve_above="")
+    run = start(ledger, entities=None, projects=[], since="", until=None, approve_above="")
     assert run.entities == tuple(ENTITIES) and run.projects == () and run.since is None and run.approve_above is None
 
 
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"project": "25-104"}, "unknown parameter project; known: entities, projects"),
-        ({"entities": ["vendor"]}, "entities: vendor unknown; known: vendors"),
+        ({"project": "25-104"}, "unknown parameter 'project' (did you mean projects?); known: entities, projects"),
+        ({"mode": "plan", "comment": "look first"}, "unknown parameter 'comment'; known: entities, projects"),
+        ({"entities": ["vendor"]}, "entities: unknown 'vendor' (did you mean vendors?); known: vendors"),
+        ({"entities": []}, "entities is an empty list: name at least one"),
+        ({"mode": ""}, "mode is ''; it is apply or plan"),
         ({"entities": "vendors"}, "entities is 'vendors'; give a list"),
         ({"projects": "25-104"}, "projects is '25-104'; give a list"),
         ({"projects": [25]}, "projects is [25]; give a list"),

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
-from include.financials.settings import load, parse
+from include.financials.settings import DEFAULT, from_file, load, parse
+from include.pipeline import SANDBOX_SETTINGS
 
 
 @pytest.mark.parametrize(("written", "read"), [("on", "on"), ("off", "off"), ("'on'", "on"), ("yes", "on"), ("false", "off")])
@@ -30,7 +32,6 @@ def test_writes_are_off_unless_somebody_says_on() -> None:
         ("entities: {}\ngate: {max_failed: 0.2}", "gate.max_failed"),
         ("entities: {vendors: {writes: maybe}}", "entities.vendors.writes"),
         ("entities: {vendor: {}}", "unknown entity 'vendor'"),
-        ("entities: {vendors: {direction: procore_to_erp}}", "direction erp_to_procore only"),
         ("entities: {}\ncost_type_codes: {'1': L, '2': L}", "one to one"),
         ("entities: {}\ndocuments_from: 2026-07-01T00:00:00", "zone"),
         ("entities: {}\ngate: {max_failed_records: 1.5}", "gate.max_failed_records"),
@@ -73,6 +74,22 @@ def test_the_shipped_file_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load()
     assert settings.of("commitments").eligible["subcontract"] == ("Approved", "Complete")
     assert settings.documents_from is None and settings.approve_above is None
+
+
+def test_the_shipped_file_writes_nothing() -> None:
+    """Whoever unpauses the DAG before having set anything changes nothing on either side."""
+    shipped = from_file(DEFAULT)
+    assert set(shipped.entities) == set(ENTITIES)
+    assert {chosen.writes for chosen in shipped.entities.values()} == {"off"}
+    assert shipped.scheduled_mode == "plan"
+
+
+def test_the_sandboxs_settings_are_the_shipped_ones_switched_on() -> None:
+    shipped, sandbox = (from_file(path).model_dump(mode="json") for path in (DEFAULT, SANDBOX_SETTINGS))
+    assert {chosen.pop("writes") for chosen in sandbox["entities"].values()} == {"on"}
+    for chosen in shipped["entities"].values():
+        del chosen["writes"]
+    assert sandbox == {**shipped, "scheduled_mode": "apply"}
 
 
 def test_another_file_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

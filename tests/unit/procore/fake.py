@@ -115,7 +115,8 @@ class FakeProcore:
                 content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
                 self.send_response_only(answer.status)
                 self.send_header("Date", formatdate(NOW, usegmt=True))
-                self.send_header("Content-Type", "application/json")
+                if "Content-Type" not in answer.headers:
+                    self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content) + (100 if answer.cut else 0)))
                 for name, value in answer.headers.items():
                     self.send_header(name, value)

@@ -123,7 +123,9 @@ class Site:
 
     def post(self, path: str, **body: Any) -> dict[str, Any]:
         """A record made through the API; answers it as Procore shows it."""
-        made: dict[str, Any] = self.system.client.post(path, {"project_id": int(self.project), **body}).object
+        made: dict[str, Any] = self.system.client.post(
+            path, {**({} if "/projects/" in path else {"project_id": int(self.project)}), **body}
+        ).object
         return made
 
     def commitment(self) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.procore.client import ProcoreClient, clean_url, login_url_for, redact
-from include.procore.exceptions import Conflict
+from include.procore.exceptions import Conflict, Unavailable
 from tests.unit.procore.fake import NOW, Answer, Call, Clock, FakeProcore
 
 Make = Callable[..., ProcoreClient]
@@ -255,11 +255,13 @@ def test_a_read_is_not_repeated_for_ever(fake: FakeProcore, client: ProcoreClien
         Answer({"message": "x"}, 500),
         Answer(b"", 502),
         Answer(None, 503),
+        Answer(None, 503, {"Retry-After": "2"}),
+        Answer(None, 504),
         Answer(None, 408),
         Answer(drop=True),
         Answer([1], cut=True),
     ],
-    ids=["500", "502", "503", "408", "dropped", "cut"],
+    ids=["500", "502", "503", "503 and when to come back", "504", "408", "dropped", "cut"],
 )
 @pytest.mark.parametrize("method", ["PATCH", "POST"])
 def test_a_write_without_outcome_is_sent_once(
@@ -273,9 +275,32 @@ def test_a_write_without_outcome_is_sent_once(
 
 
 def test_a_write_that_was_turned_away_is_repeated(fake: FakeProcore, client: ProcoreClient) -> None:
-    fake.script(THINGS, Answer(None, 503, {"Retry-After": "2"}), Answer({"ok": 1}), method="PATCH")
+    fake.script(THINGS, Answer(None, 429, {"Retry-After": "2"}), Answer({"ok": 1}), method="PATCH")
     assert client.patch(THINGS, {"a": 1}).data == {"ok": 1}
     assert [call.json for call in fake.asked(THINGS)] == [{"a": 1}, {"a": 1}]
+
+
+def test_a_write_carries_a_token_that_follows_from_its_intent(fake: FakeProcore, make_client: Make) -> None:
+    """The same when it is sent again, by this process or by another; another one for another intent or another content."""
+
+    def tokens(key: str, body: dict[str, int]) -> list[str]:
+        fake.calls.clear()
+        fake.script(THINGS, Answer(None, 429, {"Retry-After": "1"}), Answer({"id": 1}), method="POST")
+        client = make_client()
+        with client.writing(key, lambda: None):
+            client.post(THINGS, body)
+        return [call.headers["idempotency-token"] for call in fake.asked(THINGS)]
+
+    first = tokens("intent 1", {"a": 1})
+    assert len(first) == 2 and len({*first, *tokens("intent 1", {"a": 1})}) == 1
+    assert not {*first} & {*tokens("intent 2", {"a": 1}), *tokens("intent 1", {"a": 2})}
+
+
+@pytest.mark.parametrize("body", [[], "ok", None, [{"id": 1}]], ids=["list", "text", "nothing", "list of one"])
+def test_a_write_whose_answer_is_no_record_is_in_doubt(fake: FakeProcore, client: ProcoreClient, body: Any) -> None:
+    fake.script(THINGS, Answer(body), method="POST")
+    with pytest.raises(OutcomeUnknown, match="where one record belongs"):
+        _ = client.post(THINGS, {}).object
 
 
 def test_a_conflict_is_left_to_the_caller(fake: FakeProcore, client: ProcoreClient, clock: Clock) -> None:
@@ -333,18 +358,52 @@ UNUSABLE = [
     (b'[{"name": "caf\xe9"}]', "not UTF-8"),
     (b"<html>maintenance</html>", "not JSON"),
     (b"[" * 200_000, "not JSON"),
-    (b'["' + b"x" * 3_000_000, "3,000,002 bytes is not JSON"),
     (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
 ]
 
 
-@pytest.mark.parametrize(("body", "why"), UNUSABLE, ids=["latin-1", "html", "deep", "3 MB", "a number of 5,000 digits"])
+@pytest.mark.parametrize(("body", "why"), UNUSABLE[2:], ids=["deep", "a number of 5,000 digits"])
 def test_an_unusable_reply_names_its_call(fake: FakeProcore, client: ProcoreClient, body: bytes, why: str) -> None:
     fake.script(THINGS, Answer(body))
     with pytest.raises(ContractBroken, match=f"GET {THINGS}.*{why}") as caught:
         client.get(THINGS)
     assert len(str(caught.value)) < 300
     assert len(fake.asked(THINGS)) == 1
+
+
+GARBLED = [
+    *UNUSABLE[:2],
+    (b'["' + b"x" * 3_000_000, "3,000,002 bytes is not JSON"),
+    (b'[{"id": 1}, {"id"', "not JSON"),
+    (b"", "without a body"),
+]
+
+
+@pytest.mark.parametrize(("body", "why"), GARBLED, ids=["latin-1", "html", "3 MB", "truncated", "empty"])
+def test_a_garbled_answer_to_a_read_passes_like_a_502(fake: FakeProcore, client: ProcoreClient, body: bytes, why: str) -> None:
+    """A gateway's page under status 200 must not end a read for good."""
+    fake.script(THINGS, Answer(body), Answer([{"id": 1}]))
+    assert client.get(THINGS).rows == [{"id": 1}]
+    fake.script(THINGS, *[Answer(body)] * 6)
+    with pytest.raises(Unavailable, match=f"GET {THINGS}.*{why}") as caught:
+        client.get(THINGS)
+    assert len(str(caught.value)) < 300 and len(fake.asked(THINGS)) == 2 + 6
+
+
+def test_a_page_of_another_content_type_is_no_answer_to_a_read(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script(THINGS, Answer("sign in", headers={"Content-Type": "text/html"}), Answer([]))
+    assert client.get(THINGS).rows == []
+    assert len(fake.asked(THINGS)) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_refusal_for_want_of_the_company_header_names_the_setting(
+    fake: FakeProcore, client: ProcoreClient, status: int
+) -> None:
+    """The refusal is still being rolled out, and 404 has been seen."""
+    fake.script(THINGS, Answer({"message": "Missing Procore-Company-Id header!"}, status))
+    with pytest.raises(ConfigurationError, match="company_id"):
+        client.get(THINGS)
 
 
 @pytest.mark.parametrize(("body", "why"), UNUSABLE[:2], ids=["latin-1", "html"])

@@ -142,8 +142,10 @@ def test_what_the_server_asked_for_travels_along() -> None:
     assert error.seconds == 7.5
 
 
-def test_a_503_with_retry_after_did_nothing() -> None:
-    assert isinstance(error_for("PATCH /x", 503, ApiError("busy"), write=True, retry_after=3), Unavailable)
+def test_a_503_with_retry_after_says_nothing_of_a_write() -> None:
+    """It only tells when to come back."""
+    assert isinstance(error_for("PATCH /x", 503, ApiError("busy"), write=True, retry_after=3), OutcomeUnknown)
+    assert isinstance(error_for("GET /x", 503, ApiError("busy"), write=False, retry_after=3), Unavailable)
 
 
 @pytest.mark.parametrize("status", [400, 422])

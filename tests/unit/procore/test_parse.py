@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.financials.models import Commitment, CostCode, Customer, Project, Vendor
-from include.financials.port import Invalid
+from include.financials.port import Invalid, Window
 from include.procore import parse, records
 from include.procore.client import _load
 
@@ -192,3 +192,24 @@ def test_a_cost_code_names_its_parent_in_either_form(parent: dict[str, Any]) -> 
     code = parse.fit("cost_codes", row, lambda r: records.cost_code(r, "sandbox", records.Place("9", 1, False, ("1",))))
     assert isinstance(code, CostCode)
     assert (code.parent, code.level, code.cost_types, code.number) == ("7", 1, ("1",), "03-3000")
+
+
+def test_a_bare_day_is_the_last_second_of_that_day() -> None:
+    """Where a time was expected: one witness declares the times of owner invoices as days."""
+    end = datetime(2026, 9, 30, 23, 59, 59, tzinfo=UTC)
+    assert parse.Row({"at": "2026-09-30"}).moment("at") == end == parse.time_or_none("2026-09-30")
+    assert parse.Row({"at": "2026-09-30T10:00:00Z"}).moment("at") == datetime(2026, 9, 30, 10, tzinfo=UTC)
+    for odd in ("2026-9-30", "30.09.2026", "2026-09-31"):
+        with pytest.raises(parse.Misfit):
+            parse.Row({"at": odd}).moment("at")
+
+
+@pytest.mark.parametrize(("since", "until", "covered"), [
+    ((30, 9), (30, 10), True), ((29, 0), (30, 0), True), ((29, 0), (29, 23), False), ((31, 0), (31, 5), False),
+    ((30, 9), (31, 5), True),
+])  # fmt: skip
+def test_no_window_that_ends_on_a_bare_day_rules_it_out(since: tuple[int, int], until: tuple[int, int], covered: bool) -> None:
+    """And the windows of the days around it do."""
+    moment = parse.Row({"at": "2026-08-30"}).moment("at")
+    window = Window(datetime(2026, 8, since[0], since[1], tzinfo=UTC), datetime(2026, 8, until[0], until[1], tzinfo=UTC))
+    assert window.covers(moment) is covered

@@ -362,14 +362,43 @@ def test_a_project_that_is_hidden_is_reported_and_the_others_go_on(fake: FakePro
         list(fake_system(client).keys("commitments", ["1", "2"]))
 
 
-@pytest.mark.parametrize(
-    ("lists", "names"),
-    [([], "none"), ([{"id": 1, "name": "A", "is_erp_list": True}, {"id": 2, "name": "B", "is_erp_list": True}], "A, B")],
-)
-def test_the_erp_list_must_be_one(fake: FakeProcore, client: ProcoreClient, lists: list[Any], names: str) -> None:
-    rows_at(fake, "/rest/v1.0/standard_cost_code_lists", lists)
-    with pytest.raises(ConfigurationError, match=f"Procore has: {names}"):
+SEGMENTS = "/rest/v1.0/companies/8089/work_breakdown_structure/segments"
+TWO_LISTS = [{"id": 1, "name": "Master", "erp_integrated": False}, {"id": 2, "name": "2024", "erp_integrated": False}]
+
+
+def code_lists_at(fake: FakeProcore, rows: list[Any]) -> None:
+    rows_at(fake, SEGMENTS, [{"id": 72, "type": "line_item_type"}, {"id": 71, "type": "cost_code"}])
+    rows_at(fake, f"{SEGMENTS}/71/lists", rows)
+
+
+@pytest.mark.parametrize(("lists", "names"), [([], "none"), (TWO_LISTS, r"Master \(1\), 2024 \(2\)")])
+def test_one_cost_code_list_needs_no_setting_and_more_need_one(
+    fake: FakeProcore, client: ProcoreClient, lists: list[Any], names: str
+) -> None:
+    code_lists_at(fake, lists)
+    with pytest.raises(ConfigurationError, match=f"Procore has: {names}. Set cost_code_list"):
         list(fake_system(client).read("cost_codes", scopes=[""]))
+
+
+@pytest.mark.parametrize(("lists", "setting", "chosen"), [
+    (TWO_LISTS[:1], None, "1"), (TWO_LISTS, "2024", "2"), (TWO_LISTS, "1", "1"), (TWO_LISTS, "Master", "1"),
+])  # fmt: skip
+def test_the_cost_code_list_is_a_setting(
+    fake: FakeProcore, client: ProcoreClient, lists: list[Any], setting: str | None, chosen: str
+) -> None:
+    """By name or id; a company without an ERP connection has no list that is marked, and the deprecated call is not made."""
+    code_lists_at(fake, lists)
+    rows_at(fake, "/rest/v1.0/standard_cost_codes", [])
+    list(ProcoreSystem(client, erp_system="sandbox", cost_code_list=setting).read("cost_codes", scopes=[""]))
+    assert dict(fake.asked("/rest/v1.0/standard_cost_codes")[0].query)["standard_cost_code_list_id"] == chosen
+    assert fake.asked("/rest/v1.0/standard_cost_code_lists") == []
+
+
+@pytest.mark.parametrize("setting", ["3", "master", ""])
+def test_a_cost_code_list_that_is_not_there_is_named(fake: FakeProcore, client: ProcoreClient, setting: str) -> None:
+    code_lists_at(fake, TWO_LISTS)
+    with pytest.raises(ConfigurationError, match=f"cost_code_list is '{setting}', which is no list"):
+        list(ProcoreSystem(client, erp_system="sandbox", cost_code_list=setting).read("cost_codes", scopes=[""]))
 
 
 def test_a_filter_that_is_ignored_does_no_harm(fake: FakeProcore, client: ProcoreClient) -> None:
@@ -388,7 +417,7 @@ def test_ids_go_in_batches(fake: FakeProcore, client: ProcoreClient) -> None:
 def test_wbs_items_without_their_path_are_looked_up(fake: FakeProcore, client: ProcoreClient) -> None:
     """Real replies may hold less than the sandbox's: segment items by id and own code only."""
     wbs = "/rest/v1.0/projects/9/work_breakdown_structure"
-    rows_at(fake, "/rest/v1.0/standard_cost_code_lists", [{"id": 3, "name": "ERP", "is_erp_list": True}])
+    code_lists_at(fake, [{"id": 3, "name": "Master"}])
     rows_at(fake, "/rest/v1.0/standard_cost_codes", [])
     rows_at(fake, "/rest/v1.0/line_item_types", [{"id": 41, "code": "C", "name": "Commitment"}])
     rows_at(fake, "/rest/v1.0/sub_jobs", [])

@@ -584,6 +584,29 @@ def test_a_prime_change_order_with_its_mark_up(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "parts", "amount", "markup"),
+    [
+        (("1000.0", "0.0"), ("33.333", "16.667"), "1050.00", "50.00"),
+        (("30.0", "20.0"), ("33.3333333333", "33.3333333333", "33.3333333334"), "150.00", "100.00"),
+        (("30.0", "20.0"), ("0.004", "0.004"), "50.01", "0.01"),  # each part rounded by itself would be nothing
+        (("100.0", "0.0"), ("-0.005",), "100.00", "0.00"),  # half away from zero of what it adds up to, not of the part
+        (("30.0", "20.0"), ("-2.3456", "0.0456"), "47.70", "-2.30"),
+    ],
+)
+def test_parts_of_a_mark_up_are_not_rounded_and_their_sum_is_once(
+    world: World, lines: tuple[str, str], parts: tuple[str, ...], amount: str, markup: str
+) -> None:
+    path = "/rest/v1.0/change_order_packages/53"
+    entries = [{"id": n, "amount": part} for n, part in enumerate(parts, 1)]
+    nested = [line(531, 1, lines[0], markup_line_items=entries[:1]), line(532, 1, lines[1], markup_line_items=entries[1:])]
+    (owner,) = (row for row in world.lists["/rest/v1.0/change_order_packages"] if row["id"] == 53)
+    world.show(path, {**owner, "grand_total": amount, "line_items": nested})
+    (change,) = read(world, "prime_change_orders")
+    assert (str(change.markup), change.amount) == (markup, Decimal(amount))
+    assert sum((one.amount for one in change.lines), change.markup) == change.amount
+
+
+@pytest.mark.parametrize(
     ("kind", "entity"),
     [("CommitmentContractChangeOrder", "commitment_change_orders"), ("PrimeContractChangeOrder", "prime_change_orders")],
 )
@@ -808,7 +831,9 @@ def test_pages_in_the_browser(world: World, entity: str, address: str | None) ->
 def test_the_audit_looks_at_lists_only(world: World, fake: FakeProcore) -> None:
     for path in ("/rest/v1.0/vendors", "/rest/v1.0/companies/8089/vendors/inactive", "/rest/v1.0/standard_cost_codes"):
         world.put(path, [])
-    world.put("/rest/v1.0/standard_cost_code_lists", [{"id": 3, "name": "ERP", "is_erp_list": True}])
+    segments = "/rest/v1.0/companies/8089/work_breakdown_structure/segments"
+    world.put(segments, [{"id": 71, "type": "cost_code"}])
+    world.put(f"{segments}/71/lists", [{"id": 3, "name": "Master"}])
     audit = world.system().origin_id_audit()
     assert (audit["direct_costs"].ours, audit["direct_costs"].empty) == (1, 1)
     assert (audit["vendor_insurances"].ours, audit["commitment_change_orders"].empty) == (1, 2)

@@ -425,19 +425,18 @@ def test_a_link_writes_external_ids_and_nothing_else(sandbox: Sandbox, system: P
     ]
     scope = chosen[0].project
     items = [contract(record, key=f"T-{record.id}") for record in chosen if record.project == scope]
-    link = step("commitments", "link")
-    assert {system.scope(link, entry) for entry in items} == {f"{scope}:{kind}"}
+    steps = {"subcontract": step("commitments", "link"), "purchase_order": step("commitments", "link", "link_order")}
+    link = steps.pop(kind)
+    assert all(system.wants(link, entry) for entry in items)
+    assert not any(system.wants(other, entry) for other in steps.values() for entry in items)
+    assert {system.scope(link, entry) for entry in items} == {scope}
     assert {outcome.status for outcome in system.find(link, items)} == {"absent"}
     sandbox.forget()
     outcomes = system.post(link, items)
     assert {(outcome.status, outcome.record) for outcome in outcomes} == {("confirmed", None)}
-    (call,) = sent(sandbox)
-    assert (
-        call["path"]
-        == {"subcontract": "/rest/v1.0/work_order_contracts/sync", "purchase_order": "/rest/v1.0/purchase_order_contracts/sync"}[
-            kind
-        ]
-    )
+    calls = [call["path"] for call in sent(sandbox)]
+    orders = [f"/rest/v1.0/purchase_order_contracts/{entry.procore_id}" for entry in items]
+    assert calls == (["/rest/v1.0/work_order_contracts/sync"] if kind == "subcontract" else orders)
     assert {outcome.status for outcome in system.find(link, items)} == {"confirmed"}
     for page in sandbox.system().read("commitments", scopes=[scope]):
         for record in page.records:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from include.financials.exceptions import ContractBroken, OutcomeUnknown
+from include.financials.exceptions import ContractBroken, NotPermitted, OutcomeUnknown
 from include.financials.port import Item, Step
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
@@ -105,7 +105,7 @@ def test_what_is_gone_is_not_linked(system: ProcoreSystem, site: Site) -> None:
         (
             "subcontractor_invoices",
             "/rest/v1.1/requisitions/8",
-            {"project_id": 55, "requisition": {"origin_id": "o", "origin_data": "d"}},
+            {"project_id": 55, "commitment_id": 7, "requisition": {"origin_id": "o", "origin_data": "d"}},
         ),
         (
             "owner_invoices",
@@ -338,3 +338,13 @@ def test_lines_of_a_prime_contract_go_out_as_text(fake: FakeProcore, client: Pro
             {"origin_id": "o#1", "cost_code_id": 701, "line_item_type_id": 41, "extended_type": "manual", "amount": "0.30"}
         ]
     }
+
+
+def test_a_link_without_admin_permission_says_which_one(system: ProcoreSystem, sandbox: Sandbox, site: Site) -> None:
+    """An approved invoice is changed by an admin of commitments only, and every link of one is such a call."""
+    sandbox.reset(settings={"commitments_admin": False})
+    entry = site.invoice(site.requisition(contract := site.commitment()), contract)
+    with pytest.raises(
+        NotPermitted, match=r"requisitions/\d+ answered 403.*INV-9 needs the permission Admin on the tool Commitments"
+    ):
+        system.post(step("subcontractor_invoices", "link"), [entry])

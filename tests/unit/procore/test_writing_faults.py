@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
-from include.financials.exceptions import OutcomeUnknown
+from include.financials.exceptions import ContractBroken, OutcomeUnknown
 from include.financials.port import Action, Item, Step
 from include.procore.writing import STEPS
 from tests.unit.procore.conftest import Sandbox
@@ -52,7 +53,9 @@ def typed(site: Site) -> Item:
     """A direct cost that somebody entered in Procore."""
     entry = cost()(site)
     path = f"/rest/v1.1/projects/{site.project}/direct_costs"
-    found = site.post(path, direct_cost={"vendor_id": int(vendor_id(site)), "direct_cost_type": "expense"})
+    found = site.post(
+        path, direct_cost={"vendor_id": int(vendor_id(site)), "direct_cost_type": "expense", "invoice_number": "E-1"}
+    )
     return replace(entry, procore_id=str(found["id"]))
 
 
@@ -188,6 +191,51 @@ def test_a_call_that_never_arrived_is_absent_and_one_whose_answer_was_lost_is_fo
         ids.add(found.id)
     assert len(ids) == 1
     assert None not in ids
+
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "503 and when to come back": {"action": "status_after", "status": 503, "headers": {"Retry-After": "1"}},
+    "504": {"action": "status_after", "status": 504},
+    "no JSON": {"action": "garbage_after"},
+    "half a body": {"action": "truncated_after"},
+    "an empty object": {"action": "status_after", "status": 200, "body": {}},
+    "an empty list": {"action": "status_after", "status": 200, "body": []},
+    "a word": {"action": "status_after", "status": 200, "body": "ok"},
+}
+WAYS = ("lines", "header", "payment", "link")
+"""Steps that are among them in each way to write."""
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in WAYS], ids=lambda case: f"{case.entity}-{case.name}")
+def test_no_answer_but_a_proper_one_says_what_became_of_a_write(sandbox: Sandbox, site: Site, case: Case, answer: str) -> None:
+    """Each time the write took effect. It is sent once, in doubt, and found; never repeated, never called a success."""
+    entry, fault = case.make(site), ANSWERS[answer]
+    sandbox.forget()
+    sandbox.faults({"method": case.method, "path": f"{case.path}$", "times": 1, **fault})
+    with pytest.raises(OutcomeUnknown):
+        site.system.post(row(case), [entry])
+    calls = [call for call in sent(sandbox) if re.search(f"{case.path}$", call["path"])]
+    assert [call["fault"] for call in calls] == [fault["action"]]
+    (found,) = sandbox.system().find(row(case), [entry])
+    assert found.status == "confirmed" and (found.id or "").isdecimal()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.name in ("payment", "external_id", "link")],
+    ids=lambda case: f"{case.entity}-{case.name}",
+)
+def test_an_answer_with_another_external_id_of_ours_stops_the_task(sandbox: Sandbox, site: Site, case: Case) -> None:
+    entry = case.make(site)
+    other = f"{entry.origin_id}-other"
+    mine = {"id": int(entry.procore_id or 1), "origin_id": other}
+    body = {"entities": [mine], "errors": []} if case.path.endswith("sync") else mine
+    sandbox.faults(
+        {"method": case.method, "path": f"{case.path}$", "times": 1, "action": "status_after", "status": 200, "body": body}
+    )
+    with pytest.raises(ContractBroken, match=f"sent as {entry.origin_id}, with {other}"):
+        site.system.post(row(case), [entry])
 
 
 def test_every_step_of_the_new_entities_is_among_the_cases() -> None:

@@ -31,6 +31,7 @@ def api(running: tuple[Caller, World]) -> Caller:
     world.clock.set(ANCHOR)
     hand_made(world)
     caller.control("DELETE", "/faults")
+    caller.control("DELETE", "/late")
     caller.login()
     caller.control("DELETE", "/requests")
     return caller

@@ -88,7 +88,10 @@ def create(api: Caller, contract_id: int = APPROVED, expect: int = 201, view: st
 
 
 def update(api: Caller, id: int, expect: int = 200, **attributes: Any) -> Any:
-    return api.send("PATCH", f"{INVOICES}/{id}?view=items", {"project_id": P1, "requisition": attributes}, expect)
+    """Its commitment is looked up, since every such call has to name it."""
+    commitment = api.get(f"{INVOICES}/{id}?project_id={P1}")["commitment_id"]
+    body = {"project_id": P1, "commitment_id": commitment, "requisition": attributes}
+    return api.send("PATCH", f"{INVOICES}/{id}?view=items", body, expect)
 
 
 def work(line: int, amount: str, **more: str) -> dict[str, Any]:
@@ -227,7 +230,7 @@ def test_quantities_on_a_unit_price_contract(api: Caller, world: World) -> None:
         "unit_cost": "1185.005",
     }
     world.store.load("contract_lines", [row(STEEL_LINE, position=1, amount="49770.21", uom="ea", **line)])
-    sent = {"line_item_id": STEEL_LINE, "work_completed_this_period_quantity": "2"}
+    sent = {"item_type": "contract_item", "line_item_id": STEEL_LINE, "work_completed_this_period_quantity": "2"}
     shown = create(api, DRAFT, items=[sent])["items"][0]
     assert (shown["work_completed_this_period"], shown["accounting_method"], shown["uom"]) == ("2370.01", "unit", "ea")
     assert Decimal(shown["work_completed_this_period_quantity"]) == 2 and Decimal(shown["scheduled_quantity"]) == 42
@@ -356,7 +359,7 @@ def test_payments_of_one_contract(api: Caller) -> None:
     pay(api, ORDER, amount="1")
     path = f"{PAYMENTS}?project_id={P1}&contract_id={APPROVED}"
     assert len(api.get(path)) == 2, "nothing keeps the same payment from being entered twice"
-    assert len(api.get(f"{path}&filters[origin_id]=x")) == 2, "the list has no filters"
+    assert api.get(f"{path}&filters[origin_id]=x", 400)["fields"] == "filters[origin_id]", "the list has no filters"
     assert api.get(f"{PAYMENTS}?project_id={P1}", 400)["fields"] == "contract_id"
     api.get(f"{PAYMENTS}?contract_id={APPROVED}", 400)
     api.get(f"{PAYMENTS}/{made['id']}?project_id={P1}&contract_id={ORDER}", 404)

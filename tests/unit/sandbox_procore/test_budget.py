@@ -178,7 +178,8 @@ def test_a_line_that_carries_something_cannot_be_deleted(api: Caller) -> None:
     free, changed, used = (new_line(api, code)["id"] for code in (A, B, C))
     transfer_lines = [{"wbs_code_id": B, "amount": 0}]
     api.send("POST", CHANGES, {"status": "approved", "adjustment_line_items": transfer_lines}, 201)
-    cost = {"direct_cost_type": "expense", "vendor_id": 4_400_000_001, "line_items": [{"wbs_code_id": C, "manual_amount": 1}]}
+    cost = {"direct_cost_type": "expense", "vendor_id": 4_400_000_001, "invoice_number": "E-1"}
+    cost |= {"line_items": [{"wbs_code_id": C, "manual_amount": 1}]}
     api.send("POST", f"/rest/v1.1/projects/{P1}/direct_costs", {"direct_cost": cost}, 201)
     assert {row["id"]: row["deletable"] for row in rows(api)} == {free: True, changed: False, used: False}
     assert [delete_line(api, id).status_code for id in (free, changed, used, free)] == [204, 422, 422, 404]
@@ -319,7 +320,8 @@ def period(api: Caller, month: int, status: int = 201, **more: Any) -> Any:
 def test_billing_periods(api: Caller) -> None:
     august, july = period(api, 8), period(api, 7)
     assert [(found["id"], found["position"]) for found in api.get(PERIODS)] == [(august["id"], 2), (july["id"], 1)]
-    closed = api.send("PATCH", f"{PERIODS}/{july['id']}", {"billing_period": {"status": "closed"}})
+    days = {name: july[name] for name in ("start_date", "end_date", "due_date")}
+    closed = api.send("PATCH", f"{PERIODS}/{july['id']}", {"billing_period": {**days, "status": "closed"}})
     assert closed["status"] == "closed" and closed["start_date"] == "2026-07-01"
     assert [found["id"] for found in api.get(f"{PERIODS}?filters[status]=closed")] == [july["id"]]
     assert api.get(f"{PERIODS}/{july['id']}")["project_id"] == P1 and api.get(f"/projects/{P2}/billing_periods") == []

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import requests
 
+from include.sandbox.faults import EFFECTS
 from include.sandbox.limits import Limiter
+from include.sandbox.procore.settings import Settings
 from include.sandbox.world import World
 from tests.unit.sandbox_procore.serving import COMPANY, DRAFT, HIDDEN, P1, STEEL, Caller, hand_made
 
@@ -50,12 +52,37 @@ def test_headers_and_429(api: Caller, world: World) -> None:
     assert api("GET", V).status_code == 200
 
 
-def test_hourly_limit_shows_when_it_is_tighter(api: Caller) -> None:
+def test_hourly_limit_shows_when_it_is_used_up(api: Caller) -> None:
     api.settings(rate_limit_hour=3, rate_limit_spike=100)
     replies = [api("GET", "/me") for _ in range(4)]
-    assert [reply.headers["X-Rate-Limit-Limit"] for reply in replies] == ["3"] * 4 and replies[3].status_code == 429
+    assert [reply.headers["X-Rate-Limit-Limit"] for reply in replies] == ["100", "100", "3", "3"]
+    assert replies[3].status_code == 429
     assert int(replies[3].headers["Retry-After"]) > 3000
     assert api.as_user("GET", V).status_code == 200, "people are not limited"
+
+
+def test_failed_requests_count_too(api: Caller, world: World) -> None:
+    """400, 401, 403, 404, and one that the sandbox was asked to fail: each takes one from the budget."""
+    api.settings(rate_limit_spike=8)
+    api.control("POST", "/faults", {"path": "/me", "action": "status", "status": 500})
+    token = {"Authorization": api.session.headers["Authorization"]}
+    replies = [
+        api("GET", V, headers={"Authorization": "Bearer wrong"}),
+        api("GET", V, headers={**token, "Procore-Company-Id": "1"}),
+        api("GET", "/vendors"),
+        api("GET", "/nowhere"),
+        api("GET", "/me"),
+        api("GET", V),
+    ]
+    assert [reply.status_code for reply in replies] == [401, 403, 400, 404, 500, 200]
+    assert [reply.headers["X-Rate-Limit-Remaining"] for reply in replies] == ["7", "6", "5", "4", "3", "2"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_without_the_company_header(api: Caller, world: World, status: int) -> None:
+    world.procore.configure(Settings(company_header_status=status))
+    reply = requests.get(f"{api.base}/rest/v1.0{V}", headers={"Authorization": api.session.headers["Authorization"]}, timeout=30)
+    assert reply.status_code == status and reply.json()["message"].startswith("Missing Procore-Company-Id header!")
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------
@@ -128,12 +155,73 @@ def test_faults_can_hit_the_login(api: Caller) -> None:
     assert requests.post(f"{api.base}/oauth/token", json={}, timeout=30).status_code == 503
 
 
+NEW = {"company_id": COMPANY, "vendor": {"name": "New", "origin_id": "new"}}
+
+
+def there(api: Caller) -> int:
+    """How many there are of NEW, as a caller of the API sees it."""
+    return len(api.get(f"{V}&filters[origin_id]=new"))
+
+
+def answered(api: Caller) -> int | str:
+    """What a caller makes of the answer to NEW: its status, or how it is broken."""
+    try:
+        reply = api("POST", "/vendors", json=NEW)
+    except requests.exceptions.ChunkedEncodingError:
+        return "truncated"
+    except requests.ConnectionError:
+        return "drop"
+    try:
+        reply.json()
+    except ValueError:
+        return "garbage"
+    return reply.status_code
+
+
+@pytest.mark.parametrize("action", [action for action in EFFECTS if action != "status"])
+def test_answer_and_effect_of_a_fault(api: Caller, action: str) -> None:
+    """Each answer with no effect, with the effect before it, and with the effect after the look-up that follows it."""
+    answer, when = EFFECTS[action]
+    api.control("POST", "/faults", {"method": "POST", "path": "/vendors$", "times": 1, "action": action, "requests": 1})
+    assert answered(api) == (503 if answer == "status" else answer)
+    assert (there(api), there(api)) == {"before": (0, 0), "after": (1, 1), "late": (0, 1)}[when]
+    rows = log(api)
+    assert [row["fault"] for row in rows if row["write"]] == [action]
+    assert [(row["method"], row["status"], row["write"]) for row in rows if row["by"] == "late"] == (
+        [("POST", 201, False)] if when == "late" else []
+    )
+
+
+@pytest.mark.parametrize(("seconds", "later", "found"), [(30, 29, 0), (30, 31, 1)])
+def test_an_effect_that_is_late_by_the_clock(api: Caller, seconds: int, later: int, found: int) -> None:
+    api.control("POST", "/faults", {"method": "POST", "times": 1, "action": "status_late", "status": 504, "seconds": seconds})
+    assert answered(api) == 504 and there(api) == 0
+    api.control("POST", "/clock", {"advance": later})
+    assert there(api) == found and len(api.control("GET", "/late")) == 1 - found
+    api.control("DELETE", "/late")
+    api.control("POST", "/clock", {"advance": 3600})
+    assert there(api) == found, "what was forgotten never comes"
+
+
+def test_the_effect_before_a_503_with_retry_after(api: Caller) -> None:
+    headers = {"Retry-After": "7"}
+    api.control("POST", "/faults", {"method": "POST", "times": 1, "action": "status_after", "headers": headers})
+    reply = api("POST", "/vendors", json=NEW)
+    assert (reply.status_code, reply.headers["Retry-After"], there(api)) == (503, "7", 1)
+    assert api("POST", "/vendors", json={**NEW, "vendor": {"name": "Next"}}).status_code == 201
+
+
+def test_a_nonsensical_answer(api: Caller) -> None:
+    api.control("POST", "/faults", {"method": "POST", "times": 1, "action": "status_after", "status": 200, "body": {"id": 1}})
+    assert (api("POST", "/vendors", json=NEW).json(), there(api)) == ({"id": 1}, 1)
+
+
 # -- request log and people's calls ------------------------------------------------------------------------------------
 
 
 def test_rows_of_the_request_log(api: Caller) -> None:
     api.get(f"{V}&per_page=1")
-    api.send("PATCH", f"/vendors/{STEEL}", {"company_id": COMPANY, "vendor": {"city": "Dayton"}})
+    api.send("PATCH", f"/vendors/{STEEL}", {"company_id": COMPANY, "vendor": {"name": "Iron", "city": "Dayton"}})
     api.get("/nowhere", 404)
     rows = log(api)
     assert [(row["method"], row["path"], row["query"], row["status"], row["write"]) for row in rows] == [

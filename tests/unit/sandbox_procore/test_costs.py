@@ -117,8 +117,9 @@ def test_type_is_set_once_and_number_by_sync_only(api: Caller) -> None:
     assert list(errors[0]["errors"]) == ["direct_cost_type"]
     (same,), _ = api.sync(SYNC, [{"id": cost, "direct_cost_type": "invoice", "invoice_number": "A-2"}])
     assert same["invoice_number"] == "A-2"
-    ignored = {"direct_cost": {"direct_cost_type": "expense", "invoice_number": "A-3", "terms": "Net 30"}}
-    shown = api.send("PATCH", f"{COSTS}/{cost}", ignored)
+    unknown = {"direct_cost": {"direct_cost_type": "expense", "invoice_number": "A-3", "terms": "Net 30"}}
+    assert api.send("PATCH", f"{COSTS}/{cost}", unknown, 400)["fields"] == "direct_cost_type, invoice_number"
+    shown = api.send("PATCH", f"{COSTS}/{cost}", {"direct_cost": {"terms": "Net 30"}})
     assert (shown["direct_cost_type"], shown["invoice_number"], shown["terms"]) == ("invoice", "A-2", "Net 30")
 
 

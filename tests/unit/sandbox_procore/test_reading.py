@@ -200,15 +200,12 @@ WO = f"/work_order_contracts?project_id={P1}"
     (f"{V}&filters[updated_at]=2026-08-01T08:00:01Z...2026-09-01", []),
     (f"{V}&filters[updated_at]=2026-08-01T10:00:00%2B02:00...2026-08-01T10:00:00%2B02:00", [STEEL, CONCRETE]),
     (f"{V}&filters[updated_at]=2026-08-02...", []),
-    (f"{V}&filters[nonsense]=1", [STEEL, CONCRETE]),
     (f"{V}&sort=name", [CONCRETE, STEEL]),
     (f"{V}&sort=-name", [STEEL, CONCRETE]),
-    (f"{V}&sort=nonsense", [STEEL, CONCRETE]),
     (f"/projects?company_id={COMPANY}&filters[by_status]=Inactive", []),
     (f"/rest/v1.1/projects?company_id={COMPANY}&filters[project_number]=25-902", [P2]),
     (f"/projects?company_id={COMPANY}&filters[synced]=true", []),
     (f"/cost_codes?project_id={P1}&filters[origin_id]=sandbox:01:cost_codes:x", [CAST]),
-    (f"/cost_codes?project_id={P1}&filters[updated_at]=2020-01-01...2020-01-02&filters[id]={CAST}", [CAST]),
     (f"{WO}&filters[status]=Approved", [APPROVED]),
     (f"{WO}&filters[status][]=Draft&filters[status][]=Approved", [DRAFT, APPROVED]),
     (f"{WO}&filters[origin_id]=nothing", []),
@@ -226,6 +223,8 @@ def test_lists(api: Caller, path: str, expected: list[int]) -> None:
 @pytest.mark.parametrize("query", [
     f"{WO}&filters[status]=approved", f"{WO}&filters[id]=x", f"{WO}&filters[include_deleted]=yes",
     f"{WO}&filters[updated_at]=yesterday", f"{WO}&view=show", f"{V}&view=everything", "/line_item_types",
+    f"{V}&filters[nonsense]=1",
+    f"{V}&sort=nonsense", f"/cost_codes?project_id={P1}&filters[updated_at]=2020-01-01...2020-01-02",
 ])  # fmt: skip
 def test_unusable_parameters_are_400(api: Caller, query: str) -> None:
     api.get(query, 400)

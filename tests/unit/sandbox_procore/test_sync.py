@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from include.sandbox.procore.settings import Settings
 from include.sandbox.world import World
 from tests.unit.sandbox_procore.serving import (
     APPROVED,
@@ -42,7 +43,7 @@ def test_neither_id_nor_origin_id_creates_every_time(api: Caller) -> None:
 def test_unknown_id_is_an_error_entry_in_a_200(api: Caller) -> None:
     entities, errors = vendors(api, {"id": 999, "name": "Nobody", "origin_id": "new"})
     assert entities == []
-    assert errors == [{"id": 0, "name": "Nobody", "origin_id": "new", "errors": {"id": ["Entity with this ID not found"]}}]
+    assert errors == [{"id": 999, "name": "Nobody", "origin_id": "new", "errors": {"id": ["Entity with this ID not found"]}}]
 
 
 def test_known_id_updates_and_leaves_what_is_omitted(api: Caller) -> None:
@@ -146,7 +147,9 @@ def test_vendor_sync_takes_the_register_number(api: Caller) -> None:
 
 
 def test_project_sync_has_no_origin_code(api: Caller) -> None:
-    (project,), _ = api.sync("/projects/sync", [{"id": P1, "origin_id": "o", "origin_code": "25-901"}], company_id=COMPANY)
+    _, errors = api.sync("/projects/sync", [{"id": P1, "origin_id": "o", "origin_code": "25-901"}], company_id=COMPANY)
+    assert errors[0]["errors"] == {"origin_code": ["is unknown here"]}
+    (project,), _ = api.sync("/projects/sync", [{"id": P1, "origin_id": "o"}], company_id=COMPANY)
     assert project["origin_id"] == "o" and project["origin_code"] is None
     shown = api.send("PATCH", f"/projects/{P1}", {"company_id": COMPANY, "project": {"origin_code": "25-901"}})
     assert shown["origin_code"] == "25-901" and shown["updated_at"] > OLD
@@ -154,7 +157,7 @@ def test_project_sync_has_no_origin_code(api: Caller) -> None:
 
 def test_cost_type_is_read_as_code_and_written_as_csv_import_code(api: Caller) -> None:
     entries = [
-        {"origin_id": "a", "name": "Equipment", "code": "X", "base_type": "equipment"},
+        {"origin_id": "a", "name": "Equipment", "base_type": "equipment"},
         {"origin_id": "b", "name": "M", "csv_import_code": "M"},
     ]
     entities, errors = api.sync("/line_item_types/sync", entries, company_id=COMPANY)
@@ -211,7 +214,7 @@ def test_full_code_follows_the_delimiter_and_the_parent(api: Caller, world: Worl
     api.settings(cost_code_delimiter=".")
     hand_made(world)
     assert api.get(f"/cost_codes/{CAST}?project_id={P1}")["full_code"] == "03.3000"
-    api.send("PATCH", f"/cost_codes/{DIV3}", {"project_id": P1, "cost_code": {"code": "3"}})
+    api.send("PATCH", f"/cost_codes/{DIV3}", {"project_id": P1, "cost_code": {"code": "3", "name": "Concrete"}})
     assert api.get(f"/cost_codes/{CAST}?project_id={P1}")["full_code"] == "3.3000"
 
 
@@ -247,10 +250,35 @@ def test_contract_sync_links_a_record(api: Caller) -> None:
     entry = {"id": APPROVED, "origin_id": "sandbox:01:commitments:SC-2", "origin_code": "SC-2", "origin_data": "{}"}
     (contract,), errors = api.sync("/work_order_contracts/sync", [entry], project_id=P1)
     assert errors == [] and contract["origin_code"] == "SC-2" and contract["updated_at"] > OLD and "line_items" not in contract
-    (order,), _ = api.sync(
-        "/purchase_order_contracts/sync", [{"id": ORDER, "origin_id": "sandbox:01:commitments:SC-2"}], project_id=P1
-    )
-    assert order["origin_id"] == "sandbox:01:commitments:SC-2", "uniqueness is per kind"
+
+
+def test_an_entry_of_the_purchase_order_sync_has_no_id(api: Caller) -> None:
+    entry = {"id": ORDER, "origin_id": "sandbox:01:commitments:PO-1"}
+    _, errors = api.sync("/purchase_order_contracts/sync", [entry], project_id=P1)
+    assert errors and errors[0]["id"] == ORDER and len(api.get(f"/purchase_order_contracts?project_id={P1}")) == 1
+    order = api.send(
+        "PATCH", f"/purchase_order_contracts/{ORDER}",
+        {"project_id": P1, "purchase_order_contract": {"origin_id": "sandbox:01:commitments:PO-1", "origin_code": "PO-1"}},
+    )  # fmt: skip
+    assert (order["origin_id"], order["origin_code"]) == ("sandbox:01:commitments:PO-1", "PO-1")
+
+
+def test_the_purchase_order_sync_takes_an_id_where_the_company_is_set_so(api: Caller, world: World) -> None:
+    """The prose says so of every sync; the description does not."""
+    world.procore.configure(Settings(purchase_order_sync_id=True))
+    (order,), errors = api.sync("/purchase_order_contracts/sync", [{"id": ORDER, "origin_id": "x"}], project_id=P1)
+    assert errors == [] and (order["id"], order["origin_id"]) == (ORDER, "x")
+
+
+@pytest.mark.parametrize("company_wide", [True, False])
+def test_an_external_id_is_on_one_record_of_the_company(api: Caller, world: World, company_wide: bool) -> None:
+    """One page says company, others say kind: the stricter is the default."""
+    world.procore.configure(Settings(company_wide_origin_id=company_wide))
+    api.sync("/work_order_contracts/sync", [{"id": APPROVED, "origin_id": "one"}], project_id=P1)
+    body = {"project_id": P1, "purchase_order_contract": {"origin_id": "one"}}
+    reply = api("PATCH", f"/purchase_order_contracts/{ORDER}", json=body)
+    assert reply.status_code == (422 if company_wide else 200)
+    assert not company_wide or reply.json()["reason"] == "origin_id: has already been taken"
 
 
 def test_contract_of_another_project_is_not_found_by_id(api: Caller) -> None:
@@ -258,7 +286,8 @@ def test_contract_of_another_project_is_not_found_by_id(api: Caller) -> None:
     assert errors[0]["errors"] == {"id": ["Entity with this ID not found"]}
 
 
-def test_line_sync_ignores_the_id_and_creates(api: Caller) -> None:
+def test_line_sync_ignores_the_id_and_creates_where_it_is_not_refused(api: Caller, world: World) -> None:
+    world.procore.configure(Settings(strict_requests=False))
     api.send("PATCH", f"/work_order_contracts/{APPROVED}", {"project_id": P1, "work_order_contract": {"status": "Draft"}})
     path = f"/work_order_contracts/{APPROVED}/line_items/sync?project_id={P1}"
     key = {"cost_code_id": STEELWORK, "line_item_type_id": SUBCONTRACT}

@@ -106,7 +106,7 @@ def test_standard_codes_and_types(small: World) -> None:
         f"sandbox:G1:cost_types:{number}": code for code, number in TYPE_NUMBER.items()
     }
     (one_list,) = small.procore("standard_cost_code_lists")
-    assert one_list["is_erp_list"] is True
+    assert one_list["is_erp_list"] is False, "only a company with an ERP connection has a marked list"
     codes = {row["id"]: row for row in small.procore("standard_cost_codes")}
     full = {full_code(codes, row): row for row in codes.values()}
     erp = {row["code"]: row for row in small.erp("standard_codes")}

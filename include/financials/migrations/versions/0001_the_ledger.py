@@ -58,13 +58,32 @@ def upgrade() -> None:
         sa.Column("record_id", sa.String(), nullable=False),
         sa.Column("content_hash", sa.String(), nullable=False),
         sa.Column("decision", sa.String(), nullable=False),
+        sa.Column("pair", sa.String(), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
         sa.Column("detail", sa.String(), nullable=True),
         sa.Column("who", sa.String(), nullable=False),
         sa.Column("at", sa.String(), nullable=False),
+        sa.Column("ended_at", sa.String(), nullable=True),
+        sa.Column("ended_why", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
     )
     with op.batch_alter_table("decisions", schema=None) as batch_op:
         batch_op.create_index("ix_decisions_record", ["entity", "record_id"], unique=False)
+
+    op.create_table(
+        "strangers",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("entity", sa.String(), nullable=False),
+        sa.Column("company", sa.String(), nullable=False),
+        sa.Column("side", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("source_hash", sa.String(), nullable=True),
+        sa.Column("amount", sa.String(), nullable=True),
+        sa.Column("figures", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("run_id", "entity", "company", "side", "id", name=op.f("pk_strangers")),
+    )
 
     op.create_table(
         "intents",
@@ -82,6 +101,7 @@ def upgrade() -> None:
         sa.Column("item", sa.Text(), nullable=False),
         sa.Column("result_id", sa.String(), nullable=True),
         sa.Column("message", sa.String(), nullable=True),
+        sa.Column("doubted_at", sa.String(), nullable=True),
         sa.Column("created_at", sa.String(), nullable=False),
         sa.Column("updated_at", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("intent", name=op.f("pk_intents")),
@@ -207,6 +227,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
     op.create_table(
+        "steps",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("finished_at", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "step", "shard", name=op.f("pk_steps")),
+    )
+
+    op.create_table(
         "traffic",
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("task", sa.String(), nullable=False),
@@ -247,6 +276,7 @@ def downgrade() -> None:
     op.drop_table("webhook_inbox")
     op.drop_table("watermarks")
     op.drop_table("traffic")
+    op.drop_table("steps")
     op.drop_table("runs")
     with op.batch_alter_table("records", schema=None) as batch_op:
         batch_op.drop_index("ix_records_state")
@@ -271,6 +301,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_intents_open")
 
     op.drop_table("intents")
+    op.drop_table("strangers")
     with op.batch_alter_table("decisions", schema=None) as batch_op:
         batch_op.drop_index("ix_decisions_record")
 

@@ -1,0 +1,242 @@
+"""Gone, void, merged, empty: an end is not a difference. What ended on one side has its own sentence and its own way out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from include.financials.entities import ENTITIES
+from include.financials.models import Record
+from include.financials.reconciliation import reconcile
+from tests.unit.financials.pair import World, payment
+
+CHANGES, INVOICES, PAYMENTS, PRIMES = "commitment_change_orders", "subcontractor_invoices", "payments_issued", "prime_contracts"
+BORN_THERE = [name for name, row in ENTITIES.items() if row.source == "procore"]
+
+
+def judged(world: World, sync: Any, entity: str) -> dict[str, tuple[str, str | None, str]]:
+    rows = world.ledger.outcomes(sync.run.run_id, entity)
+    return {row["number"]: (row["state"], row["rule"], row["message"] or "") for row in rows}
+
+
+def one(world: World, sync: Any, entity: str, number: str) -> tuple[str, str | None, str]:
+    return judged(world, sync, entity)[number]
+
+
+def last(world: World, side: str, entity: str) -> Record:
+    """The youngest record: nothing follows it."""
+    return getattr(world, side).records[entity][-1]  # type: ignore[no-any-return]
+
+
+def linked_number(world: World, entity: str, erp_key: str) -> str:
+    return next(link.number for link in world.ledger.links(entity) if link.erp_key == erp_key)
+
+
+def end(world: World, entity: str, number: str) -> None:
+    assert world.ledger.end_link(entity, number, "a controller") == 1
+
+
+# -- void in the ERP --
+
+
+@pytest.mark.parametrize("entity", BORN_THERE)
+def test_a_linked_document_that_is_voided_in_the_erp_has_a_sentence_of_its_own(full: World, entity: str) -> None:
+    there = last(full, "erp", entity)
+    number = linked_number(full, entity, there.id)
+    full.erp.put(there.model_copy(update={"status": "void"}))
+    sync = full.run()
+    state, rule, message = one(full, sync, entity, number)
+    assert (state, rule) == ("conflict", "R-09"), message
+    assert there.id in message and "voided in the ERP" in message and "changed after it was linked" not in message
+    assert full.writes() == 0 and reconcile(sync).balanced, "the conflict explains what differs"
+    assert one(full, full.run(), entity, number)[:2] == ("conflict", "R-09"), "as long as nobody does anything"
+
+
+@pytest.mark.parametrize("entity", BORN_THERE)
+def test_a_document_that_is_void_in_the_erp_and_over_in_procore_is_closed(full: World, entity: str) -> None:
+    there, here = last(full, "erp", entity), last(full, "procore", entity)
+    number = linked_number(full, entity, there.id)
+    full.erp.put(there.model_copy(update={"status": "void"}))
+    full.procore.put(here.model_copy(update={"status": "Void"}))
+    sync = full.run()
+    state, _, message = one(full, sync, entity, number)
+    assert (state, "ended on both sides" in message) == ("skipped", True)
+    assert there.id not in {link.erp_key for link in full.ledger.links(entity)}
+    assert [row["what"] for row in full.ledger.story(entity, number)["audit"]][-1] == "link closed"
+    assert full.writes() == 0 and reconcile(sync).balanced
+    again = full.run()
+    assert judged(full, again, entity).get(number, ("skipped",))[0] == "skipped"
+    assert full.writes() == 0 and reconcile(again).balanced
+
+
+def test_a_plan_closes_no_link(full: World) -> None:
+    there, here = last(full, "erp", INVOICES), last(full, "procore", INVOICES)
+    full.erp.put(there.model_copy(update={"status": "void"}))
+    full.procore.put(here.model_copy(update={"status": "draft"}))
+    sync = full.run(params={"mode": "plan"})
+    assert one(full, sync, INVOICES, here.number)[0] == "skipped"
+    assert there.id in {link.erp_key for link in full.ledger.links(INVOICES)}
+
+
+def test_a_corrected_invoice_under_a_new_number_is_a_new_document(full: World) -> None:
+    there, here = last(full, "erp", INVOICES), last(full, "procore", INVOICES)
+    full.erp.put(there.model_copy(update={"status": "void"}))
+    full.run()
+    end(full, INVOICES, here.number)
+    kept = full.procore.put(last(full, "procore", INVOICES).model_copy(update={"status": "approved"}))
+    sync = full.run()
+    state, _, message = one(full, sync, INVOICES, here.number)
+    assert state == "conflict" and "voided in the ERP" in message, "its number stands on the void one"
+    full.procore.put(kept.model_copy(update={"number": "N-2A"}))
+    assert one(full, full.run(), INVOICES, "N-2A")[:2] == ("linked", None)
+    assert [r.number for r in full.erp.all(INVOICES, status="unposted") if r.number.startswith("N-2")] == ["N-2A"]
+    sync = full.run()
+    assert full.writes() == 2 and reconcile(sync).balanced
+
+
+def test_a_number_that_a_void_document_bears_is_told_as_void(full: World) -> None:
+    there, here = last(full, "erp", INVOICES), last(full, "procore", INVOICES)
+    full.erp.put(there.model_copy(update={"status": "void"}))
+    full.run()
+    end(full, INVOICES, here.number)
+    full.procore.put(last(full, "procore", INVOICES).model_copy(update={"origin_id": None}))
+    state, rule, message = one(full, full.run(), INVOICES, here.number)
+    assert (state, rule) == ("quarantined", "I-04") and "void" in message
+
+
+# -- what loses its approval in Procore, or goes --
+
+BACK = {"budget_changes": "B-05", "commitments": "M-14", CHANGES: "O-02", INVOICES: "I-10",
+        "prime_change_orders": "O-02", "owner_invoices": "I-10"}  # fmt: skip
+
+
+@pytest.mark.parametrize("entity", BORN_THERE)
+@pytest.mark.parametrize("changes", [{"status": "draft"}, {"status": "Void"}, {"deleted": True}])
+def test_a_linked_document_that_is_not_due_any_more_is_a_conflict_and_counts_for_nothing(
+    full: World, entity: str, changes: dict[str, Any]
+) -> None:
+    here, there = last(full, "procore", entity), last(full, "erp", entity)
+    number = linked_number(full, entity, there.id)
+    full.procore.put(here.model_copy(update=changes))
+    sync = full.run()
+    assert one(full, sync, entity, number)[:2] == ("conflict", BACK[entity])
+    found = reconcile(sync)
+    tie = {"budget_changes": "T-03", "commitments": "T-05", CHANGES: "T-06", INVOICES: "T-10",
+           "prime_change_orders": "T-20", "owner_invoices": "T-21"}[entity]  # fmt: skip
+    mine = [d for d in found.differences if d.tie == tie]
+    assert mine and {item.code for d in mine for item in d.explained} == {"CONFLICT"}, "a document that is not due ties nothing"
+    assert full.writes() == 0
+
+
+def test_budget_changes_that_an_unlocked_budget_destroys_are_missed(full: World) -> None:
+    here = last(full, "procore", "budget_changes")
+    full.procore.records["budget_changes"].remove(here)
+    number = full.ledger.links("budget_changes")[0].number
+    sync = full.run()
+    state, rule, message = one(full, sync, "budget_changes", number)
+    assert (state, rule) == ("conflict", "R-02") and "unlock a budget" in message
+    assert full.writes() == 0
+    assert one(full, full.run(), "budget_changes", number)[:2] == ("conflict", "R-02"), "in every run until somebody acts"
+
+
+# -- payments --
+
+
+def test_a_void_payment_that_was_removed_in_procore_is_closed(full: World) -> None:
+    there, here = last(full, "erp", PAYMENTS), last(full, "procore", PAYMENTS)
+    full.erp.put(there.model_copy(update={"status": "void"}))
+    assert one(full, full.run(), PAYMENTS, there.number)[:2] == ("conflict", "Y-04")
+    full.procore.records[PAYMENTS].remove(here)
+    sync = full.run()
+    state, _, message = one(full, sync, PAYMENTS, there.number)
+    assert (state, "ended on both sides" in message) == ("skipped", True)
+    assert not [link for link in full.ledger.links(PAYMENTS) if link.erp_key == there.id]
+    assert reconcile(sync).balanced
+    sync = full.run()
+    assert full.writes() == 0 and reconcile(sync).balanced and not [s for s in judged(full, sync, PAYMENTS).values() if s[1]]
+
+
+def test_a_payment_that_stands_in_the_erp_and_is_gone_from_procore_is_no_agreement(full: World) -> None:
+    full.procore.records[PAYMENTS].remove(last(full, "procore", PAYMENTS))
+    assert one(full, full.run(), PAYMENTS, last(full, "erp", PAYMENTS).number)[:2] == ("conflict", "R-02")
+
+
+def test_a_by_hand_payment_is_proposed_whatever_its_number(full: World) -> None:
+    extra = full.erp.put(payment("004999", amount=Decimal("5.00")))
+    model = last(full, "procore", PAYMENTS)
+    hand = {"id": "77001", "number": "4999/N-1", "payment_number": "N/A", "amount": Decimal("5.00")}
+    full.procore.put(model.model_copy(update={**hand, "origin_id": None, "origin_data": None}))
+    sync = full.run()
+    assert one(full, sync, PAYMENTS, extra.number)[:2] == ("held", "2.9")
+    assert full.writes() == 0
+
+
+# -- prime contracts --
+
+
+@pytest.mark.parametrize(("side", "status"), [("erp", "void"), ("procore", "Void"), ("procore", "Terminated")])
+def test_a_prime_contract_that_ends_on_one_side_has_its_sentence(full: World, side: str, status: str) -> None:
+    record = last(full, side, PRIMES)
+    getattr(full, side).put(record.model_copy(update={"status": status}))
+    state, rule, message = one(full, full.run(), PRIMES, record.number)
+    assert (state, rule) == ("conflict", "P-04"), message
+    assert full.writes() == 0
+
+
+# -- drift on the target's side --
+
+RESTORED: dict[str, dict[str, Any]] = {
+    "vendors": {"name": "Renamed Inc."},
+    "vendor_insurances": {"provider": "Another"},
+    "customers": {"name": "Renamed Inc."},
+    "projects": {"name": "Renamed"},
+    "sub_jobs": {"name": "Renamed"},
+    "tax_codes": {"rate": Decimal("1.00")},
+    "cost_codes": {"name": "Renamed"},
+    PRIMES: {"title": "Renamed"},
+}
+
+
+@pytest.mark.parametrize("entity", RESTORED)
+def test_what_the_erp_owns_is_written_again_where_somebody_changed_it(full: World, entity: str) -> None:
+    before = last(full, "procore", entity)
+    full.procore.put(before.model_copy(update=RESTORED[entity]))
+    full.run()
+    name = next(iter(RESTORED[entity]))
+    after = full.procore.get(entity, id=before.id)
+    assert getattr(after, name) == getattr(before, name)
+    writes = full.writes()
+    assert writes > 0
+    full.run()
+    assert full.writes() == writes, "and nothing is left to do"
+    full.procore.put(after.model_copy(update=RESTORED[entity]))
+    full.run()
+    assert getattr(full.procore.get(entity, id=before.id), name) == getattr(before, name), "as often as it takes"
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_an_open_budget_of_the_erp_is_written_again(full: World, more: bool) -> None:
+    before: Any = last(full, "procore", "budgets")
+    line = before.lines[0]
+    other = line.model_copy(update={"id": "B9", "position": 9, "cost_type": _another(full, line), "amount": Decimal("99.00")})
+    changed = (*before.lines, other) if more else (line.model_copy(update={"amount": line.amount + 1}), *before.lines[1:])
+    full.procore.put(before.model_copy(update={"lines": changed, "amount": sum(one.amount for one in changed)}))
+    sync = full.run()
+    after: Any = last(full, "procore", "budgets")
+    assert after.amount == before.amount and len(after.lines) == len(before.lines)
+    assert reconcile(full.run()).balanced and sync
+
+
+def test_a_locked_budget_of_the_erp_is_blocked_by_its_line(full: World) -> None:
+    before: Any = last(full, "procore", "budgets")
+    line = before.lines[0].model_copy(update={"amount": before.lines[0].amount + 1})
+    changed = before.model_copy(update={"lines": (line, *before.lines[1:]), "locked": True, "amount": before.amount + 1})
+    full.procore.put(changed)
+    _, rule, message = next(v for v in judged(full, full.run(), "budgets").values() if v[0] == "blocked")
+    assert rule == "B-04" and "03-3000" in message and full.writes() == 0
+
+
+def _another(world: World, line: Any) -> str:
+    return next((r.id for r in world.procore.records["cost_types"] if r.id != line.cost_type), "1")

@@ -1,0 +1,362 @@
+"""What is not linked is held for that reason alone; what the ERP was billed is the sum of all its invoices; decisions last."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import include.financials.__main__ as command
+from include.financials import report
+from include.financials.reconciliation import reconcile
+from include.financials.settings import EntitySettings
+from tests.unit.financials.pair import (
+    PRIME_LINE,
+    World,
+    commitment,
+    draft,
+    in_procore,
+    invoice,
+    item,
+    make_settings,
+    owner_invoice,
+    payment,
+    procore_id,
+    vendor,
+)
+
+INVOICES, OWNER = "subcontractor_invoices", "owner_invoices"
+BILLING = ("commitments", INVOICES)
+ONLY: dict[str, Any] = {"entities": ["commitments"]}
+
+
+def go(world: World, *entities: str, **params: Any) -> dict[str, tuple[str, str]]:
+    return world.states(world.run(params={"entities": list(entities), **params}), entities[-1])
+
+
+def said(world: World, entity: str, number: str) -> str:
+    rows = world.ledger.outcomes(f"run-{world.runs}", entity)
+    return " ".join(f"{row['message'] or ''} {row['warnings'] or ''}" for row in rows if row["number"] == number)
+
+
+def decide(world: World, *words: str) -> int:
+    return command.main(["--ledger", world.ledger.url, "decide", *words])
+
+
+def draw(world: World, sequence: int, work: str, done: str = "0.00", **changes: Any) -> Any:
+    rows = (item("L1", work, previous=done),)
+    before = (item("L1", done),) if sequence > 1 else ()
+    previous = {"previous": procore_id(INVOICES, f"V-1/N-{sequence - 1}")} if sequence > 1 else {}
+    return in_procore(world, invoice(sequence, items=rows, before=before, **previous, **changes))
+
+
+def by_hand(world: World, number: str, amount: str, sequence: int, **changes: Any) -> Any:
+    plain = invoice(sequence, number=number, items=(item("L1", amount),), company="01", status="posted", completed=None)
+    return world.erp.put(plain.model_copy(update={"items": (), "retainage": None, "previous": None, **changes}))
+
+
+def billed(world: World) -> Decimal:
+    return sum((r.amount for r in world.erp.records[INVOICES]), Decimal(0))  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def contract(linked: World) -> World:
+    """A linked contract of 900.00."""
+    from tests.unit.financials.pair import line
+
+    draft(linked, lines=(line(1, "900.00"),))
+    go(linked, "commitments")
+    return linked
+
+
+# -- what is billed on a contract is the sum of all its invoices --
+
+
+@pytest.mark.parametrize("sequence", [1, 2, 9])
+def test_an_invoice_entered_by_hand_holds_the_next_draw_whatever_it_is_called(contract: World, sequence: int) -> None:
+    draw(contract, 1, "100.00")
+    assert go(contract, *BILLING) == {"N-1": ("created", "")}
+    by_hand(contract, "HAND", "200.00", sequence)
+    draw(contract, 2, "200.00", "100.00")
+    assert go(contract, *BILLING)["N-2"] == ("held", "I-03")
+    assert billed(contract) == Decimal("300.00")
+    told = said(contract, INVOICES, "N-2")
+    assert "HAND (200.00)" in told and "100.00 was billed before it, the ERP has 300.00" in told and "decide link" in told
+    assert go(contract, *BILLING)["N-2"] == ("held", "I-03"), "the second run says the same"
+    assert go(contract, *BILLING, mode="plan")["N-2"] == ("held", "I-03")
+
+
+def test_one_opening_invoice_for_two_draws_is_not_billed_again_also_when_it_is_accepted(contract: World) -> None:
+    by_hand(contract, "OPEN", "300.00", 1)
+    draw(contract, 1, "100.00")
+    draw(contract, 2, "200.00", "100.00")
+    assert go(contract, *BILLING) == {"N-1": ("held", "I-03"), "N-2": ("held", "I-03")}
+    assert decide(contract, "accept", "subcontractor invoice", "OPEN") == 0
+    assert go(contract, *BILLING)["N-1"] == ("held", "I-03") and billed(contract) == Decimal("300.00")
+
+
+def test_a_void_invoice_of_the_erp_counts_for_nothing(contract: World) -> None:
+    by_hand(contract, "HAND", "200.00", 1, status="void")
+    draw(contract, 1, "100.00")
+    assert go(contract, *BILLING)["N-1"] == ("created", "")
+
+
+def test_owner_invoices_likewise(full: World) -> None:
+    plain = owner_invoice(9, number="HAND", items=(item(PRIME_LINE, "7.00"),), company="01", status="posted")
+    full.erp.put(plain.model_copy(update={"items": ()}))
+    rows = (item(PRIME_LINE, "5.00", previous="50.00", retainage_previous="5.00"),)
+    before = (item(PRIME_LINE, "10.00", "1.00", previous="40.00", retainage_previous="4.00"),)
+    in_procore(full, owner_invoice(3, items=rows, before=before, previous=procore_id(OWNER, "OI-2")))
+    assert go(full, OWNER)["OI-3"] == ("held", "I-03")
+    assert "HAND (7.00)" in said(full, OWNER, "OI-3")
+
+
+# -- opening balances --
+
+
+def test_an_opening_balance_stands_for_the_draws_before_go_live(contract: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ERP has none of them: they are not sent, and what follows is."""
+    draw(contract, 1, "100.00", billing_date=date(2026, 7, 31))
+    draw(contract, 2, "200.00", "100.00", billing_date=date(2026, 8, 31))
+    draw(contract, 3, "50.00", "300.00")
+    words = ("opening", "commitment", "SC-1", "--amount", "300.00", "--date", "2026-08-31")
+    assert decide(contract, *words) == 0
+    assert "300.00 billed up to 2026-08-31" in capsys.readouterr().out
+    sync = contract.run(params={"entities": list(BILLING)})
+    assert contract.states(sync, INVOICES) == {"N-1": ("skipped", ""), "N-2": ("skipped", ""), "N-3": ("created", "")}
+    assert billed(contract) == Decimal("50.00")
+    result = reconcile(sync)
+    assert result.balanced, [d.as_dict() for d in result.differences if d.unexplained]
+    assert {i.code for d in result.differences for i in d.explained} == {"OPENING", "UNPOSTED"}
+    assert reconcile(contract.run(params={"entities": list(BILLING)})).balanced
+
+
+def test_an_opening_balance_that_is_too_small_leaves_the_rest_unexplained(contract: World) -> None:
+    draw(contract, 1, "100.00", billing_date=date(2026, 7, 31))
+    draw(contract, 2, "50.00", "100.00")
+    assert decide(contract, "opening", "commitment", "SC-1", "--amount", "90.00", "--date", "2026-08-31") == 0
+    sync = contract.run(params={"entities": list(BILLING)})
+    assert contract.states(sync, INVOICES)["N-2"] == ("held", "I-03")
+    assert decide(contract, "opening", "commitment", "SC-1", "--amount", "100.00", "--date", "2026-08-31") == 0
+    sync = contract.run(params={"entities": list(BILLING)})
+    assert contract.states(sync, INVOICES)["N-2"] == ("created", "") and reconcile(sync).balanced
+
+
+def test_an_opening_invoice_of_the_erp_is_part_of_the_balance(contract: World) -> None:
+    by_hand(contract, "OPEN", "300.00", 1, billing_date=date(2026, 8, 31))
+    draw(contract, 1, "100.00", billing_date=date(2026, 7, 31))
+    draw(contract, 2, "200.00", "100.00", billing_date=date(2026, 8, 31))
+    draw(contract, 3, "50.00", "300.00")
+    assert decide(contract, "opening", "commitment", "SC-1", "--amount", "300.00", "--date", "2026-08-31") == 0
+    sync = contract.run(params={"entities": list(BILLING)})
+    assert contract.states(sync, INVOICES)["N-3"] == ("created", "") and billed(contract) == Decimal("350.00")
+    result = reconcile(sync)
+    assert result.balanced, [d.as_dict() for d in result.differences if d.unexplained]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("opening", "vendor", "V-1", "--amount", "1.00", "--date", "2026-08-31"),
+        ("opening", "commitment", "SC-1", "--amount", "1.005", "--date", "2026-08-31"),
+        ("opening", "commitment", "SC-1", "--amount", "1.00", "--date", "August"),
+        ("opening", "commitment", "SC-1", "--date", "2026-08-31"),
+        ("opening", "commitment", "SC-9", "--amount", "1.00", "--date", "2026-08-31"),
+        ("accept", "vendor", "V-1"),
+        ("approve", "vendor", "V-1"),
+        ("unlink", "vendor", "V-9"),
+        ("link", "vendor", "V-1"),
+        ("link", "vendor", "V-1", "--to", "SC-1"),
+        ("link", "vendr", "V-1"),
+    ],
+)
+def test_a_decision_that_cannot_be_says_why(contract: World, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert decide(contract, *words) == 2
+    assert capsys.readouterr().err.strip()
+    assert contract.ledger.decisions("commitments") == contract.ledger.decisions("vendors") == []
+
+
+# -- predecessors that no run has read --
+
+
+def test_a_backfill_reads_the_draws_before_its_own_by_id(contract: World, tmp_path: Path) -> None:
+    from datetime import timedelta
+
+    draw(contract, 1, "100.00")
+    go(contract, *BILLING)
+    for _ in range(2000):
+        contract.clock.tick()
+    moment = contract.clock.now
+    draw(contract, 2, "200.00", "100.00")
+    fresh = contract.without_ledger(tmp_path / "fresh")
+    fresh.run(params={"entities": ["vendors", "projects", "cost_types", "cost_codes", "commitments"]})
+    since = (moment - timedelta(seconds=1)).isoformat()
+    sync = fresh.run(params={"entities": list(BILLING), "since": since})
+    assert fresh.states(sync, INVOICES) == {"N-1": ("adopted", ""), "N-2": ("created", "")}
+    assert reconcile(sync).balanced and billed(fresh) == Decimal("300.00")
+
+
+# -- references first --
+
+
+def test_what_refers_to_what_is_not_linked_is_held_for_that_alone(contract: World) -> None:
+    """A payment without its invoice is not proposed; the invoice of a contract that is not linked is not wrong."""
+    draw(contract, 1, "100.00")
+    by_hand(contract, "N-1", "100.00", 1)
+    contract.ledger.part(contract.ledger.links("commitments")[0], "ann")
+    contract.erp.put(payment(amount=Decimal("100.00")))
+    sync = contract.run(params={"entities": [INVOICES, "payments_issued"]})
+    assert contract.states(sync, INVOICES)["N-1"] == ("held", "I-01")
+    assert contract.states(sync, "payments_issued") == {"K-1/N-1": ("held", "Y-01")}
+    told = said(contract, INVOICES, "N-1")
+    assert told.strip() == "Invoice N-1 waits for SC-1, which is not linked."
+    assert str(2**40)[:4] not in told
+
+
+# -- proposals and pairs --
+
+
+def received(linked: World) -> Any:
+    settings = {
+        "purchase_order": ("Approved",),
+        "subcontract": ("Approved",),
+    }
+    plain = make_settings()
+    later = EntitySettings(writes="on", eligible=settings, eligible_when_linked={"purchase_order": ("Received",)})
+    linked.settings = plain.model_copy(update={"entities": {**plain.entities, "commitments": later}})
+    return draft(linked, "PO-1", kind="purchase_order", status="Received")
+
+
+def test_a_purchase_order_that_went_on_is_proposed(linked: World) -> None:
+    received(linked)
+    assert go(linked, "commitments") == {"PO-1": ("skipped", "")}
+    linked.erp.put(commitment("PO-1", kind="purchase_order", company="01", status="open"))
+    assert go(linked, "commitments") == {"PO-1": ("held", "2.9")}
+    assert decide(linked, "link", "commitment", "PO-1") == 0
+    assert go(linked, "commitments") == {"PO-1": ("updated", "")}
+    assert go(linked, "commitments") == {"PO-1": ("unchanged", "")} and linked.erp.applied == {}
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_a_proposal_shows_the_differences_and_linking_accepts_them(
+    linked: World, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    linked.erp.put(commitment(company="01", status="open", retainage_percent=Decimal(5)))
+    draft(linked, retainage_percent=Decimal(10))
+    assert go(linked, "commitments", mode=mode) == {"SC-1": ("held", "2.9")}
+    assert "They differ in retainage_percent 5 / 10." in said(linked, "commitments", "SC-1")
+    assert decide(linked, "link", "commitment", "SC-1") == 0
+    assert "Accepted as they are: retainage_percent 5 / 10" in capsys.readouterr().out
+    assert go(linked, "commitments") == {"SC-1": ("updated", "")}
+    assert go(linked, "commitments") == {"SC-1": ("unchanged", "")} and linked.erp.applied == {}
+
+
+def test_a_pair_that_differs_in_money_is_refused(linked: World, capsys: pytest.CaptureFixture[str]) -> None:
+    linked.erp.put(vendor("V-7"))
+    linked.erp.put(commitment("X-1", company="01", status="open", amount=Decimal("99.00")))
+    draft(linked)
+    go(linked, "commitments", mode="plan")
+    assert decide(linked, "link", "commitment", "SC-1", "--to", "X-1") == 2
+    assert "differ in their amount" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_any_two_records_can_be_paired_by_hand(linked: World, mode: str) -> None:
+    off = EntitySettings(writes="off", eligible={"subcontract": ("Approved",)})
+    linked.settings = make_settings(entities={**make_settings().entities, "commitments": off})
+    own = draft(linked)
+    linked.erp.put(commitment("X-1", company="01", status="open"))
+    go(linked, "commitments", mode=mode)
+    linked.settings = make_settings()
+    assert decide(linked, "link", "commitment", "X-1", "--to", own.id) == 0
+    go(linked, "commitments")
+    (link,) = linked.ledger.links("commitments")
+    assert (link.erp_key, link.procore_id) == ("X-1", own.id) and linked.erp.applied == {}
+    assert set(go(linked, "commitments").values()) == {("unchanged", "")}
+
+
+# -- what a person decided lasts --
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_an_ended_link_stays_ended_whatever_marks_are_left(
+    contract: World, cleared: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = contract.procore.get("commitments", number="SC-1")
+    assert decide(contract, "unlink", "commitment", own.id) == 0
+    assert "is ended for good" in capsys.readouterr().out
+    if cleared:
+        contract.procore.put(own.model_copy(update={"origin_id": None, "origin_data": None}))
+    writes = contract.writes()
+    for _ in range(2):
+        sync = contract.run(params=ONLY)
+        assert contract.states(sync, "commitments") == {"SC-1": ("held", "unlinked")} and contract.writes() == writes
+        assert "decide unlink" not in said(contract, "commitments", "SC-1") and reconcile(sync).balanced
+    assert contract.procore.get("commitments", number="SC-1").origin_id == (None if cleared else own.origin_id)
+    assert decide(contract, "unlink", "commitment", "SC-1") == 2
+    assert decide(contract, "link", "commitment", "SC-1", "--to", own.id) == 0
+    go(contract, "commitments")
+    assert go(contract, "commitments") == {"SC-1": ("unchanged", "")} and contract.erp.made["x"] == 0
+
+
+def test_an_ended_link_of_master_data_makes_no_second_record(linked: World) -> None:
+    assert decide(linked, "unlink", "vendor", "V-1") == 0
+    assert go(linked, "vendors") == {"V-1": ("held", "unlinked")} and len(linked.procore.records["vendors"]) == 1
+    assert go(linked, "vendors", mode="plan") == {"V-1": ("held", "unlinked")}
+
+
+def test_an_ambiguous_number_lists_its_candidates_and_is_taken_by_id(linked: World, capsys: pytest.CaptureFixture[str]) -> None:
+    draft(linked)
+    for code in ("A", "B"):
+        linked.erp.put(vendor("V-9", id=code, code=code))
+    linked.run()
+    assert decide(linked, "unlink", "vendor", "V-9") == 2
+    told = capsys.readouterr().err
+    first, second = (link.procore_id for link in linked.ledger.links("vendors") if link.number == "V-9")
+    assert first in told and second in told and "--id" in told
+    assert decide(linked, "unlink", "vendor", "V-9", "--id", first) == 0
+    assert second in {link.procore_id for link in linked.ledger.links("vendors")}
+
+
+@pytest.mark.parametrize("change", [{"title": "Another"}, {"status": "closed"}, {"amount": Decimal("101.00")}])
+def test_an_acceptance_that_ended_is_told_in_the_report(linked: World, change: dict[str, Any]) -> None:
+    linked.erp.put(commitment("X-1", company="01", status="open"))
+    draft(linked)
+    go(linked, "commitments")
+    assert decide(linked, "accept", "commitment", "X-1") == 0
+    sync = linked.run(params=ONLY)
+    assert reconcile(sync).balanced and not report.build(sync)["stopped"]
+    linked.erp.change("commitments", "X-1", **change)
+    sync = linked.run(params=ONLY)
+    (row,) = report.build(sync)["stopped"]
+    assert (row["key"], row["rule"]) == ("X-1", "accept") and "that has ended, because it changed" in row["message"]
+    assert not reconcile(sync).balanced
+    assert not report.build(linked.run(params=ONLY))["stopped"]
+
+
+def test_a_job_reopened_in_the_same_run_holds_nothing(linked: World) -> None:
+    linked.procore.change("projects", "25-104", active=False)
+    linked.erp.change("projects", "25-104", status="closed")
+    linked.run()
+    draft(linked)
+    assert go(linked, "commitments") == {"SC-1": ("held", "J-02")}
+    linked.erp.change("projects", "25-104", status="open")
+    for mode in ("plan", "apply"):
+        sync = linked.run(params={"mode": mode})
+        assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}, mode
+
+
+def test_a_proposal_that_followed_its_job_is_linked_under_its_present_key(full: World, tmp_path: Path) -> None:
+    """The document was met before its job was linked, under no company and a key of its own."""
+    world = full.without_ledger(tmp_path / "again")
+    for record in world.erp.records["budget_changes"]:
+        world.erp.put(record.model_copy(update={"marker": None}))
+    sync = world.run(params={"entities": ["budget_changes"]})
+    assert [rule for _, rule in world.states(sync, "budget_changes").values()] == ["M-01"]
+    world.run()
+    assert world.states(world.run(), "budget_changes") == {"25-104/1": ("held", "2.9")}
+    assert decide(world, "link", "budget change", "all") == 0
+    assert world.states(world.run(), "budget_changes") == {"25-104/1": ("adopted", "")}
