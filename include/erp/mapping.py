@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
@@ -283,6 +283,14 @@ class FindSpec(Spec):
     """How a voided document reads: canonical field -> value."""
 
 
+def _alphabet(text: str) -> str:
+    try:
+        re.compile(f"[{text}]")
+    except re.error as error:
+        raise ValueError(f"is no list of characters ({error}); write it as A-Za-z0-9-") from None
+    return text
+
+
 class CapabilitySpec(Spec):
     create: bool = False
     update: bool = False
@@ -291,6 +299,8 @@ class CapabilitySpec(Spec):
     max_lengths: dict[str, Annotated[int, Field(ge=1)]] = {}
     max_digits: dict[str, Annotated[int, Field(ge=1)]] = {}
     decimals: dict[str, Annotated[int, Field(ge=0)]] = {}
+    alphabets: dict[str, Annotated[str, Field(min_length=1), AfterValidator(_alphabet)]] = {}
+    """Characters that a field takes, as inside a regular expression's brackets: ``A-Za-z0-9-``."""
     accepts_zero: bool = True
     sub_jobs: bool = True
     tax: bool = True
@@ -353,6 +363,7 @@ class EntitySpec(Spec):
             max_lengths=dict(spec.max_lengths),
             max_digits=dict(spec.max_digits),
             decimals=dict(spec.decimals),
+            alphabets=dict(spec.alphabets),
             accepts_zero=spec.accepts_zero,
             sub_jobs=spec.sub_jobs,
             tax=spec.tax,
@@ -695,7 +706,7 @@ class _Checks:
         for name, spec in entity.fields.items():
             known.update(self._parts(name, spec))
         known.update(f"lines.{name}" for name in line_fields(model))
-        for key in ("max_lengths", "max_digits", "decimals"):
+        for key in ("max_lengths", "max_digits", "decimals", "alphabets"):
             for name in getattr(entity.capabilities, key):
                 if name not in known:
                     yield (*loc, "capabilities", key, name), f"is no canonical field{suggest(name, sorted(known))}"

@@ -288,8 +288,6 @@ class CommitmentFacts(DocumentFacts):
     def _field_fault(self, own: Commitment) -> str | None:
         if not own.title and "title" not in self.row.unkept:
             return "it has no title, the ERP demands one"
-        if not all(char.isascii() and (char.isalnum() or char == "-") for char in own.number):
-            return "its number has characters other than letters, digits and hyphens"
         return limits_fault(own, self.capability, self.LIMITED, self.ERP)
 
     def _retainage_fault(self, own: Commitment) -> str | None:

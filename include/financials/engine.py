@@ -524,7 +524,7 @@ class _Load:
     def _settle_time(self, step: Step) -> float:
         """Seconds that a write without an answer is given to arrive."""
         settings = self.sync.settings
-        return float(settings.settle_seconds_without_key if step.keyless else settings.settle_seconds)
+        return settings.settle_seconds_without_key if step.keyless else settings.settle_seconds
 
     def _wait(self, job: Job, seconds: float) -> None:
         job.failed = True

@@ -81,8 +81,8 @@ class Entity:
 
     def per_company(self, key: str) -> bool:
         """Whether a natural key tells records apart within one ERP company only: what companies number for themselves. A tax id
-        is one vendor's everywhere."""
-        return key != "tax_id"
+        is one vendor's everywhere, and Procore has one project of a number (rule J-01)."""
+        return key != "tax_id" and self.name != "projects"
 
     @property
     def numbered_in(self) -> tuple[str, ...]:

@@ -43,7 +43,6 @@ from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
 from include.financials.identity import canonical_json
 from include.financials.models import Side
-from include.financials.staging import private_folder
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +160,8 @@ class Ledger:
 
         config = _migrations()
         if (path := self._file()) is not None:
+            from include.financials.staging import private_folder  # pyarrow stays out of the parse of the DAG
+
             private_folder(path.parent)
         with self.engine.begin() as connection:
             if self.engine.dialect.name == "postgresql":

@@ -359,7 +359,7 @@ class ProcoreSource:
     def _parted(self, record: Record) -> str | None:
         for (company, key, ident), said in self.people.parted.items():
             other = self.by_key.get((company, key)) if ident == record.id else None
-            if other is not None:
+            if other is not None and getattr(other, "status", None) != VOID:  # from what is void nobody has to stand apart
                 return self.people.told(self.row, record.number, f"the ERP's {other.number}", said)
         return None
 

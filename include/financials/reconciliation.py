@@ -150,6 +150,10 @@ def _revised(tie: str) -> Compare:
             p = contract.money("procore", "amount") + _sum(mine, "procore", "amount")
             e = contract.money("erp", "amount") + (ZERO if contract.planned else contract.money("erp", "changes"))
             e += sum((c.money("erp", "amount") for c in mine if c.planned), ZERO)
+            # A contract that is void or gone on one side takes its changes along: it explains all of it.
+            if not (contract.counted and (contract.erp or contract.planned)) and contract.linked:
+                yield Difference(tie, p, e, **contract.pair, cost_key="revised", explained=contract.explain(p - e))
+                continue
             items = contract.explain(contract.money("procore", "amount") - contract.money("erp", "amount"))
             for change in mine:
                 items += change.explain(change.money("procore", "amount") - change.money("erp", "amount"))

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from include.financials.document_facts import FACTS
 from include.financials.entities import ENTITIES
+from include.financials.facts import limits_fault
 from include.financials.models import Record
+from include.financials.port import Capability
 from include.financials.reconciliation import reconcile
 from tests.unit.financials.pair import World, payment
 
@@ -240,3 +243,29 @@ def test_a_locked_budget_of_the_erp_is_blocked_by_its_line(full: World) -> None:
 
 def _another(world: World, line: Any) -> str:
     return next((r.id for r in world.procore.records["cost_types"] if r.id != line.cost_type), "1")
+
+
+# -- the alphabet of numbers is the ERP's, not ours --
+
+
+@pytest.mark.parametrize(
+    ("entity", "field", "number", "alphabet", "fits"),
+    [
+        ("commitments", "number", "SC 1", "A-Za-z0-9-", False),
+        ("commitments", "number", "SC 1", "A-Za-z0-9 -", True),
+        ("commitments", "number", "SC/1#", None, True),
+        (CHANGES, "change_number", "2/1", "A-Za-z0-9-", False),
+        (CHANGES, "change_number", "2#", "A-Za-z0-9-", False),
+        (CHANGES, "change_number", "2-1", "A-Za-z0-9-", True),
+        ("prime_change_orders", "change_number", "2#", "A-Za-z0-9-", False),
+        (INVOICES, "number", "N/2", "A-Za-z0-9-", False),
+        ("owner_invoices", "number", "N/2", "A-Za-z0-9-", False),
+    ],
+)
+def test_every_number_is_asked_for_the_alphabet_of_the_erp(
+    entity: str, field: str, number: str, alphabet: str | None, fits: bool
+) -> None:
+    capability = Capability(alphabets={} if alphabet is None else {field: alphabet})
+    record = ENTITIES[entity].model.model_construct(**{field: number})
+    found = limits_fault(record, capability, FACTS[entity].LIMITED, "the ERP")
+    assert (found is None) is fits and (fits or number in str(found))

@@ -595,12 +595,12 @@ def test_a_look_that_began_within_the_settle_time_proves_nothing(world: World, m
     with pytest.raises(Unsettled):
         world.run(params=only)
     world.procore.failing = {}
-    world.clock.now += timedelta(seconds=40)
+    world.clock.now -= timedelta(minutes=10) - timedelta(seconds=30)  # the next run begins within the settle time
     find, posts = FakeProcore.find, world.procore.calls.count("post vendors create")
 
     def long(self: FakeProcore, step: Step, items: list[Item]) -> list[Outcome]:
         found = find(self, step, items)
-        self.clock.now += timedelta(seconds=30)
+        self.clock.now += timedelta(seconds=20)
         return found
 
     monkeypatch.setattr(FakeProcore, "find", long)

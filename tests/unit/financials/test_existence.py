@@ -292,10 +292,10 @@ def test_a_snapshot_resumes_at_its_cursor(world: World, monkeypatch: pytest.Monk
         world.procore.put(vendor(f"V-{number}").model_copy(update={"id": f"70{number}", "company": None}))
     scopes = world.sync().scopes(side, entity, 0)
     length = sum(1 for _ in memory.read(entity, scopes=scopes))
-    assert length >= 3
+    assert length > 2
     sync = world.sync()
     sync.snapshot(side, "projects")
-    for _ in range(length):
+    for tries in range(1, length + 1):  # noqa: B007 - how many it took is asked below
         start = len(memory.calls)
         memory.faults = {start + 2: "later"}
         try:
@@ -305,7 +305,7 @@ def test_a_snapshot_resumes_at_its_cursor(world: World, monkeypatch: pytest.Monk
             assert len(memory.calls) > start + 2, "the fault fired"
     else:
         pytest.fail("it begins anew at every try")
-    assert len(sync.snapshot(side, entity)) == length, "every row once"
+    assert tries > 1 and len(sync.snapshot(side, entity)) == length, "every row once"
 
 
 def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) -> None:

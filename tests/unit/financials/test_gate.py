@@ -244,6 +244,7 @@ NARROW = replace(
     max_lengths={"title": 30, "number": 12, "description": 60},
     max_digits={"amount": 9},
     decimals={"retainage_percent": 4, "unit_cost": 4},
+    alphabets={"number": "A-Za-z0-9-"},
 )
 
 

@@ -25,7 +25,7 @@ def test_a_connection_makes_a_client(monkeypatch: pytest.MonkeyPatch, fake: Fake
     fake.script("/rest/v1.0/things", Answer([{"id": 1}]))
     hook = connect(monkeypatch, host=fake.url, extra={"company_id": company})
     assert hook.client is hook.client
-    assert hook.run("rest/v1.0/things", {"view": "x"}).rows == [{"id": 1}]
+    assert hook.run("rest/v1.0/things", {"view": "x"}).json() == [{"id": 1}]
     call = fake.asked("/rest/v1.0/things")[0]
     assert call.query == [("view", "x")]
     assert call.headers["procore-company-id"] == "8089"
@@ -56,7 +56,7 @@ def test_an_incomplete_connection_is_explained(monkeypatch: pytest.MonkeyPatch, 
 def test_writes_go_through_run(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore) -> None:
     fake.script("/rest/v1.0/things", Answer({"id": 1}), method="PATCH")
     connect(monkeypatch, host=fake.url, extra={"company_id": 8089})
-    assert ProcoreHook(method="patch").run("/rest/v1.0/things", {"name": "x"}).object == {"id": 1}
+    assert ProcoreHook(method="patch").run("/rest/v1.0/things", {"name": "x"}).json() == {"id": 1}
     assert fake.asked("/rest/v1.0/things")[0].json == {"name": "x"}
     with pytest.raises(ConfigurationError, match="headers are the client's business"):
         ProcoreHook().run("/x", headers={"Authorization": "y"})
@@ -108,7 +108,8 @@ def test_the_test_button_says_what_is_wrong(
 def test_the_connection_type_is_registered_with_the_same_names() -> None:
     from include.procore.provider import get_provider_info
 
-    (described,) = get_provider_info()["connection-types"]
+    types = {row["connection-type"]: row for row in get_provider_info()["connection-types"]}
+    described = types["procore"]
     assert described["connection-type"] == ProcoreHook.conn_type
     assert described["hook-name"] == ProcoreHook.hook_name
     assert described["hook-class-name"] == f"{ProcoreHook.__module__}.{ProcoreHook.__name__}"

@@ -79,13 +79,15 @@ def test_the_provider_entry_point_is_registered_and_valid() -> None:
 
 
 def test_the_connection_type_names_a_hook_of_that_type() -> None:
+    from include.connections import ErpHook, LedgerHook
     from include.procore.hook import ProcoreHook
     from include.procore.provider import get_provider_info
 
-    (connection_type,) = get_provider_info()["connection-types"]
-    assert connection_type["hook-class-name"] == f"{ProcoreHook.__module__}.{ProcoreHook.__qualname__}"
-    assert connection_type["connection-type"] == ProcoreHook.conn_type
-    assert set(connection_type["conn-fields"]) == {"company_id", "login_url"}
+    types = {row["connection-type"]: row for row in get_provider_info()["connection-types"]}
+    assert set(types) == {hook.conn_type for hook in (ProcoreHook, ErpHook, LedgerHook)}
+    for hook in (ProcoreHook, ErpHook, LedgerHook):
+        assert types[hook.conn_type]["hook-class-name"] == f"{hook.__module__}.{hook.__qualname__}"
+    assert set(types["procore"]["conn-fields"]) == {"company_id", "login_url"}
 
 
 def test_the_local_start_points_at_the_sandbox_and_at_nothing_else() -> None:
