@@ -52,6 +52,8 @@ TWINS: Mapping[str, tuple[Twin, ...]] = {
 cannot be read agrees with everything."""
 
 _LOST = object()
+_BEYOND = Decimal(10) ** 15
+"""More than any sum of money that the models hold."""
 
 
 def money_of(bad: Invalid) -> Decimal | None:
@@ -60,7 +62,7 @@ def money_of(bad: Invalid) -> Decimal | None:
         found = Decimal(bad.shown.get("amount") or "")
     except InvalidOperation:
         return None
-    return to_cents(found) if found.is_finite() else None
+    return to_cents(found) if found.is_finite() and abs(found) < _BEYOND else None
 
 
 def traced(bad: Invalid) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from include.financials.exceptions import RetryLater
+from include.financials.existence import money_of, traced
+from include.financials.port import Invalid
 from include.financials.report import recall
 from tests.unit.financials.pair import (
     World,
@@ -87,6 +89,16 @@ def test_the_money_of_what_cannot_be_read_is_in_the_ties(world: World) -> None:
     assert stopped(world, again, "payments_issued") == {} and len(unexplained(again)) == 3, (
         "readable: in Procore only, unexplained"
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "amount"),
+    [("12.34", "12.34"), ("250.005", "250.01"), ("NaN", None), ("Infinity", None), ("1e400", None), ("n/a", None), (None, None)],
+)
+def test_an_amount_is_told_as_far_as_it_is_one(told: str | None, amount: str | None) -> None:
+    bad = Invalid("commitments", "1", "SC-1", "amount", "is odd", shown={"amount": told})
+    assert money_of(bad) == (None if amount is None else Decimal(amount))
+    assert traced(bad)["amount"] == (amount or "0.00")
 
 
 @pytest.mark.parametrize("lost", ["active", "name", "tax_id"])
