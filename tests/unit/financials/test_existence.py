@@ -11,7 +11,7 @@ import pytest
 
 from include.financials.exceptions import RetryLater
 from include.financials.existence import money_of, traced
-from include.financials.port import Invalid
+from include.financials.port import UNSEEN, Invalid
 from include.financials.report import recall
 from tests.unit.financials.pair import (
     World,
@@ -330,3 +330,26 @@ def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) 
         sync.unreadable("procore", "vendors")
     place = sync.folder / "snapshots" / "procore" / "vendors"
     assert sync._left(place, 0) is not None and sync._left(place, 0) is None, "one takes it, the other begins its own"
+
+
+# -- a contract that is not shown to us --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("told", "known"), [(UNSEEN.format(side="Procore"), True), ("cannot be read: number is missing", False)])
+def test_a_change_order_of_a_contract_that_is_not_shown_waits_for_it_by_name(
+    world: World, monkeypatch: pytest.MonkeyPatch, told: str, known: bool
+) -> None:
+    contract = world.ledger.links("commitments")[0]
+    own = world.procore.get("commitment_change_orders", number="SC-1/001")
+    ident = own.id if known else "99"
+    number = "001" if known else "002"
+
+    def invalid(record: Any, lost: str) -> Invalid:
+        shown = {"commitment": contract.procore_id, "change_number": number, "amount": "15.00"}
+        return Invalid(record.entity, ident, number, "contract_id", told, record.project, shown=shown, behind="commitments")
+
+    monkeypatch.setattr(world.procore, "_invalid", invalid)
+    world.procore.garbled["commitment_change_orders", own.id] = "contract_id"
+    sync = only(world, "commitment_change_orders", since="2020-01-01")
+    state, rule, message = stopped(world, sync, "commitment_change_orders")["procore", f"SC-1/{number}"]
+    assert (state, rule) == ("held", "R-07") and f"commitment SC-1 {told}" in message and contract.procore_id not in message
