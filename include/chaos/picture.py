@@ -71,19 +71,17 @@ def erp(path: Path) -> dict[str, list[str]]:
 
 
 def differences(found: Picture, wanted: Picture, overlooked: re.Pattern[str] | None = None) -> list[str]:
-    """One line for each record that is there and should not be, or should be and is not. ``overlooked`` counts for nothing."""
+    """One line for each record that is there and should not be, or should be and is not. What is ``overlooked`` may be missing in
+    a record that is there; where it is there, it is compared."""
     lines = []
     for side in ("procore", "erp"):
         for kind in sorted({*found[side], *wanted[side]}):
-            have, want = ([_plain(row, overlooked) for row in of[side].get(kind, ())] for of in (found, wanted))
-            for row in list(have):
-                if row in want:
-                    have.remove(row)
-                    want.remove(row)
+            have, want = (list(of[side].get(kind, ())) for of in (found, wanted))
+            for without in (None, overlooked):  # equal ones first, or a record without the note would take another's place
+                for row in list(want):
+                    if (plain := without.sub("", row) if without else row) in have:
+                        have.remove(plain)
+                        want.remove(row)
             lines += [f"{side} {kind}: there, but not without the fault: {row}" for row in have]
             lines += [f"{side} {kind}: missing: {row}" for row in want]
     return lines
-
-
-def _plain(row: str, overlooked: re.Pattern[str] | None) -> str:
-    return overlooked.sub("", row) if overlooked else row

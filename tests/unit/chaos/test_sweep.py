@@ -112,6 +112,9 @@ def test_only_without_a_ledger_the_note_of_a_budgets_owner_may_be_missing() -> N
     row = json.dumps({"origin_data": '{"budget_owner":"erp","erp_key":"26-118"}', "name": "Garage"})
     bare = json.dumps({"origin_data": '{"erp_key":"26-118"}', "name": "Garage"})
     other = json.dumps({"origin_data": '{"erp_key":"26-112"}', "name": "Garage"})
-    wanted, found, wrong = ({"procore": {"projects": [text]}, "erp": {}} for text in (row, bare, other))
+    owned = json.dumps({"origin_data": '{"budget_owner":"procore","erp_key":"26-118"}', "name": "Garage"})
+    wanted, found, wrong, another = ({"procore": {"projects": [text]}, "erp": {}} for text in (row, bare, other, owned))
     assert differences(found, wanted, OWNER) == []
     assert len(differences(found, wanted)) == 2 and len(differences(wrong, wanted, OWNER)) == 2
+    assert len(differences(another, wanted, OWNER)) == 2  # who owns it must not change
+    assert len(differences(wanted, found, OWNER)) == 2  # nor may somebody own what nobody owned
