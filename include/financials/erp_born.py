@@ -44,12 +44,14 @@ class ErpBorn(Judging):
         references = self.references
         shown, unreadable = sync.snapshot("procore", row.name, self.shard), sync.unreadable("procore", row.name, self.shard)
         links = sync.fresh_links(row.name)
-        missed = self._missed(links, {one.id for one in Page([*shown], [*unreadable]).shown})
+        listed = {one.id for one in Page([*shown], [*unreadable]).shown}
+        missed = self._missed(links, listed)
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
         existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
         existing.hidden = self._hidden(links, missed)
+        existing.unasked = links.by_procore.keys() - listed - self._asked
         matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
         subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
         for record in everyone:

@@ -134,7 +134,7 @@ RULES: tuple[Rule, ...] = (
         "take both.", waits_for="{parent_unread}",
     ),
     *_every(
-        "R-10", f"budgets {_ERP_BORN} {_DOCUMENTS}", "line_twice", "absent", "quarantined",
+        "R-10", f"budgets direct_costs prime_contracts {_DOCUMENTS}", "line_twice", "absent", "quarantined",
         "{label} {number} cannot be compared: {line_twice} has two lines of one key. Number them apart, or make one of them.",
     ),
     *_every(

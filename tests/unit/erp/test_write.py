@@ -336,10 +336,10 @@ def test_later_is_not_said_once_a_record_of_the_call_is_committed(
     """The batch fails at its commit and goes again record by record; then the database is busy at one of them."""
     whole = staged._transaction
 
-    def transaction(writer: Any, prepared: Any) -> dict[str, Outcome]:
+    def transaction(writer: Any, prepared: Any, beat: Any) -> dict[str, Outcome]:
         if len(prepared) == 1 and prepared[0][0].number == busy:
             raise RetryLater("busy")
-        return whole(writer, prepared)
+        return whole(writer, prepared, beat)
 
     monkeypatch.setattr(staged, "_transaction", transaction)
     with pytest.raises(expected):

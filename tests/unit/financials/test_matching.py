@@ -297,9 +297,7 @@ def test_a_policy_is_vendor_number_and_type(other: dict[str, Any], result: set[s
     assert [told(source.match(policy)) for policy in policies] == [result, result]
 
 
-@pytest.mark.parametrize(
-    ("entity", "make"), [("customers", customer), ("projects", project), ("vendors", vendor), ("tax_codes", tax_code)]
-)
+@pytest.mark.parametrize(("entity", "make"), [("customers", customer), ("vendors", vendor), ("tax_codes", tax_code)])
 def test_what_is_numbered_per_company_is_compared_per_company(entity: str, make: Any) -> None:
     ours, other = make(), make(company="02")
     hand = make(id="9001", company=None)
@@ -312,6 +310,13 @@ def test_what_is_numbered_per_company_is_compared_per_company(entity: str, make:
     assert judged([], [link(entity, ours.company, ours.id, "9000")]) == set()
     assert judged([hand], [link(entity, ours.company, ours.id, "9000")]) == {"proposal"}
     assert judged([hand], []) == {"ambiguous"}, "whose it is, a person says"
+
+
+def test_a_project_number_is_one_jobs_in_all_companies() -> None:
+    """Procore has one list of projects: under which of two jobs it would stand is for a person to say (rule J-01)."""
+    twins = [project(), project(company="02")]
+    source = ErpSource(ENTITIES["projects"], "sandbox", LinkIndex(), [], twins)
+    assert [told(source.match(twin)) for twin in twins] == [{"ambiguous"}, {"ambiguous"}]
 
 
 def test_a_tax_id_is_one_vendors_in_all_companies() -> None:

@@ -149,6 +149,40 @@ def pair_apart(world: World, entity: str) -> None:
              or {"description": "Else"}))(world, entity)  # fmt: skip
 
 
+def garble(world: World, entity: str) -> None:
+    """The counterpart is there, and a field of it cannot be read any more."""
+    target(world, entity).garbled[entity, target(world, entity).records[entity][-1].id] = "number"
+
+
+def hide(world: World, entity: str) -> None:
+    """No list and no address shows the counterpart to our account."""
+    target(world, entity).hidden.add((entity, target(world, entity).records[entity][-1].id))
+
+
+def end_there(**changes: Any) -> Act:
+    """The counterpart's status is another one by now."""
+
+    def act(world: World, entity: str) -> None:
+        memory = target(world, entity)
+        memory.put(memory.records[entity][-1].model_copy(update=changes))
+
+    return act
+
+
+def doubled_line(world: World, entity: str) -> None:
+    """A person added a line with the key of another one to the counterpart."""
+    memory = world.erp if entity == "budgets" else target(world, entity)
+    record: Any = memory.records[entity][-1]
+    memory.put(record.model_copy(update={"lines": (*record.lines, record.lines[-1])}))
+
+
+def forget(world: World, entity: str) -> None:
+    """The links of all that the record refers to are gone from the ledger; but for the job, without which nothing is read."""
+    for name in {*ENTITIES[entity].references.values()} - {entity, "projects"}:
+        for link in world.ledger.links(name):
+            world.ledger.part(link, "ann")
+
+
 def lose(world: World, entity: str) -> None:
     target(world, entity).records[entity].clear()
 
@@ -171,7 +205,8 @@ def twins(count: int, **changes: Any) -> Act:
 
     def act(world: World, entity: str) -> None:
         record: Any = source(world, entity).records[entity][-1]
-        own = {"project": _linked(world, "projects", record.project)} if entity == "sub_jobs" else {}
+        scope = {"sub_jobs": ("project", "projects"), "vendor_insurances": ("vendor", "vendors")}.get(entity)
+        own = {scope[0]: _linked(world, scope[1], getattr(record, scope[0]))} if scope else {}
         for number in range(count):
             world.procore.put(record.model_copy(update={"id": str(number), "company": None, **own, **changes}))
 
@@ -260,6 +295,8 @@ def locked(world: World, entity: str) -> None:
     world.procore.change("budgets", "25-104", locked=True)
 
 
+REFERRING = tuple({rule.fact for rule in RULES if rule.refers})
+"""What says the same of a reference by itself."""
 NEXT = ("sequence_kept",)
 """The invoice after one that is stopped waits for it."""
 
@@ -280,6 +317,12 @@ def unmapped(world: World, entity: str) -> None:
 FAULTS: dict[str, Fault] = {
     "foreign_origin": Fault(alter(origin_id="vista:01:x:y")),
     "broken_link": Fault(lose, "full"),
+    "unread": Fault(garble, "full"),
+    "hidden": Fault(hide, "full"),
+    "parent_unread": Fault(forget, "full", also=REFERRING),
+    "line_twice": Fault(doubled_line, "full"),
+    "ended_there": Fault(end_there(status="void"), "full"),
+    "void_there": Fault(end_there(status="Void"), "full"),
     "adoption_difference": Fault(alter(title="Another"), "adopt"),
     "left_out": Fault(unmapped, also=NEXT),
     "field_fault": Fault(narrow(max_lengths=dict.fromkeys(("title", "number", "change_number", "name"), 0)), also=NEXT),
@@ -364,6 +407,10 @@ OWN: dict[tuple[str, str], Fault] = {
 }  # fmt: skip
 
 UNREACHABLE: dict[str, set[str]] = {
+    # An ERP hides nothing; of a Procore-born record that is hidden there is nothing to judge (test_existence tells of it).
+    "hidden": {name for name in NEW if ENTITIES[name].source == "procore"},
+    # They refer to nothing, or to the job alone.
+    "parent_unread": {name for name in NEW if {*ENTITIES[name].references.values()} <= {name, "projects"}},
     # All of an immutable document is frozen: what differs at adoption is `altered` (R-04).
     "adoption_difference": {name for name in NEW if ENTITIES[name].immutable},
 }

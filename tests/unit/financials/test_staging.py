@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -200,8 +201,16 @@ def _fall(*_: Any) -> None:
 
 
 def test_a_run_id_is_one_path_segment() -> None:
-    assert slug("scheduled__2026-09-30T18:00:00+00:00") == "scheduled__2026-09-30T18_00_00_00_00"
-    assert "/" not in slug("../x")
+    assert slug("nightly_1.2-a") == "nightly_1.2-a"
+    assert slug("scheduled__2026-09-30T18:00:00+00:00").startswith("scheduled__2026-09-30T18_00_00_00_00-")
+    for hostile in ("../x", "..", ".", "", "/etc", "a/b", "é" * 400, "\udc80"):
+        assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", slug(hostile)), hostile
+
+
+def test_two_run_ids_never_share_a_folder() -> None:
+    ids = ["a:b", "a+b", "a_b", "a b", ".a", "a", "x" * 100, "x" * 101, "x" * 102]
+    ids += [slug(one) for one in ids]  # an id that looks like the folder of another
+    assert len({slug(one) for one in ids}) == len(set(ids))
 
 
 def test_an_unknown_type_is_refused_at_once() -> None:

@@ -56,10 +56,12 @@ def test_an_incomplete_connection_is_explained(monkeypatch: pytest.MonkeyPatch, 
 def test_writes_go_through_run(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore) -> None:
     fake.script("/rest/v1.0/things", Answer({"id": 1}), method="PATCH")
     connect(monkeypatch, host=fake.url, extra={"company_id": 8089})
-    assert ProcoreHook(method="patch").run("/rest/v1.0/things", {"name": "x"}).json() == {"id": 1}
+    assert ProcoreHook(method="patch").run("/rest/v1.0/things", json={"name": "x"}).json() == {"id": 1}
     assert fake.asked("/rest/v1.0/things")[0].json == {"name": "x"}
-    with pytest.raises(ConfigurationError, match="headers are the client's business"):
-        ProcoreHook().run("/x", headers={"Authorization": "y"})
+    fake.script("/x", Answer({}))
+    ProcoreHook(method="GET").run("/x", headers={"Authorization": "y", "X-Mine": "1"})
+    sent = fake.asked("/x")[0].headers
+    assert sent["authorization"].startswith("Bearer token-") and sent["x-mine"] == "1"
 
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore) -> None:
@@ -115,5 +117,4 @@ def test_the_connection_type_is_registered_with_the_same_names() -> None:
     assert described["hook-class-name"] == f"{ProcoreHook.__module__}.{ProcoreHook.__name__}"
     assert (ProcoreHook.conn_name_attr, ProcoreHook.default_conn_name) == ("procore_conn_id", "procore_default")
     assert set(described["conn-fields"]) == {"company_id", "login_url"}
-    ui = {key.replace("-", "_"): value for key, value in described["ui-field-behaviour"].items()}
-    assert ProcoreHook.get_ui_field_behaviour()["relabeling"] == ui["relabeling"]
+    assert described["ui-field-behaviour"]["relabeling"]["password"] == "Client secret"

@@ -20,7 +20,7 @@ from include.financials.exceptions import (
     SyncError,
 )
 from include.procore.exceptions import Conflict, Locked, TooLarge, Unavailable
-from include.procore.retry import MAX_DELAY, TABLE, SyncRetryPolicy
+from include.procore.retry import MARGIN, MAX_DELAY, TABLE, SyncRetryPolicy
 
 POLICY = SyncRetryPolicy()
 
@@ -28,9 +28,9 @@ POLICY = SyncRetryPolicy()
 @pytest.mark.parametrize(
     ("error", "action", "delay"),
     [
-        (RetryLater("x", 90.5), RetryAction.RETRY, timedelta(seconds=90.5)),
+        (RetryLater("x", 90.5), RetryAction.RETRY, timedelta(seconds=90.5) + MARGIN),
         (RetryLater("x"), RetryAction.RETRY, None),
-        (Unavailable("x", 0), RetryAction.RETRY, timedelta(0)),
+        (Unavailable("x", 0), RetryAction.RETRY, MARGIN),
         (Conflict("x"), RetryAction.RETRY, None),
         (RetryLater("x", 1e9), RetryAction.RETRY, MAX_DELAY),
         (OutcomeUnknown("x"), RetryAction.RETRY, None),
