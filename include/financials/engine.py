@@ -516,7 +516,7 @@ class _Load:
         known = {outcome.intent for outcome in found}
         for item in batch:
             if item.intent not in known:
-                self._wait(jobs[item.intent], self._settle_time(step))
+                self._wait(jobs[item.intent], step, self._settle_time(step))
         self.lost += 1
         if self.lost >= SILENT and self.waits:
             raise unsettled(self.row.name, self.waits)
@@ -526,10 +526,18 @@ class _Load:
         settings = self.sync.settings
         return settings.settle_seconds_without_key if step.keyless else settings.settle_seconds
 
-    def _wait(self, job: Job, seconds: float) -> None:
+    def _wait(self, job: Job, step: Step, seconds: float) -> None:
+        """It is neither there nor surely absent: the report and ``why`` say so until it is one of both."""
         job.failed = True
         self.stopped.add(job.row["id"])
         self.waits[job.row["number"]] = seconds
+        side = "Procore" if step.system == "procore" else "the ERP"
+        message = (
+            f"{self.row.label.capitalize()} {job.row['number']} was sent to {side} ({step.name}) without an answer, and is not "
+            f"found there. It may still arrive: it is looked for again, and sent again only when {seconds:.0f} s have passed."
+        )
+        told = {"rule": "doubt", "waits_for": f"an answer of {side}", "message": message}
+        self.sync.ledger.restate(self.run_id, self.row.name, [{**_key(job.row), **told}])
 
     def _halves(
         self,
@@ -596,7 +604,7 @@ class _Load:
             if outcome.status != "absent" or waited >= self._settle_time(step):
                 over.append(outcome)
             else:
-                self._wait(jobs[outcome.intent], self._settle_time(step) - waited)
+                self._wait(jobs[outcome.intent], step, self._settle_time(step) - waited)
         self._settle(step, None, over, jobs, last, doubts)
 
     def _settle(
@@ -621,9 +629,8 @@ class _Load:
                 self._take(step, job, outcome.id)
                 links.append(self._link(job, "active" if last else "pending"))
                 if last:
-                    restated.append(
-                        {**_key(job.row), "state": "linked", "done": True, "procore_id": job.procore_id, "erp_key": job.erp_key}
-                    )
+                    ids = {"procore_id": job.procore_id, "erp_key": job.erp_key}
+                    restated.append({**_key(job.row), "state": "linked", **_DONE, **ids})
                 remembered += self._read_back(step, job, outcome)
                 audit.append(self._audit(step, job))
             elif outcome.status == "rejected":
@@ -637,7 +644,7 @@ class _Load:
 
     def _finish(self, jobs: Sequence[Job], status: str = "active") -> None:
         """Nothing is left to send for these (``pending``: in this step) in this try: what follows from that is written now."""
-        done = {"done": True} if status == "active" else {}
+        done = _DONE if status == "active" else {}
         rows = [
             {**_key(job.row), "state": "linked", "procore_id": job.procore_id, "erp_key": job.erp_key, **done} for job in jobs
         ]
@@ -814,6 +821,10 @@ def _budget_owners(sync: Sync) -> dict[str, str]:
     told = {ident: row["figures"].get("owner") for ident, row in sync.memory("budgets").items()}
     told |= {link.procore_id: (link.content or {}).get("owner") for link in sync.ledger.links("budgets")}
     return {ident: owner for ident, owner in told.items() if ident and owner}
+
+
+_DONE: Mapping[str, Any] = {"done": True, "rule": None, "waits_for": None, "message": None}
+"""Of a record that is loaded: a doubt of an earlier try has nothing more to say."""
 
 
 def _key(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,10 +53,10 @@ def stopped_row(row: Mapping[str, Any], plan: bool) -> dict[str, Any] | None:
             "entity": row["entity"],
             "key": row["number"],
             "state": "held",
-            "rule": "load",
-            "waits_for": "the next run",
+            "rule": row["rule"] or "load",
+            "waits_for": row["waits_for"] or "the next run",
             "amount": row["amount"],
-            "message": message,
+            "message": row["message"] or message,
         }
     return None
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, SyncError
-from include.procore.exceptions import Conflict, Locked, NotFound, TooLarge, Unavailable
+from include.procore.exceptions import Locked, NotFound, TooLarge, Unavailable
 
 MESSAGE_LENGTH = 500
 """Characters of a server's text that are kept: enough to act on, too few for a whole page of HTML."""
@@ -142,7 +142,7 @@ STATUS: dict[int, Verdict] = {
     405: Verdict(Refused, Refused, "the company no longer allows this method here"),
     406: Verdict(ContractBroken, ContractBroken, "the request has a field or content type that the endpoint does not know"),
     408: Verdict(Unavailable, OutcomeUnknown, "the server gave up; ask for less at a time"),
-    409: Verdict(Conflict, Conflict, "another change of the same record is under way"),
+    409: Verdict(Unavailable, OutcomeUnknown, "another change of the record is under way, or it is there already"),
     413: Verdict(TooLarge, TooLarge, "send fewer entries in one call"),
     422: Verdict(Refused, Refused, "correct the record"),
     429: Verdict(Unavailable, Unavailable, "the request limit is used up"),
@@ -151,11 +151,11 @@ STATUS: dict[int, Verdict] = {
     503: Verdict(Unavailable, OutcomeUnknown, "the server is overloaded"),
     504: Verdict(Unavailable, OutcomeUnknown, "a gateway waited in vain"),
 }
-"""No answer of a server that failed says that nothing was applied, a 503 with Retry-After neither: it tells when to come back."""
+"""No answer of a server that failed says that nothing was applied, a 503 with Retry-After neither: it tells when to come back.
+Nor does a 409, which Procore gives to a duplicate as well: what it duplicates may be what an earlier sending left."""
 
 _BUILD: dict[type[SyncError], Callable[[str, ApiError, float | None], SyncError]] = {
     Unavailable: lambda text, error, seconds: Unavailable(text, seconds),
-    Conflict: lambda text, error, seconds: Conflict(text, seconds),
     Refused: lambda text, error, seconds: (Locked if error.locked else Refused)(text, error.field),
     NotFound: lambda text, error, seconds: NotFound(text, error.field),
 }

@@ -9,10 +9,6 @@ class Unavailable(RetryLater):
     """Trouble that passes (overload, a limit, a lost connection of a read): nothing was applied, tried again in process."""
 
 
-class Conflict(RetryLater):
-    """Another write to the same record is under way (409): nothing was applied, but only the caller knows when to come back."""
-
-
 class NotFound(Refused):
     """404: gone, or not visible to these credentials. Procore does not tell which, so it never proves a deletion."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks, engine, extract
+from include.financials import checks, engine, extract, report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ContractBroken, LeaseLost, OutcomeUnknown, RetryLater, SyncError, Unsettled
 from include.financials.ledger import LEASE_SECONDS, moment, stamp
@@ -459,6 +459,24 @@ def test_nothing_arrived_is_said_as_such(linked: World) -> None:
     with pytest.raises(Unsettled, match=r"1 commitments \(SC-1\) were sent without an answer and are not found") as raised:
         linked.run(params={"entities": ["commitments"]})
     assert linked.erp.records["commitments"] == [] and 50 < (raised.value.seconds or 0) <= 60
+
+
+def test_a_record_in_doubt_says_so_until_it_is_settled(linked: World) -> None:
+    draft(linked)
+    linked.run(params={"entities": ["vendors"]})
+    linked.erp.failing = {"post commitments create": "before"}
+    sync = linked.sync(params=ONLY)
+    with pytest.raises(Unsettled):
+        linked.stage(sync, "commitments")
+    (row,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
+    told = report.stopped_row(row, plan=False)
+    assert told is not None and (told["state"], told["rule"], told["waits_for"]) == ("held", "doubt", "an answer of the ERP")
+    assert "SC-1 was sent to the ERP (create) without an answer" in told["message"]
+    linked.erp.failing = {}
+    linked.clock.now += timedelta(minutes=2)
+    engine.load(sync, "commitments")
+    (row,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
+    assert (row["done"], row["rule"], row["message"]) == (True, None, None) and report.stopped_row(row, plan=False) is None
 
 
 # -- a write that arrives late, a record that only its marks know -------------------------------------------------------------

@@ -16,7 +16,7 @@ from include.financials.exceptions import (
     SyncError,
 )
 from include.procore.errors import MESSAGE_LENGTH, STATUS, ApiError, error_for, parse_error
-from include.procore.exceptions import Conflict, Locked, NotFound, TooLarge, Unavailable
+from include.procore.exceptions import Locked, NotFound, TooLarge, Unavailable
 
 SHAPES: list[tuple[str, Any, str, str | None]] = [
     (
@@ -109,7 +109,7 @@ READ_WRITE: list[tuple[int, type[SyncError], type[SyncError]]] = [
     (405, Refused, Refused),
     (406, ContractBroken, ContractBroken),
     (408, RetryLater, OutcomeUnknown),
-    (409, Conflict, Conflict),
+    (409, RetryLater, OutcomeUnknown),
     (413, TooLarge, TooLarge),
     (418, Refused, Refused),
     (422, Refused, Refused),

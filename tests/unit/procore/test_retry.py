@@ -19,7 +19,7 @@ from include.financials.exceptions import (
     StageClosed,
     SyncError,
 )
-from include.procore.exceptions import Conflict, Locked, TooLarge, Unavailable
+from include.procore.exceptions import Locked, TooLarge, Unavailable
 from include.procore.retry import MARGIN, MAX_DELAY, TABLE, SyncRetryPolicy
 
 POLICY = SyncRetryPolicy()
@@ -31,7 +31,6 @@ POLICY = SyncRetryPolicy()
         (RetryLater("x", 90.5), RetryAction.RETRY, timedelta(seconds=90.5) + MARGIN),
         (RetryLater("x"), RetryAction.RETRY, None),
         (Unavailable("x", 0), RetryAction.RETRY, MARGIN),
-        (Conflict("x"), RetryAction.RETRY, None),
         (RetryLater("x", 1e9), RetryAction.RETRY, MAX_DELAY),
         (OutcomeUnknown("x"), RetryAction.RETRY, None),
         (ConfigurationError("x"), RetryAction.FAIL, None),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.financials.exceptions import ContractBroken, OutcomeUnknown, RetryLater
+from include.financials.exceptions import ContractBroken, OutcomeUnknown
 from include.financials.identity import canonical_json
 from include.financials.port import Item, Step, batches
 from include.procore.client import ProcoreClient
@@ -185,14 +185,14 @@ def test_a_direct_cost_that_is_locked_says_so(system: ProcoreSystem, sandbox: Sa
     assert (outcome.status, outcome.locked) == ("rejected", True)
 
 
-def test_a_direct_cost_that_is_being_changed_is_tried_later(fake: FakeProcore, client: ProcoreClient) -> None:
+def test_a_direct_cost_that_is_being_changed_is_in_doubt(fake: FakeProcore, client: ProcoreClient) -> None:
     path = "/rest/v1.0/projects/55/direct_costs/line_items/sync"
     fake.script(path, Answer({"code": 409, "message": "Another request is changing this direct cost"}, 409), method="PATCH")
-    with pytest.raises(RetryLater):
+    with pytest.raises(OutcomeUnknown, match="409"):
         ProcoreSystem(client, erp_system="sandbox").post(LINES, [bare("JC-1", "8")])
 
 
-@pytest.mark.parametrize(("status", "text"), [(409, "busy"), (400, "bad")])
+@pytest.mark.parametrize(("status", "text"), [(429, "limit"), (400, "bad")])
 def test_a_second_call_that_fails_leaves_nothing_known(fake: FakeProcore, client: ProcoreClient, status: int, text: str) -> None:
     """The first thousand lines are there, so it is not true that nothing was applied."""
 
