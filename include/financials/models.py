@@ -287,6 +287,9 @@ class BudgetChange(Record):
     lines: tuple[AdjustmentLine, ...] = ()
 
 
+CostKind = Literal["invoice", "expense", "payroll", "subcontractor_invoice"]
+
+
 class DirectCost(Record):
     """A transaction of job cost that no commitment covers. ``number`` is the ERP's transaction number.
 
@@ -297,7 +300,7 @@ class DirectCost(Record):
     line = Line
 
     project: Text
-    kind: Literal["invoice", "expense", "payroll"]
+    kind: CostKind
     vendor: str | None = None
     invoice_number: str | None = None
     description: str | None = None

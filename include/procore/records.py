@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from include.financials import billing
 from include.financials.identity import parse_origin
@@ -23,6 +23,7 @@ from include.financials.models import (
     Commitment,
     CommitmentChangeOrder,
     CostCode,
+    CostKind,
     CostType,
     Customer,
     DirectCost,
@@ -330,7 +331,7 @@ def direct_cost(row: Row, system: str, project_id: str, lines: Iterable[Any]) ->
         **common(row, system),
         number=cost_number(row, system),
         project=project_id,
-        kind=row.choice("direct_cost_type", ("invoice", "expense", "payroll")),
+        kind=row.choice("direct_cost_type", get_args(CostKind)),
         vendor=row.id("vendor_id"),
         invoice_number=row.text("invoice_number"),
         description=row.text("description"),

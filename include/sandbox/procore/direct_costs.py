@@ -24,8 +24,8 @@ from include.sandbox.procore.sums import by_parent
 from include.sandbox.procore.views import picked, reference
 
 COSTS, LINES = cost_lines.COSTS, cost_lines.LINES
-TYPES = ("invoice", "expense", "payroll")
-"""``subcontractor_invoice`` has to be switched on by Procore's support."""
+TYPES = ("invoice", "expense", "payroll", "subcontractor_invoice")
+"""The sync action takes the first three, as its description says (``operations.json``)."""
 STATUSES = ("draft", "pending", "revise_and_resubmit", "approved")
 MOST_LINES = 100
 

@@ -535,6 +535,16 @@ def test_direct_costs_with_their_lines(world: World) -> None:
     assert len(world.asked(f"{PROJECTS}/direct_costs/line_items")) == 1, "no lines are read for no document"
 
 
+def test_a_direct_cost_of_each_kind_can_be_read(world: World) -> None:
+    """Also of the one that only Procore has: a company's own subcontractor invoices are no unreadable records."""
+    one = world.lists["/rest/v1.1/projects/9/direct_costs"][1]
+    kinds = ["invoice", "expense", "payroll", "subcontractor_invoice"]
+    world.put(
+        "/rest/v1.1/projects/9/direct_costs", [{**one, "id": i, "direct_cost_type": kind} for i, kind in enumerate(kinds, 1)]
+    )
+    assert [cost.kind for cost in read(world, "direct_costs")] == kinds
+
+
 def test_many_direct_costs_by_id_share_their_lines(world: World) -> None:
     one = world.lists["/rest/v1.1/projects/9/direct_costs"][1]
     world.put("/rest/v1.1/projects/9/direct_costs", [{**one, "id": ident} for ident in range(1000, 1250)])

@@ -94,7 +94,7 @@ def test_list_names_the_vendor_and_sums_a_page(api: Caller) -> None:
 
 @pytest.mark.parametrize(("attributes", "field"), [
     ({"vendor_id": None}, "vendor_id"), ({"invoice_number": ""}, "invoice_number"),
-    ({"direct_cost_type": None}, "direct_cost_type"), ({"direct_cost_type": "subcontractor_invoice"}, "direct_cost_type"),
+    ({"direct_cost_type": None}, "direct_cost_type"), ({"direct_cost_type": "refund"}, "direct_cost_type"),
     ({"vendor_id": 99}, "vendor_id"),
     ({"status": "Approved"}, "status"),
 ])  # fmt: skip
