@@ -46,6 +46,10 @@ PARAMS = {
         [], type=["null", "array"], items={"type": "string"},
         description="Only these job numbers, e.g. 25-104. Empty: all.",
     ),
+    "documents": Param(
+        [], type=["null", "array"], items={"type": "string"},
+        description="Only these documents, by their numbers, e.g. 104-SC-003. What they refer to must be linked already.",
+    ),
     "since": Param(
         None, type=["null", "string"], format="date-time",
         description="Look at what changed from here on (UTC). Empty: the watermark.",

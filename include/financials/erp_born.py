@@ -53,7 +53,8 @@ class ErpBorn(Judging):
         existing.hidden = self._hidden(links, missed)
         existing.unasked = links.by_procore.keys() - listed - self._asked
         matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
-        subjects = [self._subject(record, matcher) for record in [*staged.records(), *self._unread(matcher)]]
+        chosen = [record for record in (*staged.records(), *self._unread(matcher)) if sync.run.wants(record.number)]
+        subjects = [self._subject(record, matcher) for record in chosen]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
         raw = {record.id: record for record in (*shown, *missed.records)}
@@ -76,12 +77,15 @@ class ErpBorn(Judging):
         here = {(bad.company, bad.id): bad for bad in [*staged.invalid(), *sync.unreadable("erp", row.name, self.shard)]}
         unusable = [(bad, self.unusable(bad, "erp", links)) for bad in here.values()]
         unusable += [(bad, self.unusable(bad, "procore", links)) for bad in unreadable]
+        unusable = [told for told in unusable if sync.run.wants(told[1]["number"])]
         results += [result for _, result in unusable]
-        vanished = self._vanished(
-            matcher, {(s.company, s.own.id) for s in subjects} | {(r.company or "", r.id) for r in everyone}
+        vanished = (
+            []
+            if sync.run.documents
+            else self._vanished(matcher, {(s.company, s.own.id) for s in subjects} | {(r.company or "", r.id) for r in everyone})
         )
         results += vanished
-        results += self._procore_only(matcher, targets)
+        results += [told for told in self._procore_only(matcher, targets) if sync.run.wants(told["number"])]
         remembered = [self.remembered(r, s) for r, s in zip(results, subjects, strict=False)]
         present = [procore_row(row, record, sync.namespace) for record in targets]
         remembered += self.traces(unusable) + [stopped(row, result) for result in vanished]

@@ -53,15 +53,17 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
     if row.two_way:
         _both(sync, entity, shard)
     window = sync.run.window(sync.ledger, row.source, entity, timedelta(minutes=sync.settings.overlap_minutes))
+    if sync.run.documents and system.capabilities()[entity].lists_all:
+        window = Window(window.until, window.until)  # by their numbers, which the list shows, and no others
     if not staged.state()["complete"]:
         scopes = sync.scopes(row.source, entity, shard)
         known = sync.ledger.seen(entity, row.source)
         if scopes is None or scopes:
-            wanted = _wanted(known, window)
+            wanted = [key for key in _wanted(known, window) if sync.run.wants(known[key]["number"])]
             read = {record.id for record in staged.records()} | {bad.id for bad in staged.invalid()}
             cursor = staged.state()["cursor"]
             listed: set[str] = set()
-            also = _listed(_also(known, wanted, sync.namespace), listed)
+            also = _listed(_named(sync) if sync.run.documents else _also(known, wanted, sync.namespace), listed)
             for page in (
                 system.read(entity, window=window, scopes=scopes, cursor=cursor, also=also) if cursor != _ALL_READ else ()
             ):
@@ -180,6 +182,11 @@ def _also(
         return known_amount is not None and header.amount is not None and known_amount != format(header.amount, ".2f")
 
     return chosen
+
+
+def _named(sync: Sync) -> Callable[[Header], bool]:
+    """Only the documents that the run was asked for, whatever the ledger knows of them."""
+    return lambda header: sync.run.wants(header.number)
 
 
 def _both(sync: Sync, entity: str, shard: int) -> None:

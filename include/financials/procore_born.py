@@ -68,6 +68,8 @@ class ProcoreBorn(Judging):
         results = []
         remembered: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for shard, subject in subjects:
+            if not sync.run.wants(subject.own.number, subject.record.number):
+                continue  # judged for what follows it; the run is not about it
             found = verdict.get(subject.row)
             result = self.result(subject, found) | {"shard": shard}
             warnings = [*found.warnings] if found is not None else []
@@ -79,10 +81,10 @@ class ProcoreBorn(Judging):
             remembered[shard].append(self.remembered(result, subject))
         unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
         unusable += [(self.shards[0], bad, self.unusable(bad, "erp", links)) for bad in unreadable if self._in_run(bad)]
-        for shard, bad, result in unusable:
+        for shard, bad, result in [told for told in unusable if sync.run.wants(told[2]["number"])]:
             results.append(result | {"shard": shard})
             remembered[shard] += self.traces([(bad, result)])
-        for link, result in gone:
+        for link, result in [told for told in gone if sync.run.wants(told[1]["number"])]:
             results.append(result)
             remembered[self.shards[0]].append(stopped(row, result) | {"deleted": True, "company": link.company})
         for shard in self.shards:

@@ -11,8 +11,10 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED, moment
+from include.financials.models import Side
 from include.financials.money import ZERO, text
 from include.financials.reconciliation import Reconciliation
+from include.financials.run import nearest
 from include.financials.staging import private_folder, write_whole
 from include.financials.view import Sync
 
@@ -85,11 +87,27 @@ def build(sync: Sync) -> dict[str, Any]:
         "erp_writes": ledger.written(run.run_id, "erp"),
         "entities": {name: entity_row(group, ENTITIES[name].direction, run.plan) for name, group in by_entity.items()},
         "stopped": stopped,
+        **({"documents": asked_for(sync, rows)} if run.documents else {}),
         "gates": {
             row.gate: kept for row in ENTITIES.values() if row.gate and (kept := recall(sync, f"gate-{row.gate}")) is not None
         },
         "reconciliation": recall(sync, "reconciliation") or Reconciliation(0, ()).as_dict() | {"balanced": False},
     }
+
+
+def asked_for(sync: Sync, rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """What became of each document that the run was asked for: entity -> count of the report; nothing of a number that no list
+    of the run shows, with whom the ledger knows by a number like it."""
+    found: dict[str, dict[str, str]] = {number: {} for number in sync.run.documents}
+    named = {number.strip().casefold(): number for number in sync.run.documents}
+    for row in rows:
+        if (asked := named.get(row["number"].strip().casefold())) is not None:
+            found[asked][row["entity"]] = count_of(row, sync.run.plan)
+    if missing := [number for number, told in found.items() if not told]:
+        sides: tuple[Side, ...] = ("procore", "erp")
+        known = {row["number"] for name in sync.run.entities for side in sides for row in sync.ledger.seen(name, side).values()}
+        log.warning("%s", nearest("not found on either side:", missing, sorted(known)))
+    return found
 
 
 def keep(sync: Sync, name: str, value: Mapping[str, Any]) -> str:
@@ -116,11 +134,11 @@ def loaded(sync: Sync) -> list[str]:
 
 
 def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
-    """After entities whose load succeeded. A backfill, a plan and a part of the projects leave watermarks where they are, and so
+    """After entities whose load succeeded. A backfill, a plan and a part of the records leave watermarks where they are, and so
     does a run that began after the watermark: what lies between would never be read."""
     run = sync.run
     moved: list[str] = []
-    if run.plan or run.kind == "backfill" or run.projects:
+    if run.plan or run.kind == "backfill" or run.partial:
         return moved
     for name in loaded:
         side = ENTITIES[name].source

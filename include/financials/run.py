@@ -24,7 +24,8 @@ Mode = Literal["apply", "plan"]
 HEAD = ("window", "preflight", "select", "shards")
 """The steps before anything is read: ``window`` alone opens a run, and whatever else of these a DAG has must have run as well."""
 
-PARAMS = ("entities", "projects", "since", "until", "mode", "shards", "approve_above")
+PARAMS = ("entities", "projects", "documents", "since", "until", "mode", "shards", "approve_above")
+DOCUMENTS = tuple(name for name, row in ENTITIES.items() if row.document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Run:
     until: datetime
     entities: tuple[str, ...] = tuple(ENTITIES)
     projects: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    """Only these, by the number that people know them by; whatever they refer to must be linked already."""
     shards: int = 1
     approve_above: Decimal | None = None
     settings_hash: str = ""
@@ -46,8 +49,24 @@ class Run:
     def plan(self) -> bool:
         return self.mode == "plan"
 
+    @property
+    def partial(self) -> bool:
+        """A run of a part of the records: it says nothing of the others, and no watermark moves after it."""
+        return bool(self.projects or self.documents)
+
+    def wants(self, *numbers: str) -> bool:
+        """Whether a record of these numbers is one that the run is about."""
+        return not self.documents or any(number.strip().casefold() in self._named for number in numbers)
+
+    @property
+    def _named(self) -> frozenset[str]:
+        return frozenset(number.strip().casefold() for number in self.documents)
+
     def window(self, ledger: Ledger, side: Side, entity: str, overlap: timedelta) -> Window:
-        """What to look at in one list. A backfill reads exactly its interval; everything else may start at the watermark."""
+        """What to look at in one list. A backfill reads exactly its interval; everything else may start at the watermark. A run
+        of some documents looks for them whenever they were changed."""
+        if self.documents:
+            return Window(None, self.until)
         if self.since is not None or self.kind == "backfill":
             return Window(self.since, self.until)
         known = moment(ledger.watermark(side, entity))
@@ -125,12 +144,18 @@ def load_run(ledger: Ledger, run_id: str) -> Run:
         kind=row["kind"],
         since=moment(row["since"]),
         until=moment(row["until"]),  # type: ignore[arg-type]
-        entities=tuple(name for name in ENTITIES if name in params.get("entities", ENTITIES)),
+        entities=tuple(name for name in ENTITIES if name in params.get("entities", _all(params))),
         projects=tuple(params.get("projects", ())),
+        documents=tuple(params.get("documents", ())),
         shards=int(params.get("shards", 1)),
         approve_above=Decimal(str(above)) if above is not None else None,
         settings_hash=row["settings_hash"],
     )
+
+
+def _all(params: Mapping[str, Any]) -> Iterable[str]:
+    """The entities of a run that names none: all, or those that can have a document of that number."""
+    return DOCUMENTS if params.get("documents") else ENTITIES
 
 
 def require(ledger: Ledger, run_id: str, steps: Iterable[str], shards: Sequence[int] = (0,)) -> None:
@@ -158,7 +183,7 @@ def nearest(what: str, wrong: Iterable[str], known: Iterable[str]) -> str:
 
 
 def _validate(params: Mapping[str, Any]) -> None:
-    for name in ("entities", "projects"):
+    for name in ("entities", "projects", "documents"):
         given = params.get(name, [])
         if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
             raise ConfigurationError(f"{name} is {given!r}; give a list of texts")
@@ -166,6 +191,10 @@ def _validate(params: Mapping[str, Any]) -> None:
         raise ConfigurationError("entities is an empty list: name at least one, or leave the parameter out for all of them")
     if wrong := [name for name in params.get("entities", ()) if name not in ENTITIES]:
         raise ConfigurationError(nearest("entities: unknown", wrong, ENTITIES))
+    if params.get("documents") and (wrong := [name for name in params.get("entities", ()) if name not in DOCUMENTS]):
+        raise ConfigurationError(f"documents cannot be chosen of {', '.join(wrong)}, which are no documents: leave entities out")
+    if any(not number.strip() for number in params.get("documents", ())):
+        raise ConfigurationError("documents has an empty number; give numbers as people know them, e.g. 104-SC-003")
     if params.get("mode", "apply") not in ("apply", "plan"):
         raise ConfigurationError(f"mode is {params['mode']!r}; it is apply or plan")
     shards = params.get("shards", 1)
