@@ -115,7 +115,7 @@ def test_empty_parameters_are_none(ledger: Ledger) -> None:
     ("params", "message"),
     [
         ({"project": "25-104"}, "unknown parameter 'project' (did you mean projects?); known: entities, projects"),
-        ({"mode": "plan", "comment": "look first"}, "unknown parameter 'zebra'; known: entities, projects, documents"),
+        ({"mode": "plan", "zebra": "look first"}, "unknown parameter 'zebra'; known: entities, projects, documents"),
         ({"entities": ["vendor"]}, "entities: unknown 'vendor' (did you mean vendors?); known: vendors"),
         ({"entities": []}, "entities is an empty list: name at least one"),
         ({"mode": ""}, "mode is ''; it is apply or plan"),
