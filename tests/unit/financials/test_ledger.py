@@ -266,6 +266,8 @@ def test_a_lease_is_exclusive_and_given_back(book: Ledger) -> None:
         with pytest.raises(RetryLater) as caught, other.lease("vendors", 0):
             pytest.fail("two holders")
         assert caught.value.seconds is not None and 5 <= caught.value.seconds <= LEASE_SECONDS
+        with pytest.raises(RetryLater), other.lease("vendors", 1, "another run"):
+            raise AssertionError
         with other.lease("vendors", 1), other.lease("projects", 0):
             pass
     with other.lease("vendors", 0):
