@@ -148,10 +148,24 @@ def test_no_token_from_an_overloaded_login_host(fake: FakeProcore, client: Proco
     assert not clock.slept
 
 
-@pytest.mark.parametrize("body", [b"<html>login</html>", {"token": "x"}, {"access_token": ""}, ["x"]])
+@pytest.mark.parametrize("body", [{"token": "x"}, {"access_token": ""}, ["x"]])
 def test_a_login_host_that_is_none(fake: FakeProcore, client: ProcoreClient, body: Any) -> None:
     fake.script("/oauth/token", Answer(body), method="POST")
     with pytest.raises(ContractBroken, match="is the login URL right"):
+        client.get(THINGS)
+
+
+def test_a_page_in_place_of_a_token_passes_and_says_where_to_look_if_it_does_not(
+    fake: FakeProcore, client: ProcoreClient, clock: Clock
+) -> None:
+    token, page = fake.answer, Answer(b"<html>back soon</html>")
+    fake.script("/oauth/token", page, page, Answer({"access_token": "token-1", "expires_in": 5400}), method="POST")
+    fake.script(THINGS, Answer([]))
+    fake.valid = {"token-1"}
+    assert client.get(THINGS).rows == [] and token and len(clock.slept) == 2
+    fake.script("/oauth/token", page, method="POST")
+    fake.valid = set()
+    with pytest.raises(RetryLater, match=r"^POST /oauth/token on 127.0.0.1:\d+ answered 200, but not .*is the login URL right"):
         client.get(THINGS)
 
 
