@@ -18,6 +18,7 @@ import requests
 
 from include import demo, pipeline
 from include.financials.entities import ENTITIES
+from include.financials.report import build
 from include.local import (
     airflow,
     environment,
@@ -170,6 +171,21 @@ def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str
         assert {row[0] for row in ledger.execute("SELECT entity FROM watermarks")} == set(report["entities"])
         calling = {row[0].partition("[")[0] for row in ledger.execute("SELECT task FROM traffic WHERE calls > 0")}
     assert len(calling) > 20 and {name for name in calling if tasks[name]["pool"] != "procore_api"} == set()
+    assert told(report_without_systems(running, place, run["dag_run_id"])) == told(report)
+
+
+def report_without_systems(running: Running, place: Path, run: str) -> dict[str, Any]:
+    """The report holds no slot of a pool: made again while the ERP is away and Procore's calls are counted."""
+    erp = place / "state" / "erp.sqlite"
+    with pipeline.opened(running.info, place, run) as sync:
+        client: Any = sync.systems["procore"].client  # type: ignore[attr-defined]
+        made = client.calls
+        away = erp.rename(erp.with_name("away"))
+        try:
+            return build(sync)
+        finally:
+            away.rename(erp)
+            assert client.calls == made
 
 
 def page(running: Running, run: str, task: str) -> str | None:

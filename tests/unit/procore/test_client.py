@@ -537,8 +537,20 @@ def test_the_login_host_follows_from_the_api_host(host: str, login: str) -> None
     assert login_url_for(clean_url(host, "x")) == login
 
 
+def test_the_port_that_the_scheme_implies_makes_no_other_host() -> None:
+    """Procore's links to the next page do not name it."""
+    assert clean_url("https://api.procore.com:443", "x") == clean_url("https://api.procore.com", "x") == "https://api.procore.com"
+    assert clean_url("http://localhost:80/", "x") == "http://localhost"
+    assert clean_url("https://[2001:db8::1]:8443", "x") == "https://[2001:db8::1]:8443"
+
+
 def test_a_host_without_scheme_is_taken_as_https() -> None:
-    assert clean_url("api.procore.com/", "x") == "https://api.procore.com"
+    assert clean_url("api.procore.com/", "x") == clean_url("api.procore.com.", "x") == "https://api.procore.com"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8765", "http://127.1.2.3:8765", "http://[::1]:8765", "http://localhost:8765"])
+def test_plain_http_is_for_this_machine(url: str) -> None:
+    assert clean_url(url, "x") == url
 
 
 @pytest.mark.parametrize(
@@ -549,6 +561,11 @@ def test_a_host_without_scheme_is_taken_as_https() -> None:
         ("https://me:pw@api.procore.com", "must not hold credentials"),
         ("https://api.procore.com/rest", "must end after the host"),
         ("http://api.procore.com", "must begin with https"),
+        ("http://api.procore.com.", "must begin with https"),
+        ("http://procore.internal:8765", "must begin with https"),
+        ("http://10.0.0.1", "must begin with https"),
+        ("http://127.0.0.1.example", "must begin with https"),
+        ("http://localhost.example", "must begin with https"),
         ("https://api.procore.com:port", "must look like"),
     ],
 )
@@ -556,6 +573,8 @@ def test_a_wrong_address_is_explained(url: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why) as caught:
         ProcoreClient(url, None, 1, "a", "b")
     assert "pw" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match=why):
+        ProcoreClient("https://api.procore.com", url, 1, "a", "b")
 
 
 @pytest.mark.parametrize(("company", "client_id", "secret"), [("x1", "a", "b"), ("", "a", "b"), (1, "", "b"), (1, "a", "")])
