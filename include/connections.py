@@ -103,7 +103,7 @@ class DatabaseHook(BaseHook):
                 f"postgresql+psycopg2, schema the name of the database; for SQLite only the path of the file, as schema; {GUIDE}."
             )
         return URL.create(
-            dialect, found.login or None, found.password or None, found.host, found.port or None, found.schema, self._query(extra)
+            dialect, found.login or None, found.password or None, found.host, found.port, found.schema, self._query(extra)
         )
 
     def _sqlite(self, found: Connection, dialect: str, query: Mapping[str, Any]) -> URL:

@@ -348,9 +348,27 @@ def test_a_refused_connection_sent_nothing(make_client: Make, clock: Clock, meth
     assert len(clock.slept) == 5
 
 
-def test_an_unknown_host_sent_nothing(make_client: Make, fake: FakeProcore) -> None:
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        (socket.EAI_NONAME, ConfigurationError, r"not sent: there is no host named nowhere\.invalid"),
+        (socket.EAI_AGAIN, RetryLater, "not sent: the host cannot be reached"),
+    ],
+    ids=["mistyped", "resolver away"],
+)
+def test_an_unknown_host_sent_nothing(
+    make_client: Make, fake: FakeProcore, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[Exception], said: str
+) -> None:
+    known = socket.getaddrinfo
+
+    def resolve(host: Any, *more: Any, **options: Any) -> Any:
+        if host == "nowhere.invalid":
+            raise socket.gaierror(code, "as the resolver says")
+        return known(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     client = make_client(base_url="https://nowhere.invalid", login_url=fake.url)
-    with pytest.raises(ConfigurationError, match=r"not sent: there is no host named nowhere\.invalid"):
+    with pytest.raises(kind, match=said):
         client.patch(THINGS, {})
 
 
