@@ -83,6 +83,11 @@ class DatabaseHook(BaseHook):
             raise ConfigurationError(
                 f"Connection {self.conn_id}: {', '.join(wrong)} belongs into login and password, not in extra."
             )
+        if "://" in f"{found.host} {found.schema}" or "@" in (found.host or ""):
+            raise ConfigurationError(
+                f"Connection {self.conn_id}: host and schema hold a whole address. Enter its parts one by one, the password as "
+                f"password: elsewhere it is shown to everybody; {GUIDE}."
+            )
         if found.password:
             for form in {found.password, quote(found.password, safe=""), quote_plus(found.password)}:
                 mask_secret(form)

@@ -202,7 +202,8 @@ class WindowOperator(SyncOperator):
         self.until = until
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
-        given = {key: value for key, value in dict(context["params"]).items() if value is not None}
+        # A field that somebody emptied in the form comes as None or as an empty text.
+        given = {key: value for key, value in dict(context["params"]).items() if value is not None and value != ""}
         return open_run(
             ledger,
             settings,

@@ -91,7 +91,7 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
         return _summary(sync, entity, shard)
     row = ENTITIES[entity]
     waits: dict[str, float] = {}
-    with sync.ledger.lease(entity, shard) as lease:
+    with sync.ledger.lease(entity, shard, sync.run.run_id) as lease:
         if write:
             _Load(sync, row, shard, lease).recover()
         for source in ("erp", "procore") if row.two_way else (row.source,):
@@ -169,6 +169,7 @@ class _Load:
             self.sync.ledger.close_links(self.run_id, self.row.name, over, self.lease)
             log.info("%s: %d ended on both sides; their links are closed", self.row.name, len(over))
         rows = [row for row in self.sync.ledger.work(self.run_id, self.row.name, self.shard) if row["side"] == self.source_side]
+        rows = self._still_as_judged(rows)
         by_action: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
             by_action[row["action"]].append(row)
@@ -177,6 +178,36 @@ class _Load:
         for action in ("link", "create", "update"):  # what is linked may be the parent of what is created
             if write and by_action.get(action):
                 self._carry_out(action, by_action[action])
+
+    def _still_as_judged(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """A plan holds as long as the link that it was made for: between check and load (a load that was cleared a day later, a
+        backfill beside the nightly run) another run or a person may have made, changed or ended it. What the plan says then is of
+        a record as it is no more: sent, it would be the second one, or an old content over a newer."""
+        links = self.sync.ledger.links(self.row.name, contents=False)
+        known = LinkIndex.of(links)
+        fresh, stale = [], []
+        for row in rows:
+            work = json.loads(row["work"]) if row["work"] else None
+            by_id = known.by_procore.get(row["id"] if self.source_side == "procore" else row["procore_id"] or "")
+            link = known.by_erp.get((row["company"], row["erp_key"] or "")) or by_id
+            if work is None or (link.version if link is not None else None) == work["link"] or self._ours(row, link):
+                fresh.append(row)
+                continue
+            message = (
+                f"{self.row.label.capitalize()} {row['number']} was {'loaded' if link else 'unlinked'} since this run judged it; "
+                "nothing of this plan is written, the next run compares it anew."
+            )
+            stale.append({**_key(row), "state": "held", "rule": "stale", "waits_for": "the next run", "message": message})
+            self.stopped.add(row["id"])
+            log.warning("%s", message)
+        self.sync.ledger.restate(self.run_id, self.row.name, stale)
+        return fresh
+
+    def _ours(self, row: dict[str, Any], link: Link | None) -> bool:
+        """A link that an earlier try of this very plan has begun."""
+        if link is None or link.status != "pending":
+            return False
+        return link.content_hash == self._link(self._job(row, {}), "pending").content_hash
 
     def _adopt(self, rows: Sequence[dict[str, Any]]) -> None:
         if not rows:

@@ -326,12 +326,15 @@ def drifted(row: Entity, subject: Subject) -> tuple[str, ...]:
 
 
 def _work(action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """``agreed``: contents that the target holds already, where that is not what the record says by now."""
+    """``agreed``: contents that the target holds already, where that is not what the record says by now. ``link``: the link that
+    this was decided on; a load that finds another one leaves the record to the next run."""
+    link = subject.match.link
     work = {
         "record": subject.record.model_dump(mode="json"),
         "changes": list(changes),
         "level": getattr(subject.record, "level", None) or getattr(subject.record, "sequence", 0),
         "agreed": agreed,
+        "link": link.version if link is not None else None,
     }
     return {"action": action, "state": "linked", "work": canonical_json(work)}
 

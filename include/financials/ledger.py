@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     URL,
@@ -96,6 +96,11 @@ class Link:
     status: str = "active"
     scope: str | None = None
     link_id: int | None = None
+
+    @property
+    def version(self) -> str | None:
+        """What it was when it was read; None of one that the ledger does not have (yet)."""
+        return None if self.link_id is None else f"{self.link_id} {self.status} {self.revision} {self.content_hash}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,8 +459,9 @@ class Ledger:
     # -- leases ---------------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lease(self, entity: str, shard: int) -> Iterator[Lease]:
-        """Hold the right to write one entity's shard. Raises RetryLater while another task holds it."""
+    def lease(self, entity: str, shard: int, run_id: str = "") -> Iterator[Lease]:
+        """Hold the right to write one entity's shard. Raises RetryLater while another task holds it, or another run any shard of
+        the entity: two runs need not be divided alike."""
         holder = f"{os.getpid()}-{uuid.uuid4().hex}"
         lease = Lease(entity, shard, holder)
         now = datetime.now(UTC)
@@ -463,18 +469,23 @@ class Ledger:
             "company": "*",
             "entity": entity,
             "shard": shard,
+            "run_id": run_id,
             "holder": holder,
             "expires_at": stamp(now + timedelta(seconds=LEASE_SECONDS)),
         }
         with self.engine.begin() as connection:
             c = t.leases.c
-            connection.execute(delete(t.leases).where(c.entity == entity, c.shard == shard, c.expires_at < stamp(now)))
-            _upsert(connection, t.leases, [row], update_columns=())
-            known = _one(connection, select(t.leases).where(c.company == "*", c.entity == entity, c.shard == shard))
-        if known["holder"] != holder:
-            wait = max(5.0, (moment(known["expires_at"]) - now).total_seconds())  # type: ignore[operator]
+            if connection.dialect.name == "postgresql":  # one asks at a time: two that cannot see each other would both be first
+                connection.exec_driver_sql("LOCK TABLE leases IN EXCLUSIVE MODE")
+            connection.execute(delete(t.leases).where(c.entity == entity, c.expires_at < stamp(now)))
+            taken = select(t.leases).where(c.entity == entity, or_(c.shard == shard, c.run_id != run_id)).order_by(c.expires_at)
+            held = connection.execute(taken).mappings().first()
+            if held is None:
+                connection.execute(insert(t.leases).values(**row))
+        if held is not None:
+            wait = max(5.0, (cast(datetime, moment(held["expires_at"])) - now).total_seconds())
             raise RetryLater(
-                f"{entity} is being written by another task (until {known['expires_at']} at the latest); trying again then", wait
+                f"{entity} is being written by another task (until {held['expires_at']} at the latest); trying again then", wait
             )
         try:
             yield lease

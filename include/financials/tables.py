@@ -164,6 +164,7 @@ leases = Table(
     _text("company", primary_key=True),
     _text("entity", primary_key=True),
     Column("shard", Integer, primary_key=True),
+    _text("run_id", nullable=False),
     _text("holder", nullable=False),
     _text("expires_at", nullable=False),
 )

@@ -98,6 +98,11 @@ class TokenSource:
             if status == 429 and seconds is None:
                 seconds = UNSAID
             raise Unavailable(f"The login host {host} answered {status}; no token yet", seconds)
+        if status < 300 and body is None:  # a gateway's page in between, which passes; or always, where the address is wrong
+            raise Unavailable(
+                f"POST /oauth/token on {host} answered {status}, but not with JSON; no token yet. If it stays so: is the login "
+                "URL right?"
+            )
         if status >= 300:
             said = parse_error(body, response.text[:2000]).message
             raise ConfigurationError(

@@ -94,7 +94,9 @@ def clean_url(url: str, what: str) -> str:
             f"{what} of the Procore connection must begin with https://, or the credentials travel in the clear; plain http is "
             "for a sandbox on this machine (127.0.0.1 or localhost)"
         )
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    # The port that the scheme implies is left out: the server's own links, which must begin alike, do so.
+    shown = f":{port}" if port and port != {"http": 80, "https": 443}[parts.scheme] else ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{shown}"
 
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")

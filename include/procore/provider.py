@@ -54,10 +54,11 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "Procore",
                 "hook-class-name": "include.procore.hook.ProcoreHook",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port"],
+                    "hidden-fields": ["schema"],
                     "relabeling": {"host": "API base URL", "login": "Client ID", "password": "Client secret"},
                     "placeholders": {
                         "host": "https://api.procore.com",
+                        "port": "443",
                         "login": "client id of the service account (DMSA)",
                         "password": "client secret of the service account",
                     },

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
-from include import demo
+from include import demo, pipeline
 from include.financials.entities import ENTITIES
+from include.financials.report import build
 from include.local import (
     airflow,
     environment,
@@ -26,7 +30,7 @@ from include.local import (
     standalone_settings,
     wait_until_healthy,
 )
-from tests.end_to_end.world import OF_THE_MOMENT, UNLIMITED
+from tests.end_to_end.world import OF_THE_MOMENT, UNLIMITED, State, World
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -84,47 +88,223 @@ def test_one_process(in_process: tuple[dict[str, Any], dict[str, Any]]) -> None:
     assert len(state["commitments"]) == 40 + 50
 
 
-@pytest.mark.scheduler
-def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path) -> None:
-    """Unpaused, the DAG makes its first scheduled run by itself;
-    without shards, with pools, each task in a process of its own."""
-    home, state = tmp_path / "home", tmp_path / "state"
+class Running:
+    """A whole Airflow: scheduler, LocalExecutor, API server; and the sandbox that its connections name."""
+
+    def __init__(self, url: str, info: dict[str, Any], children: list[subprocess.Popen[str]]) -> None:
+        self.url, self.info, self.children = url, info, children
+        self.api = requests.Session()
+        login = {"username": "admin", "password": "test-only"}
+        self.api.headers["Authorization"] = f"Bearer {self.call('POST', '/auth/token', login)['access_token']}"
+
+    def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+        """One call of the API, successful."""
+        answer = self.api.request(method, f"{self.url}{path}", json=body, params=params, timeout=30)
+        assert answer.status_code < 300, f"{method} {path}: {answer.text}"
+        return answer.json()
+
+    def of(self, dag: str, path: str = "", **params: Any) -> Any:
+        return self.call("GET", f"/api/v2/dags/{dag}/dagRuns{path}", **params)
+
+    def start(self, dag: str) -> str:
+        """Unpause, which can be done once the dag processor has seen the file, and trigger."""
+        deadline = time.monotonic() + 60
+        while self.api.patch(f"{self.url}/api/v2/dags/{dag}", json={"is_paused": False}, timeout=30).status_code != 200:
+            assert time.monotonic() < deadline, f"no DAG {dag}"
+            time.sleep(0.5)
+        body = {"logical_date": None, "dag_run_id": f"{dag}-1"}
+        return str(self.call("POST", f"/api/v2/dags/{dag}/dagRuns", body)["dag_run_id"])
+
+    def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
+        return {row["task_id"]: row for row in self.of(dag, f"/{run}/taskInstances", limit=100)["task_instances"]}
+
+    def log(self, dag: str, run: str, task: str) -> str:
+        return json.dumps(self.of(dag, f"/{run}/taskInstances/{task}/logs/1"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scheduler")
+
+
+@pytest.fixture(scope="module")
+def running(place: Path) -> Iterator[Running]:
+    home = place / "home"
     home.mkdir()
     log, port = home / "airflow.log", free_port()
     url = f"http://127.0.0.1:{port}"
-    with unlimited(state) as info:
-        env = environment(home, info, tmp_path / "ledger.sqlite", tmp_path / "staging") | standalone_settings(
-            home, port, "test-only"
+    with unlimited(place / "state") as info:
+        env = environment(home, info, place / "ledger.sqlite", place / "staging") | standalone_settings(home, port, "test-only")
+        bundle = "airflow.dag_processing.bundles.local.LocalDagBundle"
+        bundles = {"dags-folder": {}, "door": {"path": str(Path(__file__).with_name("door"))}}
+        env["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
+            [{"name": name, "classpath": bundle, "kwargs": options} for name, options in bundles.items()]
         )
         assert airflow(["db", "migrate"], env, log) == 0
         import_pools(env, home, log)
-        new_ledger(tmp_path / "ledger.sqlite")
+        new_ledger(place / "ledger.sqlite")
         with servers(log, env) as children:
             wait_until_healthy(url, children, log)
-            api = requests.Session()
-            token = api.post(f"{url}/auth/token", json={"username": "admin", "password": "test-only"}, timeout=30).json()[
-                "access_token"
-            ]
-            api.headers["Authorization"] = f"Bearer {token}"
-            run = first_run(api, url)
-            tasks = api.get(
-                f"{url}/api/v2/dags/procore_erp_sync/dagRuns/{run['dag_run_id']}/taskInstances", params={"limit": 100}, timeout=30
-            ).json()
-            link = api.get(
-                f"{url}/api/v2/dags/procore_erp_sync/dagRuns/{run['dag_run_id']}/taskInstances/commitments_change_orders.extract_commitments/links",
-                params={"map_index": 0},
-                timeout=30,
-            ).json()
-        report = json.loads(next((tmp_path / "staging").glob("*/report.json")).read_text())
-    states = {row["task_id"]: row["state"] for row in tasks["task_instances"]}
+            yield Running(url, info, children)
+
+
+@pytest.mark.scheduler
+def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str, Any]], running: Running, place: Path) -> None:
+    """Unpaused, the DAG makes its first scheduled run by itself;
+    without shards, with pools, each task in a process of its own."""
+    run = first_run(running.api, running.url)
+    tasks = running.tasks("procore_erp_sync", run["dag_run_id"])
+    states = {name: row["state"] for name, row in tasks.items()}
     assert run["state"] == "success", states
     assert set(states.values()) == {"success"}
-    assert link["extra_links"]["Open in Procore"].startswith(info["base_url"])
+    pages = {name: page(running, run["dag_run_id"], name) for name in states if name.startswith("commitments_change_orders.")}
+    base = running.info["base_url"]
+    assert pages.pop("commitments_change_orders.done") is None
+    assert all(re.fullmatch(rf"{base}/\d+/(project|company)/\S+", str(found)) for found in pages.values()), pages
+    kept = {(row["project_id"], row["kind"], row["id"]) for row in State(place / "state").contracts()}
+    for name in ("extract_commitments", "referential_integrity", "load_commitments"):
+        found = str(pages[f"commitments_change_orders.{name}"]).removeprefix(f"{base}/")
+        project, kind, record = re.fullmatch(r"(\d+)/project/commitments/(\w+)/(\d+)", found).groups()  # type: ignore[union-attr]
+        assert (int(project), kind, int(record)) in kept, "the page of a document that is there"
+    report = json.loads(next((place / "staging").glob("*/report.json")).read_text())
     assert told(report) == told(in_process[0])
-    assert final_state(state) == in_process[1]
-    ledger = sqlite3.connect(tmp_path / "ledger.sqlite")
-    assert ledger.execute("SELECT kind, since FROM runs").fetchall() == [("scheduled", None)]
-    assert {row[0] for row in ledger.execute("SELECT entity FROM watermarks")} == set(report["entities"])
+    assert final_state(place / "state") == in_process[1]
+    with closing(sqlite3.connect(place / "ledger.sqlite")) as ledger:
+        assert ledger.execute("SELECT kind, since FROM runs").fetchall() == [("scheduled", None)]
+        assert {row[0] for row in ledger.execute("SELECT entity FROM watermarks")} == set(report["entities"])
+        calling = {row[0].partition("[")[0] for row in ledger.execute("SELECT task FROM traffic WHERE procore_calls > 0")}
+    assert len(calling) > 20 and {name for name in calling if tasks[name]["pool"] != "procore_api"} == set()
+    assert told(report_without_systems(running, place, run["dag_run_id"])) == told(report)
+
+
+def report_without_systems(running: Running, place: Path, run: str) -> dict[str, Any]:
+    """The report holds no slot of a pool: made again while the ERP is away and Procore's calls are counted."""
+    erp = place / "state" / "erp.sqlite"
+    with pipeline.opened(running.info, place, run) as sync:
+        client: Any = sync.systems["procore"].client  # type: ignore[attr-defined]
+        made = client.calls
+        away = erp.rename(erp.with_name("away"))
+        try:
+            return build(sync)
+        finally:
+            away.rename(erp)
+            assert client.calls == made
+
+
+def page(running: Running, run: str, task: str) -> str | None:
+    """Where *Open in Procore* leads to."""
+    for index in (0, -1):
+        path = f"{running.url}/api/v2/dags/procore_erp_sync/dagRuns/{run}/taskInstances/{task}/links"
+        answer = running.api.get(path, params={"map_index": index}, timeout=30)
+        if answer.status_code == 200:
+            return answer.json()["extra_links"].get("Open in Procore")
+    pytest.fail(f"no task {task}")
+
+
+SECRET = "S3cret/p@ss"
+
+
+@pytest.fixture(scope="module")
+def few(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A second company, with connections that stand in Airflow's own database."""
+    world = World(tmp_path_factory.mktemp("few") / "world", size="tiny", history="linked")
+    new_ledger(world.folder / "ledger.sqlite")
+    info = world.info
+    company = {"company_id": str(info["company_id"])}
+    connections: dict[str, dict[str, Any]] = {
+        "few_procore": {"conn_type": "procore", "host": info["base_url"], "login": info["client_id"], "extra": company},
+        "few_erp": {"conn_type": "procore_erp", "schema": str(world.folder / "erp.sqlite"), "extra": {"mapping": "sandbox_erp"}},
+        "few_ledger": {
+            "conn_type": "sync_ledger",
+            "schema": str(world.folder / "ledger.sqlite"),
+            "extra": {"staging": f"file://{world.folder}/staging"},
+        },
+        "shown_ledger": {
+            "conn_type": "sync_ledger",
+            "host": "127.0.0.1",
+            "port": 1,
+            "schema": "ledger",
+            "login": "sync",
+            "extra": {"dialect": "postgresql+psycopg2", "staging": "file:///nowhere"},
+        },
+    }
+    for name, parts in connections.items():
+        password = info["client_secret"] if name == "few_procore" else SECRET
+        extra = json.dumps(parts.pop("extra"))
+        running.call("POST", "/api/v2/connections", {"connection_id": name, "password": password, "extra": extra, **parts})
+    running.call("POST", "/api/v2/pools", {"name": "narrow", "slots": 1, "include_deferred": False})
+    yield world
+    world.stop()
+
+
+@pytest.mark.scheduler
+def test_passwords_are_shown_by_no_api_and_the_test_button_works(running: Running, few: World) -> None:
+    found = running.call("GET", "/api/v2/connections")["connections"]
+    assert {row["password"] for row in found} == {"***"} and len(found) == 4
+    assert SECRET not in json.dumps(found) and few.info["client_secret"] not in json.dumps(found)
+
+    def button(name: str, **changed: Any) -> tuple[bool, str]:
+        (row,) = [row for row in found if row["connection_id"] == name]
+        told = running.call("POST", "/api/v2/connections/test", {**row, **changed})
+        assert SECRET not in told["message"] and few.info["client_secret"] not in told["message"]
+        return told["status"], told["message"]
+
+    for name, said in (
+        ("few_procore", "Connected to .*8089"),
+        ("few_erp", "Connected to sandbox"),
+        ("few_ledger", "Connected to"),
+    ):
+        ok, message = button(name)
+        assert ok and re.match(said, message), message
+    for name, changed, said in (
+        ("few_procore", {"password": SECRET}, "refused the client credentials"),
+        ("few_procore", {"host": "http://procore.example", "password": SECRET}, "must begin with https"),
+        ("few_erp", {"schema": "/nowhere.sqlite"}, "no SQLite database at /nowhere.sqlite"),
+        ("few_ledger", {"schema": "/nowhere.sqlite"}, "no ledger at"),
+        ("shown_ledger", {}, r"sync:\*\*\*@127.0.0.1:1/ledger cannot be reached"),
+    ):
+        ok, message = button(name, **changed)
+        assert not ok and re.search(said, message), message
+
+
+@pytest.mark.scheduler
+def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: Running, few: World) -> None:
+    """Procore says twice when to come back, of a task that may be tried again once: each time it gives its slot back, in the end
+    it has used up no retry and read nothing twice. Beside it: a connection that nobody made, and a password in a log."""
+    for after in (1, 4):
+        few.fault(action="status", status=429, headers={"Retry-After": "1"}, path="order_contracts", after=after, times=1)
+    with pipeline.opened(few.info, few.folder, "waits-1") as sync:
+        sync.ledger.finished("waits-1", "window")
+    few.forget_requests()
+    runs = {dag: running.start(dag) for dag in ("waits", "fails")}
+    seen: set[tuple[str, int]] = set()
+    deadline = time.monotonic() + 120
+    while {running.of(dag, f"/{run}")["state"] for dag, run in runs.items()} & {"queued", "running"}:
+        assert time.monotonic() < deadline
+        before = running.tasks("waits", runs["waits"])["extract"]["state"]
+        used = running.call("GET", "/api/v2/pools/narrow")["occupied_slots"]
+        if before == running.tasks("waits", runs["waits"])["extract"]["state"]:  # it did not change in between
+            seen.add((str(before), used))
+        time.sleep(0.2)
+    assert {used for state, used in seen if state == "up_for_reschedule"} == {0} and ("running", 1) in seen
+    tasks = running.tasks("waits", runs["waits"])
+    assert (tasks["extract"]["state"], tasks["extract"]["try_number"], tasks["extract"]["max_tries"]) == ("success", 1, 1)
+    assert running.log("waits", runs["waits"], "extract").count("gives its slots back") == len(few.fired()) == 2
+    pages = [row for row in few.requests() if row["status"] == 200 and "/line_items" in row["path"]]
+    assert len(pages) == len({row["path"] for row in pages}) > 2, "nothing that was staged is read again"
+    failed = running.tasks("fails", runs["fails"])
+    assert (failed["nobody"]["state"], failed["nobody"]["try_number"], failed["nobody"]["max_tries"]) == ("failed", 1, 3)
+    assert "Connection nobody is not defined. Create it with type procore" in running.log("fails", runs["fails"], "nobody")
+    shown = running.log("fails", runs["fails"], "show")
+    assert "plain ***, address postgresql+psycopg2://sync:***@127.0.0.1:1/ledger" in shown and "S3cret" not in shown
+
+
+@pytest.mark.scheduler
+def test_nothing_listens_on_another_address_than_loopback(running: Running) -> None:
+    parts = [psutil.Process(child.pid) for child in running.children]
+    everybody = [one for part in parts for one in (part, *part.children(recursive=True))]
+    open_ = {one.laddr.ip for each in everybody for one in each.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+    assert open_ == {"127.0.0.1"}
 
 
 def first_run(api: requests.Session, url: str, seconds: float = 600) -> dict[str, Any]:

@@ -49,13 +49,16 @@ def undisturbed(small_company: tuple[World, State, dict[str, Any]]) -> dict[str,
 
 
 def persist(world: World, tries: int = 3, entities: tuple[str, ...] = ()) -> tuple[dict[str, Any], list[str], int]:
-    """Run until a run goes through, as retries would: its report, the faults that fired, and how many runs failed."""
+    """Run until a run goes through, as retries would (after the wait that a doubt asks for): its report, the faults that fired,
+    and how many runs failed."""
     fired: list[str] = []
     for failed in range(tries):
         try:
             report = world.quick(params={"entities": list(entities) or None})
-        except SyncError:
+        except SyncError as error:
             fired += world.fired()
+            if isinstance(error, Unsettled):
+                world.advance(minutes=(error.seconds or 0) / 60)
         else:
             return report, fired + world.fired(), failed
     raise AssertionError(f"no run out of {tries} went through")

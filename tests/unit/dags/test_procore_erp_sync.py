@@ -41,6 +41,17 @@ def test_one_dag_with_owner_tags_and_docs(dag: DAG) -> None:
     assert all(isinstance(task.retry_policy, SyncRetryPolicy) for task in dag.tasks)
 
 
+def test_every_task_that_calls_a_system_is_in_a_pool_of_that_system(dag: DAG) -> None:
+    """What calls both is in Procore's, whose budget is the scarce one; those that call none hold no slot of either. (What they do
+    not call, test_airflow.py counts.)"""
+    pools = {task.task_id: task.pool for task in dag.tasks}
+    none = {task for task, pool in pools.items() if pool == "default_pool"}
+    assert none == {"select", "shards", "report", *(f"{name}.done" for name in STAGES.values())}
+    one = {task for task, pool in pools.items() if pool == "erp"}
+    assert one == {task_id(name, "extract") for name, row in ENTITIES.items() if row.source == "erp" and not row.two_way}
+    assert {pools[task] for task in set(pools) - none - one} == {"procore_api"}
+
+
 def test_the_schedule_has_real_intervals(dag: DAG) -> None:
     """A plain cron string would give every run an empty data interval, and a run that reads nothing is green."""
     assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"

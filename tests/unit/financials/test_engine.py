@@ -479,6 +479,55 @@ def test_a_record_in_doubt_says_so_until_it_is_settled(linked: World) -> None:
     assert (row["done"], row["rule"], row["message"]) == (True, None, None) and report.stopped_row(row, plan=False) is None
 
 
+# -- a plan that was overtaken ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [{}, {"title": "Another"}], ids=["the same content", "changed between"])
+@pytest.mark.parametrize("forgets", [False, True], ids=["same ledger", "journal lost"])
+def test_a_plan_that_another_run_overtook_writes_nothing(linked: World, change: dict[str, Any], forgets: bool) -> None:
+    """A load that is cleared a day later, or a backfill beside the nightly run: what the plan calls new is there by now."""
+    draft(linked)
+    old = linked.sync(params=ONLY)
+    extract.extract(old, "commitments")
+    checks.check(old, "commitments", [0])
+    linked.procore.change("commitments", "SC-1", **change)
+    linked.run(params=ONLY)
+    if forgets:
+        with linked.ledger.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM intents")
+    engine.load(old, "commitments")
+    assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and len(linked.erp.records["commitments"]) == 1
+    (row,) = linked.ledger.outcomes(old.run.run_id, "commitments")
+    assert (row["state"], row["rule"]) == ("held", "stale") and "was loaded since this run judged it" in row["message"]
+    assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("unchanged", "")}
+
+
+def test_an_old_content_does_not_overwrite_a_newer(world: World) -> None:
+    world.run(params={"entities": ["vendors"]})
+    world.erp.change("vendors", "V-1", name="Second name")
+    old = world.sync(params={"entities": ["vendors"]})
+    extract.extract(old, "vendors")
+    checks.check(old, "vendors", [0])
+    world.erp.change("vendors", "V-1", name="Third name")
+    world.run(params={"entities": ["vendors"]})
+    writes = world.writes()
+    engine.load(old, "vendors")
+    assert world.writes() == writes
+    assert [record.name for record in world.procore.records["vendors"]] == ["Third name"]  # type: ignore[attr-defined]
+
+
+def test_what_a_person_parted_meanwhile_is_not_written(world: World) -> None:
+    world.run(params={"entities": ["vendors"]})
+    world.erp.change("vendors", "V-1", name="Second name")
+    old = world.sync(params={"entities": ["vendors"]})
+    extract.extract(old, "vendors")
+    checks.check(old, "vendors", [0])
+    world.ledger.part(world.ledger.links("vendors")[0], "ann")
+    writes = world.writes()
+    engine.load(old, "vendors")
+    assert world.writes() == writes and "was unlinked since" in world.ledger.outcomes(old.run.run_id, "vendors")[0]["message"]
+
+
 # -- a write that arrives late, a record that only its marks know -------------------------------------------------------------
 
 

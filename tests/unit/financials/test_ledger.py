@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -266,6 +270,8 @@ def test_a_lease_is_exclusive_and_given_back(book: Ledger) -> None:
         with pytest.raises(RetryLater) as caught, other.lease("vendors", 0):
             pytest.fail("two holders")
         assert caught.value.seconds is not None and 5 <= caught.value.seconds <= LEASE_SECONDS
+        with pytest.raises(RetryLater), other.lease("vendors", 1, "another run"):
+            raise AssertionError
         with other.lease("vendors", 1), other.lease("projects", 0):
             pass
     with other.lease("vendors", 0):
@@ -555,3 +561,65 @@ def test_only_one_of_many_gets_the_lease(book: Ledger) -> None:
 def test_moments_are_aware() -> None:
     found = moment(stamp())
     assert found is not None and found.tzinfo is not None and found <= datetime.now(UTC)
+
+
+# -- a ledger that cannot be had --
+
+
+def test_a_ledger_file_is_the_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        book = Ledger(f"sqlite:///{tmp_path}/of/ledger.sqlite")
+        book.create()
+        book.open_run(run_row())
+        with book.engine.connect() as reading:
+            reading.execute(sa.select(t.runs)).all()
+            made = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "of").iterdir()}
+        book.close()
+    finally:
+        os.umask(before)
+    assert made == dict.fromkeys(("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"), 0o600)
+    assert (tmp_path / "of").stat().st_mode & 0o777 == 0o700
+
+
+HOST = 'could not translate host name "db" to address: '
+DRIVER_SAYS = [
+    (f"{HOST}Name or service not known", ConfigurationError),
+    (f"{HOST}Temporary failure in name resolution", RetryLater),
+    ('FATAL: password authentication failed for user "sync"', ConfigurationError),
+    ('FATAL: database "led" does not exist', ConfigurationError),
+    ("FATAL: the database system is starting up", RetryLater),
+    (None, RetryLater),
+]
+
+
+@pytest.mark.parametrize(("said", "kind"), DRIVER_SAYS)
+def test_a_ledger_that_is_away_is_told_from_one_that_is_wrong(said: str | None, kind: type[Exception]) -> None:
+    book = Ledger("postgresql+psycopg2://sync:S3cret@127.0.0.1:1/led")
+
+    def connect(*_: Any) -> None:
+        raise psycopg2.OperationalError(said)
+
+    if said is not None:
+        sa.event.listen(book.engine, "do_connect", connect)
+    for ask in (book.ready, lambda: book.run("r"), lambda: book.finished("r", "window")):
+        with pytest.raises(kind, match=rf"^The ledger \S+ .*{re.escape(said or 'Connection refused')}") as caught:
+            ask()
+        assert type(caught.value) is kind
+        assert "S3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("address", ["postgresql+nothing://sync:S3cret@127.0.0.1/led", "sqlite:////no/such/folder/led.sqlite"])
+def test_a_ledger_that_cannot_be_is_a_matter_of_configuration(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="ledger") as caught:
+        Ledger(address).ready()
+    assert "S3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_error_of_the_ledger_names_no_parameters(tmp_path: Path) -> None:
+    book = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+    book.create()
+    with pytest.raises(sa.exc.DBAPIError) as caught, book.engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO nothing VALUES (:name)"), {"name": "Harbor Steel"})
+    assert "Harbor Steel" not in str(caught.value) and "hide_parameters" in str(caught.value)
+    book.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -205,6 +206,24 @@ def test_a_run_id_is_one_path_segment() -> None:
     assert slug("scheduled__2026-09-30T18:00:00+00:00").startswith("scheduled__2026-09-30T18_00_00_00_00-")
     for hostile in ("../x", "..", ".", "", "/etc", "a/b", "é" * 400, "\udc80"):
         assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", slug(hostile)), hostile
+
+
+@pytest.fixture
+def lax() -> Iterator[None]:
+    """The umask of most machines."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_what_is_staged_is_the_owners_alone(tmp_path: Path, lax: None) -> None:
+    staged = Staged(UPath(tmp_path / "staging" / "run" / "erp" / "vendors"), "vendors")
+    staged.add(Page([], [Invalid("vendors", "1", "V-1", "name", "none")], cursor={"after": "1"}))
+    staged.complete()
+    staging.write_whole(UPath(tmp_path / "staging" / "run" / "report.json"), "{}")
+    made = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert len(made) == 8 and {path.rpartition(".")[2] for path in made} >= {"parquet", "json"}
+    assert {path: mode for path, mode in made.items() if mode != (0o600 if "." in path else 0o700)} == {}
 
 
 def test_two_run_ids_never_share_a_folder() -> None:

@@ -148,10 +148,24 @@ def test_no_token_from_an_overloaded_login_host(fake: FakeProcore, client: Proco
     assert not clock.slept
 
 
-@pytest.mark.parametrize("body", [b"<html>login</html>", {"token": "x"}, {"access_token": ""}, ["x"]])
+@pytest.mark.parametrize("body", [{"token": "x"}, {"access_token": ""}, ["x"]])
 def test_a_login_host_that_is_none(fake: FakeProcore, client: ProcoreClient, body: Any) -> None:
     fake.script("/oauth/token", Answer(body), method="POST")
     with pytest.raises(ContractBroken, match="is the login URL right"):
+        client.get(THINGS)
+
+
+def test_a_page_in_place_of_a_token_passes_and_says_where_to_look_if_it_does_not(
+    fake: FakeProcore, client: ProcoreClient, clock: Clock
+) -> None:
+    token, page = fake.answer, Answer(b"<html>back soon</html>")
+    fake.script("/oauth/token", page, page, Answer({"access_token": "token-1", "expires_in": 5400}), method="POST")
+    fake.script(THINGS, Answer([]))
+    fake.valid = {"token-1"}
+    assert client.get(THINGS).rows == [] and token and len(clock.slept) == 2
+    fake.script("/oauth/token", page, method="POST")
+    fake.valid = set()
+    with pytest.raises(RetryLater, match=r"^POST /oauth/token on 127.0.0.1:\d+ answered 200, but not .*is the login URL right"):
         client.get(THINGS)
 
 
@@ -334,9 +348,27 @@ def test_a_refused_connection_sent_nothing(make_client: Make, clock: Clock, meth
     assert len(clock.slept) == 5
 
 
-def test_an_unknown_host_sent_nothing(make_client: Make, fake: FakeProcore) -> None:
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        (socket.EAI_NONAME, ConfigurationError, r"not sent: there is no host named nowhere\.invalid"),
+        (socket.EAI_AGAIN, RetryLater, "not sent: the host cannot be reached"),
+    ],
+    ids=["mistyped", "resolver away"],
+)
+def test_an_unknown_host_sent_nothing(
+    make_client: Make, fake: FakeProcore, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[Exception], said: str
+) -> None:
+    known = socket.getaddrinfo
+
+    def resolve(host: Any, *more: Any, **options: Any) -> Any:
+        if host == "nowhere.invalid":
+            raise socket.gaierror(code, "as the resolver says")
+        return known(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     client = make_client(base_url="https://nowhere.invalid", login_url=fake.url)
-    with pytest.raises(ConfigurationError, match=r"not sent: there is no host named nowhere\.invalid"):
+    with pytest.raises(kind, match=said):
         client.patch(THINGS, {})
 
 
@@ -523,8 +555,20 @@ def test_the_login_host_follows_from_the_api_host(host: str, login: str) -> None
     assert login_url_for(clean_url(host, "x")) == login
 
 
+def test_the_port_that_the_scheme_implies_makes_no_other_host() -> None:
+    """Procore's links to the next page do not name it."""
+    assert clean_url("https://api.procore.com:443", "x") == clean_url("https://api.procore.com", "x") == "https://api.procore.com"
+    assert clean_url("http://localhost:80/", "x") == "http://localhost"
+    assert clean_url("https://[2001:db8::1]:8443", "x") == "https://[2001:db8::1]:8443"
+
+
 def test_a_host_without_scheme_is_taken_as_https() -> None:
-    assert clean_url("api.procore.com/", "x") == "https://api.procore.com"
+    assert clean_url("api.procore.com/", "x") == clean_url("api.procore.com.", "x") == "https://api.procore.com"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8765", "http://127.1.2.3:8765", "http://[::1]:8765", "http://localhost:8765"])
+def test_plain_http_is_for_this_machine(url: str) -> None:
+    assert clean_url(url, "x") == url
 
 
 @pytest.mark.parametrize(
@@ -535,6 +579,11 @@ def test_a_host_without_scheme_is_taken_as_https() -> None:
         ("https://me:pw@api.procore.com", "must not hold credentials"),
         ("https://api.procore.com/rest", "must end after the host"),
         ("http://api.procore.com", "must begin with https"),
+        ("http://api.procore.com.", "must begin with https"),
+        ("http://procore.internal:8765", "must begin with https"),
+        ("http://10.0.0.1", "must begin with https"),
+        ("http://127.0.0.1.example", "must begin with https"),
+        ("http://localhost.example", "must begin with https"),
         ("https://api.procore.com:port", "must look like"),
     ],
 )
@@ -542,6 +591,8 @@ def test_a_wrong_address_is_explained(url: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why) as caught:
         ProcoreClient(url, None, 1, "a", "b")
     assert "pw" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match=why):
+        ProcoreClient("https://api.procore.com", url, 1, "a", "b")
 
 
 @pytest.mark.parametrize(("company", "client_id", "secret"), [("x1", "a", "b"), ("", "a", "b"), (1, "", "b"), (1, "a", "")])

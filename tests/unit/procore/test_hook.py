@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
+from unittest import mock
 
 import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowRescheduleException
 
 from include.financials.exceptions import ConfigurationError
 from include.procore.client import ProcoreClient
@@ -87,6 +90,54 @@ def test_the_test_button_against_the_sandbox(monkeypatch: pytest.MonkeyPatch, sa
     ok, message = connect(monkeypatch, **parts, extra={"company_id": 4711}).test_connection()
     assert not ok
     assert "403" in message or "4711" in message
+
+
+def sandbox_connection(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    info = sandbox.info
+    parts = {"host": sandbox.url, "login": info["client_id"], "password": info["client_secret"]}
+    connect(monkeypatch, **parts, extra={"company_id": info["company_id"]})
+
+
+def test_airflows_http_operator_against_the_sandbox(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    from airflow.providers.http.operators.http import HttpOperator
+
+    sandbox_connection(monkeypatch, sandbox)
+    found = HttpOperator(
+        task_id="companies",
+        http_conn_id="procore_default",
+        method="GET",
+        endpoint="rest/v1.0/companies",
+        data={"per_page": 1},
+        response_filter=lambda response: [row["id"] for row in response.json()],
+    ).execute({})
+    assert found == [sandbox.info["company_id"]]
+    # A status is an error of Airflow's, as its users expect.
+    with pytest.raises(AirflowException, match=r"^404:"):
+        HttpOperator(task_id="none", http_conn_id="procore_default", method="GET", endpoint="rest/v1.0/none").execute({})
+
+
+def test_the_sensor_against_the_sandbox(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    """Not there (404), there, there but not as wanted; a spent budget is a wait. Nothing but the token is sent."""
+    from include.procore.sensors import ProcoreSensor
+
+    sandbox_connection(monkeypatch, sandbox)
+    context: Any = {"ti": mock.Mock()}
+
+    def poke(path: str, **options: Any) -> Any:
+        return ProcoreSensor(task_id="poke", endpoint=f"rest/v1.0/{path}", **options).poke(context)
+
+    assert poke("vendors/1", request_params={"company_id": sandbox.info["company_id"]}) is False
+    assert poke("companies") is True
+    assert poke("companies", response_check=lambda reply: len(reply.json()) > 1) is False
+    assert context["ti"].xcom_push.call_args_list == []
+    pace = ProcoreHook().client.pace
+    pace.hold(3600)
+    try:
+        with pytest.raises(AirflowRescheduleException) as waited:
+            poke("companies")
+        assert 3600 < (waited.value.reschedule_date - datetime.now(UTC)).total_seconds() <= 3601
+    finally:
+        pace.__init__()  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

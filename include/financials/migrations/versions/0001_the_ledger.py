@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("company", sa.String(), nullable=False),
         sa.Column("entity", sa.String(), nullable=False),
         sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("holder", sa.String(), nullable=False),
         sa.Column("expires_at", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("company", "entity", "shard", name=op.f("pk_leases")),
