@@ -264,14 +264,13 @@ class CommitmentFacts(DocumentFacts):
 
     def _vendor(self, own: Commitment, fresh: bool) -> Row:
         vendor = self.books.vendor(own.vendor)
-        link = self.references.link("vendors", own.vendor)
         problem, unlinked = None, None
         if own.vendor is None:
             problem = "is missing: choose the contract company in Procore"
         elif vendor is None:
             unlinked = "is not in the ERP"
-        elif fresh and vendor.merged_into:
-            problem = f"was merged into {vendor.merged_into}"
+        elif fresh and vendor.merged_into:  # a survivor was not: here the mergers lead in a circle
+            problem = f"was merged into {vendor.merged_into}, and that into others without an end"
         elif fresh and not vendor.active:
             problem = "is inactive in the ERP"
         elif fresh and vendor.hold == "all":
@@ -282,7 +281,7 @@ class CommitmentFacts(DocumentFacts):
             "vendor_unlinked": unlinked,
             "vendor_usable": problem is None,
             "vendor_problem": problem,
-            "vendor_wait": link.erp_key if link else name,
+            "vendor_wait": self.references.key("vendors", own.vendor) or name,
         }
 
     def _field_fault(self, own: Commitment) -> str | None:

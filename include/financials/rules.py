@@ -197,8 +197,11 @@ RULES: tuple[Rule, ...] = (
     *_every("unlinked", f"{_ALL} budgets", "parted", "absent", "held", "{parted}", waits_for="decision link {entity} {number}",
             refers=True),
     *_every("V-03", "vendors", "merged_into", "absent", "conflict",
-            "ERP vendor {number} was merged into {merged_into}. Its documents keep the old key; "
-            "end the link to let {merged_into} take its place: decide unlink vendors {number}."),
+            "ERP vendor {number} was merged into {merged_into}. The two are one vendor from now on, in documents of either key; "
+            "nothing waits for this. It ends once their companies are merged in Procore as well, into that of {merged_into}."),
+    *_every("V-03", "vendors", "merged_round", "absent", "conflict",
+            "ERP vendor {number} was merged into {merged_round}, and that leads in a circle: nobody can say which key stands. "
+            "Correct it in the ERP."),
     # -- the gate before commitments ------------------------------------------------------------------------------------------
     *_every("R-03", _DOCUMENTS, "currency_ok", "true", "quarantined",
             "{number} is in {currency} but job {job} of company {company} is kept in {job_currency}."),
