@@ -309,6 +309,12 @@ RULES: tuple[Rule, ...] = (
     *_every("P-02", "prime_change_orders", "contract_problem", "absent", "held",
             "Change order {number} waits for prime contract {contract}, which {contract_problem}.",
             waits_for="prime_contracts {contract}", refers=True),
+    *_every("O-01", "commitment_change_orders", "contract_over", "absent", "held",
+            "Change order {number} ({amount}) waits: {contract} is {contract_over} in the ERP and takes no more. Reopen it "
+            "there, or void the change order in Procore.", waits_for="the reopening of {contract}"),
+    *_every("P-02", "prime_change_orders", "contract_over", "absent", "held",
+            "Change order {number} ({amount}) waits: prime contract {contract} is {contract_over} in the ERP and takes no more. "
+            "Reopen it there, or void the change order in Procore.", waits_for="the reopening of {contract}"),
     *_every("O-02", _CHANGES, "status_back", "absent", "conflict",
             "Change order {number} was approved and sent, and is {status_back} now. A reversal needs a person."),
     *_every("O-02", _CHANGES, "deleted_since", "absent", "conflict",
@@ -324,6 +330,12 @@ RULES: tuple[Rule, ...] = (
     *_every("P-03", "owner_invoices", "contract_problem", "absent", "held",
             "Owner invoice {number} waits for prime contract {contract}, which {contract_problem}.",
             waits_for="prime_contracts {contract}", refers=True),
+    *_every("I-01", "subcontractor_invoices", "contract_over", "absent", "held",
+            "Invoice {number} ({net}) waits: {contract} is {contract_over} in the ERP and takes no more. Reopen it there, or "
+            "take the invoice back in Procore.", waits_for="the reopening of {contract}"),
+    *_every("P-03", "owner_invoices", "contract_over", "absent", "held",
+            "Owner invoice {number} ({net}) waits: prime contract {contract} is {contract_over} in the ERP and takes no more. "
+            "Reopen it there, or take the invoice back in Procore.", waits_for="the reopening of {contract}"),
     *_every("I-01", _INVOICES, "change_waiting", "absent", "held",
             "Invoice {number} waits for change order {change_waiting} of {contract}.", waits_for="change order {change_waiting}",
             refers=True),
@@ -361,7 +373,7 @@ RULES: tuple[Rule, ...] = (
     *_every("I-08", _INVOICES, "released_too_much", "absent", "quarantined",
             "Invoice {number} releases {released_too_much}, more than is retained."),
     *_every("I-09", _INVOICES, "overbilled", "absent", "linked",
-            "Invoice {number} bills {contract} to {overbilled} %. Loaded; please check.", severity="warning"),
+            "Invoice {number} bills {contract} to {overbilled}. Loaded; please check.", severity="warning"),
     *_every("I-09", "subcontractor_invoices", "pay_held", "absent", "linked",
             "Invoice {number}: vendor {pay_held} is on hold; loaded with the ERP's pay hold.", severity="warning"),
     # -- payments, prime contracts --------------------------------------------------------------------------------------------
