@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from include.financials import report
 from include.financials.document_facts import FACTS
 from include.financials.entities import ENTITIES
 from include.financials.facts import limits_fault
@@ -295,6 +296,17 @@ def test_what_the_erp_owns_is_written_again_where_somebody_changed_it(full: Worl
     full.procore.put(after.model_copy(update=RESTORED[entity]))
     full.run()
     assert getattr(full.procore.get(entity, id=before.id), name) == getattr(before, name), "as often as it takes"
+
+
+@pytest.mark.parametrize("entity", ["vendors", PRIMES])
+def test_it_is_written_again_also_long_after_the_erp_last_touched_it(full: World, entity: str) -> None:
+    for _ in range(1000):
+        full.clock.tick()
+    report.move_watermarks(full.sync(params={"entities": [entity]}), [entity])
+    before, name = last(full, "procore", entity), next(iter(RESTORED[entity]))
+    full.procore.put(before.model_copy(update=RESTORED[entity]))
+    full.run()
+    assert getattr(full.procore.get(entity, id=before.id), name) == getattr(before, name)
 
 
 @pytest.mark.parametrize("more", [False, True])
