@@ -50,6 +50,10 @@ PARAMS = {
         [], type=["null", "array"], items={"type": "string"},
         description="Only these documents, by their numbers, e.g. 104-SC-003. What they refer to must be linked already.",
     ),
+    "events": Param(
+        False, type="boolean",
+        description="Only what the events received from Procore are about. Set by the receiver of events, not by people.",
+    ),
     "since": Param(
         None, type=["null", "string"], format="date-time",
         description="Look at what changed from here on (UTC). Empty: the watermark.",

@@ -26,6 +26,7 @@ from include.procore.retry import pause
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
+    from include.financials.inbox import Claimed
     from include.financials.ledger import Ledger
     from include.financials.settings import Settings
     from include.financials.view import Sync
@@ -204,15 +205,33 @@ class WindowOperator(SyncOperator):
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
         # A field that somebody emptied in the form comes as None or as an empty text.
         given = {key: value for key, value in dict(context["params"]).items() if value is not None and value != ""}
+        kind = run_kind(context["dag_run"].run_type)
+        claimed = self._claimed(ledger, settings, source, kind, events=bool(given.pop("events", False)))
+        if claimed is not None:
+            given.pop("entities", None)  # the form's list of all of them is nobody's choice in such a run
         return open_run(
             ledger,
             settings,
             run_id=self.sync_run_id,
-            kind=run_kind(context["dag_run"].run_type),
+            kind=kind,
             source_now=min(source.now(), target.now()),
+            claimed=claimed,
             interval=(context.get("data_interval_start"), context.get("data_interval_end")),
             params={"since": self.since, "until": self.until, **given},
         )
+
+    def _claimed(self, ledger: Ledger, settings: Settings, source: Any, kind: Kind, *, events: bool) -> Claimed | None:
+        """The events that a run of events is about. A scheduled run looks at everything, and takes along what no other took."""
+        from include.financials.inbox import claim, waiting
+        from include.procore.events import RESOURCES
+
+        whole = kind == "scheduled" and settings.scheduled_mode == "apply" and waiting(ledger) > 0
+        if not (events or whole) or ledger.run(self.sync_run_id) is not None:  # decided by an earlier try
+            return None
+        found = claim(ledger, self.sync_run_id, RESOURCES, source.account())
+        about = ", ".join(found.entities) or "nothing that is kept in step"
+        log.info("took %d events from the inbox, about %s", found.events, about)
+        return found if events else None
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         run = sync.run
@@ -419,6 +438,7 @@ class ReportOperator(SyncOperator):
             return self._report(sync, context, failures)
 
     def _report(self, sync: Sync, context: Context, failures: list[str]) -> dict[str, Any]:
+        from include.financials.inbox import settle
         from include.financials.preflight import notes
         from include.financials.report import build, keep, loaded, move_watermarks
         from include.financials.why import why
@@ -438,6 +458,11 @@ class ReportOperator(SyncOperator):
                 f"- {', '.join(missing)}: the load did not run to its end, though its task is no failure; clear it, let it run"
             ]
         sync.ledger.finish_run(sync.run.run_id, "failed" if failures else "success")
+        taken = settle(sync.ledger, sync.run.run_id, succeeded=not failures and not sync.run.plan)
+        if taken:
+            log.info(
+                "%d events of the inbox are %s", taken, "free for the next run" if failures or sync.run.plan else "done with"
+            )
         log.info("report at %s; watermarks moved: %s", path, ", ".join(moved) or "none")
         if failures:
             raise RunFailed("\n".join(["These tasks did not succeed:", *failures, f"The report is at {path}."]))

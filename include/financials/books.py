@@ -98,9 +98,11 @@ class Books:
         return headers(list(self.codes.values()))
 
     def vendor(self, procore_id: str | None) -> Vendor | None:
-        """The ERP vendor that a Procore vendor is linked to."""
-        link = self.links("vendors").erp(procore_id)
-        return cast(Vendor | None, self.document("vendors", link.company, link.erp_key)) if link else None
+        """The ERP vendor that a Procore vendor is linked to; of a merged one the survivor."""
+        links = self.links("vendors")
+        link = links.erp(procore_id)
+        key = links.mergers.key(link.company, link.erp_key) if link else None
+        return cast(Vendor | None, self.document("vendors", link.company, key)) if link else None
 
     @cached_property
     def inactive_projects(self) -> set[str]:

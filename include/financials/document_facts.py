@@ -264,14 +264,13 @@ class CommitmentFacts(DocumentFacts):
 
     def _vendor(self, own: Commitment, fresh: bool) -> Row:
         vendor = self.books.vendor(own.vendor)
-        link = self.references.link("vendors", own.vendor)
         problem, unlinked = None, None
         if own.vendor is None:
             problem = "is missing: choose the contract company in Procore"
         elif vendor is None:
             unlinked = "is not in the ERP"
-        elif fresh and vendor.merged_into:
-            problem = f"was merged into {vendor.merged_into}"
+        elif fresh and vendor.merged_into:  # a survivor was not: here the mergers lead in a circle
+            problem = f"was merged into {vendor.merged_into}, and that into others without an end"
         elif fresh and not vendor.active:
             problem = "is inactive in the ERP"
         elif fresh and vendor.hold == "all":
@@ -282,7 +281,7 @@ class CommitmentFacts(DocumentFacts):
             "vendor_unlinked": unlinked,
             "vendor_usable": problem is None,
             "vendor_problem": problem,
-            "vendor_wait": link.erp_key if link else name,
+            "vendor_wait": self.references.key("vendors", own.vendor) or name,
         }
 
     def _field_fault(self, own: Commitment) -> str | None:
@@ -350,12 +349,14 @@ class ContractFacts(DocumentFacts):
             problem = "is in conflict"
         elif unread := self._unread(contract_of(own), link):
             problem = f"cannot be read in {unread}"
-        elif document is not None and document.status in NO_MORE and subject.match.how == "none":
-            problem = f"is {document.status} in the ERP"
         fresh = subject.match.how == "none"
+        over = (
+            document is not None and document.status in NO_MORE
+        )  # what is linked already keeps: its contract's end changes nothing
         return super().header(subject, approved) | {
             "contract": self.numbered(own),
             "contract_problem": problem if fresh or link is None else None,
+            "contract_over": document.status if fresh and over and problem is None else None,
             "revised": self._revised(document, link) if document is not None and link is not None else None,
         }
 
@@ -580,7 +581,7 @@ class InvoiceFacts(ContractFacts):
             return (
                 f"{record.number} is part of the opening balance of {opening.contract}, {text(opening.amount)} to {opening.day}"
             )
-        if not any((record.amount, record.held, record.released, record.tax)):
+        if not record.lines:  # not its sums: what moves from one line to another adds up to zero
             return f"{record.number} bills nothing and releases nothing"
         return None
 
@@ -736,8 +737,13 @@ class InvoiceFacts(ContractFacts):
         told = figures(here) if here is not None else known.get("figures", {})
         state = self.states.get(previous) or known.get("state")
         approved = told.get("status") in self.sync.settings.of(self.row.name).statuses()
-        empty = not any(Decimal(told.get(name) or 0) for name in ("amount", "held", "released"))
-        return state == "skipped" and approved and empty
+        return state == "skipped" and approved and self._empty(here, told)
+
+    def _empty(self, here: Invoice | None, told: Mapping[str, Any]) -> bool:
+        """Whether an invoice moves nothing on any line: of this run, or as it is remembered."""
+        if here is not None:
+            return all(move.empty for move in movements(here.items, self.before(here) or ()).values())
+        return not told.get("lines")
 
     def _linked(self, procore_id: str) -> bool:
         return self.books.links(self.row.name).erp(procore_id) is not None
@@ -782,9 +788,9 @@ class InvoiceFacts(ContractFacts):
     @staticmethod
     def _overbilled(own: Invoice, revised: Decimal | None) -> str | None:
         billed = sum((item.previous + item.work + item.stored for item in own.items), ZERO)
-        if not revised or billed <= revised:
+        if revised is None or billed <= max(revised, ZERO):
             return None
-        return f"{billed / revised * 100:.0f}"
+        return f"{billed / revised * 100:.0f} %" if revised > 0 else f"{text(billed)}, and it is worth {text(revised)}"
 
     def _unplaced(self, own: Invoice) -> str | None:
         """An item that bills something and belongs to no line that is known (a change order that waits has a rule of its own)."""

@@ -53,8 +53,8 @@ class ErpBorn(Judging):
         existing.hidden = self._hidden(links, missed)
         existing.unasked = links.by_procore.keys() - listed - self._asked
         matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
-        chosen = [record for record in (*staged.records(), *self._unread(matcher)) if sync.run.wants(record.number)]
-        subjects = [self._subject(record, matcher) for record in chosen]
+        read = (*sync.of_erp(staged.records()), *self._unread(matcher))
+        subjects = [self._subject(record, matcher) for record in read if sync.run.wants(record.number)]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
         raw = {record.id: record for record in (*shown, *missed.records)}
@@ -270,16 +270,22 @@ class ErpBorn(Judging):
         return Subject(record, mapped, match, "erp", record.company or "", record.id, target)
 
     def over(self, subject: Subject) -> bool:
-        """A document that is void in the ERP and gone from Procore, or void there too."""
+        """A document that is void in the ERP and gone from Procore, or void there too; a vendor that both sides merged."""
         match = subject.match
         if match.how != "link" or match.link is None or match.link.status != "active":
             return False
         target = match.target
         gone = match.gone or (target is not None and getattr(target, "status", None) in ENDED_IN_PROCORE)
-        return gone and getattr(subject.record, "status", None) == VOID
+        return gone and (getattr(subject.record, "status", None) == VOID or self._survivor(subject.own) is not None)
+
+    def _survivor(self, own: Record) -> str | None:
+        """The key of the vendor that this one was merged into."""
+        return self.sync.mergers.survivor(own.company or "", own.id) if isinstance(own, Vendor) else None
 
     def skip(self, subject: Subject) -> str | None:
         own = subject.own
+        if subject.match.how == "none" and (survivor := self._survivor(own)) is not None:
+            return f"{self.row.label} {own.number} was merged into {survivor} in the ERP"
         if subject.match.how != "none" or subject.match.foreign or subject.match.ambiguous:
             return None
         if own.deleted or getattr(own, "active", True) is False:

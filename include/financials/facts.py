@@ -86,7 +86,8 @@ def common(row: Entity, subject: Subject, target: Record | None) -> Row:
     match = subject.match
     other = target if match.decision is not None else match.candidates[0] if match.proposal and match.candidates else None
     unlike, refused = apart(row, subject.record, other) if other is not None else ([], [])
-    if match.how == "external_id" and target is not None and match.decision is None:
+    merged = getattr(subject.record, "merged_into", None) is not None  # its own contents are nobody's matter any more
+    if match.how == "external_id" and target is not None and match.decision is None and not merged:
         names = differing(*comparable(content(target, row.content), content(subject.record, row.content), subject.unknown))
         # Amounts, vendor and retainage of a linked document have a rule of their own (M-14).
         difference = describe(target, subject.record, [name for name in names if name not in row.frozen]) or None
@@ -241,7 +242,13 @@ def vendor_facts(books: Books, subject: Subject, capability: Capability) -> Row:
     fault = limits_fault(record, capability, ("name", "code", "tax_id"), "Procore")
     if fault is None and not record.code:
         fault = "it has no code"
-    return {"field_fault": fault, "merged_into": getattr(record, "merged_into", None)}
+    into = record.merged_into if isinstance(record, Vendor) else None
+    survivor = books.sync.mergers.survivor(subject.company, subject.own.id) if into is not None else None
+    return {
+        "field_fault": fault,
+        "merged_into": survivor if subject.match.how == "link" else None,
+        "merged_round": into if survivor is None else None,
+    }
 
 
 def project_facts(books: Books, subject: Subject, capability: Capability) -> Row:

@@ -62,9 +62,8 @@ class Judging:
         if match.how != "external_id" or match.target is None or match.broken:
             return match
         if item is not None:
-            made: Mapping[str, Any] | None = content(
-                self.row.model.model_validate(item["record"], strict=False), self.row.content
-            )
+            sent = self.row.model.model_validate(item["record"], strict=False)
+            made: Mapping[str, Any] | None = self.sync.mergers.content(self.row.name, company, content(sent, self.row.content))
         else:
             made = half_made(self.row, record, match.target)
         if made is None:

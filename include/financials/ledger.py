@@ -1017,6 +1017,12 @@ def _decision(row: RowMapping) -> Decision:
     return Decision(**plain, value=json.loads(row["value"]))
 
 
+def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is there; whether it was new."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return connection.execute(make(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+
+
 def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:
     if not rows:
         return

@@ -125,6 +125,8 @@ class ErpSource:
         for record in everyone:
             if row.document and (self._settled(record) or getattr(record, "status", None) == VOID):
                 continue  # two documents alike are two: one that has its counterpart, or counts for nothing, is no rival
+            if getattr(record, "merged_into", None) is not None:
+                continue  # it is the vendor that it was merged into, which is asked for itself
             for key in identity_keys(row, record):
                 self.alike[key][f"{record.company}:{record.id}"] = record
         self.claimed: set[str] = set()
@@ -317,7 +319,9 @@ class ProcoreSource:
         # A void document counts for nothing and is nobody's counterpart.
         standing = [record for record in targets if getattr(record, "status", None) != VOID]
         self.by_marker = {record.marker: record for record in standing if record.marker}
-        self.by_number = {(record.company, code(natural_key(record))): record for record in standing}
+        self.by_number: dict[tuple[str | None, str], list[Record]] = defaultdict(list)
+        for record in standing:  # of a vendor that was merged, two may bear one number
+            self.by_number[record.company, code(natural_key(record))].append(record)
         self.taken = {(link.company, link.erp_key) for link in links.by_erp.values()}
 
     def match(self, record: Record) -> Match:
@@ -367,13 +371,13 @@ class ProcoreSource:
 
     def _by_looks(self, record: Record) -> Match:
         """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
-        same = self.by_number.get((record.company, code(natural_key(record))))
-        if same is None or same.marker or (same.company, same.id) in self.taken:
-            return Match()
-        if (same.company or "", same.id, record.id) in self.people.parted:
-            return Match()
-        if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE if name not in self.row.unkept):
-            return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")
+        for same in self.by_number.get((record.company, code(natural_key(record))), ()):
+            if same.marker or (same.company, same.id) in self.taken:
+                continue
+            if (same.company or "", same.id, record.id) in self.people.parted:
+                continue
+            if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE if name not in self.row.unkept):
+                return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")
         return Match()
 
     def _linked(self, record: Record, link: Link) -> Match:

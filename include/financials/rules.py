@@ -197,8 +197,11 @@ RULES: tuple[Rule, ...] = (
     *_every("unlinked", f"{_ALL} budgets", "parted", "absent", "held", "{parted}", waits_for="decision link {entity} {number}",
             refers=True),
     *_every("V-03", "vendors", "merged_into", "absent", "conflict",
-            "ERP vendor {number} was merged into {merged_into}. Its documents keep the old key; "
-            "end the link to let {merged_into} take its place: decide unlink vendors {number}."),
+            "ERP vendor {number} was merged into {merged_into}. The two are one vendor from now on, in documents of either key; "
+            "nothing waits for this. It ends once their companies are merged in Procore as well, into that of {merged_into}."),
+    *_every("V-03", "vendors", "merged_round", "absent", "conflict",
+            "ERP vendor {number} was merged into {merged_round}, and that leads in a circle: nobody can say which key stands. "
+            "Correct it in the ERP."),
     # -- the gate before commitments ------------------------------------------------------------------------------------------
     *_every("R-03", _DOCUMENTS, "currency_ok", "true", "quarantined",
             "{number} is in {currency} but job {job} of company {company} is kept in {job_currency}."),
@@ -306,6 +309,12 @@ RULES: tuple[Rule, ...] = (
     *_every("P-02", "prime_change_orders", "contract_problem", "absent", "held",
             "Change order {number} waits for prime contract {contract}, which {contract_problem}.",
             waits_for="prime_contracts {contract}", refers=True),
+    *_every("O-01", "commitment_change_orders", "contract_over", "absent", "held",
+            "Change order {number} ({amount}) waits: {contract} is {contract_over} in the ERP and takes no more. Reopen it "
+            "there, or void the change order in Procore.", waits_for="the reopening of {contract}"),
+    *_every("P-02", "prime_change_orders", "contract_over", "absent", "held",
+            "Change order {number} ({amount}) waits: prime contract {contract} is {contract_over} in the ERP and takes no more. "
+            "Reopen it there, or void the change order in Procore.", waits_for="the reopening of {contract}"),
     *_every("O-02", _CHANGES, "status_back", "absent", "conflict",
             "Change order {number} was approved and sent, and is {status_back} now. A reversal needs a person."),
     *_every("O-02", _CHANGES, "deleted_since", "absent", "conflict",
@@ -321,6 +330,12 @@ RULES: tuple[Rule, ...] = (
     *_every("P-03", "owner_invoices", "contract_problem", "absent", "held",
             "Owner invoice {number} waits for prime contract {contract}, which {contract_problem}.",
             waits_for="prime_contracts {contract}", refers=True),
+    *_every("I-01", "subcontractor_invoices", "contract_over", "absent", "held",
+            "Invoice {number} ({net}) waits: {contract} is {contract_over} in the ERP and takes no more. Reopen it there, or "
+            "take the invoice back in Procore.", waits_for="the reopening of {contract}"),
+    *_every("P-03", "owner_invoices", "contract_over", "absent", "held",
+            "Owner invoice {number} ({net}) waits: prime contract {contract} is {contract_over} in the ERP and takes no more. "
+            "Reopen it there, or take the invoice back in Procore.", waits_for="the reopening of {contract}"),
     *_every("I-01", _INVOICES, "change_waiting", "absent", "held",
             "Invoice {number} waits for change order {change_waiting} of {contract}.", waits_for="change order {change_waiting}",
             refers=True),
@@ -358,7 +373,7 @@ RULES: tuple[Rule, ...] = (
     *_every("I-08", _INVOICES, "released_too_much", "absent", "quarantined",
             "Invoice {number} releases {released_too_much}, more than is retained."),
     *_every("I-09", _INVOICES, "overbilled", "absent", "linked",
-            "Invoice {number} bills {contract} to {overbilled} %. Loaded; please check.", severity="warning"),
+            "Invoice {number} bills {contract} to {overbilled}. Loaded; please check.", severity="warning"),
     *_every("I-09", "subcontractor_invoices", "pay_held", "absent", "linked",
             "Invoice {number}: vendor {pay_held} is on hold; loaded with the ERP's pay hold.", severity="warning"),
     # -- payments, prime contracts --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, StepMissing
 from include.financials.identity import canonical_json
+from include.financials.inbox import Claimed
 from include.financials.ledger import Ledger, moment, stamp
 from include.financials.models import Side
 from include.financials.port import Window
@@ -93,11 +94,13 @@ def open_run(
     source_now: datetime,
     interval: tuple[datetime | None, datetime | None] = (None, None),
     params: Mapping[str, Any] | None = None,
+    claimed: Claimed | None = None,
 ) -> Run:
     """Decide the window and write it down; called again for the same ``run_id`` (a retry) it returns what was decided first.
 
-    ``interval`` is the scheduler's data interval; ``source_now`` the earlier of the two systems' clocks. Raises
-    ConfigurationError for parameters that make no sense, naming the parameter and what it may be.
+    ``claimed``: the run is about these events, and nobody has chosen its parameters. ``interval`` is the scheduler's data
+    interval; ``source_now`` the earlier of the two systems' clocks. Raises ConfigurationError for parameters that make no
+    sense, naming the parameter and what it may be.
     """
     # The form hands an emptied field over as None or as an empty text.
     empty = dict.fromkeys(("since", "until", "approve_above"), ("",))
@@ -105,6 +108,10 @@ def open_run(
     if unknown := [key for key in chosen if key not in PARAMS]:
         raise ConfigurationError(nearest("unknown parameter", unknown, PARAMS))
     _validate(chosen)
+    if claimed is not None:
+        if given := [name for name in ("entities", "projects", "documents", "since", "until") if chosen.get(name)]:
+            raise ConfigurationError(f"a run of events takes what these are about: leave {', '.join(given)} out")
+        chosen |= {"entities": list(claimed.entities), "projects": list(claimed.projects)}
     since, until = instant(chosen.get("since"), "since"), instant(chosen.get("until"), "until")
     start, end = interval
     if kind == "backfill":
@@ -119,8 +126,8 @@ def open_run(
     ledger.open_run(
         {
             "run_id": run_id,
-            # Nobody triggers a scheduled run: its mode is a setting.
-            "mode": settings.scheduled_mode if kind == "scheduled" else chosen.get("mode", "apply"),
+            # Nobody triggers a scheduled run, nor one of events: its mode is a setting.
+            "mode": settings.scheduled_mode if kind == "scheduled" or claimed is not None else chosen.get("mode", "apply"),
             "kind": kind,
             "params": canonical_json(chosen),
             "settings_hash": settings.hash,

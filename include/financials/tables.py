@@ -241,13 +241,17 @@ strangers = Table(
 webhook_inbox = Table(
     "webhook_inbox",
     metadata,
+    # Received by the web server before it answers; claimed by the run that takes it up; done when that run has succeeded.
     _text("event_id", primary_key=True),
     _text("resource", nullable=False),
     _text("resource_id", nullable=False),
     _text("project_id"),
+    _text("user_id"),
     _text("event_type", nullable=False),
+    _text("occurred_at"),
     _text("received_at", nullable=False),
     _text("claimed_by"),
+    _text("claimed_at"),
     _text("done_at"),
     Index("ix_webhook_inbox_open", "done_at"),
 )

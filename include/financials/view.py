@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,8 @@ from include.financials.entities import ENTITIES, Entity
 from include.financials.figures import figures
 from include.financials.identity import shard_of
 from include.financials.ledger import Ledger, Link
-from include.financials.models import CostCode, Project, Record, Side
+from include.financials.mergers import FIELDS, VENDORS, Mergers
+from include.financials.models import CostCode, Project, Record, Side, Vendor
 from include.financials.port import Invalid, Page, System
 from include.financials.run import Run
 from include.financials.settings import Settings
@@ -41,10 +42,12 @@ class LinkIndex:
     by_procore: dict[str, Link] = field(default_factory=dict)
     by_erp: dict[tuple[str, str], Link] = field(default_factory=dict)
     by_key: dict[str, list[Link]] = field(default_factory=dict)
+    mergers: Mergers = field(default_factory=Mergers)
+    """Of vendors: which keys are one."""
 
     @classmethod
-    def of(cls, links: Sequence[Link]) -> LinkIndex:
-        index = cls()
+    def of(cls, links: Sequence[Link], mergers: Mergers | None = None) -> LinkIndex:
+        index = cls(mergers=mergers or Mergers())
         for link in links:
             if link.procore_id:
                 index.by_procore.setdefault(link.procore_id, link)
@@ -53,7 +56,12 @@ class LinkIndex:
 
     def find(self, company: str, key: str) -> Link | None:
         """The link of an ERP key that a record of ``company`` names: its own company's or, for what companies share, the only
-        one. Two companies may have a job, a contract or an invoice of one number: never taken for each other."""
+        one. Two companies may have a job, a contract or an invoice of one number: never taken for each other. A merged vendor is
+        found by the link of the key that stands for it or, while that has none, of one that was merged into it."""
+        keys = (key, *self.mergers.others(company, key)) if self.mergers else (key,)
+        return next((found for one in keys if (found := self._find(company, one)) is not None), None)
+
+    def _find(self, company: str, key: str) -> Link | None:
         own = self.by_erp.get((company, key))
         if own is not None:
             return own
@@ -124,6 +132,22 @@ class Sync:
     def staged(self, entity: str, shard: int) -> Staged:
         return Staged(self.folder / entity / f"shard-{shard}", entity)
 
+    @cached_property
+    def mergers(self) -> Mergers:
+        """Which vendors of the ERP are one by now, as read in this run."""
+        if VENDORS not in self.systems["erp"].capabilities() or not self.keeps(VENDORS, "merged_into"):
+            return Mergers()
+        read = [(v.company or "", v.id, v.merged_into) for v in self.everywhere("erp", VENDORS) if isinstance(v, Vendor)]
+        lost = [(v.company or "", v.id, v.shown.get("merged_into")) for v in self.unreadable_everywhere("erp", VENDORS)]
+        return Mergers([*lost, *read])
+
+    def of_erp(self, records: Iterable[Record]) -> list[Record]:
+        """Records of the ERP as they are compared: each names the vendor that its own was merged into."""
+        return [self.mergers.record(record) if FIELDS.get(record.entity) else record for record in records]
+
+    def _unreadable_of_erp(self, unreadable: Iterable[Invalid]) -> list[Invalid]:
+        return [self.mergers.unreadable(bad) if FIELDS.get(bad.entity) else bad for bad in unreadable]
+
     def unlisted(self, entity: str, shard: int) -> list[str]:
         """Linked records that the list of this run's extract did not show, nor an answer to their ids."""
         noted = self.folder / entity / f"missing-{shard}.json"
@@ -163,7 +187,8 @@ class Sync:
 
     def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
         """All records of an entity as ``side`` has them now; read once per run, then taken from the staging area."""
-        return list(self._snapshot(side, entity, shard).records())
+        records = self._snapshot(side, entity, shard).records()
+        return self.of_erp(records) if side == "erp" else list(records)
 
     def has_snapshot(self, side: Side, entity: str, shard: int = 0) -> bool:
         """Whether this run has read that list."""
@@ -212,7 +237,8 @@ class Sync:
 
     def unreadable(self, side: Side, entity: str, shard: int = 0) -> list[Invalid]:
         """Records of a snapshot that do not fit their model: they exist, and must not be taken for gone."""
-        return list(self._snapshot(side, entity, shard).invalid())
+        unreadable = self._snapshot(side, entity, shard).invalid()
+        return self._unreadable_of_erp(unreadable) if side == "erp" else list(unreadable)
 
     def shards_of(self, entity: str) -> range:
         row = ENTITIES.get(entity)
@@ -234,8 +260,8 @@ class Sync:
         if wanted:
             log.info("%d %s are not in %s's list; asking for them by id", len(wanted), entity, side)
             for page in self.systems[side].read_ids(entity, wanted):
-                found.records += page.records
-                found.invalid += page.invalid
+                found.records += self.of_erp(page.records) if side == "erp" else page.records
+                found.invalid += self._unreadable_of_erp(page.invalid) if side == "erp" else page.invalid
                 found.hidden += page.hidden
         return found
 
@@ -301,11 +327,18 @@ class Sync:
         """The ledger's links, then this run's own findings (an adoption planned, a record that will be created)."""
         # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
         planned = self.ledger.planned_links(self.run.run_id, entity)
-        return LinkIndex.of([*self.ledger.links(entity, contents=False), *planned])
+        return self._index(entity, [*self.ledger.links(entity, contents=False), *planned])
 
     def fresh_links(self, entity: str, *, contents: bool = True) -> LinkIndex:
         """Only what is confirmed: what a load may build on. ``contents``: with what both sides agreed on last."""
-        return LinkIndex.of(self.ledger.links(entity, contents=contents))
+        return self._index(entity, self.ledger.links(entity, contents=contents))
+
+    def _index(self, entity: str, links: Sequence[Link]) -> LinkIndex:
+        if entity == VENDORS:
+            return LinkIndex.of(links, self.mergers)
+        if FIELDS.get(entity) and any(link.content for link in links) and self.mergers:
+            links = [replace(link, content=self.mergers.content(entity, link.company, link.content)) for link in links]
+        return LinkIndex.of(links)
 
 
 class References:
@@ -320,7 +353,7 @@ class References:
 
     def key(self, entity: str, procore_id: str | None) -> str | None:
         found = self.link(entity, procore_id)
-        return found.erp_key if found else None
+        return self.index[entity].mergers.key(found.company, found.erp_key) if found else None
 
     def unknown(self, procore: Record, erp: Record, company: str) -> dict[str, tuple[str, str, str | None]]:
         """References of a Procore record that cannot be compared with its counterpart's, because neither end is linked yet:
@@ -331,7 +364,8 @@ class References:
         def look(path: str, entity: str, ident: str | None, key: str | None) -> None:
             if ident is None or self.key(entity, ident) is not None:
                 return
-            if key is None or self.index[entity].find(company, key) is None:
+            known = self.index[entity].find(company, key) if key is not None else None
+            if known is None or known.erp_key != key:  # one merged into it is linked: the surviving one may still be this
                 found[path] = (entity, ident, key)
 
         for name, entity in self.row.references.items():

@@ -109,6 +109,10 @@ class ProcoreSystem:
         company = f"{name} ({self.client.company_id})" if name else f"company {self.client.company_id}"
         return Health(f"Procore, {company}, at {self.client.base_url}", "REST v1.0 and v1.1", self._clock(), tuple(problems))
 
+    def account(self) -> str:
+        """Id of the service account's user: events of what it wrote itself are its own."""
+        return row_id(self.client.get("/rest/v1.0/me", {"company_id": self.client.company_id}).object)
+
     def _clock(self) -> datetime:
         """The time even of a Procore that refuses us: its refusals are dated too."""
         return self.client.last_seen() or datetime.now().astimezone()

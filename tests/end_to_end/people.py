@@ -128,3 +128,15 @@ def spoil(world: World, kind: str, ident: int, **values: Any) -> None:
             "UPDATE objects SET doc = ?, updated_at = '2026-09-30T19:00:00Z' WHERE kind = ? AND id = ?",
             (json.dumps({**json.loads(doc), **values}), kind, ident),
         )
+
+
+def merge_companies(world: World, gone: str, stays: str) -> None:
+    """Two companies of the directory, by their vendors' keys, become one: what named the one names the other."""
+    ids = {row["origin_id"]: row["id"] for row in world.objects("vendors")}
+    old, new = (ids[f"sandbox:G1:vendors:{key}"] for key in (gone, stays))
+    with closing(sqlite3.connect(world.folder / "procore.sqlite", timeout=60)) as connection, connection:
+        connection.execute(
+            "UPDATE objects SET doc = json_set(doc, '$.vendor_id', ?) WHERE json_extract(doc, '$.vendor_id') = ?", (new, old)
+        )
+        connection.execute("UPDATE objects SET parent_id = ? WHERE kind = 'insurances' AND parent_id = ?", (new, old))
+        connection.execute("DELETE FROM objects WHERE kind = 'vendors' AND id = ?", (old,))

@@ -16,10 +16,14 @@ from include.procore.readers.base import ROW_PAGE, Also, Built, Desk, Documents,
 from include.procore.readers.contracts import Book, Contracts, Entry
 from include.procore.records import Contract
 
+NOT_AGREED = ("Draft", "Out For Bid", "Out For Signature", "Processing", "Submitted")
+"""Statuses of a contract on which nobody is paid yet."""
+
 
 class Payments(Documents):
-    """A call per contract: a read asks only those whose own figures say that there are payments. Two payments that add up to zero
-    do not show there, so a sweep of the keys, and a payment not found otherwise, ask all of them."""
+    """A call per contract: a read asks all that may have payments. A sum of zero is no proof of none: one check that clears two
+    invoices may add up to it. Only what was never agreed on and shows no sum is left out; a sweep of the keys, and a payment not
+    found otherwise, ask that as well."""
 
     names = ("check_number", "payment_number")
     page_size = ROW_PAGE
@@ -123,4 +127,5 @@ def _paid(entry: Entry | Invalid) -> bool:
     """Whether a contract may have payments; one whose figures we do not have is asked."""
     if isinstance(entry, Invalid):
         return True
-    return not entry.listed.header.deleted and entry.payments != 0
+    header = entry.listed.header
+    return not header.deleted and (entry.payments != 0 or header.status not in NOT_AGREED)

@@ -139,7 +139,7 @@ def test_report_is_the_only_leaf_and_sees_every_end(dag: DAG) -> None:
 
 
 def test_every_parameter_explains_itself(dag: DAG) -> None:
-    assert set(dag.params) == {"entities", "projects", "documents", "since", "until", "mode", "shards", "approve_above"}
+    assert set(dag.params) == {"entities", "projects", "documents", "events", "since", "until", "mode", "shards", "approve_above"}
     assert all(dag.params.get_param(name).description for name in dag.params)
 
 

@@ -7,13 +7,31 @@ from typing import Any
 
 import pytest
 
+from include.financials import report
 from include.financials.document_facts import FACTS
 from include.financials.entities import ENTITIES
 from include.financials.facts import limits_fault
 from include.financials.models import Record
 from include.financials.port import Capability
 from include.financials.reconciliation import reconcile
-from tests.unit.financials.pair import World, payment
+from tests.unit.financials.pair import (
+    PRIME_LINE,
+    SECOND,
+    THIRD,
+    World,
+    change,
+    change_line,
+    draft,
+    in_procore,
+    invoice,
+    item,
+    line,
+    owner_invoice,
+    payment,
+    prime_change,
+    procore_id,
+    receipt,
+)
 
 CHANGES, INVOICES, PAYMENTS, PRIMES = "commitment_change_orders", "subcontractor_invoices", "payments_issued", "prime_contracts"
 BORN_THERE = [name for name, row in ENTITIES.items() if row.source == "procore"]
@@ -188,6 +206,67 @@ def test_a_prime_contract_that_ends_on_one_side_has_its_sentence(full: World, si
     assert full.writes() == 0
 
 
+# -- closed in the ERP --
+
+
+@pytest.mark.parametrize(("contracts", "key"), [("commitments", "SC-1"), (PRIMES, "PC-1")])
+def test_a_contract_that_is_closed_takes_no_more_and_differs_in_nothing(full: World, contracts: str, key: str) -> None:
+    prime = contracts == PRIMES
+    full.erp.put(full.erp.get(contracts, id=key).model_copy(update={"status": "closed"}))
+    before = full.writes()
+    sync = full.run()
+    assert not [row for row in full.ledger.outcomes(sync.run.run_id) if row["state"] not in ("linked", "skipped")]
+    assert full.writes() == before and reconcile(sync).balanced, "the closing changes nothing"
+
+    in_procore(full, prime_change("002") if prime else change("002"))
+    if prime:
+        rows = (item(PRIME_LINE, "1.00", "0.10", previous="50.00", retainage_previous="5.00"),)
+        owners = (item(PRIME_LINE, "10.00", "1.00", previous="40.00", retainage_previous="4.00"),)
+        in_procore(full, owner_invoice(3, items=rows, before=owners, previous=procore_id("owner_invoices", "OI-2")))
+    else:
+        in_procore(full, invoice(3, items=THIRD, before=SECOND, previous=procore_id(INVOICES, "V-1/N-2")))
+    paid = full.erp.put(receipt("R-2", amount=Decimal("1.00")) if prime else payment("K-2", amount=Decimal("1.00")))
+    sync = full.run()
+    changes, invoices = ("prime_change_orders", "owner_invoices") if prime else (CHANGES, INVOICES)
+    for entity, number, rule in ((changes, f"{key}/002", "P-02" if prime else "O-01"),
+                                 (invoices, "OI-3" if prime else "N-3", "P-03" if prime else "I-01")):  # fmt: skip
+        state, found, message = one(full, sync, entity, number)
+        assert (state, found) == ("held", rule) and f"{key} is closed in the ERP and takes no more" in message, message
+        assert "Reopen it there" in message
+    assert one(full, sync, type(paid).entity, paid.number)[:2] == ("linked", None), "what was billed is paid"
+    assert not full.erp.applied and reconcile(sync).balanced
+
+    full.erp.put(full.erp.get(contracts, id=key).model_copy(update={"status": "open"}))
+    sync = full.run()
+    assert one(full, sync, changes, f"{key}/002")[:2] == ("linked", None)
+
+
+# -- zero is a value --
+
+
+def test_an_invoice_whose_lines_add_up_to_zero_is_an_invoice(ready: World) -> None:
+    draft(ready, lines=(line(1, "60.00"), line(2, "40.00")))
+    ready.run()
+    rows = (item("L1", "-10.00", position=1), item("L2", "10.00", position=2))
+    in_procore(ready, invoice(1, items=rows))
+    sync = ready.run()
+    assert one(ready, sync, INVOICES, "N-1")[:2] == ("linked", None)
+    there: Any = ready.erp.get(INVOICES, number="N-1")
+    assert [str(found.amount) for found in there.lines] == ["-10.00", "10.00"]
+    assert reconcile(sync).balanced
+
+
+def test_a_contract_that_is_worth_nothing_any_more_can_be_overbilled(ready: World) -> None:
+    draft(ready)
+    ready.run()
+    in_procore(ready, change("001", lines=(change_line(amount="-100.00"),)))
+    ready.run()
+    in_procore(ready, invoice(1, items=(item("L1", "5.00", "0.50"),)))
+    sync = ready.run()
+    (row,) = (r for r in ready.ledger.outcomes(sync.run.run_id, INVOICES) if r["number"] == "N-1")
+    assert row["state"] == "linked" and "I-09" in row["warnings"] and "5.00, and it is worth 0.00" in row["warnings"]
+
+
 # -- drift on the target's side --
 
 RESTORED: dict[str, dict[str, Any]] = {
@@ -217,6 +296,17 @@ def test_what_the_erp_owns_is_written_again_where_somebody_changed_it(full: Worl
     full.procore.put(after.model_copy(update=RESTORED[entity]))
     full.run()
     assert getattr(full.procore.get(entity, id=before.id), name) == getattr(before, name), "as often as it takes"
+
+
+@pytest.mark.parametrize("entity", ["vendors", PRIMES])
+def test_it_is_written_again_also_long_after_the_erp_last_touched_it(full: World, entity: str) -> None:
+    for _ in range(1000):
+        full.clock.tick()
+    report.move_watermarks(full.sync(params={"entities": [entity]}), [entity])
+    before, name = last(full, "procore", entity), next(iter(RESTORED[entity]))
+    full.procore.put(before.model_copy(update=RESTORED[entity]))
+    full.run()
+    assert getattr(full.procore.get(entity, id=before.id), name) == getattr(before, name)
 
 
 @pytest.mark.parametrize("more", [False, True])

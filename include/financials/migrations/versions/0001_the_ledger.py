@@ -259,9 +259,12 @@ def upgrade() -> None:
         sa.Column("resource", sa.String(), nullable=False),
         sa.Column("resource_id", sa.String(), nullable=False),
         sa.Column("project_id", sa.String(), nullable=True),
+        sa.Column("user_id", sa.String(), nullable=True),
         sa.Column("event_type", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.String(), nullable=True),
         sa.Column("received_at", sa.String(), nullable=False),
         sa.Column("claimed_by", sa.String(), nullable=True),
+        sa.Column("claimed_at", sa.String(), nullable=True),
         sa.Column("done_at", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_webhook_inbox")),
     )

@@ -1,0 +1,55 @@
+"""What the receiver of events needs, from Airflow's connections (docs/go-live.md, Connections).
+
+``procore_webhooks``: password is the value of the Authorization header, or two of them apart by a blank while one replaces the
+other; login is the user id of the service account. ``airflow_api`` (optional): this Airflow's own address, login and password of
+a user who may trigger runs; without it the next scheduled run takes the events.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from threading import Lock
+
+import httpx
+
+from include.connections import LedgerHook, connection_of
+from include.financials.exceptions import ConfigurationError
+from include.receiver import AirflowApi, Door, Trigger
+
+FRESH = 60.0
+"""Seconds that a door is used before the connections are looked at again."""
+_lock = Lock()
+_opened: tuple[float, Door] | None = None
+
+
+def door() -> Door:
+    """Raises ConfigurationError naming the connection that is missing or empty."""
+    global _opened
+    with _lock:
+        if _opened is None or time.monotonic() - _opened[0] > FRESH:
+            ledger = _opened[1].ledger if _opened is not None else None
+            found = connection_of("procore_webhooks", "generic")
+            secrets = tuple((found.password or "").split())
+            if not secrets:
+                raise ConfigurationError("Connection procore_webhooks has no password: it is what Procore sends as Authorization")
+            if ledger is None:
+                ledger = LedgerHook().ledger()
+                ledger.ready()
+            _opened = time.monotonic(), Door(secrets, ledger, _trigger(), found.login or None)
+        return _opened[1]
+
+
+def _trigger() -> Trigger:
+    try:
+        found = connection_of("airflow_api", "http")
+    except ConfigurationError:
+        return _nobody
+    scheme = found.schema or "http"
+    address = found.host if "://" in (found.host or "") else f"{scheme}://{found.host}:{found.port or 8080}"
+    client = httpx.AsyncClient(base_url=str(address), timeout=10.0, trust_env=False)
+    return AirflowApi(client, found.login or "", found.password or "")
+
+
+async def _nobody(_: datetime) -> None:
+    """No way to ask for a run: the next scheduled one takes the inbox."""

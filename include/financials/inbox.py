@@ -1,0 +1,105 @@
+"""The inbox of events: what Procore says has changed, kept until a run has looked at it (docs/operating.md, Events).
+
+An event is only a hint. It never carries a record, may come twice, out of order or not at all: a run reads the record itself, and
+the scheduled run looks at everything as if there were no events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, exists, func, or_, select, update
+
+from include.financials import tables as t
+from include.financials.entities import ENTITIES
+from include.financials.ledger import Ledger, insert_new, stamp
+
+DEAD_AFTER = timedelta(hours=3)
+"""A run that has claimed events and is neither over nor heard of for so long will not come back to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change in Procore. ``event_id`` is the same however often the event is delivered; ``resource`` is the name that its
+    webhooks know the kind of record by; ids are text; ``occurred_at`` ISO text in UTC, as it was told."""
+
+    event_id: str
+    resource: str
+    resource_id: str
+    event_type: str
+    project_id: str | None = None
+    user_id: str | None = None
+    occurred_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a run is about by the events that it took: entities in the order of their stages, and job numbers."""
+
+    events: int
+    entities: tuple[str, ...]
+    projects: tuple[str, ...]
+
+
+def receive(ledger: Ledger, event: Event) -> bool:
+    """Keep an event; False where it is here already. Committed when this returns: only then may its sender be told so."""
+    row = asdict(event) | {"received_at": stamp()}
+    with ledger.engine.begin() as connection:
+        return insert_new(connection, t.webhook_inbox, row)
+
+
+def waiting(ledger: Ledger) -> int:
+    """Events that no run has taken up yet."""
+    i = t.webhook_inbox.c
+    with ledger.engine.connect() as connection:
+        query = select(func.count()).select_from(t.webhook_inbox).where(i.claimed_by.is_(None), i.done_at.is_(None))
+        return int(connection.execute(query).scalar_one())
+
+
+def claim(ledger: Ledger, run_id: str, concerns: Mapping[str, tuple[str, ...]], account: str | None) -> Claimed:
+    """Take up every open event, once: what a later try of ``run_id`` or a run that died had claimed comes along.
+
+    ``concerns``: resource -> entities that are read because of it. Events of ``account`` (the sync's own writes) and those that
+    concern nothing are taken as well, and add nothing.
+    """
+    now = datetime.now(UTC)
+    i, r = t.webhook_inbox.c, t.runs.c
+    over = exists(select(r.run_id).where(r.run_id == i.claimed_by, r.finished_at.is_not(None)))
+    lost = and_(i.claimed_by.is_not(None), or_(over, i.claimed_at < stamp(now - DEAD_AFTER)))
+    free = and_(i.done_at.is_(None), or_(i.claimed_by.is_(None), i.claimed_by == run_id, lost))
+    with ledger.engine.begin() as connection:
+        connection.execute(update(t.webhook_inbox).where(free).values(claimed_by=run_id, claimed_at=stamp(now)))
+        mine = select(t.webhook_inbox).where(i.claimed_by == run_id, i.done_at.is_(None))
+        rows = [dict(row) for row in connection.execute(mine).mappings()]
+    foreign = [row for row in rows if (account is None or row["user_id"] != account) and concerns.get(row["resource"])]
+    named = {entity for row in foreign for entity in concerns[row["resource"]]}
+    jobs = {link.procore_id: link.erp_key for link in ledger.links("projects", contents=False)}
+    places = {jobs[row["project_id"]] for row in foreign if row["project_id"] in jobs}
+    if not places:  # of projects that are not linked nothing is due
+        named = set()
+    return Claimed(len(rows), tuple(name for name in ENTITIES if name in with_parents(named)), tuple(sorted(places)))
+
+
+def with_parents(entities: Iterable[str]) -> set[str]:
+    """They and what they refer to that is born in Procore as well: a change order may have come with its contract. What is born
+    in the ERP is in Procore only if it was linked, or nobody could have named it there."""
+    found: set[str] = set()
+    todo = list(entities)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += [parent for parent in ENTITIES[name].after if ENTITIES[parent].source == "procore"]
+    return found
+
+
+def settle(ledger: Ledger, run_id: str, *, succeeded: bool) -> int:
+    """What the run had claimed is done with, or free for the next one. Returns how many events that were."""
+    i = t.webhook_inbox.c
+    mine = and_(i.claimed_by == run_id, i.done_at.is_(None))
+    values: dict[str, Any] = {"done_at": stamp()} if succeeded else {"claimed_by": None, "claimed_at": None}
+    with ledger.engine.begin() as connection:
+        return int(connection.execute(update(t.webhook_inbox).where(mine).values(**values)).rowcount)

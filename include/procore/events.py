@@ -1,0 +1,105 @@
+"""Events of Procore's webhooks (docs/procore-contract.md 14): the three forms of a payload, and what each resource concerns.
+
+An event tells that something has changed, never what: no payload carries the record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from include.financials.inbox import Event
+
+LARGEST = 64 * 1024
+"""Bytes of a payload; the largest that is described has some hundred."""
+
+RESOURCES: Mapping[str, tuple[str, ...]] = {
+    "Budget Line Items": ("budgets",),
+    "Budget Changes": ("budget_changes",),
+    "Work Order Contracts": ("commitments",),
+    "Work Order Contract Line Items": ("commitments",),
+    "Purchase Order Contracts": ("commitments",),
+    "Purchase Order Contract Line Items": ("commitments",),
+    "Change Order Packages": ("commitment_change_orders", "prime_change_orders"),
+    "Change Order Requests": ("commitment_change_orders", "prime_change_orders"),
+    "Potential Change Orders": ("commitment_change_orders", "prime_change_orders"),
+    "Potential Change Order Line Items": ("commitment_change_orders", "prime_change_orders"),
+    "Payment Applications": ("owner_invoices",),
+}
+"""Procore's name of a resource that has events -> entities that are read because of one. Only what is born in Procore, or may be
+(budgets), is listed: what the ERP owns is read there. Requisitions have no events: invoices of subcontractors are found by the
+scheduled run, as are WBS codes and the newer kinds of change orders."""
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z_-]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Action = Annotated[Literal["create", "update", "delete"], BeforeValidator(lambda value: str(value).lower())]
+
+
+class _Payload(BaseModel):
+    """Keys that are not known are left alone: Procore adds some without notice."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    timestamp: Annotated[str, Field(max_length=40)] | None = None
+    project_id: Id | None = None
+    user_id: Id | None = None
+    resource_id: Id
+
+
+class _Metadata(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    source_user_id: Id | None = None
+    source_project_id: Id | None = None
+
+
+class PayloadV2(_Payload):
+    """Payloads v2.0 and v3.0, which tell the same but for related resources."""
+
+    id: Id
+    ulid: Id | None = None
+    metadata: _Metadata | None = None
+    event_type: Action
+    resource_name: Name
+
+    def event(self) -> Event:
+        source = self.metadata or _Metadata()
+        return Event(
+            self.ulid or f"id:{self.id}", self.resource_name, self.resource_id, self.event_type,
+            self.project_id or source.source_project_id, source.source_user_id or self.user_id, self.timestamp,
+        )  # fmt: skip
+
+
+class PayloadV4(_Payload):
+    id: Id
+    reason: Action
+    resource_type: Name
+
+    def event(self) -> Event:
+        return Event(
+            self.id, self.resource_type, self.resource_id, self.reason, self.project_id, self.user_id, self.timestamp
+        )  # fmt: skip
+
+
+def parse(body: bytes) -> Event:
+    """The event in the body of a delivery. Raises ValueError, which names the fields and never quotes their values."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("the body is no JSON") from None
+    if not isinstance(payload, dict):
+        raise ValueError("the body is no JSON object")
+    form = PayloadV4 if "resource_type" in payload else PayloadV2
+    try:
+        return form.model_validate(payload).event()
+    except ValidationError as error:
+        wrong = sorted({".".join(map(str, found["loc"])) or "body" for found in error.errors()})
+        raise ValueError(f"missing or ill-formed: {', '.join(wrong)}") from None

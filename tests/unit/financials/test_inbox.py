@@ -1,0 +1,123 @@
+"""The inbox of events: kept once, taken once, never lost with the run that took it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from include.financials import inbox
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
+from include.financials.inbox import Claimed, Event, claim, receive, settle, waiting, with_parents
+from include.financials.ledger import Ledger, stamp
+from include.financials.run import load_run, open_run
+from tests.pg import postgres_url  # noqa: F401  (fixture)
+from tests.unit.financials.pair import START, World, draft, make_settings
+from tests.unit.financials.test_ledger import url  # noqa: F401  (fixture)
+
+CONCERNS = {"Work Order Contracts": ("commitments",), "Change Order Packages": ("commitment_change_orders",)}
+OURS = "5100001"
+
+
+@pytest.fixture
+def book(url: str) -> Iterator[Ledger]:  # noqa: F811
+    opened = Ledger(url)
+    opened.create()
+    yield opened
+    opened.close()
+
+
+def event(ident: str = "01J", **changes: Any) -> Event:
+    return replace(Event(ident, "Work Order Contracts", "77", "update", "9", "31"), **changes)
+
+
+def run_row(ledger: Ledger, run_id: str) -> None:
+    plain = {"run_id": run_id, "mode": "apply", "kind": "manual", "params": "{}", "settings_hash": "h", "since": None}
+    ledger.open_run(plain | {"until": stamp(), "started_at": stamp()})
+
+
+def taken(ledger: Ledger, run_id: str) -> int:
+    return claim(ledger, run_id, CONCERNS, OURS).events
+
+
+def test_an_event_is_kept_once_and_taken_once(book: Ledger) -> None:
+    assert [receive(book, event(ident)) for ident in ("a", "b", "a")] == [True, True, False]
+    assert (waiting(book), taken(book, "one"), waiting(book), taken(book, "two")) == (2, 2, 0, 0)
+    assert receive(book, event("c")) and taken(book, "two") == 1, "what comes later is the next run's"
+    assert settle(book, "one", succeeded=True) == 2 and settle(book, "one", succeeded=True) == 0
+    assert not receive(book, event("a")), "delivered again after it is done with"
+    assert taken(book, "three") == 0
+
+
+def test_what_a_failed_run_had_taken_is_free_again(book: Ledger) -> None:
+    receive(book, event())
+    assert taken(book, "one") == 1
+    assert taken(book, "one") == 1, "a later try of the run goes on with it"
+    assert settle(book, "one", succeeded=False) == 1 and waiting(book) == 1
+    assert taken(book, "two") == 1
+
+
+def test_a_run_that_died_gives_its_events_back(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    receive(book, event())
+    run_row(book, "one")
+    assert taken(book, "one") == 1 and taken(book, "two") == 0
+    book.finish_run("one", "failed")  # and ended before it could settle
+    assert taken(book, "two") == 1
+    monkeypatch.setattr(inbox, "DEAD_AFTER", timedelta(seconds=-1))
+    assert taken(book, "three") == 1, "never heard of again"
+
+
+def test_a_claim_says_what_the_run_is_about(linked: World) -> None:
+    (job,) = linked.ledger.links("projects")
+    here = {"project_id": job.procore_id}
+    receive(linked.ledger, event("own", **here, user_id=OURS))
+    receive(linked.ledger, event("unknown", **here, resource="Drawings"))
+    receive(linked.ledger, event("elsewhere", project_id="4711"))
+    assert claim(linked.ledger, "one", CONCERNS, OURS) == Claimed(3, (), ())
+    receive(linked.ledger, event("change", **here, resource="Change Order Packages"))
+    assert claim(linked.ledger, "two", CONCERNS, OURS) == Claimed(1, ("commitments", "commitment_change_orders"), ("25-104",))
+
+
+def test_an_entity_brings_what_it_refers_to_in_procore() -> None:
+    assert with_parents(["owner_invoices"]) == {"owner_invoices", "prime_change_orders"}
+    assert with_parents(["budgets"]) == {"budgets"}
+
+
+def test_a_run_of_events_reads_these_and_nothing_else(linked: World) -> None:
+    (job,) = linked.ledger.links("projects")
+    draft(linked)
+    receive(linked.ledger, event(project_id=job.procore_id))
+    claimed = claim(linked.ledger, "events__1", CONCERNS, OURS)
+    asked = len(linked.procore.calls)
+    run = open_run(
+        linked.ledger, linked.settings, run_id="events__1", kind="manual", source_now=linked.clock.tick(), claimed=claimed
+    )
+    assert (run.entities, run.projects, run.partial) == (("commitments",), ("25-104",), True)
+    sync = linked.run("events__1")
+    assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
+    read = {call.removeprefix("read ") for call in linked.procore.calls[asked:] if call.startswith("read ")}
+    assert {name for name in read if ENTITIES[name].document} == {"commitments"}, "the others are what it refers to"
+    assert load_run(linked.ledger, "events__1").entities == ("commitments",)
+
+
+def test_a_run_of_no_events_is_about_nothing(ledger: Ledger) -> None:
+    run = open_run(ledger, make_settings(), run_id="e", kind="manual", source_now=START, claimed=Claimed(0, (), ()))
+    assert run.entities == ()
+
+
+def test_nobody_chooses_what_a_run_of_events_is_about(ledger: Ledger) -> None:
+    for given in ({"projects": ["25-104"]}, {"documents": ["SC-1"]}, {"since": "2026-09-01"}):
+        with pytest.raises(ConfigurationError, match="takes what these are about"):
+            open_run(
+                ledger, make_settings(), run_id="e", kind="manual", source_now=START, params=given, claimed=Claimed(0, (), ())
+            )
+
+
+def test_a_run_of_events_has_the_mode_of_a_scheduled_one(ledger: Ledger) -> None:
+    settings = make_settings(scheduled_mode="plan")
+    run = open_run(ledger, settings, run_id="e", kind="manual", source_now=START, claimed=Claimed(0, (), ()))
+    assert run.plan
