@@ -27,6 +27,7 @@ from sqlalchemy import make_url
 from include.financials.ledger import Ledger
 from include.financials.staging import private_file, private_folder
 from include.pipeline import SANDBOX_SETTINGS
+from include.sandbox.procore.login import OWNER_ID
 
 ROOT = Path(__file__).resolve().parents[1]
 VAR = ROOT / "var"
@@ -209,7 +210,9 @@ def up() -> int:
     keep = os.environ.get("KEEP") == "1" and (state / "procore.sqlite").exists()
     with sandbox(state, keep=keep, seed=os.environ.get("SEED") or "planted", size=os.environ.get("SIZE") or "small") as info:
         password = os.environ.get("AIRFLOW_PASSWORD") or secrets.token_urlsafe(9)
-        env = environment(home, info, VAR / "ledger.sqlite", VAR / "staging") | standalone_settings(home, port, password)
+        secret = secrets.token_urlsafe(24)
+        settings = standalone_settings(home, port, password, secret, str(OWNER_ID))
+        env = environment(home, info, VAR / "ledger.sqlite", VAR / "staging") | settings
         if not keep:
             for path in VAR.glob("ledger.sqlite*"):
                 path.unlink()
@@ -242,12 +245,16 @@ def servers(log: Path, env: Mapping[str, str]) -> Iterator[list[subprocess.Popen
         yield [stack.enter_context(process([sys.executable, "-m", "airflow", *part], log, env=env)) for part in PARTS]
 
 
-def standalone_settings(home: Path, port: int, password: str) -> dict[str, str]:
-    """Settings of a local Airflow: loopback only, one known login, secrets of its own."""
+def standalone_settings(home: Path, port: int, password: str, secret: str, account: str) -> dict[str, str]:
+    """Settings of a local Airflow: loopback only, one known login, secrets of its own. Events come in with ``secret`` as their
+    bearer token; those of ``account`` start no run."""
     users = home / "simple_auth_manager_passwords.json.generated"
     with private_file(users) as sink:
         sink.write(json.dumps({"admin": password}).encode())
+    here = {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": port, "login": "admin", "password": password}
     return {
+        "AIRFLOW_CONN_PROCORE_WEBHOOKS": json.dumps({"conn_type": "generic", "login": account, "password": secret}),
+        "AIRFLOW_CONN_AIRFLOW_API": json.dumps(here),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",

@@ -31,6 +31,7 @@ from include.local import (
     standalone_settings,
     wait_until_healthy,
 )
+from include.sandbox.procore.login import OWNER_ID
 from tests.end_to_end.world import OF_THE_MOMENT, UNLIMITED, State, World
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -135,7 +136,8 @@ def running(place: Path) -> Iterator[Running]:
     log, port = home / "airflow.log", free_port()
     url = f"http://127.0.0.1:{port}"
     with unlimited(place / "state") as info:
-        env = environment(home, info, place / "ledger.sqlite", place / "staging") | standalone_settings(home, port, "test-only")
+        own = standalone_settings(home, port, "test-only", EVENTS, str(OWNER_ID))
+        env = environment(home, info, place / "ledger.sqlite", place / "staging") | own
         bundle = "airflow.dag_processing.bundles.local.LocalDagBundle"
         bundles = {"dags-folder": {}, "door": {"path": str(Path(__file__).with_name("door"))}}
         env["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
@@ -203,6 +205,7 @@ def page(running: Running, run: str, task: str) -> str | None:
 
 
 SECRET = "S3cret/p@ss"
+EVENTS = "events-of-the-tests"
 
 
 @pytest.fixture(scope="module")
@@ -309,6 +312,44 @@ def test_nothing_listens_on_another_address_than_loopback(running: Running) -> N
         with contextlib.suppress(psutil.NoSuchProcess):  # a process that has ended since listens to nobody
             open_ |= {one.laddr.ip for one in each.net_connections("inet") if one.status == psutil.CONN_LISTEN}
     assert open_ == {"127.0.0.1"}
+
+
+@pytest.mark.scheduler
+def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) -> None:
+    """A person edits a contract; Procore's event starts a run that reads the entity and the job concerned, nothing else."""
+    ledger, erp = (closing(sqlite3.connect(place / name)) for name in ("ledger.sqlite", "state/erp.sqlite"))
+    with ledger as known, erp as books:
+        ident, key = known.execute("SELECT procore_id, erp_key FROM links WHERE entity = 'commitments' LIMIT 1").fetchone()
+        contract = next(row for row in State(place / "state").contracts() if str(row["id"]) == ident)
+        wrapper, where = contract["kind"].removesuffix("s"), f"/{contract['kind']}/{ident}"
+        edit = {"project_id": contract["project_id"], wrapper: {"title": "Renamed by a person"}}
+        asked = {"method": "PATCH", "path": where, "json": edit}
+        assert requests.post(f"{running.info['base_url']}/_sandbox/as_user", json=asked, timeout=30).status_code == 200
+        event = {
+            "id": "01J8ZQ4T0Y3N5V7X9B1D3F5H7K", "reason": "update", "resource_type": "Work Order Contracts",
+            "resource_id": ident, "project_id": str(contract["project_id"]), "company_id": "8089", "user_id": "31",
+        }  # fmt: skip
+        place_of_events = f"{running.url}/procore/webhooks"
+        for nobody in ({}, {"Authorization": "Bearer"}, {"Authorization": EVENTS}):
+            assert requests.post(place_of_events, json=event, headers=nobody, timeout=30).status_code == 401
+        for told in ("received", "known"):
+            answer = requests.post(place_of_events, json=event, headers={"Authorization": f"Bearer {EVENTS}"}, timeout=30)
+            assert (answer.status_code, answer.json()) == (202, {"detail": told})
+        deadline = time.monotonic() + 240
+        while not (ended := [run for run in events_runs(running) if run["state"] in ("success", "failed")]):
+            assert time.monotonic() < deadline, events_runs(running)
+            time.sleep(0.5)
+        (run,) = ended
+        states = {name: row["state"] for name, row in running.tasks("procore_erp_sync", run["dag_run_id"]).items()}
+        assert run["state"] == "success", states
+        done = {name.rpartition(".")[2] for name, state in states.items() if state == "success" and "." in name}
+        assert {name for name in done if name.startswith(("extract_", "load_"))} == {"extract_commitments", "load_commitments"}
+        assert books.execute("SELECT title FROM commitments WHERE number = ?", (key,)).fetchone() == ("Renamed by a person",)
+        assert known.execute("SELECT claimed_by, done_at IS NOT NULL FROM webhook_inbox").fetchall() == [(run["dag_run_id"], 1)]
+
+
+def events_runs(running: Running) -> list[dict[str, Any]]:
+    return [run for run in running.of("procore_erp_sync")["dag_runs"] if run["dag_run_id"].startswith("events__")]
 
 
 def first_run(api: requests.Session, url: str, seconds: float = 600) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def task_id(name: str, prefix: str) -> str:
 
 def test_one_dag_with_owner_tags_and_docs(dag: DAG) -> None:
     assert dag.tags == {"procore", "erp", "construction"}
-    assert dag.max_active_runs == 1
+    assert dag.max_active_runs == 2
     assert not dag.catchup
     assert "why" in (dag.doc_md or "")
     assert all(task.retries >= 2 for task in dag.tasks)
