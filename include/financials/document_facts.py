@@ -350,9 +350,8 @@ class ContractFacts(DocumentFacts):
         elif unread := self._unread(contract_of(own), link):
             problem = f"cannot be read in {unread}"
         fresh = subject.match.how == "none"
-        over = (
-            document is not None and document.status in NO_MORE
-        )  # what is linked already keeps: its contract's end changes nothing
+        # What is linked already stays so: the end of its contract is no change of it.
+        over = document is not None and document.status in NO_MORE
         return super().header(subject, approved) | {
             "contract": self.numbered(own),
             "contract_problem": problem if fresh or link is None else None,

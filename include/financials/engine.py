@@ -28,6 +28,7 @@ from include.financials.exceptions import (
     SyncError,
     Unsettled,
 )
+from include.financials.existence import SIDES
 from include.financials.figures import figures
 from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
@@ -165,11 +166,12 @@ class _Load:
 
     def run(self, write: bool) -> None:
         over = [r for r in self.sync.ledger.closing(self.run_id, self.row.name, self.shard) if r["side"] == self.source_side]
+        over = self._still_as_judged(over)
         if over:
             self.sync.ledger.close_links(self.run_id, self.row.name, over, self.lease)
             log.info("%s: %d ended on both sides; their links are closed", self.row.name, len(over))
-        rows = [row for row in self.sync.ledger.work(self.run_id, self.row.name, self.shard) if row["side"] == self.source_side]
-        rows = self._still_as_judged(rows)
+        work = self.sync.ledger.work(self.run_id, self.row.name, self.shard)
+        rows = self._still_as_judged([row for row in work if row["side"] == self.source_side])
         by_action: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
             by_action[row["action"]].append(row)
@@ -183,8 +185,9 @@ class _Load:
         """A plan holds as long as the link that it was made for: between check and load (a load that was cleared a day later, a
         backfill beside the nightly run) another run or a person may have made, changed or ended it. What the plan says then is of
         a record as it is no more: sent, it would be the second one, or an old content over a newer."""
-        links = self.sync.ledger.links(self.row.name, contents=False)
-        known = LinkIndex.of(links)
+        if not rows:
+            return []
+        known = LinkIndex.of(self.sync.ledger.links(self.row.name, contents=False))
         fresh, stale = [], []
         for row in rows:
             work = json.loads(row["work"]) if row["work"] else None
@@ -545,9 +548,7 @@ class _Load:
         found = [outcome for outcome in system.find(step, batch) if outcome.status != "absent"]
         self._settle(step, None, found, jobs, last)
         known = {outcome.intent for outcome in found}
-        for item in batch:
-            if item.intent not in known:
-                self._wait(jobs[item.intent], step, self._settle_time(step))
+        self._wait(step, [(jobs[item.intent], self._settle_time(step)) for item in batch if item.intent not in known])
         self.lost += 1
         if self.lost >= SILENT and self.waits:
             raise unsettled(self.row.name, self.waits)
@@ -557,18 +558,21 @@ class _Load:
         settings = self.sync.settings
         return settings.settle_seconds_without_key if step.keyless else settings.settle_seconds
 
-    def _wait(self, job: Job, step: Step, seconds: float) -> None:
-        """It is neither there nor surely absent: the report and ``why`` say so until it is one of both."""
-        job.failed = True
-        self.stopped.add(job.row["id"])
-        self.waits[job.row["number"]] = seconds
-        side = "Procore" if step.system == "procore" else "the ERP"
-        message = (
-            f"{self.row.label.capitalize()} {job.row['number']} was sent to {side} ({step.name}) without an answer, and is not "
-            f"found there. It may still arrive: it is looked for again, and sent again only when {seconds:.0f} s have passed."
-        )
-        told = {"rule": "doubt", "waits_for": f"an answer of {side}", "message": message}
-        self.sync.ledger.restate(self.run_id, self.row.name, [{**_key(job.row), **told}])
+    def _wait(self, step: Step, jobs: Sequence[tuple[Job, float]]) -> None:
+        """They are neither there nor surely absent: the report and ``why`` say so until they are one of both. Each with the
+        seconds that it is still given to arrive."""
+        side, rows = SIDES[step.system], []
+        for job, seconds in jobs:
+            job.failed = True
+            self.stopped.add(job.row["id"])
+            self.waits[job.row["number"]] = seconds
+            message = (
+                f"{self.row.label.capitalize()} {job.row['number']} was sent to {side} ({step.name}) without an answer, and is "
+                f"not found there. It may still arrive: it is looked for again, and sent again only when {seconds:.0f} s have "
+                "passed."
+            )
+            rows.append({**_key(job.row), "rule": "doubt", "waits_for": f"an answer of {side}", "message": message})
+        self.sync.ledger.restate(self.run_id, self.row.name, rows)
 
     def _halves(
         self,
@@ -629,13 +633,14 @@ class _Load:
         self.sync.ledger.doubt(self.lease, journaled)
         # The clock before the look: one that began within the settle time and lasted beyond it proves nothing.
         now = system.now()
-        outcomes, over = system.find(step, asked), []
-        for outcome in outcomes:
+        over, early = [], []
+        for outcome in system.find(step, asked):
             waited = (now - cast(datetime, moment(doubts[outcome.intent]))).total_seconds()
             if outcome.status != "absent" or waited >= self._settle_time(step):
                 over.append(outcome)
             else:
-                self._wait(jobs[outcome.intent], step, self._settle_time(step) - waited)
+                early.append((jobs[outcome.intent], self._settle_time(step) - waited))
+        self._wait(step, early)
         self._settle(step, None, over, jobs, last, doubts)
 
     def _settle(

@@ -50,8 +50,7 @@ class ErpBorn(Judging):
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
         existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
-        existing.hidden = self._hidden(links, missed)
-        existing.unasked = links.by_procore.keys() - listed - self._asked
+        existing.hidden = self._unasked(links, listed) | self._hidden(links, missed)
         matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
         read = (*sync.of_erp(staged.records()), *self._unread(matcher))
         subjects = [self._subject(record, matcher) for record in read if sync.run.wants(record.number)]
@@ -109,6 +108,15 @@ class ErpBorn(Judging):
         found = self.sync.whereabouts("procore", self.row.name, missing)
         self._asked = {ident for _, ident in missing}
         return found
+
+    def _unasked(self, links: LinkIndex, listed: set[str]) -> dict[str, str]:
+        """Procore id -> who it is, of linked records that nobody looked for, because their project is not linked, or not shown to
+        us: nothing can be said of them, least of all that they are gone."""
+        unseen = UNSEEN.format(side=SIDES["procore"])
+        return {
+            ident: f"the project of {self.row.label} {links.by_procore[ident].number} {unseen}"
+            for ident in links.by_procore.keys() - listed - self._asked
+        }
 
     def _hidden(self, links: LinkIndex, missed: Page) -> dict[str, str]:
         """Procore id -> who it is, of linked records that are not shown to us; those of a contract go with it."""

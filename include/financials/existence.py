@@ -102,8 +102,6 @@ class Existing:
         """Those that nothing is linked to: each may be the twin of something."""
         self.hidden: dict[str, str] = {}
         """Id of what may be there although it is not shown to us -> who that is, in words."""
-        self.unasked: set[str] = set()
-        """Ids of linked records that were neither listed nor asked for: their project is not linked any more."""
         self.certain: dict[str, Invalid] = {}
         """By external id or marker."""
         for bad in map(translated, invalid):

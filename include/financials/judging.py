@@ -101,7 +101,7 @@ class Judging:
         reason = self.skip(subject)
         base = self.base(subject)
         if self.over(subject):
-            return {**base, **both_ended(subject.record.number)}
+            return {**base, **both_ended(subject.record.number, subject.match.link)}
         if reason:
             return {**base, "action": "none", "state": "skipped", "rule": None, "message": reason}
         if verdict is not None and verdict.state != "linked":
@@ -283,9 +283,10 @@ def ended_on_both_sides(number: str) -> str:
     return f"{number} ended on both sides; its link is closed"
 
 
-def both_ended(number: str) -> dict[str, Any]:
-    """Outcome of a record that is over in Procore and in the ERP: the load closes its link."""
-    return {"action": "close", "state": "skipped", "rule": None, "message": ended_on_both_sides(number)}
+def both_ended(number: str, link: Link | None) -> dict[str, Any]:
+    """Outcome of a record that is over in Procore and in the ERP: the load closes this link of it."""
+    work = canonical_json({"link": link.version if link is not None else None})
+    return {"action": "close", "state": "skipped", "rule": None, "message": ended_on_both_sides(number), "work": work}
 
 
 def plan(row: Entity, subject: Subject) -> dict[str, Any]:

@@ -477,9 +477,10 @@ class Ledger:
             c = t.leases.c
             if connection.dialect.name == "postgresql":  # one asks at a time: two that cannot see each other would both be first
                 connection.exec_driver_sql("LOCK TABLE leases IN EXCLUSIVE MODE")
-            connection.execute(delete(t.leases).where(c.entity == entity, c.expires_at < stamp(now)))
-            taken = select(t.leases).where(c.entity == entity, or_(c.shard == shard, c.run_id != run_id)).order_by(c.expires_at)
-            held = connection.execute(taken).mappings().first()
+            # Only what is in the way: a lease of the run's other shards that merely ran out is still theirs.
+            others = and_(c.entity == entity, or_(c.shard == shard, c.run_id != run_id))
+            connection.execute(delete(t.leases).where(others, c.expires_at < stamp(now)))
+            held = connection.execute(select(t.leases).where(others).order_by(c.expires_at)).mappings().first()
             if held is None:
                 connection.execute(insert(t.leases).values(**row))
         if held is not None:

@@ -198,8 +198,6 @@ class ErpSource:
             return found
         if target is None and link.procore_id in self.existing.hidden:
             found.hidden = self.existing.hidden[link.procore_id]
-        elif target is None and link.procore_id in self.existing.unasked:
-            return found  # nobody looked: what it refers to is not linked, and that is what there is to say
         elif target is None or target.deleted:
             found.broken, found.gone = "Procore no longer has it", True
         elif link.status == "active" and target.origin_id != self.origin(record):

@@ -210,7 +210,7 @@ class ProcoreBorn(Judging):
                     | {
                         "company": link.company, "side": "procore", "id": ident, "number": link.number, "project": link.scope,
                         "how": "link", "procore_id": ident, "erp_key": link.erp_key,
-                        **(both_ended(link.number) if ended else verdict),
+                        **(both_ended(link.number, link) if ended else verdict),
                     },
                 )
             )  # fmt: skip

@@ -258,9 +258,10 @@ ANSWERS: tuple[dict[str, Any], ...] = (
 AFTER, BEFORE = ({"action": action} for action in ("drop_after", "drop_before"))
 CASES: list[tuple[Work, tuple[str, str, int], dict[str, Any]]] = [
     *((work, call, AFTER) for work in WORKS for call in work.calls),
-    *((work, work.calls[-1], BEFORE) for work in WORKS),
-    *((WORKS[0], WORKS[0].calls[1], fault) for fault in ANSWERS),
-    *((WORKS[index], WORKS[index].calls[0], fault) for index, fault in zip((2, 4, 5), ANSWERS, strict=False)),
+    # A lost request and each answer once with a key of its own and once without; every write meets every fault in `make chaos`.
+    *((WORKS[index], WORKS[index].calls[-1], BEFORE) for index in (0, 2)),
+    *((WORKS[0], WORKS[0].calls[1], fault) for fault in ANSWERS[:3]),
+    (WORKS[2], WORKS[2].calls[0], ANSWERS[0]),
 ]
 
 

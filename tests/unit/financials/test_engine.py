@@ -19,6 +19,7 @@ from include.financials.exceptions import ContractBroken, LeaseLost, OutcomeUnkn
 from include.financials.ledger import LEASE_SECONDS, moment, stamp
 from include.financials.port import Beat, Item, Outcome, Step, idle
 from include.financials.settings import EntitySettings
+from include.financials.view import Sync
 from tests.unit.financials.pair import (
     ONLY,
     Crash,
@@ -482,14 +483,20 @@ def test_a_record_in_doubt_says_so_until_it_is_settled(linked: World) -> None:
 # -- a plan that was overtaken ------------------------------------------------------------------------------------------------
 
 
+def judged(world: World, entity: str) -> Sync:
+    """A run between its check and its load."""
+    sync = world.sync(params={"entities": [entity]})
+    extract.extract(sync, entity)
+    checks.check(sync, entity, [0])
+    return sync
+
+
 @pytest.mark.parametrize("change", [{}, {"title": "Another"}], ids=["the same content", "changed between"])
 @pytest.mark.parametrize("forgets", [False, True], ids=["same ledger", "journal lost"])
 def test_a_plan_that_another_run_overtook_writes_nothing(linked: World, change: dict[str, Any], forgets: bool) -> None:
     """A load that is cleared a day later, or a backfill beside the nightly run: what the plan calls new is there by now."""
     draft(linked)
-    old = linked.sync(params=ONLY)
-    extract.extract(old, "commitments")
-    checks.check(old, "commitments", [0])
+    old = judged(linked, "commitments")
     linked.procore.change("commitments", "SC-1", **change)
     linked.run(params=ONLY)
     if forgets:
@@ -505,9 +512,7 @@ def test_a_plan_that_another_run_overtook_writes_nothing(linked: World, change: 
 def test_an_old_content_does_not_overwrite_a_newer(world: World) -> None:
     world.run(params={"entities": ["vendors"]})
     world.erp.change("vendors", "V-1", name="Second name")
-    old = world.sync(params={"entities": ["vendors"]})
-    extract.extract(old, "vendors")
-    checks.check(old, "vendors", [0])
+    old = judged(world, "vendors")
     world.erp.change("vendors", "V-1", name="Third name")
     world.run(params={"entities": ["vendors"]})
     writes = world.writes()
@@ -519,13 +524,27 @@ def test_an_old_content_does_not_overwrite_a_newer(world: World) -> None:
 def test_what_a_person_parted_meanwhile_is_not_written(world: World) -> None:
     world.run(params={"entities": ["vendors"]})
     world.erp.change("vendors", "V-1", name="Second name")
-    old = world.sync(params={"entities": ["vendors"]})
-    extract.extract(old, "vendors")
-    checks.check(old, "vendors", [0])
+    old = judged(world, "vendors")
     world.ledger.part(world.ledger.links("vendors")[0], "ann")
     writes = world.writes()
     engine.load(old, "vendors")
     assert world.writes() == writes and "was unlinked since" in world.ledger.outcomes(old.run.run_id, "vendors")[0]["message"]
+
+
+def test_a_link_that_a_person_made_anew_is_not_closed(full: World) -> None:
+    """Both sides had ended; since then a person has parted the two and linked them again, and means it."""
+    entity = "prime_contracts"
+    (link,) = full.ledger.links(entity)
+    full.erp.change(entity, "PC-1", status="void")
+    full.procore.put(full.procore.get(entity, id=link.procore_id).model_copy(update={"status": "Void"}))
+    old = judged(full, entity)
+    assert [row["action"] for row in full.ledger.outcomes(old.run.run_id, entity)] == ["close"]
+    full.ledger.part(link, "ann")
+    again = replace(link, link_id=None, revision=link.revision + 1)
+    with full.ledger.lease(entity, 0) as lease:
+        full.ledger.adopt("by hand", entity, [again], [], lease)
+    engine.load(old, entity)
+    assert [(one.erp_key, one.status) for one in full.ledger.links(entity)] == [("PC-1", "active")]
 
 
 # -- a write that arrives late, a record that only its marks know -------------------------------------------------------------

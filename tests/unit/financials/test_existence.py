@@ -127,6 +127,21 @@ def test_another_company_that_cannot_be_read_stops_nobody(world: World) -> None:
 # -- a list that misses a row ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("entity", ["cost_codes", "direct_costs", "prime_contracts", "payments_issued", "payments_received"])
+def test_nothing_is_said_of_what_belongs_to_a_project_that_is_not_shown(full: World, entity: str) -> None:
+    """Its list is not read, and nobody asks for its records: they are not gone, and nothing is written to them."""
+    link = next(link for link in full.ledger.links("projects") if link.erp_key == "25-104")
+    full.procore.hidden.add(("projects", link.procore_id))
+    for record in list(full.erp.records[entity]):
+        full.erp.put(record)
+    writes = full.writes()
+    sync = only(full, entity, since="2020-01-01")
+    told = {row for (side, _), row in stopped(full, sync, entity).items() if side == "erp"}
+    assert told and {(state, rule) for state, rule, _ in told} == {("held", "R-07")}, told
+    assert all("the project of" in message and "not visible to us" in message for _, _, message in told)
+    assert full.writes() == writes
+
+
 @pytest.mark.parametrize("entity", ["vendors", "projects", "cost_codes", "direct_costs", "prime_contracts", "payments_issued"])
 def test_a_row_that_procores_list_misses_is_asked_for_by_its_id(world: World, entity: str) -> None:
     if entity not in world.used or not world.erp.records[entity]:

@@ -327,6 +327,24 @@ def test_a_lease_that_only_ran_out_is_still_held(book: Ledger, monkeypatch: pyte
     assert len(book.open_intents("vendors", 0)) == 1
 
 
+def test_a_lease_that_only_ran_out_is_not_lost_to_another_shard(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    with book.lease("vendors", 0, "r") as lease:
+        later(monkeypatch, LEASE_SECONDS + 1)
+        with book.lease("vendors", 1, "r"):
+            book.sending(lease, call(), [intent()])
+    assert len(book.open_intents("vendors", 0)) == 1
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_another_run_takes_over_what_ran_out_whatever_its_shard(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch, shard: int
+) -> None:
+    with book.lease("vendors", 0, "r") as lease:
+        later(monkeypatch, LEASE_SECONDS + 1)
+        with book.lease("vendors", shard, "another run"), pytest.raises(LeaseLost):
+            book.sending(lease, call(), [intent()])
+
+
 def test_each_commit_renews_the_lease(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     with book.lease("vendors", 0) as lease:
         for number in range(3):
