@@ -160,7 +160,8 @@ class Deliveries:
                     self._flush(hooks, state, given_up)
                     moment = given_up
                     continue
-            at = max(moment or now, instant(delivery["created_at"]))
+            queued = instant(delivery["created_at"])
+            at = max(moment or queued, queued)
             authorization = hooks[delivery["parent_id"]]["destination_headers"].get("Authorization")
             body = json.dumps(delivery["payload"], ensure_ascii=False).encode()
             answer = self.send(url, authorization, body)
