@@ -1,4 +1,4 @@
-"""Events: from what a call changed to payloads in the queue (docs/procore-contract.md §7.4, §7.5)."""
+"""Events: from what a call changed to payloads in the queue (docs/procore-contract.md §7.3, §7.4)."""
 
 from __future__ import annotations
 
@@ -149,6 +149,8 @@ class Outbox:
     def note(self, call: Call, changes: Sequence[Change]) -> int:
         """Queue the events of what one call changed, in the same transaction; how many deliveries were made."""
         subscribed = self._subscriptions()
+        newest = self._store.query(DELIVERIES, order="id DESC", limit=1)
+        last: str | None = newest[0]["payload"]["timestamp"] if newest else None
         made = 0
         for kind, before, after in net(changes):
             row = row_of(kind, after or before or {})
@@ -160,7 +162,8 @@ class Outbox:
             if row is None or type_ is None or not hooks:
                 continue
             event = self._event(call, row, kind, type_, record, project_id)
-            made += self._queue(call, event, hooks)
+            last, queued = self._queue(call, event, hooks, last)
+            made += queued
         return made
 
     def _subscriptions(self) -> dict[tuple[str, str], list[Record]]:
@@ -188,12 +191,14 @@ class Outbox:
             parent_id=record.get("parent_id"),
         )
 
-    def _queue(self, call: Call, event: Event, hooks: Sequence[Record]) -> int:
-        """One event for these hooks, as the faults that hit it want it."""
-        before = self._last_timestamp()
-        faults = {fault.action: fault for fault in self._faults.of_event(call, event.row.name, event.type, first=before is None)}
-        if "event_same_timestamp" in faults and before is not None:
-            event = replace(event, timestamp=before)
+    def _queue(self, call: Call, event: Event, hooks: Sequence[Record], last: str | None) -> tuple[str, int]:
+        """One event for these hooks, as the faults that hit it want it; ``last``: the time of the event before it.
+
+        The time of the last event now, and how many deliveries were made.
+        """
+        faults = {fault.action: fault for fault in self._faults.of_event(call, event.row.name, event.type, first=last is None)}
+        if "event_same_timestamp" in faults and last is not None:
+            event = replace(event, timestamp=last)
         if "event_unreadable" in faults:
             self._store.conceal(event.kind, event.resource_id, self._clock.ticks() + faults["event_unreadable"].seconds)
         copies = 1 + (faults["event_duplicate"].count if "event_duplicate" in faults else 0)
@@ -203,11 +208,8 @@ class Outbox:
             id = self._store.new_id("webhook_events", (), FIRST_EVENT)
             more = replace(event, id=id, ulid=ulid(now), timestamp=precise(now))
             made += sum(self._deliver(more, hook, {}) for hook in hooks)
-        return made
-
-    def _last_timestamp(self) -> str | None:
-        last = self._store.query(DELIVERIES, order="id DESC", limit=1)
-        return last[0]["payload"]["timestamp"] if last else None
+            event = more
+        return event.timestamp, made
 
     def _deliver(self, event: Event, hook: Record, faults: dict[str, EventFault]) -> int:
         payload = PAYLOADS[hook["version"]](event)
@@ -231,8 +233,8 @@ class Outbox:
             draft |= {"release_at": precise(now + timedelta(seconds=later.seconds)), "behind": later.action == "event_reorder"}
         self._add(draft)
         if draft["status"] == "waiting":
-            for held in self._held(hook["id"]):
-                if held["behind"]:
+            for held in self._held():
+                if held["behind"] and held["parent_id"] == hook["id"]:
                     self._release(held, precise(now))
         return 1
 
@@ -241,9 +243,9 @@ class Outbox:
 
     # -- what a fault keeps back -----------------------------------------------------------------------------------------------
 
-    def _held(self, hook_id: int | None = None) -> list[Record]:
-        where = [] if hook_id is None else [("parent_id = ?", [hook_id])]
-        return self._store.query(DELIVERIES, [("status = 'held'", []), *where])
+    def _held(self) -> list[Record]:
+        """In order. Sorted here: asked for the order, SQLite would walk through all deliveries."""
+        return sorted(self._store.query(DELIVERIES, [("status = 'held'", [])], order=""), key=lambda row: int(row["id"]))
 
     def _release(self, held: Record, moment: str) -> None:
         """To the end of the queue."""
