@@ -22,7 +22,7 @@ from include.sandbox.faults import EVENT_ACTIONS
 from include.sandbox.procore.resources import BY_KIND
 from include.sandbox.procore.settings import APPLICATION_ID, Settings
 from include.sandbox.procore.webhooks.delivery import Answer, pause, post
-from include.sandbox.procore.webhooks.table import TABLE
+from include.sandbox.procore.webhooks.table import EVENT_TYPES, TABLE, Fires, event_type, row_of
 from include.sandbox.world import World
 from tests.unit.sandbox_procore.serving import (
     APPROVED,
@@ -406,6 +406,20 @@ def test_every_row_of_the_table_is_a_resource_here(api: Caller) -> None:
     assert set(BY_KIND) - kinds == {"requisitions", "wbs_codes", "billing_periods", "tax_codes", "budget_modifications"}
 
 
+@pytest.mark.parametrize("entry", [entry for entry in TABLE if entry.kind], ids=lambda entry: str(entry.name))
+def test_what_each_row_fires(entry: Fires) -> None:
+    """By its own name, and nothing that cannot be subscribed to."""
+    record: dict[str, Any] = {"id": 1, "contract_kind": entry.contract or "work_order_contracts", "updated_at": "a", "name": "a"}
+    assert row_of(entry.kind, record) is entry
+    touched = {**record, "updated_at": "b", **dict.fromkeys(entry.silent, "b")}
+    changes = {"create": (None, record), "update": (record, {**touched, "name": "b"}), "delete": (record, None)}
+    found = {name: event_type(entry, *change) for name, change in changes.items()}
+    assert found == {name: name if name in entry.actions and name not in entry.mute else None for name in EVENT_TYPES}
+    gone = {**touched, "deleted_at": "b"}
+    assert event_type(entry, record, touched) is None is event_type(entry, gone, {**gone, "name": "b"})
+    assert event_type(entry, record, gone) == found["delete"]
+
+
 def test_create_update_and_delete_fire_once(by_hand: Caller, receiver: Receiver, world: World) -> None:
     api = by_hand
     hook(api, receiver.url, *EVERYTHING)
@@ -492,6 +506,26 @@ def test_a_hook_of_a_project_hears_of_that_project_alone(by_hand: Caller, receiv
     assert events(by_hand, receiver) == [("Cost Codes", "update", CAST)]
 
 
+@pytest.mark.parametrize(("action", "count"), [("drop_before", 0), ("drop_after", 1), ("status_after", 1)])
+def test_a_call_without_an_answer_fires_what_it_wrote(by_hand: Caller, receiver: Receiver, action: str, count: int) -> None:
+    hook(by_hand, receiver.url, "Company Vendors: create")
+    fault(by_hand, action, method="POST", path="/vendors$", times=1)
+    try:
+        by_hand("POST", "/vendors", json={**IN_COMPANY, "vendor": {"name": "New"}})
+    except requests.ConnectionError:
+        assert action.startswith("drop")
+    assert len(events(by_hand, receiver)) == count
+
+
+def test_a_late_effect_fires_when_it_comes(by_hand: Caller, receiver: Receiver) -> None:
+    hook(by_hand, receiver.url, "Company Vendors: create")
+    fault(by_hand, "status_late", method="POST", path="/vendors$", times=1, seconds=30)
+    by_hand.send("POST", "/vendors", {**IN_COMPANY, "vendor": {"name": "New"}}, 503)
+    assert events(by_hand, receiver) == []
+    by_hand.control("POST", "/clock", {"advance": 31})
+    assert len(events(by_hand, receiver)) == 1
+
+
 def test_a_refused_write_fires_nothing(by_hand: Caller, receiver: Receiver) -> None:
     hook(by_hand, receiver.url)
     by_hand.send("PATCH", f"/vendors/{STEEL}", {**IN_COMPANY, "vendor": {"name": "x", "colour": "red"}}, 400)
@@ -547,6 +581,21 @@ def test_a_failure_pauses_the_endpoint_and_a_success_resets_it(by_hand: Caller, 
     assert first["delivery_attempts"][0]["response_body"] == "seen"
     assert attempts(second) == times[-1:], "in order of arrival, as soon as the endpoint is there again"
     assert by_hand.control("GET", "/webhooks")["failing"] == []
+
+
+def test_hooks_of_one_address_share_its_pauses(by_hand: Caller, receiver: Receiver) -> None:
+    first, second = hook(by_hand, receiver.url), hook(by_hand, receiver.url, version="v4.0")
+    receiver.statuses = [503]
+    rename(by_hand, "One")
+    rename(by_hand, "Two")
+    assert deliver(by_hand) == 1
+    assert [[row["status"] for row in listed(by_hand, id)] for id in (first, second)] == [
+        ["retrying", "enqueued"],
+        ["enqueued"] * 2,
+    ]
+    receiver.payloads()
+    deliver(by_hand, 60)
+    assert ["ulid" in payload for payload in receiver.payloads()] == [True, False, True, False], "in order of arrival"
 
 
 def failing(api: Caller, receiver: Receiver) -> int:
