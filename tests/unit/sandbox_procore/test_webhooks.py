@@ -643,7 +643,29 @@ def test_after_twelve_hours_the_queue_is_flushed(by_hand: Caller, receiver: Rece
     assert [row["status"] for row in listed(api, id, "&filter[status]=discarded")] == ["discarded"] * 2
 
 
-def test_moving_the_clock_wakes_the_worker(api: Caller, receiver: Receiver) -> None:
+def test_what_came_after_the_twelve_hours_is_not_flushed(by_hand: Caller, receiver: Receiver) -> None:
+    """Even when nobody has looked meanwhile: the endpoint begins anew with it."""
+    id = failing(by_hand, receiver)
+    receiver.statuses = [500] * 22
+    by_hand.control("POST", "/clock", {"advance": 13 * 3600})
+    by_hand.login()
+    rename(by_hand, "Late")
+    assert deliver(by_hand) == 23
+    assert [row["status"] for row in listed(by_hand, id)] == ["discarded", "delivered"]
+
+
+def test_moving_the_clock_wakes_the_worker(api: Caller, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that would wait for a day, whatever the clock says."""
+    looked: Queue[int] = Queue()
+    monkeypatch.setattr(world.deliveries, "deliver_due", lambda: looked.put(1))
+    monkeypatch.setattr(world.deliveries, "next_due", lambda: world.clock.now() + timedelta(days=1))
+    world.worker.wake()
+    looked.get(timeout=SOON)
+    api.control("POST", "/clock", {"advance": 1})
+    looked.get(timeout=SOON)
+
+
+def test_the_worker_makes_up_for_the_time_that_was_skipped(api: Caller, receiver: Receiver) -> None:
     receiver.statuses = [500] * 12
     hook(api, receiver.url)
     rename(api, "One")
