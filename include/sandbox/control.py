@@ -11,6 +11,7 @@ from include.sandbox.erp.clerk import ClerkError
 from include.sandbox.faults import FaultError
 from include.sandbox.procore.call import Call, Reply, parse
 from include.sandbox.procore.errors import Refused
+from include.sandbox.procore.webhooks import events
 from include.sandbox.world import World
 
 JSON = "application/json; charset=utf-8"
@@ -115,6 +116,27 @@ def router(world: World, base_url: str | None) -> APIRouter:
     def forget_late() -> Response:
         world.late.clear()
         return _json([])
+
+    @api.get("/webhooks")
+    def webhooks() -> Response:
+        return _json({**world.deliveries.listed(), "worker": world.worker.running})
+
+    @api.post("/webhooks/deliver")
+    def deliver() -> Response:
+        return _json({"attempts": world.deliveries.deliver_due()})
+
+    @api.post("/webhooks/worker")
+    def worker(given: Object) -> Response:
+        if set(given) != {"running"} or not isinstance(given["running"], bool):
+            raise Unusable("running must be true or false")
+        world.worker.pause(running=given["running"])
+        return webhooks()
+
+    @api.post("/webhooks/hooks/{id}")
+    def switch(id: int, given: Object) -> Response:
+        if set(given) != {"status"} or not events.switch(world.store, id, given["status"]):
+            raise Unusable("status must be active or disabled, of a hook that there is")
+        return _json({"id": id, "status": given["status"]})
 
     @api.post("/as_user")
     def as_user(request: Request, given: Object) -> Response:

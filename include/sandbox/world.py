@@ -14,6 +14,8 @@ from include.sandbox.faults import Faults, UnderWay
 from include.sandbox.procore.service import Procore
 from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, COMPANY_ID, Settings
 from include.sandbox.procore.store import Store
+from include.sandbox.procore.webhooks.delivery import Deliveries, Worker
+from include.sandbox.procore.webhooks.events import Outbox
 from include.sandbox.requestlog import RequestLog
 
 Size = str | Mapping[str, int]
@@ -34,11 +36,18 @@ class World:
             self.clock.restore(stored)
         self.clock.keep_in(self.store.keep_offset)
         self.clock.keep_in(schema.clock_keeper(self.erp))
-        self.procore = Procore(self.store, self.clock, Settings().changed(self.store.meta("settings", {})))
         self.faults = Faults()
+        outbox = Outbox(self.store, self.clock, self.faults)
+        self.deliveries = Deliveries(self.store, self.clock, outbox)
+        self.worker = Worker(self.deliveries, self.clock)
+        outbox.wake = self.worker.wake
+        self.clock.keep_in(self.worker.nudge)
+        self.procore = Procore(self.store, self.clock, Settings().changed(self.store.meta("settings", {})), outbox)
         self.late = UnderWay()
         self.requests = RequestLog()
         self._resetting = threading.Lock()
+        if self.deliveries.next_due() is not None:
+            self.worker.wake()
 
     @property
     def seeded(self) -> bool:
@@ -77,6 +86,7 @@ class World:
             self.late.clear()
             self.requests.clear()
             self.clock.set(seeds.ANCHOR)
+            self.worker.running = True
 
     def info(self, base_url: str) -> dict[str, Any]:
         return {
@@ -105,5 +115,6 @@ class World:
         return clerk.perform(self.erp, self.clock, dict(action))
 
     def close(self) -> None:
+        self.worker.end()
         self.store.close()
         self.erp.dispose()

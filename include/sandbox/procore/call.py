@@ -50,10 +50,15 @@ class Call:
 
     def json(self) -> dict[str, Any]:
         """The body as an object. Raises :class:`Refused` (400) for anything else, bytes that are not UTF-8 among them."""
+        found = self.content()
+        if not isinstance(found, dict):
+            raise Refused(400, "The request body must be a JSON object", {"body": ["must be an object"]})
+        return found
+
+    def content(self) -> Any:
+        """The body, whatever it is; a few calls send a list. Raises as :meth:`json`."""
         if self._json is None:
             self._json = parse(self.body)
-        if not isinstance(self._json, dict):
-            raise Refused(400, "The request body must be a JSON object", {"body": ["must be an object"]})
         return self._json
 
 

@@ -15,7 +15,8 @@ from include.sandbox.procore.sums import PRIME
 COMMITMENTS = (WORK_ORDERS, PURCHASE_ORDERS)
 CONTRACTS = (*COMMITMENTS, PRIME)
 
-USER = {"id": 9_001, "login": "pat.reyes@example.com", "name": "Pat Reyes"}
+USER_ID = 9_001
+USER = {"id": USER_ID, "login": "pat.reyes@example.com", "name": "Pat Reyes"}
 """Who made what the seed did not make by somebody."""
 
 

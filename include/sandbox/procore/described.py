@@ -50,6 +50,8 @@ def faults(operation: Schema, args: Sequence[tuple[str, str]], body: Any) -> lis
     found = list(_query(operation["parameters"], args))
     if schema is None:
         return [*found, *((name, UNKNOWN) for name in (body if isinstance(body, dict) else ()))]
+    if schema.get("type") == "array":
+        return [*found, *_value(body, schema, "body")]
     if not isinstance(body, dict):
         return [*found, ("body", "must be an object")]
     skip = SYNC_ENTRIES if entry_schema(operation) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from include.sandbox.clock import Clock
@@ -64,6 +65,8 @@ from include.sandbox.procore.schema import Action, Paging, Resource
 from include.sandbox.procore.settings import COMPANY_ID, COMPANY_NAME, Settings
 from include.sandbox.procore.store import Store
 from include.sandbox.procore.sums import PRIME
+from include.sandbox.procore.webhooks import v1, v2
+from include.sandbox.procore.webhooks.events import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -219,14 +222,20 @@ SPECIAL: tuple[Route, ...] = (
     Route("PATCH", f"{WP}/wbs_codes/update_all", _in_project(lambda context: wbs.update_all(context, WBS_CODES)), "exception"),
 )
 
-V2 = "/rest/v2.0/companies/{company_id}/projects/{project_id}"
+V2_COMPANY = "/rest/v2.0/companies/{company_id}"
+V2 = f"{V2_COMPANY}/projects/{{project_id}}"
 V2_CHANGE_LINES = f"{V2}/commitment_change_orders/{{change_order_id}}/line_items"
 
 
+def _in_v2_company(handler: Handler) -> Handler:
+    """The company stands in the path, and errors have the shape of v2."""
+    every = dict.fromkeys((400, 403, 404, 409, 413, 422), shapes.with_reasons)
+    return shapes.shaped(_in_company(handler), every)
+
+
 def _in_v2(handler: Handler) -> Handler:
-    """Company and project stand in the path, and errors have the shape of v2."""
-    every = dict.fromkeys((400, 403, 404, 409, 422), shapes.with_reasons)
-    return shapes.shaped(_in_company(_in_project(handler)), every)
+    """As :func:`_in_v2_company`, and so does the project."""
+    return _in_v2_company(_in_project(handler))
 
 
 def _shaped_routes(resource: Resource) -> list[Route]:
@@ -320,8 +329,24 @@ COST_ROUTES = (
     Route("POST", DIRECT_COSTS.path, lambda context: direct_costs.create(context, DIRECT_COSTS, COST_LINES)),
     Route("PATCH", f"{DIRECT_COSTS.path}/{{id}}", lambda context: direct_costs.update(context, DIRECT_COSTS, COST_LINES)),
 )
+WEBHOOK_ROUTES = (
+    *(Route(method, f"{V10}/webhooks/{path}", handler) for method, path, handler in v1.CALLS),
+    *(
+        Route(method, f"{prefix}/webhooks/{path}", within(handler))
+        for prefix, within in ((V2_COMPANY, _in_v2_company), (V2, _in_v2))
+        for method, path, handler in v2.CALLS
+    ),
+)
 
-ROUTES: tuple[Route, ...] = (*SPECIAL, *TAX_ROUTES, *BUDGET_ROUTES, *COST_ROUTES, *FINANCIAL, *_standard_routes())
+ROUTES: tuple[Route, ...] = (
+    *SPECIAL,
+    *WEBHOOK_ROUTES,
+    *TAX_ROUTES,
+    *BUDGET_ROUTES,
+    *COST_ROUTES,
+    *FINANCIAL,
+    *_standard_routes(),
+)
 """The first route of a path counts: a special one replaces the standard one."""
 _MATCHERS = tuple((route, route.pattern) for route in ROUTES)
 
@@ -343,8 +368,8 @@ def refusal_at(path: str, refused: Refused) -> Reply:
 class Procore:
     """The service over one store: tokens, company header, rate limit, then the handler of the path."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
-        self.store, self.clock, self.settings = store, clock, settings
+    def __init__(self, store: Store, clock: Clock, settings: Settings, outbox: Outbox) -> None:
+        self.store, self.clock, self.settings, self.outbox = store, clock, settings, outbox
         self.tokens = login.Tokens(clock)
         self.limiter = Limiter(settings.rate_limit_hour, settings.rate_limit_spike)
 
@@ -398,13 +423,26 @@ class Procore:
             if self.settings.strict_requests and not call.person:
                 context.operation = route.description
             if call.method == "GET":
-                return _described(context, route.handler(context))
-            with self.store.writing():
-                return _described(context, route.handler(context))
+                with nullcontext() if call.person else self.store.lagging(self.clock.ticks()):
+                    return _described(context, route.handler(context))
+            return self._write(context, route)
         except Refused as refused:
             return route.refusal(refused)
         except Wrong as wrong:
             return route.refusal(Invalid({"id": [str(wrong)]}))
+
+    def _write(self, context: Context, route: Route) -> Reply:
+        """A call that may write; the events of what it wrote are queued with it, or not at all."""
+        queued = 0
+        with self.store.writing():
+            if not self.outbox.listening():
+                return _described(context, route.handler(context))
+            with self.store.noting() as changes:
+                reply = _described(context, route.handler(context))
+            queued = self.outbox.note(context.call, changes)
+        if queued:
+            self.outbox.wake()
+        return reply
 
 
 def _described(context: Context, reply: Reply) -> Reply:
@@ -412,7 +450,7 @@ def _described(context: Context, reply: Reply) -> Reply:
     It comes last because a handler has better words for what it refuses itself."""
     if context.operation is not None and reply.status < 300:
         call = context.call
-        body = call.json() if call.method != "GET" and call.body.strip() else None
+        body = call.content() if call.method != "GET" and call.body.strip() else None
         described.refuse(described.faults(context.operation, call.args, body))
     return reply
 

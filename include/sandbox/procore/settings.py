@@ -10,6 +10,8 @@ COMPANY_ID = 8089
 COMPANY_NAME = "Harborstone Builders"
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"
+APPLICATION_ID = 61_001
+"""Of the app whose service account calls; events of its writes name it."""
 LOCKS = ("off", "approved_complete", "beyond_draft")
 TIERS = (1, 2)
 HEADER_STATUSES = (400, 403, 404)
@@ -38,6 +40,7 @@ class Settings:
     ``bare_days``: some times are answered as a plain day. ``company_header_status``: of the refusal without the company header.
     ``linked_invoice_needs_admin``: an invoice that is approved or not its contract's latest is changed with admin permission
     on commitments only; ``commitments_admin``: the service account has it.
+    ``webhooks_api``: the service account has the permission to manage webhooks (§7.1).
     """
 
     sov_lock: str = "approved_complete"
@@ -59,6 +62,7 @@ class Settings:
     company_header_status: int = 400
     linked_invoice_needs_admin: bool = True
     commitments_admin: bool = True
+    webhooks_api: bool = True
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """A copy with these changes. Raises :class:`SettingsError`."""

@@ -19,6 +19,8 @@ from weakref import WeakSet
 Record = dict[str, Any]
 Condition = tuple[str, Sequence[Any]]
 """A piece of SQL for WHERE and its values."""
+Change = tuple[str, int, Record | None, Record | None]
+"""Kind and id of a record that was written, and what it was before and after; None: not there."""
 
 COLUMNS = (
     "id",
@@ -59,6 +61,8 @@ CREATE INDEX IF NOT EXISTS objects_invoice ON objects(project_id, json_extract(d
   WHERE kind = 'direct_costs';
 CREATE INDEX IF NOT EXISTS objects_budgeted ON objects(json_extract(doc, '$.wbs_code_id'), kind)
   WHERE kind = 'budget_lines' OR kind = 'contract_lines' OR kind = 'direct_cost_lines' OR kind = 'change_lines';
+CREATE INDEX IF NOT EXISTS objects_queued ON objects(parent_id, id)
+  WHERE kind = 'webhook_deliveries' AND status = 'waiting';
 CREATE TABLE IF NOT EXISTS sequences(name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS clock(id INTEGER PRIMARY KEY CHECK(id = 1), offset_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -100,6 +104,7 @@ class Store:
         self._lock = threading.RLock()
         self._opened: WeakSet[Connection] = WeakSet()
         self._held: dict[tuple[str, int], float] = {}
+        self._concealed: dict[tuple[str, int], float] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.connection.executescript(TABLES)
         self._plan()
@@ -163,14 +168,16 @@ class Store:
 
     def put(self, kind: str, record: Record) -> None:
         """Insert one record or overwrite it. Raises sqlite3.IntegrityError when another one has its external id."""
-        with self.writing():
+        with self.writing(), self._noted(kind, record["id"], record):
             self.connection.execute(UPSERT, _values(kind, record))
 
     def remove(self, kind: str, id: int) -> None:
-        with self.writing():
+        with self.writing(), self._noted(kind, id, None):
             self.connection.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (kind, id))
 
     def get(self, kind: str, id: int) -> Record | None:
+        if id in self._unseen(kind):
+            return None
         row = self.connection.execute("SELECT * FROM objects WHERE kind = ? AND id = ?", (kind, id)).fetchone()
         return None if row is None else _record(row)
 
@@ -197,7 +204,7 @@ class Store:
         self, kind: str, where: Sequence[Condition] = (), *, order: str = "id", limit: int | None = None, offset: int = 0
     ) -> list[Record]:
         """Records of a kind. ``order`` is SQL; deleted ones are included unless a condition excludes them."""
-        text, values = _where(kind, where)
+        text, values = _where(kind, self._readable(kind, where))
         ordered = f" ORDER BY {order}" if order else ""
         if limit is None:
             rows = self.connection.execute(f"SELECT * FROM objects WHERE {text}{ordered}", values)
@@ -208,7 +215,7 @@ class Store:
         return [_record(row) for row in rows]
 
     def count(self, kind: str, where: Sequence[Condition] = ()) -> int:
-        text, values = _where(kind, where)
+        text, values = _where(kind, self._readable(kind, where))
         return int(self.connection.execute(f"SELECT count(*) FROM objects WHERE {text}", values).fetchone()[0])
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
@@ -236,6 +243,51 @@ class Store:
         """Which of these records a write holds at ``tick``."""
         return [id for id in ids if self._held.get((kind, id), tick) > tick]
 
+    # -- what a call wrote, and what it cannot see yet ---------------------------------------------------------------------
+
+    @contextmanager
+    def noting(self) -> Iterator[list[Change]]:
+        """Write down what this thread changes meanwhile."""
+        changes: list[Change] = []
+        self._local.changes = changes
+        try:
+            yield changes
+        finally:
+            self._local.changes = None
+
+    @contextmanager
+    def _noted(self, kind: str, id: int, after: Record | None) -> Iterator[None]:
+        changes: list[Change] | None = getattr(self._local, "changes", None)
+        before = None if changes is None else self.get(kind, id)
+        yield
+        if changes is not None:
+            changes.append((kind, id, before, None if after is None else dict(after)))
+
+    def conceal(self, kind: str, id: int, until: float) -> None:
+        """Let a record not be readable for the calls of :meth:`lagging` until that tick; not kept over a restart."""
+        self._concealed[kind, id] = until
+
+    @contextmanager
+    def lagging(self, tick: float) -> Iterator[None]:
+        """Read as if what is concealed at ``tick`` had not arrived yet."""
+        unseen: dict[str, list[int]] = {}
+        for (kind, id), until in list(self._concealed.items()):
+            if until > tick:
+                unseen.setdefault(kind, []).append(id)
+        self._local.unseen = unseen
+        try:
+            yield
+        finally:
+            self._local.unseen = {}
+
+    def _unseen(self, kind: str) -> Sequence[int]:
+        unseen: dict[str, list[int]] = getattr(self._local, "unseen", {})
+        return unseen.get(kind, ())
+
+    def _readable(self, kind: str, where: Sequence[Condition]) -> Sequence[Condition]:
+        unseen = self._unseen(kind)
+        return [*where, (f"id NOT IN ({marks(unseen)})", unseen)] if unseen else where
+
     # -- the store itself ----------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
@@ -244,6 +296,7 @@ class Store:
             self.connection.execute("DELETE FROM objects")
             self.connection.execute("DELETE FROM sequences")
             self._held.clear()
+            self._concealed.clear()
 
     def set_meta(self, name: str, value: Any) -> None:
         with self.writing():
