@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from include.financials.port import System
 
 GUIDE = "see docs/go-live.md, Connections"
+RECEIVER = "/procore/webhooks"
+"""Path of the receiver of events on Airflow's API server (plugins/procore_erp, include/receiver.py)."""
+SHORTEST = 16
 _SECRETS = ("password", "passwd", "pwd", "secret", "token", "user", "username", "uid")
 """Entries of an extra, or parameters of an address, that belong into login and password."""
 
@@ -49,6 +53,39 @@ def _left_over(extra: Mapping[str, Any]) -> str:
         if "url" in extra
         else ""
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EventsConnection:
+    """What connection ``procore_webhooks`` says. ``tokens``: those that the receiver takes, the newest last; ``address``: of the
+    receiver as Procore can reach it, None where the connection has no host; ``account``: id of the service account's user."""
+
+    tokens: tuple[str, ...] = field(repr=False)
+    address: str | None = None
+    account: str | None = None
+
+
+def events_connection(conn_id: str = "procore_webhooks") -> EventsConnection:
+    """The connection of the receiver of events, of type ``generic``: password is the token of the header ``Authorization: Bearer
+    TOKEN``, or two of them apart by a blank while one replaces the other; login the user id of the service account; host (with
+    schema ``https`` and port, if wanted) that of the receiver as Procore can reach it.
+
+    Raises ConfigurationError where it is missing or a token is shorter than 16 letters and digits.
+    """
+    found = connection_of(conn_id, "generic")
+    words = (found.password or "").split()
+    if not words or min(map(len, words)) < SHORTEST:
+        raise ConfigurationError(
+            f"Connection {conn_id} needs a password of at least {SHORTEST} letters and digits; Procore sends "
+            "'Authorization: Bearer PASSWORD'"
+        )
+    for word in words:
+        mask_secret(word)
+    host = (found.host or "").strip().rstrip("/")
+    if host and "://" not in host:
+        host = f"{found.schema or 'https'}://{host}" + (f":{found.port}" if found.port else "")
+    address = f"{host}{RECEIVER}" if host and not urlsplit(host).path else host
+    return EventsConnection(tuple(words), address or None, found.login or None)
 
 
 class DatabaseHook(BaseHook):

@@ -1,8 +1,7 @@
 """What the receiver of events needs, from Airflow's connections (docs/go-live.md, Connections).
 
-``procore_webhooks``: password is the token of the header ``Authorization: Bearer TOKEN``, or two of them apart by a blank
-while one replaces the other; login is the user id of the service account. ``airflow_api`` (optional): this Airflow's own
-address, login and password of a user who may trigger runs; without it the next scheduled run takes the events.
+``procore_webhooks``: see :func:`include.connections.events_connection`. ``airflow_api`` (optional): this Airflow's own address,
+login and password of a user who may trigger runs; without it the next scheduled run takes the events.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from threading import Lock
 
 import httpx
 
-from include.connections import LedgerHook, connection_of
+from include.connections import LedgerHook, connection_of, events_connection
 from include.financials.exceptions import ConfigurationError
 from include.receiver import AirflowApi, Door, Trigger
 
-SHORTEST = 16
 FRESH = 60.0
 """Seconds that a door is used before the connections are looked at again."""
 _lock = Lock()
@@ -30,17 +28,11 @@ def door() -> Door:
     with _lock:
         if _opened is None or time.monotonic() - _opened[0] > FRESH:
             ledger = _opened[1].ledger if _opened is not None else None
-            found = connection_of("procore_webhooks", "generic")
-            words = (found.password or "").split()
-            if not words or min(map(len, words)) < SHORTEST:
-                raise ConfigurationError(
-                    f"Connection procore_webhooks needs a password of at least {SHORTEST} letters and digits; Procore sends "
-                    "'Authorization: Bearer PASSWORD'"
-                )
+            found = events_connection()
             if ledger is None:
                 ledger = LedgerHook().ledger()
                 ledger.ready()
-            _opened = time.monotonic(), Door(tuple(f"Bearer {word}" for word in words), ledger, _trigger(), found.login or None)
+            _opened = time.monotonic(), Door(tuple(f"Bearer {word}" for word in found.tokens), ledger, _trigger(), found.account)
         return _opened[1]
 
 

@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from include.financials.exceptions import SyncError
+from include.financials.exceptions import ConfigurationError, SyncError
 from include.financials.inbox import receive
 from include.financials.ledger import Ledger
 from include.procore.events import LARGEST, RESOURCES, parse
@@ -60,9 +60,12 @@ def create_app(door: Callable[[], Door]) -> FastAPI:
     async def take(request: Request, background: BackgroundTasks) -> Response:
         try:
             opened = await run_in_threadpool(door)
-        except SyncError as error:
+        except ConfigurationError as error:
             log.error("an event was refused: %s", error)
             return _answer(503, "not set up")
+        except (SyncError, SQLAlchemyError) as error:  # the ledger is away: that passes
+            log.warning("an event could not be taken, Procore is asked to send it again: %s", error)
+            return _answer(503, "try again")
         given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
         # All are compared, whichever fits: the time taken tells nothing.
         if not sum(hmac.compare_digest(given, secret.encode()) for secret in opened.secrets):

@@ -84,14 +84,14 @@ def clean_url(url: str, what: str) -> str:
         host, port = None, None
     host = host.rstrip(".") if host else None  # `api.procore.com.` is the same host, and must not pass for another one
     if parts.scheme not in ("http", "https") or not host or not _HOST.fullmatch(host):
-        raise ConfigurationError(f"{what} of the Procore connection must look like https://api.procore.com")
+        raise ConfigurationError(f"{what} must look like https://api.procore.com")
     if "@" in parts.netloc:
-        raise ConfigurationError(f"{what} of the Procore connection must not hold credentials; use login and password")
+        raise ConfigurationError(f"{what} must not hold credentials; use login and password")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ConfigurationError(f"{what} of the Procore connection must end after the host name: paths are added to it")
+        raise ConfigurationError(f"{what} must end after the host name: paths are added to it")
     if parts.scheme == "http" and not _loopback(host):
         raise ConfigurationError(
-            f"{what} of the Procore connection must begin with https://, or the credentials travel in the clear; plain http is "
+            f"{what} must begin with https://, or the credentials travel in the clear; plain http is "
             "for a sandbox on this machine (127.0.0.1 or localhost)"
         )
     # The port that the scheme implies is left out: the server's own links, which must begin alike, do so.
@@ -241,8 +241,10 @@ class ProcoreClient:
         clock: Callable[[], float] = time.monotonic,
         pace: Pace | None = None,
     ) -> None:
-        self.base_url = clean_url(base_url, "The API base URL")
-        self.login_url = clean_url(login_url, "The login URL") if login_url else login_url_for(self.base_url)
+        self.base_url = clean_url(base_url, "The API base URL of the Procore connection")
+        self.login_url = (
+            clean_url(login_url, "The login URL of the Procore connection") if login_url else login_url_for(self.base_url)
+        )
         self.company_id = str(company_id).strip()
         if not self.company_id.isdecimal():
             raise ConfigurationError("company_id in the extra of the Procore connection must be the number of a Procore company")

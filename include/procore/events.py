@@ -11,27 +11,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from include.financials.entities import ENTITIES
 from include.financials.inbox import Event
+from include.procore.resources import events_of
 
 LARGEST = 64 * 1024
 """Bytes of a payload; the largest that is described has some hundred."""
 
+BORN = tuple(name for name, row in ENTITIES.items() if row.source == "procore" or row.two_way)
+"""Entities that events are about: what is born in Procore, or may be (budgets). What the ERP owns is read there."""
+
 RESOURCES: Mapping[str, tuple[str, ...]] = {
-    "Budget Line Items": ("budgets",),
-    "Budget Changes": ("budget_changes",),
-    "Work Order Contracts": ("commitments",),
-    "Work Order Contract Line Items": ("commitments",),
-    "Purchase Order Contracts": ("commitments",),
-    "Purchase Order Contract Line Items": ("commitments",),
-    "Change Order Packages": ("commitment_change_orders", "prime_change_orders"),
-    "Change Order Requests": ("commitment_change_orders", "prime_change_orders"),
-    "Potential Change Orders": ("commitment_change_orders", "prime_change_orders"),
-    "Potential Change Order Line Items": ("commitment_change_orders", "prime_change_orders"),
-    "Payment Applications": ("owner_invoices",),
+    event: tuple(entity for entity in BORN if event in events_of(entity)) for entity in BORN for event in events_of(entity)
 }
-"""Procore's name of a resource that has events -> entities that are read because of one. Only what is born in Procore, or may be
-(budgets), is listed: what the ERP owns is read there. Requisitions have no events: invoices of subcontractors are found by the
-scheduled run, as are WBS codes and the newer kinds of change orders."""
+"""Procore's name of a resource that has events -> entities that are read because of one. Requisitions have none: invoices of
+subcontractors are found by the scheduled run, as are WBS codes and the newer kinds of change orders."""
 
 
 def _text(value: Any) -> Any:
@@ -95,6 +89,11 @@ def parse(body: bytes) -> Event:
         payload = json.loads(body)
     except (ValueError, RecursionError):
         raise ValueError("the body is no JSON") from None
+    return event_of(payload)
+
+
+def event_of(payload: Any) -> Event:
+    """The event of a payload as parsed from JSON. Raises ValueError as :func:`parse` does."""
     if not isinstance(payload, dict):
         raise ValueError("the body is no JSON object")
     form = PayloadV4 if "resource_type" in payload else PayloadV2

@@ -33,6 +33,8 @@ class Resource:
     ``origin_code``: ``sync`` when the sync action takes it, ``patch`` when only the single update does, ``none`` when the
     resource has no such field. ``permission``: what the service account needs for its writes beyond seeing it.
     ``lock``: what makes a record unchangeable (docs/procore-contract.md 2.4).
+    ``events``: the names under which webhooks tell of its records (7.4, *third party*; Procore's own list is asked before they
+    are used); empty: no event tells of them, they are found by reading.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Resource:
     lock: Literal["none", "status", "origin_id"] = "none"
     permission: str | None = None
     web: str | None = None
+    events: tuple[str, ...] = ()
 
 
 _ROWS = (
@@ -76,6 +79,7 @@ _ROWS = (
         sync="/rest/v1.0/vendors/sync",
         origin_code="sync",
         web="/{company}/company/directory/vendors/{id}",
+        events=("Company Vendors",),
     ),
     Resource(
         "inactive_vendors",
@@ -100,6 +104,7 @@ _ROWS = (
         sync="/rest/v1.0/projects/sync",
         origin_code="patch",
         web="/{id}/project/home",
+        events=("Projects",),
     ),
     Resource(
         "cost_types",
@@ -110,6 +115,7 @@ _ROWS = (
         filters=frozenset({"origin_id"}),
         sync="/rest/v1.0/line_item_types/sync",
         web="/{company}/company/admin/work_breakdown_structure",
+        events=("Line Item Types",),
     ),
     Resource(
         "company_wbs_segments",
@@ -126,6 +132,7 @@ _ROWS = (
         company="path",
         per_page=0,
         origin_id=False,
+        events=("Standard Cost Code Lists",),
     ),
     Resource(
         "standard_cost_codes",
@@ -137,6 +144,7 @@ _ROWS = (
         filters=frozenset({"origin_id"}),
         sync="/rest/v1.0/standard_cost_codes/sync",
         web="/{company}/company/admin/work_breakdown_structure",
+        events=("Standard Cost Codes",),
     ),
     Resource(
         "cost_codes",
@@ -150,6 +158,7 @@ _ROWS = (
         sync="/rest/v1.0/cost_codes/sync",
         sync_scope="query",
         web="/{project}/project/admin/work_breakdown_structure",
+        events=("Cost Codes",),
     ),
     Resource(
         "sub_jobs",
@@ -160,6 +169,7 @@ _ROWS = (
         sync="/rest/v1.0/sub_jobs/sync",
         sync_scope="both",
         web="/{project}/project/admin/work_breakdown_structure",
+        events=("Sub Jobs",),
     ),
     Resource(
         "tax_codes",
@@ -213,6 +223,7 @@ _ROWS = (
         sync_key="budget_line_items",
         origin_id=False,
         web="/{project}/project/budget",
+        events=("Budget Line Items",),
     ),
     Resource(
         "budgets",
@@ -234,6 +245,7 @@ _ROWS = (
         params={"exclude_custom_fields": "true"},
         origin_id=False,
         web="/{project}/project/budget/budget_changes/{id}",
+        events=("Budget Changes",),
     ),
     Resource(
         "direct_costs",
@@ -249,6 +261,7 @@ _ROWS = (
         sync_scope="path",
         lock="origin_id",
         web="/{project}/project/direct_costs/{id}",
+        events=("Direct Costs",),
     ),
     Resource(
         "direct_cost_lines",
@@ -260,6 +273,7 @@ _ROWS = (
         sync="/rest/v1.0/projects/{project}/direct_costs/line_items/sync",
         sync_scope="path",
         lock="origin_id",
+        events=("Direct Cost Line Items",),
     ),
     Resource(
         "wbs_codes",
@@ -301,6 +315,7 @@ _ROWS = (
         origin_code="sync",
         lock="status",
         web="/{project}/project/commitments/work_order_contracts/{id}",
+        events=("Work Order Contracts",),
     ),
     Resource(
         "purchase_order_contracts",
@@ -316,6 +331,7 @@ _ROWS = (
         origin_code="patch",
         lock="status",
         web="/{project}/project/commitments/purchase_order_contracts/{id}",
+        events=("Purchase Order Contracts",),
     ),
     Resource(
         "work_order_contract_lines",
@@ -327,6 +343,7 @@ _ROWS = (
         sync="/rest/v1.0/work_order_contracts/{parent}/line_items/sync",
         sync_scope="query",
         lock="status",
+        events=("Work Order Contract Line Items",),
     ),
     Resource(
         "purchase_order_contract_lines",
@@ -338,6 +355,7 @@ _ROWS = (
         sync="/rest/v1.0/purchase_order_contracts/{parent}/line_items/sync",
         sync_scope="query",
         lock="status",
+        events=("Purchase Order Contract Line Items",),
     ),
     Resource(
         "change_order_packages",
@@ -366,6 +384,7 @@ _ROWS = (
         origin_code="patch",
         lock="status",
         web="/{project}/project/change_orders/change_order_packages/{id}",
+        events=("Change Order Packages", "Change Order Requests", "Potential Change Orders", "Potential Change Order Line Items"),
     ),
     Resource(
         "commitment_change_orders",
@@ -426,6 +445,7 @@ _ROWS = (
         update="/rest/v1.0/contract_payments/{id}",
         write_scope=("project", "contract"),
         lock="origin_id",
+        events=("Contract Payments",),
     ),
     Resource(
         "prime_contracts",
@@ -439,6 +459,7 @@ _ROWS = (
         update="/rest/v1.0/prime_contract/{id}",
         write_scope=("project",),
         web="/{project}/project/prime_contracts/{id}",
+        events=("Prime Contracts",),
     ),
     Resource(
         "prime_contract_lines",
@@ -449,6 +470,7 @@ _ROWS = (
         filters=frozenset({"id", "created_at", "updated_at", "cost_code_id", "line_item_type_id"}),
         sync="/rest/v1.0/prime_contracts/{parent}/line_items/sync",
         sync_scope="query",
+        events=("Prime Contract Line Items",),
     ),
     Resource(
         "payment_applications",
@@ -462,6 +484,7 @@ _ROWS = (
         write_scope=("project",),
         lock="origin_id",
         web="/{project}/project/prime_contracts/payment_applications/{id}",
+        events=("Payment Applications",),
     ),
 )
 
@@ -491,6 +514,18 @@ ENTITY_RESOURCES: dict[str, str] = {
     "payments_received": "contract_payments",
 }
 """Entity -> resource that holds its records. Owners are directory companies; commitments go by kind, standard codes by scope."""
+TOLD_BY: dict[str, tuple[str, ...]] = {
+    "commitments": (*CONTRACTS.values(), *(f"{name[:-1]}_lines" for name in CONTRACTS.values())),
+    "budgets": ("budget_lines",),
+}
+"""Entity -> resources whose events tell of it, where it is not the one of :data:`ENTITY_RESOURCES`."""
+
+
+def events_of(entity: str) -> tuple[str, ...]:
+    """The names of the webhooks that tell of an entity's records; empty where Procore has none."""
+    names = TOLD_BY.get(entity) or (ENTITY_RESOURCES[entity],)
+    return tuple(event for name in names for event in RESOURCES[name].events)
+
 
 BASE_TYPES: dict[str, str] = {
     "labor": "labor",

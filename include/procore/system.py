@@ -132,7 +132,7 @@ class ProcoreSystem:
         """As :meth:`web_base`, of this company's region. One call; where it gives no answer, what is known without it."""
         try:
             told = self.client.get("/rest/v1.0/company_base_url", {"company_id": self.client.company_id}).object
-            return clean_url(str(told.get("web_base_url") or ""), "The web address")
+            return clean_url(str(told.get("web_base_url") or ""), "The web address of the Procore connection")
         except (ConfigurationError, ContractBroken, Refused) as error:
             log.info("Procore does not say where its web application is (%s); links go to %s", error, self.web_base())
             return self.web_base()

@@ -316,28 +316,27 @@ def test_nothing_listens_on_another_address_than_loopback(running: Running) -> N
 
 @pytest.mark.scheduler
 def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) -> None:
-    """A person edits a contract; Procore's event starts a run that reads the entity and the job concerned, nothing else."""
+    """A person edits a contract; Procore delivers the event, and a run reads the entity and the job concerned, nothing else."""
+    first_run(running.api, running.url)  # what is linked
+    receiver, bearer = f"{running.url}/procore/webhooks", {"Authorization": f"Bearer {EVENTS}"}
     ledger, erp = (closing(sqlite3.connect(place / name)) for name in ("ledger.sqlite", "state/erp.sqlite"))
     with ledger as known, erp as books:
-        ident, key = known.execute("SELECT procore_id, erp_key FROM links WHERE entity = 'commitments' LIMIT 1").fetchone()
-        contract = next(row for row in State(place / "state").contracts() if str(row["id"]) == ident)
-        wrapper, where = contract["kind"].removesuffix("s"), f"/{contract['kind']}/{ident}"
-        edit = {"project_id": contract["project_id"], wrapper: {"title": "Renamed by a person"}}
-        asked = {"method": "PATCH", "path": where, "json": edit}
-        assert requests.post(f"{running.info['base_url']}/_sandbox/as_user", json=asked, timeout=30).status_code == 200
-        event = {
-            "id": "01J8ZQ4T0Y3N5V7X9B1D3F5H7K", "reason": "update", "resource_type": "Work Order Contracts",
-            "resource_id": ident, "project_id": str(contract["project_id"]), "company_id": "8089", "user_id": "31",
-        }  # fmt: skip
-        place_of_events = f"{running.url}/procore/webhooks"
         for nobody in ({}, {"Authorization": "Bearer"}, {"Authorization": EVENTS}):
-            assert requests.post(place_of_events, json=event, headers=nobody, timeout=30).status_code == 401
-        for told in ("received", "known"):
-            answer = requests.post(place_of_events, json=event, headers={"Authorization": f"Bearer {EVENTS}"}, timeout=30)
-            assert (answer.status_code, answer.json()) == (202, {"detail": told})
+            answer = requests.post(receiver, json={}, headers=nobody, timeout=30)
+            assert (answer.status_code, answer.json()) == (401, {"detail": "unauthorized"}), refused(place)
+        hook = {"api_version": "v3.0", "namespace": "sync", "destination_url": receiver, "destination_headers": bearer}
+        made = as_user(running, "POST", "/webhooks/hooks", {"company_id": 8089, "hook": hook})
+        trigger = {"resource_name": "Work Order Contracts", "event_type": "update"}
+        wanted = {"company_id": 8089, "api_version": "v3.0", "trigger": trigger}
+        as_user(running, "POST", f"/webhooks/hooks/{made['id']}/triggers", wanted)
+        contracts = {str(row["id"]): row for row in State(place / "state").objects("work_order_contracts")}
+        links = known.execute("SELECT procore_id, erp_key FROM links WHERE entity = 'commitments' ORDER BY 1").fetchall()
+        ident, key = next(link for link in links if link[0] in contracts)
+        edit = {"project_id": contracts[ident]["project_id"], "work_order_contract": {"title": "Renamed by a person"}}
+        as_user(running, "PATCH", f"/work_order_contracts/{ident}", edit)
         deadline = time.monotonic() + 240
         while not (ended := [run for run in events_runs(running) if run["state"] in ("success", "failed")]):
-            assert time.monotonic() < deadline, events_runs(running)
+            assert time.monotonic() < deadline, (events_runs(running), webhooks(running), refused(place))
             time.sleep(0.5)
         (run,) = ended
         states = {name: row["state"] for name, row in running.tasks("procore_erp_sync", run["dag_run_id"]).items()}
@@ -345,7 +344,33 @@ def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) ->
         done = {name.rpartition(".")[2] for name, state in states.items() if state == "success" and "." in name}
         assert {name for name in done if name.startswith(("extract_", "load_"))} == {"extract_commitments", "load_commitments"}
         assert books.execute("SELECT title FROM commitments WHERE number = ?", (key,)).fetchone() == ("Renamed by a person",)
-        assert known.execute("SELECT claimed_by, done_at IS NOT NULL FROM webhook_inbox").fetchall() == [(run["dag_run_id"], 1)]
+        people = "SELECT resource_id, claimed_by, done_at IS NOT NULL FROM webhook_inbox WHERE user_id <> ?"
+        assert known.execute(people, (str(OWNER_ID),)).fetchall() == [(ident, run["dag_run_id"], 1)]
+    assert webhooks(running)["failing"] == []
+    rows = as_user(running, "GET", f"/webhooks/hooks/{made['id']}/deliveries?company_id=8089")
+    assert {(row["outcome"], row["response_status"]) for row in rows} == {("ok", 202)}
+    for row in rows:  # it may come again
+        again = requests.post(receiver, json=row["event"], headers=bearer, timeout=30)
+        assert (again.status_code, again.json()) == (202, {"detail": "known"})
+
+
+def as_user(running: Running, method: str, path: str, body: Any = None) -> Any:
+    """What a person does in Procore."""
+    asked = {"method": method, "path": path, "json": body}
+    answer = requests.post(f"{running.info['base_url']}/_sandbox/as_user", json=asked, timeout=30)
+    assert answer.status_code < 300, answer.text
+    return answer.json()
+
+
+def refused(place: Path) -> list[str]:
+    """Why the receiver took no event, as it told the API server's log."""
+    log = (place / "home" / "airflow.log").read_text(encoding="utf-8")
+    return [line for line in log.splitlines() if "[include.receiver]" in line]
+
+
+def webhooks(running: Running) -> Any:
+    """How the sandbox's deliveries stand."""
+    return requests.get(f"{running.info['base_url']}/_sandbox/webhooks", timeout=30).json()
 
 
 def events_runs(running: Running) -> list[dict[str, Any]]:

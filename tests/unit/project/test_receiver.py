@@ -10,9 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from include.financials.exceptions import ConfigurationError
+from include.financials.exceptions import ConfigurationError, RetryLater
 from include.financials.inbox import waiting
 from include.financials.ledger import Ledger
 from include.receiver import BUCKET, PATH, AirflowApi, Door, bucket_end, create_app
@@ -113,6 +114,15 @@ def test_an_installation_without_the_connection_says_so_in_its_log_only(tmp_path
 
     answer = TestClient(create_app(door)).post(PATH, content="{}")
     assert (answer.status_code, answer.json()) == (503, {"detail": "not set up"}) and "procore_webhooks" in caplog.text
+
+
+@pytest.mark.parametrize("error", [RetryLater("The ledger cannot be reached"), OperationalError("SELECT", {}, Exception("gone"))])
+def test_a_ledger_that_cannot_be_opened_asks_procore_to_send_again(error: Exception) -> None:
+    def door() -> Door:
+        raise error
+
+    answer = TestClient(create_app(door), raise_server_exceptions=False).post(PATH, content="{}")
+    assert (answer.status_code, answer.json()) == (503, {"detail": "try again"})
 
 
 def test_there_is_one_path_and_one_method(site: Site) -> None:
