@@ -18,7 +18,7 @@ from include.financials.judging import Judge, Judging, blank, procore_row, sourc
 from include.financials.ledger import Link
 from include.financials.matching import ErpSource, by_settings
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
-from include.financials.port import UNSEEN, Invalid, Page
+from include.financials.port import UNSEEN, Invalid, Page, Window
 from include.financials.rules import Verdict, rules_of, verdicts
 from include.financials.statuses import CLOSED, VOID
 from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
@@ -321,7 +321,7 @@ class ErpBorn(Judging):
         for record in targets:
             if (
                 record.id in matcher.links.by_procore
-                or not self._looked_at(record)
+                or not self._window.covers(record.updated_at)
                 or (record.id in matcher.claimed and not matcher.disputed(record))
             ):
                 continue
@@ -369,9 +369,9 @@ class ErpBorn(Judging):
             )
         return results
 
-    def _looked_at(self, record: Record) -> bool:
-        window = self.sync.run.window(self.sync.ledger, "procore", self.row.name, overlap=timedelta(0))
-        return window.covers(record.updated_at)
+    @cached_property
+    def _window(self) -> Window:
+        return self.sync.run.window(self.sync.ledger, "procore", self.row.name, overlap=timedelta(0))
 
 
 def _targets_of(matcher: ErpSource, record: Record) -> list[str]:

@@ -27,6 +27,7 @@ from sqlalchemy import (
     RowMapping,
     Table,
     and_,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -436,10 +437,15 @@ class Ledger:
         """Change state, rule, waits_for and message of records already judged in this run (a closed gate,
         writes switched off)."""
         with self.engine.begin() as connection:
-            for row in rows:
-                self._restate(connection, run_id, entity, row)
+            self._restate(connection, run_id, entity, rows)
 
-    def _restate(self, connection: Connection, run_id: str, entity: str, row: Mapping[str, Any]) -> None:
+    def _restate(self, connection: Connection, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            mode = connection.execute(select(t.runs.c.mode).where(t.runs.c.run_id == run_id)).scalar()
+            for row in rows:
+                self._restate_one(connection, run_id, entity, row, remember=mode == "apply")
+
+    def _restate_one(self, connection: Connection, run_id: str, entity: str, row: Mapping[str, Any], *, remember: bool) -> None:
         changed = {
             key: row[key] for key in ("state", "rule", "waits_for", "message", "done", "procore_id", "erp_key") if key in row
         }
@@ -447,8 +453,7 @@ class Ledger:
         where = (o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
         connection.execute(update(t.outcomes).where(*where).values(**changed))
         kept = {key: value for key, value in changed.items() if key in ("state", "rule", "waits_for", "message")}
-        mode = connection.execute(select(t.runs.c.mode).where(t.runs.c.run_id == run_id)).scalar()
-        if kept and mode == "apply":
+        if kept and remember:
             within, _ = key_of(row["side"], row["company"], row["id"])
             connection.execute(
                 update(t.records)
@@ -622,8 +627,7 @@ class Ledger:
                     .values(**{name: row.get(name) for name in _SETTLED}, updated_at=stamp())
                 )
             self._write_links(connection, links)
-            for row in outcomes:
-                self._restate(connection, run_id, entity, row)
+            self._restate(connection, run_id, entity, outcomes)
             self._remember(connection, remembered)
             self._audit(connection, audit)
 
@@ -745,20 +749,13 @@ class Ledger:
 
     def mark_done(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Nothing to write for these: unchanged."""
-        o = t.outcomes.c
+        if not rows:
+            return
+        o, key = t.outcomes.c, ("company", "side", "id")
+        same = [o[name] == bindparam(f"of_{name}") for name in key]
+        statement = update(t.outcomes).where(o.run_id == run_id, o.entity == entity, *same).values(done=True)
         with self.engine.begin() as connection:
-            for row in rows:
-                connection.execute(
-                    update(t.outcomes)
-                    .where(
-                        o.run_id == run_id,
-                        o.entity == entity,
-                        o.company == row["company"],
-                        o.side == row["side"],
-                        o.id == row["id"],
-                    )
-                    .values(done=True)
-                )
+            connection.execute(statement, [{f"of_{name}": row[name] for name in key} for row in rows])
 
     def _audit(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:

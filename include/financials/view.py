@@ -33,6 +33,9 @@ _JUDGED = ("number", "state", "rule", "company", "project", "message")
 _KEPT = ("project", "commitment", "prime_contract")
 """References that a record cannot be without: one that is not linked keeps the id it was read with, and a rule says so."""
 
+KEPT_RECORDS = 10_000
+"""Records of one list that a task keeps in memory; longer lists are parsed again each time that they are asked for."""
+
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
 
@@ -90,6 +93,8 @@ class Sync:
     """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
     settings_now: Callable[[], Settings] | None = None
     """Reads the settings anew: what a person switches off must stop a run that is under way."""
+    _lists: dict[tuple[Side, str, int], list[Record]] = field(default_factory=dict, init=False, repr=False)
+    """Snapshots that were parsed: what a run has read it does not read again, and records do not change."""
 
     def __post_init__(self) -> None:
         if self.left_out:
@@ -187,8 +192,14 @@ class Sync:
 
     def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
         """All records of an entity as ``side`` has them now; read once per run, then taken from the staging area."""
-        records = self._snapshot(side, entity, shard).records()
-        return self.of_erp(records) if side == "erp" else list(records)
+        place = (side, entity, shard)
+        if place in self._lists:
+            return [*self._lists[place]]
+        staged = self._snapshot(side, entity, shard).records()
+        records = self.of_erp(staged) if side == "erp" else list(staged)
+        if len(records) <= KEPT_RECORDS:
+            self._lists[place] = [*records]
+        return records
 
     def has_snapshot(self, side: Side, entity: str, shard: int = 0) -> bool:
         """Whether this run has read that list."""

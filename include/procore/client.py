@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NoReturn, cast
 from urllib.parse import unquote, urljoin, urlsplit
@@ -457,7 +458,7 @@ class ProcoreClient:
             self._writes += _is_write(call)
         try:
             response = self._session.send(
-                prepared, timeout=self._timeout, allow_redirects=False, stream=True, **self._environment(prepared.url)
+                prepared, timeout=self._timeout, allow_redirects=False, stream=True, **self._environment
             )
             status = response.status_code
             with response:
@@ -473,9 +474,11 @@ class ProcoreClient:
         self.pace.observe(response.headers, hold=status != 429)
         return response, content
 
-    def _environment(self, url: str | None) -> dict[str, Any]:
-        """Proxies and CA bundle of the environment, as ``requests.Session.request`` would take them; verification stays on."""
-        settings = self._session.merge_environment_settings(url or "", {}, True, None, None)
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        """Proxies and CA bundle of the environment, as ``requests.Session.request`` would take them for :attr:`base_url` (the
+        only host that is called with them); verification stays on."""
+        settings = self._session.merge_environment_settings(self.base_url, {}, True, None, None)
         return {"proxies": settings["proxies"], "verify": settings["verify"] or True, "cert": settings["cert"]}
 
     def _content(self, response: requests.Response, call: str) -> bytes:

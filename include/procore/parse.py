@@ -80,7 +80,7 @@ class Row:
             return None
         if not isinstance(value, str):
             raise self.misfit(name, f"is {_kind(value)}, not text")
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
             raise self.misfit(name, "holds half a character (a lone surrogate)")
         return value.strip() or None
 

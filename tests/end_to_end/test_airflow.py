@@ -1,4 +1,4 @@
-"""The whole DAG by Airflow itself: once in one process, once under scheduler and LocalExecutor, to the same end."""
+"""The whole DAG by Airflow itself, under scheduler and LocalExecutor, to the same end as its steps in one process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ import psutil
 import pytest
 import requests
 
-from include import demo, pipeline
-from include.financials.entities import ENTITIES
+from include import pipeline
 from include.financials.report import build
 from include.local import (
     airflow,
@@ -67,27 +66,6 @@ def unlimited(state: Path) -> Iterator[dict[str, Any]]:
         reset = {"size": "small", "settings": UNLIMITED}
         requests.post(f"{info['base_url']}/_sandbox/reset", json=reset, timeout=120).raise_for_status()
         yield info
-
-
-@pytest.fixture(scope="module")
-def in_process(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Report and final state of the run that ``make demo`` makes."""
-    folder = tmp_path_factory.mktemp("in_process")
-    with unlimited(folder / "state") as info:
-        code, report = demo.run(demo.Options(keep=True, sandbox_url=info["base_url"]), folder / "demo", folder / "home")
-        planted = requests.get(f"{info['base_url']}/_sandbox/planted", timeout=60).json()
-    assert report is not None, (folder / "demo" / "airflow.log").read_text()[-3000:]
-    assert code == 0 and demo.surprises(report["stopped"], planted) == [] and len(planted) == 29
-    return report, final_state(folder / "state")
-
-
-def test_one_process(in_process: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    report, state = in_process
-    assert list(report["entities"]) == list(ENTITIES)
-    assert report["reconciliation"]["balanced"]
-    created = {name: row["created"] for name, row in report["entities"].items() if row["created"]}
-    assert (created["commitments"], created["direct_costs"], created["subcontractor_invoices"]) == (50, 180, 28)
-    assert len(state["commitments"]) == 40 + 50
 
 
 class Running:
@@ -152,7 +130,7 @@ def running(place: Path) -> Iterator[Running]:
 
 
 @pytest.mark.scheduler
-def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str, Any]], running: Running, place: Path) -> None:
+def test_scheduler_and_local_executor(settled: State, running: Running, place: Path) -> None:
     """Unpaused, the DAG makes its first scheduled run by itself;
     without shards, with pools, each task in a process of its own."""
     run = first_run(running.api, running.url)
@@ -170,8 +148,8 @@ def test_scheduler_and_local_executor(in_process: tuple[dict[str, Any], dict[str
         project, kind, record = re.fullmatch(r"(\d+)/project/commitments/(\w+)/(\d+)", found).groups()  # type: ignore[union-attr]
         assert (int(project), kind, int(record)) in kept, "the page of a document that is there"
     report = json.loads(next((place / "staging").glob("*/report.json")).read_text())
-    assert told(report) == told(in_process[0])
-    assert final_state(place / "state") == in_process[1]
+    assert told(report) == told(settled.report)
+    assert final_state(place / "state") == final_state(settled.folder)
     with closing(sqlite3.connect(place / "ledger.sqlite")) as ledger:
         assert ledger.execute("SELECT kind, since FROM runs").fetchall() == [("scheduled", None)]
         assert {row[0] for row in ledger.execute("SELECT entity FROM watermarks")} == set(report["entities"])
