@@ -40,7 +40,11 @@ def systems(
         erp_url, mapping, origin_system=f"procore:{client.company_id}", **({"settings": dict(choices)} if choices else {})
     )
     return ProcoreSystem(
-        client, erp_system=target.mapping.system, cost_type_codes=settings.cost_type_codes, cost_code_list=settings.cost_code_list
+        client,
+        erp_system=target.mapping.system,
+        cost_type_codes=settings.cost_type_codes,
+        cost_code_list=settings.cost_code_list,
+        workflow_tools=settings.workflow.tools if settings.workflow.shown == "on" else {},
     ), target
 
 

@@ -7,7 +7,7 @@ marker of its Procore record, and no marker is written twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
 from datetime import datetime
 from functools import cache
@@ -24,7 +24,21 @@ from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
 from include.financials.models import MODELS, Record, Side
-from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
+from include.financials.port import (
+    Action,
+    Asked,
+    Beat,
+    Capability,
+    Header,
+    Health,
+    Invalid,
+    Item,
+    Outcome,
+    Page,
+    Step,
+    Window,
+    idle,
+)
 from include.financials.statuses import ERP_STATUSES
 
 STEPS: dict[str, str] = {"create": "document", "update": "header", "void": "void"}
@@ -151,6 +165,10 @@ class SqlSystem:
                 rows = connection.execute(reader.select(reader.of_ids(connection, [key for _, key in batch]))).all()
                 page = _page(reader.parse(connection, [row for row in rows if _is_wanted(reader, row, wanted)]))
             yield page
+
+    def asked(self, entity: str, project: str, ids: Collection[str]) -> MappingOf[str, Asked]:
+        """No mapping says what an ERP's own approvals ask."""
+        return {}
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
         if entity not in self.mapping.spec.entities:

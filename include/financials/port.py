@@ -8,7 +8,7 @@ of one step when :meth:`System.post` is called.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from decimal import Decimal
@@ -196,6 +196,21 @@ class Health:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a workflow asks about a document: the step it is at, the names of those who may answer, since when (UTC)."""
+
+    step: str
+    people: tuple[str, ...]
+    since: datetime | None
+
+    def __str__(self) -> str:
+        since = f" since {self.since:%Y-%m-%d}" if self.since else ""
+        return (
+            f'It is under a workflow, at the step "{self.step}"{since}, which asks {", ".join(self.people) or "nobody we see"}.'
+        )
+
+
 class System(Protocol):
     """Procore or an ERP. All methods may raise the errors of ``include.financials.exceptions``."""
 
@@ -233,6 +248,10 @@ class System(Protocol):
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
         """Every own-side id that exists now: the sweep that finds what was deleted."""
+        ...
+
+    def asked(self, entity: str, project: str, ids: Collection[str]) -> Mapping[str, Asked]:
+        """What the system's own workflow asks about these documents of a project, by id. One under none is left out."""
         ...
 
     def steps(self, entity: str, action: Action) -> tuple[Step, ...]:

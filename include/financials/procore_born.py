@@ -11,6 +11,7 @@ from typing import Any
 
 from include.financials.document_facts import InvoiceFacts, document_facts
 from include.financials.entities import Entity
+from include.financials.exceptions import NotPermitted, Refused
 from include.financials.facts import Subject, changes_of_frozen, common, parent_unread
 from include.financials.identity import content, parse_origin
 from include.financials.identity import known as known_content
@@ -78,6 +79,9 @@ class ProcoreBorn(Judging):
             if warnings:
                 result["warnings"] = json.dumps(warnings)
             results.append(result)
+        judged = [(shard, subject, result) for (shard, subject), result in zip(subjects, results, strict=True)]
+        self._say_who_is_asked(judged)
+        for shard, subject, result in judged:
             remembered[shard].append(self.remembered(result, subject))
         unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
         unusable += [(self.shards[0], bad, self.unusable(bad, "erp", links)) for bad in unreadable if self._in_run(bad)]
@@ -88,9 +92,27 @@ class ProcoreBorn(Judging):
             results.append(result)
             remembered[self.shards[0]].append(stopped(row, result) | {"deleted": True, "company": link.company})
         for shard in self.shards:
-            judged = [result for result in results if result["shard"] == shard]
-            sync.ledger.judge(sync.run.run_id, row.name, shard, judged, [] if sync.run.plan else remembered[shard])
+            of_shard = [result for result in results if result["shard"] == shard]
+            sync.ledger.judge(sync.run.run_id, row.name, shard, of_shard, [] if sync.run.plan else remembered[shard])
         return results
+
+    def _say_who_is_asked(self, judged: Sequence[tuple[int, Subject, dict[str, Any]]]) -> None:
+        """A document that waits, and is under a workflow, says at which step it is: there it moves on, not here."""
+        if self.sync.settings.workflow.shown != "on":
+            return
+        waiting: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        for _, subject, result in judged:
+            own: Any = subject.own
+            if result["state"] != "linked" and own.project and not own.deleted:
+                waiting[own.project][own.id] = result
+        for project, results in waiting.items():
+            try:
+                found = self.sync.systems["procore"].asked(self.row.name, project, results)
+            except (NotPermitted, Refused) as error:
+                log.warning("which workflows the %ss of project %s are under is not known: %s", self.row.label, project, error)
+                continue
+            for ident, asked in found.items():
+                results[ident]["message"] = " ".join(filter(None, (results[ident]["message"], str(asked))))
 
     def called(self, entity: str, ident: str) -> str:
         return self.facts.books.name(entity, ident)

@@ -52,6 +52,26 @@ class GateSettings(_Model):
     one_reason_min: int = 10
 
 
+class WorkflowSettings(_Model):
+    """Whether the workflow of a document that waits is shown, and which tool of Procore has the workflows of an entity."""
+
+    shown: Switch = "off"
+    tools: dict[str, str] = {
+        "commitments": "Commitments",
+        "commitment_change_orders": "Change Orders",
+        "subcontractor_invoices": "Subcontractor Invoices",
+    }
+
+    @field_validator("tools")
+    @classmethod
+    def _documents(cls, value: dict[str, str]) -> dict[str, str]:
+        known = [name for name, row in ENTITIES.items() if row.document and row.source == "procore"]
+        for name in value:
+            if name not in known:
+                raise ValueError(f"{name!r} has no workflow here; known: {', '.join(known)}")
+        return value
+
+
 class Settings(_Model):
     """See ``include/settings.yaml``, which explains every key. Money is Decimal, times are UTC."""
 
@@ -63,6 +83,7 @@ class Settings(_Model):
     settle_seconds: Annotated[int, Field(ge=0)] = 60
     settle_seconds_without_key: Annotated[int, Field(ge=0)] = 600
     gate: GateSettings = GateSettings()
+    workflow: WorkflowSettings = WorkflowSettings()
     cost_type_codes: dict[str, str] = {}
     cost_code_list: str | None = None
     approve_above: Decimal | None = None

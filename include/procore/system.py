@@ -6,7 +6,7 @@ Reads are in ``reading``, writes in ``writing``; both work on the same lists and
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,14 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused
 from include.financials.identity import parse_origin
 from include.financials.models import Record, Side
-from include.financials.port import Action, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
+from include.financials.port import Action, Asked, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
 from include.procore.client import ProcoreClient, clean_url
 from include.procore.exceptions import NotFound
 from include.procore.lists import Lists, row_id
 from include.procore.reading import Reader
 from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_base, web_url
 from include.procore.wbs import Wbs
+from include.procore.workflows import Workflows
 from include.procore.writing import CAPABILITIES, STEPS, Writer
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class ProcoreSystem:
     :param erp_system: first part of our external ids (``sandbox``); other external ids are another integration's.
     :param cost_delimiter: between the parts of a tiered cost code in this company. For messages: codes are compared whole.
     :param cost_code_list: id or name of the standard cost code list; None: the only one of the company.
+    :param workflow_tools: name of the tool that has an entity's workflows; None: workflows are not looked at.
     :param cost_type_codes: ERP cost type -> Procore code, for cost types whose item has no ``refs["code"]``.
     """
 
@@ -74,12 +76,14 @@ class ProcoreSystem:
         cost_delimiter: str = "-",
         cost_type_codes: Mapping[str, str] | None = None,
         cost_code_list: str | None = None,
+        workflow_tools: Mapping[str, str] | None = None,
     ) -> None:
         self.client = client
         self.erp_system = erp_system
         self._lists = Lists(client, cost_code_list)
         wbs = Wbs(self._lists)
         self._reader = Reader(self._lists, wbs, erp_system)
+        self._workflows = Workflows(client, workflow_tools or {})
         self._writer = Writer(self._lists, wbs, erp_system, cost_delimiter, dict(cost_type_codes or {}))
 
     # ------------------------------------------------------------------ the system itself
@@ -151,6 +155,10 @@ class ProcoreSystem:
             parent=getattr(record, "vendor", None),
             record_id=record.id,
         )
+
+    def asked(self, entity: str, project: str, ids: Collection[str]) -> dict[str, Asked]:
+        """What workflows ask about these documents, by id: see :meth:`Workflows.asked`."""
+        return self._workflows.asked(entity, project, ids)
 
     # ------------------------------------------------------------------ read
 

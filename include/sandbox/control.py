@@ -138,6 +138,15 @@ def router(world: World, base_url: str | None) -> APIRouter:
             raise Unusable("status must be active or disabled, of a hook that there is")
         return _json({"id": id, "status": given["status"]})
 
+    @api.post("/workflows")
+    def workflows(given: Object) -> Response:
+        if set(given) != {"kind", "item_id"} or not isinstance(given["item_id"], int):
+            raise Unusable("give kind (of a document as it is stored) and item_id (a number)")
+        try:
+            return _json(world.procore.start_older_workflow(str(given["kind"]), given["item_id"]))
+        except Refused as refused:
+            raise Unusable(refused.message) from refused
+
     @api.post("/as_user")
     def as_user(request: Request, given: Object) -> Response:
         call = _person(given, request.headers.get("host", ""))

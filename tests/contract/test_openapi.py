@@ -67,7 +67,7 @@ def test_every_route_is_described_and_every_description_is_served() -> None:
 
 def test_what_no_description_holds_says_where_it_comes_from() -> None:
     hand_made = {name: entry["source"] for name, entry in operations().items() if "source" in entry}
-    assert len(hand_made) == 46 and all(source.startswith("hand-made: ") for source in hand_made.values())
+    assert len(hand_made) == 51 and all(source.startswith("hand-made: ") for source in hand_made.values())
     assert all(source for entry in operations().values() for source in entry.get("corrections", {}).values())
 
 
@@ -339,6 +339,27 @@ CALLS: list[tuple[str, str, Any]] = [
     ("GET", f"{HOOKS_V1}/12001/deliveries?company_id={COMPANY}", None),
     ("GET", f"/rest/v2.0/companies/{COMPANY}/webhooks/hooks/12002/deliveries", None),
     ("GET", f"{V2}/webhooks/hooks/12003/deliveries", None),
+    ("GET", f"/rest/v2.0/companies/{COMPANY}/workflows/tools", None),
+    ("POST", f"{V2}/workflows/instances", {"tool_type": "sbx_commitments", "item_id": str(DRAFT)}),
+    ("GET", f"{V2}/workflows/instances?filters[tool_type]=sbx_commitments", None),
+    ("GET", f"{V2}/workflows/instances/15002", None),
+    ("POST", f"{V2}/workflows/instances/15002/restart", None),
+    ("POST", f"{V2}/workflows/instances/15002/terminate", None),
+    ("GET", f"/workflow_instances?company_id={COMPANY}", None),
+    ("GET", f"/workflow_instances/15001?company_id={COMPANY}", None),
+    (
+        "POST",
+        f"/workflow_activity_histories?company_id={COMPANY}&workflow_instance_id=15001",
+        {
+            "workflow_activity_history": {
+                "workflow_activity_id": 201,
+                "workflow_instance_id": 15001,
+                "workflow_user_role_id": 701,
+                "performed_by_id": 5_100_001,
+            }
+        },
+    ),
+    ("GET", f"/workflow_activity_histories?company_id={COMPANY}&workflow_instance_id=15001", None),
 ]
 """One call per operation whose reply is described, in an order in which each finds what it needs."""
 
@@ -390,11 +411,25 @@ NOT_ASKED = {
 }
 
 
+def an_older_workflow(api: Caller) -> None:
+    """On the approved subcontract, at the step that our account is asked in."""
+    api.control("POST", "/workflows", {"kind": "work_order_contracts", "item_id": APPROVED})
+    said = {
+        "workflow_activity_id": 101,
+        "workflow_instance_id": 15_001,
+        "workflow_user_role_id": 700,
+        "performed_by_id": 5_200_001,
+    }
+    path = f"/workflow_activity_histories?company_id={COMPANY}&workflow_instance_id=15001"
+    assert api.as_user("POST", path, {"workflow_activity_history": said}).status_code == 201
+
+
 def test_replies_have_exactly_the_described_fields(running: tuple[Caller, World]) -> None:
     api, world = running
     hand_made(world)
     world.store.load("budget_modifications", [row(1, project_id=P1, transfer_amount="5.00")])
     api.login()
+    an_older_workflow(api)
     api.control("POST", "/faults", {"action": "event_drop"})  # so that the lists of deliveries are not empty, and nothing is sent
     wrong = []
     for method, path, body in CALLS:

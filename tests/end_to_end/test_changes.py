@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from include.financials.entities import ENTITIES
+from include.financials.settings import Settings
 from tests.end_to_end import people
-from tests.end_to_end.world import State, World, counts, done, expected, of, stopped, unexplained
+from tests.end_to_end.world import State, World, counts, done, expected, of, settings_with, stopped, unexplained
 
 SUBCONTRACT, ORDER = "PATCH /work_order_contracts/sync", "PATCH /purchase_order_contracts/N"
 CODES = ("cost_types", "cost_codes")
@@ -48,10 +49,10 @@ def unlocked(unlocked_sandbox: World, settled: State) -> World:
     return unlocked_sandbox
 
 
-def change(world: World, *entities: str) -> tuple[dict[str, Any], list[str], list[str]]:
+def change(world: World, *entities: str, settings: Settings | None = None) -> tuple[dict[str, Any], list[str], list[str]]:
     """A run after a change: its report, the writes to Procore, and what it wrote to the ERP."""
     before = len(world.audit())
-    report = world.quick(params={"entities": list(entities or COMMITMENTS)})
+    report = world.quick(params={"entities": list(entities or COMMITMENTS)}, settings=settings)
     return report, [re.sub(r"/\d+", "/N", write) for write in world.writes()], world.audit()[before:]
 
 
@@ -89,6 +90,25 @@ def test_a_draft_is_approved(world: World) -> None:
     assert (report["procore_writes"], report["erp_writes"]) == (1, 1)
     assert report["reconciliation"]["balanced"] is True
     nothing_more(world)
+
+
+def test_a_draft_goes_through_its_workflow(world: World) -> None:
+    """Its status is read and never forced: it says whom it waits for, and is sent when the workflow has approved it."""
+    draft = next(row for row in world.contracts() if row["status"] == "Draft" and row["kind"] == "work_order_contracts")
+    number, place = draft["number"], f"/rest/v2.0/companies/8089/projects/{draft['project_id']}/workflows/instances"
+    flow = world.as_user("POST", place, {"tool_type": "sbx_commitments", "item_id": str(draft["id"])})["data"]
+    shown = settings_with(workflow={"shown": "on"})
+    report, writes, audit = change(world, settings=shown)
+    assert (done(report), writes, audit) == ({}, [], [])
+    (row,) = world.ledger("SELECT state, message FROM records WHERE entity = 'commitments' AND number = ?", number)
+    assert row["state"] == "skipped" and 'at the step "Project manager review" since ' in row["message"]
+    assert row["message"].endswith("which asks Project Manager.")
+    step = flow["current_step_occurrence"]
+    said = {"current_step_occurrence_id": step["id"], "selected_response_option_id": "101", "attachments": {}}
+    world.as_user("POST", f"{place}/{flow['id']}/responses", {"response": said})
+    report, writes, audit = change(world, settings=shown)
+    assert done(report) == {"commitments": {"created": 1}} and writes == [SUBCONTRACT]
+    assert world.contract(number)["status"] == "Approved"
 
 
 def test_a_linked_title_changes(world: World) -> None:

@@ -27,6 +27,8 @@ class Context:
     parent: Record | None = None
     operation: Mapping[str, Any] | None = None
     """The description that the call is held against; None when it is not."""
+    answering: bool = False
+    """A step of a workflow was answered and sets the status of its document."""
     scope: dict[str, Any] = field(default_factory=dict)
     company_id: int = COMPANY_ID
     memo: dict[tuple[str, int], Any] = field(default_factory=dict)

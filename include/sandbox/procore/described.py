@@ -35,9 +35,19 @@ DEEPEST = 24
 
 
 @cache
+def _file() -> dict[str, Any]:
+    return dict(json.loads(Path(__file__).with_name("operations.json").read_text(encoding="utf-8")))
+
+
 def operations() -> Mapping[str, Schema]:
     """The description of each operation, under ``METHOD /path/{placeholder}``."""
-    found: dict[str, Schema] = json.loads(Path(__file__).with_name("operations.json").read_text(encoding="utf-8"))["operations"]
+    found: dict[str, Schema] = _file()["operations"]
+    return found
+
+
+def unserved() -> Mapping[str, str]:
+    """Names of the operations that are described and not served, under the same keys."""
+    found: dict[str, str] = _file()["unserved"]
     return found
 
 

@@ -18,6 +18,7 @@ from include.sandbox.procore.paging import page_of
 from include.sandbox.procore.query import conditions, ordering
 from include.sandbox.procore.schema import Action, Resource, View
 from include.sandbox.procore.store import Record
+from include.sandbox.procore.workflows import effect as workflow
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +213,7 @@ def write(resource: Resource, context: Context, sent: Mapping[str, Any], existin
     draft.update(taken)
     if existing is not None:
         _keep_equal_figures(resource, draft, existing)
+        workflow.keep_status(context, resource.kind, draft, existing)
     resource.hooks.prepare(context, draft, sent, existing)
     if action == "s" and context.operation is not None:
         named = {name: value for name, value in sent.items() if name != "id" or not _takes_id(resource, context)}

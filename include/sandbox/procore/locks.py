@@ -65,7 +65,7 @@ def refuse_change_lines(context: Context, status: str | None) -> None:
 
 def refuse_synced(context: Context, draft: Record, existing: Record | None, what: str, free: Iterable[str] = ()) -> None:
     """Raises 422 when more than the external ids (and ``free`` fields) of a record that carries one is changed."""
-    if existing is None or not existing.get("origin_id"):
+    if existing is None or not existing.get("origin_id") or context.answering:
         return
     touched = [name for name in changed(draft, existing) if name not in {*free}]
     if touched:

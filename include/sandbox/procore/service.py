@@ -63,15 +63,23 @@ from include.sandbox.procore.resources import (
 )
 from include.sandbox.procore.schema import Action, Paging, Resource
 from include.sandbox.procore.settings import COMPANY_ID, COMPANY_NAME, Settings
-from include.sandbox.procore.store import Store
+from include.sandbox.procore.store import Record, Store
 from include.sandbox.procore.sums import PRIME
 from include.sandbox.procore.webhooks import v1, v2
 from include.sandbox.procore.webhooks.events import Outbox
+from include.sandbox.procore.workflows import templates as workflow_tools
+from include.sandbox.procore.workflows import v1 as workflows_v1
+from include.sandbox.procore.workflows import v2 as workflows_v2
+from include.sandbox.procore.workflows.instances import begin
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Context], Reply]
 MISSING_HEADER = "Missing Procore-Company-Id header! Send the id of the company that the request is meant for."
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[0-9]{1,18})", template) + "/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class Route:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[0-9]{1,18})", self.template) + "/?")
+        return _pattern(self.template)
 
     @property
     def description(self) -> described.Schema:
@@ -338,9 +346,16 @@ WEBHOOK_ROUTES = (
     ),
 )
 
+WORKFLOW_ROUTES = (
+    *(Route(method, f"{V10}/{path}", handler) for method, path, handler in workflows_v1.CALLS),
+    Route("GET", f"{V2_COMPANY}/workflows/tools", _in_v2_company(workflows_v2.list_tools)),
+    *(Route(method, f"{V2}/workflows/{path}", _in_v2(handler)) for method, path, handler in workflows_v2.CALLS),
+)
+
 ROUTES: tuple[Route, ...] = (
     *SPECIAL,
     *WEBHOOK_ROUTES,
+    *WORKFLOW_ROUTES,
     *TAX_ROUTES,
     *BUDGET_ROUTES,
     *COST_ROUTES,
@@ -351,11 +366,18 @@ ROUTES: tuple[Route, ...] = (
 _MATCHERS = tuple((route, route.pattern) for route in ROUTES)
 
 
+_UNSERVED = tuple((*key.split(), name) for key, name in described.unserved().items())
+
+
 def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """The operation of a path, and the values of its placeholders. Raises 404, also for a path that has other methods."""
+    """The operation of a path, and the values of its placeholders. Raises 501 for one that is described and not served, and 404,
+    also for a path that has other methods."""
     for route, pattern in _MATCHERS:
         if route.method == method and (match := pattern.fullmatch(path)):
             return route, match.groupdict()
+    for other, template, name in _UNSERVED:
+        if other == method and _pattern(template).fullmatch(path):
+            raise Refused(501, f"{name} is described, but not served by this sandbox")
     raise not_found("The requested path")
 
 
@@ -394,6 +416,16 @@ class Procore:
             reply = refusal_at(call.path, refused)
         reply.headers.update(verdict.headers(self.clock.now().timestamp()))
         return reply
+
+    def start_older_workflow(self, kind: str, item_id: int) -> Record:
+        """Start one of the older workflows on a document, which no call of the API does. Raises Refused."""
+        item = self.store.get(kind, item_id)
+        if kind not in workflow_tools.BY_KIND or item is None:
+            raise not_found(f"An item {item_id} of {', '.join(workflow_tools.BY_KIND)}")
+        context = Context(self.store, self.clock, self.settings, Call("POST", "/", person=True))
+        with self.store.writing():
+            context.enter_project(item["project_id"])
+            return begin(context, workflow_tools.BY_KIND[kind], item_id, older=True)
 
     def arrive(self, call: Call) -> Reply:
         """The effect of a call that was let in and answered earlier."""

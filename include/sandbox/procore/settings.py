@@ -15,6 +15,7 @@ APPLICATION_ID = 61_001
 LOCKS = ("off", "approved_complete", "beyond_draft")
 TIERS = (1, 2)
 HEADER_STATUSES = (400, 403, 404)
+STATUS_WRITES = ("ignored", "refused")
 LEAST = {"direct_cost_busy_seconds": 0}
 """Smallest values of numbers that may be less than 1."""
 
@@ -41,6 +42,8 @@ class Settings:
     ``linked_invoice_needs_admin``: an invoice that is approved or not its contract's latest is changed with admin permission
     on commitments only; ``commitments_admin``: the service account has it.
     ``webhooks_api``: the service account has the permission to manage webhooks (§7.1).
+    ``workflow_status_write``: a status written while a workflow is active is ``ignored`` (200, the old status) or ``refused``
+    (422); ``workflow_service_assignee``: the service account is an assignee of the accounting steps (§9).
     """
 
     sov_lock: str = "approved_complete"
@@ -63,6 +66,8 @@ class Settings:
     linked_invoice_needs_admin: bool = True
     commitments_admin: bool = True
     webhooks_api: bool = True
+    workflow_status_write: str = "ignored"
+    workflow_service_assignee: bool = True
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """A copy with these changes. Raises :class:`SettingsError`."""
@@ -78,6 +83,8 @@ class Settings:
             raise SettingsError(f"sov_lock must be one of {', '.join(LOCKS)}")
         if changes.get("company_header_status", self.company_header_status) not in HEADER_STATUSES:
             raise SettingsError(f"company_header_status must be one of {', '.join(map(str, HEADER_STATUSES))}")
+        if changes.get("workflow_status_write", self.workflow_status_write) not in STATUS_WRITES:
+            raise SettingsError(f"workflow_status_write must be one of {', '.join(STATUS_WRITES)}")
         for name in ("commitment_tiers", "prime_tiers"):
             if changes.get(name, getattr(self, name)) not in TIERS:
                 raise SettingsError(

@@ -1,0 +1,95 @@
+"""Which step of a workflow is asked about a document, and who is asked (docs/procore-contract.md 9). Reads only: a status follows
+its workflow, and this project forces none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from include.financials.exceptions import ConfigurationError
+from include.financials.port import Asked
+from include.procore.client import ProcoreClient
+
+PER_PAGE = 100
+
+
+class Workflows:
+    """The active workflows of one company.
+
+    :param tools: name of the tool as this company's Procore shows it, by entity (setting ``workflow.tools``). The word that calls
+        want for a tool is not published, so it is asked for, once.
+    """
+
+    def __init__(self, client: ProcoreClient, tools: Mapping[str, str]) -> None:
+        self._client = client
+        self._tools = tools
+        self._types: dict[str, str] | None = None
+
+    def asked(self, entity: str, project: str, ids: Collection[str]) -> dict[str, Asked]:
+        """What is asked about these documents of a project, by id; one that is under no workflow is left out. One call per page
+        of the project's active workflows, one per document found, and one per person that these may ask.
+
+        :raises ConfigurationError: the company has no tool of the name that the settings give.
+        """
+        name = self._tools.get(entity)
+        if name is None or not ids:
+            return {}
+        kind = self._type(entity, name)
+        shown = {}
+        for row in self._active(project, kind):
+            if (item := str(row.get("item_id"))) in ids:
+                shown[item] = self._client.get(f"{self._base(project)}/{row.get('id')}").object
+        people = {str(one["id"]): str(one["name"]) for each in shown.values() for one in _people(each)}
+        # Whom a step asks is not shown with it: an instance names the people of all its steps. A filter tells who is asked now.
+        asked = {person: {str(row.get("id")) for row in self._active(project, kind, assignee=person)} for person in people}
+        return {
+            item: Asked(step, tuple(people[one] for one in people if str(each.get("id")) in asked[one]), since)
+            for item, each in shown.items()
+            if (now := _step(each)) is not None
+            for step, since in (now,)
+        }
+
+    def _base(self, project: str) -> str:
+        return f"/rest/v2.0/companies/{self._client.company_id}/projects/{project}/workflows/instances"
+
+    def _active(self, project: str, kind: str, assignee: str | None = None) -> Iterator[Mapping[str, Any]]:
+        query = [("filters[tool_type]", kind), ("filters[active]", "true")]
+        query += [("filters[assignee_id]", assignee)] if assignee is not None else []
+        for page in self._client.pages(self._base(project), query, per_page=PER_PAGE):
+            yield from (row for row in page.rows if isinstance(row, Mapping))
+
+    def _type(self, entity: str, name: str) -> str:
+        if self._types is None:
+            rows = self._client.get(f"/rest/v2.0/companies/{self._client.company_id}/workflows/tools").rows
+            self._types = {str(row.get("name")): str(row.get("type")) for row in rows if isinstance(row, Mapping)}
+        if name not in self._types:
+            there = ", ".join(sorted(self._types)) or "none"
+            raise ConfigurationError(
+                f"workflow.tools.{entity} is {name!r}, but Procore has workflows for: {there}. Give the tool's name as Procore"
+                " shows it, or leave the entity out"
+            )
+        return self._types[name]
+
+
+def _people(shown: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    people = shown.get("all_assignees")
+    yield from (
+        (one for one in people if isinstance(one, Mapping) and one.get("id") and one.get("name"))
+        if isinstance(people, list)
+        else ()
+    )
+
+
+def _step(shown: Mapping[str, Any]) -> tuple[str, datetime | None] | None:
+    """Name and beginning of the step that an instance is at; None: it has ended meanwhile."""
+    step = shown.get("current_step_occurrence")
+    return (str(step.get("name") or "without a name"), _moment(step.get("started_at"))) if isinstance(step, Mapping) else None
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)

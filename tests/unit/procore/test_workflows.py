@@ -1,0 +1,77 @@
+"""What a workflow asks, read from a sandbox that runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include.financials.exceptions import ConfigurationError
+from include.procore.client import ProcoreClient
+from include.procore.exceptions import NotFound
+from include.procore.workflows import Workflows
+from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, Settings
+from tests.unit.sandbox_procore.serving import COMPANY, DRAFT, P1, P2, Caller, hand_made, serving
+
+TOOLS = {"commitments": "Commitments", "subcontractor_invoices": "Subcontractor Invoices"}
+FLOWS = f"/rest/v2.0/companies/{COMPANY}/projects/{P1}/workflows/instances"
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Caller]:
+    """A company whose draft contract is under a workflow."""
+    with serving(tmp_path) as (caller, world):
+        hand_made(world)
+        world.procore.configure(Settings(rate_limit_spike=10_000))
+        kind = next(row["type"] for row in caller.get(f"{FLOWS[: FLOWS.index('/projects')]}/workflows/tools")["data"])
+        started = caller.as_user("POST", FLOWS, {"tool_type": kind, "item_id": str(DRAFT)})
+        assert started.status_code == 201
+        caller.flow = started.json()["data"]  # type: ignore[attr-defined]
+        yield caller
+
+
+@pytest.fixture
+def client(api: Caller) -> Iterator[ProcoreClient]:
+    found = ProcoreClient(api.base, None, COMPANY, CLIENT_ID, CLIENT_SECRET)
+    yield found
+    found.close()
+
+
+def test_the_step_and_whom_it_asks(api: Caller, client: ProcoreClient) -> None:
+    flows = Workflows(client, TOOLS)
+    found = flows.asked("commitments", str(P1), {str(DRAFT), "12"})
+    assert list(found) == [str(DRAFT)]
+    first = found[str(DRAFT)]
+    assert (first.step, first.people) == ("Project manager review", ("Project Manager",))
+    assert str(first) == (
+        f'It is under a workflow, at the step "Project manager review" since {first.since:%Y-%m-%d}, which asks Project Manager.'
+    )
+    step = api.flow["current_step_occurrence"]  # type: ignore[attr-defined]
+    said = {"current_step_occurrence_id": step["id"], "selected_response_option_id": "101", "attachments": {}}
+    api.as_user("POST", f"{FLOWS}/{api.flow['id']}/responses", {"response": said})  # type: ignore[attr-defined]
+    now = flows.asked("commitments", str(P1), {str(DRAFT)})[str(DRAFT)]
+    assert (now.step, now.people) == ("ERP posting", ("Accounting Clerk", "Sandbox Service Account"))
+    api.as_user("POST", f"{FLOWS}/{api.flow['id']}/terminate")  # type: ignore[attr-defined]
+    assert flows.asked("commitments", str(P1), {str(DRAFT)}) == {}
+
+
+def test_nothing_is_asked_for_where_there_is_nothing_to_say(api: Caller, client: ProcoreClient) -> None:
+    flows = Workflows(client, TOOLS)
+    assert flows.asked("payments_issued", str(P1), {"1"}) == flows.asked("commitments", str(P1), set()) == {}
+    assert client.calls == 0
+    assert flows.asked("subcontractor_invoices", str(P1), {str(DRAFT)}) == {}, "another tool's"
+    assert flows.asked("commitments", str(P2), {str(DRAFT)}) == {}, "another project's"
+    assert client.calls == 3, "the tools once, then one list each"
+
+
+def test_a_tool_that_the_company_does_not_have_is_named_with_those_it_has(client: ProcoreClient) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"workflow\.tools\.commitments is 'Contracts', but Procore has workflows for: Ch"
+    ):
+        Workflows(client, {"commitments": "Contracts"}).asked("commitments", str(P1), {str(DRAFT)})
+
+
+def test_a_project_that_is_closed_to_us_says_so(client: ProcoreClient) -> None:
+    with pytest.raises(NotFound, match="404"):
+        Workflows(client, TOOLS).asked("commitments", "4700000003", {str(DRAFT)})
