@@ -445,9 +445,10 @@ def test_one_change(world: World, settled: State, one: Change) -> None:
     assert not {row["key"] for row in report["stopped"]} & set(one.mends) and set(one.mends) <= planted
     new = {(row["key"], row["state"], row["rule"]) for row in report["stopped"] if row["key"] not in planted}
     assert new == set(one.stops)
-    again = nothing_more(world, *one.entities)
-    assert again["reconciliation"]["balanced"] is True
-    assert not {row["key"] for row in again["stopped"]} & set(one.mends)
+    if one.name in APART:  # the others run again together, below
+        again = nothing_more(world, *one.entities)
+        assert again["reconciliation"]["balanced"] is True
+        assert not {row["key"] for row in again["stopped"]} & set(one.mends)
 
 
 APART = {"a linked payment is voided", "a job is closed", "a vendor is put on hold", "a period is closed", "a payment",
@@ -472,7 +473,9 @@ def test_many_changes_at_once(world: World, settled: State) -> None:
     assert report["reconciliation"]["balanced"] is True
     mended = {number for one in chosen for number in one.mends}
     assert {row["key"] for row in report["stopped"]} == {row["key"] for row in settled.planted} - mended
-    nothing_more(world, *ENTITIES)
+    again = nothing_more(world, *ENTITIES)
+    assert again["reconciliation"]["balanced"] is True
+    assert {row["key"] for row in again["stopped"]} == {row["key"] for row in settled.planted} - mended
 
 
 # -- what takes more than one run -----------------------------------------------------------------------------------------------
