@@ -201,11 +201,14 @@ class WindowOperator(SyncOperator):
         super().__init__(**kwargs)
         self.since = since
         self.until = until
+        self.undelivered: dict[str, int] | None = None
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
         # A field that somebody emptied in the form comes as None or as an empty text.
         given = {key: value for key, value in dict(context["params"]).items() if value is not None and value != ""}
         kind = run_kind(context["dag_run"].run_type)
+        if kind == "scheduled" and ledger.run(self.sync_run_id) is None:
+            self.undelivered = swept(source.client, ledger)
         claimed = self._claimed(ledger, settings, source, kind, events=bool(given.pop("events", False)))
         if claimed is not None:
             given.pop("entities", None)  # the form's list of all of them is nobody's choice in such a run
@@ -235,7 +238,7 @@ class WindowOperator(SyncOperator):
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         run = sync.run
-        shown = {
+        shown: dict[str, Any] = {
             "kind": run.kind,
             "mode": run.mode,
             "since": run.since.isoformat() if run.since else "each list's watermark",
@@ -243,6 +246,8 @@ class WindowOperator(SyncOperator):
             "entities": list(run.entities),
             "projects": list(run.projects) or "all",
         }
+        if self.undelivered is not None:
+            shown["undelivered_events"] = self.undelivered
         log.info("run %s: %s", run.run_id, shown)
         return shown
 
@@ -265,7 +270,46 @@ class PreflightOperator(SyncOperator):
         from include.financials.preflight import preflight
 
         keep_web_address(sync)
-        return preflight(sync)
+        shown = preflight(sync)
+        if not context["params"].get("events"):
+            shown["events"] = without_events(sync)
+        return shown
+
+
+def swept(client: ProcoreClient, ledger: Ledger) -> dict[str, int] | None:
+    """Events that Procore could not deliver, taken into the inbox (counts as of :func:`include.procore.webhooks.sweep`); None
+    where there is no receiver, or Procore does not say. Raises RetryLater where Procore is away."""
+    from include.procore.hook import receiver_of
+    from include.procore.webhooks import Webhooks, sweep
+
+    try:
+        found = sweep(Webhooks(client, receiver_of()), ledger)
+    except RetryLater:
+        raise
+    except SyncError as error:
+        log.info("no event is looked for that could not be delivered: %s This run looks at everything anyway.", error)
+        return None
+    if any(found.values()):
+        log.warning("events that Procore could not deliver: %s; see python -m include.procore webhooks status", found)
+    return found
+
+
+def without_events(sync: Sync) -> list[str]:
+    """Why changes in Procore are not told of by events, one sentence each; a warning and no failure, for reading alone brings the
+    same result later. Raises RetryLater where Procore is away."""
+    from include.procore.hook import receiver_of
+    from include.procore.webhooks import Webhooks
+
+    system: Any = sync.systems["procore"]
+    try:
+        found = Webhooks(system.client, receiver_of()).missing(sync.settings)
+    except RetryLater:
+        raise
+    except SyncError as error:
+        found = [str(error)]
+    for text in found:
+        log.warning("changes are found by the scheduled run only: %s", text)
+    return found
 
 
 class SelectOperator(SyncOperator, BranchMixIn):
