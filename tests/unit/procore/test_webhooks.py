@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +100,27 @@ def test_what_the_settings_do_not_write_is_not_subscribed_to(webhooks: Webhooks)
     assert webhooks.missing(few) == []
     (missing,) = webhooks.missing(ON)
     assert missing.startswith("no event comes of Budget Line Items,") and missing.endswith("webhooks apply")
+
+
+def test_where_nothing_is_written_no_hook_is_made(api: Caller, webhooks: Webhooks) -> None:
+    off = settings_with(**{name: {"writes": "off"} for name in events.BORN})
+    webhooks.apply(webhooks.plan(off))
+    assert webhooks.plan(off).lines() == ["nothing to do"] and webhooks.missing(off) == []
+    assert api.get(HOOKS)["data"] == []
+
+
+def test_a_twin_and_a_hook_that_is_switched_off_are_for_a_person_to_mend(api: Caller, webhooks: Webhooks) -> None:
+    webhooks.apply(webhooks.plan(ON))
+    (hook,) = api.get(HOOKS)["data"]
+    body = {"namespace": NAMESPACE, "destination_url": webhooks.receiver.address, "payload_version": "v3.0"}
+    twin = api.send("POST", HOOKS, body, 201)["data"]["id"]
+    api.control("POST", f"/webhooks/hooks/{hook['id']}", {"status": "disabled"})
+    remarks = webhooks.missing(ON)
+    assert re.match(f"Hook {hook['id']} is disabled", remarks[0]) and re.match(f"Hooks {twin} are twins", remarks[1])
+    assert webhooks.status()[0] is False and webhooks.status()[1][-2:] == remarks
+    written = webhooks.client.writes
+    webhooks.apply(webhooks.plan(ON))
+    assert webhooks.client.writes == written
 
 
 def test_a_name_that_procore_does_not_know_fails_with_its_list(
