@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.branch import BranchMixIn
+from airflow.providers.standard.utils.skipmixin import SkipMixin
 from airflow.sdk import BaseOperator, ObjectStoragePath, Variable
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DownstreamTasksSkipped
 from sqlalchemy.exc import SQLAlchemyError
@@ -312,25 +312,18 @@ def without_events(sync: Sync) -> list[str]:
     return found
 
 
-class SelectOperator(SyncOperator, BranchMixIn):
-    """Skip the extracts of entities that are not part of the run.
-
-    :param extracts: id of the extract task of each entity.
-    :param always: ids of further tasks right behind this one that are never skipped.
-    """
+class SelectOperator(SyncOperator, SkipMixin):
+    """Skip every task of the entities that are not part of the run, wherever they stand in the DAG: a task that only finds out by
+    itself that it has nothing to do takes a process for it, and a small run would spend its time on them."""
 
     head = "select"
 
-    def __init__(self, *, extracts: dict[str, str], always: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.extracts = extracts
-        self.always = always
-
-    def run_step(self, sync: Sync, context: Context) -> Any:
-        chosen = [task_id for entity, task_id in self.extracts.items() if entity in sync.run.entities]
-        # Branching leaves by an exception as soon as there is something to skip: noted before.
+    def run_step(self, sync: Sync, context: Context) -> list[str]:
+        idle = [task for task in context["dag"].tasks if (name := _entity(task)) in ENTITIES and name not in sync.run.entities]
+        # Skipping leaves by an exception as soon as there is something to skip: noted before.
         sync.ledger.finished(sync.run.run_id, self.head)
-        return self.do_branch(context, [*chosen, *self.always])
+        self.skip(context["ti"], idle)
+        return list(sync.run.entities)
 
 
 class ShardsOperator(SyncOperator):
@@ -553,6 +546,12 @@ class ReportOperator(SyncOperator):
 def _loads(task: Any) -> str | None:
     """The entity that a task of a DAG, mapped or not, loads."""
     kind = getattr(task, "operator_class", type(task))
-    if not (isinstance(kind, type) and issubclass(kind, EntityOperator) and kind.step == "load"):
+    return _entity(task) if getattr(kind, "step", None) == "load" else None
+
+
+def _entity(task: Any) -> str | None:
+    """The entity that a task of a DAG, mapped or not, is about, as it was written: a template is none."""
+    kind = getattr(task, "operator_class", type(task))
+    if not (isinstance(kind, type) and issubclass(kind, EntityOperator)):
         return None
     return str(getattr(task, "entity", None) or task.partial_kwargs["entity"])
