@@ -88,11 +88,7 @@ def procore_erp_sync() -> None:
     # The head. Nothing is read unless all of it succeeded: only `window` opens a run, and the ledger knows who has really run.
     window = WindowOperator(task_id="window", pool="procore_api")
     preflight = PreflightOperator(task_id="preflight", pool="procore_api")
-    select = SelectOperator(
-        task_id="select",
-        extracts={row.name: f"{STAGES[row.stage]}.extract_{row.name}" for row in ENTITIES.values()},
-        always=["reconcile"],
-    )
+    select = SelectOperator(task_id="select")
     shards = ShardsOperator(task_id="shards")
     window >> preflight >> [select, shards]
     checks: dict[str, Any] = {}

@@ -223,14 +223,51 @@ def up() -> int:
         import_pools(env, home, log)
         with servers(log, env) as children:
             wait_until_healthy(f"http://127.0.0.1:{port}", children, log)
-            print(
-                f"Airflow:  http://127.0.0.1:{port}  (login admin / {password})\n"
-                f"Sandbox:  {info['base_url']}\nLog:      {log}\nCtrl-C stops both.",
-                flush=True,
-            )
+            subscribe(env, log)
+            address = f"http://127.0.0.1:{port}"
+            print(f"Airflow:  {address}  (login admin / {password})\nSandbox:  {info['base_url']}\nLog:      {log}\n")
+            print(how_to_fire(info["base_url"], address), "Ctrl-C stops both.", sep="\n\n", flush=True)
             while all(child.poll() is None for child in children):
                 time.sleep(1)
     return 0
+
+
+def subscribe(env: Mapping[str, str], log: Path) -> None:
+    """Let Procore tell this Airflow of changes. Raises LocalError where that cannot be had."""
+    with process([sys.executable, "-m", "include.procore", "webhooks", "apply"], log, env=env) as child:
+        if child.wait() != 0:
+            raise LocalError(f"the sandbox was not told where to send events; see {log}")
+
+
+EXAMPLE = "104-SC-003"
+"""A subcontract that companies of every size have."""
+
+
+def how_to_fire(sandbox_url: str, airflow_url: str) -> str:
+    """How a person changes a contract in the sandbox and watches the change arrive in the ERP, as commands for a shell."""
+
+    def as_user(method: str, path: str) -> list[dict[str, Any]]:
+        asked = {"method": method, "path": path}
+        answer = requests.post(f"{sandbox_url}/_sandbox/as_user", json=asked, timeout=60)
+        answer.raise_for_status()
+        return list(answer.json())
+
+    projects = [row["id"] for row in as_user("GET", "/rest/v1.1/projects?company_id=8089&per_page=300")]
+    lists = {project: as_user("GET", f"/work_order_contracts?project_id={project}&per_page=1000") for project in projects}
+    project, contract = next((p, row["id"]) for p, rows in lists.items() for row in rows if row["number"] == EXAMPLE)
+    change = {"project_id": project, "work_order_contract": {"title": "Renamed by a person"}}
+    asked = json.dumps({"method": "PATCH", "path": f"/work_order_contracts/{contract}", "json": change})
+    return "\n".join(
+        [
+            "A change in Procore, and how it arrives:",
+            f"1. Switch the DAG on at {airflow_url}/dags/procore_erp_sync; its first run, of some minutes, brings both in step.",
+            f"2. Rename {EXAMPLE} as a person would; within seconds there is a run events__... in that list:",
+            f"   curl -X POST {sandbox_url}/_sandbox/as_user -H 'content-type: application/json' -d '{asked}'",
+            "3. When it has ended the ERP has the new title, and the ledger tells how it came there:",
+            f"   {Path(sys.executable)} -m include.financials --ledger sqlite:///{VAR}/ledger.sqlite why commitment {EXAMPLE}",
+            f"   curl {sandbox_url}/_sandbox/webhooks",
+        ]
+    )
 
 
 PARTS = (("api-server",), ("scheduler", "--skip-serve-logs"), ("dag-processor",), ("triggerer", "--skip-serve-logs"))
@@ -252,8 +289,9 @@ def standalone_settings(home: Path, port: int, password: str, secret: str, accou
     with private_file(users) as sink:
         sink.write(json.dumps({"admin": password}).encode())
     here = {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": port, "login": "admin", "password": password}
+    events = {"conn_type": "generic", "schema": "http", "host": "127.0.0.1", "port": port}
     return {
-        "AIRFLOW_CONN_PROCORE_WEBHOOKS": json.dumps({"conn_type": "generic", "login": account, "password": secret}),
+        "AIRFLOW_CONN_PROCORE_WEBHOOKS": json.dumps({**events, "login": account, "password": secret}),
         "AIRFLOW_CONN_AIRFLOW_API": json.dumps(here),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.branch import BranchMixIn
+from airflow.providers.standard.utils.skipmixin import SkipMixin
 from airflow.sdk import BaseOperator, ObjectStoragePath, Variable
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DownstreamTasksSkipped
 from sqlalchemy.exc import SQLAlchemyError
@@ -201,11 +201,14 @@ class WindowOperator(SyncOperator):
         super().__init__(**kwargs)
         self.since = since
         self.until = until
+        self.undelivered: dict[str, int] | None = None
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
         # A field that somebody emptied in the form comes as None or as an empty text.
         given = {key: value for key, value in dict(context["params"]).items() if value is not None and value != ""}
         kind = run_kind(context["dag_run"].run_type)
+        if kind == "scheduled" and ledger.run(self.sync_run_id) is None:
+            self.undelivered = swept(source.client, ledger)
         claimed = self._claimed(ledger, settings, source, kind, events=bool(given.pop("events", False)))
         if claimed is not None:
             given.pop("entities", None)  # the form's list of all of them is nobody's choice in such a run
@@ -235,7 +238,7 @@ class WindowOperator(SyncOperator):
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         run = sync.run
-        shown = {
+        shown: dict[str, Any] = {
             "kind": run.kind,
             "mode": run.mode,
             "since": run.since.isoformat() if run.since else "each list's watermark",
@@ -243,6 +246,8 @@ class WindowOperator(SyncOperator):
             "entities": list(run.entities),
             "projects": list(run.projects) or "all",
         }
+        if self.undelivered is not None:
+            shown["undelivered_events"] = self.undelivered
         log.info("run %s: %s", run.run_id, shown)
         return shown
 
@@ -265,28 +270,60 @@ class PreflightOperator(SyncOperator):
         from include.financials.preflight import preflight
 
         keep_web_address(sync)
-        return preflight(sync)
+        shown = preflight(sync)
+        if not context["params"].get("events"):
+            shown["events"] = without_events(sync)
+        return shown
 
 
-class SelectOperator(SyncOperator, BranchMixIn):
-    """Skip the extracts of entities that are not part of the run.
+def swept(client: ProcoreClient, ledger: Ledger) -> dict[str, int] | None:
+    """Events that Procore could not deliver, taken into the inbox (counts as of :func:`include.procore.webhooks.sweep`); None
+    where there is no receiver, or Procore does not say. Raises RetryLater where Procore is away."""
+    from include.procore.hook import receiver_of
+    from include.procore.webhooks import Webhooks, sweep
 
-    :param extracts: id of the extract task of each entity.
-    :param always: ids of further tasks right behind this one that are never skipped.
-    """
+    try:
+        found = sweep(Webhooks(client, receiver_of()), ledger)
+    except RetryLater:
+        raise
+    except SyncError as error:
+        log.info("no event is looked for that could not be delivered: %s This run looks at everything anyway.", error)
+        return None
+    if any(found.values()):
+        log.warning("events that Procore could not deliver: %s; see python -m include.procore webhooks status", found)
+    return found
+
+
+def without_events(sync: Sync) -> list[str]:
+    """Why changes in Procore are not told of by events, one sentence each; a warning and no failure, for reading alone brings the
+    same result later. Raises RetryLater where Procore is away."""
+    from include.procore.hook import receiver_of
+    from include.procore.webhooks import Webhooks
+
+    system: Any = sync.systems["procore"]
+    try:
+        found = Webhooks(system.client, receiver_of()).missing(sync.settings)
+    except RetryLater:
+        raise
+    except SyncError as error:
+        found = [str(error)]
+    for text in found:
+        log.warning("changes are found by the scheduled run only: %s", text)
+    return found
+
+
+class SelectOperator(SyncOperator, SkipMixin):
+    """Skip every task of the entities that are not part of the run, wherever they stand in the DAG: a task that only finds out by
+    itself that it has nothing to do takes a process for it, and a small run would spend its time on them."""
 
     head = "select"
 
-    def __init__(self, *, extracts: dict[str, str], always: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.extracts = extracts
-        self.always = always
-
-    def run_step(self, sync: Sync, context: Context) -> Any:
-        chosen = [task_id for entity, task_id in self.extracts.items() if entity in sync.run.entities]
-        # Branching leaves by an exception as soon as there is something to skip: noted before.
+    def run_step(self, sync: Sync, context: Context) -> list[str]:
+        idle = [task for task in context["dag"].tasks if (name := _entity(task)) in ENTITIES and name not in sync.run.entities]
+        # Skipping leaves by an exception as soon as there is something to skip: noted before.
         sync.ledger.finished(sync.run.run_id, self.head)
-        return self.do_branch(context, [*chosen, *self.always])
+        self.skip(context["ti"], idle)
+        return list(sync.run.entities)
 
 
 class ShardsOperator(SyncOperator):
@@ -509,6 +546,12 @@ class ReportOperator(SyncOperator):
 def _loads(task: Any) -> str | None:
     """The entity that a task of a DAG, mapped or not, loads."""
     kind = getattr(task, "operator_class", type(task))
-    if not (isinstance(kind, type) and issubclass(kind, EntityOperator) and kind.step == "load"):
+    return _entity(task) if getattr(kind, "step", None) == "load" else None
+
+
+def _entity(task: Any) -> str | None:
+    """The entity that a task of a DAG, mapped or not, is about, as it was written: a template is none."""
+    kind = getattr(task, "operator_class", type(task))
+    if not (isinstance(kind, type) and issubclass(kind, EntityOperator)):
         return None
     return str(getattr(task, "entity", None) or task.partial_kwargs["entity"])

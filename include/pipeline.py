@@ -16,6 +16,7 @@ from include.financials.engine import load
 from include.financials.entities import ENTITIES
 from include.financials.extract import extract
 from include.financials.gate import guard, wait_behind
+from include.financials.inbox import claim, settle
 from include.financials.ledger import Ledger
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
@@ -24,6 +25,7 @@ from include.financials.run import Kind, open_run
 from include.financials.settings import Settings, from_file
 from include.financials.view import Sync
 from include.procore.client import ProcoreClient
+from include.procore.events import RESOURCES
 from include.procore.system import ProcoreSystem
 
 MAPPING = "sandbox_erp"
@@ -52,16 +54,21 @@ def systems(
 def opened(
     info: Mapping[str, Any], folder: Path, run_id: str, *, params: Mapping[str, Any] | None = None, kind: Kind = "manual",
     interval: tuple[Any, Any] = (None, None), settings: Settings | None = None, ledger_url: str | None = None,
+    events: bool = False,
 ) -> Iterator[Sync]:  # fmt: skip
-    """The sync of one run against a running sandbox (``info`` is its ``/_sandbox/info``)."""
+    """The sync of one run against a running sandbox (``info`` is its ``/_sandbox/info``). ``events``: the run is about those in
+    the inbox of the ledger, and takes them."""
     settings = settings or from_file(SANDBOX_SETTINGS)
     client = ProcoreClient(info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"])
     ledger = Ledger(ledger_url or f"sqlite:///{folder}/ledger.sqlite")
     ledger.create()
     source, target = systems(client, info["erp_url"], MAPPING, settings)
     try:
+        claimed = claim(ledger, run_id, RESOURCES, source.account()) if events and ledger.run(run_id) is None else None
         now = min(source.now(), target.now())
-        run = open_run(ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params)
+        run = open_run(
+            ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
+        )
         yield Sync(
             run,
             ledger,
@@ -80,7 +87,7 @@ def opened(
 
 def run(info: Mapping[str, Any], folder: Path, run_id: str, **options: Any) -> dict[str, Any]:
     """One run from window to report; returns the report. A closed gate stops its stage, as in the DAG."""
-    params = {"since": EVERYTHING, **(options.pop("params", None) or {})}
+    params = ({} if options.get("events") else {"since": EVERYTHING}) | (options.pop("params", None) or {})
     with opened(info, folder, run_id, params=params, **options) as sync:
         preflight(sync)
         loaded: list[str] = []
@@ -91,6 +98,8 @@ def run(info: Mapping[str, Any], folder: Path, run_id: str, **options: Any) -> d
         keep(sync, "reconciliation", reconcile(sync).as_dict())
         move_watermarks(sync, loaded)
     with opened(info, folder, run_id, params=params, **options) as sync:
+        if options.get("events"):
+            settle(sync.ledger, run_id, succeeded=not sync.run.plan)
         return build(sync)
 
 

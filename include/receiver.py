@@ -6,11 +6,13 @@ events is one run, because all of them ask for the same run id. It holds nothing
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import httpx
@@ -20,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from include.financials.exceptions import ConfigurationError, SyncError
-from include.financials.inbox import receive
+from include.financials.inbox import Event, receive_all
 from include.financials.ledger import Ledger
 from include.procore.events import LARGEST, RESOURCES, parse
 
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 PATH = "/webhooks"
 BUCKET = timedelta(seconds=15)
 """Events of so long are one run; it starts at the end of the time, so that the record can be read by then."""
+TOGETHER = 500
+"""Events that are kept with one commit at the most."""
 DAG_ID = "procore_erp_sync"
 
 Trigger = Callable[[datetime], Awaitable[None]]
@@ -51,15 +55,54 @@ def bucket_end(now: datetime) -> datetime:
     return datetime.fromtimestamp((now.timestamp() + size / 2) // size * size + size, UTC)
 
 
-def create_app(door: Callable[[], Door]) -> FastAPI:
-    """The application; ``door`` is asked at each request, so that a secret can be replaced without a restart."""
+class _Keeper:
+    """Keeps events in the inbox. Those that arrive while others are being kept wait for these and are then kept together: a burst
+    costs few commits, and a single event waits for nobody."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Ledger, Event, asyncio.Future[bool]]] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def keep(self, ledger: Ledger, event: Event) -> bool:
+        """As :func:`include.financials.inbox.receive`, which raises the same."""
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((ledger, event, kept))
+        if self._work is None:
+            self._work = asyncio.create_task(self._all())
+        return await kept
+
+    async def _all(self) -> None:
+        try:
+            while self._waiting:
+                ledger = self._waiting[0][0]
+                batch = list(takewhile(lambda one: one[0] is ledger, self._waiting[:TOGETHER]))  # noqa: B023 - used at once
+                del self._waiting[: len(batch)]
+                try:
+                    found = await run_in_threadpool(receive_all, ledger, [event for _, event, _ in batch])
+                except Exception as error:  # noqa: BLE001 - whatever it was: each sender is told, and no other waits in vain
+                    for _, _, kept in batch:
+                        if not kept.done():
+                            kept.set_exception(error)
+                else:
+                    for (_, _, kept), new in zip(batch, found, strict=True):
+                        if not kept.done():  # its sender may have gone
+                            kept.set_result(new)
+        finally:
+            self._work = None
+
+
+def create_app(door: Callable[[], Door], at_hand: Callable[[], Door | None] = lambda: None) -> FastAPI:
+    """The application. At each request ``door`` is asked, so that a secret can be replaced without a restart; but first
+    ``at_hand``, which may not block and has it if it was opened a short while ago."""
     app = FastAPI(title="Procore events", docs_url=None, redoc_url=None, openapi_url=None)
     asked: set[datetime] = set()
+    keeper = _Keeper()
 
     @app.post(PATH)
     async def take(request: Request, background: BackgroundTasks) -> Response:
         try:
-            opened = await run_in_threadpool(door)
+            found = at_hand()
+            opened = await run_in_threadpool(door) if found is None else found
         except ConfigurationError as error:
             log.error("an event was refused: %s", error)
             return _answer(503, "not set up")
@@ -78,7 +121,7 @@ def create_app(door: Callable[[], Door]) -> FastAPI:
         except ValueError as error:
             return _answer(422, str(error))
         try:
-            new = await run_in_threadpool(receive, opened.ledger, event)
+            new = await keeper.keep(opened.ledger, event)
         except (SyncError, SQLAlchemyError) as error:
             log.warning("event %s could not be kept, Procore is asked to send it again: %s", event.event_id, type(error).__name__)
             return _answer(503, "try again")

@@ -6,7 +6,7 @@ the scheduled run looks at everything as if there were no events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,9 +46,17 @@ class Claimed:
 
 def receive(ledger: Ledger, event: Event) -> bool:
     """Keep an event; False where it is here already. Committed when this returns: only then may its sender be told so."""
-    row = asdict(event) | {"received_at": stamp()}
+    return receive_all(ledger, [event])[0]
+
+
+def receive_all(ledger: Ledger, events: Sequence[Event]) -> list[bool]:
+    """Keep events with one commit: all of them, or none. For each whether it was new; the second of two alike is not."""
+    now = stamp()
+    # In one order everywhere: two servers that are told the same events must not wait for each other.
+    order = sorted(range(len(events)), key=lambda at: events[at].event_id)
     with ledger.engine.begin() as connection:
-        return insert_new(connection, t.webhook_inbox, row)
+        new = {at: insert_new(connection, t.webhook_inbox, asdict(events[at]) | {"received_at": now}) for at in order}
+    return [new[at] for at in range(len(events))]
 
 
 def waiting(ledger: Ledger) -> int:

@@ -66,11 +66,11 @@ class Plan:
 
     @property
     def nothing(self) -> bool:
-        return self.hook is not None and not (self.token or self.add or self.remove)
+        return not (self.token or self.add or self.remove)
 
     def lines(self) -> list[str]:
         """The plan for a person, one line for each change."""
-        found = [] if self.hook else [f"+ hook {NAMESPACE} to {self.receiver.address}"]
+        found = [] if self.hook or not self.add else [f"+ hook {NAMESPACE} to {self.receiver.address}"]
         found += ["~ the hook's token, which is none of the connection's"] if self.token else []
         found += [f"+ {resource}: {action}" for resource, action in self.add]
         found += [f"- {resource}: {action}" for resource, action in self.remove]
@@ -119,7 +119,12 @@ class Webhooks:
         )
 
     def apply(self, plan: Plan) -> None:
-        """Carry a plan out. Raises Refused naming the triggers that Procore did not take; the others are made."""
+        """Carry a plan out; where nothing is to be told of no hook is made.
+
+        Raises Refused naming the triggers that Procore did not take; the others are made.
+        """
+        if plan.nothing:
+            return
         hook = plan.hook or self._made()
         path = f"{self._base}/hooks/{hook['id']}"
         if plan.token:
@@ -164,7 +169,7 @@ class Webhooks:
     def missing(self, settings: Settings) -> list[str]:
         """What keeps events from coming, one sentence each; empty: they come."""
         plan = self.plan(settings)
-        found = [] if plan.hook else [f"Procore has no hook to {self.receiver.address}"]
+        found = [] if plan.hook or not plan.add else [f"Procore has no hook to {self.receiver.address}"]
         found += ["the hook has a token that the receiver does not take"] if plan.token else []
         if plan.hook and plan.add:
             found.append("no event comes of " + ", ".join(dict.fromkeys(name for name, _ in plan.add)))
@@ -218,7 +223,7 @@ class Webhooks:
         """The hooks of our name space and address, the oldest first."""
         rows = self._rows("hooks", namespace=NAMESPACE)
         ours = [row for row in rows if (row.get("namespace"), row.get("destination_url")) == (NAMESPACE, self.receiver.address)]
-        yield from sorted(ours, key=lambda row: int(row["id"]))
+        yield from sorted(ours, key=lambda row: (str(row.get("created_at")), str(row["id"])))
 
     def _triggers(self, hook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return self._rows(f"hooks/{hook['id']}/triggers")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from include.door import door
+from include.door import at_hand, door
 from include.receiver import create_app
 
 
 class ProcoreErpPlugin(AirflowPlugin):
     name = "procore_erp"
-    fastapi_apps = [{"app": create_app(door), "url_prefix": "/procore", "name": "Procore events"}]  # noqa: RUF012
+    fastapi_apps = [{"app": create_app(door, at_hand), "url_prefix": "/procore", "name": "Procore events"}]  # noqa: RUF012

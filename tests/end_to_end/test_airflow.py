@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +21,7 @@ import requests
 from include import pipeline
 from include.financials.report import build
 from include.local import (
+    ROOT,
     airflow,
     environment,
     free_port,
@@ -71,8 +73,8 @@ def unlimited(state: Path) -> Iterator[dict[str, Any]]:
 class Running:
     """A whole Airflow: scheduler, LocalExecutor, API server; and the sandbox that its connections name."""
 
-    def __init__(self, url: str, info: dict[str, Any], children: list[subprocess.Popen[str]]) -> None:
-        self.url, self.info, self.children = url, info, children
+    def __init__(self, url: str, info: dict[str, Any], children: list[subprocess.Popen[str]], env: dict[str, str]) -> None:
+        self.url, self.info, self.children, self.env = url, info, children, env
         self.api = requests.Session()
         login = {"username": "admin", "password": "test-only"}
         self.api.headers["Authorization"] = f"Bearer {self.call('POST', '/auth/token', login)['access_token']}"
@@ -126,7 +128,7 @@ def running(place: Path) -> Iterator[Running]:
         new_ledger(place / "ledger.sqlite")
         with servers(log, env) as children:
             wait_until_healthy(url, children, log)
-            yield Running(url, info, children)
+            yield Running(url, info, children, env)
 
 
 @pytest.mark.scheduler
@@ -302,11 +304,8 @@ def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) ->
         for nobody in ({}, {"Authorization": "Bearer"}, {"Authorization": EVENTS}):
             answer = requests.post(receiver, json={}, headers=nobody, timeout=30)
             assert (answer.status_code, answer.json()) == (401, {"detail": "unauthorized"}), refused(place)
-        hook = {"api_version": "v3.0", "namespace": "sync", "destination_url": receiver, "destination_headers": bearer}
-        made = as_user(running, "POST", "/webhooks/hooks", {"company_id": 8089, "hook": hook})
-        trigger = {"resource_name": "Work Order Contracts", "event_type": "update"}
-        wanted = {"company_id": 8089, "api_version": "v3.0", "trigger": trigger}
-        as_user(running, "POST", f"/webhooks/hooks/{made['id']}/triggers", wanted)
+        assert command(running, "apply")[0] == f"+ hook procore-erp-sync to {receiver}"
+        assert command(running, "apply") == ["nothing to do"]
         contracts = {str(row["id"]): row for row in State(place / "state").objects("work_order_contracts")}
         links = known.execute("SELECT procore_id, erp_key FROM links WHERE entity = 'commitments' ORDER BY 1").fetchall()
         ident, key = next(link for link in links if link[0] in contracts)
@@ -325,11 +324,20 @@ def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) ->
         people = "SELECT resource_id, claimed_by, done_at IS NOT NULL FROM webhook_inbox WHERE user_id <> ?"
         assert known.execute(people, (str(OWNER_ID),)).fetchall() == [(ident, run["dag_run_id"], 1)]
     assert webhooks(running)["failing"] == []
-    rows = as_user(running, "GET", f"/webhooks/hooks/{made['id']}/deliveries?company_id=8089")
+    (hook,) = as_user(running, "GET", "/webhooks/hooks?company_id=8089")
+    rows = as_user(running, "GET", f"/webhooks/hooks/{hook['id']}/deliveries?company_id=8089")
     assert {(row["outcome"], row["response_status"]) for row in rows} == {("ok", 202)}
     for row in rows:  # it may come again
         again = requests.post(receiver, json=row["event"], headers=bearer, timeout=30)
         assert (again.status_code, again.json()) == (202, {"detail": "known"})
+
+
+def command(running: Running, action: str) -> list[str]:
+    """What ``python -m include.procore webhooks`` says, with Airflow's connections."""
+    asked = [sys.executable, "-m", "include.procore", "webhooks", action]
+    done = subprocess.run(asked, env=running.env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
 
 
 def as_user(running: Running, method: str, path: str, body: Any = None) -> Any:

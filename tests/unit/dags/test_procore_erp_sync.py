@@ -6,10 +6,13 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from include.financials.entities import ENTITIES, STAGES, gates_before
 from include.financials.run import HEAD
@@ -81,6 +84,19 @@ def test_the_head_stands_before_everything(dag: DAG) -> None:
     assert dag.get_task("select").upstream_task_ids == dag.get_task("shards").upstream_task_ids == {"preflight"}
     assert all(dag.get_task(name).trigger_rule == TriggerRule.ALL_SUCCESS for name in (*HEAD, "reconcile"))
     assert {getattr(task, "head", None) for task in dag.tasks} - {None} == set(HEAD)
+
+
+def test_select_skips_every_task_of_the_entities_that_a_run_is_not_about(dag: DAG) -> None:
+    done: list[Any] = []
+    run = SimpleNamespace(run_id="r", entities=("commitments", "owner_invoices"))
+    sync: Any = SimpleNamespace(run=run, ledger=SimpleNamespace(finished=lambda *step: done.append(step)))
+    context: Any = {"dag": dag, "ti": SimpleNamespace(map_index=-1, xcom_push=lambda **_: None)}
+    select: Any = dag.get_task("select")
+    with pytest.raises(DownstreamTasksSkipped) as left:
+        select.run_step(sync, context)
+    steps = ("extract", "check", "load")
+    assert set(left.value.tasks) == {task_id(name, step) for name in ENTITIES if name not in run.entities for step in steps}
+    assert done == [("r", "select")], "noted before it leaves"
 
 
 def test_reconcile_and_report_are_last(dag: DAG) -> None:

@@ -21,7 +21,8 @@ from include.financials.report import COUNTS
 from include.financials.rules import RULES
 from include.financials.run import PARAMS
 from include.financials.settings import GateSettings, Settings, load
-from include.procore.resources import ENTITY_RESOURCES, RESOURCES
+from include.procore.events import BORN
+from include.procore.resources import ENTITY_RESOURCES, RESOURCES, events_of
 from include.procore.retry import TABLE
 from include.sandbox.seed import planted
 from include.sandbox.seed.changes import changes
@@ -75,6 +76,19 @@ def test_every_reference_names_a_page_and_a_section_that_exist() -> None:
 def test_the_resources_name_sections_of_the_contract() -> None:
     known = sections("procore-contract.md")
     assert {row.docs for row in RESOURCES.values()} <= known
+
+
+def test_the_table_of_events_is_that_of_the_resources() -> None:
+    rows = {
+        entity: row[1]
+        for row in rows_of("operating.md", "| entity | Procore tells", "Nor are there")[1:]
+        for entity in row[0].split(", ")
+    }
+    assert set(rows) == {name.replace("_", " ") for name in BORN}
+    for name in BORN:
+        said, events = rows[name.replace("_", " ")], events_of(name)
+        assert said.startswith("nothing") == (not events), name
+        assert all(event.removesuffix(" Contract Line Items").removesuffix(" Order Line Items") in said for event in events), name
 
 
 def test_bare_section_numbers_in_procores_code_are_in_the_contract() -> None:

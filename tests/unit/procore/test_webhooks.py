@@ -3,70 +3,31 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
 
 from include.connections import RECEIVER
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
 from include.financials.inbox import waiting
-from include.financials.ledger import Ledger
+from include.operators import swept, without_events
 from include.procore import events, resources
 from include.procore.__main__ import main
 from include.procore.client import ProcoreClient
 from include.procore.webhooks import NAMESPACE, Receiver, Webhooks, sweep
-from include.receiver import Door, create_app
 from include.sandbox.procore.settings import Settings
 from tests.end_to_end.world import UNLIMITED, settings_with
+from tests.receiving import OLD, Site, receiving
 from tests.unit.sandbox_procore.serving import P1, SUBCONTRACT, Caller, hand_made, serving
 
-OLD, NEW = "token-of-the-tests-1st", "token-of-the-tests-2nd"
+NEW = "token-of-the-tests-2nd"
 HOOKS = "/rest/v2.0/companies/8089/webhooks/hooks"
 ON = settings_with()
-
-
-class Site:
-    """A receiver at an address of its own, that takes ``tokens``; None: its connection is not there."""
-
-    def __init__(self, folder: Path) -> None:
-        self.ledger = Ledger(f"sqlite:///{folder}/ledger.sqlite")
-        self.ledger.create()
-        self.tokens: tuple[str, ...] | None = (OLD,)
-        self.address = ""
-
-    def door(self) -> Door:
-        if self.tokens is None:
-            raise ConfigurationError("Connection procore_webhooks is not defined")
-        return Door(tuple(f"Bearer {token}" for token in self.tokens), self.ledger, self.nobody, "5100001")
-
-    async def nobody(self, _: datetime) -> None:
-        pass
-
-
-@contextmanager
-def receiving(folder: Path) -> Iterator[Site]:
-    site = Site(folder)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    site.address = f"http://127.0.0.1:{listener.getsockname()[1]}/webhooks"
-    server = uvicorn.Server(uvicorn.Config(create_app(site.door), lifespan="off", log_level="warning"))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    try:
-        yield site
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        site.ledger.close()
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +100,27 @@ def test_what_the_settings_do_not_write_is_not_subscribed_to(webhooks: Webhooks)
     assert webhooks.missing(few) == []
     (missing,) = webhooks.missing(ON)
     assert missing.startswith("no event comes of Budget Line Items,") and missing.endswith("webhooks apply")
+
+
+def test_where_nothing_is_written_no_hook_is_made(api: Caller, webhooks: Webhooks) -> None:
+    off = settings_with(**{name: {"writes": "off"} for name in events.BORN})
+    webhooks.apply(webhooks.plan(off))
+    assert webhooks.plan(off).lines() == ["nothing to do"] and webhooks.missing(off) == []
+    assert api.get(HOOKS)["data"] == []
+
+
+def test_a_twin_and_a_hook_that_is_switched_off_are_for_a_person_to_mend(api: Caller, webhooks: Webhooks) -> None:
+    webhooks.apply(webhooks.plan(ON))
+    (hook,) = api.get(HOOKS)["data"]
+    body = {"namespace": NAMESPACE, "destination_url": webhooks.receiver.address, "payload_version": "v3.0"}
+    twin = api.send("POST", HOOKS, body, 201)["data"]["id"]
+    api.control("POST", f"/webhooks/hooks/{hook['id']}", {"status": "disabled"})
+    remarks = webhooks.missing(ON)
+    assert re.match(f"Hook {hook['id']} is disabled", remarks[0]) and re.match(f"Hooks {twin} are twins", remarks[1])
+    assert webhooks.status()[0] is False and webhooks.status()[1][-2:] == remarks
+    written = webhooks.client.writes
+    webhooks.apply(webhooks.plan(ON))
+    assert webhooks.client.writes == written
 
 
 def test_a_name_that_procore_does_not_know_fails_with_its_list(
@@ -280,6 +262,26 @@ def test_the_command_takes_airflows_connections(
     assert code == 1 and "has one token" in lines[0]
     parts = {"host": "127.0.0.1", "schema": "http", "port": 9}
     assert told("status", **parts)[1] == [f"no hook to http://127.0.0.1:9{RECEIVER}: python -m include.procore webhooks apply"]
+
+
+def test_a_scheduled_run_looks_for_events_where_there_is_a_receiver(
+    api: Caller, site: Site, webhooks: Webhooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one, or without leave to look, polling alone is as good: a sentence, no failure."""
+    sync: Any = SimpleNamespace(systems={"procore": SimpleNamespace(client=webhooks.client)}, settings=ON)
+    monkeypatch.delenv("AIRFLOW_CONN_PROCORE_WEBHOOKS", raising=False)
+    assert swept(webhooks.client, site.ledger) is None and "procore_webhooks is not defined" in without_events(sync)[0]
+    fields = {"conn_type": "generic", "password": OLD, "host": site.address}
+    monkeypatch.setenv("AIRFLOW_CONN_PROCORE_WEBHOOKS", json.dumps(fields))
+    assert without_events(sync) == [f"Procore has no hook to {site.address}: python -m include.procore webhooks apply"]
+    webhooks.apply(webhooks.plan(ON))
+    assert without_events(sync) == []
+    site.tokens = None
+    rename(api, "Fails")
+    deliver(api)
+    assert swept(webhooks.client, site.ledger) == {"failing": 1, "discarded": 0, "new": 1, "unreadable": 0}
+    api.control("POST", "/faults", {"path": "/webhooks/", "times": 2, "action": "status", "status": 403})
+    assert swept(webhooks.client, site.ledger) is None and "403" in without_events(sync)[0]
 
 
 def test_which_resources_have_events_stands_in_the_table() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
+from include import receiver
 from include.financials.exceptions import ConfigurationError, RetryLater
-from include.financials.inbox import waiting
+from include.financials.inbox import Event, receive_all, waiting
 from include.financials.ledger import Ledger
 from include.receiver import BUCKET, PATH, AirflowApi, Door, bucket_end, create_app
 from tests.unit.procore.test_events import V2, V4
@@ -106,6 +108,36 @@ def test_a_ledger_that_is_away_asks_procore_to_send_again(site: Site, monkeypatc
     with site.ledger.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE gone RENAME TO webhook_inbox")
     assert site.post().status_code == 202
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_burst_is_kept_with_few_commits_and_answered_after_them(
+    anyio_backend: str, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is answered before it is kept; what cannot be kept is told to each sender, and to no other."""
+    batches: list[int] = []
+
+    def counted(ledger: Ledger, found: list[Event]) -> list[bool]:
+        batches.append(len(found))
+        if any(event.resource == "Broken" for event in found):
+            raise OperationalError("INSERT", {}, Exception("disk full"))
+        return receive_all(ledger, found)
+
+    monkeypatch.setattr(receiver, "receive_all", counted)
+    app = create_app(site.door)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://airflow") as client:
+
+        async def post(ident: str, resource: str = "Drawings") -> tuple[int, str]:
+            body = json.dumps({**V4, "id": ident, "resource_type": resource})
+            answer = await client.post(PATH, content=body, headers={"Authorization": SECRET})
+            return answer.status_code, answer.json()["detail"]
+
+        found = await asyncio.gather(*(post(f"e{number % 30}") for number in range(60)))
+        assert sorted(found) == [(202, "known")] * 30 + [(202, "received")] * 30
+        assert sum(batches) == 60 and len(batches) < 60 and waiting(site.ledger) == 30
+        assert await post("broken", "Broken") == (503, "try again")
+        assert await post("after") == (202, "received")
 
 
 def test_an_installation_without_the_connection_says_so_in_its_log_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
