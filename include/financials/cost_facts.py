@@ -10,6 +10,7 @@ from include.financials.books import Books
 from include.financials.entities import Entity
 from include.financials.facts import Row, Subject, altered, limits_fault
 from include.financials.figures import contract_of
+from include.financials.identity import code
 from include.financials.models import DirectCost, Payment, PaymentIssued, PrimeContract, SubcontractorInvoice
 from include.financials.money import cents, text, total
 from include.financials.port import Capability
@@ -73,7 +74,7 @@ class CostFacts:
     def _billed(self) -> dict[tuple[str, str | None, str], SubcontractorInvoice]:
         """Invoices of commitments that the ERP has, by (company, vendor, invoice number)."""
         return {
-            (company, record.vendor, record.number): record
+            (company, record.vendor, code(record.number)): record
             for (company, _), record in self.books.documents("subcontractor_invoices").items()
             if isinstance(record, SubcontractorInvoice) and record.status != VOID
         }
@@ -82,7 +83,7 @@ class CostFacts:
         """The commitment that this cost belongs to: it is billed there, and must not be counted twice (rule D-02)."""
         if record.commitment is not None:
             return record.commitment
-        billed = self._billed.get((company, record.vendor, record.invoice_number or ""))
+        billed = self._billed.get((company, record.vendor, code(record.invoice_number or "")))
         return f"{billed.commitment} (invoice {billed.number})" if billed is not None else None
 
     # -- payments -------------------------------------------------------------------------------------------------------------

@@ -20,11 +20,9 @@ from include.financials.matching import ErpSource, by_settings
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.port import UNSEEN, Invalid, Page
 from include.financials.rules import Verdict, rules_of, verdicts
-from include.financials.statuses import CLOSED, VOID
+from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
 from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
 
-ENDED_IN_PROCORE = ("Void", "Terminated", "void")
-"""Procore's words for a contract or payment that is over."""
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
 """Rule that tells of a Procore record matching more than one of the ERP's; 2.9 for documents, V-02 for all others."""
 
