@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from include.financials.books import Books
-from include.financials.cost_facts import CostFacts, not_due
+from include.financials.cost_facts import CostFacts, not_counted, not_due
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import SIDES
 from include.financials.facts import Subject, common, parent_unread, source_facts
@@ -171,6 +171,8 @@ class ErpBorn(Judging):
             return False
         target = matcher.by_id.get(link.procore_id)
         if target is None or target.deleted or target.origin_id != matcher.origin(record):
+            return True
+        if not_counted(self.row.name, getattr(target, "status", None)) is not None:
             return True
         names = (*self.row.restored, *self.row.frozen)
         agreed, there = known(link.content or {}, self.row.content), content(target, self.row.content)

@@ -41,5 +41,7 @@ ERP_STATUSES: Mapping[str, tuple[str, ...]] = {
 
 ENDED_IN_PROCORE: Final = ("Void", "Terminated", "void")
 """Procore's words for a contract or payment that is over."""
+NOT_AGREED: Final = ("Draft", "Out For Bid", "Out For Signature", "Processing", "Submitted")
+"""Procore's words for a contract that nobody agreed on yet: nobody bills on it or is paid."""
 NO_MORE: Final = (CLOSED, VOID)
 """Statuses of a contract on which nothing new is entered."""
