@@ -454,9 +454,9 @@ class BudgetChangeFacts(DocumentFacts):
     LIMITED = ("title", "amount")
 
     def translated(self, own: Record) -> Record:
-        translated = super().translated(own)
-        project = cast(BudgetChange, translated).project
-        return translated.model_copy(update={"number": f"{project}/{own.number}"})
+        assert isinstance(own, BudgetChange)
+        job = self.references.key("projects", own.project) or self.books.name("projects", own.project)
+        return super().translated(own).model_copy(update={"number": f"{job}/{own.number}"})
 
     def header(self, subject: Subject, approved: bool) -> Row:
         own = subject.own
