@@ -11,9 +11,8 @@ from functools import cache, cached_property
 from typing import Any, cast
 
 from include.financials.figures import contract_of
-from include.financials.identity import code
 from include.financials.ledger import Ledger
-from include.financials.matching import natural_key
+from include.financials.matching import number_key
 from include.financials.models import ChangeOrder, CostCode, Invoice, Period, Project, Record, Vendor
 from include.financials.money import total
 from include.financials.statuses import OPEN, VOID
@@ -70,7 +69,7 @@ class Books:
     def numbered(self, record: Record, company: str) -> Record | None:
         """The ERP's document of that number, as people write it (of that vendor, where vendors number): one that counts before a
         void one, which keeps its number, too."""
-        return cast(Record | None, self._numbers(record.entity).get((company, code(natural_key(record)))))
+        return cast(Record | None, self._numbers(record.entity).get((company, number_key(record))))
 
     @cached_property
     def _numbers(self) -> Any:
@@ -78,7 +77,7 @@ class Books:
         def numbers(entity: str) -> dict[Key, Record]:
             found: dict[Key, Record] = {}
             for (company, _), record in self.documents(entity).items():
-                key = company, code(natural_key(record))
+                key = company, number_key(record)
                 if key not in found or getattr(found[key], "status", None) == VOID:
                     found[key] = record
             return found

@@ -10,10 +10,11 @@ from include.financials.books import Books
 from include.financials.entities import Entity
 from include.financials.facts import Row, Subject, altered, limits_fault
 from include.financials.figures import contract_of
+from include.financials.identity import code
 from include.financials.models import DirectCost, Payment, PaymentIssued, PrimeContract, SubcontractorInvoice
 from include.financials.money import cents, text, total
 from include.financials.port import Capability
-from include.financials.statuses import OPEN, POSTED, VOID
+from include.financials.statuses import ENDED_IN_PROCORE, NOT_AGREED, OPEN, POSTED, UNPOSTED, VOID
 
 
 class CostFacts:
@@ -52,7 +53,8 @@ class CostFacts:
             "lines_sum": text(lines),
             "difference_cents": cents(lines - record.amount),
             "date_missing": record.cost_date is None or None,
-            "void_since": record.number if record.status == VOID and subject.match.how != "none" else None,
+            **_back_in_erp(subject, record.number),
+            "status_there": not_counted(self.row.name, _status_there(subject)),
         }
 
     def _vendor_missing(self, company: str, record: DirectCost) -> str | None:
@@ -73,7 +75,7 @@ class CostFacts:
     def _billed(self) -> dict[tuple[str, str | None, str], SubcontractorInvoice]:
         """Invoices of commitments that the ERP has, by (company, vendor, invoice number)."""
         return {
-            (company, record.vendor, record.number): record
+            (company, record.vendor, code(record.number)): record
             for (company, _), record in self.books.documents("subcontractor_invoices").items()
             if isinstance(record, SubcontractorInvoice) and record.status != VOID
         }
@@ -82,7 +84,7 @@ class CostFacts:
         """The commitment that this cost belongs to: it is billed there, and must not be counted twice (rule D-02)."""
         if record.commitment is not None:
             return record.commitment
-        billed = self._billed.get((company, record.vendor, record.invoice_number or ""))
+        billed = self._billed.get((company, record.vendor, code(record.invoice_number or "")))
         return f"{billed.commitment} (invoice {billed.number})" if billed is not None else None
 
     # -- payments -------------------------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ class CostFacts:
             "contract_linked": contract is not None,
             "invoice_number": record.invoice_number or "none",
             "invoice_linked": bool(invoice) or settled,
-            "void_since": record.payment_number if record.status == VOID and subject.match.how != "none" else None,
+            **_back_in_erp(subject, record.payment_number),
             "procore_id": subject.procore_id,
         }
 
@@ -113,17 +115,33 @@ class CostFacts:
         return {
             "customer": record.customer or "none",
             "void_since": record.number if record.status == VOID and subject.match.how != "none" else None,
-            "void_there": self._void_there(subject) if record.status != VOID else None,
+            "void_there": not_counted(self.row.name, _status_there(subject)) if record.status != VOID else None,
             "owner_linked": bool(owner),
             "code_missing": self._code_missing(subject.company, record),
             "lines_sum": text(record.amount - difference),
             "difference_cents": cents(difference),
         }
 
-    @staticmethod
-    def _void_there(subject: Subject) -> str | None:
-        status = getattr(subject.match.target, "status", None)
-        return status if status in ("Void", "Terminated") else None
+
+def not_counted(entity: str, status: str | None) -> str | None:
+    """Status of Procore's counterpart of an ERP-born document if that counts for nothing there: a contract that is over or not
+    agreed on any more, a cost that is not approved."""
+    if entity == "prime_contracts":
+        return status if status in (*ENDED_IN_PROCORE, *NOT_AGREED) else None
+    return "not approved" if entity == "direct_costs" and status == UNPOSTED else None
+
+
+def _status_there(subject: Subject) -> str | None:
+    """Status of Procore's record, unless an earlier try left it half made."""
+    match = subject.match
+    pending = match.link is not None and match.link.status == "pending"
+    return None if match.how == "none" or pending else getattr(match.target, "status", None)
+
+
+def _back_in_erp(subject: Subject, number: str) -> Row:
+    """What became of a document in the ERP that was posted when it was sent."""
+    status = getattr(subject.record, "status", None) if subject.match.how != "none" else None
+    return {"void_since": number if status == VOID else None, "unposted_since": number if status == UNPOSTED else None}
 
 
 def not_due(facts: CostFacts | None, subject: Subject) -> str | None:

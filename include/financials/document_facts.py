@@ -21,9 +21,9 @@ from include.financials.entities import Entity
 from include.financials.existence import SIDES
 from include.financials.facts import Row, Subject, altered, changes_of_frozen, limits_fault, number_fault, sent
 from include.financials.figures import contract_of, figures
-from include.financials.identity import code, content
+from include.financials.identity import content
 from include.financials.ledger import Link
-from include.financials.matching import natural_key
+from include.financials.matching import number_key
 from include.financials.models import (
     BillingItem,
     BudgetChange,
@@ -69,7 +69,7 @@ class DocumentFacts:
         found: dict[tuple[str, str], list[str]] = defaultdict(list)
         for subject in subjects:
             if subject.match.how == "none":
-                found[subject.company, code(natural_key(subject.record))].append(subject.own.id)
+                found[subject.company, number_key(subject.record)].append(subject.own.id)
         self.twins = found
 
     def turn(self, subject: Subject) -> int:
@@ -90,7 +90,7 @@ class DocumentFacts:
         job = self.books.jobs.get((link.company, link.erp_key)) if link else None
         closed = own.project in self.books.inactive_projects
         currency = own.currency or (job.currency if job else None)
-        others = [i for i in self.twins.get((subject.company, code(natural_key(subject.record))), ()) if i != own.id]
+        others = [i for i in self.twins.get((subject.company, number_key(subject.record)), ()) if i != own.id]
         return {
             "fresh": fresh,
             "number": subject.record.number,
@@ -454,9 +454,9 @@ class BudgetChangeFacts(DocumentFacts):
     LIMITED = ("title", "amount")
 
     def translated(self, own: Record) -> Record:
-        translated = super().translated(own)
-        project = cast(BudgetChange, translated).project
-        return translated.model_copy(update={"number": f"{project}/{own.number}"})
+        assert isinstance(own, BudgetChange)
+        job = self.references.key("projects", own.project) or self.books.name("projects", own.project)
+        return super().translated(own).model_copy(update={"number": f"{job}/{own.number}"})
 
     def header(self, subject: Subject, approved: bool) -> Row:
         own = subject.own

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from include.financials.books import Opening, openings
+from include.financials.cost_facts import not_counted
 from include.financials.document_facts import due
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import traced
@@ -321,13 +322,18 @@ class Documents:
             late = state is None and changed is not None and changed > sync.run.until
             yield Document(
                 row.name, record.number, _project(record), key[0], key[1], procore_id, record.id, state,
-                shown, _standing(record), after_cutoff=late, planned=seen is None and bool(shown), linked=_agreed(link),
+                shown, _posted(record) if _agreed(link) else _standing(record), after_cutoff=late,
+                planned=seen is None and bool(shown), linked=_agreed(link), due=not _agreed(link) or _counted(row.name, shown),
             )  # fmt: skip
+        gone = {link.procore_id: key for key, link in links.items()}
         for procore_id, seen in memory.items():
             if procore_id not in used:
+                key = gone.get(procore_id, (seen["company"] or "", seen["number"]))
+                agreed = _agreed(links.get(key))
+                state = seen["state"] or (states.get(key) if agreed else None)  # gone from the ERP: its own row tells of it
                 yield Document(
-                    row.name, seen["number"], seen["figures"].get("project"), seen["company"] or "", seen["number"], procore_id,
-                    None, seen["state"] if seen["state"] != "skipped" else None, seen["figures"], {},
+                    row.name, seen["number"], seen["figures"].get("project"), key[0], key[1], procore_id, None,
+                    state if state != "skipped" else None, seen["figures"], {}, linked=agreed,
                 )  # fmt: skip
 
     def _shown(self, row: Entity) -> dict[str, dict[str, Any]]:
@@ -376,6 +382,16 @@ def _standing(record: Record | Invalid | None) -> dict[str, Any]:
     if record is None or getattr(record, "status", None) == VOID:
         return {}
     return figures(record)
+
+
+def _posted(record: Record | Invalid) -> dict[str, Any]:
+    """Figures of a document that was born in the ERP: unposted again, it counts for nothing."""
+    return {} if not isinstance(record, Invalid) and getattr(record, "status", None) == UNPOSTED else _standing(record)
+
+
+def _counted(entity: str, shown: Mapping[str, Any]) -> bool:
+    """Whether Procore's counterpart of an ERP-born document counts there."""
+    return not_counted(entity, shown.get("status")) is None
 
 
 def _mark(record: Record | Invalid) -> str | None:

@@ -286,7 +286,10 @@ _ROWS = (
         direction="erp_to_procore",
         content=("commitment", "invoice", "payment_number", "pay_date", "amount"),
         references={"project": "projects", "commitment": "commitments", "invoice": "subcontractor_invoices"},
-        identity=("commitment+invoice+amount", "payment_number+commitment+amount", "commitment+amount"),
+        identity=(
+            "commitment+invoice+amount", "commitment+invoice_number+amount", "payment_number+commitment+amount",
+            "commitment+amount",
+        ),
         frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
         project_scoped=True,
         document=True,
@@ -337,7 +340,10 @@ _ROWS = (
         direction="erp_to_procore",
         content=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
         references={"project": "projects", "prime_contract": "prime_contracts", "invoice": "owner_invoices"},
-        identity=("prime_contract+draw_number+amount", "payment_number+prime_contract+amount", "prime_contract+amount"),
+        identity=(
+            "prime_contract+draw_number+amount", "prime_contract+invoice_number+amount",
+            "payment_number+prime_contract+amount", "prime_contract+amount",
+        ),
         frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
         project_scoped=True,
         document=True,

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from include.financials.books import Books
-from include.financials.cost_facts import CostFacts, not_due
+from include.financials.cost_facts import CostFacts, not_counted, not_due
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import SIDES
 from include.financials.facts import Subject, common, parent_unread, source_facts
@@ -20,11 +20,9 @@ from include.financials.matching import ErpSource, by_settings
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.port import UNSEEN, Invalid, Page, Window
 from include.financials.rules import Verdict, rules_of, verdicts
-from include.financials.statuses import CLOSED, VOID
+from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
 from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
 
-ENDED_IN_PROCORE = ("Void", "Terminated", "void")
-"""Procore's words for a contract or payment that is over."""
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
 """Rule that tells of a Procore record matching more than one of the ERP's; 2.9 for documents, V-02 for all others."""
 
@@ -177,6 +175,8 @@ class ErpBorn(Judging):
             return False
         target = matcher.by_id.get(link.procore_id)
         if target is None or target.deleted or target.origin_id != matcher.origin(record):
+            return True
+        if not_counted(self.row.name, getattr(target, "status", None)) is not None:
             return True
         names = (*self.row.restored, *self.row.frozen)
         agreed, there = known(link.content or {}, self.row.content), content(target, self.row.content)

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from include.financials.entities import Entity
-from include.financials.identity import Origin, marker, parse_origin
+from include.financials.identity import Origin, change_number, marker, meaning, parse_origin
 from include.financials.models import Record, Side
 from include.financials.money import text, to_cents
 from include.financials.port import Invalid
@@ -175,13 +175,10 @@ def same(name: str, one: Any, other: Any) -> bool:
     """Two values of a field that mean one thing, whatever their spelling."""
     if name == "amount":
         return Decimal(one) == Decimal(other)
-    if name == "tax_id":
-        return _letters(one) == _letters(other)
-    return str(one).strip().casefold() == str(other).strip().casefold()
-
-
-def _letters(value: Any) -> str:
-    return "".join(char for char in str(value).casefold() if char.isalnum())
+    if name == "number":
+        return change_number(str(one)) == change_number(str(other))
+    found = meaning(name, one)
+    return found is not None and bool(found == meaning(name, other))
 
 
 def _our_key(bad: Invalid) -> str | None:

@@ -76,6 +76,14 @@ def code(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
+_ZEROS = re.compile(r"(?<=/)0+(?=\d+$)")
+
+
+def change_number(text: str) -> str:
+    """The number of contract (or job) and change as it is compared: ``104-SC-003/1`` is change 001."""
+    return _ZEROS.sub("", code(text))
+
+
 _MEANING: Mapping[str, Callable[[Any], Any]] = {"tax_id": tax_id, "payment_number": payment_number}
 
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from include.financials.entities import Entity
+from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import Existing
-from include.financials.identity import Origin, code, made_from, marker, meaning, parse_origin, payment_number
+from include.financials.identity import Origin, change_number, code, made_from, marker, meaning, parse_origin, payment_number
 from include.financials.ledger import Decision, Link
 from include.financials.models import Payment, Record, SubcontractorInvoice
 from include.financials.port import Invalid
-from include.financials.statuses import VOID
+from include.financials.statuses import ENDED_IN_PROCORE, VOID
 from include.financials.view import LinkIndex
 
 
@@ -111,14 +111,15 @@ class ErpSource:
         self.people = people or People()
         self.existing = existing or Existing(row, "procore", links, (), system=system, procore_company="")
         self.by_id = {record.id: record for record in targets}
-        self.by_origin = {record.origin_id: record for record in targets if record.origin_id}
+        # One that stands before one that is over, which keeps its mark.
+        self.by_origin = {record.origin_id: record for record in sorted(targets, key=_over, reverse=True) if record.origin_id}
         self.half_made = self._half_made(targets, everyone)
         ours = {record.id for found in self.half_made.values() for record in found}
         self.unclaimed: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
         for record in targets:
             # One whose link a person ended may be somebody else's, though it still carries our mark.
             free = parse_origin(record.origin_id, system) is None or record.id in self.people.ids
-            if record.id not in links.by_procore and record.id not in ours and free:
+            if record.id not in links.by_procore and record.id not in ours and free and not _over(record):
                 for key in identity_keys(row, record):
                     self.unclaimed[key].append(record)
         self.alike: dict[tuple[str, str, str], dict[str, Record]] = defaultdict(dict)
@@ -171,6 +172,8 @@ class ErpSource:
                 continue
             self.claimed.add(ident)
             other = self.by_id.get(ident)
+            if other is not None and _over(other):
+                continue  # from what is over nobody has to stand apart
             named = f"Procore's {other.number} (id {ident})" if other else f"Procore's record {ident}"
             return self.people.told(self.row, record.number, named, said)
         return None
@@ -249,6 +252,8 @@ class ErpSource:
         if isinstance(record, Payment):
             if key[0] in _NAMELESS:
                 candidates = [one for one in candidates if _nameless(one)]
+            elif "invoice_number" in key[0]:
+                candidates = [one for one in candidates if _invoice(one) is None]
             candidates, twins = _by_number(record, candidates, twins)
         # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.
         alien = {
@@ -260,12 +265,15 @@ class ErpSource:
 
 
 _NAMELESS = ("commitment+amount", "prime_contract+amount")
-"""Keys that say too little, but of a payment that tells neither its invoice nor its number."""
+"""Keys that say too little, but of a payment that does not tell its invoice: its number tells several apart, no more."""
+
+
+def _invoice(record: Record) -> Any:
+    return getattr(record, "invoice", None) or getattr(record, "draw_number", None)
 
 
 def _nameless(record: Record) -> bool:
-    invoice = getattr(record, "invoice", None) or getattr(record, "draw_number", None)
-    return isinstance(record, Payment) and invoice is None and payment_number(record.payment_number) is None
+    return isinstance(record, Payment) and _invoice(record) is None and payment_number(record.invoice_number) is None
 
 
 def _by_number(record: Payment, candidates: Sequence[Record], twins: dict[str, Record]) -> tuple[list[Record], dict[str, Record]]:
@@ -283,6 +291,11 @@ def _by_number(record: Payment, candidates: Sequence[Record], twins: dict[str, R
     return free, {name: twin for name, twin in twins.items() if theirs[name] not in rest}
 
 
+def _over(record: Record) -> bool:
+    """Procore's record is deleted or void: it counts for nothing, and is nobody's counterpart by looks."""
+    return record.deleted or getattr(record, "status", None) in ENDED_IN_PROCORE
+
+
 def _place(record: Record, key: str) -> tuple[str, str | None]:
     """Two companies may give two documents one key; on one project they are one."""
     return key, getattr(record, "project", None)
@@ -291,6 +304,11 @@ def _place(record: Record, key: str) -> tuple[str, str | None]:
 def natural_key(record: Record) -> str:
     """The number that is unique in an ERP company: a vendor's invoice number is his own, all others are unique as they are."""
     return f"{record.vendor}/{record.number}" if isinstance(record, SubcontractorInvoice) else record.number
+
+
+def number_key(record: Record) -> str:
+    """The natural key as it is compared: neither case, blanks nor the zeros before a change's number make another document."""
+    return (change_number if ENTITIES[record.entity].numbered_in else code)(natural_key(record))
 
 
 _ALIKE = ("project", "vendor", "customer", "commitment", "prime_contract", "amount")
@@ -319,7 +337,7 @@ class ProcoreSource:
         self.by_marker = {record.marker: record for record in standing if record.marker}
         self.by_number: dict[tuple[str | None, str], list[Record]] = defaultdict(list)
         for record in standing:  # of a vendor that was merged, two may bear one number
-            self.by_number[record.company, code(natural_key(record))].append(record)
+            self.by_number[record.company, number_key(record)].append(record)
         self.taken = {(link.company, link.erp_key) for link in links.by_erp.values()}
 
     def match(self, record: Record) -> Match:
@@ -348,8 +366,8 @@ class ProcoreSource:
             if target is None and (unread := self.existing.get(origin.key, origin.company)):
                 return Match("external_id", unread=unread)
             # A contract that is not linked yet lends its change order no number to compare.
-            part = (lambda number: number.rpartition("/")[2]) if self.row.numbered_in else str
-            if target is None or code(part(target.number)) != code(part(record.number)):
+            part = (lambda number: change_number(number).rpartition("/")[2]) if self.row.numbered_in else code
+            if target is None or part(target.number) != part(record.number):
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
             return Match("external_id", target=target)
@@ -369,7 +387,7 @@ class ProcoreSource:
 
     def _by_looks(self, record: Record) -> Match:
         """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
-        for same in self.by_number.get((record.company, code(natural_key(record))), ()):
+        for same in self.by_number.get((record.company, number_key(record)), ()):
             if same.marker or (same.company, same.id) in self.taken:
                 continue
             if (same.company or "", same.id, record.id) in self.people.parted:

@@ -157,9 +157,18 @@ def _revised(tie: str) -> Compare:
             items = contract.explain(contract.money("procore", "amount") - contract.money("erp", "amount"))
             for change in mine:
                 items += change.explain(change.money("procore", "amount") - change.money("erp", "amount"))
+            items += _waiting(mine, p - e - sum((item.amount for item in items), ZERO))
             yield Difference(tie, p, e, **contract.pair, cost_key="revised", explained=items)
 
     return compare
+
+
+def _waiting(changes: Docs, left: Decimal) -> tuple[Explained, ...]:
+    """Linked changes that wait in a batch of the ERP, where its revised sum leaves them out: exactly these, or none."""
+    batch = [c for c in changes if c.linked and c.unposted and c.counted]
+    if not left or left != _sum(batch, "erp", "amount"):
+        return ()
+    return tuple(Explained("UNPOSTED", c.entity, c.number, c.money("erp", "amount")) for c in batch)
 
 
 def _to_date(tie: str, name: str, own: Callable[[Document, str], Decimal], *, posted: bool = False, label: str) -> Compare:

@@ -154,6 +154,13 @@ RULES: tuple[Rule, ...] = (
             "Payment {void_since} was voided in the ERP; payment {procore_id} in Procore must go."),
     *_every("D-05", "direct_costs", "void_since", "absent", "conflict",
             "Job cost {void_since} was voided in the ERP after it was sent. Expected a reversal."),
+    *_every("Y-04", "payments_issued payments_received", "unposted_since", "absent", "conflict",
+            "Payment {unposted_since} was posted and sent, and is unposted in the ERP again. Post it there, or void it and "
+            "remove the payment in Procore."),
+    *_every("D-05", "direct_costs", "unposted_since", "absent", "conflict",
+            "Job cost {unposted_since} was posted and sent, and is unposted in the ERP again. Post it there, or reverse it."),
+    *_every("D-05", "direct_costs", "status_there", "absent", "conflict",
+            "Job cost {number} is posted in the ERP, and is {status_there} in Procore any more. Approve it there again."),
     *_every("R-04", _IMMUTABLE, "altered", "absent", "conflict",
             "{label} {number} was changed after it was linked: {altered}. Correct it with a reversal or a change order; "
             "we write nothing."),

@@ -39,5 +39,9 @@ ERP_STATUSES: Mapping[str, tuple[str, ...]] = {
 }
 """Entities whose records have a ``status``, and every word that it may be in the ERP."""
 
+ENDED_IN_PROCORE: Final = ("Void", "Terminated", "void")
+"""Procore's words for a contract or payment that is over."""
+NOT_AGREED: Final = ("Draft", "Out For Bid", "Out For Signature", "Processing", "Submitted")
+"""Procore's words for a contract that nobody agreed on yet: nobody bills on it or is paid."""
 NO_MORE: Final = (CLOSED, VOID)
 """Statuses of a contract on which nothing new is entered."""

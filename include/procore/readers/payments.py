@@ -9,15 +9,13 @@ from typing import Any, ClassVar
 from include.financials.exceptions import RetryLater
 from include.financials.models import PaymentIssued, PaymentReceived
 from include.financials.port import Header, Invalid, Page, Window
+from include.financials.statuses import NOT_AGREED
 from include.procore import records
 from include.procore.lists import row_id
 from include.procore.parse import Row
 from include.procore.readers.base import ROW_PAGE, Also, Built, Desk, Documents, Listed, header_of, put
 from include.procore.readers.contracts import Book, Contracts, Entry
 from include.procore.records import Contract
-
-NOT_AGREED = ("Draft", "Out For Bid", "Out For Signature", "Processing", "Submitted")
-"""Statuses of a contract on which nobody is paid yet."""
 
 
 class Payments(Documents):

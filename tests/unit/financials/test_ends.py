@@ -206,6 +206,71 @@ def test_a_prime_contract_that_ends_on_one_side_has_its_sentence(full: World, si
     assert full.writes() == 0
 
 
+# -- what is not due any more, of a document that was born in the ERP --
+
+ERP_BORN = ("direct_costs", PAYMENTS, "payments_received", PRIMES)
+TIE = {"direct_costs": "T-18", PAYMENTS: "T-16", "payments_received": "T-22", PRIMES: "T-20"}
+
+
+def explained_by_conflict(sync: Any, entity: str) -> bool:
+    """Every figure of it is on one side only, and the conflict says why."""
+    found = reconcile(sync)
+    mine = [d for d in found.differences if d.tie == TIE[entity]]
+    codes = {item.code for d in mine for item in d.explained}
+    return found.balanced and bool(mine) and codes == {"CONFLICT"}
+
+
+@pytest.mark.parametrize(("entity", "rule"), [("direct_costs", "D-05"), (PAYMENTS, "Y-04"), ("payments_received", "Y-04")])
+def test_what_is_unposted_in_the_erp_again_counts_for_nothing(full: World, entity: str, rule: str) -> None:
+    there = last(full, "erp", entity)
+    full.erp.put(there.model_copy(update={"status": "unposted"}))
+    sync = full.run()
+    state, found, message = one(full, sync, entity, there.number)
+    assert (state, found) == ("conflict", rule) and "unposted in the ERP again" in message
+    assert full.writes() == 0 and explained_by_conflict(sync, entity)
+    full.erp.put(there)
+    assert one(full, full.run(), entity, there.number)[:2] == ("linked", None)
+
+
+@pytest.mark.parametrize(
+    ("entity", "status", "rule"),
+    [
+        ("direct_costs", "unposted", "D-05"),
+        (PRIMES, "Draft", "P-04"),
+        (PRIMES, "Out For Signature", "P-04"),
+        (PRIMES, "Void", "P-04"),
+    ],
+)
+def test_what_is_not_approved_in_procore_any_more_counts_for_nothing(full: World, entity: str, status: str, rule: str) -> None:
+    """Also long after the ERP last touched it: what people do in Procore moves no time of the ERP's."""
+    for _ in range(1000):
+        full.clock.tick()
+    report.move_watermarks(full.sync(params={"entities": [entity]}), [entity])
+    here = last(full, "procore", entity)
+    full.procore.put(here.model_copy(update={"status": status}))
+    sync = full.run()
+    state, found, message = one(full, sync, entity, last(full, "erp", entity).number)
+    assert (state, found) == ("conflict", rule), message
+    assert full.writes() == 0 and explained_by_conflict(sync, entity)
+
+
+@pytest.mark.parametrize("entity", ERP_BORN)
+def test_what_is_gone_from_the_erp_is_explained_by_its_conflict(full: World, entity: str) -> None:
+    there = last(full, "erp", entity)
+    full.erp.records[entity].remove(there)
+    sync = full.run()
+    assert one(full, sync, entity, there.number)[:2] == ("conflict", "R-02")
+    assert full.writes() == 0 and explained_by_conflict(sync, entity)
+
+
+@pytest.mark.parametrize(("entity", "tie"), [(CHANGES, "T-07"), ("prime_change_orders", "T-20")])
+def test_a_change_order_that_waits_in_a_batch_explains_the_revised_sum(full: World, entity: str, tie: str) -> None:
+    full.erp.put(last(full, "erp", entity).model_copy(update={"status": "unposted"}))
+    found = reconcile(full.run())
+    assert found.balanced
+    assert {item.code for d in found.differences if d.tie == tie for item in d.explained} == {"UNPOSTED"}
+
+
 # -- closed in the ERP --
 
 

@@ -3,12 +3,14 @@ in the report with its side, and its money is in the ties."""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater
 from include.financials.existence import money_of, traced
 from include.financials.port import UNSEEN, Invalid
@@ -305,6 +307,22 @@ def everything(ready: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     plant(world, "direct_costs", "payments_issued")
     world.run()
     return world
+
+
+@pytest.mark.parametrize("before", ["", "projects"])
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_a_run_of_one_entity_on_an_empty_ledger_writes_nothing_and_names_what_it_waits_for(
+    full: World, tmp_path: Path, entity: str, before: str
+) -> None:
+    twin = full.without_ledger(tmp_path / "lost")
+    for name in before.split():
+        twin.run(params={"entities": [name]}, reconciled=False)
+    writes = twin.writes()
+    sync = twin.run(params={"entities": [entity]}, reconciled=False)
+    rows = twin.ledger.outcomes(sync.run.run_id, entity)
+    assert twin.writes() == writes and {row["state"] for row in rows} <= {"held", "linked", "skipped"}
+    said = [row["message"] for row in rows if row["message"]]
+    assert not [text for text in said if re.search(r"\d{9,}", text) or " -> " in text]
 
 
 # -- a list that takes longer than one try -----------------------------------------------------------------------------------

@@ -245,7 +245,9 @@ def by_hand(number: str, **changes: Any) -> Record:
         ("0234241831TC", {}, True),
         ("4999", {"invoice": None}, True),
         ("N/A", {"invoice": None}, True),
-        ("5001", {"invoice": None}, False),
+        ("5001", {"invoice": None}, True),  # its text names the invoice
+        ("5001", {"invoice": None, "invoice_number": None}, True),
+        ("5001", {"invoice": None, "invoice_number": "N-2"}, False),
         ("4999", {"amount": Decimal("36.01")}, False),
         ("N/A", {"invoice": "V-1/N-2"}, False),
         ("N/A", {"commitment": "SC-2"}, False),
