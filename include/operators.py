@@ -202,8 +202,10 @@ class WindowOperator(SyncOperator):
         self.until = until
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
-        # A field that somebody emptied in the form comes as None or as an empty text.
-        given = {key: value for key, value in dict(context["params"]).items() if value is not None and value != ""}
+        # A field that somebody emptied in the form comes as None or as an empty text: then the operator's own window counts. Of
+        # every other parameter `open_run` says whether it may be empty.
+        empty = dict.fromkeys(("since", "until"), (None, ""))
+        given = {key: value for key, value in dict(context["params"]).items() if value not in empty.get(key, ())}
         return open_run(
             ledger,
             settings,

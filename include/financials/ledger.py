@@ -264,6 +264,11 @@ class Ledger:
         with self.engine.begin() as connection:
             _upsert(connection, t.steps, rows, update_columns=("finished_at",))
 
+    def unfinished(self, run_id: str, steps: Iterable[str]) -> None:
+        """These steps count no longer: what builds on them waits until they have run again."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(t.steps).where(t.steps.c.run_id == run_id, t.steps.c.step.in_(list(steps))))
+
     def steps(self, run_id: str) -> set[tuple[str, int]]:
         """(step, shard) of everything in the run that came to its end."""
         with self.engine.connect() as connection:
