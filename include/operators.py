@@ -218,6 +218,8 @@ class WindowOperator(SyncOperator):
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         run = sync.run
+        if sync.ledger.finished_at(run.run_id, "window"):  # the run begins anew
+            sync.forget()
         shown = {
             "kind": run.kind,
             "mode": run.mode,
@@ -310,6 +312,10 @@ class EntityOperator(SyncOperator):
                 shards = self.covers(sync)
                 if self.needs:
                     require(sync.ledger, sync.run.run_id, [f"{self.needs}:{self.entity}"], shards)
+                elif self.step == "extract":
+                    for shard in shards:
+                        if sync.ledger.finished_at(sync.run.run_id, f"extract:{self.entity}", shard):
+                            sync.forget(self.entity, shard)
                 try:
                     done = self.run_step(sync, context)
                 except StageClosed:
