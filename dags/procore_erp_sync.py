@@ -39,7 +39,7 @@ LOAD = {"erp": ErpLoadOperator, "procore": ProcoreLoadOperator}
 
 PARAMS = {
     "entities": Param(
-        list(ENTITIES), type=["null", "array"], items={"type": "string", "enum": list(ENTITIES)},
+        list(ENTITIES), type="array", minItems=1, items={"type": "string", "enum": list(ENTITIES)},
         description="Only these entities. What they refer to must be linked already.",
     ),
     "projects": Param(

@@ -204,12 +204,17 @@ class WindowOperator(SyncOperator):
         self.undelivered: dict[str, int] | None = None
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
-        # A field that somebody emptied in the form comes as None or as an empty text.
-        given = {key: value for key, value in dict(context["params"]).items() if value is not None and value != ""}
-        kind = run_kind(context["dag_run"].run_type)
-        if kind == "scheduled" and ledger.run(self.sync_run_id) is None:
+        # A field that somebody emptied in the form comes as None or as an empty text: then the operator's own window counts. Of
+        # every other parameter `open_run` says whether it may be empty.
+        empty = dict.fromkeys(("since", "until"), (None, ""))
+        given = {key: value for key, value in dict(context["params"]).items() if value not in empty.get(key, ())}
+        kind, known = run_kind(context["dag_run"].run_type), ledger.run(self.sync_run_id)
+        events = bool(given.pop("events", False))
+        if events and known is not None and known["kind"] == kind:
+            return load_run(ledger, self.sync_run_id)  # an earlier try has claimed its events, which say what it is about
+        if kind == "scheduled" and known is None:
             self.undelivered = swept(source.client, ledger)
-        claimed = self._claimed(ledger, settings, source, kind, events=bool(given.pop("events", False)))
+        claimed = self._claimed(ledger, settings, source, kind, events=events)
         if claimed is not None:
             given.pop("entities", None)  # the form's list of all of them is nobody's choice in such a run
         return open_run(
@@ -238,6 +243,8 @@ class WindowOperator(SyncOperator):
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
         run = sync.run
+        if sync.ledger.finished_at(run.run_id, "window"):  # the run begins anew
+            sync.forget()
         shown: dict[str, Any] = {
             "kind": run.kind,
             "mode": run.mode,
@@ -364,6 +371,10 @@ class EntityOperator(SyncOperator):
                 shards = self.covers(sync)
                 if self.needs:
                     require(sync.ledger, sync.run.run_id, [f"{self.needs}:{self.entity}"], shards)
+                elif self.step == "extract":
+                    for shard in shards:
+                        if sync.ledger.finished_at(sync.run.run_id, f"extract:{self.entity}", shard):
+                            sync.forget(self.entity, shard)
                 try:
                     done = self.run_step(sync, context)
                 except StageClosed:

@@ -14,7 +14,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from include.financials.billing import bills
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 SILENT = 3
 """Calls in a row without an answer after which a load stops asking for more of them."""
+PLAN_HOLDS = timedelta(hours=24)
+"""How long what an extract has read may be acted on: until then no run in between can have been missed but one."""
 HALVINGS = 11
 """Refused calls in a row that it takes to find one bad record among 1,000."""
 
@@ -184,21 +186,27 @@ class _Load:
     def _still_as_judged(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """A plan holds as long as the link that it was made for: between check and load (a load that was cleared a day later, a
         backfill beside the nightly run) another run or a person may have made, changed or ended it. What the plan says then is of
-        a record as it is no more: sent, it would be the second one, or an old content over a newer."""
+        a record as it is no more: sent, it would be the second one, or an old content over a newer. Nor does it hold for ever:
+        what was read days ago may have been voided or changed since, by people whom no link tells of."""
         if not rows:
             return []
+        read_at = moment(self.sync.ledger.finished_at(self.run_id, f"extract:{self.row.name}", self.shard))
+        aged = read_at is not None and datetime.now(UTC) - read_at > PLAN_HOLDS
         known = LinkIndex.of(self.sync.ledger.links(self.row.name, contents=False))
         fresh, stale = [], []
         for row in rows:
             work = json.loads(row["work"]) if row["work"] else None
             by_id = known.by_procore.get(row["id"] if self.source_side == "procore" else row["procore_id"] or "")
             link = known.by_erp.get((row["company"], row["erp_key"] or "")) or by_id
-            if work is None or (link.version if link is not None else None) == work["link"] or self._ours(row, link):
+            same = work is not None and (link.version if link is not None else None) == work["link"]
+            if work is None or (same and not (aged and row["action"] != "unchanged")) or self._ours(row, link):
                 fresh.append(row)
                 continue
+            what = "loaded" if link else "unlinked"
+            why = f"was {what} since this run judged it" if not same else f"was read by this run at {stamp(read_at)}, long ago"
             message = (
-                f"{self.row.label.capitalize()} {row['number']} was {'loaded' if link else 'unlinked'} since this run judged it; "
-                "nothing of this plan is written, the next run compares it anew."
+                f"{self.row.label.capitalize()} {row['number']} {why}; nothing of this plan is written, the next run compares it "
+                "anew."
             )
             stale.append({**_key(row), "state": "held", "rule": "stale", "waits_for": "the next run", "message": message})
             self.stopped.add(row["id"])

@@ -265,6 +265,17 @@ class Ledger:
         with self.engine.begin() as connection:
             _upsert(connection, t.steps, rows, update_columns=("finished_at",))
 
+    def finished_at(self, run_id: str, step: str, shard: int = 0) -> str | None:
+        """When a step of the run came to its end last."""
+        c = t.steps.c
+        with self.engine.connect() as connection:
+            return connection.execute(select(c.finished_at).where(c.run_id == run_id, c.step == step, c.shard == shard)).scalar()
+
+    def unfinished(self, run_id: str, steps: Iterable[str]) -> None:
+        """These steps count no longer: what builds on them waits until they have run again."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(t.steps).where(t.steps.c.run_id == run_id, t.steps.c.step.in_(list(steps))))
+
     def steps(self, run_id: str) -> set[tuple[str, int]]:
         """(step, shard) of everything in the run that came to its end."""
         with self.engine.connect() as connection:

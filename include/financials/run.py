@@ -96,15 +96,17 @@ def open_run(
     params: Mapping[str, Any] | None = None,
     claimed: Claimed | None = None,
 ) -> Run:
-    """Decide the window and write it down; called again for the same ``run_id`` (a retry) it returns what was decided first.
+    """Decide the window and write it down; called again for the same ``run_id`` (a retry) it returns what was decided first,
+    as long as the same is asked for: Airflow gives a run that is reprocessed by a backfill, or triggered under an old id,
+    another type and other parameters.
 
     ``claimed``: the run is about these events, and nobody has chosen its parameters. ``interval`` is the scheduler's data
     interval; ``source_now`` the earlier of the two systems' clocks. Raises ConfigurationError for parameters that make no
     sense, naming the parameter and what it may be.
     """
-    # The form hands an emptied field over as None or as an empty text.
-    empty = dict.fromkeys(("since", "until", "approve_above"), ("",))
-    chosen = {key: value for key, value in (params or {}).items() if value is not None and value not in empty.get(key, ())}
+    # The form hands an emptied field over as None or as an empty text. Of what decides how much is done, none is no answer.
+    empty = dict.fromkeys(("since", "until", "approve_above"), (None, "")) | {"projects": (None,), "documents": (None,)}
+    chosen = {key: value for key, value in (params or {}).items() if value not in empty.get(key, ())}
     if unknown := [key for key in chosen if key not in PARAMS]:
         raise ConfigurationError(nearest("unknown parameter", unknown, PARAMS))
     _validate(chosen)
@@ -123,20 +125,40 @@ def open_run(
         raise ConfigurationError(
             f"since ({stamp(since)}) lies after until ({stamp(until)}); the sources' clock says {stamp(source_now)}"
         )
-    ledger.open_run(
+    asked = {
+        # Nobody triggers a scheduled run, nor one of events: its mode is a setting.
+        "mode": settings.scheduled_mode if kind == "scheduled" or claimed is not None else chosen.get("mode", "apply"),
+        "kind": kind,
+        "params": canonical_json(chosen),
+    }
+    kept = ledger.open_run(
         {
             "run_id": run_id,
-            # Nobody triggers a scheduled run, nor one of events: its mode is a setting.
-            "mode": settings.scheduled_mode if kind == "scheduled" or claimed is not None else chosen.get("mode", "apply"),
-            "kind": kind,
-            "params": canonical_json(chosen),
+            **asked,
             "settings_hash": settings.hash,
             "since": stamp(since) if since else None,
             "until": stamp(until),
             "started_at": stamp(),
         }
     )
+    if any(kept[name] != value for name, value in asked.items()):
+        # What it did before was asked for otherwise: nothing of that counts for what is asked for now.
+        ledger.unfinished(run_id, HEAD)
+        raise ConfigurationError(
+            f"Nothing was done. Run {run_id} was opened as {_said(kept)}, and is now asked for as {_said(asked)}. A run keeps "
+            "what it was opened with; trigger a run of its own, with since and until where it is about certain days."
+        )
     return load_run(ledger, run_id)
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    """What a run was asked for; of its entities only how many where they are not few."""
+    params = json.loads(row["params"])
+    named = {
+        name: f"{len(value)} of them" if isinstance(value, list) and len(value) > 3 else value for name, value in params.items()
+    }
+    told = ", ".join(f"{name} {value}" for name, value in sorted(named.items()) if name != "mode")
+    return f"{row['kind']} run in mode {row['mode']}" + (f" ({told})" if told else "")
 
 
 def load_run(ledger: Ledger, run_id: str) -> Run:
@@ -190,6 +212,8 @@ def nearest(what: str, wrong: Iterable[str], known: Iterable[str]) -> str:
 
 
 def _validate(params: Mapping[str, Any]) -> None:
+    if params.get("entities", ENTITIES) is None:
+        raise ConfigurationError("entities is empty: name at least one, or leave the parameter out for all of them")
     for name in ("entities", "projects", "documents"):
         given = params.get(name, [])
         if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):

@@ -137,6 +137,18 @@ class Sync:
     def staged(self, entity: str, shard: int) -> Staged:
         return Staged(self.folder / entity / f"shard-{shard}", entity)
 
+    def forget(self, entity: str = "*", shard: int | str = "*") -> None:
+        """What this run has read of an entity's shard (of all of them) is read again: somebody cleared the task, perhaps days
+        later, and what it read then is no more how things are."""
+        self._lists.clear()
+        for note in (
+            f"{entity}/shard-{shard}/manifest.json",
+            f"snapshots/*/{entity}/shard-{shard}.json",
+            f"snapshots/*/{entity}/left-{shard}-*.json",
+        ):
+            for path in list(self.folder.glob(note)) if self.folder.exists() else ():
+                path.unlink(missing_ok=True)
+
     @cached_property
     def mergers(self) -> Mergers:
         """Which vendors of the ERP are one by now, as read in this run."""

@@ -54,6 +54,13 @@ MAX_ERROR_REPLY = 64 * 1024
 UNKNOWN_HOST = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)}
 """The name does not exist, says the resolver; one that cannot be asked at present (EAI_AGAIN) is an outage."""
 
+_NO_HANDSHAKE = re.compile(
+    r"certificate|hostname|wrong_version_number|handshake_failure|protocol_version|unsupported_protocol|unknown_protocol"
+    r"|http_request|no_protocols_available|no_shared_cipher|key_too_small",
+    re.I,
+)
+"""TLS errors that only a handshake has. Any other one may as well come when the request was on its way."""
+
 LOGIN_HOSTS = {
     "api.procore.com": "https://login.procore.com",
     "sandbox.procore.com": "https://login-sandbox.procore.com",
@@ -385,6 +392,8 @@ class ProcoreClient:
         if response.status_code == 401:
             token = self._renewed(call, token)
             response, content = self._send(request, call, token)
+        if response.status_code == 202 and _is_write(call):
+            raise OutcomeUnknown(f"{call} answered 202: it was taken, which does not say that it is done")
         if response.status_code < 300:
             return self._read(response, content, call)
         self._refuse(response, content, call)
@@ -593,7 +602,7 @@ def _network_error(error: http.RequestException, call: str, *, write: bool) -> S
     reason = error.args[0] if error.args else None
     cause = reason.reason if isinstance(reason, MaxRetryError) else reason
     kind = type(cause).__name__ if isinstance(cause, Exception) else type(error).__name__
-    if isinstance(error, http.SSLError):
+    if isinstance(error, http.SSLError) and _NO_HANDSHAKE.search(str(error)):
         return ConfigurationError(f"{call} not sent: no trusted TLS connection ({kind}). Check host and certificates.")
     if isinstance(error, http.InvalidURL | http.InvalidSchema | http.MissingSchema):
         return ConfigurationError(f"{call} not sent: the host of the connection is not a valid address")

@@ -269,8 +269,19 @@ def prepare_potential(context: Context, draft: Record, sent: Mapping[str, Any], 
     elif one_tier(context, kind):
         draft["status"], draft["package_id"] = existing["status"], existing.get("package_id")
         return
+    if draft.get("change_order_request_id") != (existing or {}).get("change_order_request_id"):
+        draft["package_id"] = _package_through(context, draft)
     if draft.get("package_id") != (existing or {}).get("package_id"):
         _check_package(context, draft, (existing or {}).get("package_id"))
+
+
+def _package_through(context: Context, draft: Record) -> int | None:
+    """The package that the request of a PCO is gathered in. Raises 422 for a request of another contract."""
+    id = draft.get("change_order_request_id")
+    request = context.one(REQUESTS, id)
+    if id is not None and (request is None or request["parent_id"] != draft["parent_id"] or request["deleted_at"]):
+        raise Invalid({"change_order_request_id": ["is no change order request of this contract"]}, 422)
+    return None if request is None else request.get("change_order_package_id")
 
 
 def _check_package(context: Context, draft: Record, before: int | None) -> None:
@@ -458,6 +469,29 @@ REQUEST_VIEWS = {
 def prepare_request(context: Context, draft: Record, sent: Mapping[str, Any], existing: Record | None) -> None:
     if existing is None:
         draft["number"] = f"{next_number(context, REQUESTS, draft['parent_id']):03d}"
+
+    before = (existing or {}).get("change_order_package_id")
+    if draft.get("change_order_package_id") != before:
+        if one_tier(context, draft.get("contract_kind")):
+            raise Invalid({"change_order_package_id": [SINGLE_TIER]})
+        _check_package(context, {**draft, "package_id": draft.get("change_order_package_id")}, before)
+
+
+def request_written(context: Context, request: Record, existing: Record | None) -> None:
+    """The PCOs of a request, and their lines, go with it into its package (docs/procore-contract.md 5.3, two tiers)."""
+    package = request.get("change_order_package_id")
+    if existing is None or package == existing.get("change_order_package_id"):
+        return
+    of_request: list[Condition] = [
+        ("parent_id = ?", [request["parent_id"]]),
+        ("json_extract(doc, '$.change_order_request_id') = ?", [request["id"]]),
+    ]
+    for change in context.store.query(POTENTIALS, of_request):
+        context.store.put(POTENTIALS, {**change, "package_id": package, "updated_at": request["updated_at"]})
+        for line in lines_of(context, [change["id"]]):
+            context.store.put(CHANGE_LINES, {**line, "package_id": package})
+    context.forget(POTENTIALS)
+    context.forget(CHANGE_LINES)
 
 
 def request_conditions(context: Context) -> list[Condition]:

@@ -552,6 +552,7 @@ CHANGE_ORDER_REQUESTS = Resource(
         conditions=changes.request_conditions,
         scope=enter_contract("GET", "POST", "SYNC"),
         prepare=changes.prepare_request,
+        written=changes.request_written,
     ),
     first_id=LARGE + 540_000_000,
 )

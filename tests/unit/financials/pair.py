@@ -576,7 +576,8 @@ class World:
             self.runs += 1
             self.clock.now += timedelta(minutes=10)  # what was sent without an answer has had the time to arrive
             run_id = f"run-{self.runs}"
-        chosen = {"entities": self.in_use(), **(params or {})}
+        known = self.ledger.run(run_id)
+        chosen = json.loads(known["params"]) if known else {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)
         systems: dict[Side, Any] = {"procore": self.procore, "erp": self.erp}
         return Once(run, self.ledger, self.settings, systems, UPath(self.folder / "staging"), PROCORE_COMPANY, NAMESPACE)

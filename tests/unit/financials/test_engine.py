@@ -521,6 +521,53 @@ def test_an_old_content_does_not_overwrite_a_newer(world: World) -> None:
     assert [record.name for record in world.procore.records["vendors"]] == ["Third name"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("hours", [1, 30])
+def test_a_plan_does_not_hold_for_days(linked: World, hours: int) -> None:
+    """A load that failed and is cleared days later: the document was voided in Procore since, and nothing else tells of it."""
+    draft(linked)
+    old = judged(linked, "commitments")
+    linked.ledger.finished(old.run.run_id, "extract:commitments")
+    with linked.ledger.engine.begin() as connection:
+        at = stamp(datetime.now(UTC) - timedelta(hours=hours))
+        connection.exec_driver_sql(f"UPDATE steps SET finished_at = '{at}'")
+    linked.procore.change("commitments", "SC-1", status="Void")
+    engine.load(old, "commitments")
+    (row,) = linked.ledger.outcomes(old.run.run_id, "commitments")
+    if hours == 1:
+        assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and row["state"] == "linked"
+        return
+    assert not linked.erp.applied["commitments", "create", "SC-1"]
+    assert (row["state"], row["rule"]) == ("held", "stale") and "was read by this run at" in row["message"]
+
+
+def test_what_was_begun_is_finished_however_old_its_plan(linked: World) -> None:
+    """Its first step is done: the record is there, and only its external id is missing."""
+    draft(linked)
+    old = judged(linked, "commitments")
+    linked.procore.failing = {"post commitments link": "before"}
+    with contextlib.suppress(SyncError):
+        engine.load(old, "commitments")
+    linked.procore.failing = {}
+    linked.ledger.finished(old.run.run_id, "extract:commitments")
+    with linked.ledger.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE steps SET finished_at = '{stamp(datetime.now(UTC) - timedelta(days=3))}'")
+    linked.clock.now += timedelta(hours=1)
+    engine.load(linked.sync(old.run.run_id), "commitments")
+    assert linked.erp.applied["commitments", "create", "SC-1"] == 1
+    assert [link.status for link in linked.ledger.links("commitments")] == ["active"]
+
+
+def test_a_list_that_is_read_again_is_read_as_it_is_now(world: World) -> None:
+    sync = world.sync(params={"entities": ["vendors"]})
+    extract.extract(sync, "vendors")
+    assert [one.number for one in sync.snapshot("procore", "vendors")] == []
+    world.erp.change("vendors", "V-1", name="Another")
+    sync.forget("vendors", 0)
+    extract.extract(sync, "vendors")
+    assert list(sync.staged("vendors", 0).records()) == [], "it changed after the window: the next run's"
+    assert not sync.has_snapshot("procore", "vendors")
+
+
 def test_what_a_person_parted_meanwhile_is_not_written(world: World) -> None:
     world.run(params={"entities": ["vendors"]})
     world.erp.change("vendors", "V-1", name="Second name")

@@ -12,7 +12,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, StepMissing
 from include.financials.ledger import Ledger, stamp
 from include.financials.port import Window
-from include.financials.run import Kind, Run, instant, load_run, open_run, require
+from include.financials.run import HEAD, Kind, Run, instant, load_run, open_run, require
 from include.financials.settings import Settings
 from tests.unit.financials.pair import make_settings
 
@@ -68,9 +68,50 @@ def test_a_window_includes_both_its_ends_and_what_has_no_time() -> None:
 
 def test_a_later_try_sees_the_window_of_the_first(ledger: Ledger) -> None:
     first = start(ledger, since="2026-07-01", mode="plan")
-    again = start(ledger, now=NOW + timedelta(days=3), kind="backfill", interval=(AUGUST, NOW))
+    again = start(ledger, now=NOW + timedelta(days=3), interval=(AUGUST, NOW), since="2026-07-01", mode="plan")
     assert again == first == load_run(ledger, "r")
     assert (again.until, again.since, again.mode, again.kind) == (NOW, JULY, "plan", "manual")
+
+
+PLANNED, APPLIED = {"mode": "plan", "shards": 1}, {"mode": "apply", "shards": 1}
+ASKED_OTHERWISE = [
+    (("scheduled", {}), ("backfill", PLANNED), "scheduled run in mode apply, and is now asked for as backfill run in mode plan"),
+    (("scheduled", {}), ("backfill", {}), "scheduled run in mode apply, and is now asked for as backfill run in mode apply"),
+    (("backfill", APPLIED), ("backfill", PLANNED), "now asked for as backfill run in mode plan (shards 1)"),
+    (
+        ("manual", PLANNED),
+        ("manual", APPLIED),
+        "manual run in mode plan (shards 1), and is now asked for as manual run in mode a",
+    ),
+    (
+        ("manual", {"projects": ["25-104"]}),
+        ("manual", {}),
+        "mode apply (projects ['25-104']), and is now asked for as manual run",
+    ),
+    (("manual", {"entities": ["vendors"]}), ("manual", {"entities": list(ENTITIES)}), f"(entities {len(ENTITIES)} of them)"),
+    (("manual", {"since": "2026-07-01"}), ("manual", {"since": "2026-08-01"}), "(since 2026-07-01), and is now asked for as"),
+]
+
+
+@pytest.mark.parametrize(("first", "then", "told"), ASKED_OTHERWISE)
+def test_a_run_that_is_asked_for_otherwise_does_nothing(ledger: Ledger, first: Any, then: Any, told: str) -> None:
+    """A backfill that reprocesses a date, or a trigger under an old id: Airflow keeps the run and changes type and parameters."""
+    begun = start(ledger, first[0], interval=(JULY, AUGUST), **first[1])
+    for step in (*HEAD, "load:vendors"):
+        ledger.finished("r", step)
+    with pytest.raises(ConfigurationError) as caught:
+        start(ledger, then[0], interval=(JULY, AUGUST), **then[1])
+    assert told in str(caught.value) and "Nothing was done" in str(caught.value)
+    assert load_run(ledger, "r") == begun, "what was done stays on record"
+    with pytest.raises(StepMissing, match="window"):
+        require(ledger, "r", HEAD)
+
+
+def test_a_schedule_that_was_put_on_plan_does_not_apply_an_old_run(ledger: Ledger) -> None:
+    start(ledger, "scheduled", interval=(JULY, AUGUST))
+    careful = make_settings(scheduled_mode="plan")
+    with pytest.raises(ConfigurationError, match="asked for as scheduled run in mode plan"):
+        open_run(ledger, careful, run_id="r", kind="scheduled", source_now=NOW, interval=(JULY, AUGUST))
 
 
 def test_parameters_are_kept(ledger: Ledger) -> None:
@@ -107,7 +148,7 @@ def test_a_step_that_did_not_run_to_its_end_is_named(ledger: Ledger) -> None:
 
 
 def test_empty_parameters_are_none(ledger: Ledger) -> None:
-    run = start(ledger, entities=None, projects=[], since="", until=None, approve_above="")
+    run = start(ledger, projects=None, since="", until=None, approve_above="")
     assert run.entities == tuple(ENTITIES) and run.projects == () and run.since is None and run.approve_above is None
 
 
@@ -118,6 +159,9 @@ def test_empty_parameters_are_none(ledger: Ledger) -> None:
         ({"mode": "plan", "zebra": "look first"}, "unknown parameter 'zebra'; known: entities, projects, documents"),
         ({"entities": ["vendor"]}, "entities: unknown 'vendor' (did you mean vendors?); known: vendors"),
         ({"entities": []}, "entities is an empty list: name at least one"),
+        ({"entities": None}, "entities is empty: name at least one"),
+        ({"mode": None}, "mode is None; it is apply or plan"),
+        ({"shards": None}, "shards is None"),
         ({"mode": ""}, "mode is ''; it is apply or plan"),
         ({"entities": "vendors"}, "entities is 'vendors'; give a list"),
         ({"projects": "25-104"}, "projects is '25-104'; give a list"),

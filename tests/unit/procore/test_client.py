@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import formatdate
 from typing import Any
+from unittest import mock
 
 import pytest
+import requests
+from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import SSLError as TlsError
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.procore.client import ProcoreClient, clean_url, login_url_for, redact
@@ -285,10 +290,11 @@ def test_a_read_is_not_repeated_for_ever(fake: FakeProcore, client: ProcoreClien
         Answer(None, 503, {"Retry-After": "2"}),
         Answer(None, 504),
         Answer(None, 408),
+        Answer({"id": 1}, 202),
         Answer(drop=True),
         Answer([1], cut=True),
     ],
-    ids=["500", "502", "503", "503 and when to come back", "504", "408", "dropped", "cut"],
+    ids=["500", "502", "503", "503 and when to come back", "504", "408", "202", "dropped", "cut"],
 )
 @pytest.mark.parametrize("method", ["PATCH", "POST"])
 def test_a_write_without_outcome_is_sent_once(
@@ -299,6 +305,48 @@ def test_a_write_without_outcome_is_sent_once(
         client.request(method, THINGS, body={"a": 1})
     assert len(fake.asked(THINGS)) == 1
     assert not clock.slept
+
+
+def tls(error: ssl.SSLError) -> requests.exceptions.SSLError:
+    """As requests raises it, whenever it came: in the handshake, while sending or while waiting."""
+    return requests.exceptions.SSLError(MaxRetryError(mock.Mock(host="h", port=443), THINGS, TlsError(error)))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:2427)"),
+        ssl.SSLError(1, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac (_ssl.c:2580)"),
+        ssl.SSLError(1, "[SSL: TLSV1_ALERT_INTERNAL_ERROR] tlsv1 alert internal error (_ssl.c:2580)"),
+    ],
+    ids=["the pooled connection was closed", "bad record", "alert"],
+)
+def test_tls_that_breaks_on_the_way_says_nothing_of_a_write(
+    fake: FakeProcore, client: ProcoreClient, clock: Clock, error: ssl.SSLError
+) -> None:
+    """To say "not sent" would invite somebody to enter by hand what may be there; and no host or certificate is wrong."""
+    client.token()
+    with mock.patch.object(client._session, "send", side_effect=tls(error)):
+        with pytest.raises(OutcomeUnknown, match="the write may have been applied"):
+            client.post(THINGS, {"a": 1})
+        with pytest.raises(RetryLater, match="ended without an answer"):
+            client.get(THINGS)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"),
+        ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)"),
+        ssl.SSLError(1, "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure"),
+    ],
+)
+def test_a_host_that_cannot_be_trusted_was_sent_nothing(fake: FakeProcore, client: ProcoreClient, error: ssl.SSLError) -> None:
+    with (
+        mock.patch.object(client._session, "send", side_effect=tls(error)),
+        pytest.raises(ConfigurationError, match="not sent: no trusted TLS connection"),
+    ):
+        client.post(THINGS, {"a": 1})
 
 
 def test_a_write_that_was_turned_away_is_repeated(fake: FakeProcore, client: ProcoreClient) -> None:

@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import RetryAction
 
 from include.connections import DatabaseHook, ErpHook, LedgerHook
+from include.erp.operators import ErpExtractOperator
 from include.financials.exceptions import ConfigurationError
 from include.operators import WindowOperator
 from include.procore.hook import ProcoreHook
@@ -102,3 +103,24 @@ def test_a_window_of_the_operators_own_is_not_overruled_by_an_empty_field(emptie
 
     assert asked(since=emptied, until=emptied) == {"since": "2026-09-01", "until": "2026-09-02"}
     assert asked(since="2026-08-01", until=emptied) == {"since": "2026-08-01", "until": "2026-09-02"}
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_what_is_cleared_is_read_again(cleared: bool) -> None:
+    """A later try goes on where it stopped; a task that had come to its end and runs once more was cleared, days later even."""
+    sync = mock.Mock()
+    sync.run.entities, sync.run.projects = ("vendors",), ()
+    sync.ledger.finished_at.return_value = "2026-09-01T00:00:00Z" if cleared else None
+    for task in (
+        ErpExtractOperator(task_id="extract", entity="vendors", sync_run_id="r"),
+        WindowOperator(task_id="window", sync_run_id="r"),
+    ):
+        sync.forget.reset_mock()
+        with (
+            mock.patch.object(type(task), "opened") as opened,
+            mock.patch("include.financials.extract.extract"),
+            mock.patch("include.operators.push_link"),
+        ):
+            opened.return_value.__enter__.return_value = sync
+            task.execute({"ti": mock.Mock()})  # type: ignore[arg-type]
+        assert sync.forget.called is cleared

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from include.financials.models import PrimeChangeOrder
+from include.procore.client import ProcoreClient
+from include.procore.system import ProcoreSystem
 from include.sandbox.procore.settings import Settings
 from include.sandbox.world import World
 from tests.unit.sandbox_procore.serving import (
@@ -191,6 +194,56 @@ def test_a_prime_package_gathers_potential_changes(api: Caller) -> None:
     assert entities[0]["status"] == "pending", "on two tiers a PCO has a status of its own"
     stranger = {**head, "change_order": {"change_order_request": {"change_order_package_id": 1}}}
     api.send("PATCH", f"/potential_change_orders/{package['potential']}", stranger, 422)
+
+
+def through_request(api: Caller, contract_id: int, *amounts: str) -> dict[str, Any]:
+    """An approved package that gathers a change order request of one PCO per amount, each of one line."""
+    head = {"project_id": P1, "contract_id": contract_id}
+    request = api.send("POST", "/change_order_requests", {**head, "change_order": {"title": "Asked"}}, 201)["id"]
+    for amount in amounts:
+        potential = api.send("POST", "/potential_change_orders", {**head, "change_order": {"title": "More"}}, 201)["id"]
+        line = {"project_id": P1, "line_item": {**KEY, "amount": amount}}
+        api.send("POST", f"/potential_change_orders/{potential}/line_items", line, 201)
+        asked = {"change_order_request_id": request}
+        api.send("PATCH", f"/potential_change_orders/{potential}", {**head, "change_order": asked})
+    package = api.send("POST", "/change_order_packages", {**head, "change_order": {"title": "More"}}, 201)["id"]
+    updates = [{"id": request, "change_order_package_id": package}]
+    _, errors = api.sync(f"/change_order_requests/sync?project_id={P1}&contract_id={contract_id}", updates)
+    assert errors == []
+    found = api.send("PATCH", f"/change_order_packages/{package}", {"project_id": P1, "change_order": {"status": "approved"}})
+    return {**found, "request": request}
+
+
+def test_a_prime_package_gathers_requests_with_their_potential_changes(api: Caller) -> None:
+    """The developer pages' two tiers; the support pages' are above. Both occur, and the client reads the same of both."""
+    id = prime(api)
+    package = through_request(api, id, "500.00", "30.00")
+    assert Decimal(package["grand_total"]) == 530
+    assert [Decimal(line["extended_amount"]) for line in package["line_items"]] == [Decimal(500), Decimal(30)]
+    plain = change_order(api, id, "500.00")
+    client = ProcoreClient(api.base, None, COMPANY, "sandbox-client", "sandbox-secret")
+    try:
+        pages = list(ProcoreSystem(client, erp_system="sandbox").read("prime_change_orders", scopes=[str(P1)]))
+    finally:
+        client.close()
+    assert [bad for page in pages for bad in page.invalid] == []
+    read = {record.id: record for page in pages for record in page.records if isinstance(record, PrimeChangeOrder)}
+    gathered = [[line.amount for line in read[str(one["id"])].lines] for one in (package, plain)]
+    assert gathered == [[Decimal("500.00"), Decimal("30.00")], [Decimal("500.00")]]
+
+
+def test_a_request_joins_packages_of_its_own_contract_that_are_not_locked(api: Caller) -> None:
+    id = prime(api)
+    package = through_request(api, id, "500.00")
+    path = f"/change_order_requests/sync?project_id={P1}&contract_id={id}"
+    for target in (None, 1):  # out of an approved package, or into none of this contract
+        entities, errors = api.sync(path, [{"id": package["request"], "change_order_package_id": target}])
+        assert entities == [] and len(errors) == 1
+    head = {"project_id": P1, "contract_id": id}
+    stranger = api.send("POST", "/potential_change_orders", {**head, "change_order": {"title": "Late"}}, 201)["id"]
+    for request in (package["request"], 1):
+        asked = {"change_order_request_id": request}
+        api.send("PATCH", f"/potential_change_orders/{stranger}", {**head, "change_order": asked}, 422)
 
 
 def test_an_approved_prime_package_is_locked_against_gathering(api: Caller) -> None:
