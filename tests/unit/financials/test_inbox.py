@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.inbox import Claimed, Event, claim, receive, settle, waiting, with_parents
 from include.financials.ledger import Ledger, stamp
-from include.financials.run import load_run, open_run
+from include.financials.run import Run, load_run, open_run
+from include.operators import WindowOperator
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 from tests.unit.financials.pair import START, World, draft, make_settings
 from tests.unit.financials.test_ledger import url  # noqa: F401  (fixture)
@@ -121,3 +123,23 @@ def test_a_run_of_events_has_the_mode_of_a_scheduled_one(ledger: Ledger) -> None
     settings = make_settings(scheduled_mode="plan")
     run = open_run(ledger, settings, run_id="e", kind="manual", source_now=START, claimed=Claimed(0, (), ()))
     assert run.plan
+
+
+def test_a_window_that_is_tried_again_is_about_the_same_events(linked: World) -> None:
+    """Also when more have come meanwhile: those are the next run's."""
+    (job,) = linked.ledger.links("projects")
+    receive(linked.ledger, event("a", project_id=job.procore_id))
+    source = SimpleNamespace(account=lambda: OURS, now=linked.clock.tick, client=None)
+    context: Any = {
+        "params": {"events": True, "entities": [*ENTITIES], "mode": "apply", "since": None, "projects": []},
+        "dag_run": SimpleNamespace(run_type="manual"),
+    }
+    window = WindowOperator(task_id="window", sync_run_id="events__1")
+
+    def opened() -> Run:
+        return window._run(context, linked.ledger, linked.settings, source, source)
+
+    first = opened()
+    assert (first.entities, first.projects) == (("commitments",), ("25-104",))
+    receive(linked.ledger, event("b", project_id=job.procore_id, resource="Change Order Packages"))
+    assert opened() == first and waiting(linked.ledger) == 1
