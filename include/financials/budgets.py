@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from include.financials.document_facts import DocumentFacts
 from include.financials.entities import Entity
+from include.financials.existence import SIDES as NAMES
 from include.financials.facts import Row, Subject, twice
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing_lines
@@ -20,7 +21,7 @@ from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import Budget, Record, Side
 from include.financials.money import text
-from include.financials.port import Capability, Invalid
+from include.financials.port import UNSEEN, Capability, Invalid
 from include.financials.rules import rules_of, verdicts
 from include.financials.view import Sync
 
@@ -148,10 +149,14 @@ class Budgets(Judging):
         return Match("none", target=target)
 
     def _unasked(self, link: Link, side: Side) -> str | None:
-        """A budget that nobody looked for, because its project cannot be read on that side, or is not shown to us there: nothing
-        can be said of it, least of all that it is gone."""
-        place = link.procore_id if side == "procore" else link.erp_key
-        return None if place in self._read[side] else self.project_unread(side, place, f"budget {link.number}")
+        """A budget that nobody looked for, because its project cannot be read on that side, or that is not shown to us there:
+        nothing can be said of it, least of all that it is gone."""
+        place, who = link.procore_id if side == "procore" else link.erp_key, f"budget {link.number}"
+        if place not in self._read[side]:
+            return self.project_unread(side, place, who)
+        answer = self.sync.whereabouts(side, self.row.name, [(place if side == "procore" else None, place)])
+        there = {*(one.id for one in answer.shown), *answer.hidden}
+        return f"{who} {UNSEEN.format(side=NAMES[side])}" if place in there else None
 
     @cached_property
     def _read(self) -> Mapping[Side, set[str]]:
