@@ -7,10 +7,12 @@ figures. Procore's budget carries no external id, so a pair is found by its job 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, cast
 
 from include.financials.document_facts import DocumentFacts
 from include.financials.entities import Entity
+from include.financials.existence import SIDES as NAMES
 from include.financials.facts import Row, Subject, twice
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing_lines
@@ -19,7 +21,7 @@ from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import Budget, Record, Side
 from include.financials.money import text
-from include.financials.port import Capability, Invalid
+from include.financials.port import UNSEEN, Capability, Invalid
 from include.financials.rules import rules_of, verdicts
 from include.financials.view import Sync
 
@@ -114,8 +116,8 @@ class Budgets(Judging):
             own, record, target = (procore, here, None) if here is not None else (erp, erp, None)
         assert own is not None and record is not None
         record = record.model_copy(update={"owner": owner, "project": job or record.project, "company": company})
-        match = self._match(link, record, target)
         side: Side = "procore" if own is procore else "erp"
+        match = self._match(link, record, target, side)
         subject = Subject(
             own, record, match, side, company, job, project.procore_id if project else procore.id if procore else None
         )
@@ -137,12 +139,29 @@ class Budgets(Judging):
             return "erp" if here is None else "procore"
         return None if _differences(here, erp) else "erp"
 
-    def _match(self, link: Link | None, record: Budget, target: Budget | None) -> Match:
+    def _match(self, link: Link | None, record: Budget, target: Budget | None, side: Side) -> Match:
+        if link is not None and target is None and (hidden := self._unasked(link, "erp" if side == "procore" else "procore")):
+            return Match("link", link=link, hidden=hidden)
         if link is not None:
             return Match("link", link=link, target=target, broken=None if target else "the other side no longer has it")
         if target is not None and not _differences(record, target):
             return self._unfinished(record, target) or Match("external_id", target=target)
         return Match("none", target=target)
+
+    def _unasked(self, link: Link, side: Side) -> str | None:
+        """A budget that nobody looked for, because its project cannot be read on that side, or that is not shown to us there:
+        nothing can be said of it, least of all that it is gone."""
+        place, who = link.procore_id if side == "procore" else link.erp_key, f"budget {link.number}"
+        if place not in self._read[side]:
+            return self.project_unread(side, place, who)
+        answer = self.sync.whereabouts(side, self.row.name, [(place if side == "procore" else None, place)])
+        there = {*(one.id for one in answer.shown), *answer.hidden}
+        return f"{who} {UNSEEN.format(side=NAMES[side])}" if place in there else None
+
+    @cached_property
+    def _read(self) -> Mapping[Side, set[str]]:
+        """Projects whose budgets were asked for."""
+        return {side: {*(self.sync.scopes(side, self.row.name, self.shard) or ())} for side in SIDES}
 
     def _unfinished(self, record: Budget, target: Budget) -> Match | None:
         """An earlier try wrote the lines and ended before it could record their owner: its steps go on."""
@@ -172,6 +191,7 @@ class Budgets(Judging):
             "procore_amount": text(here.amount) if here else "none",
             "owner": owner,
             "broken_link": subject.match.broken,
+            "hidden": subject.match.hidden,
             "erp_key": subject.erp_key or "the ERP",
             "line_twice": twice(self.row, subject, target),
             "unlocked": True if owner == "procore" and here is not None and here.locked is False and before is None else None,

@@ -95,6 +95,7 @@ class DocumentFacts:
             "fresh": fresh,
             "number": subject.record.number,
             "job": job.id if job else None,
+            "job_problem": self._job_problem(link),
             "project_name": self.books.name("projects", own.project),
             "job_open": job is None or not fresh or (job.active and not closed),
             "job_status": "inactive in Procore" if closed else f"{job.status} in the ERP" if job else None,
@@ -110,6 +111,12 @@ class DocumentFacts:
             "field_fault": limits_fault(subject.record, self.capability, self.LIMITED, self.ERP) if fresh else None,
             "number_in_erp": self._number_in_erp(subject) if fresh else None,
         }
+
+    def _job_problem(self, link: Link | None) -> str:
+        """Why there is no job to judge by: nobody linked it, or the ERP's cannot be read."""
+        if link is not None and (link.company, link.erp_key) in self.books.unread("projects"):
+            return f"waits for job {link.erp_key}, which cannot be read in the ERP"
+        return "is not linked to a job"
 
     def _number_in_erp(self, subject: Subject) -> str | None:
         """The job of a document in the ERP that has this number already (rules M-10, I-04). A void one keeps its number."""

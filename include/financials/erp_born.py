@@ -110,11 +110,14 @@ class ErpBorn(Judging):
     def _unasked(self, links: LinkIndex, listed: set[str]) -> dict[str, str]:
         """Procore id -> who it is, of linked records that nobody looked for, because their project is not linked, or not shown to
         us: nothing can be said of them, least of all that they are gone."""
-        unseen = UNSEEN.format(side=SIDES["procore"])
-        return {
-            ident: f"the project of {self.row.label} {links.by_procore[ident].number} {unseen}"
-            for ident in links.by_procore.keys() - listed - self._asked
-        }
+        projects, found = self.references.index.get("projects"), {}
+        for ident in links.by_procore.keys() - listed - self._asked:
+            link = links.by_procore[ident]
+            project = projects.find(link.company, link.scope or "") if projects is not None else None
+            found[ident] = self.project_unread(
+                "procore", project.procore_id if project else "", f"{self.row.label} {link.number}"
+            )
+        return found
 
     def _hidden(self, links: LinkIndex, missed: Page) -> dict[str, str]:
         """Procore id -> who it is, of linked records that are not shown to us; those of a contract go with it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from include.financials.books import Books
 from include.financials.entities import ENTITIES, Entity
-from include.financials.existence import SIDES, Existing, in_erp_keys, money_of, traced
+from include.financials.existence import SIDES, Existing, in_erp_keys, money_of, told, traced
 from include.financials.facts import Row, Subject, apart, joined
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing, digest, known, parse_origin, plain
@@ -20,7 +20,7 @@ from include.financials.ledger import Link, key_of, stamp
 from include.financials.matching import Match, People
 from include.financials.models import Project, Record, Side
 from include.financials.money import text
-from include.financials.port import Capability, Invalid
+from include.financials.port import UNSEEN, Capability, Invalid
 from include.financials.rules import FIELD_RULE, Finding, Verdict, hidden_rule, judge, rules_of
 from include.financials.view import LinkIndex, References, Sync
 
@@ -210,6 +210,11 @@ class Judging:
             return found | {"state": rule.state, "rule": rule.id, **told}
         message = f"{row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {where}."
         return found | {"state": "quarantined", "rule": FIELD_RULE[row.name], "message": message}
+
+    def project_unread(self, side: Side, place: str, who: str) -> str:
+        """Why nobody looked for a record of that project on a side, in words."""
+        bad = next((bad for bad in self.sync.unreadable(side, "projects") if bad.id == place), None)
+        return told(bad, side, "project") if bad is not None else f"the project of {who} {UNSEEN.format(side=SIDES[side])}"
 
     def _remembered(self, side: Side, bad: Invalid) -> Mapping[str, Any] | None:
         known = self._known[side]

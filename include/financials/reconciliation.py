@@ -151,7 +151,8 @@ def _revised(tie: str) -> Compare:
             e = contract.money("erp", "amount") + (ZERO if contract.planned else contract.money("erp", "changes"))
             e += sum((c.money("erp", "amount") for c in mine if c.planned), ZERO)
             # A contract that is void or gone on one side takes its changes along: it explains all of it.
-            if not (contract.counted and (contract.erp or contract.planned)) and contract.linked:
+            # Of one that cannot be read the ERP's changes are not known.
+            if contract.unread or (not (contract.counted and (contract.erp or contract.planned)) and contract.linked):
                 yield Difference(tie, p, e, **contract.pair, cost_key="revised", explained=contract.explain(p - e))
                 continue
             items = contract.explain(contract.money("procore", "amount") - contract.money("erp", "amount"))
@@ -409,6 +410,9 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     elsewhere = {
         (link.company, link.erp_key) for link in links_of(sync, entity) if projects and link.scope and link.scope not in projects
     }
+    if ENTITIES[entity].project_scoped:  # of a job that cannot be read nobody asked for codes and sub jobs
+        jobs = {record.id for record in sync.everywhere("erp", "projects")}
+        elsewhere |= {(link.company, link.erp_key) for link in links_of(sync, entity) if link.scope and link.scope not in jobs}
     procore = {
         key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key
     } - elsewhere | planned

@@ -125,8 +125,10 @@ RULES: tuple[Rule, ...] = (
         waits_for="{unread}",
     ),
     *_every(
-        "R-07", _ALL, "hidden", "absent", "held",
-        "{label} {number} waits: {hidden}. Let the service account of the sync see it, or restore it.", waits_for="{hidden}",
+        "R-07", f"{_ALL} budgets", "hidden", "absent", "held",
+        "{label} {number} waits: {hidden}. Correct or restore it there, or let the service account of the sync "
+        "see it.",
+        waits_for="{hidden}",
     ),
     *_every(
         "R-08", _ALL, "parent_unread", "absent", "held",
@@ -213,7 +215,7 @@ RULES: tuple[Rule, ...] = (
     *_every("R-03", _DOCUMENTS, "currency_ok", "true", "quarantined",
             "{number} is in {currency} but job {job} of company {company} is kept in {job_currency}."),
     *_every("M-01", _DOCUMENTS, "job", "present", "held",
-            "{number}: project {project_name} is not linked to a job.", waits_for="projects {project_name}", refers=True),
+            "{number}: project {project_name} {job_problem}.", waits_for="projects {project_name}", refers=True),
     *_every("J-02", _DOCUMENTS, "job_open", "true", "held",
             "Job {job} is {job_status}. Reopen it or exclude the project; {number} waits.",
             waits_for="projects {job}"),

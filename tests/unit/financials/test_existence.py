@@ -267,6 +267,35 @@ def test_a_record_met_before_its_project_was_linked_keeps_its_one_row(world: Wor
     assert [(seen["company"], seen["state"]) for seen in found] == [("01", "linked")]
 
 
+@pytest.mark.parametrize("side", ["procore", "erp"])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_belongs_to_a_project_that_cannot_be_read_waits_and_is_not_called_gone(full: World, side: Any, hidden: bool) -> None:
+    """Nobody asks for its codes and its budget: to end their links would be bad advice."""
+    system = getattr(full, side)
+    (project,) = (one for one in system.records["projects"] if one.number == "25-104")
+    if hidden:
+        system.hidden.add(("projects", project.id))
+    else:
+        system.garbled["projects", project.id] = "name"
+    names = ("projects", "cost_codes", "budgets", "budget_changes", "commitments", "direct_costs")
+    sync = full.run(params={"entities": [*names], "since": "2020-01-01"})
+    found = {name: {row for (_, number), row in stopped(full, sync, name).items() if "25-104" in row[2]} for name in names}
+    assert {(state, rule) for state, rule, _ in found["budgets"]} == {("held", "R-07")}, found["budgets"]
+    assert not [message for rows in found.values() for _, _, message in rows if "unlink budgets" in message]
+    if side == "erp" and not hidden:
+        assert all("job 25-104, which cannot be read in the ERP" in text for _, _, text in found["commitments"])
+        assert found["commitments"] and found["budget_changes"]
+    assert full.writes() == 0 and unexplained(sync) == []
+
+
+@pytest.mark.parametrize(("entity", "tie"), [("commitments", "T-07"), ("prime_contracts", "T-20")])
+def test_a_contract_that_cannot_be_read_in_the_erp_explains_its_revised_sum(full: World, entity: str, tie: str) -> None:
+    full.erp.garbled[entity, full.erp.records[entity][-1].id] = "title"
+    changes = "commitment_change_orders" if entity == "commitments" else "prime_change_orders"
+    sync = full.run(params={"entities": [entity, changes], "since": "2020-01-01"})
+    assert unexplained(sync) == [] and {code for code, _ in explained(sync, tie)} == {"QUARANTINED"}
+
+
 # -- parents that are not read -----------------------------------------------------------------------------------------------
 
 

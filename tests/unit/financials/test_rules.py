@@ -327,6 +327,8 @@ FAULTS: dict[str, Fault] = {
     "left_out": Fault(unmapped, also=NEXT),
     "field_fault": Fault(narrow(max_lengths=dict.fromkeys(("title", "number", "change_number", "name"), 0)), also=NEXT),
     "void_since": Fault(alter(status="void"), "full"),
+    "unposted_since": Fault(alter(status="unposted"), "full"),
+    "status_there": Fault(end_there(status="unposted"), "full"),
     "altered": Fault(lambda world, entity: alter(**FROZEN[entity])(world, entity), "full"),
     "vendor_linked": Fault(alter(vendor="V-9")),
     "expired": Fault(alter(expiration_date=date(2026, 9, 29))),
