@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 SILENT = 3
 """Calls in a row without an answer after which a load stops asking for more of them."""
 PLAN_HOLDS = timedelta(hours=24)
-"""How long what an extract has read may be acted on: until then no run in between can have been missed but one."""
+"""How long what an extract has read may be acted on: long enough for a night's run and the morning that mends it."""
 HALVINGS = 11
 """Refused calls in a row that it takes to find one bad record among 1,000."""
 
