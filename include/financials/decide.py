@@ -33,6 +33,7 @@ SIDES: tuple[Side, ...] = ("procore", "erp")
 WAITING = {"approve": ("held", "M-13"), "link": ("held", "2.9")}
 """State and rule of the records that wait for a decision."""
 CONTRACTS = ("commitments", "prime_contracts")
+MOST = Decimal("999999999999.99")
 NAMES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
 
 
@@ -209,7 +210,8 @@ class _Desk:
     def opening(self) -> str:
         if self.row.name not in CONTRACTS:
             raise SyncError(f"opening concerns {' and '.join(CONTRACTS)}; a {self.row.label} has no balance")
-        amount, retainage = self._money("amount"), self._money("retainage")
+        amount = self._money("amount")
+        retainage = self._money("retainage", amount)
         try:
             day = date.fromisoformat(self.chosen.date or "")
         except ValueError:
@@ -347,6 +349,13 @@ class _Desk:
         return self._join(erp.company or source.company or "", erp.key, procore.key, source.number, apart)
 
     def _join(self, company: str, key: str, ident: str, number: str, apart: list[str] | None) -> str:
+        for one in self.ledger.decisions(self.row.name, "link"):
+            erp, procore = (one.company, one.record_id) == (company, key), one.pair == ident
+            if one.pair and erp != procore:
+                raise SyncError(
+                    f"ERP {one.company}/{one.record_id} and Procore's id {one.pair} were linked by {one.said}; a record has one "
+                    f"counterpart. End that first: decide unlink {self.row.name} {one.record_id}"
+                )
         value = {"apart": apart} if apart is not None else None
         self.ledger.decide(
             entity=self.row.name, company=company, record_id=key, pair=ident, decision="link", who=self.who, number=number,
@@ -371,12 +380,15 @@ class _Desk:
         shown = ", ".join(row.told for row in rows[:8]) + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
         return f"{decision} recorded for {len(rows)} {self.row.name} as they are now: {shown}. {after}"
 
-    def _money(self, name: str) -> Decimal:
+    def _money(self, name: str, most: Decimal = MOST) -> Decimal:
         given = getattr(self.chosen, name)
         try:
             found = Decimal(given or "")
         except InvalidOperation:
             found = Decimal("NaN")
-        if not found.is_finite() or found != found.quantize(Decimal("0.01")):
-            raise SyncError(f"--{name} is {given!r}; give a decimal number with two places, such as 184200.00")
+        if not found.is_finite() or not 0 <= found <= most or found != found.quantize(Decimal("0.01")):
+            limit = f"{text(most)}, the amount" if most != MOST else text(most)
+            raise SyncError(
+                f"--{name} is {given!r}; give a decimal number with two places, such as 184200.00, from 0.00 to {limit}"
+            )
         return found

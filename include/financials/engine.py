@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 SILENT = 3
 """Calls in a row without an answer after which a load stops asking for more of them."""
 PLAN_HOLDS = timedelta(hours=24)
-"""How long what an extract has read may be acted on: until then no run in between can have been missed but one."""
+"""How long what an extract has read may be acted on: long enough for a night's run and the morning that mends it."""
 HALVINGS = 11
 """Refused calls in a row that it takes to find one bad record among 1,000."""
 
@@ -193,17 +193,20 @@ class _Load:
         read_at = moment(self.sync.ledger.finished_at(self.run_id, f"extract:{self.row.name}", self.shard))
         aged = read_at is not None and datetime.now(UTC) - read_at > PLAN_HOLDS
         known = LinkIndex.of(self.sync.ledger.links(self.row.name, contents=False))
+        named = self._named_since()
         fresh, stale = [], []
         for row in rows:
             work = json.loads(row["work"]) if row["work"] else None
             by_id = known.by_procore.get(row["id"] if self.source_side == "procore" else row["procore_id"] or "")
             link = known.by_erp.get((row["company"], row["erp_key"] or "")) or by_id
             same = work is not None and (link.version if link is not None else None) == work["link"]
-            if work is None or (same and not (aged and row["action"] != "unchanged")) or self._ours(row, link):
+            joined = link is None and row["action"] == "create" and (row["side"], row["company"], row["id"]) in named
+            if work is None or (same and not joined and not (aged and row["action"] != "unchanged")) or self._ours(row, link):
                 fresh.append(row)
                 continue
-            what = "loaded" if link else "unlinked"
-            why = f"was {what} since this run judged it" if not same else f"was read by this run at {stamp(read_at)}, long ago"
+            what = "linked by a person" if joined else "loaded" if link else "unlinked"
+            old = same and not joined
+            why = f"was read by this run at {stamp(read_at)}, long ago" if old else f"was {what} since this run judged it"
             message = (
                 f"{self.row.label.capitalize()} {row['number']} {why}; nothing of this plan is written, the next run compares it "
                 "anew."
@@ -213,6 +216,13 @@ class _Load:
             log.warning("%s", message)
         self.sync.ledger.restate(self.run_id, self.row.name, stale)
         return fresh
+
+    def _named_since(self) -> set[tuple[str, str, str]]:
+        """Records whose counterpart a person has named: no check that knows of it plans to make a second one."""
+        said = self.sync.ledger.decisions(self.row.name, "link")
+        if self.source_side == "erp":
+            return {("erp", one.company, one.record_id) for one in said}
+        return {("procore", company, one.pair) for one in said for company in (one.company, "")}
 
     def _ours(self, row: dict[str, Any], link: Link | None) -> bool:
         """A link that an earlier try of this very plan has begun."""

@@ -131,6 +131,8 @@ class ErpSource:
             for key in identity_keys(row, record):
                 self.alike[key][f"{record.company}:{record.id}"] = record
         self.claimed: set[str] = set()
+        self.named: dict[str, tuple[str, str]] = {}
+        """Procore id -> (company, key) of the record that it is by a person's word."""
 
     def _settled(self, record: Record) -> bool:
         return (record.company or "", record.id) in self.links.by_erp or self.origin(record) in self.by_origin
@@ -144,7 +146,13 @@ class ErpSource:
             return self._linked(record, link)
         said = self.people.joined_erp.get((record.company or "", record.id))
         chosen = self.by_id.get(said.pair) if said is not None else None
-        if said is not None and chosen is not None and chosen.id not in self.links.by_procore:
+        if said is not None and getattr(record, "merged_into", None) is None:
+            place, other = (record.company or "", record.id), self.links.by_procore.get(said.pair)
+            linked = other is not None and (other.company, other.erp_key) != place
+            taken = linked or self.named.setdefault(said.pair, place) != place
+            if chosen is None or chosen.deleted or taken:
+                why = "is the counterpart of another record" if taken else "Procore does not show"
+                return _no_pair(said, self.existing.get(said.pair), f"Procore's id {said.pair}, which {why}")
             self.claimed.add(chosen.id)
             return Match("marker" if self.row.external_id else "external_id", target=chosen, decision=said)
         target = self.by_origin.get(self.origin(record))
@@ -315,6 +323,13 @@ _ALIKE = ("project", "vendor", "customer", "commitment", "prime_contract", "amou
 """What must be equal beside the number before a document of the ERP is proposed as the counterpart (docs/domain-rules.md 2.9)."""
 
 
+def _no_pair(said: Decision, unread: Invalid | None, other: str) -> Match:
+    """A person named the counterpart, and it cannot be taken: whatever the reason is, the record is not made a second time."""
+    if unread is not None:
+        return Match("external_id", unread=unread)
+    return Match("external_id", broken=f"it was linked by {said.said} with {other}")
+
+
 class ProcoreSource:
     """Matches Procore-born documents with the ERP's. The document itself carries our external id, the ERP's the marker."""
 
@@ -346,7 +361,13 @@ class ProcoreSource:
             return self._linked(record, link)
         said = self.people.joined_procore.get(record.id)
         chosen = self.by_key.get((said.company, said.record_id)) if said is not None else None
-        if said is not None and chosen is not None and (said.company, said.record_id) not in self.taken:
+        if said is not None:
+            other = self.links.by_erp.get((said.company, said.record_id))
+            taken = other is not None and other.procore_id != record.id
+            if chosen is None or taken:
+                why = "is the counterpart of another document" if taken else "the ERP does not have"
+                unread = self.existing.get(said.record_id, said.company)
+                return _no_pair(said, unread, f"the ERP's {said.record_id}, which {why}")
             return Match("marker" if self.row.external_id else "external_id", target=chosen, decision=said)
         parted = self._parted(record)
         if parted is not None:

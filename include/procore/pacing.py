@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+LONGEST = 7200.0
+"""No window lasts longer than an hour: a reset that is said to be further away (another unit, another clock) says nothing."""
 UNSAID = 60.0
 """Seconds to stay away from a limit that does not say when it ends."""
 
@@ -38,7 +40,8 @@ def until_reset(headers: Mapping[str, str], wall: Callable[[], float] = time.tim
     if reset is None:
         return None
     now = server_time(headers)
-    return max(0.0, reset - (now.timestamp() if now else wall()))
+    away = max(0.0, reset - (now.timestamp() if now else wall()))
+    return away if away <= LONGEST else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import include.financials.__main__ as command
-from include.financials import report
+from include.financials import checks, engine, extract, report
+from include.financials.identity import parse_origin
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings
 from tests.unit.financials.pair import (
@@ -360,3 +361,113 @@ def test_a_proposal_that_followed_its_job_is_linked_under_its_present_key(full: 
     assert world.states(world.run(), "budget_changes") == {"25-104/1": ("held", "2.9")}
     assert decide(world, "link", "budget change", "all") == 0
     assert world.states(world.run(), "budget_changes") == {"25-104/1": ("adopted", "")}
+
+
+# -- decisions beside each other, and beside a run --
+
+
+def test_a_pair_that_a_person_names_between_check_and_load_is_not_made_twice(linked: World) -> None:
+    own = draft(linked)
+    linked.erp.put(commitment("X-1", company="01", status="open"))
+    go(linked, "commitments", mode="plan")
+    sync = linked.sync(params=ONLY)
+    extract.extract(sync, "commitments")
+    checks.check(sync, "commitments", [0])
+    assert decide(linked, "link", "commitment", "X-1", "--to", own.id) == 0
+    engine.load(sync, "commitments")
+    assert linked.erp.applied == {}
+    (row,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
+    assert (row["state"], row["rule"]) == ("held", "stale")
+    go(linked, "commitments")
+    assert [(link.erp_key, link.procore_id) for link in linked.ledger.links("commitments")] == [("X-1", own.id)]
+
+
+def test_a_vendor_that_a_person_names_between_check_and_load_is_not_made_twice(world: World) -> None:
+    theirs = world.procore.put(vendor("P-7", id="7007", company=None, name="Entered by hand", origin_id=None))
+    go(world, "vendors", mode="plan")
+    sync = world.sync(params={"entities": ["vendors"]})
+    extract.extract(sync, "vendors")
+    checks.check(sync, "vendors", [0])
+    assert decide(world, "link", "vendor", "V-1", "--to", theirs.id) == 0
+    engine.load(sync, "vendors")
+    assert len(world.procore.records["vendors"]) == 1
+    go(world, "vendors")
+    assert [(link.erp_key, link.procore_id) for link in world.ledger.links("vendors")] == [("V-1", "7007")]
+    assert len(world.procore.records["vendors"]) == 1
+
+
+def test_one_record_is_paired_with_one_other(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever names it twice has a typing error in one of the two: the second is refused, not written over the first."""
+    world.erp.put(vendor("V-2", name="Another"))
+    theirs = world.procore.put(vendor("P-7", id="7007", company=None, name="Entered by hand", origin_id=None))
+    world.procore.put(vendor("P-8", id="7008", company=None, name="Another by hand", origin_id=None))
+    go(world, "vendors", mode="plan")
+    assert decide(world, "link", "vendor", "V-1", "--to", theirs.id) == 0
+    assert decide(world, "link", "vendor", "V-1", "--to", theirs.id) == 0, "the same again is no contradiction"
+    capsys.readouterr()
+    assert decide(world, "link", "vendor", "V-2", "--to", theirs.id) == 2
+    assert "decide unlink vendors V-1" in capsys.readouterr().err
+    assert decide(world, "link", "vendor", "V-1", "--to", "7008") == 2
+    assert decide(world, "unlink", "vendors", "V-1") == 0
+    assert decide(world, "link", "vendor", "V-2", "--to", theirs.id) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--amount", "-5.00"), "--amount is '-5.00'"),
+        (("--amount", "1e40"), "--amount is '1e40'"),
+        (("--amount", "100.00", "--retainage", "100.01"), "--retainage is '100.01'"),
+        (("--amount", "100.00", "--retainage", "-1.00"), "--retainage is '-1.00'"),
+    ],
+)
+def test_a_balance_that_cannot_be_is_refused(
+    contract: World, words: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A negative one would let a draw through that was billed already."""
+    assert decide(contract, "opening", "commitment", "SC-1", "--date", "2026-08-31", *words) == 2
+    assert why in capsys.readouterr().err
+    assert contract.ledger.decisions("commitments") == []
+
+
+@pytest.mark.parametrize("way", ["unreadable", "gone"])
+def test_a_document_whose_named_counterpart_cannot_be_taken_is_not_made_twice(linked: World, way: str) -> None:
+    own = draft(linked)
+    linked.erp.put(commitment("X-1", company="01", status="open"))
+    go(linked, "commitments", mode="plan")
+    assert decide(linked, "link", "commitment", "X-1", "--to", own.id) == 0
+    if way == "gone":
+        linked.erp.records["commitments"].clear()
+    else:
+        linked.erp.garbled = {("commitments", "X-1"): "title"}
+    assert go(linked, "commitments")["SC-1"] == (("conflicts", "R-02") if way == "gone" else ("held", "R-06"))
+    assert linked.erp.applied == {}
+    if way == "gone":
+        assert "decide unlink" in said(linked, "commitments", "SC-1")
+        assert decide(linked, "unlink", "commitments", "SC-1") == 0
+        assert go(linked, "commitments") == {"SC-1": ("created", "")}
+
+
+def test_a_vendor_whose_named_counterpart_is_gone_is_not_made_twice(world: World) -> None:
+    theirs = world.procore.put(vendor("P-7", id="7007", company=None, name="Entered by hand", origin_id=None))
+    go(world, "vendors", mode="plan")
+    assert decide(world, "link", "vendor", "V-1", "--to", theirs.id) == 0
+    world.procore.records["vendors"].clear()
+    assert go(world, "vendors") == {"V-1": ("conflicts", "R-02")} and world.procore.records["vendors"] == []
+    assert "linked by" in said(world, "vendors", "V-1") and "Procore does not show" in said(world, "vendors", "V-1")
+    assert decide(world, "unlink", "vendors", "V-1") == 0
+    assert go(world, "vendors") == {"V-1": ("created", "")}
+
+
+def test_two_words_about_one_record_write_to_it_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two people at once, or a ledger from before the command refused it: the second is not written over the first."""
+    world.erp.put(vendor("V-2", name="Another"))
+    world.procore.put(vendor("P-7", id="7007", company=None, name="Entered by hand", origin_id=None))
+    for key in ("V-1", "V-2"):
+        world.ledger.decide(entity="vendors", company="G1", record_id=key, pair="7007", decision="link", who="ann", number=key)
+    assert world.erp.get("vendors", number="V-1").company == "G1"
+    found = go(world, "vendors")
+    assert found["V-1"][0] == "updated" and found["V-2"] == ("conflicts", "R-02")
+    assert "is the counterpart of another record" in said(world, "vendors", "V-2")
+    (row,) = world.procore.records["vendors"]
+    assert parse_origin(row.origin_id, "sandbox").key == "V-1"  # type: ignore[union-attr]

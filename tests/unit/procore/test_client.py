@@ -242,6 +242,18 @@ def test_with_nothing_left_the_next_call_waits_for_the_reset(fake: FakeProcore, 
     assert 9 <= clock.slept[0] <= 10
 
 
+@pytest.mark.parametrize("reset", ["soon", "", "-5", str(NOW * 1000), str(NOW + 9 * 365 * 86400)])
+def test_a_reset_that_cannot_be_says_nothing(fake: FakeProcore, client: ProcoreClient, clock: Clock, reset: str) -> None:
+    """Milliseconds, a clock that is years off: neither may keep the account from its calls until then."""
+    nothing_left = {"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": reset}
+    fake.script(THINGS, Answer([], 200, nothing_left), Answer(None, 429, nothing_left), Answer([], 200))
+    client.get(THINGS)
+    assert client.pace.wait() == 0
+    with pytest.raises(Unavailable) as caught:
+        client.get(THINGS)
+    assert caught.value.seconds == client.pace.wait() == UNSAID
+
+
 def test_clients_of_one_account_and_company_share_their_budget(make_client: Make) -> None:
     first, second, other = (make_client(client_id=name, pace=None) for name in ("a", "a", "b"))
     assert first.pace is second.pace
