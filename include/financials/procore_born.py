@@ -66,7 +66,7 @@ class ProcoreBorn(Judging):
             for subject in wave:
                 found = verdict.get(subject.row)
                 self.facts.settled(subject, "skipped" if reasons[subject.row] else found.state if found else "linked")
-        results = []
+        judged: list[tuple[int, Subject, dict[str, Any]]] = []
         remembered: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for shard, subject in subjects:
             if not sync.run.wants(subject.own.number, subject.record.number):
@@ -78,9 +78,9 @@ class ProcoreBorn(Judging):
                 warnings.append(self.ended[subject.row])
             if warnings:
                 result["warnings"] = json.dumps(warnings)
-            results.append(result)
-        judged = [(shard, subject, result) for (shard, subject), result in zip(subjects, results, strict=True)]
+            judged.append((shard, subject, result))
         self._say_who_is_asked(judged)
+        results = [result for _, _, result in judged]
         for shard, subject, result in judged:
             remembered[shard].append(self.remembered(result, subject))
         unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]

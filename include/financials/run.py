@@ -109,6 +109,8 @@ def open_run(
     chosen = {key: value for key, value in (params or {}).items() if value not in empty.get(key, ())}
     if unknown := [key for key in chosen if key not in PARAMS]:
         raise ConfigurationError(nearest("unknown parameter", unknown, PARAMS))
+    if chosen.get("documents") and chosen.get("entities") == list(ENTITIES):
+        del chosen["entities"]  # the form's list of all of them: of each that can have a document
     _validate(chosen)
     if claimed is not None:
         if given := [name for name in ("entities", "projects", "documents", "since", "until") if chosen.get(name)]:

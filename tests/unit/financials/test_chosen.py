@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from include.financials import report
+from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.ledger import Ledger
 from include.financials.run import DOCUMENTS, open_run
@@ -30,7 +31,7 @@ def test_a_run_of_one_document_loads_that_alone(full: World) -> None:
 
 def test_documents_without_entities_are_looked_for_in_all_that_have_numbers(full: World) -> None:
     draft(full, "SC-9")
-    sync = full.sync(params={"entities": None, "documents": ["SC-9", "SC-99"]})
+    sync = full.sync(params={"entities": [*ENTITIES], "documents": ["SC-9", "SC-99"]})
     assert sync.run.entities == DOCUMENTS
     for name in sync.run.entities:
         full.stage(sync, name)
