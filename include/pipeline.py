@@ -21,7 +21,7 @@ from include.financials.ledger import Ledger
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
 from include.financials.report import build, keep, move_watermarks
-from include.financials.run import Kind, open_run
+from include.financials.run import Kind, load_run, open_run
 from include.financials.settings import Settings, from_file
 from include.financials.view import Sync
 from include.procore.client import ProcoreClient
@@ -54,21 +54,24 @@ def systems(
 def opened(
     info: Mapping[str, Any], folder: Path, run_id: str, *, params: Mapping[str, Any] | None = None, kind: Kind = "manual",
     interval: tuple[Any, Any] = (None, None), settings: Settings | None = None, ledger_url: str | None = None,
-    events: bool = False,
+    events: bool = False, again: bool = False,
 ) -> Iterator[Sync]:  # fmt: skip
     """The sync of one run against a running sandbox (``info`` is its ``/_sandbox/info``). ``events``: the run is about those in
-    the inbox of the ledger, and takes them."""
+    the inbox of the ledger, and takes them. ``again``: the run was opened before, as tasks behind the first one find it."""
     settings = settings or from_file(SANDBOX_SETTINGS)
     client = ProcoreClient(info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"])
     ledger = Ledger(ledger_url or f"sqlite:///{folder}/ledger.sqlite")
     ledger.create()
     source, target = systems(client, info["erp_url"], MAPPING, settings)
     try:
-        claimed = claim(ledger, run_id, RESOURCES, source.account()) if events and ledger.run(run_id) is None else None
-        now = min(source.now(), target.now())
-        run = open_run(
-            ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
-        )
+        if again:
+            run = load_run(ledger, run_id)
+        else:
+            claimed = claim(ledger, run_id, RESOURCES, source.account()) if events else None
+            now = min(source.now(), target.now())
+            run = open_run(
+                ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
+            )
         yield Sync(
             run,
             ledger,
@@ -97,7 +100,7 @@ def run(info: Mapping[str, Any], folder: Path, run_id: str, **options: Any) -> d
                 loaded.append(name)
         keep(sync, "reconciliation", reconcile(sync).as_dict())
         move_watermarks(sync, loaded)
-    with opened(info, folder, run_id, params=params, **options) as sync:
+    with opened(info, folder, run_id, params=params, again=True, **options) as sync:
         if options.get("events"):
             settle(sync.ledger, run_id, succeeded=not sync.run.plan)
         return build(sync)

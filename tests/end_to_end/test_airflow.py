@@ -163,7 +163,7 @@ def test_scheduler_and_local_executor(settled: State, running: Running, place: P
 def report_without_systems(running: Running, place: Path, run: str) -> dict[str, Any]:
     """The report holds no slot of a pool: made again while the ERP is away and Procore's calls are counted."""
     erp = place / "state" / "erp.sqlite"
-    with pipeline.opened(running.info, place, run) as sync:
+    with pipeline.opened(running.info, place, run, again=True) as sync:
         client: Any = sync.systems["procore"].client  # type: ignore[attr-defined]
         made = client.calls
         away = erp.rename(erp.with_name("away"))

@@ -54,7 +54,7 @@ def persist(world: World, tries: int = 3, entities: tuple[str, ...] = ()) -> tup
     fired: list[str] = []
     for failed in range(tries):
         try:
-            report = world.quick(params={"entities": list(entities) or None})
+            report = world.quick(params={"entities": list(entities)} if entities else {})
         except SyncError as error:
             fired += world.fired()
             if isinstance(error, Unsettled):
