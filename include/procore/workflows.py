@@ -4,12 +4,13 @@ its workflow, and this project forces none."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Asked
 from include.procore.client import ProcoreClient
+from include.procore.parse import time_or_none
 
 PER_PAGE = 100
 
@@ -72,24 +73,16 @@ class Workflows:
         return self._types[name]
 
 
-def _people(shown: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _people(shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The people of all steps of an instance; those without id or name are left out."""
     people = shown.get("all_assignees")
-    yield from (
-        (one for one in people if isinstance(one, Mapping) and one.get("id") and one.get("name"))
-        if isinstance(people, list)
-        else ()
-    )
+    rows = people if isinstance(people, list) else []
+    return [one for one in rows if isinstance(one, Mapping) and one.get("id") and one.get("name")]
 
 
 def _step(shown: Mapping[str, Any]) -> tuple[str, datetime | None] | None:
     """Name and beginning of the step that an instance is at; None: it has ended meanwhile."""
     step = shown.get("current_step_occurrence")
-    return (str(step.get("name") or "without a name"), _moment(step.get("started_at"))) if isinstance(step, Mapping) else None
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    return (
+        (str(step.get("name") or "without a name"), time_or_none(step.get("started_at"))) if isinstance(step, Mapping) else None
+    )
