@@ -141,6 +141,7 @@ class Sync:
         """What this run has read of an entity's shard (of all of them) is read again: somebody cleared the task, perhaps days
         later, and what it read then is no more how things are."""
         self._lists.clear()
+        self.__dict__.pop("mergers", None)  # it follows from the vendors that were read
         for note in (
             f"{entity}/shard-{shard}/manifest.json",
             f"snapshots/*/{entity}/shard-{shard}.json",

@@ -21,7 +21,7 @@ from include.financials.models import MODELS, Record
 from include.financials.port import Invalid, Page
 from include.financials.staging import Staged, arrow_schema, slug
 from tests.unit.financials import pair
-from tests.unit.financials.pair import commitment, cost_type, line, project, vendor
+from tests.unit.financials.pair import World, commitment, cost_type, line, project, vendor
 
 MAKERS: dict[str, Callable[..., Record]] = {
     "vendors": vendor,
@@ -235,3 +235,21 @@ def test_two_run_ids_never_share_a_folder() -> None:
 def test_an_unknown_type_is_refused_at_once() -> None:
     with pytest.raises(KeyError):
         staging._arrow(complex)
+
+
+def test_a_task_parses_a_list_once_and_anew_after_it_was_forgotten(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = linked.sync()
+    parsed = 0
+    rows = Staged._rows
+
+    def counted(self: Staged) -> Iterator[Record]:
+        nonlocal parsed
+        parsed += 1
+        return rows(self)
+
+    monkeypatch.setattr(Staged, "_rows", counted)
+    first = sync.snapshot("procore", "vendors")
+    first.clear()  # what one caller does with its list is nobody else's
+    assert sync.snapshot("procore", "vendors") and parsed == 1
+    sync.forget()
+    assert sync.snapshot("procore", "vendors") and parsed == 2
