@@ -53,11 +53,14 @@ MAX_DELAY = timedelta(hours=2)
 """Procore's longest window is an hour; a server that asks for more is not believed."""
 MARGIN = timedelta(seconds=1)
 """Clocks and windows are told to the second: a task that comes back a moment too early would wait twice."""
+LEAST = timedelta(seconds=20)
+"""A task that is due again before the scheduler has heard that its process ended is taken for one that was killed: Airflow then
+uses up a retry of it, or fails it. A scheduler hears that within a loop, which takes some seconds on a busy machine."""
 
 
 def pause(error: SyncError) -> timedelta | None:
     """How long to stay away, of an error that says when to come back; None where trying again is all that is left."""
-    return None if error.seconds is None else min(MAX_DELAY, timedelta(seconds=max(0.0, error.seconds)) + MARGIN)
+    return None if error.seconds is None else max(LEAST, min(MAX_DELAY, timedelta(seconds=error.seconds) + MARGIN))
 
 
 class SyncRetryPolicy(RetryPolicy):

@@ -37,6 +37,9 @@ from tests.end_to_end.world import OF_THE_MOMENT, UNLIMITED, State, World
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
+PATIENCE = 600.0
+"""Seconds after which something counts as never coming; what is normal takes a twentieth of it."""
+
 
 DOCUMENTS = ("commitments", "change_orders", "ap_invoices", "prime_changes", "ar_invoices", "budgets", "budget_changes")
 
@@ -90,7 +93,7 @@ class Running:
 
     def start(self, dag: str) -> str:
         """Unpause, which can be done once the dag processor has seen the file, and trigger."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while self.api.patch(f"{self.url}/api/v2/dags/{dag}", json={"is_paused": False}, timeout=30).status_code != 200:
             assert time.monotonic() < deadline, f"no DAG {dag}"
             time.sleep(0.5)
@@ -99,6 +102,11 @@ class Running:
 
     def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
         return {row["task_id"]: row for row in self.of(dag, f"/{run}/taskInstances", limit=100)["task_instances"]}
+
+    def states(self, dag: str, run: str) -> dict[str, Any]:
+        """How each task stands, for the message of a test that waited in vain."""
+        shown = ("state", "try_number", "queued_when", "scheduled_when", "start_date", "end_date")
+        return {name: [row.get(key) for key in shown] for name, row in self.tasks(dag, run).items()}
 
     def log(self, dag: str, run: str, task: str) -> str:
         return json.dumps(self.of(dag, f"/{run}/taskInstances/{task}/logs/1"))
@@ -262,9 +270,9 @@ def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: 
     few.forget_requests()
     runs = {dag: running.start(dag) for dag in ("waits", "fails")}
     seen: set[tuple[str, int]] = set()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while {running.of(dag, f"/{run}")["state"] for dag, run in runs.items()} & {"queued", "running"}:
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, {dag: running.states(dag, run) for dag, run in runs.items()}
         before = running.tasks("waits", runs["waits"])["extract"]["state"]
         used = running.call("GET", "/api/v2/pools/narrow")["occupied_slots"]
         if before == running.tasks("waits", runs["waits"])["extract"]["state"]:  # it did not change in between
@@ -311,7 +319,7 @@ def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) ->
         ident, key = next(link for link in links if link[0] in contracts)
         edit = {"project_id": contracts[ident]["project_id"], "work_order_contract": {"title": "Renamed by a person"}}
         as_user(running, "PATCH", f"/work_order_contracts/{ident}", edit)
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + PATIENCE
         while not (ended := [run for run in events_runs(running) if run["state"] in ("success", "failed")]):
             assert time.monotonic() < deadline, (events_runs(running), webhooks(running), refused(place))
             time.sleep(0.5)
@@ -363,7 +371,7 @@ def events_runs(running: Running) -> list[dict[str, Any]]:
     return [run for run in running.of("procore_erp_sync")["dag_runs"] if run["dag_run_id"].startswith("events__")]
 
 
-def first_run(api: requests.Session, url: str, seconds: float = 600) -> dict[str, Any]:
+def first_run(api: requests.Session, url: str, seconds: float = PATIENCE) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     unpaused = False
     while time.monotonic() < deadline:

@@ -20,7 +20,7 @@ from include.financials.exceptions import (
     SyncError,
 )
 from include.procore.exceptions import Locked, TooLarge, Unavailable
-from include.procore.retry import MARGIN, MAX_DELAY, TABLE, SyncRetryPolicy
+from include.procore.retry import LEAST, MARGIN, MAX_DELAY, TABLE, SyncRetryPolicy
 
 POLICY = SyncRetryPolicy()
 
@@ -30,7 +30,8 @@ POLICY = SyncRetryPolicy()
     [
         (RetryLater("x", 90.5), RetryAction.RETRY, timedelta(seconds=90.5) + MARGIN),
         (RetryLater("x"), RetryAction.RETRY, None),
-        (Unavailable("x", 0), RetryAction.RETRY, MARGIN),
+        (Unavailable("x", 0), RetryAction.RETRY, LEAST),
+        (Unavailable("x", -5.0), RetryAction.RETRY, LEAST),
         (RetryLater("x", 1e9), RetryAction.RETRY, MAX_DELAY),
         (OutcomeUnknown("x"), RetryAction.RETRY, None),
         (ConfigurationError("x"), RetryAction.FAIL, None),
