@@ -1,10 +1,16 @@
-"""Airflow writes into its home as soon as it is imported: give it a throw-away one before any test module can import it."""
+"""Airflow writes into its home as soon as it is imported: give it a throw-away one before any test module can import it.
+
+And what tests write goes into memory where there is room for it: half of it are small commits, each of which waits for the disk.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -14,3 +20,13 @@ os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
+
+MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30  # noqa: S108  a folder of our own is made in it
+"""Linux's file system in memory, and bytes that must be free in it: the whole suite writes half as many."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of several processes the first decides for all; who names a folder with ``--basetemp`` gets that one."""
+    if config.option.basetemp is None and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+        config.option.basetemp = tempfile.mkdtemp(prefix="procore-erp-sync-", dir=MEMORY)
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))

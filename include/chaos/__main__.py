@@ -2,11 +2,13 @@
 
 The reference runs of some small companies tell which writes there are. Then each of them goes wrong in each way
 (``include.chaos.faults``), the schedule goes on, and both systems must end as if nothing had happened, field by field, with
-nothing left to write and nobody needed. Exit code 1 on a violation.
+nothing left to write and nobody needed. Beside them random schedules of events (``include.chaos.schedules``). Exit code 1 on a
+violation.
 
 What has been done is kept: a sweep that was stopped goes on where it was, unless the code has changed since. Environment
 variables: ALL=1 tries each write (else the first and the last of a group of alike ones), CHAOS_MINUTES ends the sweep (60),
-CHAOS_JOBS cases run at a time (2), CHAOS_ONLY limits it to cases whose name matches a regular expression.
+CHAOS_JOBS cases run at a time (2), CHAOS_SCHEDULES schedules are drawn (40), CHAOS_ONLY limits it to cases whose name matches a
+regular expression.
 """
 
 from __future__ import annotations
@@ -25,11 +27,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from include.chaos import schedules
 from include.chaos.cases import Case, carry_out, cases
 from include.chaos.faults import KINDS, LOST
+from include.chaos.schedules import Schedule
 from include.chaos.worlds import SCENARIOS, Template, Write, build, preload
 from include.local import ROOT, VAR
 
@@ -43,18 +48,20 @@ EVERY = 10.0
 class Sweep:
     """Cases, what became of them, and the files that keep both."""
 
-    def __init__(self, folder: Path, *, every: bool, minutes: float, jobs: int, only: str = "") -> None:
+    def __init__(self, folder: Path, *, every: bool, minutes: float, jobs: int, only: str = "", schedules: int = 0) -> None:
         self.folder, self.every, self.minutes, self.jobs, self.only = folder, every, minutes, jobs, only
+        self.schedules = schedules
         self.started = time.monotonic()
         self.results: dict[str, dict[str, Any]] = {}
-        self.running: dict[int, tuple[Case, float]] = {}
+        self.running: dict[int, tuple[Case | Schedule, float]] = {}
 
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
         """Returns the exit code."""
         writes = self._writes()
-        wanted = [case for case in cases(writes, every=self.every) if re.search(self.only, case.name)]
+        every: list[Case | Schedule] = [*cases(writes, every=self.every), *map(Schedule, range(self.schedules))]
+        wanted = [case for case in every if re.search(self.only, case.name)]
         random.Random(0).shuffle(wanted)  # a sweep that ends early has seen something of everything
         self.results = self._kept({case.name for case in wanted})
         todo = [case for case in wanted if case.name not in self.results]
@@ -68,7 +75,7 @@ class Sweep:
         say(_summary(report, self.folder))
         return 1 if report["violations"] else 0
 
-    def _work(self, todo: Sequence[Case], total: int) -> None:
+    def _work(self, todo: Sequence[Case | Schedule], total: int) -> None:
         waiting, said = list(reversed(todo)), time.monotonic()
         with (self.folder / "done.jsonl").open("a", encoding="utf-8") as done:
             while waiting or self.running:
@@ -101,12 +108,15 @@ class Sweep:
 
     # -- one case -------------------------------------------------------------------------------------------------------------
 
-    def _one(self, case: Case) -> None:
-        template = Template.load(self.folder / "templates" / case.write.scenario / case.write.entity)
-        result = carry_out(case, template, self.folder / "work" / case.name)
+    def _one(self, case: Case | Schedule) -> None:
+        templates, work = self.folder / "templates", self.folder / "work" / case.name
+        if isinstance(case, Schedule):
+            result = schedules.carry_out(case, Template.load(templates / schedules.TEMPLATE), work)
+        else:
+            result = carry_out(case, Template.load(templates / case.write.scenario / case.write.entity), work)
         self._told(case).write_text(json.dumps(result))
 
-    def _told(self, case: Case) -> Path:
+    def _told(self, case: Case | Schedule) -> Path:
         return self.folder / "work" / f"{case.name}.json"
 
     def _ended(self) -> Iterator[dict[str, Any]]:
@@ -125,7 +135,7 @@ class Sweep:
                 continue
             why = "the case itself broke; see work/*.log" if over else f"it had not ended after {PATIENCE:g} s"
             seconds = round(time.monotonic() - since, 2)
-            yield {"case": case.name, "fault": case.fault, "fired": 0, "runs": 0, "seconds": seconds, "violations": [why]}
+            yield {"case": case.name, "faults": {}, "runs": 0, "seconds": seconds, "violations": [why]}
 
     # -- what is kept -----------------------------------------------------------------------------------------------------------
 
@@ -139,10 +149,12 @@ class Sweep:
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "work").mkdir(parents=True)
         say("the run that nothing disturbs ...")
-        children = {_fork(lambda s=s: self._build(s)): s for s in SCENARIOS}  # type: ignore[misc]
-        for child, scenario in children.items():
+        works: dict[str, Callable[[], None]] = {s.name: partial(self._build, s) for s in SCENARIOS}
+        works[schedules.TEMPLATE] = partial(schedules.settle, self.folder / "templates" / schedules.TEMPLATE)
+        children = {_fork(work): name for name, work in works.items()}
+        for child, name in children.items():
             if os.waitpid(child, 0)[1]:
-                raise SystemExit(f"the reference run of {scenario.name} failed; see {self.folder}/work")
+                raise SystemExit(f"the reference run of {name} failed; see {self.folder}/work")
         found = [row for s in SCENARIOS for row in json.loads((self.folder / f"{s.name}.json").read_text())]
         kept.write_text(json.dumps({"code": code, "writes": found}))
         return [Write(**row) for row in found]
@@ -164,9 +176,10 @@ class Sweep:
     def _report(self, total: int) -> dict[str, Any]:
         results = sorted(self.results.values(), key=lambda row: str(row["case"]))
         bad = [row for row in results if row["violations"]]
-        fired: Counter[str] = Counter({f"{kind}{lost}": 0 for kind in KINDS for lost in ("", f"+{LOST}")})
+        kinds = [*(f"{kind}{lost}" for kind in KINDS for lost in ("", f"+{LOST}")), *schedules.KINDS]
+        fired: Counter[str] = Counter(dict.fromkeys(kinds, 0))
         for row in results:
-            fired[row["fault"]] += row["fired"]
+            fired.update(row["faults"])
         seconds = [row["seconds"] for row in results]
         report = {
             "faults": dict(sorted(fired.items())),
@@ -177,7 +190,7 @@ class Sweep:
             "all_writes": self.every,
             "seconds_per_case": round(sum(seconds) / len(seconds), 2) if seconds else None,
             "seconds": round(time.monotonic() - self.started, 1),
-            "details": [{name: row[name] for name in ("case", "fault", "violations")} for row in bad],
+            "details": [{name: row[name] for name in ("case", "violations")} for row in bad],
         }
         (self.folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         return report
@@ -243,7 +256,8 @@ def main() -> int:
     CHAOS.mkdir(parents=True, exist_ok=True)
     preload()
     try:
-        return Sweep(CHAOS, every=every, minutes=minutes, jobs=jobs, only=env.get("CHAOS_ONLY", "")).run()
+        drawn = int(env.get("CHAOS_SCHEDULES") or 40)
+        return Sweep(CHAOS, every=every, minutes=minutes, jobs=jobs, only=env.get("CHAOS_ONLY", ""), schedules=drawn).run()
     except KeyboardInterrupt:
         say("stopped; the same command goes on")
         return 130

@@ -58,7 +58,7 @@ def cases(writes: Iterable[Write], *, every: bool = False) -> Iterator[Case]:
 
 
 def carry_out(case: Case, template: Template, folder: Path, plant: Callable[[], None] | None = None) -> dict[str, Any]:
-    """Its result: ``fired``, how many ``runs`` it took, and what is wrong in the end (``violations``, lines of text)."""
+    """Its result: what fired (``faults``), how many ``runs`` it took, and what is wrong in the end (``violations``)."""
     started = time.monotonic()
     restore(template, folder)
     with sandbox(folder) as world:
@@ -68,7 +68,7 @@ def carry_out(case: Case, template: Template, folder: Path, plant: Callable[[], 
     if not wrong:
         shutil.rmtree(folder)
     seconds = round(time.monotonic() - started, 2)
-    return {"case": case.name, "fault": case.fault, "fired": fired, "runs": runs, "seconds": seconds, "violations": wrong}
+    return {"case": case.name, "faults": {case.fault: fired}, "runs": runs, "seconds": seconds, "violations": wrong}
 
 
 def _carry_out(case: Case, template: Template, world: Sandbox, plant: Callable[[], None] | None) -> tuple[int, int, list[str]]:

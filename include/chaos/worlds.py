@@ -23,9 +23,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from include import pipeline
+from include.chaos.company import Company
 from include.chaos.picture import Picture, picture, rows
 from include.erp import registry
 from include.erp.mapping import load_mapping
@@ -120,23 +119,14 @@ def preload() -> None:
 # -- a sandbox ------------------------------------------------------------------------------------------------------------------
 
 
-class Sandbox:
+class Sandbox(Company):
     """A running sandbox over a folder."""
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
         self.folder, self.info = folder, info
-        self._session = requests.Session()
-
-    def control(self, method: str, path: str, body: Any = None) -> Any:
-        reply = self._session.request(method, f"{self.info['base_url']}/_sandbox{path}", json=body, timeout=120)
-        reply.raise_for_status()
-        return reply.json()
 
     def advance(self, seconds: float) -> None:
         self.control("POST", "/clock", {"advance": seconds})
-
-    def requests(self) -> list[dict[str, Any]]:
-        return list(self.control("GET", "/requests"))
 
     def audited(self) -> int:
         """Rows of the ERP's audit log."""
@@ -149,7 +139,7 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _child(lambda: serve(["--port", "0", "--state", str(folder), "--keep", "--size", "tiny"]), writing)
+        forever(lambda: serve(["--port", "0", "--state", str(folder), "--keep", "--size", "tiny"]), writing)
     os.close(writing)
     try:
         with open(reading) as answers:
@@ -162,8 +152,16 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
         os.waitpid(child, 0)
 
 
-def _child(work: Callable[[], Any], stdout: int | None = None, log: Path | None = None) -> None:
-    """The life of a forked process: ``work``, and never a return into the parent's code."""
+def forked(work: Callable[[], Any], log: Path) -> int:
+    """``work`` in a process of its own, to its end; the status it ended with, 0 where all went well."""
+    child = os.fork()
+    if child == 0:
+        forever(work, log=log)
+    return os.waitpid(child, 0)[1]
+
+
+def forever(work: Callable[[], Any], stdout: int | None = None, log: Path | None = None) -> None:
+    """The life of a forked process, for ever in it: ``work``, and never a return into the parent's code."""
     code = 1
     try:
         if log is not None:
@@ -189,7 +187,8 @@ def _child(work: Callable[[], Any], stdout: int | None = None, log: Path | None 
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong inside the process that runs the engine: it dies at a write, or the ERP's door is watched."""
+    """What goes wrong inside the process that runs the engine: it dies at a write, or the ERP's door is watched. ``method`` and
+    ``path`` are regular expressions."""
 
     method: str = ""
     path: str = ""
@@ -212,15 +211,20 @@ class Ended:
 
 
 def run(
-    world: Sandbox, name: str, entities: Sequence[str], fault: Fault | None = None, plant: Callable[[], None] | None = None
+    world: Sandbox,
+    name: str,
+    entities: Sequence[str] = (),
+    fault: Fault | None = None,
+    plant: Callable[[], None] | None = None,
+    **options: Any,
 ) -> Ended:
-    """One run from the watermarks, as the schedule makes it, in a process of its own. ``plant`` changes the code in it, to see
-    that the sweep would notice."""
+    """One run from the watermarks, as the schedule makes it, in a process of its own: of these ``entities``, or of what
+    ``options`` say (those of ``pipeline.run``). ``plant`` changes the code in it, to see that the sweep would notice."""
     told = world.folder / f"{name}.json"
-    child = os.fork()
-    if child == 0:
-        _child(lambda: _run(world, name, entities, fault or Fault(), plant, told), log=world.folder / "runs.log")
-    _, status = os.waitpid(child, 0)
+    if entities:
+        options["params"] = {"since": None, "entities": list(entities)}
+    work = partial(_run, world, name, options, fault or Fault(), plant, told)
+    status = forked(work, world.folder / "runs.log")
     ended = Ended(**json.loads(told.read_text())) if told.exists() else Ended(error="no result", crashed=True)
     ended.fired = ended.fired or (world.folder / f"{name}.json.fired").exists()
     if os.WIFSIGNALED(status):
@@ -228,7 +232,9 @@ def run(
     return ended
 
 
-def _run(world: Sandbox, name: str, entities: Sequence[str], fault: Fault, plant: Callable[[], None] | None, told: Path) -> None:
+def _run(
+    world: Sandbox, name: str, options: Mapping[str, Any], fault: Fault, plant: Callable[[], None] | None, told: Path
+) -> None:
     door = Door(fault.door, fault.after, told=told.with_name(f"{told.name}.fired").touch)
 
     def guarded(*given: Any, **options: Any) -> Any:
@@ -247,7 +253,7 @@ def _run(world: Sandbox, name: str, entities: Sequence[str], fault: Fault, plant
         plant()
     ended = Ended()
     try:
-        ended.report = pipeline.run(world.info, world.folder, name, params={"since": None, "entities": list(entities)})
+        ended.report = pipeline.run(world.info, world.folder, name, **options)
     except SyncError as error:
         ended.error, ended.seconds = f"{type(error).__name__}: {error}", float(getattr(error, "seconds", None) or 0)
     except Exception as error:  # noqa: BLE001  whatever it is, it is the result
@@ -264,7 +270,7 @@ def _die_at(fault: Fault, fired: Path) -> None:
 
     def dying(client: ProcoreClient, method: str, path: str, **options: Any) -> Any:
         nonlocal seen
-        hit = method.upper() == fault.method and re.search(fault.path, path) is not None
+        hit = re.fullmatch(fault.method, method.upper()) is not None and re.search(fault.path, path) is not None
         seen += hit
         if hit and seen == fault.after + 1:
             fired.touch()

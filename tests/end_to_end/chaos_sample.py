@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+from include import pipeline
+from include.chaos import schedules
 from include.chaos.cases import Case, carry_out
-from include.chaos.worlds import SCENARIOS, Template, Write, build, preload
+from include.chaos.worlds import SCENARIOS, Template, Write, build, forked, preload
 from include.financials.engine import _Load
 from include.financials.matching import ErpSource
 from include.procore.errors import STATUS
@@ -39,6 +40,16 @@ def our_marks_are_overlooked() -> None:
     ErpSource._half_made = lambda *_: {}  # type: ignore[method-assign]
 
 
+def the_schedule_believes_events() -> None:
+    """A scheduled run that looks only at what events told of, instead of at everything."""
+    opened = pipeline.opened
+
+    def believing(*given: Any, **options: Any) -> Any:
+        return opened(*given, **options | {"events": True, "params": {}})
+
+    pipeline.opened = believing  # type: ignore[assignment]
+
+
 SAMPLE: dict[str, tuple[Place, str, bool, Callable[[], None] | None]] = {
     "header applied, 503": (HEADER, "503_retry_after_applied", False, None),
     "header applied, killed, ledger lost": (HEADER, "killed_after", True, None),
@@ -54,16 +65,25 @@ SAMPLE: dict[str, tuple[Place, str, bool, Callable[[], None] | None]] = {
 }
 
 
+SCHEDULES = {"planted: the schedule believes events": (schedules.Schedule(2), the_schedule_believes_events)}
+"""Events come much later there than the runs that should have known of them."""
+
+
 def main(folder: Path) -> int:
     preload()
-    # What opened files is not forked from: the reference run has a process of its own.
-    if not _child(lambda: _build(folder)):
+    settled = folder / "templates" / schedules.TEMPLATE
+    # What opened files is not forked from: the reference runs have processes of their own.
+    if forked(lambda: _build(folder), folder / "log") or forked(lambda: schedules.settle(settled), folder / "log"):
+        print((folder / "log").read_text(), file=sys.stderr)
         return 1
     writes = [Write(**row) for row in json.loads((folder / "writes.json").read_text())]
     for name, ((entity, path), kind, lost, plant) in SAMPLE.items():
         write = next(w for w in writes if w.entity == entity and w.path.endswith(path) and w.after == 0)
         template = Template.load(folder / "templates" / entity)
         result = carry_out(Case(write, kind, lost), template, folder / "work", plant)
+        print(json.dumps({"name": name, **result}), flush=True)
+    for name, (schedule, planted) in SCHEDULES.items():
+        result = schedules.carry_out(schedule, Template.load(settled), folder / "work", planted)
         print(json.dumps({"name": name, **result}), flush=True)
     return 0
 
@@ -72,20 +92,6 @@ def _build(folder: Path) -> None:
     only = tuple(place[0] for place in (HEADER, DOCUMENT, PAYMENT))
     writes = build(replace(SCENARIOS[0], only=only), folder / "templates")
     (folder / "writes.json").write_text(json.dumps([asdict(write) for write in writes]))
-
-
-def _child(work: Callable[[], None]) -> bool:
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1] == 0
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:  # noqa: BLE001  nothing may leave this process but its exit code
-        traceback.print_exc()
-    finally:
-        os._exit(code)
 
 
 if __name__ == "__main__":

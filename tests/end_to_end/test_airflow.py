@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from include import pipeline
+from include.chaos.picture import OF_THE_MOMENT
 from include.financials.report import build
 from include.local import (
     ROOT,
@@ -33,7 +34,7 @@ from include.local import (
     wait_until_healthy,
 )
 from include.sandbox.procore.login import OWNER_ID
-from tests.end_to_end.world import OF_THE_MOMENT, UNLIMITED, State, World
+from tests.end_to_end.world import UNLIMITED, State, World
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 

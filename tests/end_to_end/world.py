@@ -23,110 +23,15 @@ from urllib.parse import urlencode
 import requests
 
 from include import pipeline
+from include.chaos.company import Company, Stores
 from include.financials.report import COUNTS
 from include.financials.settings import Settings, from_file
-from include.sandbox.erp.tables import BUSINESS
 
 ROOT = Path(__file__).resolve().parents[2]
 UNLIMITED = {"rate_limit_hour": 1_000_000, "rate_limit_spike": 100_000}
 """So that no test waits for API budget; pacing has tests of its own."""
 FILES = ("procore.sqlite", "erp.sqlite")
-CONTRACTS = ("work_order_contracts", "purchase_order_contracts")
-NAMED = {
-    "vendor_id": "vendors", "project_id": "projects", "cost_code_id": "cost_codes", "line_item_type_id": "line_item_types",
-    "sub_job_id": "sub_jobs", "tax_code_id": "tax_codes", "wbs_code_id": "wbs_codes", "direct_cost_id": "direct_costs",
-}  # fmt: skip
-"""What a reference of Procore's names: ids of records that the sync made depend on the order in which it made them."""
-PARENTS = {"insurances": "vendors", "direct_cost_lines": "direct_costs"}
-OF_THE_MOMENT = ("id", "created_at", "updated_at", "reviewed_at", "row_version")
 NOTHING = dict.fromkeys(("created", "updated", "adopted"), 0)
-
-
-class Stores:
-    """What both systems and the ledger hold, read from their files."""
-
-    folder: Path
-
-    # -- Procore --------------------------------------------------------------------------------------------------------------
-
-    def objects(self, kind: str) -> list[dict[str, Any]]:
-        """Procore's records as stored."""
-        with closing(sqlite3.connect(self.folder / "procore.sqlite")) as connection:
-            connection.row_factory = sqlite3.Row
-            rows = connection.execute("SELECT * FROM objects WHERE kind = ? ORDER BY id", (kind,)).fetchall()
-        return [{**json.loads(row["doc"]), **{name: row[name] for name in row.keys() if name != "doc"}} for row in rows]  # noqa: SIM118
-
-    def contracts(self) -> list[dict[str, Any]]:
-        return [row for kind in CONTRACTS for row in self.objects(kind)]
-
-    def contract(self, number: str, project: str | None = None) -> dict[str, Any]:
-        projects = {row["id"]: row["project_number"] for row in self.objects("projects")}
-        found = [row for row in self.contracts() if row["number"] == number and project in (None, projects[row["project_id"]])]
-        assert len(found) == 1, f"{number}: {len(found)} contracts"
-        return found[0]
-
-    def lines(self, number: str) -> list[dict[str, Any]]:
-        contract = self.contract(number)
-        rows = [r for r in self.objects("contract_lines") if r["parent_id"] == contract["id"] and not r["deleted_at"]]
-        return sorted((r for r in rows if r["contract_kind"] == contract["kind"]), key=lambda row: row["position"])
-
-    # -- the ERP --------------------------------------------------------------------------------------------------------------
-
-    def erp(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        return _rows(self.folder / "erp.sqlite", sql, values)
-
-    def audit(self) -> list[str]:
-        """What was ever written to the ERP since its seed: ``I commitments 01/104-SC-008``, in order."""
-        return [
-            f"{row['action']} {row['table_name']} {row['row_key']}" for row in self.erp("SELECT * FROM audit_log ORDER BY id")
-        ]
-
-    def entered(self, table: str = "commitments") -> list[str]:
-        """Numbers of the documents entered into a table of the ERP since its seed, in order."""
-        return [row.rpartition("/")[2] for row in self.audit() if row.startswith(f"I {table} ")]
-
-    def documents(self) -> dict[str, dict[str, Any]]:
-        return {row["number"]: row for row in self.erp("SELECT * FROM v_commitments")}
-
-    # -- the ledger -----------------------------------------------------------------------------------------------------------
-
-    def ledger(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        return _rows(self.folder / "ledger.sqlite", sql, values)
-
-    def picture(self) -> dict[str, Any]:
-        """Everything that a business would look at, without ids that a system gives by its own order and without times."""
-        links = self.ledger("SELECT entity, company, erp_key, number, status FROM links WHERE ended_at IS NULL ORDER BY 1, 2, 3")
-        states = self.ledger(
-            "SELECT entity, side, number, state, rule FROM records WHERE state IS NOT NULL ORDER BY 1, 2, 3, 4, 5"
-        )
-        return {"procore": self._procore_picture(), "erp": self._erp_picture(), "links": links, "states": states}
-
-    def _procore_picture(self) -> dict[str, list[str]]:
-        """Each kind's records; a reference is what it refers to goes by: its external id, else the id that the seed gave it."""
-        kinds = [row["kind"] for row in _rows(self.folder / "procore.sqlite", "SELECT DISTINCT kind FROM objects", ())]
-        objects = {kind: self.objects(kind) for kind in kinds}
-        label = {(kind, row["id"]): row["origin_id"] or str(row["id"]) for kind, rows in objects.items() for row in rows}
-        for row in objects["wbs_codes"]:
-            label["wbs_codes", row["id"]] = " ".join(label[NAMED[n], row[n]] for n in ("cost_code_id", "line_item_type_id"))
-
-        def told(kind: str, row: dict[str, Any]) -> str:
-            shown = {name: value for name, value in row.items() if name not in OF_THE_MOMENT}
-            for name in NAMED.keys() & shown.keys():
-                shown[name] = label.get((NAMED[name], shown[name]))
-            if "parent_id" in shown:
-                shown["parent_id"] = label.get((PARENTS.get(kind) or shown.get("contract_kind") or kind, shown["parent_id"]))
-            return json.dumps(shown, sort_keys=True)
-
-        return {kind: sorted(told(kind, row) for row in rows) for kind, rows in objects.items()}
-
-    def _erp_picture(self) -> dict[str, list[str]]:
-        """Each business table's rows."""
-        found = {}
-        for table in BUSINESS:
-            rows = self.erp(f"SELECT * FROM {table}")
-            plain = [{name: value for name, value in row.items() if name not in OF_THE_MOMENT} for row in rows]
-            found[table] = sorted(json.dumps(row, sort_keys=True) for row in plain)
-        return found
 
 
 @dataclass
@@ -139,7 +44,7 @@ class State(Stores):
     planted: list[dict[str, Any]] = field(default_factory=list)
 
 
-class World(Stores):
+class World(Company):
     """A sandbox process and the ledger of its sync, in ``folder``."""
 
     def __init__(
@@ -212,18 +117,6 @@ class World(Stores):
 
     # -- Procore --------------------------------------------------------------------------------------------------------------
 
-    def control(self, method: str, path: str, body: Any = None) -> Any:
-        reply = requests.request(method, f"{self.info['base_url']}/_sandbox{path}", json=body, timeout=120)
-        assert reply.status_code == 200, reply.text
-        return reply.json()
-
-    def as_user(self, method: str, path: str, body: Any = None) -> Any:
-        reply = requests.post(
-            f"{self.info['base_url']}/_sandbox/as_user", json={"method": method, "path": path, "json": body}, timeout=60
-        )
-        assert reply.status_code < 300, reply.text
-        return reply.json() if reply.content else None
-
     def api(self, path: str, **query: Any) -> Any:
         """One answer of Procore's API to a GET, with money as text: ``/rest/v1.0`` is added where no version is named."""
         text = urlencode(query, doseq=True)
@@ -241,12 +134,6 @@ class World(Stores):
                 break
         return found
 
-    def edit(self, number: str, project: str | None = None, /, **changes: Any) -> None:
-        """A person edits a contract."""
-        contract = self.contract(number, project)
-        wrapper = contract["kind"].removesuffix("s")
-        self.as_user("PATCH", f"/{contract['kind']}/{contract['id']}", {"project_id": contract["project_id"], wrapper: changes})
-
     def edit_line(self, number: str, position: int, **changes: Any) -> None:
         """A person edits a line of a schedule of values."""
         contract = self.contract(number)
@@ -256,9 +143,6 @@ class World(Stores):
 
     # -- requests and faults --------------------------------------------------------------------------------------------------
 
-    def requests(self) -> list[dict[str, Any]]:
-        return list(self.control("GET", "/requests"))
-
     def forget_requests(self) -> None:
         self.control("DELETE", "/requests")
 
@@ -266,19 +150,11 @@ class World(Stores):
         """The integration's writes of the last run: ``PATCH /vendors/sync``."""
         return [f"{row['method']} {row['path'].removeprefix('/rest/v1.0')}" for row in self.requests() if row["write"]]
 
-    def fault(self, **rule: Any) -> None:
-        self.control("POST", "/faults", rule)
-
     def fired(self) -> list[str]:
         return [row["fault"] for row in self.requests() if row["fault"]]
 
     def mend(self) -> None:
         self.control("DELETE", "/faults")
-
-    # -- the ERP --------------------------------------------------------------------------------------------------------------
-
-    def clerk(self, action: str, **fields: Any) -> dict[str, Any]:
-        return dict(self.control("POST", "/clerk", {"action": action, **fields})["changed"])
 
     def advance(self, **parts: float) -> None:
         seconds = parts.get("days", 0) * 86_400 + parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60
@@ -302,12 +178,6 @@ class World(Stores):
         command = [sys.executable, "-m", "include.financials", "--ledger", f"sqlite:///{self.folder}/ledger.sqlite", "decide"]
         done = subprocess.run([*command, decision, entity, number], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-
-
-def _rows(path: Path, sql: str, values: Any) -> list[dict[str, Any]]:
-    with closing(sqlite3.connect(path, timeout=60)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(sql, values)]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from include.chaos.receiving import OLD, Site, receiving
 from include.connections import RECEIVER
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
 from include.financials.inbox import waiting
@@ -22,7 +23,6 @@ from include.procore.client import ProcoreClient
 from include.procore.webhooks import NAMESPACE, Receiver, Webhooks, sweep
 from include.sandbox.procore.settings import Settings
 from tests.end_to_end.world import UNLIMITED, settings_with
-from tests.receiving import OLD, Site, receiving
 from tests.unit.sandbox_procore.serving import P1, SUBCONTRACT, Caller, hand_made, serving
 
 NEW = "token-of-the-tests-2nd"

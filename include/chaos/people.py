@@ -7,49 +7,49 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from tests.end_to_end.world import World
+from include.chaos.company import Company
 
 REQUISITIONS = "/rest/v1.1/requisitions"
 
 
-def project(world: World, number: str) -> dict[str, Any]:
+def project(world: Company, number: str) -> dict[str, Any]:
     return next(row for row in world.objects("projects") if row["project_number"] == number)
 
 
-def contract(world: World, number: str) -> dict[str, Any]:
+def contract(world: Company, number: str) -> dict[str, Any]:
     """A commitment or a prime contract."""
     primes = [row for row in world.objects("prime_contracts") if row["number"] == number]
     return primes[0] if primes else world.contract(number)
 
 
-def child(world: World, kind: str, of: str, number: int | str) -> dict[str, Any]:
+def child(world: Company, kind: str, of: str, number: int | str) -> dict[str, Any]:
     """A change order package, requisition or payment application of a contract by its own number."""
     parent = contract(world, of)["id"]
     return next(row for row in world.objects(kind) if row["parent_id"] == parent and int(row["number"]) == int(number))
 
 
-def change_order(world: World, of: str, number: int, **changes: Any) -> None:
+def change_order(world: Company, of: str, number: int, **changes: Any) -> None:
     row = child(world, "change_order_packages", of, number)
     world.as_user("PATCH", f"/change_order_packages/{row['id']}", {"project_id": row["project_id"], "change_order": changes})
 
 
-def requisition(world: World, of: str, number: int, **changes: Any) -> None:
+def requisition(world: Company, of: str, number: int, **changes: Any) -> None:
     row = child(world, "requisitions", of, number)
     world.as_user("PATCH", f"{REQUISITIONS}/{row['id']}", {"project_id": row["project_id"], "requisition": changes})
 
 
-def lock_budget(world: World, job: str) -> None:
+def lock_budget(world: Company, job: str) -> None:
     world.as_user("POST", f"/projects/{project(world, job)['id']}/budget/lock")
 
 
-def cost_key(world: World, of: str) -> dict[str, Any]:
+def cost_key(world: Company, of: str) -> dict[str, Any]:
     """Cost code and cost type of a contract's first line."""
     parent = contract(world, of)["id"]
     line = next(row for row in world.objects("contract_lines") if row["parent_id"] == parent)
     return {name: line[name] for name in ("cost_code_id", "line_item_type_id")}
 
 
-def new_commitment(world: World, number: str, like: str, *amounts: str, status: str = "Approved", **fields: Any) -> None:
+def new_commitment(world: Company, number: str, like: str, *amounts: str, status: str = "Approved", **fields: Any) -> None:
     """A subcontract on the job, for the vendor and on the first cost key of ``like``."""
     model = contract(world, like)
     place, key = model["project_id"], cost_key(world, like)
@@ -63,7 +63,7 @@ def new_commitment(world: World, number: str, like: str, *amounts: str, status: 
     world.as_user("PATCH", path, {"project_id": place, "work_order_contract": {"status": status}})
 
 
-def new_change_order(world: World, of: str, amount: str, *, status: str = "approved", title: str = "More of it") -> int:
+def new_change_order(world: Company, of: str, amount: str, *, status: str = "approved", title: str = "More of it") -> int:
     """A change order with one new line; its package's number. A prime contract's is gathered from a potential one (two tiers)."""
     parent = contract(world, of)
     head = {"project_id": parent["project_id"], "contract_id": parent["id"]}
@@ -85,7 +85,7 @@ def new_change_order(world: World, of: str, amount: str, *, status: str = "appro
 
 
 def new_requisition(
-    world: World, of: str, work: str, *, change: int | None = None, status: str = "approved", **fields: Any
+    world: Company, of: str, work: str, *, change: int | None = None, status: str = "approved", **fields: Any
 ) -> int:
     """A subcontractor invoice that bills ``work`` on each line of the contract, and on the lines of a change order; its id."""
     parent = contract(world, of)
@@ -106,7 +106,7 @@ def new_requisition(
     return made
 
 
-def new_owner_invoice(world: World, of: str, number: str, work: str, **fields: Any) -> None:
+def new_owner_invoice(world: Company, of: str, number: str, work: str, **fields: Any) -> None:
     """A payment application that bills ``work`` on the contract's fourth line."""
     parent = contract(world, of)
     path, place = f"/prime_contracts/{parent['id']}", parent["project_id"]
@@ -120,7 +120,7 @@ def new_owner_invoice(world: World, of: str, number: str, work: str, **fields: A
     world.as_user("PATCH", f"{path}/payment_applications/{made['id']}", approved)
 
 
-def spoil(world: World, kind: str, ident: int, **values: Any) -> None:
+def spoil(world: Company, kind: str, ident: int, **values: Any) -> None:
     """Overwrite stored fields of a record in Procore past all of its checks, as an old import may have left them."""
     with closing(sqlite3.connect(world.folder / "procore.sqlite", timeout=60)) as connection, connection:
         (doc,) = connection.execute("SELECT doc FROM objects WHERE kind = ? AND id = ?", (kind, ident)).fetchone()
@@ -130,7 +130,7 @@ def spoil(world: World, kind: str, ident: int, **values: Any) -> None:
         )
 
 
-def merge_companies(world: World, gone: str, stays: str) -> None:
+def merge_companies(world: Company, gone: str, stays: str) -> None:
     """Two companies of the directory, by their vendors' keys, become one: what named the one names the other."""
     ids = {row["origin_id"]: row["id"] for row in world.objects("vendors")}
     old, new = (ids[f"sandbox:G1:vendors:{key}"] for key in (gone, stays))

@@ -1,4 +1,4 @@
-"""The receiver of events in this process, over HTTP at an address of its own."""
+"""The receiver of events outside Airflow, over HTTP at an address of its own."""
 
 from __future__ import annotations
 
@@ -36,14 +36,27 @@ class Site:
         pass
 
 
-@contextmanager
-def receiving(folder: Path) -> Iterator[Site]:
-    site = Site(folder)
+def listening() -> socket.socket:
+    """Bound to a free port of this machine: who connects from now on is answered as soon as somebody serves."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    site.address = f"http://127.0.0.1:{listener.getsockname()[1]}/webhooks"
-    server = uvicorn.Server(uvicorn.Config(create_app(site.door), lifespan="off", log_level="warning"))
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/webhooks"
+
+
+def server_of(site: Site) -> uvicorn.Server:
+    return uvicorn.Server(uvicorn.Config(create_app(site.door), lifespan="off", log_level="warning"))
+
+
+@contextmanager
+def receiving(folder: Path) -> Iterator[Site]:
+    """The receiver in this process."""
+    site, listener = Site(folder), listening()
+    site.address, server = address_of(listener), server_of(site)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
