@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from include.financials import answering
 from include.financials.billing import bills
 from include.financials.entities import ENTITIES, Entity
 from include.financials.exceptions import (
@@ -89,10 +90,12 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
 
     Without ``write`` (its gate is closed) only what needs no write is done: adopting, and taking note of what is unchanged.
     """
+    row = ENTITIES[entity]
     if sync.run.plan:
         log.info("plan mode: nothing of %s is written", entity)
+        if write:
+            answering.plan(sync, row, shard)
         return _summary(sync, entity, shard)
-    row = ENTITIES[entity]
     waits: dict[str, float] = {}
     with sync.ledger.lease(entity, shard, sync.run.run_id) as lease:
         if write:
@@ -101,6 +104,8 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
             one = _Load(sync, row, shard, lease, source)
             one.run(write)
             waits |= one.waits
+        if write and not _aged(sync, entity, shard):
+            answering.carry_out(sync, row, shard, lease)
     loaded = _summary(sync, entity, shard)
     log.info(
         "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
@@ -109,6 +114,12 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
     if waits:
         raise unsettled(entity, waits)
     return loaded
+
+
+def _aged(sync: Sync, entity: str, shard: int) -> bool:
+    """Whether what this run read lies too far back to be acted on."""
+    read_at = moment(sync.ledger.finished_at(sync.run.run_id, f"extract:{entity}", shard))
+    return read_at is not None and datetime.now(UTC) - read_at > PLAN_HOLDS
 
 
 def unsettled(entity: str, waits: Mapping[str, float]) -> Unsettled:
@@ -191,7 +202,7 @@ class _Load:
         if not rows:
             return []
         read_at = moment(self.sync.ledger.finished_at(self.run_id, f"extract:{self.row.name}", self.shard))
-        aged = read_at is not None and datetime.now(UTC) - read_at > PLAN_HOLDS
+        aged = _aged(self.sync, self.row.name, self.shard)
         known = LinkIndex.of(self.sync.ledger.links(self.row.name, contents=False))
         named = self._named_since()
         fresh, stale = [], []
