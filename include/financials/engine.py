@@ -35,6 +35,7 @@ from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
 from include.financials.models import Record, Side
 from include.financials.port import Action, Item, Outcome, Step, System, batches
+from include.financials.rules import INSTEAD
 from include.financials.view import LinkIndex, References, Sync
 
 log = logging.getLogger(__name__)
@@ -833,6 +834,9 @@ class _Load:
     def _refusal(self, job: Job, step: Step, outcome: Outcome) -> dict[str, Any]:
         side = "Procore" if step.system == "procore" else "the ERP"
         message = f"{self.row.label.capitalize()} {job.row['number']} was refused by {side}: {outcome.message}"
+        if outcome.locked:
+            instead = INSTEAD[self.row.name].format(entity=self.row.name, number=job.row["number"])
+            message = f"{message.removesuffix('.')}. {instead}"
         log.warning("%s", message)
         return {"state": "blocked" if outcome.locked else "quarantined", "rule": "refused", "waits_for": None, "message": message}
 
