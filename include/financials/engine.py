@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from include.financials import answering
+from include.financials import answering, finality
 from include.financials.billing import bills
 from include.financials.entities import ENTITIES, Entity
 from include.financials.exceptions import (
@@ -107,6 +107,7 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
             waits |= one.waits
         if write and not _aged(sync, entity, shard):
             answering.carry_out(sync, row, shard, lease)
+            finality.carry_out(sync, row, shard, lease)
     loaded = _summary(sync, entity, shard)
     log.info(
         "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",

@@ -54,8 +54,8 @@ nothing in flight."""
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
 DECISION_ENDED = "decision ended"
-ANSWER = "answer"
-"""Step of an intent that answers a workflow: it is about a record and changes nothing of it."""
+ANSWER, FINAL = "answer", "final"
+"""Steps of intents that are about a record and change nothing of it: an answer to a workflow, and what the ERP calls final."""
 WORKFLOW = "workflow: "
 """How an audit row of such an answer begins, and of one that was not given."""
 _CHUNK = 500
@@ -101,6 +101,8 @@ class Link:
     status: str = "active"
     scope: str | None = None
     link_id: int | None = None
+    lock_state: str | None = None
+    """The ERP's status that Procore's record was last given to show."""
 
     @property
     def version(self) -> str | None:
@@ -548,7 +550,7 @@ class Ledger:
         with self.engine.connect() as connection:
             rows = connection.execute(
                 select(t.intents)
-                .where(c.entity == entity, c.shard == shard, c.step != ANSWER, c.status.in_(("sent", "unknown")))
+                .where(c.entity == entity, c.shard == shard, c.step.not_in((ANSWER, FINAL)), c.status.in_(("sent", "unknown")))
                 .order_by(c.created_at, c.intent)
             )
             return [dict(row) for row in rows.mappings()]
@@ -568,7 +570,10 @@ class Ledger:
             known.entity == entity, known.company == i.company, or_(known.erp_key == i.source_id, known.procore_id == i.source_id)
         )
         query = select(i.company, i.source_id, i.item).where(
-            i.entity == entity, i.step != ANSWER, or_(i.status == "confirmed", _in_doubt()), ~linked.correlate(t.intents).exists()
+            i.entity == entity,
+            i.step.not_in((ANSWER, FINAL)),
+            or_(i.status == "confirmed", _in_doubt()),
+            ~linked.correlate(t.intents).exists(),
         )
         found: dict[tuple[str, str], dict[str, Any]] = {}
         with self.engine.connect() as connection:
@@ -652,6 +657,11 @@ class Ledger:
             self._restate(connection, run_id, entity, outcomes)
             self._remember(connection, remembered)
             self._audit(connection, audit)
+
+    def noted(self, link: Link, status: str) -> None:
+        """Procore's record of a link shows this status of the ERP from now on."""
+        with self.engine.begin() as connection:
+            connection.execute(update(t.links).where(t.links.c.link_id == link.link_id).values(lock_state=status))
 
     def _write_links(self, connection: Connection, links: Sequence[Link]) -> None:
         new = []
@@ -1038,6 +1048,7 @@ def _link(row: RowMapping) -> Link:
         status=row["status"],
         scope=row["scope"],
         link_id=row["link_id"],
+        lock_state=row["lock_state"],
     )
 
 

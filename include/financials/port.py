@@ -23,8 +23,9 @@ def idle() -> None:
     """For those who write without a lease."""
 
 
-Action = Literal["create", "update", "link", "void"]
-"""``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document."""
+Action = Literal["create", "update", "link", "void", "final"]
+"""``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document,
+``final``: note in Procore that the ERP's record is final."""
 
 
 _LAST_SECOND = time(23, 59, 59)

@@ -109,6 +109,7 @@ class Settings(_Model):
     settle_seconds_without_key: Annotated[int, Field(ge=0)] = 600
     gate: GateSettings = GateSettings()
     workflow: WorkflowSettings = WorkflowSettings()
+    show_final: Switch = "off"
     cost_type_codes: dict[str, str] = {}
     cost_code_list: str | None = None
     approve_above: Decimal | None = None

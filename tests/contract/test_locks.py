@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from include.sandbox.procore.settings import LOCKS, Settings
+from include.financials.models import Record
+from include.financials.port import Item
+from include.procore.client import ProcoreClient
+from include.procore.system import ProcoreSystem
+from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, LOCKS, Settings
 from include.sandbox.world import World
+from tests.unit.financials.pair import change, commitment, invoice, owner_invoice, prime_contract
+from tests.unit.financials.pair import payment as check
 from tests.unit.sandbox_procore.serving import (
     APPROVED,
     CAST,
@@ -187,6 +194,8 @@ LINKS: dict[str, Callable[[Caller], Edit]] = {
     "purchase order": lambda api: contract("purchase_order_contracts", ORDER, origin_id="new", origin_data="{}"),
     "change order": lambda api: (
         "PATCH", f"/change_order_packages/{PACKAGE}", {**MADE, "change_order": {"origin_id": "new", "origin_data": "{}"}}),
+    "prime contract": lambda api: (
+        "PATCH", f"/prime_contract/{prime(api)}", {**MADE, "prime_contract": {"origin_id": "new", "origin_data": "{}"}}),
     "direct cost": lambda api: ("PATCH", f"{COSTS}/{cost(api)}", {"direct_cost": {"origin_id": "new", "origin_data": "{}"}}),
     "subcontractor invoice": lambda api: of_requisition(api, origin_id="new", origin_data="{}"),
     "owner invoice": lambda api: of_application(api, origin_id="new", origin_data="{}"),
@@ -219,6 +228,45 @@ def test_a_row_of_the_table(served: tuple[Caller, World], row: list[str], lock: 
     assert ("refused" if reply.status_code == 422 else "taken" if reply.ok else reply.text) == said
     if said == "refused":
         assert re.search("synced with ERP|Editing is not available", reply.text), reply.text
+
+
+def _linked(api: Caller, edit: Edit) -> str:
+    """Carries out the sync's own link; the id of the record."""
+    reply = api(edit[0], edit[1], json=edit[2])
+    assert reply.ok, reply.text
+    return str(reply.json()["id"])
+
+
+NOTES: dict[str, tuple[str, Record]] = {
+    "subcontract": ("commitments", commitment("SC-2")),
+    "purchase order": ("commitments", commitment("PO-1", kind="purchase_order")),
+    "change order": ("commitment_change_orders", change("001", "SC-2")),
+    "prime contract": ("prime_contracts", prime_contract()),
+    "subcontractor invoice": ("subcontractor_invoices", invoice(1, "SC-2")),
+    "owner invoice": ("owner_invoices", owner_invoice()),
+    "payment": ("payments_issued", check()),
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_a_note_is_taken_whatever_is_locked_and_written_once(served: tuple[Caller, World], name: str) -> None:
+    entity, record = NOTES[name]
+    edit = locked(served, "beyond_draft", LINKS[name])
+    api, ident = served[0], _linked(served[0], edit)
+    of = edit[1].split("/")[2] if name == "owner invoice" else None
+    refs = {"project": str(P1), "commitment": str(APPROVED), "prime_contract": of}
+    said = Item("i-1", record, "01", record.number, "new", '{"state":"void"}', procore_id=ident, refs=refs)
+    client = ProcoreClient(api.base, None, str(COMPANY), CLIENT_ID, CLIENT_SECRET)
+    system = ProcoreSystem(client, erp_system="sandbox")
+    step = next(one for one in system.steps(entity, "final") if system.wants(one, said))
+    assert [one.status for one in system.find(step, [said])] == ["absent"]
+    assert [(one.status, one.id) for one in system.post(step, [said])] == [("confirmed", ident)]
+    assert client.writes == 1 and [one.status for one in system.find(step, [said])] == ["confirmed"]
+    assert [one.status for one in system.post(step, [replace(said, intent="i-2")])] == ["confirmed"]
+    assert client.writes == 1, "looked for before it is written"
+    taken = system.post(step, [replace(said, origin_id="another", origin_data="{}")])
+    assert [one.status for one in taken] == ["rejected"] and client.writes == 1, "it is not ours any more"
+    client.close()
 
 
 @pytest.mark.parametrize("name", LINKS)
