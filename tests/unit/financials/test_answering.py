@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from include.financials import report
+from include.financials import engine, report
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
 from include.financials.models import Commitment
 from include.financials.port import UNDER_WORKFLOW, Answer, Asked, Beat, Outcome, Question, idle
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
+from include.financials.why import why
 from tests.unit.financials.pair import FROZEN, ONLY, Crash, World, draft, line, make_settings
 
 STEP = "ERP posting"
@@ -126,6 +127,7 @@ def test_a_document_that_was_loaded_is_accepted_with_its_number_in_the_erp(offic
     assert sync.ledger.call_count(sync.run.run_id, "commitments") == {"erp": 1, "procore": 3}, "two steps link"
     story = sync.ledger.story("commitments", "SC-1")
     assert [(row["step"], row["status"]) for row in story["intents"] if row["step"] == "answer"] == [("answer", "confirmed")]
+    assert any(told.startswith("step answer (revision 0): confirmed") for told in why(sync.ledger, "commitment", "SC-1"))
     nothing_more(office)
 
 
@@ -148,8 +150,8 @@ def test_a_step_that_was_accepted_and_is_still_asked_is_answered_once(office: Of
     question = office.open[record.id]
     go(office)
     office.open[record.id] = question
-    go(office)
-    assert len(office.given) == 1
+    sync = go(office)
+    assert len(office.given) == 1 and sync.ledger.call_count(sync.run.run_id) == {}
 
 
 def test_what_a_rule_stops_is_returned_with_its_sentence_and_accepted_when_it_comes_back(office: Office) -> None:
@@ -350,6 +352,15 @@ def test_an_answer_of_a_returned_document_is_no_trace_of_it_in_the_erp(office: O
     office.ask(draft(office.world, lines=()))
     go(office)
     assert office.world.ledger.begun("commitments") == {} and office.world.ledger.open_intents("commitments", 0) == []
+
+
+def test_what_was_read_long_ago_is_not_answered(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.ask(draft(office.world, lines=()))
+    monkeypatch.setattr(engine, "PLAN_HOLDS", timedelta(seconds=-1))
+    sync = office.world.sync(params=ONLY)
+    sync.ledger.finished(sync.run.run_id, "extract:commitments")
+    office.world.stage(sync, "commitments")
+    assert office.given == []
 
 
 def test_an_answer_that_was_noted_for_another_occurrence_is_not_given(office: Office) -> None:
