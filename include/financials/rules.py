@@ -108,7 +108,7 @@ INSTEAD: dict[str, str] = {
     "budgets": "Put it back, and issue a budget change in Procore.",
     "budget_changes": "Put it back, and issue another budget change for the difference.",
     "direct_costs": "Put it back, and correct it in the ERP with a reversal and a new entry.",
-    "commitments": f"Put it back and issue a change order, or {_UNLINK}.",
+    "commitments": "Put it back and issue a change order, or end the link: decide unlink {entity} {number}.",
     "commitment_change_orders": _ANOTHER,
     "subcontractor_invoices": _NEXT,
     "payments_issued": _ANEW,

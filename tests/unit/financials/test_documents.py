@@ -205,8 +205,8 @@ def test_a_lock_of_the_other_side_is_told_with_what_to_do_instead(linked: World)
     (found,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
     assert (found["state"], found["rule"]) == ("blocked", "refused")
     assert found["message"] == (
-        "Commitment SC-1 was refused by the ERP: the record is locked. Put it back and issue a change order, or end the link "
-        "(decide unlink commitments SC-1)."
+        "Commitment SC-1 was refused by the ERP: the record is locked. Put it back and issue a change order, or end the link: "
+        "decide unlink commitments SC-1."
     )
 
 
