@@ -46,7 +46,7 @@ def systems(
         erp_system=target.mapping.system,
         cost_type_codes=settings.cost_type_codes,
         cost_code_list=settings.cost_code_list,
-        workflow_tools=settings.workflow.tools if settings.workflow.shown == "on" else {},
+        workflow_tools=settings.workflow.tools if "on" in (settings.workflow.shown, settings.workflow.answers) else {},
     ), target
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from include.financials import answering, finality
 from include.financials.billing import bills
 from include.financials.entities import ENTITIES, Entity
 from include.financials.exceptions import (
@@ -34,6 +35,7 @@ from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
 from include.financials.models import Record, Side
 from include.financials.port import Action, Item, Outcome, Step, System, batches
+from include.financials.rules import INSTEAD
 from include.financials.view import LinkIndex, References, Sync
 
 log = logging.getLogger(__name__)
@@ -89,10 +91,12 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
 
     Without ``write`` (its gate is closed) only what needs no write is done: adopting, and taking note of what is unchanged.
     """
+    row = ENTITIES[entity]
     if sync.run.plan:
         log.info("plan mode: nothing of %s is written", entity)
+        if write:
+            answering.plan(sync, row, shard)
         return _summary(sync, entity, shard)
-    row = ENTITIES[entity]
     waits: dict[str, float] = {}
     with sync.ledger.lease(entity, shard, sync.run.run_id) as lease:
         if write:
@@ -101,6 +105,9 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
             one = _Load(sync, row, shard, lease, source)
             one.run(write)
             waits |= one.waits
+        if write and not _aged(sync, entity, shard):
+            answering.carry_out(sync, row, shard, lease)
+            finality.carry_out(sync, row, shard, lease)
     loaded = _summary(sync, entity, shard)
     log.info(
         "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
@@ -109,6 +116,12 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
     if waits:
         raise unsettled(entity, waits)
     return loaded
+
+
+def _aged(sync: Sync, entity: str, shard: int) -> bool:
+    """Whether what this run read lies too far back to be acted on."""
+    read_at = moment(sync.ledger.finished_at(sync.run.run_id, f"extract:{entity}", shard))
+    return read_at is not None and datetime.now(UTC) - read_at > PLAN_HOLDS
 
 
 def unsettled(entity: str, waits: Mapping[str, float]) -> Unsettled:
@@ -191,7 +204,7 @@ class _Load:
         if not rows:
             return []
         read_at = moment(self.sync.ledger.finished_at(self.run_id, f"extract:{self.row.name}", self.shard))
-        aged = read_at is not None and datetime.now(UTC) - read_at > PLAN_HOLDS
+        aged = _aged(self.sync, self.row.name, self.shard)
         known = LinkIndex.of(self.sync.ledger.links(self.row.name, contents=False))
         named = self._named_since()
         fresh, stale = [], []
@@ -822,6 +835,9 @@ class _Load:
     def _refusal(self, job: Job, step: Step, outcome: Outcome) -> dict[str, Any]:
         side = "Procore" if step.system == "procore" else "the ERP"
         message = f"{self.row.label.capitalize()} {job.row['number']} was refused by {side}: {outcome.message}"
+        if outcome.locked:
+            instead = INSTEAD[self.row.name].format(entity=self.row.name, number=job.row["number"])
+            message = f"{message.removesuffix('.')}. {instead}"
         log.warning("%s", message)
         return {"state": "blocked" if outcome.locked else "quarantined", "rule": "refused", "waits_for": None, "message": message}
 

@@ -10,15 +10,15 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import ConfigurationError
+from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
 from include.financials.existence import SIDES
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, key_of, moment, stamp
 from include.financials.models import Side
-from include.financials.port import UNSEEN, Header, Invalid, Window
+from include.financials.port import UNSEEN, Asking, Header, Invalid, Question, Window
 from include.financials.staging import Staged
 from include.financials.view import Sync
 
@@ -58,6 +58,7 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
     if not staged.state()["complete"]:
         scopes = sync.scopes(row.source, entity, shard)
         known = sync.ledger.seen(entity, row.source)
+        asked = _questions(sync, entity, shard, scopes, known) if sync.settings.workflow.answered(entity) else []
         if scopes is None or scopes:
             wanted = [key for key in _wanted(known, window) if sync.run.wants(known[key]["number"])]
             read = {record.id for record in staged.records()} | {bad.id for bad in staged.invalid()}
@@ -73,7 +74,7 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
             missing = [(known[key]["scope"], key[1]) for key in wanted if key[1] not in read and _in_scope(known[key], scopes)]
             # A try that went on at a cursor did not see the whole list.
             unlisted = _unlisted(sync, entity, scopes, read | listed) if cursor is None else []
-            missing += [pair for pair in unlisted if pair not in missing]
+            missing += [pair for pair in (*unlisted, *asked) if pair not in missing and pair[1] not in read]
             if missing:
                 log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), entity)
                 for page in system.read_ids(entity, missing):
@@ -99,6 +100,23 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
         state["invalid"],
     )
     return Extracted(entity, shard, since, stamp(window.until), state["records"], state["invalid"], str(staged.path))
+
+
+def _questions(
+    sync: Sync, entity: str, shard: int, scopes: list[str] | None, known: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> list[tuple[str, str]]:
+    """Documents about which a workflow asks our account, by (project, id): read whatever their last change was, for the answer is
+    what this run finds. Noted for the load; a project that does not tell is asked again by the next run."""
+    found: dict[str, Question] = {}
+    linked, procore = sync.links("projects").by_procore, cast(Asking, sync.systems["procore"])
+    for project in [scope for scope in scopes or () if scope in linked]:
+        try:
+            found |= procore.questions(entity, project)
+        except (NotPermitted, Refused, ContractBroken, RetryLater) as error:
+            log.warning("what workflows ask us about %s of project %s is not known: %s", entity, project, error)
+    sync.note_questions(entity, shard, found)
+    numbers = {ident: known[key]["number"] for ident in found if (key := key_of("procore", "", ident)) in known}
+    return [(q.project, ident) for ident, q in found.items() if ident not in numbers or sync.run.wants(numbers[ident])]
 
 
 def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:

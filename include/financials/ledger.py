@@ -54,6 +54,10 @@ nothing in flight."""
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
 DECISION_ENDED = "decision ended"
+ANSWER, FINAL = "answer", "final"
+"""Steps of intents that are about a record and change nothing of it: an answer to a workflow, and what the ERP calls final."""
+WORKFLOW = "workflow: "
+"""How an audit row of such an answer begins, and of one that was not given."""
 _CHUNK = 500
 _SETTLED = ("status", "result_id", "message", "doubted_at")
 
@@ -97,6 +101,8 @@ class Link:
     status: str = "active"
     scope: str | None = None
     link_id: int | None = None
+    lock_state: str | None = None
+    """The ERP's status that Procore's record was last given to show."""
 
     @property
     def version(self) -> str | None:
@@ -539,15 +545,22 @@ class Ledger:
         return found
 
     def open_intents(self, entity: str, shard: int) -> list[dict[str, Any]]:
-        """Sent, and nobody knows with what outcome."""
+        """Writes of records that were sent, and nobody knows with what outcome."""
         c = t.intents.c
         with self.engine.connect() as connection:
             rows = connection.execute(
                 select(t.intents)
-                .where(c.entity == entity, c.shard == shard, c.status.in_(("sent", "unknown")))
+                .where(c.entity == entity, c.shard == shard, c.step.not_in((ANSWER, FINAL)), c.status.in_(("sent", "unknown")))
                 .order_by(c.created_at, c.intent)
             )
             return [dict(row) for row in rows.mappings()]
+
+    def open_answers(self, entity: str) -> list[dict[str, Any]]:
+        """Answers to workflows of an entity that may or may not have arrived."""
+        c = t.intents.c
+        query = select(t.intents).where(c.entity == entity, c.step == ANSWER, _in_doubt()).order_by(c.created_at, c.intent)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def begun(self, entity: str) -> dict[tuple[str, str], dict[str, Any]]:
         """What was sent of records that have no link yet, by (company, source id):
@@ -557,7 +570,10 @@ class Ledger:
             known.entity == entity, known.company == i.company, or_(known.erp_key == i.source_id, known.procore_id == i.source_id)
         )
         query = select(i.company, i.source_id, i.item).where(
-            i.entity == entity, or_(i.status == "confirmed", _in_doubt()), ~linked.correlate(t.intents).exists()
+            i.entity == entity,
+            i.step.not_in((ANSWER, FINAL)),
+            or_(i.status == "confirmed", _in_doubt()),
+            ~linked.correlate(t.intents).exists(),
         )
         found: dict[tuple[str, str], dict[str, Any]] = {}
         with self.engine.connect() as connection:
@@ -641,6 +657,11 @@ class Ledger:
             self._restate(connection, run_id, entity, outcomes)
             self._remember(connection, remembered)
             self._audit(connection, audit)
+
+    def noted(self, link: Link, status: str) -> None:
+        """Procore's record of a link shows this status of the ERP from now on."""
+        with self.engine.begin() as connection:
+            connection.execute(update(t.links).where(t.links.c.link_id == link.link_id).values(lock_state=status))
 
     def _write_links(self, connection: Connection, links: Sequence[Link]) -> None:
         new = []
@@ -771,6 +792,21 @@ class Ledger:
     def _audit(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
             connection.execute(insert(t.audit), [{"at": stamp(), **row} for row in rows])
+
+    def note(self, run_id: str, row: Mapping[str, Any]) -> None:
+        """One row of the audit that a run says of a record, once however often its task is tried."""
+        a = t.audit.c
+        same = (a.run_id == run_id, *(getattr(a, name) == row[name] for name in ("what", "entity", "record_id")))
+        with self.engine.begin() as connection:
+            if connection.execute(select(a.audit_id).where(*same)).first() is None:
+                self._audit(connection, [{**row, "run_id": run_id}])
+
+    def said_of_workflows(self, run_id: str) -> list[dict[str, Any]]:
+        """What a run answered to workflows, or why it did not: rows of the audit, the oldest first."""
+        a = t.audit.c
+        query = select(t.audit).where(a.run_id == run_id, a.what.startswith(WORKFLOW)).order_by(a.audit_id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     # -- decisions of people --------------------------------------------------------------------------------------------------
 
@@ -1012,6 +1048,7 @@ def _link(row: RowMapping) -> Link:
         status=row["status"],
         scope=row["scope"],
         link_id=row["link_id"],
+        lock_state=row["lock_state"],
     )
 
 

@@ -23,8 +23,9 @@ def idle() -> None:
     """For those who write without a lease."""
 
 
-Action = Literal["create", "update", "link", "void"]
-"""``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document."""
+Action = Literal["create", "update", "link", "void", "final"]
+"""``create`` a record on the target, ``update`` a linked one, ``link``: write external ids to Procore, ``void`` a document,
+``final``: note in Procore that the ERP's record is final."""
 
 
 _LAST_SECOND = time(23, 59, 59)
@@ -196,6 +197,9 @@ class Health:
     problems: tuple[str, ...] = ()
 
 
+UNDER_WORKFLOW = "It is under a workflow,"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a workflow asks about a document: the step it is at, the names of those who may answer, since when (UTC)."""
@@ -206,9 +210,41 @@ class Asked:
 
     def __str__(self) -> str:
         since = f" since {self.since:%Y-%m-%d}" if self.since else ""
-        return (
-            f'It is under a workflow, at the step "{self.step}"{since}, which asks {", ".join(self.people) or "nobody we see"}.'
-        )
+        return f'{UNDER_WORKFLOW} at the step "{self.step}"{since}, which asks {", ".join(self.people) or "nobody we see"}.'
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the step of a workflow asks our own account about a document. ``occurrence`` is that step asked this once: another one
+    each time that the document comes back to it. ``options``: (id, name) of each response that it offers."""
+
+    project: str
+    flow: str
+    occurrence: str
+    step: str
+    options: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Our response to a :class:`Question`: ``option`` is its id, ``response`` its name."""
+
+    intent: str
+    project: str
+    flow: str
+    occurrence: str
+    option: str
+    response: str
+    said: str
+
+    @property
+    def mark(self) -> str:
+        """Stands in no other response: by it an answer that arrived is recognised."""
+        return f"[{self.intent[:12]}]"
+
+    @property
+    def comment(self) -> str:
+        return f"{self.said} {self.mark}"
 
 
 class System(Protocol):
@@ -274,6 +310,24 @@ class System(Protocol):
     def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
         """Carry out one call; ``beat`` is called before each request or transaction that it takes, and ends it by raising. Raises
         OutcomeUnknown when the effect cannot be known, RetryLater when surely nothing was applied."""
+        ...
+
+
+class Asking(Protocol):
+    """A system whose documents go through workflows that may ask our own account: Procore. Errors as those of :class:`System`."""
+
+    def now(self) -> datetime: ...
+
+    def questions(self, entity: str, project: str) -> Mapping[str, Question]:
+        """What our account is asked now about the documents of a project, by document id."""
+        ...
+
+    def answered(self, answer: Answer) -> Outcome:
+        """Whether it arrived: ``confirmed``; ``absent`` while its step is asked; ``rejected`` once that is over."""
+        ...
+
+    def answer(self, answer: Answer, beat: Beat = idle) -> Outcome:
+        """Give it, after looking as :meth:`answered` does. Raises OutcomeUnknown when the effect cannot be known."""
         ...
 
 

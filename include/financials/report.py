@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from include.financials.entities import ENTITIES
-from include.financials.ledger import STOPPED, moment
+from include.financials.ledger import STOPPED, WORKFLOW, moment
 from include.financials.models import Side
 from include.financials.money import ZERO, text
 from include.financials.reconciliation import Reconciliation
@@ -88,11 +88,22 @@ def build(sync: Sync) -> dict[str, Any]:
         "entities": {name: entity_row(group, ENTITIES[name].direction, run.plan) for name, group in by_entity.items()},
         "stopped": stopped,
         **({"documents": asked_for(sync, rows)} if run.documents else {}),
+        **({"workflow": said} if (said := said_of_workflows(sync)) else {}),
         "gates": {
             row.gate: kept for row in ENTITIES.values() if row.gate and (kept := recall(sync, f"gate-{row.gate}")) is not None
         },
         "reconciliation": recall(sync, "reconciliation") or Reconciliation(0, ()).as_dict() | {"balanced": False},
     }
+
+
+def said_of_workflows(sync: Sync) -> list[dict[str, Any]]:
+    """What each step of a workflow that asks our account was told, would be told by an apply, or why it was told nothing: the
+    last word of the run on each document."""
+    last = {(row["entity"], row["record_id"]): row for row in sync.ledger.said_of_workflows(sync.run.run_id)}
+    return [
+        {"entity": r["entity"], "key": r["number"], "said": r["what"].removeprefix(WORKFLOW), "message": r["detail"]}
+        for r in last.values()
+    ]
 
 
 def asked_for(sync: Sync, rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:

@@ -97,6 +97,34 @@ FIELD_RULE: dict[str, str] = {
 """The rule that a record fails which cannot be read, or does not fit the target's fields."""
 
 
+_UNLINK = "end the link (decide unlink {entity} {number})"
+_NEXT = f"Put it back and correct it with the next invoice of the contract; or void it in the ERP, {_UNLINK} and send it anew."
+_ANOTHER = "Put it back, and issue another change order for the difference."
+_ANEW = "Void it in the ERP and enter it there anew: what was paid under one number stays as it was sent."
+_IN_ERP = f"Make the two agree, or {_UNLINK}, mend it in Procore and link the two again."
+
+INSTEAD: dict[str, str] = {
+    **dict.fromkeys(_MASTER.split(), _IN_ERP),
+    "budgets": "Put it back, and issue a budget change in Procore.",
+    "budget_changes": "Put it back, and issue another budget change for the difference.",
+    "direct_costs": "Put it back, and correct it in the ERP with a reversal and a new entry.",
+    "commitments": "Put it back and issue a change order, or end the link: decide unlink {entity} {number}.",
+    "commitment_change_orders": _ANOTHER,
+    "subcontractor_invoices": _NEXT,
+    "payments_issued": _ANEW,
+    "prime_contracts": "Put it back, and issue a prime change order.",
+    "prime_change_orders": _ANOTHER,
+    "owner_invoices": _NEXT,
+    "payments_received": _ANEW,
+}
+"""What to do instead of an edit that is not carried over: the record is locked on the other side, or must not change any more."""
+
+
+def _not_to_change(rule_id: str, entities: str, fact: str, message: str) -> list[Rule]:
+    """A linked document that was edited; the way out is that of its kind."""
+    return [Rule(rule_id, name, fact, "absent", "conflict", f"{message} {INSTEAD[name]}") for name in entities.split()]
+
+
 def _field_rules(template: str, entities: str) -> list[Rule]:
     """A field beyond what the target takes."""
     return [Rule(FIELD_RULE[name], name, "field_fault", "absent", "quarantined", template) for name in entities.split()]
@@ -163,9 +191,8 @@ RULES: tuple[Rule, ...] = (
             "Job cost {unposted_since} was posted and sent, and is unposted in the ERP again. Post it there, or reverse it."),
     *_every("D-05", "direct_costs", "status_there", "absent", "conflict",
             "Job cost {number} is posted in the ERP, and is {status_there} in Procore any more. Approve it there again."),
-    *_every("R-04", _IMMUTABLE, "altered", "absent", "conflict",
-            "{label} {number} was changed after it was linked: {altered}. Correct it with a reversal or a change order; "
-            "we write nothing."),
+    *_not_to_change("R-04", _IMMUTABLE, "altered",
+                    "{label} {number} was changed after it was linked: {altered}. We write nothing."),
     *_every("V-04", "vendor_insurances", "vendor_linked", "true", "held",
             "Policy {number} waits for vendor {vendor}, which is not linked.", waits_for="vendors {vendor}", refers=True),
     *_every("V-04", "vendor_insurances", "expired", "absent", "linked",
@@ -270,9 +297,7 @@ RULES: tuple[Rule, ...] = (
     Rule("M-13", "commitments", "total_zero", "absent", "linked", "{number} has a total of zero.", severity="warning"),
     Rule("M-13", "commitments", "unexecuted", "absent", "linked",
          "{number} is {status}, but the contract is not executed.", severity="warning"),
-    Rule("M-14", "commitments", "drift", "absent", "conflict",
-         "{number} was changed after it was sent: {drift}. Put it back and issue a change order, or end the link: "
-         "decide unlink commitments {number}."),
+    *_not_to_change("M-14", "commitments", "drift", "{number} was changed after it was sent: {drift}."),
     # -- budgets, budget changes, direct costs --------------------------------------------------------------------------------
     Rule("R-02", "budgets", "broken_link", "absent", "conflict",
          "The budget of {number} is linked, but {broken_link}. Restore it, or end the link: decide unlink budgets {number}."),

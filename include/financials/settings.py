@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
@@ -52,10 +52,26 @@ class GateSettings(_Model):
     one_reason_min: int = 10
 
 
+class StepSettings(_Model):
+    """Responses of a step, by name: to a document that the ERP has, to one that a rule stops (None: it is not returned)."""
+
+    accepts: Annotated[str, Field(min_length=1)]
+    returns: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _two(self) -> StepSettings:
+        if self.accepts == self.returns:
+            raise ValueError(f"accepts and returns are both {self.accepts!r}: one response cannot say both")
+        return self
+
+
 class WorkflowSettings(_Model):
-    """Whether the workflow of a document that waits is shown, and which tool of Procore has the workflows of an entity."""
+    """Whether the workflow of a document that waits is shown, whether steps that ask our account are answered, which steps those
+    are (by name), and which tool of Procore has the workflows of an entity."""
 
     shown: Switch = "off"
+    answers: Switch = "off"
+    steps: dict[str, StepSettings] = {}
     tools: dict[str, str] = {
         "commitments": "Commitments",
         "commitment_change_orders": "Change Orders",
@@ -71,6 +87,15 @@ class WorkflowSettings(_Model):
                 raise ValueError(f"{name!r} has no workflow here; known: {', '.join(known)}")
         return value
 
+    @model_validator(mode="after")
+    def _named(self) -> WorkflowSettings:
+        if self.answers == "on" and not self.steps:
+            raise ValueError("answers is on, and steps names no step; name those that are ours, each with its responses")
+        return self
+
+    def answered(self, entity: str) -> bool:
+        return self.answers == "on" and entity in self.tools
+
 
 class Settings(_Model):
     """See ``include/settings.yaml``, which explains every key. Money is Decimal, times are UTC."""
@@ -84,6 +109,7 @@ class Settings(_Model):
     settle_seconds_without_key: Annotated[int, Field(ge=0)] = 600
     gate: GateSettings = GateSettings()
     workflow: WorkflowSettings = WorkflowSettings()
+    show_final: Switch = "off"
     cost_type_codes: dict[str, str] = {}
     cost_code_list: str | None = None
     approve_above: Decimal | None = None

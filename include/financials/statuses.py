@@ -43,5 +43,18 @@ ENDED_IN_PROCORE: Final = ("Void", "Terminated", "void")
 """Procore's words for a contract or payment that is over."""
 NOT_AGREED: Final = ("Draft", "Out For Bid", "Out For Signature", "Processing", "Submitted")
 """Procore's words for a contract that nobody agreed on yet: nobody bills on it or is paid."""
+_ENTERED = (POSTED, VOID)
+FINAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "commitments": (CLOSED, VOID),
+    "commitment_change_orders": _ENTERED,
+    "subcontractor_invoices": _ENTERED,
+    "payments_issued": (VOID,),
+    "prime_contracts": (CLOSED, VOID),
+    "prime_change_orders": _ENTERED,
+    "owner_invoices": _ENTERED,
+    "payments_received": (VOID,),
+}
+"""Statuses of a linked document that are final in the ERP, and that its record in Procore does not tell. A payment and a job cost
+that Procore has were posted: that is no news."""
 NO_MORE: Final = (CLOSED, VOID)
 """Statuses of a contract on which nothing new is entered."""

@@ -10,7 +10,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,10 +22,10 @@ from include.financials.identity import shard_of
 from include.financials.ledger import Ledger, Link
 from include.financials.mergers import FIELDS, VENDORS, Mergers
 from include.financials.models import CostCode, Project, Record, Side, Vendor
-from include.financials.port import Invalid, Page, System
+from include.financials.port import Invalid, Page, Question, System
 from include.financials.run import Run
 from include.financials.settings import Settings
-from include.financials.staging import Staged, slug, write_whole
+from include.financials.staging import Staged, private_folder, slug, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -173,6 +173,20 @@ class Sync:
 
     def note_missing(self, entity: str, shard: int, ids: Sequence[str]) -> None:
         write_whole(self.folder / entity / f"missing-{shard}.json", json.dumps(sorted(ids)))
+
+    def questions(self, entity: str, shard: int) -> dict[str, Question]:
+        """What a workflow asked our account about documents when they were extracted, by document id."""
+        noted = self.folder / entity / f"questions-{shard}.json"
+        found = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
+        return {
+            ident: Question(**{**one, "options": tuple((key, name) for key, name in one["options"])})
+            for ident, one in found.items()
+        }
+
+    def note_questions(self, entity: str, shard: int, found: Mapping[str, Question]) -> None:
+        noted = {ident: asdict(question) for ident, question in found.items()}
+        private_folder(self.folder / entity)
+        write_whole(self.folder / entity / f"questions-{shard}.json", json.dumps(noted))
 
     # -- scopes ---------------------------------------------------------------------------------------------------------------
 

@@ -57,6 +57,11 @@ def external(item: Item) -> Attributes:
     return {"origin_id": item.origin_id} | ({"origin_data": item.origin_data} if item.origin_data is not None else {})
 
 
+def noted(item: Item) -> Attributes:
+    """What the integration notes on a record, and nothing that would link it."""
+    return {"origin_data": item.origin_data}
+
+
 def external_numbered(item: Item) -> Attributes:
     return {**external(item), **numbered(item)}
 

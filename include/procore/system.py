@@ -15,7 +15,22 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused
 from include.financials.identity import parse_origin
 from include.financials.models import Record, Side
-from include.financials.port import Action, Asked, Beat, Capability, Header, Health, Item, Outcome, Page, Step, Window, idle
+from include.financials.port import (
+    Action,
+    Answer,
+    Asked,
+    Beat,
+    Capability,
+    Header,
+    Health,
+    Item,
+    Outcome,
+    Page,
+    Question,
+    Step,
+    Window,
+    idle,
+)
 from include.procore.client import ProcoreClient, clean_url
 from include.procore.exceptions import NotFound
 from include.procore.lists import Lists, row_id
@@ -159,6 +174,18 @@ class ProcoreSystem:
     def asked(self, entity: str, project: str, ids: Collection[str]) -> dict[str, Asked]:
         """What workflows ask about these documents, by id: see :meth:`Workflows.asked`."""
         return self._workflows.asked(entity, project, ids)
+
+    def questions(self, entity: str, project: str) -> dict[str, Question]:
+        """What our own account is asked about documents of a project, by id: see :meth:`Workflows.questions`."""
+        return self._workflows.questions(entity, project)
+
+    def answered(self, answer: Answer) -> Outcome:
+        """Whether an answer arrived: see :meth:`Workflows.answered`."""
+        return self._workflows.answered(answer)
+
+    def answer(self, answer: Answer, beat: Beat = idle) -> Outcome:
+        """Answer a step: see :meth:`Workflows.answer`."""
+        return self._workflows.answer(answer, beat)
 
     # ------------------------------------------------------------------ read
 

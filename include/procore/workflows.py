@@ -1,5 +1,5 @@
-"""Which step of a workflow is asked about a document, and who is asked (docs/procore-contract.md 9). Reads only: a status follows
-its workflow, and this project forces none."""
+"""Which step of a workflow is asked about a document, who is asked, and our own answer (docs/procore-contract.md 9). A status
+follows its workflow, and this project forces none."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from include.financials.exceptions import ConfigurationError
-from include.financials.port import Asked
+from include.financials.port import Answer, Asked, Beat, Outcome, Question, idle
 from include.procore.client import ProcoreClient
+from include.procore.lists import row_id
 from include.procore.parse import time_or_none
 
 PER_PAGE = 100
+_ATTACHMENTS = ("prostore_file_ids", "drawing_revision_ids", "file_version_ids", "form_ids", "image_ids", "upload_ids")
 
 
 class Workflows:
@@ -26,6 +28,7 @@ class Workflows:
         self._client = client
         self._tools = tools
         self._types: dict[str, str] | None = None
+        self._account: str | None = None
 
     def asked(self, entity: str, project: str, ids: Collection[str]) -> dict[str, Asked]:
         """What is asked about these documents of a project, by id; one that is under no workflow is left out. One call per page
@@ -40,7 +43,7 @@ class Workflows:
         shown = {}
         for row in self._active(project, kind):
             if (item := str(row.get("item_id"))) in ids:
-                shown[item] = self._client.get(f"{self._base(project)}/{row.get('id')}").object
+                shown[item] = self._shown(project, row.get("id"))
         people = {str(one["id"]): str(one["name"]) for each in shown.values() for one in _people(each)}
         # Whom a step asks is not shown with it: an instance names the people of all its steps. A filter tells who is asked now.
         asked = {person: {str(row.get("id")) for row in self._active(project, kind, assignee=person)} for person in people}
@@ -50,6 +53,65 @@ class Workflows:
             if (now := _step(each)) is not None
             for step, since in (now,)
         }
+
+    def questions(self, entity: str, project: str) -> dict[str, Question]:
+        """What our own account is asked about documents of a project, by document id. One call per page of the instances whose
+        step asks us, and one per document; the number of our account is asked for once.
+
+        :raises ConfigurationError: the company has no tool of the name that the settings give.
+        """
+        name = self._tools.get(entity)
+        if name is None:
+            return {}
+        found = {}
+        for row in self._active(project, self._type(entity, name), assignee=self._ours()):
+            shown = self._shown(project, row.get("id"))
+            step = shown.get("current_step_occurrence")
+            if isinstance(step, Mapping) and step.get("id") is not None:
+                found[str(row.get("item_id"))] = Question(
+                    project, str(row.get("id")), str(step["id"]), str(step.get("name")), tuple(_options(step))
+                )
+        return found
+
+    def answered(self, answer: Answer) -> Outcome:
+        """Whether an answer arrived. It did where a response has its mark: at the step, or in the history once that is over.
+        Nobody can answer a step that is asked no more, so what is not there then will not come."""
+        step = self._shown(answer.project, answer.flow).get("current_step_occurrence")
+        if isinstance(step, Mapping) and str(step.get("id")) == answer.occurrence:
+            arrived = _says(step.get("response_occurrences"), answer.mark)
+            return Outcome(answer.intent, "confirmed" if arrived else "absent", id=answer.flow)
+        told = self._client.get(f"{self._base(answer.project)}/{answer.flow}/history").object
+        if _says(told, answer.mark):
+            return Outcome(answer.intent, "confirmed", id=answer.flow)
+        return Outcome(answer.intent, "rejected", id=answer.flow, message="the step is not asked any more: it went on without us")
+
+    def answer(self, answer: Answer, beat: Beat = idle) -> Outcome:
+        """Give an answer unless it is there, or its step over. Two calls, or three.
+
+        :raises Refused: 422, another step or option is asked by now.
+        :raises NotPermitted: 403, our account is no assignee of the step.
+        :raises OutcomeUnknown: it may or may not have arrived.
+        """
+        found = self.answered(answer)
+        if found.status != "absent":
+            return found
+        said = {
+            "current_step_occurrence_id": answer.occurrence,
+            "selected_response_option_id": answer.option,
+            "comment": answer.comment,
+            "attachments": {name: [] for name in _ATTACHMENTS},
+        }
+        with self._client.writing(answer.intent, beat):
+            self._client.post(f"{self._base(answer.project)}/{answer.flow}/responses", {"response": said})
+        return Outcome(answer.intent, "confirmed", id=answer.flow)
+
+    def _ours(self) -> str:
+        if self._account is None:
+            self._account = row_id(self._client.get("/rest/v1.0/me", {"company_id": self._client.company_id}).object)
+        return self._account
+
+    def _shown(self, project: str, flow: Any) -> dict[str, Any]:
+        return self._client.get(f"{self._base(project)}/{flow}").object
 
     def _base(self, project: str) -> str:
         return f"/rest/v2.0/companies/{self._client.company_id}/projects/{project}/workflows/instances"
@@ -78,6 +140,23 @@ def _people(shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     people = shown.get("all_assignees")
     rows = people if isinstance(people, list) else []
     return [one for one in rows if isinstance(one, Mapping) and one.get("id") and one.get("name")]
+
+
+def _options(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Id and name of each response that a step offers (``available_responses`` in Procore's guide)."""
+    offered = step.get("available_response_options", step.get("available_responses"))
+    for one in offered if isinstance(offered, list) else ():
+        if isinstance(one, Mapping) and one.get("id") is not None and one.get("name"):
+            yield str(one["id"]), str(one["name"])
+
+
+def _says(told: Any, mark: str) -> bool:
+    """Whether a text of it, however deep, has this mark: where a response keeps its comment is not described."""
+    if isinstance(told, Mapping):
+        return any(_says(value, mark) for value in told.values())
+    if isinstance(told, list):
+        return any(_says(value, mark) for value in told)
+    return isinstance(told, str) and mark in told
 
 
 def _step(shown: Mapping[str, Any]) -> tuple[str, datetime | None] | None:

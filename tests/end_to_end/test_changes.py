@@ -93,13 +93,16 @@ def test_a_draft_is_approved(world: World) -> None:
 
 
 def test_a_draft_goes_through_its_workflow(world: World) -> None:
-    """Its status is read and never forced: it says whom it waits for, and is sent when the workflow has approved it."""
+    """Its status is read and never forced: it says whom it waits for, is sent once the workflow has approved it, and the step
+    that asks our account is told its number."""
     draft = next(row for row in world.contracts() if row["status"] == "Draft" and row["kind"] == "work_order_contracts")
     number, place = draft["number"], f"/rest/v2.0/companies/8089/projects/{draft['project_id']}/workflows/instances"
     flow = world.as_user("POST", place, {"tool_type": "sbx_commitments", "item_id": str(draft["id"])})["data"]
-    shown = settings_with(workflow={"shown": "on"})
+    shown = settings_with(
+        workflow={"shown": "on", "answers": "on", "steps": {"ERP posting": {"accepts": "Accept", "returns": "Return"}}}
+    )
     report, writes, audit = change(world, settings=shown)
-    assert (done(report), writes, audit) == ({}, [], [])
+    assert (done(report), writes, audit) == ({}, [], []) and "workflow" not in report
     (row,) = world.ledger("SELECT state, message FROM records WHERE entity = 'commitments' AND number = ?", number)
     assert row["state"] == "skipped" and 'at the step "Project manager review" since ' in row["message"]
     assert row["message"].endswith("which asks Project Manager.")
@@ -107,8 +110,14 @@ def test_a_draft_goes_through_its_workflow(world: World) -> None:
     said = {"current_step_occurrence_id": step["id"], "selected_response_option_id": "101", "attachments": {}}
     world.as_user("POST", f"{place}/{flow['id']}/responses", {"response": said})
     report, writes, audit = change(world, settings=shown)
-    assert done(report) == {"commitments": {"created": 1}} and writes == [SUBCONTRACT]
+    assert done(report) == {"commitments": {"created": 1}}
+    assert writes == [SUBCONTRACT, re.sub(r"/\d+", "/N", f"POST {place}/{flow['id']}/responses")]
+    (answered,) = report["workflow"]
+    assert (answered["key"], answered["said"]) == (number, 'answered "Accept"')
+    assert answered["message"].startswith(f"In the ERP as {number}. [")
     assert world.contract(number)["status"] == "Approved"
+    report, writes, audit = change(world, settings=shown)
+    assert (done(report), writes, audit) == ({}, [], []) and "workflow" not in report
 
 
 def test_a_linked_title_changes(world: World) -> None:

@@ -95,3 +95,18 @@ class Single:
         """The record as it is; None when it cannot be seen, which leaves open why (docs/procore-contract.md 10.33)."""
         project = payloads.ref(item, "project") if self.row.project != "none" else None
         return desk.lists.show_or_none(self.resource, ident, project=project, parent=item.refs.get(self.contract or ""))
+
+
+@dataclass(frozen=True)
+class Noted(Single):
+    """PATCH of ``origin_data`` alone, which every lock leaves open (docs/procore-contract.md 10.13). A record without our
+    external id is left as it is: whoever took that away is about to delete or to link it."""
+
+    def _patch(self, desk: Desk, item: Item) -> Outcome:
+        ident = desk.id_of(item)
+        row = self._show(desk, item, ident) if ident else None
+        if row is None or row.get("deleted_at") or row.get("origin_id") != item.origin_id:
+            return rejected(item, ident, f"{item.number} does not carry our external id any more", "origin_id")
+        if payloads.holds(item.record.entity, row, self.build(item)):
+            return desk.confirmed(item, row)
+        return super()._patch(desk, item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from include.financials.port import Action, Capability, Item, Step
@@ -12,9 +12,9 @@ from include.procore.writing.budgets import BudgetLines
 from include.procore.writing.codes import Codes, CodeTypes, CostTypes
 from include.procore.writing.lines import Lines
 from include.procore.writing.once import Once
-from include.procore.writing.single import Single
+from include.procore.writing.single import Noted, Single
 from include.procore.writing.sync import Sync
-from include.procore.writing.way import Way, company, project_of
+from include.procore.writing.way import Way, always, company, project_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,12 @@ def _link(resource: str, build: payloads.Build = payloads.external, contract: st
     return {"link": (Write("link", Single(resource, build, project_of, contract), _LINKED, batch=1),)}
 
 
+def _note(resource: str, contract: str | None = None, wanted: Callable[[Item], bool] = always, name: str = "final") -> Write:
+    """The state that is final in the ERP, shown in what the integration notes."""
+    way = Noted(resource, payloads.noted, project_of, contract, wanted)
+    return Write(name, way, "shown as final in Procore", batch=1)
+
+
 def _payments(contract: str) -> Plan:
     """Header and external id in one request: a payment has no lines that would have to be there before the external id locks it,
     and a request that does all is either there as a whole or not at all. It takes no second one to find out which."""
@@ -65,6 +71,7 @@ def _payments(contract: str) -> Plan:
     return {
         "create": (Write("payment", create, _CREATED, batch=1, keyless=True),),
         **_link("contract_payments", contract=contract),
+        "final": (_note("contract_payments", contract),),
     }
 
 
@@ -124,11 +131,18 @@ PLANS: dict[str, Plan] = {
                 _LINKED,
                 batch=1,
             ),
-        )
+        ),
+        "final": (
+            _note("work_order_contracts", wanted=lambda item: not _is_order(item)),
+            _note("purchase_order_contracts", wanted=_is_order, name="final_order"),
+        ),
     },
-    "commitment_change_orders": _link("change_order_packages", payloads.external_numbered),
+    "commitment_change_orders": {
+        **_link("change_order_packages", payloads.external_numbered),
+        "final": (_note("change_order_packages"),),
+    },
     # The external id locks an invoice, and these calls write nothing else.
-    "subcontractor_invoices": _link("requisitions"),
+    "subcontractor_invoices": {**_link("requisitions"), "final": (_note("requisitions"),)},
     "payments_issued": _payments("commitment"),
     "prime_contracts": {
         "create": (
@@ -151,9 +165,16 @@ PLANS: dict[str, Plan] = {
             ),
         ),
         **_link("prime_contracts"),
+        "final": (_note("prime_contracts"),),
     },
-    "prime_change_orders": _link("change_order_packages", payloads.external_numbered),
-    "owner_invoices": _link("payment_applications", contract="prime_contract"),
+    "prime_change_orders": {
+        **_link("change_order_packages", payloads.external_numbered),
+        "final": (_note("change_order_packages"),),
+    },
+    "owner_invoices": {
+        **_link("payment_applications", contract="prime_contract"),
+        "final": (_note("payment_applications", "prime_contract"),),
+    },
     "payments_received": _payments("prime_contract"),
 }
 

@@ -439,6 +439,8 @@ class FakeProcore(Memory):
             return {"origin_code": item.number}
         if step.name == "wbs":
             return {"cost_types": tuple(sorted({*known.cost_types, *self._types(item)}))}  # type: ignore[attr-defined]
+        if step.name == "final":
+            return {"origin_data": item.origin_data}
         if step.name in ("link", "external_id"):
             return {"origin_id": item.origin_id, "origin_data": item.origin_data}
         own: Any = self._own(item.record, item)

@@ -37,6 +37,13 @@ def test_writes_are_off_unless_somebody_says_on() -> None:
         ("entities: {}\ngate: {max_failed_records: 1.5}", "gate.max_failed_records"),
         ("entities: {}\ngate: {max_failed_amount: -0.1}", "gate.max_failed_amount"),
         ("entities: {}\noverlap_minutes: -1", "overlap_minutes"),
+        ("entities: {}\nworkflow: {answers: maybe}", "workflow.answers"),
+        ("entities: {}\nworkflow: {answers: on}", "workflow: Value error, answers is on, and steps names no step"),
+        ("entities: {}\nworkflow: {steps: {Posting: {returns: No}}}", "workflow.steps.Posting.accepts"),
+        (
+            "entities: {}\nworkflow: {steps: {Posting: {accepts: Yes please, returns: Yes please}}}",
+            "one response cannot say both",
+        ),
         ("posting_policy: hold", "entities"),
         ("entities: [", "not valid YAML"),
         ("", "settings"),

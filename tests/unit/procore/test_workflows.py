@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from include.financials.exceptions import ConfigurationError
+from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
+from include.financials.identity import digest
+from include.financials.port import Answer, Question
 from include.procore.client import ProcoreClient
 from include.procore.exceptions import NotFound
 from include.procore.workflows import Workflows
 from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, Settings
+from include.sandbox.world import World
 from tests.unit.sandbox_procore.serving import COMPANY, DRAFT, P1, P2, Caller, hand_made, serving
 
 TOOLS = {"commitments": "Commitments", "subcontractor_invoices": "Subcontractor Invoices"}
 FLOWS = f"/rest/v2.0/companies/{COMPANY}/projects/{P1}/workflows/instances"
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Caller, World]]:
+    with serving(tmp_path_factory.mktemp("sandbox")) as found:
+        yield found
+
+
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Caller]:
+def api(served: tuple[Caller, World]) -> Caller:
     """A company whose draft contract is under a workflow."""
-    with serving(tmp_path) as (caller, world):
-        hand_made(world)
-        world.procore.configure(Settings(rate_limit_spike=10_000))
-        kind = next(row["type"] for row in caller.get(f"{FLOWS[: FLOWS.index('/projects')]}/workflows/tools")["data"])
-        started = caller.as_user("POST", FLOWS, {"tool_type": kind, "item_id": str(DRAFT)})
-        assert started.status_code == 201
-        caller.flow = started.json()["data"]  # type: ignore[attr-defined]
-        yield caller
+    caller, world = served
+    hand_made(world)
+    world.procore.configure(Settings(rate_limit_spike=10_000))
+    kind = next(row["type"] for row in caller.get(f"{FLOWS[: FLOWS.index('/projects')]}/workflows/tools")["data"])
+    started = caller.as_user("POST", FLOWS, {"tool_type": kind, "item_id": str(DRAFT)})
+    assert started.status_code == 201
+    caller.flow = started.json()["data"]  # type: ignore[attr-defined]
+    return caller
 
 
 @pytest.fixture
@@ -63,6 +72,60 @@ def test_nothing_is_asked_for_where_there_is_nothing_to_say(api: Caller, client:
     assert flows.asked("subcontractor_invoices", str(P1), {str(DRAFT)}) == {}, "another tool's"
     assert flows.asked("commitments", str(P2), {str(DRAFT)}) == {}, "another project's"
     assert client.calls == 3, "the tools once, then one list each"
+
+
+def approved(api: Caller) -> None:
+    """The project manager's answer: the posting is asked next."""
+    now = api.get(f"{FLOWS}/{api.flow['id']}")["data"]["current_step_occurrence"]  # type: ignore[attr-defined]
+    said = {"current_step_occurrence_id": now["id"], "selected_response_option_id": "101", "attachments": {}}
+    reply = api.as_user("POST", f"{FLOWS}/{api.flow['id']}/responses", {"response": said})  # type: ignore[attr-defined]
+    assert reply.status_code == 204
+
+
+def to(question: Question, response: str, said: str) -> Answer:
+    option = next(ident for ident, name in question.options if name == response)
+    intent = digest([question.occurrence, response])
+    return Answer(intent, question.project, question.flow, question.occurrence, option, response, said)
+
+
+def test_our_account_is_asked_and_answers_each_time_once(api: Caller, client: ProcoreClient) -> None:
+    flows = Workflows(client, TOOLS)
+    assert flows.questions("commitments", str(P1)) == {}, "the project manager is asked"
+    approved(api)
+    assert flows.questions("payments_issued", str(P1)) == {} == flows.questions("commitments", str(P2))
+    ((item, first),) = flows.questions("commitments", str(P1)).items()
+    assert (item, first.project, first.step) == (str(DRAFT), str(P1), "ERP posting")
+    assert first.options == (("201", "Accept"), ("202", "Return"))
+    returned = to(first, "Return", 'M-02: vendor "Northline" is not in the ERP.')
+    assert flows.answered(returned).status == "absent"
+    assert flows.answer(returned).status == "confirmed" == flows.answered(returned).status, "found in the history"
+    sent = client.writes
+    assert flows.answer(returned).status == "confirmed" and client.writes == sent, "looked for before it is sent"
+    late = flows.answer(to(first, "Accept", "In the ERP."))
+    assert (late.status, client.writes) == ("rejected", sent), "that step is over"
+    assert flows.questions("commitments", str(P1)) == {}
+    approved(api)
+    (second,) = flows.questions("commitments", str(P1)).values()
+    assert (second.flow, second.step) == (first.flow, first.step) and second.occurrence != first.occurrence
+    assert flows.answer(to(second, "Accept", "In the ERP as 104-SC-009.")).status == "confirmed"
+    assert flows.questions("commitments", str(P1)) == {} and flows.asked("commitments", str(P1), {str(DRAFT)}) == {}
+    told = [row["details"] for row in api.get(f"{FLOWS}/{first.flow}/history")["data"]["history"]]
+    ours = [one["comment"] for one in told if one.get("assignee") == "Sandbox Service Account"]
+    assert ours == [returned.comment, to(second, "Accept", "In the ERP as 104-SC-009.").comment]
+
+
+def test_an_account_that_is_no_assignee_is_asked_nothing_and_may_say_nothing(
+    served: tuple[Caller, World], api: Caller, client: ProcoreClient
+) -> None:
+    approved(api)
+    flows = Workflows(client, TOOLS)
+    (asked,) = flows.questions("commitments", str(P1)).values()
+    served[1].procore.configure(Settings(rate_limit_spike=10_000, workflow_service_assignee=False))
+    assert flows.questions("commitments", str(P1)) == {}
+    with pytest.raises(NotPermitted, match="assignee"):
+        flows.answer(to(asked, "Accept", "In the ERP."))
+    with pytest.raises(Refused, match="offered"):
+        flows.answer(replace(to(asked, "Accept", "In the ERP."), option="999"))
 
 
 def test_a_tool_that_the_company_does_not_have_is_named_with_those_it_has(client: ProcoreClient) -> None:
