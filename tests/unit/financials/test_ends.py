@@ -162,6 +162,36 @@ def test_budget_changes_that_an_unlocked_budget_destroys_are_missed(full: World)
     assert one(full, full.run(), "budget_changes", number)[:2] == ("conflict", "R-02"), "in every run until somebody acts"
 
 
+@pytest.mark.parametrize("entity", BORN_THERE)
+def test_what_procore_does_not_have_any_more_is_missed_whatever_list_it_was_in(full: World, entity: str) -> None:
+    """Also where the list is filtered by time, and never on the word of a list alone."""
+    here = last(full, "procore", entity)
+    number = next(link.number for link in full.ledger.links(entity) if link.procore_id == here.id)
+    full.procore.missed.add((entity, here.id))
+    assert judged(full, full.run(), entity).get(number, ("linked",))[0] == "linked", "a list may miss a row"
+    full.procore.missed.clear()
+    full.procore.records[entity].remove(here)
+    sync = full.run()
+    state, rule, message = one(full, sync, entity, number)
+    assert (state, rule) == ("conflict", "R-02") and "Procore no longer has it" in message, message
+    assert full.writes() == 0 and reconcile(sync).balanced
+    assert one(full, full.run(), entity, number)[:2] == ("conflict", "R-02"), "in every run until somebody acts"
+    full.procore.records[entity].append(here)
+    assert one(full, full.run(), entity, number)[0] == "linked", "it was restored"
+
+
+@pytest.mark.parametrize("entity", [CHANGES, INVOICES, "prime_change_orders", "owner_invoices"])
+def test_what_belongs_to_a_contract_that_is_hidden_from_us_is_not_gone(full: World, entity: str) -> None:
+    here: Any = last(full, "procore", entity)
+    contracts = "commitments" if hasattr(here, "commitment") else PRIMES
+    number = next(link.number for link in full.ledger.links(entity) if link.procore_id == here.id)
+    full.procore.records[entity].remove(here)
+    full.procore.hidden.add((contracts, here.commitment if contracts == "commitments" else here.prime_contract))
+    state, rule, message = one(full, full.run(), entity, number)
+    assert (state, rule) == ("held", "R-07") and "not visible to us" in message, message
+    assert full.writes() == 0
+
+
 # -- payments --
 
 
