@@ -305,6 +305,11 @@ RULES: tuple[Rule, ...] = (
          "Job cost {number} waits: {vendor_missing} is not in Procore yet.", waits_for="{vendor_missing}", refers=True),
     *_every("D-03", "direct_costs prime_contracts", "code_missing", "absent", "held",
             "{label} {number} waits: {code_missing} is not in Procore yet.", waits_for="{code_missing}", refers=True),
+    Rule("D-02", "direct_costs", "perhaps_covered", "absent", "held",
+         "Job cost {number} names invoice {invoice_number}. Its vendor was merged in the ERP and has billed invoice "
+         "{perhaps_covered}, for other cost codes: whether it is the same invoice is not certain, and what is billed is not sent "
+         "twice. {amount} waits. Name the commitment on the transaction, or give one of the two invoices another number.",
+         waits_for="invoice {invoice_number}"),
     Rule("D-04", "direct_costs", "difference_cents", "zero", "quarantined",
          "Job cost {number}: lines {lines_sum} do not add up to {amount}."),
     Rule("D-01", "direct_costs", "date_missing", "absent", "quarantined", "Job cost {number} has no date."),
