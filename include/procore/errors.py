@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, SyncError
+from include.financials.legible import legible
 from include.procore.exceptions import Locked, NotFound, TooLarge, Unavailable
 
 MESSAGE_LENGTH = 500
@@ -116,7 +117,7 @@ def _joined(pairs: Iterator[tuple[str | None, str]]) -> ApiError:
 
 
 def _cut(text: str) -> str:
-    text = " ".join(text.split())
+    text = legible(" ".join(text.split()))
     return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -454,3 +455,29 @@ def test_every_number_is_asked_for_the_alphabet_of_the_erp(
     record = ENTITIES[entity].model.model_construct(**{field: number})
     found = limits_fault(record, capability, FACTS[entity].LIMITED, "the ERP")
     assert (found is None) is fits and (fits or number in str(found))
+
+
+@pytest.mark.parametrize("entity", [name for name, row in ENTITIES.items() if row.document and row.external_id])
+def test_a_deleted_record_that_carries_our_mark_is_not_adopted_after_the_ledger_was_lost(
+    full: World, entity: str, tmp_path: Path
+) -> None:
+    """Its mark says that it was the counterpart, and it is over: neither linked again, nor made a second time."""
+    here = last(full, "procore", entity)
+    full.procore.put(here.model_copy(update={"deleted": True}))
+    twin = full.without_ledger(tmp_path / "lost")
+    sync = twin.run()
+    number = linked_number(full, entity, next(link.erp_key for link in full.ledger.links(entity) if link.procore_id == here.id))
+    assert one(twin, sync, entity, number)[0] == "conflict", one(twin, sync, entity, number)
+    assert here.id not in {link.procore_id for link in twin.ledger.links(entity) if link.status == "active"}
+    assert twin.writes() == 0
+    twin.close()
+
+
+def test_a_void_payment_whose_deleted_record_carries_our_mark_is_over(full: World, tmp_path: Path) -> None:
+    here, there = last(full, "procore", PAYMENTS), last(full, "erp", PAYMENTS)
+    full.procore.put(here.model_copy(update={"deleted": True}))
+    full.erp.put(there.model_copy(update={"status": "void"}))
+    twin = full.without_ledger(tmp_path / "lost")
+    assert one(twin, twin.run(), PAYMENTS, there.number)[0] == "skipped"
+    assert twin.writes() == 0
+    twin.close()

@@ -233,7 +233,9 @@ def test_of_two_invoices_of_one_number_the_one_that_nobody_linked_is_proposed(me
 # -- direct costs --
 
 
-@pytest.mark.parametrize("end", [("header", "crash_after"), ("lines", "crash_before")])
+@pytest.mark.parametrize(
+    "end", [("header", "crash_after"), ("lines", "crash_before"), ("lines", "crash_after"), ("external_id", "crash_after")]
+)
 def test_a_cost_that_was_half_made_before_the_merger_is_finished(two: World, end: tuple[str, str]) -> None:
     two.erp.put(direct_cost("JC-9"))
     two.procore.failing[f"post direct_costs {end[0]}"] = end[1]
