@@ -15,6 +15,7 @@ from include.procore import parse
 from tests.unit.financials.pair import World, draft
 
 FORGED = "SC-9\n2026-10-01 INFO all is well\x1b[2J\u202e"
+STEERS = {"\n", "\x1b", "\u202e"}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,6 @@ def test_a_number_forges_no_line_of_a_log(linked: World, caplog: pytest.LogCaptu
     with caplog.at_level(logging.INFO):
         linked.run(params={"entities": ["commitments"]})
     told = [record.getMessage() for record in caplog.records if "SC-9" in record.getMessage()]
-    assert told and not [text for text in told if text != legible(text)], told
+    assert told and not [text for text in told if set(text) & STEERS], told
     story = why(linked.ledger, "commitment", FORGED)
-    assert story and not [line for line in story if line != legible(line)], "and `why` finds it by its number as it is"
+    assert len(story) > 1 and not [line for line in story if set(line) & STEERS], "and `why` finds it by its number as it is"
