@@ -231,8 +231,9 @@ class Ledger:
 
     @property
     def shown(self) -> str:
-        """Its address without the password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """Its address without the password, nor (of a server) what follows the question mark, which may hold one."""
+        url = self.engine.url
+        return (url if url.get_backend_name() == "sqlite" else url.set(query={})).render_as_string(hide_password=True)
 
     def _explain(self, context: ExceptionContext) -> None:
         """A ledger that is away, in words: what the driver says names neither the ledger nor what to do."""

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from include.erp.database import Database
 from include.financials import ledger as ledger_module
 from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
@@ -648,6 +649,16 @@ def test_a_ledger_file_that_takes_nothing_says_what_is_the_matter(tmp_path: Path
     with pytest.raises(ConfigurationError, match=r"^The ledger \S+ cannot be read: .* Put back the last backup"):
         damaged.run("r")
     damaged.close()
+
+
+@pytest.mark.parametrize("make", [Ledger, Database], ids=["ledger", "erp"])
+def test_a_password_behind_the_question_mark_is_not_shown_either(make: Any) -> None:
+    address = "postgresql+psycopg2://sync:S3cret@127.0.0.1:1/led?password=S3cret&sslpassword=S3cret"
+    opened = make(address)
+    asked = opened.ready if isinstance(opened, Ledger) else lambda: opened.reading("place").__enter__()
+    with pytest.raises(RetryLater, match=r"postgresql\+psycopg2://sync:\*\*\*@127\.0\.0\.1:1/led") as caught:
+        asked()
+    assert "S3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("address", ["postgresql+nothing://sync:S3cret@127.0.0.1/led", "sqlite:////no/such/folder/led.sqlite"])
