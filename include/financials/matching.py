@@ -161,7 +161,7 @@ class ErpSource:
         if target is not None:
             self.claimed.add(target.id)
             if (record.company or "", record.id, target.id) not in self.people.parted:
-                return _deleted(record) if target.deleted else Match("external_id", target=target)
+                return _deleted(record, target) if target.deleted else Match("external_id", target=target)
         if half := self.half_made.get(_place(record, record.id)):
             self.claimed.update(one.id for one in half)
             if len(half) == 1:
@@ -313,11 +313,11 @@ def finished(row: Entity, target: Record) -> bool:
     return row.document and row.source == "erp" and bool(target.origin_id)
 
 
-def _deleted(record: Record) -> Match:
+def _deleted(record: Record, target: Record) -> Match:
     """Procore deleted the record that carries our mark of this one: not adopted, and not made again unasked. Where the ERP's is
     void as well there is nothing left to say."""
     over = getattr(record, "status", None) == VOID
-    return Match() if over else Match("external_id", broken="Procore no longer has it", gone=True)
+    return Match() if over else Match("external_id", target=target, broken="Procore no longer has it", gone=True)
 
 
 def _place(record: Record, key: str) -> tuple[str, str | None]:

@@ -112,7 +112,7 @@ RULES: tuple[Rule, ...] = (
     ),
     *_every(
         "R-02", _ALL, "broken_link", "absent", "conflict",
-        "The link of {label} {number} to {erp_key} is broken: {broken_link}. Restore it there, or end the link: "
+        "{label} {number}: its link with {erp_key} is broken: {broken_link}. Restore it there, or end the link: "
         "decide unlink {entity} {number}.",
     ),
     *_every(
