@@ -60,7 +60,7 @@ PARAMS = {
     ),
     "until": Param(
         None, type=["null", "string"], format="date-time",
-        description="... and up to here. Empty: the sources' own now.",
+        description="... and up to here. Empty: the sources' own now. Where it lies before the watermark, give since as well.",
     ),
     "mode": Param("apply", enum=["apply", "plan"], description="plan: say what would be written, write nothing."),
     "shards": Param(1, type="integer", minimum=1, maximum=64, description="Parallel parts of the project-scoped entities."),

@@ -21,7 +21,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
-MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30  # noqa: S108  a folder of our own is made in it
+MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
 """Linux's file system in memory, and bytes that must be free in it: the whole suite writes half as many."""
 
 

@@ -14,6 +14,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from include.financials.legible import broken
+
 TIMESTAMP_TEXT = "%Y-%m-%dT%H:%M:%S.%3fZ"
 """Default layout of a time kept as text; ``%3f`` is the fraction in three digits (milliseconds)."""
 
@@ -51,6 +53,8 @@ def show(value: Any) -> str:
 
 def _text(raw: Any) -> str:
     if isinstance(raw, str):
+        if (fault := broken(raw)) is not None:
+            raise Unfit(fault)
         return raw
     if isinstance(raw, bool | float | bytes):
         raise Unfit(f"is {show(raw)} ({type(raw).__name__}), not text")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -286,12 +287,17 @@ class Database:
         self.engine.dispose()
 
 
+_UTF8 = partial(str, encoding="utf-8", errors="surrogateescape")
+"""SQLite keeps any bytes as text. One that is no UTF-8 is a fault of its record (``codecs``), and must not end the whole list."""
+
+
 def _begin_sqlite(connection: sa.Connection) -> None:
     """Python's driver would begin a transaction only at the first write, and never for a read: begin it here, as asked for."""
     driver = connection.connection.dbapi_connection
     assert driver is not None
     if driver.isolation_level is not None:  # setting it commits
         driver.isolation_level = None
+    driver.text_factory = _UTF8
     options = connection.get_execution_options()
     connection.exec_driver_sql("PRAGMA foreign_keys = ON")
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(options.get('erp_lock_timeout', 10.0) * 1000)}")

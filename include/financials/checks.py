@@ -17,6 +17,7 @@ from include.financials.entities import ENTITIES
 from include.financials.erp_born import ErpBorn
 from include.financials.judging import Judge, judge_rows
 from include.financials.ledger import STOPPED
+from include.financials.legible import legible
 from include.financials.procore_born import ProcoreBorn
 from include.financials.view import Sync
 
@@ -52,7 +53,9 @@ def check(sync: Sync, entity: str, shards: Iterable[int], judged_by: Judge = jud
         kind = Budgets if row.two_way else ErpBorn
         found = [result for shard in shards for result in kind(sync, row, shard).run(judged_by)]
     states, actions = Counter(r["state"] for r in found), Counter(r["action"] for r in found if r["state"] == "linked")
-    stopped = tuple(f"{r['number']}: {r['state']} by {r['rule']}: {r['message']}" for r in found if r["state"] in STOPPED)
+    stopped = tuple(
+        legible(f"{r['number']}: {r['state']} by {r['rule']}: {r['message']}") for r in found if r["state"] in STOPPED
+    )
     for line in stopped:
         log.warning("%s", line)
     log.info("checked %d %s: %s; to do: %s", len(found), entity.replace("_", " "), _told(states), _told(actions) or "nothing")

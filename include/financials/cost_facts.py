@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, cast
@@ -53,6 +54,8 @@ class CostFacts:
             "lines_sum": text(lines),
             "difference_cents": cents(lines - record.amount),
             "date_missing": record.cost_date is None or None,
+            "invoice_number": record.invoice_number or "none",
+            "perhaps_covered": self._perhaps_covered(subject),
             **_back_in_erp(subject, record.number),
             "status_there": not_counted(self.row.name, _status_there(subject)),
         }
@@ -72,20 +75,42 @@ class CostFacts:
         return None
 
     @cached_property
-    def _billed(self) -> dict[tuple[str, str | None, str], SubcontractorInvoice]:
-        """Invoices of commitments that the ERP has, by (company, vendor, invoice number)."""
-        return {
-            (company, record.vendor, code(record.number)): record
-            for (company, _), record in self.books.documents("subcontractor_invoices").items()
-            if isinstance(record, SubcontractorInvoice) and record.status != VOID
-        }
+    def _billed(self) -> dict[tuple[str, str | None, str], list[SubcontractorInvoice]]:
+        """Invoices of commitments that the ERP has, by (company, vendor, invoice number): several where two vendors of one number
+        were merged."""
+        found: dict[tuple[str, str | None, str], list[SubcontractorInvoice]] = defaultdict(list)
+        for (company, _), record in self.books.documents("subcontractor_invoices").items():
+            if isinstance(record, SubcontractorInvoice) and record.status != VOID:
+                found[company, record.vendor, code(record.number)].append(record)
+        return found
+
+    def _of_its_number(self, company: str, record: DirectCost) -> list[SubcontractorInvoice]:
+        """Invoices of the vendor that have the number which the cost names. A vendor that others were merged into may have used
+        it twice: of those on another job it is not the cost."""
+        billed = self._billed.get((company, record.vendor, code(record.invoice_number or "")), [])
+        return [one for one in billed if not self._merged(company, record) or one.project == record.project]
+
+    def _merged(self, company: str, record: DirectCost) -> bool:
+        return record.vendor is not None and bool(self.books.sync.mergers.others(company, record.vendor))
 
     def covered(self, company: str, record: DirectCost) -> str | None:
         """The commitment that this cost belongs to: it is billed there, and must not be counted twice (rule D-02)."""
         if record.commitment is not None:
             return record.commitment
-        billed = self._billed.get((company, record.vendor, code(record.invoice_number or "")))
-        return f"{billed.commitment} (invoice {billed.number})" if billed is not None else None
+        merged = self._merged(company, record)
+        for billed in self._of_its_number(company, record):
+            if not merged or _coded(record) <= _coded(billed):
+                return f"{billed.commitment} (invoice {billed.number})"
+        return None
+
+    def _perhaps_covered(self, subject: Subject) -> str | None:
+        """A merged vendor has the number on an invoice of this job, for other cost: perhaps the same one, perhaps not."""
+        record = cast(DirectCost, subject.record)
+        if subject.match.how != "none" or self.covered(subject.company, record):
+            return None
+        return next(
+            (f"{one.number} of commitment {one.commitment}" for one in self._of_its_number(subject.company, record)), None
+        )
 
     # -- payments -------------------------------------------------------------------------------------------------------------
 
@@ -121,6 +146,10 @@ class CostFacts:
             "lines_sum": text(record.amount - difference),
             "difference_cents": cents(difference),
         }
+
+
+def _coded(record: DirectCost | SubcontractorInvoice) -> set[tuple[str | None, str | None]]:
+    return {(line.cost_code, line.cost_type) for line in record.lines}
 
 
 def not_counted(entity: str, status: str | None) -> str | None:

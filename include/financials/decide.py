@@ -193,14 +193,19 @@ class _Desk:
             did = "The link of"
         else:
             said = [d for d in self.ledger.decisions(self.row.name, "link") if wanted in (d.number, d.record_id, d.pair)]
-            if len(said) != 1:
+            # A pair that marks alone tell of: the ledger was lost, and the link that they stand for is broken.
+            marked = [one for one in self._named(wanted) if one.rule == "R-02" and one.how == "external_id"]
+            pairs = [(one.company, one.record_id, one.pair, one.number) for one in said] or [
+                (one.company, one.erp_key, one.procore_id, one.number) for one in marked if one.erp_key and one.procore_id
+            ]
+            if len(pairs) != 1:
                 ended = [d for d in self.ledger.decisions(self.row.name, "unlink") if wanted in (d.number, d.record_id, d.pair)]
                 if ended:
                     raise SyncError(f"the link of {self.row.label} {wanted} was ended already by {ended[0].said}")
                 raise SyncError(f"no {self.row.label} {wanted} is linked. {self._near(wanted, self._linked_numbers())}")
-            company, key, ident, number = said[0].company, said[0].record_id, said[0].pair, said[0].number
+            company, key, ident, number = pairs[0]
             self.ledger.part(Link(self.row.name, company, key, ident, number), self.who, self.chosen.note)
-            did = "The decision to link"
+            did = "The decision to link" if said else "The link by marks of"
         return (
             f"{did} {self.row.label} {number} (ERP {company}/{key}, Procore id {ident}) is ended for good. Both sides keep "
             f"what they have, its external id in Procore may stay or be cleared. The next run holds the record (rule unlinked) "

@@ -270,25 +270,29 @@ class CommitmentFacts(DocumentFacts):
         return super().lines(subject, {**head, "accounting_method": cast(Commitment, subject.own).accounting_method})
 
     def _vendor(self, own: Commitment, fresh: bool) -> Row:
-        vendor = self.books.vendor(own.vendor)
-        problem, unlinked = None, None
+        vendor, name = self.books.vendor(own.vendor), self.books.name("vendors", own.vendor)
+        problem, unlinked, way = None, None, ""
         if own.vendor is None:
-            problem = "is missing: choose the contract company in Procore"
+            problem, way = "it has no vendor", "Choose the contract company in Procore."
         elif vendor is None:
-            unlinked = "is not in the ERP"
-        elif fresh and vendor.merged_into:  # a survivor was not: here the mergers lead in a circle
-            problem = f"was merged into {vendor.merged_into}, and that into others without an end"
-        elif fresh and not vendor.active:
-            problem = "is inactive in the ERP"
-        elif fresh and vendor.hold == "all":
-            problem = f"is on full hold ({vendor.hold_reason or 'no reason given'})"
-        name = self.books.name("vendors", own.vendor)
+            unlinked = "is not in the ERP, or not linked to the vendor that it is there"
+        else:
+            called = f'vendor "{vendor.name}"'
+            if fresh and vendor.merged_into:  # a survivor was not: here the mergers lead in a circle
+                problem = f"{called} was merged into {vendor.merged_into}, and that into others without an end"
+                way = "Correct the mergers in the ERP."
+            elif fresh and not vendor.active:
+                problem, way = f"{called} is inactive in the ERP", "Make it active there, or choose another one in Procore."
+            elif fresh and vendor.hold == "all":
+                problem = f"{called} is on full hold ({vendor.hold_reason or 'no reason given'})"
+                way = "Release the hold in the ERP."
         return {
             "vendor_name": vendor.name if vendor else name,
             "vendor_unlinked": unlinked,
             "vendor_usable": problem is None,
             "vendor_problem": problem,
-            "vendor_wait": self.references.key("vendors", own.vendor) or name,
+            "vendor_way": way,
+            "vendor_wait": f"vendors {self.references.key('vendors', own.vendor) or name}" if own.vendor else "a vendor",
         }
 
     def _field_fault(self, own: Commitment) -> str | None:

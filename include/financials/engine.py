@@ -61,6 +61,8 @@ class Job:
     agreed: Mapping[str, Any] | None = None
     """Contents that the target was given by an earlier run, whose later steps were not finished:
     its first step is not made again."""
+    finished: bool = False
+    """All steps of its making were taken by an earlier run, which ended before it could say so."""
     failed: bool = False
     read_back: bool = False
     procore_id: str | None = None
@@ -264,8 +266,10 @@ class _Load:
             if not self._allowed(jobs):
                 return
             raise ConfigurationError(f"{self.target_side} offers no way to {action} {self.row.name}; {len(jobs)} wait for one")
+        if whole := [job for job in jobs if job.finished]:
+            self._finish(whole)
         for number, step in enumerate(steps, start=1):
-            for level, group in self._levels(step, [job for job in jobs if not job.failed]):
+            for level, group in self._levels(step, [job for job in jobs if not (job.failed or job.finished)]):
                 first = action == "create" and number == 1
                 if made := [job for job in group if first and job.agreed is not None]:
                     self._finish(made, "active" if number == len(steps) else "pending")
@@ -308,6 +312,7 @@ class _Load:
             revision=link.revision if link else self.ended.get((row["company"], row["erp_key"]), 0),
             link=link,
             agreed=work.get("agreed"),
+            finished=work.get("finished", False),
             procore_id=link.procore_id if link else row["procore_id"],
             erp_key=link.erp_key if link else row["erp_key"],
         )

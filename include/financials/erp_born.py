@@ -11,7 +11,7 @@ from typing import Any
 from include.financials.books import Books
 from include.financials.cost_facts import CostFacts, not_counted, not_due
 from include.financials.entities import ENTITIES, Entity
-from include.financials.existence import SIDES
+from include.financials.existence import SIDES, hidden_contracts
 from include.financials.facts import Subject, common, parent_unread, source_facts
 from include.financials.identity import content, differing, known, parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
@@ -124,22 +124,9 @@ class ErpBorn(Judging):
         unseen = UNSEEN.format(side=SIDES["procore"])
         found = {ident: f"{self.row.label} {links.by_procore[ident].number} {unseen}" for ident in missed.hidden}
         here = {one.id for one in missed.shown}
-        contracts = next((name for name in ("commitments", "prime_contracts") if name in self.row.references.values()), None)
         lost = [links.by_procore[ident] for ident in self._asked - here - found.keys()]
-        if contracts is None or not lost:
-            return found
-        field, index = contracts.removesuffix("s"), self.references.index[contracts]
-        of = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
-        projects = self.references.index["projects"]
-        places = {
-            contract.procore_id: project.procore_id
-            for contract in of.values()
-            if contract is not None and (project := projects.find(contract.company, contract.scope or "")) is not None
-        }
-        answer = self.sync.whereabouts("procore", contracts, [(place, ident) for ident, place in places.items()])
-        for ident, contract in of.items():
-            if contract is not None and contract.procore_id in answer.hidden:
-                found[ident] = f"{ENTITIES[contracts].label} {contract.number} {unseen}"
+        for ident, contract in hidden_contracts(self.sync, self.row.name, lost).items():
+            found[ident] = f"{ENTITIES[contract.entity].label} {contract.number} {unseen}"
         return found
 
     def _in_sub_job(self, record: Record) -> Record:

@@ -14,11 +14,11 @@ from typing import Any, cast
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
-from include.financials.existence import SIDES
+from include.financials.existence import SIDES, hidden_contracts
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, key_of, moment, stamp
 from include.financials.models import Side
-from include.financials.port import UNSEEN, Asking, Header, Invalid, Question, Window
+from include.financials.port import UNSEEN, Asking, Header, Invalid, Page, Question, Window
 from include.financials.staging import Staged
 from include.financials.view import Sync
 
@@ -73,7 +73,7 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
                 log.info("%s: %d read so far", entity, len(read))
             missing = [(known[key]["scope"], key[1]) for key in wanted if key[1] not in read and _in_scope(known[key], scopes)]
             # A try that went on at a cursor did not see the whole list.
-            unlisted = _unlisted(sync, entity, scopes, read | listed) if cursor is None else []
+            unlisted = _unlisted(sync, entity, scopes, window, read | listed) if cursor is None else []
             missing += [pair for pair in (*unlisted, *asked) if pair not in missing and pair[1] not in read]
             if missing:
                 log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), entity)
@@ -85,7 +85,12 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
                     ]
                     staged.add(replace(page, invalid=[*page.invalid, *bad], cursor=_ALL_READ), last=False)
                     read.update([record.id for record in page.records] + [one.id for one in (*page.invalid, *bad)])
-            sync.note_missing(entity, shard, [ident for _, ident in unlisted if ident not in read])
+            lost = [ident for _, ident in unlisted if ident not in read]
+            closed = hidden_contracts(sync, entity, [sync.fresh_links(entity).by_procore[ident] for ident in lost])
+            unseen = [_unseen(entity, row.source, known[key]) for i in closed if (key := key_of(row.source, "", i)) in known]
+            if unseen:
+                staged.add(Page([], unseen, _ALL_READ), last=False)
+            sync.note_missing(entity, shard, [ident for ident in lost if ident not in closed])
             if row.sequence is not None:
                 _before(sync, entity, staged, known)
         staged.complete()
@@ -150,12 +155,15 @@ def _listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Heade
     return noted
 
 
-def _unlisted(sync: Sync, entity: str, scopes: list[str] | None, shown: set[str]) -> list[tuple[str, str]]:
-    """Linked documents of these projects that a list which shows all of them does not show: asked for by id before anything is
-    said of them."""
-    row = ENTITIES[entity]
-    capability = sync.systems[row.source].capabilities().get(entity)
-    if not row.document or row.source != "procore" or capability is None or not capability.lists_all:
+def _unlisted(sync: Sync, entity: str, scopes: list[str] | None, window: Window, shown: set[str]) -> list[tuple[str, str]]:
+    """Linked documents of these projects that no list shows: asked for by id before anything is said of them. A list that was
+    filtered by time is looked through once more, for ids alone; a backfill looks at nothing but its interval."""
+    row, system = ENTITIES[entity], sync.systems[ENTITIES[entity].source]
+    capability = system.capabilities().get(entity)
+    if not row.document or row.source != "procore" or capability is None:
+        return []
+    filtered = window.since is not None and not capability.lists_all
+    if filtered and sync.run.kind == "backfill":
         return []
     projects = {(link.company, link.erp_key): link.procore_id for link in sync.links("projects").by_erp.values()}
     found = []
@@ -163,6 +171,9 @@ def _unlisted(sync: Sync, entity: str, scopes: list[str] | None, shown: set[str]
         place = projects.get((link.company, link.scope or ""))
         if link.status == "active" and link.procore_id not in shown and place is not None and place in (scopes or ()):
             found.append((place, link.procore_id))
+    if filtered and found:
+        there = set(system.keys(entity, sorted({place for place, _ in found})))
+        found = [(place, ident) for place, ident in found if ident not in there]
     return found
 
 

@@ -124,9 +124,9 @@ def apart(row: Entity, record: Record, other: Record) -> tuple[list[str], list[s
     to, must be equal: no tie would ever balance over such a pair."""
     here, there = content(record, row.content), content(other, row.content)
     names = [name for name in differing(there, here) if name != "lines"]
-    say = {name: f"{name} {there[name] or 'none'} / {here[name] or 'none'}" for name in names}
+    say = {name: f"{name} {worded(there[name])} / {worded(here[name])}" for name in names}
     lines = [
-        f"line {key} {what} {old or 'none'} / {new or 'none'}"
+        f"line {key} {what} {worded(old)} / {worded(new)}"
         for key, what, old, new in differing_lines(there.get("lines") or {}, here.get("lines") or {})
     ]
     hard = [say[n] for n in names if n in row.frozen and (n in _SUMMED or (n in _PLACED and there[n] and here[n]))]
@@ -202,12 +202,12 @@ def changes_of_frozen(row: Entity, before: Mapping[str, Any], after: Mapping[str
     """What differs of that which may not change once a record is linked, in words."""
     before, after = comparable(before, after, unknown)
     found = [
-        f"{name} {before.get(name)} -> {after[name]}"
+        f"{name} {worded(before.get(name))} -> {worded(after[name])}"
         for name in differing(before, after)
         if name in row.frozen and name != "lines"
     ]
     for key, what, old, new in differing_lines(before.get("lines") or {}, after.get("lines") or {}):
-        found.append(f"line {key} {what} {old or 'none'} -> {new or 'none'}")
+        found.append(f"line {key} {what} {worded(old)} -> {worded(new)}")
     return found
 
 
@@ -230,7 +230,16 @@ def altered(row: Entity, subject: Subject) -> str | None:
 
 def describe(old: Record, new: Record, names: Sequence[str]) -> str:
     before, after = content(old, names), content(new, names)
-    return ", ".join(f"{name} {before[name]!r} -> {after[name]!r}" for name in names)
+    return ", ".join(f"{name} {worded(before[name])} -> {worded(after[name])}" for name in names)
+
+
+def worded(value: Any) -> str:
+    """A plain value of a record as people read it: never ``None``, ``True`` or a list in brackets. Zero is a value."""
+    if value is None or value in ("", [], {}):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 # -- master data ----------------------------------------------------------------------------------------------------------------

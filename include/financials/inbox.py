@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import and_, delete, exists, func, or_, select, update
 
 from include.financials import tables as t
 from include.financials.entities import ENTITIES
@@ -19,6 +19,9 @@ from include.financials.ledger import Ledger, insert_new, stamp
 
 DEAD_AFTER = timedelta(hours=3)
 """A run that has claimed events and is neither over nor heard of for so long will not come back to them."""
+
+KEPT = timedelta(days=90)
+"""How long an event is kept after a run was done with it: longer than anybody delivers one a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,13 @@ def with_parents(entities: Iterable[str]) -> set[str]:
 
 
 def settle(ledger: Ledger, run_id: str, *, succeeded: bool) -> int:
-    """What the run had claimed is done with, or free for the next one. Returns how many events that were."""
+    """What the run had claimed is done with, or free for the next one. Returns how many events that were.
+
+    A run that succeeded also removes the events that were done with long ago (``KEPT``), whoever took them."""
     i = t.webhook_inbox.c
     mine = and_(i.claimed_by == run_id, i.done_at.is_(None))
     values: dict[str, Any] = {"done_at": stamp()} if succeeded else {"claimed_by": None, "claimed_at": None}
     with ledger.engine.begin() as connection:
+        if succeeded:
+            connection.execute(delete(t.webhook_inbox).where(i.done_at < stamp(datetime.now(UTC) - KEPT)))
         return int(connection.execute(update(t.webhook_inbox).where(mine).values(**values)).rowcount)

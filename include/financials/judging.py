@@ -17,7 +17,7 @@ from include.financials.facts import Row, Subject, apart, joined
 from include.financials.figures import figures
 from include.financials.identity import canonical_json, content, differing, digest, known, parse_origin, plain
 from include.financials.ledger import Link, key_of, stamp
-from include.financials.matching import Match, People
+from include.financials.matching import Match, People, finished
 from include.financials.models import Project, Record, Side
 from include.financials.money import text
 from include.financials.port import UNSEEN, Capability, Invalid
@@ -70,7 +70,7 @@ class Judging:
             return match
         erp, procore = (record, match.target) if self.row.source == "erp" else (match.target, record)
         link = Link(self.row.name, company, erp.id, procore.id, record.number, content=made, status="pending")
-        return Match("link", link=link, target=match.target)
+        return Match("link", link=link, target=match.target, finished=finished(self.row, match.target))
 
     def left_out(self, own: Record, match: Match) -> Row:
         """The first record it names of an entity that the ERP's mapping leaves out: nobody can say what that is called there.
@@ -300,7 +300,7 @@ def plan(row: Entity, subject: Subject) -> dict[str, Any]:
     after = content(record, row.content)
     if match.how == "link" and match.link is not None:
         if match.link.status == "pending":
-            return _work("create", subject, (), agreed=match.link.content)
+            return _work("create", subject, (), agreed=match.link.content, finished=match.finished)
         before = known(match.link.content or {}, row.content)
         changed = tuple(name for name in differing(before, after) if name not in row.frozen)
         changed += tuple(name for name in drifted(row, subject) if name not in changed)
@@ -330,7 +330,9 @@ def drifted(row: Entity, subject: Subject) -> tuple[str, ...]:
     return tuple(name for name in differing(there, here) if name in names)
 
 
-def _work(action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _work(
+    action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None, *, finished: bool = False
+) -> dict[str, Any]:
     """``agreed``: contents that the target holds already, where that is not what the record says by now. ``link``: the link that
     this was decided on; a load that finds another one leaves the record to the next run."""
     link = subject.match.link
@@ -339,6 +341,7 @@ def _work(action: str, subject: Subject, changes: tuple[str, ...], agreed: Mappi
         "changes": list(changes),
         "level": getattr(subject.record, "level", None) or getattr(subject.record, "sequence", 0),
         "agreed": agreed,
+        "finished": finished,
         "link": link.version if link is not None else None,
     }
     return {"action": action, "state": "linked", "work": canonical_json(work)}

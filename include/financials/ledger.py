@@ -38,10 +38,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, InterfaceError, NoSuchModuleError, OperationalError
 
 from include.financials import tables as t
-from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
+from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater, SyncError
 from include.financials.identity import canonical_json
 from include.financials.models import Side
 
@@ -61,12 +61,43 @@ WORKFLOW = "workflow: "
 _CHUNK = 500
 _SETTLED = ("status", "result_id", "message", "doubted_at")
 
-_SQLITE_AWAY = re.compile(r"locked|busy|unable to open|disk I/O|disk is full|readonly database", re.I)
-_LOGIN = re.compile(
-    r"authentication failed|no password supplied|no pg_hba|(role|user|database) \".*\" does not exist|not known|no address assoc",
-    re.I,
+_AWAY = "cannot be reached: {said} Nothing is sent without it; the task is tried again. See that its database runs and that the \
+address in its connection is right."
+_FULL = "cannot be written: {said} Nothing is sent without it; the task is tried again. Make room on its disk, or mend the disk."
+_RIGHTS = (
+    "may only be read: {said} Nothing is sent without writing it down. Give the account that runs the tasks the right to write \
+it{place}."
 )
-"""What PostgreSQL says of a login, database or host that a person has to correct (its appendix A: classes 28, 3D)."""
+_WRONG = "cannot be opened: {said} Check host, database, login and password of its connection."
+_DAMAGED = (
+    "cannot be read: {said} Its file is damaged, or is none of SQLite. Put back the last backup, or correct the connection."
+)
+_STANDBY = "takes no writes: {said} Nothing is sent without writing it down; the task is tried again. Where that lasts, its \
+connection names a standby, or a database that is set to read only."
+
+_SAID: Mapping[str, tuple[tuple[re.Pattern[str], type[SyncError], str], ...]] = {
+    dialect: tuple((re.compile(pattern, re.I), kind, text) for pattern, kind, text in rows)
+    for dialect, rows in {
+        "sqlite": (
+            (r"readonly database", ConfigurationError, _RIGHTS),
+            (r"not a database|malformed", ConfigurationError, _DAMAGED),
+            (r"disk I/O|disk is full", RetryLater, _FULL),
+            (r"locked|busy|unable to open", RetryLater, _AWAY),
+        ),
+        # Appendix A of its manual: classes 28 and 3D are a login, database or host that a person corrects.
+        "postgresql": (
+            (r"read-only transaction", RetryLater, _STANDBY),
+            (r"permission denied", ConfigurationError, _RIGHTS),
+            (
+                r"authentication failed|no password supplied|no pg_hba|(role|user|database) \".*\" does not exist|not known"
+                r"|no address assoc",
+                ConfigurationError,
+                _WRONG,
+            ),
+        ),
+    }.items()
+}
+"""What a driver says of a ledger that a person has to see to, or that is away: what to raise, and its sentence."""
 
 _RECORD_KEY = ("entity", "side", "within", "id")
 
@@ -206,27 +237,21 @@ class Ledger:
 
     @property
     def shown(self) -> str:
-        """Its address without the password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """Its address without the password, nor (of a server) what follows the question mark, which may hold one."""
+        url = self.engine.url
+        return (url if url.get_backend_name() == "sqlite" else url.set(query={})).render_as_string(hide_password=True)
 
     def _explain(self, context: ExceptionContext) -> None:
         """A ledger that is away, in words: what the driver says names neither the ledger nor what to do."""
-        said = str(context.original_exception)
-        if context.engine is not None and context.engine.dialect.name == "sqlite":
-            away, wrong = bool(_SQLITE_AWAY.search(said)), None
-        else:
-            wrong = _LOGIN.search(said) if isinstance(context.sqlalchemy_exception, OperationalError) else None
-            away = context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
-        text = " ".join(said.split())
-        if wrong:
-            raise ConfigurationError(
-                f"The ledger {self.shown} cannot be opened: {text} Check host, database, login and password of its connection."
-            ) from context.original_exception
-        if away:
-            raise RetryLater(
-                f"The ledger {self.shown} cannot be reached: {text} Nothing is sent without it; the task is tried again. See "
-                "that its database runs and that the address in its connection is right."
-            ) from context.original_exception
+        if isinstance(context.sqlalchemy_exception, DataError | IntegrityError):
+            return  # of a row, whose texts are no driver's
+        said, lite = " ".join(str(context.original_exception).split()), self.engine.dialect.name == "sqlite"
+        away = not lite and (context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError))
+        known = (row[1:] for row in _SAID["sqlite" if lite else "postgresql"] if row[0].search(said))
+        kind, text = next(known, (RetryLater, _AWAY) if away else (None, ""))
+        if kind is not None:
+            said = text.format(said=said, place=", file and folder" if lite else "")
+            raise kind(f"The ledger {self.shown} {said}") from context.original_exception
 
     def _private(self, dialect: Any, record: Any, arguments: Any, parameters: Any) -> None:
         """A SQLite ledger is the owner's alone, from its first byte on: SQLite gives its other files the same rights."""

@@ -41,6 +41,8 @@ class Match:
     """The counterpart is in no list and may be there all the same: who it is, in words."""
     unread: Invalid | None = None
     """A record of the target list that cannot be read and is the counterpart, or may be."""
+    finished: bool = False
+    """Of a link whose making was interrupted: the record carries what comes last, so nothing is left to send."""
     gone: bool = False
     """The counterpart of a link was looked for and is not there any more, or deleted."""
     voided: str | None = None
@@ -159,7 +161,7 @@ class ErpSource:
         if target is not None:
             self.claimed.add(target.id)
             if (record.company or "", record.id, target.id) not in self.people.parted:
-                return Match("external_id", target=target)
+                return _deleted(record, target) if target.deleted else Match("external_id", target=target)
         if half := self.half_made.get(_place(record, record.id)):
             self.claimed.update(one.id for one in half)
             if len(half) == 1:
@@ -213,6 +215,8 @@ class ErpSource:
             found.broken, found.gone = "Procore no longer has it", True
         elif link.status == "active" and target.origin_id != self.origin(record):
             found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"
+        elif link.status == "pending" and target.origin_id == self.origin(record):
+            found.finished = finished(self.row, target)
         return found
 
     def _by_looks(self, record: Record) -> Match:
@@ -304,6 +308,18 @@ def _over(record: Record) -> bool:
     return record.deleted or getattr(record, "status", None) in ENDED_IN_PROCORE
 
 
+def finished(row: Entity, target: Record) -> bool:
+    """Whether a record in Procore that carries our external id lacks nothing: that of a document comes last, and locks it."""
+    return row.document and row.source == "erp" and bool(target.origin_id)
+
+
+def _deleted(record: Record, target: Record) -> Match:
+    """Procore deleted the record that carries our mark of this one: not adopted, and not made again unasked. Where the ERP's is
+    void as well there is nothing left to say."""
+    over = getattr(record, "status", None) == VOID
+    return Match() if over else Match("external_id", target=target, broken="Procore no longer has it", gone=True)
+
+
 def _place(record: Record, key: str) -> tuple[str, str | None]:
     """Two companies may give two documents one key; on one project they are one."""
     return key, getattr(record, "project", None)
@@ -319,8 +335,12 @@ def number_key(record: Record) -> str:
     return (change_number if ENTITIES[record.entity].numbered_in else code)(natural_key(record))
 
 
-_ALIKE = ("project", "vendor", "customer", "commitment", "prime_contract", "amount")
-"""What must be equal beside the number before a document of the ERP is proposed as the counterpart (docs/domain-rules.md 2.9)."""
+_ALIKE = {
+    "project": "job", "vendor": "vendor", "customer": "customer", "commitment": "commitment",
+    "prime_contract": "prime contract", "amount": "amount",
+}  # fmt: skip
+"""What must be equal beside the number before a document of the ERP is proposed as the counterpart, and what people call it
+(docs/domain-rules.md 2.9)."""
 
 
 def _no_pair(said: Decision, unread: Invalid | None, other: str) -> Match:
@@ -413,8 +433,10 @@ class ProcoreSource:
                 continue
             if (same.company or "", same.id, record.id) in self.people.parted:
                 continue
-            if all(getattr(same, name, None) == getattr(record, name, None) for name in _ALIKE if name not in self.row.unkept):
-                return Match(candidates=[same], proposal=f"the ERP's {same.number} (same job, vendor and amount)")
+            asked = [name for name in _ALIKE if name not in self.row.unkept]
+            if all(getattr(same, name, None) == getattr(record, name, None) for name in asked):
+                told = ", ".join(_ALIKE[name] for name in asked if getattr(same, name, None) is not None)
+                return Match(candidates=[same], proposal=f"the ERP's {same.number} (same number, {told})")
         return Match()
 
     def _linked(self, record: Record, link: Link) -> Match:

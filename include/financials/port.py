@@ -14,6 +14,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from include.financials.legible import legible
 from include.financials.models import Record, Side
 
 Beat = Callable[[], None]
@@ -67,6 +68,11 @@ class Invalid:
     behind: str | None = None
     """Entity of the contract that is in the way (``shown`` names it): the record itself is sound, its contract is not shown to us
     or cannot be read."""
+
+    def __post_init__(self) -> None:
+        # What cannot be read may hold anything, and these stand in logs, reports and the ledger.
+        for name in ("id", "number", "message"):
+            object.__setattr__(self, name, legible(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ AUDITED = ("vendors", "vendor_insurances", "customers", "projects", "tax_codes",
 
 LISTS_PER_PROJECT = {
     "sub_jobs": 1, "cost_codes": 2, "budgets": 2, "budget_changes": 1, "direct_costs": 2, "commitments": 2,
-    "commitment_change_orders": 2, "subcontractor_invoices": 1, "prime_contracts": 1, "prime_change_orders": 1,
+    "commitment_change_orders": 2, "subcontractor_invoices": 2, "prime_contracts": 1, "prime_change_orders": 1,
     "owner_invoices": 1,
 }  # fmt: skip
 """Lists of one project that an entity's reading takes; what is read document by document comes on top."""

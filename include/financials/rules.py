@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from include.financials.legible import legible
+
 State = Literal["linked", "skipped", "held", "quarantined", "blocked", "conflict"]
 Test = Literal["present", "absent", "true", "zero"]
 
@@ -138,7 +140,7 @@ RULES: tuple[Rule, ...] = (
     ),
     *_every(
         "R-02", _ALL, "broken_link", "absent", "conflict",
-        "The link of {label} {number} to {erp_key} is broken: {broken_link}. Restore it there, or end the link: "
+        "{label} {number}: its link with {erp_key} is broken: {broken_link}. Restore it there, or end the link: "
         "decide unlink {entity} {number}.",
     ),
     *_every(
@@ -181,9 +183,11 @@ RULES: tuple[Rule, ...] = (
                   f"vendors vendor_insurances customers projects sub_jobs tax_codes {_ERP_BORN} {_DOCUMENTS}"),
     # Void comes before changed: it is the one change that a posted payment may show.
     *_every("Y-04", "payments_issued payments_received", "void_since", "absent", "conflict",
-            "Payment {void_since} was voided in the ERP; payment {procore_id} in Procore must go."),
+            "Payment {void_since} was voided in the ERP after it was sent; payment {procore_id} in Procore must go. Nothing is "
+            "deleted there by the sync: have its external id cleared, then delete it (docs/operating.md, Void payments)."),
     *_every("D-05", "direct_costs", "void_since", "absent", "conflict",
-            "Job cost {void_since} was voided in the ERP after it was sent. Expected a reversal."),
+            "Job cost {void_since} was voided in the ERP after it was sent. Expected a reversal: post it there, and it is "
+            "sent as a cost of its own."),
     *_every("Y-04", "payments_issued payments_received", "unposted_since", "absent", "conflict",
             "Payment {unposted_since} was posted and sent, and is unposted in the ERP again. Post it there, or void it and "
             "remove the payment in Procore."),
@@ -223,8 +227,8 @@ RULES: tuple[Rule, ...] = (
     *_every("C-01", "cost_codes cost_types", "ambiguous", "absent", "quarantined", "{label} {number} exists twice: {ambiguous}."),
     *_every(
         "2.9", _ALL, "proposal", "absent", "held",
-        "{label} {number} looks like {proposal}, to which no external id links it.{unlike} Decide: link them, or make them "
-        "differ.",
+        "{label} {number} looks like {proposal}, to which no external id links it.{unlike} If the two are one: decide link "
+        "{entity} {number}. If not, make them differ in that.",
         waits_for="decision link {entity} {number}",
     ),
     *_every("2.9", _ALL, "pair_apart", "absent", "held",
@@ -247,11 +251,11 @@ RULES: tuple[Rule, ...] = (
             "Job {job} is {job_status}. Reopen it or exclude the project; {number} waits.",
             waits_for="projects {job}"),
     Rule("M-02", "commitments", "vendor_unlinked", "absent", "held",
-         "{number}: vendor \"{vendor_name}\" {vendor_unlinked}. {amount} waits.",
-         waits_for="vendors {vendor_wait}", refers=True),
+         "{number}: vendor \"{vendor_name}\" {vendor_unlinked}. {amount} waits. Have accounting enter it, or link the two.",
+         waits_for="{vendor_wait}", refers=True),
     Rule("M-02", "commitments", "vendor_usable", "true", "held",
-         "{number}: vendor \"{vendor_name}\" {vendor_problem}. {amount} waits.",
-         waits_for="vendors {vendor_wait}"),
+         "{number}: {vendor_problem}. {amount} waits. {vendor_way}",
+         waits_for="{vendor_wait}"),
     Rule("M-04", "commitments", "has_lines", "true", "quarantined", "{number} has no schedule of values."),
     *_every("M-04", f"commitments {_CHANGES}", "position_twice", "absent", "quarantined",
             "{number} has two lines at position {position_twice}. Number them apart."),
@@ -330,6 +334,11 @@ RULES: tuple[Rule, ...] = (
          "Job cost {number} waits: {vendor_missing} is not in Procore yet.", waits_for="{vendor_missing}", refers=True),
     *_every("D-03", "direct_costs prime_contracts", "code_missing", "absent", "held",
             "{label} {number} waits: {code_missing} is not in Procore yet.", waits_for="{code_missing}", refers=True),
+    Rule("D-02", "direct_costs", "perhaps_covered", "absent", "held",
+         "Job cost {number} names invoice {invoice_number}. Its vendor was merged in the ERP and has billed invoice "
+         "{perhaps_covered}, for other cost codes: whether it is the same invoice is not certain, and what is billed is not sent "
+         "twice. {amount} waits. Name the commitment on the transaction, or give one of the two invoices another number.",
+         waits_for="invoice {invoice_number}"),
     Rule("D-04", "direct_costs", "difference_cents", "zero", "quarantined",
          "Job cost {number}: lines {lines_sum} do not add up to {amount}."),
     Rule("D-01", "direct_costs", "date_missing", "absent", "quarantined", "Job cost {number} has no date."),
@@ -350,9 +359,10 @@ RULES: tuple[Rule, ...] = (
             "Change order {number} ({amount}) waits: prime contract {contract} is {contract_over} in the ERP and takes no more. "
             "Reopen it there, or void the change order in Procore.", waits_for="the reopening of {contract}"),
     *_every("O-02", _CHANGES, "status_back", "absent", "conflict",
-            "Change order {number} was approved and sent, and is {status_back} now. A reversal needs a person."),
+            "Change order {number} was approved and sent, and is {status_back} in Procore now. Approve it again, or reverse "
+            "{erp_key} in the ERP."),
     *_every("O-02", _CHANGES, "deleted_since", "absent", "conflict",
-            "Change order {number} was sent, and was deleted in Procore since. A reversal needs a person."),
+            "Change order {number} was sent, and was deleted in Procore since. Restore it, or reverse {erp_key} in the ERP."),
     *_every("I-10", _INVOICES, "status_back", "absent", "conflict",
             "Invoice {number} was sent, and is {status_back} in Procore now. Approve it again, or void {erp_key} in the ERP."),
     *_every("O-03", _CHANGES, "sum_difference_cents", "zero", "quarantined",
@@ -374,7 +384,8 @@ RULES: tuple[Rule, ...] = (
             "Invoice {number} waits for change order {change_waiting} of {contract}.", waits_for="change order {change_waiting}",
             refers=True),
     Rule("M-02", "subcontractor_invoices", "vendor_unknown", "absent", "held",
-         "Invoice {number}: vendor {vendor_unknown} is not in the ERP. {net} waits.", waits_for="vendors {vendor_unknown}",
+         "Invoice {number}: vendor {vendor_unknown} is not in the ERP, or not linked to the vendor that it is there. {net} "
+         "waits. Have accounting enter it, or link the two.", waits_for="vendors {vendor_unknown}",
          refers=True),
     *_every("I-03", _INVOICES, "sequence_kept", "true", "held",
             "Invoice {number} is number {sequence} of {contract}; number {sequence_before} is not linked. Send that one first"
@@ -455,7 +466,8 @@ def judge(rules: Iterable[Rule], rows: Iterable[Mapping[str, Any]]) -> list[Find
 
 
 def finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
-    return Finding(rule, row["row"], rule.message.format_map(row), rule.waits_for.format_map(row) if rule.waits_for else None)
+    waits = legible(rule.waits_for.format_map(row)) if rule.waits_for else None
+    return Finding(rule, row["row"], legible(rule.message.format_map(row)), waits)
 
 
 @dataclass(frozen=True, slots=True)

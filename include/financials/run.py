@@ -127,6 +127,8 @@ def open_run(
         raise ConfigurationError(
             f"since ({stamp(since)}) lies after until ({stamp(until)}); the sources' clock says {stamp(source_now)}"
         )
+    if kind == "manual" and since is None and chosen.get("until") and not chosen.get("documents"):
+        _something_to_read(ledger, chosen, until, timedelta(minutes=settings.overlap_minutes))
     asked = {
         # Nobody triggers a scheduled run, nor one of events: its mode is a setting.
         "mode": settings.scheduled_mode if kind == "scheduled" or claimed is not None else chosen.get("mode", "apply"),
@@ -151,6 +153,21 @@ def open_run(
             "what it was opened with; trigger a run of its own, with since and until where it is about certain days."
         )
     return load_run(ledger, run_id)
+
+
+def _something_to_read(ledger: Ledger, params: Mapping[str, Any], until: datetime, overlap: timedelta) -> None:
+    """A window that ends before the watermark it would begin at is empty: a run that read nothing would be green."""
+    over = []
+    for name in params.get("entities", _all(params)):
+        known = moment(ledger.watermark(ENTITIES[name].source, name))
+        if known is not None and known - overlap > until:
+            over.append(f"{name.replace('_', ' ')} up to {stamp(known)}")
+    if over:
+        shown = ", ".join(over[:5]) + (f" and {len(over) - 5} more" if len(over) > 5 else "")
+        raise ConfigurationError(
+            f"until ({stamp(until)}) lies before what was read already: {shown}. Such a run would read nothing of that; give "
+            "since as well, to look at those days once more, or leave until out."
+        )
 
 
 def _said(row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.ledger import Ledger
+from include.financials.legible import legible
 
 
 def entity_named(name: str) -> str:
@@ -42,7 +43,7 @@ def why(ledger: Ledger, entity: str, number: str) -> list[str]:
         f"decision: {row['decision']} by {row['who']} at {row['at']} ({row['detail'] or 'no note'})" for row in story["decisions"]
     ]
     lines += [f"{row['at']} {row['who']} {row['what']} {row['detail'] or ''}".rstrip() for row in story["audit"]]
-    return lines
+    return [legible(line) for line in lines]
 
 
 def _by(row: Mapping[str, Any]) -> str:

@@ -410,6 +410,8 @@ class ProcoreClient:
         status, headers = response.status_code, response.headers
         if status < 400:
             host = urlsplit(headers.get("Location", "")).netloc or "elsewhere"
+            if _is_write(call):  # to look at what was made is one of the things that it may be sent away for
+                raise OutcomeUnknown(f"{call} answered {status} and points to {host}: whether it was applied is not said")
             raise ConfigurationError(
                 f"{call} answered {status} and points to {host}; set that host in the connection if it is Procore's"
             )

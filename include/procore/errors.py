@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, SyncError
+from include.financials.legible import legible
 from include.procore.exceptions import Locked, NotFound, TooLarge, Unavailable
 
 MESSAGE_LENGTH = 500
@@ -115,7 +117,7 @@ def _joined(pairs: Iterator[tuple[str | None, str]]) -> ApiError:
 
 
 def _cut(text: str) -> str:
-    text = " ".join(text.split())
+    text = legible(" ".join(text.split()))
     return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."
 
 
@@ -154,6 +156,9 @@ STATUS: dict[int, Verdict] = {
 """No answer of a server that failed says that nothing was applied, a 503 with Retry-After neither: it tells when to come back.
 Nor does a 409, which Procore gives to a duplicate as well: what it duplicates may be what an earlier sending left."""
 
+_JUDGED = {status.value for status in HTTPStatus if 400 <= status.value < 500}
+"""Statuses of a client's error that HTTP knows; one that ``STATUS`` does not name is taken as a 400."""
+
 _BUILD: dict[type[SyncError], Callable[[str, ApiError, float | None], SyncError]] = {
     Unavailable: lambda text, error, seconds: Unavailable(text, seconds),
     Refused: lambda text, error, seconds: (Locked if error.locked else Refused)(text, error.field),
@@ -163,7 +168,8 @@ _BUILD: dict[type[SyncError], Callable[[str, ApiError, float | None], SyncError]
 
 def error_for(call: str, status: int, error: ApiError, *, write: bool, retry_after: float | None = None) -> SyncError:
     """The exception for an error reply. ``call`` names method and path; ``retry_after`` is the wait the server asked for (s)."""
-    verdict = STATUS.get(status) or STATUS[500 if status >= 500 else 400]
+    # A gateway's own number (499, 460) says that somebody gave up waiting, not that the request was judged.
+    verdict = STATUS.get(status) or STATUS[400 if status in _JUDGED else 500]
     kind = verdict.write if write else verdict.read
     if status in (400, 403, 404) and _NO_COMPANY.search(error.message):
         return ConfigurationError(f"{call}: {error.message}. Set company_id in the connection's extra.")

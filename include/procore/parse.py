@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from include.financials.identity import parse_origin
+from include.financials.legible import broken
 from include.financials.money import to_cents
 from include.financials.port import Invalid
 from include.procore.shown import shown
@@ -80,8 +81,8 @@ class Row:
             return None
         if not isinstance(value, str):
             raise self.misfit(name, f"is {_kind(value)}, not text")
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-            raise self.misfit(name, "holds half a character (a lone surrogate)")
+        if (fault := broken(value)) is not None:
+            raise self.misfit(name, fault)
         return value.strip() or None
 
     def required(self, name: str) -> str:

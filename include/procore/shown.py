@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from include.financials.legible import broken
+
 _COMMON: Mapping[str, tuple[str, ...]] = {
     "origin_id": ("origin_id",),
     "origin_data": ("origin_data",),
@@ -87,4 +89,4 @@ def _value(data: Mapping[str, Any], place: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     plain = str(value).strip()
-    return None if any("\ud800" <= char <= "\udfff" for char in plain) else plain
+    return None if broken(plain) else plain

@@ -111,7 +111,8 @@ class ProcoreSystem:
         return CAPABILITIES
 
     def check(self) -> Health:
-        """Token, service account, company, projects, standard cost code list. An unreachable Procore raises RetryLater."""
+        """Token, service account, company, projects, standard cost code list; tools that have workflows (one call, if they are
+        looked at). An unreachable Procore raises RetryLater."""
         problems: list[str] = []
         name = None
         try:
@@ -123,10 +124,19 @@ class ProcoreSystem:
                     "company_id."
                 )
             self._lists.cost_code_list()
+            problems += self._workflow_problems()
         except (ConfigurationError, Refused) as error:
             problems.append(str(error))
         company = f"{name} ({self.client.company_id})" if name else f"company {self.client.company_id}"
         return Health(f"Procore, {company}, at {self.client.base_url}", "REST v1.0 and v1.1", self._clock(), tuple(problems))
+
+    def _workflow_problems(self) -> list[str]:
+        """A workflow is only shown: where it may not be read the run goes on without, as its checks do."""
+        try:
+            return self._workflows.problems()
+        except (NotPermitted, Refused) as error:
+            log.warning("at which step of a workflow documents are will not be shown: %s", error)
+            return []
 
     def account(self) -> str:
         """Id of the service account's user: events of what it wrote itself are its own."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Answer, Asked, Beat, Outcome, Question, idle
+from include.financials.run import nearest
 from include.procore.client import ProcoreClient
 from include.procore.lists import row_id
 from include.procore.parse import time_or_none
@@ -122,17 +123,30 @@ class Workflows:
         for page in self._client.pages(self._base(project), query, per_page=PER_PAGE):
             yield from (row for row in page.rows if isinstance(row, Mapping))
 
-    def _type(self, entity: str, name: str) -> str:
+    def problems(self) -> list[str]:
+        """What is wrong with the names of the tools, for before a run; one call. Raises NotPermitted or Refused."""
+        return [wrong for entity, name in self._tools.items() if (wrong := self._wrong(entity, name))]
+
+    def _wrong(self, entity: str, name: str) -> str | None:
+        known = self._known()
+        if name in known:
+            return None
+        return (
+            nearest(f"workflow.tools.{entity}: Procore has no workflows for a tool", [name], sorted(known))
+            + ". Give the tool's name as Procore shows it, or leave the entity out"
+        )
+
+    def _known(self) -> dict[str, str]:
+        """The word that calls want for a tool, by the name that people see."""
         if self._types is None:
             rows = self._client.get(f"/rest/v2.0/companies/{self._client.company_id}/workflows/tools").rows
             self._types = {str(row.get("name")): str(row.get("type")) for row in rows if isinstance(row, Mapping)}
-        if name not in self._types:
-            there = ", ".join(sorted(self._types)) or "none"
-            raise ConfigurationError(
-                f"workflow.tools.{entity} is {name!r}, but Procore has workflows for: {there}. Give the tool's name as Procore"
-                " shows it, or leave the entity out"
-            )
-        return self._types[name]
+        return self._types
+
+    def _type(self, entity: str, name: str) -> str:
+        if wrong := self._wrong(entity, name):
+            raise ConfigurationError(wrong)
+        return self._known()[name]
 
 
 def _people(shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:

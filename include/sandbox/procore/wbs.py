@@ -366,7 +366,8 @@ def bulk_create(context: Context, resource: Resource) -> Reply:
 def update_all(context: Context, resource: Resource) -> Reply:
     """Status of several codes at once; 204."""
     sent = context.call.json()
-    status = (sent.get("attributes") or {}).get("status")
+    attributes = sent.get("attributes")
+    status = attributes.get("status") if isinstance(attributes, dict) else None
     if status not in ("active", "inactive") or not isinstance(sent.get("ids"), list):
         raise Invalid({"attributes": ["need a status, active or inactive, and ids"]})
     for id in sent["ids"]:

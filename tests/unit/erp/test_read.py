@@ -420,3 +420,22 @@ def test_floats_are_no_money(erp_url: str, tmp_path: Path) -> None:
     (page,) = system.read("commitments")
     assert "binary float" in page.invalid[0].message
     system.close()
+
+
+def test_bytes_that_are_no_text_stop_their_record_alone(tmp_path: Path, sqlite_pattern: Path, mapping: Any) -> None:
+    """SQLite keeps whatever it is given: a name in another encoding, or with a NUL in it."""
+    path = tmp_path / "erp.sqlite"
+    path.write_bytes(sqlite_pattern.read_bytes())
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER IF EXISTS vendors_stamp")
+        for vendor, name in (("V-1001", "CAST(X'C56E67' AS TEXT)"), ("V-1042", "CAST(X'410042' AS TEXT)")):
+            connection.exec_driver_sql(f"UPDATE vendors SET name = {name} WHERE vendor = '{vendor}'")
+    engine.dispose()
+    system = SqlSystem(f"sqlite:///{path}", mapping, origin_system="procore:8089")
+    (page,) = system.read("vendors")
+    system.close()
+    assert len(page.records) == 2
+    assert {(bad.id, bad.field, bad.message.split()[1]) for bad in page.invalid} == {
+        ("V-1001", "name", "half"), ("V-1042", "name", "a"),
+    }  # fmt: skip

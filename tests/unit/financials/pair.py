@@ -194,7 +194,10 @@ class Memory:
         )
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
-        yield from (record.id for record in self.records[entity])
+        self._called(f"keys {entity}")
+        lost = self.missed | self.hidden
+        there = [r for r in self.records[entity] if (entity, r.id) not in lost and not r.deleted]
+        yield from (r.id for r in there if scopes is None or (getattr(r, "project", None) or "") in scopes)
 
     def steps(self, entity: str, action: Action) -> tuple[Step, ...]:
         return self.steps_of.get((entity, action), ())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.financials import report
+from include.financials.__main__ import main
 from include.financials.document_facts import FACTS
 from include.financials.entities import ENTITIES
 from include.financials.facts import limits_fault
@@ -160,6 +162,36 @@ def test_budget_changes_that_an_unlocked_budget_destroys_are_missed(full: World)
     assert (state, rule) == ("conflict", "R-02") and "unlock a budget" in message
     assert full.writes() == 0
     assert one(full, full.run(), "budget_changes", number)[:2] == ("conflict", "R-02"), "in every run until somebody acts"
+
+
+@pytest.mark.parametrize("entity", BORN_THERE)
+def test_what_procore_does_not_have_any_more_is_missed_whatever_list_it_was_in(full: World, entity: str) -> None:
+    """Also where the list is filtered by time, and never on the word of a list alone."""
+    here = last(full, "procore", entity)
+    number = next(link.number for link in full.ledger.links(entity) if link.procore_id == here.id)
+    full.procore.missed.add((entity, here.id))
+    assert judged(full, full.run(), entity).get(number, ("linked",))[0] == "linked", "a list may miss a row"
+    full.procore.missed.clear()
+    full.procore.records[entity].remove(here)
+    sync = full.run()
+    state, rule, message = one(full, sync, entity, number)
+    assert (state, rule) == ("conflict", "R-02") and "Procore no longer has it" in message, message
+    assert full.writes() == 0 and reconcile(sync).balanced
+    assert one(full, full.run(), entity, number)[:2] == ("conflict", "R-02"), "in every run until somebody acts"
+    full.procore.records[entity].append(here)
+    assert one(full, full.run(), entity, number)[0] == "linked", "it was restored"
+
+
+@pytest.mark.parametrize("entity", [CHANGES, INVOICES, "prime_change_orders", "owner_invoices"])
+def test_what_belongs_to_a_contract_that_is_hidden_from_us_is_not_gone(full: World, entity: str) -> None:
+    here: Any = last(full, "procore", entity)
+    contracts = "commitments" if hasattr(here, "commitment") else PRIMES
+    number = next(link.number for link in full.ledger.links(entity) if link.procore_id == here.id)
+    full.procore.records[entity].remove(here)
+    full.procore.hidden.add((contracts, here.commitment if contracts == "commitments" else here.prime_contract))
+    state, rule, message = one(full, full.run(), entity, number)
+    assert (state, rule) == ("held", "R-07") and "not visible to us" in message, message
+    assert full.writes() == 0
 
 
 # -- payments --
@@ -424,3 +456,33 @@ def test_every_number_is_asked_for_the_alphabet_of_the_erp(
     record = ENTITIES[entity].model.model_construct(**{field: number})
     found = limits_fault(record, capability, FACTS[entity].LIMITED, "the ERP")
     assert (found is None) is fits and (fits or number in str(found))
+
+
+@pytest.mark.parametrize("entity", [name for name, row in ENTITIES.items() if row.document and row.external_id])
+def test_a_deleted_record_that_carries_our_mark_is_not_adopted_after_the_ledger_was_lost(
+    full: World, entity: str, tmp_path: Path
+) -> None:
+    """Its mark says that it was the counterpart, and it is over: neither linked again, nor made a second time."""
+    here = last(full, "procore", entity)
+    full.procore.put(here.model_copy(update={"deleted": True}))
+    twin = full.without_ledger(tmp_path / "lost")
+    sync = twin.run()
+    number = linked_number(full, entity, next(link.erp_key for link in full.ledger.links(entity) if link.procore_id == here.id))
+    assert one(twin, sync, entity, number)[0] == "conflict", one(twin, sync, entity, number)
+    assert here.id not in {link.procore_id for link in twin.ledger.links(entity) if link.status == "active"}
+    assert twin.writes() == 0
+    if ENTITIES[entity].source == "erp":  # the way out that it names is open: the mark is put aside, and the record is made anew
+        assert "decide unlink" in one(twin, sync, entity, number)[2]
+        assert main(["--ledger", str(twin.ledger.engine.url), "decide", "unlink", entity, number]) == 0
+        assert one(twin, twin.run(), entity, number)[0] == "linked"
+    twin.close()
+
+
+def test_a_void_payment_whose_deleted_record_carries_our_mark_is_over(full: World, tmp_path: Path) -> None:
+    here, there = last(full, "procore", PAYMENTS), last(full, "erp", PAYMENTS)
+    full.procore.put(here.model_copy(update={"deleted": True}))
+    full.erp.put(there.model_copy(update={"status": "void"}))
+    twin = full.without_ledger(tmp_path / "lost")
+    assert one(twin, twin.run(), PAYMENTS, there.number)[0] == "skipped"
+    assert twin.writes() == 0
+    twin.close()

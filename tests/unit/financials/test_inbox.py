@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from include.financials import inbox
+from include.financials import tables as t
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.inbox import Claimed, Event, claim, receive, settle, waiting, with_parents
@@ -53,6 +55,24 @@ def test_an_event_is_kept_once_and_taken_once(book: Ledger) -> None:
     assert settle(book, "one", succeeded=True) == 2 and settle(book, "one", succeeded=True) == 0
     assert not receive(book, event("a")), "delivered again after it is done with"
     assert taken(book, "three") == 0
+
+
+def test_what_was_done_with_long_ago_is_removed_by_a_run_that_succeeds(book: Ledger) -> None:
+    for days, ident in ((91, "long ago"), (89, "lately"), (None, "open")):
+        receive(book, event(ident))
+        if days is not None:
+            done = stamp(datetime.now(UTC) - timedelta(days=days))
+            with book.engine.begin() as connection:
+                connection.execute(sa.update(t.webhook_inbox).where(t.webhook_inbox.c.event_id == ident).values(done_at=done))
+
+    def kept() -> list[str]:
+        with book.engine.connect() as connection:
+            return list(connection.execute(sa.select(t.webhook_inbox.c.event_id).order_by(t.webhook_inbox.c.event_id)).scalars())
+
+    settle(book, "plan", succeeded=False)
+    assert kept() == ["lately", "long ago", "open"], "a plan and a run that failed remove nothing"
+    settle(book, "one", succeeded=True)
+    assert kept() == ["lately", "open"]
 
 
 def test_what_a_failed_run_had_taken_is_free_again(book: Ledger) -> None:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from include.erp.database import Database
 from include.financials import ledger as ledger_module
 from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
@@ -607,24 +608,57 @@ DRIVER_SAYS = [
     ('FATAL: password authentication failed for user "sync"', ConfigurationError),
     ('FATAL: database "led" does not exist', ConfigurationError),
     ("FATAL: the database system is starting up", RetryLater),
+    (psycopg2.errors.ReadOnlySqlTransaction("cannot execute INSERT in a read-only transaction"), RetryLater),
+    (psycopg2.errors.InsufficientPrivilege("permission denied for table runs"), ConfigurationError),
     (None, RetryLater),
 ]
 
 
 @pytest.mark.parametrize(("said", "kind"), DRIVER_SAYS)
-def test_a_ledger_that_is_away_is_told_from_one_that_is_wrong(said: str | None, kind: type[Exception]) -> None:
+def test_a_ledger_that_is_away_is_told_from_one_that_is_wrong(said: str | psycopg2.Error | None, kind: type[Exception]) -> None:
     book = Ledger("postgresql+psycopg2://sync:S3cret@127.0.0.1:1/led")
 
     def connect(*_: Any) -> None:
-        raise psycopg2.OperationalError(said)
+        raise said if isinstance(said, psycopg2.Error) else psycopg2.OperationalError(said)
 
     if said is not None:
         sa.event.listen(book.engine, "do_connect", connect)
     for ask in (book.ready, lambda: book.run("r"), lambda: book.finished("r", "window")):
-        with pytest.raises(kind, match=rf"^The ledger \S+ .*{re.escape(said or 'Connection refused')}") as caught:
+        with pytest.raises(kind, match=rf"^The ledger \S+ .*{re.escape(str(said or 'Connection refused'))}") as caught:
             ask()
         assert type(caught.value) is kind
         assert "S3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_ledger_file_that_takes_nothing_says_what_is_the_matter(tmp_path: Path) -> None:
+    """Read only, full and damaged are no outage: each has a sentence of its own, and the way out."""
+    path = tmp_path / "ledger.sqlite"
+    book = Ledger(f"sqlite:///{path}")
+    book.create()
+    with book.engine.begin() as full:
+        full.exec_driver_sql("PRAGMA max_page_count = 1")
+        with pytest.raises(RetryLater, match=r"^The ledger \S+ cannot be written: .*is full.* Make room"):
+            full.execute(sa.insert(t.runs), run_row() | {"params": "x" * 1_000_000})
+    book.close()
+    reader = Ledger(f"sqlite:///file:{path}?mode=ro&uri=true")
+    with pytest.raises(ConfigurationError, match=r"^The ledger \S+ may only be read: .*readonly.* Give the account .* right to"):
+        reader.open_run(run_row())
+    reader.close()
+    path.write_bytes(b"no SQLite at all, but a text of some length" * 100)
+    damaged = Ledger(f"sqlite:///{path}")
+    with pytest.raises(ConfigurationError, match=r"^The ledger \S+ cannot be read: .* Put back the last backup"):
+        damaged.run("r")
+    damaged.close()
+
+
+@pytest.mark.parametrize("make", [Ledger, Database], ids=["ledger", "erp"])
+def test_a_password_behind_the_question_mark_is_not_shown_either(make: Any) -> None:
+    address = "postgresql+psycopg2://sync:S3cret@127.0.0.1:1/led?password=S3cret&sslpassword=S3cret"
+    opened = make(address)
+    asked = opened.ready if isinstance(opened, Ledger) else lambda: opened.reading("place").__enter__()
+    with pytest.raises(RetryLater, match=r"postgresql\+psycopg2://sync:\*\*\*@127\.0\.0\.1:1/led") as caught:
+        asked()
+    assert "S3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("address", ["postgresql+nothing://sync:S3cret@127.0.0.1/led", "sqlite:////no/such/folder/led.sqlite"])

@@ -20,13 +20,16 @@ from tests.unit.financials.pair import (
     World,
     change,
     commitment,
+    cost_code,
     direct_cost,
     draft,
     in_procore,
     insurance,
     invoice,
+    line,
     payment,
     procore_id,
+    project,
     vendor,
 )
 
@@ -230,7 +233,9 @@ def test_of_two_invoices_of_one_number_the_one_that_nobody_linked_is_proposed(me
 # -- direct costs --
 
 
-@pytest.mark.parametrize("end", [("header", "crash_after"), ("lines", "crash_before")])
+@pytest.mark.parametrize(
+    "end", [("header", "crash_after"), ("lines", "crash_before"), ("lines", "crash_after"), ("external_id", "crash_after")]
+)
 def test_a_cost_that_was_half_made_before_the_merger_is_finished(two: World, end: tuple[str, str]) -> None:
     two.erp.put(direct_cost("JC-9"))
     two.procore.failing[f"post direct_costs {end[0]}"] = end[1]
@@ -258,6 +263,23 @@ def test_cost_of_an_invoice_is_covered_under_either_key(merged: World, whose: st
     merged.erp.put(direct_cost("JC-9", vendor=whose, invoice_number="N-1"))
     state, _, message = told(merged, merged.run(), COSTS, "JC-9")
     assert state == "skipped" and "SC-1" in message and merged.writes() == 0
+
+
+def test_a_number_that_both_keys_used_covers_no_other_cost(merged: World) -> None:
+    """What V-2 billed before the merger under a number of V-1's is its own: on another job surely, on other codes perhaps."""
+    merged.erp.put(project("25-119"))
+    for code in (cost_code("04-2000"), cost_code("03-3000", "25-119")):
+        merged.erp.put(code)
+    elsewhere, other = line(amount="70.00", code="25-119//03-3000"), line(amount="70.00", code="25-104//04-2000")
+    merged.erp.put(direct_cost("JC-8", vendor="V-2", invoice_number="N-1", project="25-119", lines=(elsewhere,)))
+    merged.erp.put(direct_cost("JC-9", vendor="V-2", invoice_number="N-1", lines=(other,)))
+    sync = merged.run()
+    assert told(merged, sync, COSTS, "JC-8")[0] == "linked"
+    state, rule, message = told(merged, sync, COSTS, "JC-9")
+    assert (state, rule) == ("held", "D-02"), message
+    assert "JC-9" in message and "invoice N-1 of commitment SC-1" in message and "merged" in message
+    merged.erp.change(COSTS, "JC-9", commitment="SC-1")
+    assert told(merged, merged.run(), COSTS, "JC-9")[0] == "skipped"
 
 
 def test_a_cost_that_people_entered_for_the_old_company_is_proposed(merged: World) -> None:

@@ -29,6 +29,7 @@ from tests.unit.financials.pair import (
     make_settings,
     owner_invoice,
     project,
+    vendor,
 )
 
 NEW = {
@@ -291,6 +292,13 @@ def budget_lines(side: str, job: str, amount: str = "501.00", **changes: Any) ->
     return act
 
 
+def billed_after_a_merger(world: World, entity: str) -> None:
+    """Another vendor was merged into the cost's, and one of the two has billed an invoice of that number on the job."""
+    cost: Any = world.erp.records[entity][-1]
+    world.erp.put(vendor("V-0", merged_into=cost.vendor, active=False))
+    world.erp.put(invoice(1, number=cost.invoice_number, company="01", status="posted"))
+
+
 def locked(world: World, entity: str) -> None:
     world.procore.change("budgets", "25-104", locked=True)
 
@@ -355,6 +363,7 @@ FAULTS: dict[str, Fault] = {
     "vendor_missing": Fault(alter(vendor="V-9")),
     "code_missing": Fault(first_line(cost_code="25-104//09-9999")),
     "difference_cents": Fault(add("amount", "0.01")),
+    "perhaps_covered": Fault(billed_after_a_merger),
     "date_missing": Fault(alter(billing_date=None)),
     "contract_problem": Fault(unlink("commitments", "SC-1"), also=NEXT),
     "contract_over": Fault(erp("commitments", "SC-1", status="closed"), also=NEXT),

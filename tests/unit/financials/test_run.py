@@ -59,6 +59,23 @@ def test_a_list_that_was_never_read_is_read_from_its_beginning(ledger: Ledger) -
     assert start(ledger).window(ledger, "procore", "commitments", TEN) == Window(None, NOW)
 
 
+def test_a_run_whose_window_is_empty_is_refused(marked: Ledger) -> None:
+    """It would read nothing, and be green: the watermark lies behind its end. With a beginning of its own it reads those days."""
+    with pytest.raises(
+        ConfigurationError, match=r"until \(2026-07-01.* read already: vendors up to 2026-08-01.*give since as well"
+    ):
+        start(marked, until="2026-07-01")
+    assert marked.run("r") is None
+    with pytest.raises(ConfigurationError, match="vendors up to"):
+        start(marked, until="2026-07-01", entities=["customers", "vendors"])
+    start(marked, run_id="others", until="2026-07-01", entities=["customers"])
+    start(marked, run_id="documents", until="2026-07-01", documents=["104-SC-003"])
+    again = start(marked, run_id="whole", until="2026-07-01", since="2026-06-01")
+    assert again.window(marked, "erp", "vendors", TEN) == Window(datetime(2026, 6, 1, tzinfo=UTC), JULY)
+    # Nobody chose the end of a scheduled run: what lies before the watermark was looked at by another one.
+    start(marked, "scheduled", run_id="late", interval=(datetime(2026, 6, 1, tzinfo=UTC), JULY))
+
+
 def test_a_window_includes_both_its_ends_and_what_has_no_time() -> None:
     window = Window(JULY, AUGUST)
     second = timedelta(seconds=1)

@@ -540,6 +540,15 @@ def test_a_redirect_is_not_followed(fake: FakeProcore, client: ProcoreClient) ->
     assert len(fake.calls) == 2
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308, 399])
+def test_a_redirect_of_a_write_leaves_its_outcome_open(fake: FakeProcore, client: ProcoreClient, status: int) -> None:
+    """A 303 is how a server shows what it has just made; no setting is wrong for that."""
+    fake.script(THINGS, Answer(None, status, {"Location": "https://evil.example/things/1"}), method="POST")
+    with pytest.raises(OutcomeUnknown, match=rf"answered {status} and points to evil\.example: whether it was applied"):
+        client.post(THINGS, {})
+    assert len(fake.asked(THINGS)) == 1
+
+
 def test_the_token_is_sent_to_the_api_host_only(fake: FakeProcore, client: ProcoreClient) -> None:
     with pytest.raises(ContractBroken, match="the token is not sent there"):
         client.get("https://evil.example/rest/v1.0/things")

@@ -114,6 +114,7 @@ READ_WRITE: list[tuple[int, type[SyncError], type[SyncError]]] = [
     (418, Refused, Refused),
     (422, Refused, Refused),
     (429, RetryLater, RetryLater),
+    (499, RetryLater, OutcomeUnknown),
     (500, RetryLater, OutcomeUnknown),
     (502, RetryLater, OutcomeUnknown),
     (503, RetryLater, OutcomeUnknown),

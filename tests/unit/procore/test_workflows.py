@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from include.financials.identity import digest
 from include.financials.port import Answer, Question
 from include.procore.client import ProcoreClient
 from include.procore.exceptions import NotFound
+from include.procore.system import ProcoreSystem
 from include.procore.workflows import Workflows
 from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, Settings
 from include.sandbox.world import World
@@ -128,11 +130,35 @@ def test_an_account_that_is_no_assignee_is_asked_nothing_and_may_say_nothing(
         flows.answer(replace(to(asked, "Accept", "In the ERP."), option="999"))
 
 
-def test_a_tool_that_the_company_does_not_have_is_named_with_those_it_has(client: ProcoreClient) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"workflow\.tools\.commitments is 'Contracts', but Procore has workflows for: Ch"
-    ):
-        Workflows(client, {"commitments": "Contracts"}).asked("commitments", str(P1), {str(DRAFT)})
+def test_a_tool_that_the_company_does_not_have_is_named_with_the_nearest(client: ProcoreClient) -> None:
+    """Before the run, and by whoever asks for it without one."""
+    said = (
+        r"workflow\.tools\.commitments: Procore has no workflows for a tool 'Commitment' \(did you mean Commitments\?\); known: "
+    )
+    with pytest.raises(ConfigurationError, match=said):
+        Workflows(client, {"commitments": "Commitment"}).asked("commitments", str(P1), {str(DRAFT)})
+
+    def problems(tools: dict[str, str]) -> list[str]:
+        system = ProcoreSystem(client, erp_system="sandbox", workflow_tools=tools)
+        return [one for one in system.check().problems if "workflow" in one]
+
+    (wrong,) = problems({"subcontractor_invoices": "Subcontractor Invoices", "commitments": "Commitment"})
+    assert re.match(said, wrong)
+    made = []
+    for tools in ({}, TOOLS):
+        calls = client.calls
+        assert problems(tools) == []
+        made.append(client.calls - calls)
+    assert made[1] == made[0] + 1, "one call, and none where no workflow is shown"
+
+
+def test_a_company_whose_workflows_are_closed_to_us_is_no_reason_to_stop(
+    client: ProcoreClient, api: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.control("POST", "/faults", [{"action": "status", "status": 403, "path": "/workflows/tools$"}])
+    found = ProcoreSystem(client, erp_system="sandbox", workflow_tools=TOOLS).check()
+    assert not [one for one in found.problems if "workflow" in one]
+    assert "will not be shown" in caplog.text
 
 
 def test_a_project_that_is_closed_to_us_says_so(client: ProcoreClient) -> None:

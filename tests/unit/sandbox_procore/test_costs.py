@@ -111,6 +111,14 @@ def test_single_create_wants_a_vendor_whatever_the_type(api: Caller) -> None:
     assert errors == [], "sync wants it for invoices only"
 
 
+def test_the_type_of_a_subcontractors_invoice_is_taken_by_a_single_create_alone(api: Caller) -> None:
+    """It is in the published list of one call, and not in that of the other."""
+    cost = {**INVOICE, "direct_cost_type": "subcontractor_invoice"}
+    assert api.send("POST", COSTS, {"direct_cost": cost}, 201)["direct_cost_type"] == "subcontractor_invoice"
+    _, errors = api.sync(SYNC, [{**cost, "invoice_number": "A-2"}])
+    assert list(errors[0]["errors"]) == ["direct_cost_type"]
+
+
 def test_type_is_set_once_and_number_by_sync_only(api: Caller) -> None:
     cost = header(api)
     _, errors = api.sync(SYNC, [{"id": cost, "direct_cost_type": "expense"}])

@@ -390,6 +390,9 @@ def test_lists_of_owner_invoices(api: Caller) -> None:
     listed = api("GET", f"/payment_applications?project_id={P1}")
     assert [found["id"] for found in listed.json()] == [first, second] and listed.headers["Per-Page"] == "30"
     assert not {"g703", "attachments"} & set(listed.json()[0]) and "g702" in listed.json()[0]
+    # One witness declares these times as days (docs/procore-contract.md 14); a single invoice tells the time.
+    times = {len(listed.json()[0][name]) for name in ("created_at", "updated_at")}
+    assert times == {len("2026-09-30")} and len(show(api, first)["updated_at"]) > len("2026-09-30")
     assert api.get(f"/payment_applications?project_id={P1}&filters[id]={first}", 400)["fields"] == "filters[id]"
     assert api.get(f"/payment_applications?project_id={P2}") == []
     api.get(f"/prime_contracts/{APPROVED}/payment_applications?project_id={P1}", 404)

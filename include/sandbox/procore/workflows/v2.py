@@ -74,7 +74,7 @@ def _number(name: str, value: Any) -> int:
 def _tool(type: Any) -> Tool:
     if type is None:
         raise Invalid({"tool_type": ["is missing"]})
-    if type not in BY_TYPE:
+    if not isinstance(type, str) or type not in BY_TYPE:
         raise Invalid({"tool_type": [f"is not one of {', '.join(BY_TYPE)}"]})
     return BY_TYPE[type]
 
