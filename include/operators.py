@@ -93,6 +93,7 @@ class SyncOperator(BaseOperator):
     @contextmanager
     def opened(self, context: Context) -> Iterator[Sync]:
         from include.connections import ErpHook, LedgerHook
+        from include.financials.kept import kept_lists
         from include.financials.view import Sync
         from include.pipeline import systems
         from include.procore.hook import ProcoreHook
@@ -108,6 +109,8 @@ class SyncOperator(BaseOperator):
             stack.enter_context(counted(ledger, self.sync_run_id, task_key(context), client))
             run = self._run(context, ledger, settings, source, target)
             staging: Any = ObjectStoragePath(place.staging)
+            kept = kept_lists(run, ledger, settings, staging)
+            source.share_lists(kept)
             yield Sync(
                 run,
                 ledger,
@@ -117,6 +120,7 @@ class SyncOperator(BaseOperator):
                 client.company_id,
                 source.erp_system,
                 current_settings,
+                kept,
             )
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:

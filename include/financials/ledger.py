@@ -959,6 +959,14 @@ class Ledger:
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def calls_since(self, system: Side, since: str) -> list[tuple[str, bool]]:
+        """The write calls to a system that were begun from ``since`` (a stamp) on, of any run: what each covers
+        (``System.scope``), and whether its outcome is open."""
+        c = t.calls.c
+        query = select(c.scope, c.status.in_(("sent", "unknown"))).where(c.system == system, c.started_at >= since)
+        with self.engine.connect() as connection:
+            return [(scope, bool(open_)) for scope, open_ in connection.execute(query)]
+
     def call_count(self, run_id: str, entity: str | None = None) -> dict[str, int]:
         """Write calls of a run by system, of one entity or of all."""
         query = select(t.calls.c.system, func.count()).where(t.calls.c.run_id == run_id).group_by(t.calls.c.system)
