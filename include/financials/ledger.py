@@ -255,6 +255,13 @@ class Ledger:
             found = connection.execute(select(t.runs).where(t.runs.c.run_id == run_id)).mappings().first()
         return dict(found) if found else None
 
+    def successful_runs(self, kind: str, limit: int = 100) -> list[dict[str, Any]]:
+        """``run_id`` and ``params`` of the last runs of a kind that succeeded, the newest first."""
+        c = t.runs.c
+        query = select(c.run_id, c.params).where(c.kind == kind, c.status == "success").order_by(c.started_at.desc()).limit(limit)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def finish_run(self, run_id: str, status: str) -> None:
         with self.engine.begin() as connection:
             connection.execute(update(t.runs).where(t.runs.c.run_id == run_id).values(status=status, finished_at=stamp()))
