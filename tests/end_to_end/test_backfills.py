@@ -5,7 +5,6 @@ With a real scheduler, day by day: `make backfills`.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -96,7 +95,6 @@ def test_a_cleared_day_is_read_anew(company: tuple[World, State, Picture, Any]) 
     """Somebody has mended something and clears the run: nothing that another day has read is taken for how it is now."""
     world, seeded, _, _ = company
     world.back_to(seeded)
-    shutil.rmtree(world.folder / "staging", ignore_errors=True)
     with opened(world.info, world.folder, "day", kind="backfill", interval=NEWEST_FIRST[0]) as sync:
         sync.snapshot("procore", "tax_codes")
         assert list((sync.staging / "lists").glob("*.json"))
