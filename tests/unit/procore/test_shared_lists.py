@@ -15,8 +15,9 @@ from include.financials.ledger import Ledger
 from include.financials.models import TaxCode
 from include.financials.port import Window
 from include.procore.system import ProcoreSystem
+from include.procore.writing.table import WAYS
 from tests.unit.procore.conftest import Sandbox
-from tests.unit.procore.items import item, step
+from tests.unit.procore.items import item, step, vendor
 from tests.unit.procore.test_reading import records
 
 DAY = Window(datetime(2026, 9, 29, 5, tzinfo=UTC), datetime(2026, 9, 30, 5, tzinfo=UTC))
@@ -76,6 +77,15 @@ def test_what_somebody_changed_since_is_seen_by_id_and_by_whoever_writes(sandbox
     entry = item(mine, "G1", procore_id=known.id, origin_id=known.origin_id, changes=("description",))
     (outcome,) = system.find(step("tax_codes", "update"), [entry])
     assert outcome.status == "absent", "the look before a write is at Procore itself"
+
+
+@pytest.mark.parametrize(("entity", "name"), WAYS)
+def test_the_scope_of_a_call_tells_its_project(entity: str, name: str) -> None:
+    """What is kept of a project ends with a call for it: no scope begins with another number."""
+    refs = {"project": "77", "commitment": "12", "prime_contract": "13", "vendor": "14"}
+    scope = WAYS[entity, name].scope(item(vendor("V-1"), refs=refs, procore_id="15"))
+    place = scope.partition("/")[0]
+    assert not place.isdigit() or (place == "77" and ENTITIES[entity].project_scoped)
 
 
 def test_a_list_that_ended_half_way_is_not_kept(sandbox: Sandbox, kept: KeptLists, monkeypatch: pytest.MonkeyPatch) -> None:
