@@ -229,6 +229,7 @@ def carry_out(case: Case, at: Running, company: Company, days: Sequence[datetime
         began = time.monotonic()
         at.backfill(case, first, last, reprocess, conf)
         steps[name] = {"seconds": round(time.monotonic() - began), **company.calls()}
+        print(f"  {case.name}, {name}: {steps[name]}", flush=True)
         states = [f"{run['dag_run_id']} {run['state']}" for run in at.runs() if run["state"] != "success"]
         wrong.extend(f"{name}: {state}" for state in states)
         wrong.extend(f"{name}: {line}" for line in differences(picture(company.folder), wanted))
