@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +23,8 @@ from include.financials.reconciliation import reconcile
 from include.pipeline import opened
 from tests.end_to_end.world import State, World, done
 
-END = datetime(2026, 9, 30, 5, tzinfo=UTC)
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+END = datetime.combine(YESTERDAY, time(5), UTC)
 DAYS, WINDOW = 30, timedelta(days=5)
 BEGIN = END - timedelta(days=DAYS)
 NEWEST_FIRST = [(END - WINDOW * (n + 1), END - WINDOW * n) for n in range(DAYS // WINDOW.days)]
@@ -41,9 +42,9 @@ def standing(world: World) -> dict[tuple[str, str, str], tuple[str, str | None]]
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, State, Picture, Any]]:
-    """A tiny company, how it began, and what one run over all the days made of it."""
+    """A tiny company as `make up` seeds it, how it began, and what one run over all the days made of it."""
     folder = tmp_path_factory.mktemp("backfills")
-    world = World(folder / "world", size="tiny")
+    world = World(folder / "world", size="tiny", until=YESTERDAY.isoformat())
     seeded = world.keep(folder / "seeded")
     report = day(world, BEGIN, END)
     assert report["reconciliation"]["balanced"] and sum(row.get("created", 0) for row in done(report).values()) > 5
