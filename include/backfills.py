@@ -32,6 +32,7 @@ from include import pipeline
 from include.chaos.picture import Picture, differences, picture
 from include.financials.staging import private_file, private_folder
 from include.local import (
+    CONNECT_ARGUMENTS,
     VAR,
     LocalError,
     airflow,
@@ -203,7 +204,9 @@ def running(folder: Path, info: Mapping[str, Any], database: str | None) -> Iter
     log, port = home / "airflow.log", free_port()
     env = environment(home, info, folder / "ledger.sqlite", folder / "staging")
     env |= standalone_settings(home, port, PASSWORD, PASSWORD, str(OWNER_ID)) | {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False"}
-    env |= {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database} if database else {}
+    if database:
+        env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
+        del env[CONNECT_ARGUMENTS]
     if airflow(["db", "migrate"], env, log) != 0:
         raise LocalError(f"Airflow's database could not be made; see {log}")
     import_pools(env, home, log)

@@ -33,6 +33,8 @@ from include.sandbox.procore.login import OWNER_ID
 ROOT = Path(__file__).resolve().parents[1]
 VAR = ROOT / "var"
 STOP_SECONDS = 10
+CONNECT_ARGUMENTS = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS"
+"""Of Airflow's own database; those of SQLite are in the way of another."""
 
 
 class LocalError(RuntimeError):
@@ -68,6 +70,7 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
         "PYTHONPATH": str(ROOT),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        CONNECT_ARGUMENTS: "include.airflow_sqlite.CONNECT",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__PARALLELISM": "4",
