@@ -7,7 +7,7 @@ run, and nothing may change. Exit code 1 on a violation.
 
 Environment variables: DAYS (30), ENTITIES (comma between them; all), SIZE (tiny), BACKFILLS_ONLY limits it to cases whose name
 matches a regular expression, BACKFILLS_PG is the SQLAlchemy address of an empty PostgreSQL database for Airflow itself (needs
-asyncpg); without it what is done by command is left out, because SQLite takes no second process that writes.
+asyncpg); without it what is done by command is left out.
 """
 
 from __future__ import annotations
@@ -53,8 +53,6 @@ DAG = "procore_erp_sync"
 PASSWORD = "local-only"  # noqa: S105  of an Airflow that lives as long as the command
 UNLIMITED = {"rate_limit_hour": 1_000_000, "rate_limit_spike": 100_000}
 PATIENCE = timedelta(hours=2)
-LOCKED, LOCKED_TRIES = 503, 10
-"""How Airflow refuses a backfill while another of its processes writes to its SQLite database; how often it is asked again."""
 
 By = Literal["api", "form", "command"]
 Reprocess = Literal["none", "failed", "completed"]
@@ -112,19 +110,12 @@ class Running:
 
     def __init__(self, url: str, env: Mapping[str, str], log: Path) -> None:
         self.url, self.env, self.log = url, env, log
-        self.locked = 0
         self.api = requests.Session()
         login = {"username": "admin", "password": PASSWORD}
         self.api.headers["Authorization"] = f"Bearer {self.call('POST', '/auth/token', login)['access_token']}"
 
     def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
         answer = self.api.request(method, f"{self.url}{path}", json=body, params=params, timeout=60)
-        for _ in range(LOCKED_TRIES):  # as a person would: nothing was made
-            if answer.status_code != LOCKED:
-                break
-            self.locked += 1
-            time.sleep(1)
-            answer = self.api.request(method, f"{self.url}{path}", json=body, params=params, timeout=60)
         if answer.status_code >= 300:
             raise LocalError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
         return answer.json() if answer.content else None
@@ -224,7 +215,6 @@ def carry_out(case: Case, at: Running, company: Company, days: Sequence[datetime
     company.begin()
     company.calls()
     conf = {"entities": list(company.entities)} if company.entities else {}
-    at.locked = 0
     wrong: list[str] = []
     steps: dict[str, Any] = {}
 
@@ -260,7 +250,7 @@ def carry_out(case: Case, at: Running, company: Company, days: Sequence[datetime
     step("completed", few[0], few[-1], "completed")
     if [count - before[run] for run, count in tried().items()] != [1 if n < len(few) else 0 for n in range(len(days))]:
         wrong.append("completed: not each of these days was run again")
-    return {"case": case.name, "days": len(days), "steps": steps, "locked": at.locked, "violations": wrong}
+    return {"case": case.name, "days": len(days), "steps": steps, "violations": wrong}
 
 
 def last_days(count: int) -> list[datetime]:
