@@ -52,7 +52,7 @@ def expected(sync: Sync, days: int | None = None) -> Expected:
     before = alike(ledger, run)
     if before:
         reads = [calls - writes for calls, writes in map(ledger.traffic, before)]
-        calls, known_from = round(sum(reads) / len(reads)), f"{len(reads)} runs like it, {min(reads)} to {max(reads)} calls"
+        calls, known_from = round(sum(reads) / len(reads)), f"the last runs like it ({', '.join(map(str, reads))} calls)"
     else:
         projects = len(run.projects) or sum(link.status == "active" for link in ledger.links("projects", contents=False))
         calls = lists(run.entities, projects)

@@ -295,7 +295,7 @@ def test_a_backfill_with_what_the_form_sends(running: Running) -> None:
         "dag_id": DAG, "from_date": "2026-09-01T00:00:00Z", "to_date": "2026-09-03T00:00:00Z", "run_backwards": True,
         "reprocess_behavior": "none", "max_active_runs": 2, "dag_run_conf": conf, "run_on_latest_version": True,
     }  # fmt: skip
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     running.call("POST", "/api/v2/backfills", asked)
     while len(ended := [run for run in backfilled(running) if run["state"] in ("success", "failed")]) < 2:
         assert time.monotonic() < deadline, backfilled(running)
@@ -307,7 +307,7 @@ def test_a_backfill_with_what_the_form_sends(running: Running) -> None:
         path = f"/{run['dag_run_id']}/taskInstances/window/xcomEntries/return_value"
         told.append(running.of(DAG, path, deserialize=True)["value"])
     assert [(one["kind"], one["entities"]) for one in told] == [("backfill", ["cost_types"])] * 2
-    assert {one["expected"]["days"] for one in told} <= {1, 2} and all(one["expected"]["procore_calls"] > 0 for one in told)
+    assert all(one["expected"]["days"] >= 1 and one["expected"]["procore_calls"] >= 1 for one in told)
 
 
 def backfilled(running: Running) -> list[dict[str, Any]]:
