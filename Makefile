@@ -18,13 +18,14 @@ unexport PYTHONDONTWRITEBYTECODE
 SETUP := $(PYTHON) scripts/setup_env.py $(if $(filter command environment,$(firstword $(origin PYTHON))),--python "$(PYTHON)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sandbox up bench chaos lint format lock clean distclean
+.PHONY: help setup demo test sandbox up bench chaos backfills lint format lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '%s\n' '' \
 	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS,' \
 	  '           ALL=1 (chaos: each write), CHAOS_MINUTES, CHAOS_JOBS, CHAOS_SCHEDULES, CHAOS_ONLY="regular expression",' \
+	  '           DAYS, ENTITIES, BACKFILLS_ONLY, BACKFILLS_PG (backfills),' \
 	  '           SANDBOX_PORT, SANDBOX_STATE, SANDBOX_URL, TESTS="pytest arguments", PYTHON=/path/to/python3.12, INSTALLER=uv|pip'
 
 setup: ## only the environment, in .venv
@@ -48,6 +49,9 @@ bench: setup ## benchmarks, results under var/bench/
 
 chaos: setup ## every fault at every write, var/chaos/report.json; goes on where it was stopped
 	@$(VENV_PYTHON) -m include.chaos
+
+backfills: setup ## backfills by date through a real Airflow, var/backfills/report.json; takes hours
+	@$(VENV_PYTHON) -m include.backfills
 
 lint: setup ## format, lint, types, Dockerfile
 	.venv/bin/ruff format --check .

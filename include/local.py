@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -32,6 +33,8 @@ from include.sandbox.procore.login import OWNER_ID
 ROOT = Path(__file__).resolve().parents[1]
 VAR = ROOT / "var"
 STOP_SECONDS = 10
+CONNECT_ARGUMENTS = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS"
+"""Of Airflow's own database; those of SQLite are in the way of another."""
 
 
 class LocalError(RuntimeError):
@@ -67,6 +70,7 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
         "PYTHONPATH": str(ROOT),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        CONNECT_ARGUMENTS: "include.airflow_sqlite.CONNECT",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__PARALLELISM": "4",
@@ -131,9 +135,17 @@ def stop(child: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def sandbox(
-    state: Path, *, keep: bool = False, seed: str = "planted", size: str = "small", port: int = 0, erp_url: str | None = None
+    state: Path,
+    *,
+    keep: bool = False,
+    seed: str = "planted",
+    size: str = "small",
+    port: int = 0,
+    erp_url: str | None = None,
+    until: date | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A running sandbox of both systems (the ERP on SQLite, or at ``erp_url``); yields its ``/_sandbox/info``."""
+    """A running sandbox of both systems (the ERP on SQLite, or at ``erp_url``); yields its ``/_sandbox/info``. ``until``: the
+    day that its data reach to, on the real clock."""
     command = [
         sys.executable,
         "-m",
@@ -148,6 +160,7 @@ def sandbox(
         size,
     ]
     command += ["--erp-url", erp_url] if erp_url else []
+    command += ["--until", until.isoformat()] if until else []
     log = state / "sandbox.log"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with process(command + (["--keep"] if keep else []), log, env=env, stdout=subprocess.PIPE) as child:
@@ -208,7 +221,10 @@ def up() -> int:
     port = int(os.environ.get("AIRFLOW_PORT") or free_port())
     state = VAR / "sandbox"
     keep = os.environ.get("KEEP") == "1" and (state / "procore.sqlite").exists()
-    with sandbox(state, keep=keep, seed=os.environ.get("SEED") or "planted", size=os.environ.get("SIZE") or "small") as info:
+    seed, size = os.environ.get("SEED") or "planted", os.environ.get("SIZE") or "small"
+    # Airflow's dates are real ones: what a person may backfill is there on the last of them.
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    with sandbox(state, keep=keep, seed=seed, size=size, until=yesterday) as info:
         password = os.environ.get("AIRFLOW_PASSWORD") or secrets.token_urlsafe(9)
         secret = secrets.token_urlsafe(24)
         settings = standalone_settings(home, port, password, secret, str(OWNER_ID))

@@ -93,6 +93,7 @@ class SyncOperator(BaseOperator):
     @contextmanager
     def opened(self, context: Context) -> Iterator[Sync]:
         from include.connections import ErpHook, LedgerHook
+        from include.financials.kept import kept_lists
         from include.financials.view import Sync
         from include.pipeline import systems
         from include.procore.hook import ProcoreHook
@@ -108,6 +109,8 @@ class SyncOperator(BaseOperator):
             stack.enter_context(counted(ledger, self.sync_run_id, task_key(context), client))
             run = self._run(context, ledger, settings, source, target)
             staging: Any = ObjectStoragePath(place.staging)
+            kept = kept_lists(run, ledger, settings, staging)
+            source.share_lists(kept)
             yield Sync(
                 run,
                 ledger,
@@ -117,6 +120,7 @@ class SyncOperator(BaseOperator):
                 client.company_id,
                 source.erp_system,
                 current_settings,
+                kept,
             )
 
     def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
@@ -179,7 +183,7 @@ def told(context: Context) -> Iterator[None]:
 
 class WindowOperator(SyncOperator):
     """First task of a run, and the only one that opens it: decides mode and window by the run's type, writes them to the ledger,
-    shows them in XCom.
+    shows them in XCom, with what the run is expected to cost.
 
     Scheduled: from the watermark to the end of the data interval, in the settings' ``scheduled_mode``. Backfill: exactly its data
     interval. Manual: params ``since`` and ``until``, else those of the operator, else from the watermark to the sources' own now.
@@ -242,6 +246,8 @@ class WindowOperator(SyncOperator):
         return found if events else None
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
+        from include.financials.cost import expected
+
         run = sync.run
         if sync.ledger.finished_at(run.run_id, "window"):  # the run begins anew
             sync.forget()
@@ -253,10 +259,19 @@ class WindowOperator(SyncOperator):
             "entities": list(run.entities),
             "projects": list(run.projects) or "all",
         }
+        days = _days_waiting(context) if run.kind == "backfill" else None
+        shown["expected"] = expected(sync, days).as_dict()
         if self.undelivered is not None:
             shown["undelivered_events"] = self.undelivered
         log.info("run %s: %s", run.run_id, shown)
         return shown
+
+
+def _days_waiting(context: Context) -> int:
+    """Runs of this DAG that have not ended, this one included. A backfill makes all of its runs at once; nothing tells a task
+    more of it."""
+    ti: Any = context["ti"]
+    return int(ti.get_dr_count(dag_id=ti.dag_id, states=["queued", "running"]))
 
 
 class PreflightOperator(SyncOperator):

@@ -17,6 +17,7 @@ from include.financials.entities import ENTITIES
 from include.financials.extract import extract
 from include.financials.gate import guard, wait_behind
 from include.financials.inbox import claim, settle
+from include.financials.kept import kept_lists
 from include.financials.ledger import Ledger
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
@@ -72,14 +73,18 @@ def opened(
             run = open_run(
                 ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
             )
+        staging = UPath(folder / "staging")
+        kept = kept_lists(run, ledger, settings, staging)
+        source.share_lists(kept)
         yield Sync(
             run,
             ledger,
             settings,
             {"procore": source, "erp": target},
-            UPath(folder / "staging"),
+            staging,
             client.company_id,
             source.erp_system,
+            kept=kept,
         )
     finally:
         ledger.count_traffic(run_id, "all", client.calls, client.writes)

@@ -286,6 +286,13 @@ class Ledger:
             found = connection.execute(select(t.runs).where(t.runs.c.run_id == run_id)).mappings().first()
         return dict(found) if found else None
 
+    def successful_runs(self, kind: str, limit: int = 100) -> list[dict[str, Any]]:
+        """``run_id`` and ``params`` of the last runs of a kind that succeeded, the newest first."""
+        c = t.runs.c
+        query = select(c.run_id, c.params).where(c.kind == kind, c.status == "success").order_by(c.started_at.desc()).limit(limit)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def finish_run(self, run_id: str, status: str) -> None:
         with self.engine.begin() as connection:
             connection.execute(update(t.runs).where(t.runs.c.run_id == run_id).values(status=status, finished_at=stamp()))
@@ -1019,6 +1026,14 @@ class Ledger:
         )
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
+
+    def calls_since(self, system: Side, since: str) -> list[tuple[str, bool]]:
+        """The write calls to a system that were begun from ``since`` (a stamp) on, of any run: what each covers
+        (``System.scope``), and whether its outcome is open."""
+        c = t.calls.c
+        query = select(c.scope, c.status.in_(("sent", "unknown"))).where(c.system == system, c.started_at >= since)
+        with self.engine.connect() as connection:
+            return [(scope, bool(open_)) for scope, open_ in connection.execute(query)]
 
     def call_count(self, run_id: str, entity: str | None = None) -> dict[str, int]:
         """Write calls of a run by system, of one entity or of all."""

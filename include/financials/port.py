@@ -305,7 +305,8 @@ class System(Protocol):
         ...
 
     def scope(self, step: Step, item: Item) -> str:
-        """Items of a step with equal scope may share one call (a project, a kind of contract ...)."""
+        """Items of a step with equal scope may share one call. What concerns one project alone begins with its id, alone or
+        before a ``/`` (``9001/77``); anything else is taken to concern all of them."""
         ...
 
     def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from include.financials.cost import COMPANY_LISTS, lists
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.identity import FROZEN, parse_origin
@@ -15,16 +16,6 @@ from include.financials.run import nearest
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
-
-AUDITED = ("vendors", "vendor_insurances", "customers", "projects", "tax_codes", "cost_types")
-"""Lists that are read in full anyway; cost codes and documents are audited by rule R-01 when their checks read them."""
-
-LISTS_PER_PROJECT = {
-    "sub_jobs": 1, "cost_codes": 2, "budgets": 2, "budget_changes": 1, "direct_costs": 2, "commitments": 2,
-    "commitment_change_orders": 2, "subcontractor_invoices": 2, "prime_contracts": 1, "prime_change_orders": 1,
-    "owner_invoices": 1,
-}  # fmt: skip
-"""Lists of one project that an entity's reading takes; what is read document by document comes on top."""
 
 
 def preflight(sync: Sync) -> dict[str, Any]:
@@ -44,7 +35,8 @@ def preflight(sync: Sync) -> dict[str, Any]:
     told = notes(sync)
     for note in told:
         log.info("%s", note)
-    audit = {entity: origin_audit(sync, entity) for entity in AUDITED if entity in sync.run.entities}
+    # Lists that are read in full anyway; cost codes and documents are audited by rule R-01 when their checks read them.
+    audit = {entity: origin_audit(sync, entity) for entity in COMPANY_LISTS if entity in sync.run.entities}
     for entity, found in audit.items():
         log.info("external ids of %s in Procore: %s", entity, found)
         if found["foreign"]:
@@ -146,6 +138,5 @@ def expected_calls(sync: Sync) -> int:
         log.warning(
             "the service account sees no project in Procore; unless the company is new, choose the app's permitted projects there"
         )
-    company = sum(1 + len(sync.snapshot("procore", name)) // 1000 for name in AUDITED if name in sync.run.entities)
-    per_project = sum(count for name, count in LISTS_PER_PROJECT.items() if name in sync.run.entities)
-    return company + projects * per_project
+    counted = {name: len(sync.snapshot("procore", name)) for name in COMPANY_LISTS if name in sync.run.entities}
+    return lists(sync.run.entities, projects, counted)

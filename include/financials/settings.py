@@ -105,6 +105,7 @@ class Settings(_Model):
     posting_policy: Literal["hold", "next_open", "reject"] = "hold"
     scheduled_mode: Literal["apply", "plan"] = "apply"
     overlap_minutes: Annotated[int, Field(ge=0)] = 10
+    backfill_lists_minutes: Annotated[int, Field(ge=0)] = 15
     settle_seconds: Annotated[int, Field(ge=0)] = 60
     settle_seconds_without_key: Annotated[int, Field(ge=0)] = 600
     gate: GateSettings = GateSettings()

@@ -19,6 +19,7 @@ from upath import UPath
 from include.financials.entities import ENTITIES, Entity
 from include.financials.figures import figures
 from include.financials.identity import shard_of
+from include.financials.kept import KeptLists
 from include.financials.ledger import Ledger, Link
 from include.financials.mergers import FIELDS, VENDORS, Mergers
 from include.financials.models import CostCode, Project, Record, Side, Vendor
@@ -93,6 +94,8 @@ class Sync:
     """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
     settings_now: Callable[[], Settings] | None = None
     """Reads the settings anew: what a person switches off must stop a run that is under way."""
+    kept: KeptLists | None = None
+    """Lists that the days of a backfill share."""
     _lists: dict[tuple[Side, str, int], list[Record]] = field(default_factory=dict, init=False, repr=False)
     """Snapshots that were parsed: what a run has read it does not read again, and records do not change."""
 
@@ -141,6 +144,8 @@ class Sync:
         """What this run has read of an entity's shard (of all of them) is read again: somebody cleared the task, perhaps days
         later, and what it read then is no more how things are."""
         self._lists.clear()
+        if self.kept is not None:
+            self.kept.forget()
         self.__dict__.pop("mergers", None)  # it follows from the vendors that were read
         for note in (
             f"{entity}/shard-{shard}/manifest.json",

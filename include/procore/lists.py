@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
 
 from include.financials.exceptions import ConfigurationError, ContractBroken
 from include.procore.client import ProcoreClient, Rows
@@ -62,6 +64,20 @@ def chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
         yield values[start : start + size]
 
 
+class Kept(Protocol):
+    """Lists that runs share (``include.financials.kept``)."""
+
+    def get(self, address: str, project: str | None) -> list[Any] | None: ...
+
+    def standing(self, project: str | None, read_at: datetime) -> tuple[int, int]: ...
+
+    def put(self, address: str, read_at: datetime, standing: tuple[int, int], rows: list[Any]) -> None: ...
+
+
+_HANG_ON_PLACES = frozenset({"contract_payments", "cost_code_lists", "budget_rows", "wbs_segment_items"})
+"""Lists under a parent that are read whole for each day; the others are parts of one document, and read when it is."""
+
+
 class Lists:
     """The lists of one company. Not thread-safe; what it remembers lives as long as it does.
 
@@ -71,6 +87,9 @@ class Lists:
     def __init__(self, client: ProcoreClient, cost_code_list: str | None = None) -> None:
         self.client = client
         self._chosen_list = cost_code_list
+        self.kept: Kept | None = None
+        self._afresh = 0
+        self._remembers_kept = False
         self._projects: list[str] | None = None
         self._code_list: str | None = None
         self._types: dict[str, str] | None = None
@@ -99,8 +118,42 @@ class Lists:
         if resource.contract == "query":
             params["contract_id"] = str(parent)
         given = {key for key, _ in extra}
-        own = [(key, value) for key, value in params.items() if key not in given]
-        return self.client.pages(path, [*own, *extra], per_page=resource.per_page or None, start=start)
+        asked = [*((key, value) for key, value in params.items() if key not in given), *extra]
+        pages = self.client.pages(path, asked, per_page=resource.per_page or None, start=start)
+        whole = start is None and not given & {"filters[updated_at]", "filters[id]", "filters[id][]"}
+        if self.kept is None or self._afresh or not whole or (parent is not None and name not in _HANG_ON_PLACES):
+            return pages
+        return self._kept(json.dumps([self.client.base_url, path, asked]), project, pages)
+
+    def _kept(self, address: str, project: str | None, pages: Iterator[Rows]) -> Iterator[Rows]:
+        """A list without a time filter, as another day of the same backfill has read it; else as it is now, and kept."""
+        assert self.kept is not None
+        rows = self.kept.get(address, project)
+        if rows is not None:
+            self._remembers_kept = True
+            yield Rows(rows, None)
+            return
+        read_at, found = datetime.now(UTC), []
+        standing = self.kept.standing(project, read_at)
+        for page in pages:
+            found += page.rows
+            yield page
+        self.kept.put(address, read_at, standing, found)
+
+    @contextmanager
+    def afresh(self) -> Iterator[bool]:
+        """Inside, every list is read in Procore itself; yields whether what is remembered was kept by another run, and forgets
+        it then."""
+        self._afresh += 1
+        old, self._remembers_kept = self._remembers_kept, False
+        if old:
+            self._projects, self._code_list, self._types = None, None, None
+            self._sub_jobs.clear()
+            self._codes.clear()
+        try:
+            yield old
+        finally:
+            self._afresh -= 1
 
     def all(self, name: str, **options: Any) -> list[Any]:
         """All rows of a list, each record once; parameters as in :meth:`pages`."""

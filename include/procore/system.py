@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,7 +34,7 @@ from include.financials.port import (
 )
 from include.procore.client import ProcoreClient, clean_url
 from include.procore.exceptions import NotFound
-from include.procore.lists import Lists, row_id
+from include.procore.lists import Kept, Lists, row_id
 from include.procore.reading import Reader
 from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_base, web_url
 from include.procore.wbs import Wbs
@@ -96,7 +97,7 @@ class ProcoreSystem:
         self.client = client
         self.erp_system = erp_system
         self._lists = Lists(client, cost_code_list)
-        wbs = Wbs(self._lists)
+        self._wbs = wbs = Wbs(self._lists)
         self._reader = Reader(self._lists, wbs, erp_system)
         self._workflows = Workflows(client, workflow_tools or {})
         self._writer = Writer(self._lists, wbs, erp_system, cost_delimiter, dict(cost_type_codes or {}))
@@ -199,6 +200,17 @@ class ProcoreSystem:
 
     # ------------------------------------------------------------------ read
 
+    def share_lists(self, kept: Kept | None) -> None:
+        """Let :meth:`read`, and nothing else, take lists without a time filter from ``kept``, and leave there those it reads."""
+        self._lists.kept = kept
+
+    @contextmanager
+    def _afresh(self) -> Iterator[None]:
+        with self._lists.afresh() as old:
+            if old:
+                self._wbs.forget()
+            yield
+
     def read(
         self,
         entity: str,
@@ -244,7 +256,8 @@ class ProcoreSystem:
             scopes.setdefault(scope, []).append(ident)
         for scope, wanted in scopes.items():
             try:
-                yield from self._reader.read_ids(entity, scope, wanted)
+                with self._afresh():
+                    yield from self._reader.read_ids(entity, scope, wanted)
             except (NotPermitted, NotFound):
                 if scope is None:
                     raise
@@ -252,7 +265,8 @@ class ProcoreSystem:
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
         """Ids of all records that are not deleted. A project that cannot be read raises: its records are hidden, not gone."""
-        return self._reader.keys(entity, scopes)
+        with self._afresh():
+            yield from self._reader.keys(entity, scopes)
 
     # ------------------------------------------------------------------ write
 
@@ -261,7 +275,8 @@ class ProcoreSystem:
 
     def wants(self, step: Step, item: Item) -> bool:
         """Whether the step has anything to send for this item. One that has not need not be journaled."""
-        return self._writer.wants(step, item)
+        with self._afresh():
+            return self._writer.wants(step, item)
 
     def scope(self, step: Step, item: Item) -> str:
         """What one call can cover: the company, the standard list, a project (and sub job), a contract or kind of contract."""
@@ -269,7 +284,8 @@ class ProcoreSystem:
 
     def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
         """Whether the effect is there. ``absent`` with a message: the record carries another integration's external id."""
-        return self._writer.find(step, items) if items else []
+        with self._afresh():
+            return self._writer.find(step, items) if items else []
 
     def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
         """One call (for ``wbs`` one per 1,000 pairs of code and type, for ``lines`` one per 1,000 lines: they may be repeated).
@@ -281,7 +297,8 @@ class ProcoreSystem:
 
         :raises Refused: the call was refused as a whole and nothing applied; for a single item that is its outcome instead.
         """
-        return self._writer.post(step, items, beat) if items else []
+        with self._afresh():
+            return self._writer.post(step, items, beat) if items else []
 
     # ------------------------------------------------------------------ audit
 

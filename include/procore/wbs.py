@@ -57,6 +57,9 @@ class Wbs:
         self._lists = lists
         self._projects: dict[str, _Project] = {}
 
+    def forget(self) -> None:
+        self._projects.clear()
+
     def foreign_segments(self, project: str) -> tuple[str, ...]:
         """Required segments that nothing here fills: such a project takes no WBS code from us."""
         return self._of(project).foreign

@@ -50,6 +50,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--size", type=_size, default="small", help="tiny, small, medium, large, or counts as JSON (default: %(default)s)"
     )
     parser.add_argument("--history", default="linked", help="linked, unlinked or none (default: %(default)s)")
+    parser.add_argument(
+        "--until", default=None, help="day that the data reach to, the clock being the real one (default: as seeded, 2026-09-30)"
+    )
     parser.add_argument("--erp-url", default=None, help="SQLAlchemy URL of the ERP's database (default: SQLite in --state)")
     return parser.parse_args(argv)
 
@@ -65,7 +68,7 @@ def open_world(options: argparse.Namespace) -> World:
             left.unlink()
     world = World(options.state, options.erp_url)
     if not (options.keep and world.seeded):
-        world.reset(seed=options.seed, size=options.size, history=options.history)
+        world.reset(seed=options.seed, size=options.size, history=options.history, until=options.until)
     return world
 
 

@@ -15,7 +15,7 @@ from include.sandbox.procore.webhooks import events
 from include.sandbox.world import World
 
 JSON = "application/json; charset=utf-8"
-RESET_KEYS = ("seed", "size", "history", "settings")
+RESET_KEYS = ("seed", "size", "history", "until", "settings")
 
 
 class Unusable(ValueError):

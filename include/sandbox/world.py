@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,13 @@ class World:
         return self.store.meta("seed") is not None
 
     def reset(
-        self, *, seed: str = "planted", size: Size = "small", history: str = "linked", settings: Mapping[str, Any] | None = None
-    ) -> None:
-        """Both systems back to a seeded state, the clock to the anchor; faults and request log are emptied.
+        self, *, seed: str = "planted", size: Size = "small", history: str = "linked", until: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Both systems back to a seeded state, the clock to the anchor; faults and request log are emptied. With ``until`` (an
+        ISO date, UTC) what was done reaches to that day, and the clock is the real one.
 
-        Raises ValueError for an unknown seed, size, history or setting; nothing is changed then.
+        Raises ValueError for an unknown seed, size, history or setting, and for a day that is not over; nothing is changed then.
         """
         if settings is not None and not isinstance(settings, Mapping):
             raise ValueError("settings is an object")
@@ -68,15 +71,17 @@ class World:
         if history not in seeds.HISTORIES:
             raise ValueError(f"history {history!r} is none of {sorted(seeds.HISTORIES)}")
         seeds.planted(seed, size, history)  # refuses an unknown seed or size while the present state is still there
+        days = _days_to(until) if until is not None else 0
         with self._resetting, self.store.writing():
             self.store.clear()
             schema.create(self.erp, drop=True)
             self.clock.set(seeds.ANCHOR)
-            planted = seeds.load(self.store, self.erp, seed=seed, size=size, history=history)
+            planted = seeds.load(self.store, self.erp, seed=seed, size=size, history=history, days=days)
             for name, value in (
                 ("seed", seed),
                 ("size", size),
                 ("history", history),
+                ("until", until),
                 ("settings", settings or {}),
                 ("planted", planted),
             ):
@@ -85,7 +90,10 @@ class World:
             self.faults.clear()
             self.late.clear()
             self.requests.clear()
-            self.clock.set(seeds.ANCHOR)
+            if until is None:
+                self.clock.set(seeds.ANCHOR)
+            else:
+                self.clock.restore(0)
             self.worker.running = True
 
     def info(self, base_url: str) -> dict[str, Any]:
@@ -98,6 +106,7 @@ class World:
             "erp_url": self.erp_url,
             "seed": self.store.meta("seed"),
             "size": self.store.meta("size"),
+            "until": self.store.meta("until"),
             "now": self.clock.stamp(),
         }
 
@@ -118,3 +127,13 @@ class World:
         self.worker.end()
         self.store.close()
         self.erp.dispose()
+
+
+def _days_to(until: object) -> int:
+    """Days from the anchor to a day that is over."""
+    if not isinstance(until, str):
+        raise ValueError(f"until is {until!r}; give a date such as 2026-11-02")
+    last = date.fromisoformat(until)
+    if last >= datetime.now(UTC).date():
+        raise ValueError(f"until is {until}, a day that is not over; what was done cannot lie in the future")
+    return (last - seeds.ANCHOR.date()).days

@@ -42,6 +42,7 @@ PATIENCE = 600.0
 """Seconds after which something counts as never coming; what is normal takes a twentieth of it."""
 
 
+DAG = "procore_erp_sync"
 DOCUMENTS = ("commitments", "change_orders", "ap_invoices", "prime_changes", "ar_invoices", "budgets", "budget_changes")
 
 
@@ -290,6 +291,36 @@ def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: 
     assert "Connection nobody is not defined. Create it with type procore" in running.log("fails", runs["fails"], "nobody")
     shown = running.log("fails", runs["fails"], "show")
     assert "plain ***, address postgresql+psycopg2://sync:***@127.0.0.1:1/ledger" in shown and "S3cret" not in shown
+
+
+@pytest.mark.scheduler
+def test_a_backfill_with_what_the_form_sends(running: Running) -> None:
+    """Two days at once, the newest first, of one entity; the form hands over every parameter. In every way, and with everything:
+    `make backfills`."""
+    first_run(running.api, running.url)
+    shown = running.call("GET", f"/api/v2/dags/{DAG}/details")["params"]
+    conf = {name: each["value"] for name, each in shown.items()} | {"entities": ["cost_types"]}
+    asked = {
+        "dag_id": DAG, "from_date": "2026-09-01T00:00:00Z", "to_date": "2026-09-03T00:00:00Z", "run_backwards": True,
+        "reprocess_behavior": "none", "max_active_runs": 2, "dag_run_conf": conf, "run_on_latest_version": True,
+    }  # fmt: skip
+    deadline = time.monotonic() + 300
+    running.call("POST", "/api/v2/backfills", asked)
+    while len(ended := [run for run in backfilled(running) if run["state"] in ("success", "failed")]) < 2:
+        assert time.monotonic() < deadline, backfilled(running)
+        time.sleep(0.5)
+    found = sorted((run["logical_date"], run["state"]) for run in ended)
+    assert found == [(f"2026-09-0{day}T05:00:00Z", "success") for day in (1, 2)]
+    told = []
+    for run in ended:
+        path = f"/{run['dag_run_id']}/taskInstances/window/xcomEntries/return_value"
+        told.append(running.of(DAG, path, deserialize=True)["value"])
+    assert [(one["kind"], one["entities"]) for one in told] == [("backfill", ["cost_types"])] * 2
+    assert all(one["expected"]["days"] >= 1 and one["expected"]["procore_calls"] >= 1 for one in told)
+
+
+def backfilled(running: Running) -> list[dict[str, Any]]:
+    return [run for run in running.of(DAG)["dag_runs"] if run["run_type"] == "backfill"]
 
 
 @pytest.mark.scheduler

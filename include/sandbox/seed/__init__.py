@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from include.sandbox.seed import procore
 from include.sandbox.seed.company import SEEDS, Company
 from include.sandbox.seed.erp import ErpRows
+from include.sandbox.seed.moved import MovedStore
 from include.sandbox.seed.sizes import SIZES, size_of
 from include.sandbox.seed.tables import ANCHOR
 
@@ -31,20 +32,23 @@ def load(
     seed: str = "planted",
     size: str | Mapping[str, int] = "small",
     history: str = "linked",
+    days: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> list[dict[str, str]]:
     """Fill an empty store (``load(kind, rows)``) and an empty ERP with its schema in place; returns the planted problems.
 
-    ``size`` is one of ``SIZES`` or counts per entity (``{"vendors": 500}``). ``progress`` is told a sentence per kind of record.
+    ``size`` is one of ``SIZES`` or counts per entity (``{"vendors": 500}``). ``days``: so much later than
+    the anchor (see ``moved``). ``progress`` is told a sentence per kind of record.
     Raises ValueError for an unknown seed, size or history, before anything is written.
     """
     if history not in HISTORIES:
         raise ValueError(f"history {history!r} is unknown; choose one of {', '.join(HISTORIES)}")
     company = Company(seed, size_of(size))
     linked = history == "linked"
+    store = MovedStore(store, days)
     fill = procore.blank(store) if history == "none" else procore.ProcoreRows(company, linked=linked).write(store)
     _report("Procore", fill, progress)
-    _report("ERP", ErpRows(company, linked=linked, documents=history != "none").write(erp_engine), progress)
+    _report("ERP", ErpRows(company, linked=linked, documents=history != "none", days=days).write(erp_engine), progress)
     return planted(seed, size, history)
 
 

@@ -15,6 +15,7 @@ from include.sandbox.erp import schema
 from include.sandbox.seed import budgets, costs, documents, names
 from include.sandbox.seed.company import Company
 from include.sandbox.seed.model import Budget, BudgetChange, Commitment, DirectCost, Job
+from include.sandbox.seed.moved import moved
 from include.sandbox.seed.names import SENT_AFTER
 from include.sandbox.seed.sizes import CHUNK
 from include.sandbox.seed.tables import (
@@ -33,21 +34,25 @@ from include.sandbox.seed.tables import (
 Row = dict[str, Any]
 MODULES = ("AP", "AR", "JC", "GL")
 FIRST_OPEN, FIRST_FUTURE = "2026-07", "2026-10"
+_DAYS = "seeded_days_later"
+"""Option of the connection that a seed is written through."""
 _NO_QUANTITY = {"quantity_e4": None, "unit_cost_e4": None, "unit": None}
 
 
 class ErpRows:
-    """Rows per table. ``linked`` False leaves out the markers, ``documents`` False all documents and what is planted."""
+    """Rows per table. ``linked`` False leaves out the markers, ``documents`` False all documents and what is planted; all of it
+    ``days`` later than the anchor."""
 
-    def __init__(self, company: Company, *, linked: bool = True, documents: bool = True) -> None:
+    def __init__(self, company: Company, *, linked: bool = True, documents: bool = True, days: int = 0) -> None:
         self.company = company
         self.linked = linked
         self.documents = documents
+        self.days = days
         self._planted = set() if documents else {entry.key for entry in company.planted() if entry.entity == "vendors"}
 
     def write(self, engine: sa.Engine) -> Iterator[tuple[str, int]]:
         """Fill the ledger in one transaction; yields (table, rows) as each table is done."""
-        with engine.begin() as connection, schema.bulk(connection):
+        with engine.execution_options(**{_DAYS: self.days}).begin() as connection, schema.bulk(connection):
             for table, rows in (
                 ("companies", self.companies()),
                 ("settings", self.settings()),
@@ -311,8 +316,9 @@ class ErpRows:
 
 
 def insert(connection: sa.Connection, table: str, rows: Iterable[Row]) -> int:
-    """Insert rows in chunks; returns how many."""
-    statement, count, source = sa.insert(schema.METADATA.tables[table]), 0, iter(rows)
+    """Insert rows in chunks, as many days later as the connection says; returns how many."""
+    later = moved(rows, connection.get_execution_options().get(_DAYS, 0))
+    statement, count, source = sa.insert(schema.METADATA.tables[table]), 0, later
     while chunk := list(islice(source, CHUNK)):
         connection.execute(statement, chunk)
         count += len(chunk)

@@ -119,6 +119,7 @@ def test_what_is_cleared_is_read_again(cleared: bool) -> None:
         with (
             mock.patch.object(type(task), "opened") as opened,
             mock.patch("include.financials.extract.extract"),
+            mock.patch("include.financials.cost.expected"),
             mock.patch("include.operators.push_link"),
         ):
             opened.return_value.__enter__.return_value = sync

@@ -275,7 +275,8 @@ def test_concurrent_writers(api: Caller) -> None:
 
 def test_info_and_clock(api: Caller) -> None:
     info = api.control("GET", "/info")
-    assert set(info) == {"base_url", "login_url", "company_id", "client_id", "client_secret", "erp_url", "seed", "size", "now"}
+    ours = {"base_url", "login_url", "company_id", "client_id", "client_secret", "erp_url", "seed", "size", "until", "now"}
+    assert set(info) == ours and info["until"] is None
     assert info["base_url"] == api.base and info["company_id"] == COMPANY and info["now"].startswith("2026-09-30T18:")
     assert api.control("POST", "/clock", {"advance": 3600.5})["now"].startswith("2026-09-30T19:")
     for wrong in ({"advance": -1}, {"advance": "1"}, {}):
@@ -288,6 +289,8 @@ def test_reset_is_all_or_nothing(api: Caller) -> None:
         {"size": "huge"},
         {"size": 5},
         {"history": "no"},
+        {"until": "2126-01-01"},
+        {"until": "yesterday"},
         {"settings": {"colour": 1}},
         {"settings": []},
         {"sed": "x"},
