@@ -187,6 +187,10 @@ class _Desk:
             raise SyncError(
                 f"{len(links)} links of {self.row.label} {wanted} are active; name one by --id (its Procore id): {listed}"
             )
+        then = (
+            "Both sides keep what they have, its external id in Procore may stay or be cleared. The next run holds the record "
+            "(rule unlinked) and writes nothing to either side, until: decide link {entity} {key} --to {ident}"
+        )
         if links:
             self.ledger.part(links[0], self.who, self.chosen.note)
             company, key, ident, number = links[0].company, links[0].erp_key, links[0].procore_id, links[0].number
@@ -206,11 +210,10 @@ class _Desk:
             company, key, ident, number = pairs[0]
             self.ledger.part(Link(self.row.name, company, key, ident, number), self.who, self.chosen.note)
             did = "The decision to link" if said else "The link by marks of"
-        return (
-            f"{did} {self.row.label} {number} (ERP {company}/{key}, Procore id {ident}) is ended for good. Both sides keep "
-            f"what they have, its external id in Procore may stay or be cleared. The next run holds the record (rule unlinked) "
-            f"and writes nothing to either side, until: decide link {self.row.name} {key} --to {ident}"
-        )
+            if not said:
+                then = "The next run takes the record for one that has no counterpart, and sends it anew if no rule stops it."
+        then = then.format(entity=self.row.name, key=key, ident=ident)
+        return f"{did} {self.row.label} {number} (ERP {company}/{key}, Procore id {ident}) is ended for good. {then}"
 
     def opening(self) -> str:
         if self.row.name not in CONTRACTS:

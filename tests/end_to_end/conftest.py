@@ -8,10 +8,34 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from include.erp.sql import SqlSystem
+from include.erp.writing import Writer
 from tests.end_to_end.world import State, World
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_are_parsed_once() -> Iterator[None]:
+    """SQLite parses a mapping's write statements for the check before each run, and says the same of the same statements over the
+    same tables: a tenth of a run."""
+    found: dict[tuple[str, str], list[str]] = {}
+    check = SqlSystem._check_writes
+
+    def once(system: SqlSystem, writer: Writer) -> list[str]:
+        if system.database.dialect != "sqlite":
+            return list(check(system, writer))
+        with system.database.reading("the schema") as connection:
+            schema = connection.exec_driver_sql("SELECT GROUP_CONCAT(sql) FROM sqlite_schema").scalar_one()
+        key = (f"{writer.name} {writer.action} {writer.spec.model_dump_json()}", str(schema))
+        if key not in found:
+            found[key] = list(check(system, writer))
+        return found[key]
+
+    with mock.patch.object(SqlSystem, "_check_writes", once):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -460,7 +460,7 @@ def test_every_number_is_asked_for_the_alphabet_of_the_erp(
 
 @pytest.mark.parametrize("entity", [name for name, row in ENTITIES.items() if row.document and row.external_id])
 def test_a_deleted_record_that_carries_our_mark_is_not_adopted_after_the_ledger_was_lost(
-    full: World, entity: str, tmp_path: Path
+    full: World, entity: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its mark says that it was the counterpart, and it is over: neither linked again, nor made a second time."""
     here = last(full, "procore", entity)
@@ -474,6 +474,7 @@ def test_a_deleted_record_that_carries_our_mark_is_not_adopted_after_the_ledger_
     if ENTITIES[entity].source == "erp":  # the way out that it names is open: the mark is put aside, and the record is made anew
         assert "decide unlink" in one(twin, sync, entity, number)[2]
         assert main(["--ledger", str(twin.ledger.engine.url), "decide", "unlink", entity, number]) == 0
+        assert "sends it anew" in capsys.readouterr().out
         assert one(twin, twin.run(), entity, number)[0] == "linked"
     twin.close()
 
