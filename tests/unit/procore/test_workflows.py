@@ -33,6 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Caller, W
 def api(served: tuple[Caller, World]) -> Caller:
     """A company whose draft contract is under a workflow."""
     caller, world = served
+    caller.control("DELETE", "/faults")
     hand_made(world)
     world.procore.configure(Settings(rate_limit_spike=10_000))
     kind = next(row["type"] for row in caller.get(f"{FLOWS[: FLOWS.index('/projects')]}/workflows/tools")["data"])

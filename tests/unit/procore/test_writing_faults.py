@@ -241,6 +241,9 @@ def test_an_answer_with_another_external_id_of_ours_stops_the_task(sandbox: Sand
 def test_every_step_of_the_new_entities_is_among_the_cases() -> None:
     older = {"vendors", "customers", "projects", "cost_types", "cost_codes", "commitments"}
     synced = {"vendor_insurances", "sub_jobs", "tax_codes"}
-    steps = {(entity, row.name) for (entity, _), rows in STEPS.items() for row in rows if entity not in older}
+    # A note of what is final may be written twice; it has tests of its own (test_finality.py).
+    steps = {
+        (entity, row.name) for (entity, action), rows in STEPS.items() if action != "final" for row in rows if entity not in older
+    }
     same = {(entity, name) for entity, name in steps if entity in synced and name != "create"}
     assert steps - same == {(case.entity, case.name) for case in CASES}
