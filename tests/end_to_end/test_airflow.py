@@ -363,6 +363,11 @@ def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) ->
         assert books.execute("SELECT title FROM commitments WHERE number = ?", (key,)).fetchone() == ("Renamed by a person",)
         people = "SELECT resource_id, claimed_by, done_at IS NOT NULL FROM webhook_inbox WHERE user_id <> ?"
         assert known.execute(people, (str(OWNER_ID),)).fetchall() == [(ident, run["dag_run_id"], 1)]
+        took = "SELECT (julianday(s.finished_at) - julianday(i.received_at)) * 86400 FROM webhook_inbox i JOIN steps s "
+        (seconds,) = known.execute(
+            took + "ON s.run_id = i.claimed_by WHERE s.step = 'load:commitments' AND i.resource_id = ?", (ident,)
+        ).fetchone()
+        print(f"from the event to the ERP: {seconds:.1f} s")
     assert webhooks(running)["failing"] == []
     (hook,) = as_user(running, "GET", "/webhooks/hooks?company_id=8089")
     rows = as_user(running, "GET", f"/webhooks/hooks/{hook['id']}/deliveries?company_id=8089")
