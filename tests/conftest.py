@@ -1,6 +1,6 @@
 """Airflow writes into its home as soon as it is imported: give it a throw-away one before any test module can import it.
 
-And what tests write goes into memory where there is room for it: half of it are small commits, each of which waits for the disk.
+And what tests write goes into memory where there is room for it: their many small commits need not wait for a disk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
 MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
-"""Linux's file system in memory, and bytes that must be free in it: the whole suite writes half as many."""
+"""Linux's file system in memory, and bytes that must be free in it for it to be used."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
