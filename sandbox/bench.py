@@ -60,7 +60,7 @@ LIMITS = {"rate_limit_hour": 1_000_000, "rate_limit_spike": 1_000_000}
 
 
 def measure(size: str, folder: Path) -> dict[str, Any]:
-    """Two runs of a sandbox of this size in this process: seconds, processor seconds, calls, peak memory in MB with all imports."""
+    """Two runs of a sandbox of this size in this process: seconds, processor seconds, calls, peak memory in MB with imports."""
     imported = _peak()
     with _sandbox(folder, size) as info:
         runs = [_timed(info, folder, name) for name in ("first", "unchanged")]
