@@ -8,14 +8,75 @@ from typing import Any, ClassVar
 
 from include.financials.exceptions import RetryLater
 from include.financials.models import PaymentIssued, PaymentReceived
-from include.financials.port import Header, Invalid, Page, Window
+from include.financials.port import Header, Invalid, Item, Page, Window
 from include.financials.statuses import NOT_AGREED
-from include.procore import records
+from include.procore import payloads
+from include.procore.building import Contract, currency
+from include.procore.entity import Also, Desk, Plan, ProcoreEntity, Write
 from include.procore.lists import row_id
-from include.procore.parse import Row
-from include.procore.readers.base import ROW_PAGE, Also, Built, Desk, Documents, Listed, header_of, put
-from include.procore.readers.contracts import Book, Contracts, Entry
-from include.procore.records import Contract
+from include.procore.parse import Row, common
+from include.procore.reading.base import ROW_PAGE, Built, Documents, Listed, header_of, put
+from include.procore.reading.contracts import Book, Entry, contracts
+from include.procore.resources import Resource
+from include.procore.shown import PAYMENT
+from include.procore.writing import plans
+from include.procore.writing.once import Once
+
+PAYMENTS = Resource(
+    "contract_payments",
+    docs="6.3",
+    list="/rest/v1.0/contract_payments",
+    show="/rest/v1.0/contract_payments/{id}",
+    project="query",
+    contract="query",
+    wrapper="contract_payment",
+    create="/rest/v1.0/contract_payments",
+    update="/rest/v1.0/contract_payments/{id}",
+    write_scope=("project", "contract"),
+    lock="origin_id",
+    events=("Contract Payments",),
+    of_place=True,
+)
+RESOURCES = (PAYMENTS,)
+
+# -- building -----------------------------------------------------------------------------------------------------------------
+
+
+def payment_issued(row: Row, system: str, contract: Contract) -> PaymentIssued:
+    return PaymentIssued(**_payment(row, system, contract), commitment=contract.id, invoice=row.id("requisition_id"))
+
+
+def payment_received(row: Row, system: str, contract: Contract) -> PaymentReceived:
+    """It names its owner invoice by ``draw_request_number`` only."""
+    return PaymentReceived(
+        **_payment(row, system, contract),
+        prime_contract=contract.id,
+        invoice=None,
+        draw_number=row.whole_or_none("draw_request_number"),
+    )
+
+
+def payment_number(row: Row) -> str:
+    number = row.whole_or_none("payment_number")
+    return row.text("check_number") or (str(number) if number is not None else row.required_id())
+
+
+def _payment(row: Row, system: str, contract: Contract) -> dict[str, Any]:
+    """``status`` is free text and tells nothing (docs/procore-contract.md 10.18); how it was paid cannot be read back (6.3)."""
+    number, invoice = payment_number(row), row.text("invoice_number")
+    return {
+        **common(row, system),
+        "number": f"{number}/{invoice}" if invoice else number,
+        "project": contract.project,
+        "payment_number": number,
+        "pay_date": row.day("date"),
+        "currency": currency(row) or contract.currency,
+        "invoice_number": invoice,
+        "amount": row.money("amount"),
+    }
+
+
+# -- reading ------------------------------------------------------------------------------------------------------------------
 
 
 class Payments(Documents):
@@ -23,15 +84,15 @@ class Payments(Documents):
     invoices may add up to it. Only what was never agreed on and shows no sum is left out; a sweep of the keys, and a payment not
     found otherwise, ask that as well."""
 
-    names = ("check_number", "payment_number")
     page_size = ROW_PAGE
-
-    def __init__(self, desk: Desk, contracts: Contracts) -> None:
-        super().__init__(desk)
-        self._contracts = contracts
-        self._books: dict[str, Book] = {}
-
     contract: ClassVar[str]
+    contracts: ClassVar[str]
+    """What a payment names its contract as, and the entity of these contracts."""
+
+    def __init__(self, desk: Desk, row: ProcoreEntity) -> None:
+        super().__init__(desk, row)
+        self._contracts = contracts(desk, self.contracts)
+        self._books: dict[str, Book] = {}
 
     def known(self, given: Sequence[Any]) -> Mapping[str, str | None]:
         """Its list is its contract's, given last."""
@@ -41,7 +102,7 @@ class Payments(Documents):
     def build(self, row: Row, contract: Contract) -> PaymentIssued | PaymentReceived: ...
 
     def prepare(self, project: str) -> None:
-        self._books[project] = self._contracts.book(project, self.entity)
+        self._books[project] = self._contracts.book(project, self.row.name)
 
     def header(self, row: Row, project: str, group: str) -> Header:
         return header_of(self._build(row, project, group), project)
@@ -49,7 +110,7 @@ class Payments(Documents):
     def _build(self, row: Row, project: str, contract: str) -> PaymentIssued | PaymentReceived:
         entry = self._books[project][contract]
         if isinstance(entry, Invalid):
-            raise row.misfit("contract_id", f"cannot be read: {entry.field} {entry.message}", self._contracts.entity)
+            raise row.misfit("contract_id", f"cannot be read: {entry.field} {entry.message}", self._contracts.row.name)
         return self.build(row, entry.contract)
 
     def _read_project(self, project: str, window: Window, after: Sequence[str] | None, also: Also) -> Iterator[Page]:
@@ -106,19 +167,17 @@ class Payments(Documents):
 
 
 class PaymentsIssued(Payments):
-    entity = "payments_issued"
-    contract = "commitment"
+    contract, contracts = "commitment", "commitments"
 
     def build(self, row: Row, contract: Contract) -> PaymentIssued:
-        return records.payment_issued(row, self._desk.system, contract)
+        return payment_issued(row, self._desk.system, contract)
 
 
 class PaymentsReceived(Payments):
-    entity = "payments_received"
-    contract = "prime_contract"
+    contract, contracts = "prime_contract", "prime_contracts"
 
     def build(self, row: Row, contract: Contract) -> PaymentReceived:
-        return records.payment_received(row, self._desk.system, contract)
+        return payment_received(row, self._desk.system, contract)
 
 
 def _paid(entry: Entry | Invalid) -> bool:
@@ -127,3 +186,62 @@ def _paid(entry: Entry | Invalid) -> bool:
         return True
     header = entry.listed.header
     return not header.deleted and (entry.payments != 0 or header.status not in NOT_AGREED)
+
+
+# -- writing ------------------------------------------------------------------------------------------------------------------
+
+
+def _payment_of(item: Item, invoice: payloads.Attributes) -> payloads.Attributes:
+    """A payment, complete, with its external ids."""
+    record: Any = item.record
+    return payloads.known(
+        {
+            **payloads.day("pay_date", "date")(item),
+            "amount": payloads.as_text(record.amount),
+            "check_number": record.payment_number,
+            "payment_method": record.method,
+            "invoice_number": record.invoice_number,
+            **invoice,
+            **payloads.external(item),
+        }
+    )
+
+
+def _new_issued(item: Item) -> payloads.Attributes:
+    return _payment_of(item, payloads.party("invoice", "requisition_id")(item))
+
+
+def _new_received(item: Item) -> payloads.Attributes:
+    """It names its invoice by the number of the draw, for which there is no id field (docs/procore-contract.md 6.3)."""
+    return _payment_of(item, payloads.same("draw_number", "draw_request_number")(item))
+
+
+def _writes(new: payloads.Build, contract: str) -> Plan:
+    """Header and external id in one request: a payment has no lines that would have to be there before the external id locks it,
+    and a request that does all is either there as a whole or not at all. It takes no second one to find out which."""
+    create = Once(PAYMENTS, new, contract=contract)
+    return {
+        "create": (Write("payment", create, plans.CREATED, batch=1, keyless=True),),
+        **plans.linked(PAYMENTS, contract=contract),
+        "final": (plans.noted(PAYMENTS, contract),),
+    }
+
+
+ENTITIES = (
+    ProcoreEntity(
+        "payments_issued",
+        resources=(PAYMENTS,),
+        names=("check_number", "payment_number"),
+        reader=PaymentsIssued,
+        shown={**PAYMENT, "commitment": ("contract_id",), "invoice": ("requisition_id",)},
+        writes=_writes(_new_issued, "commitment"),
+    ),
+    ProcoreEntity(
+        "payments_received",
+        resources=(PAYMENTS,),
+        names=("check_number", "payment_number"),
+        reader=PaymentsReceived,
+        shown={**PAYMENT, "prime_contract": ("contract_id",)},
+        writes=_writes(_new_received, "prime_contract"),
+    ),
+)

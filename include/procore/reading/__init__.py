@@ -1,1 +1,1 @@
-"""How each entity is read from Procore: one module per area. ``include.procore.reading`` is the door to all of them."""
+"""How records are read from Procore: what the readers of all families share. Each family's own readers stand in ``areas``."""
