@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from include.financials.identity import parse_origin
-from include.financials.models import Line, LineModel
 from include.financials.money import ZERO
+from include.financials.record import Line, LineModel
 from include.procore.parse import Row, common
 
 AnyLine = TypeVar("AnyLine", bound=LineModel)

@@ -13,8 +13,8 @@ from typing import Any, Protocol, TypeVar
 from pydantic import ValidationError
 
 from include.financials.exceptions import ContractBroken, OutcomeUnknown
-from include.financials.models import Record
 from include.financials.port import Action, Header, Invalid, Item, Outcome, Page, Window
+from include.financials.record import Record
 from include.procore.client import ProcoreClient
 from include.procore.lists import Lists, Raw, row_id
 from include.procore.parse import Misfit, Row, time_or_none

@@ -13,8 +13,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from include.financials.exceptions import ContractBroken
-from include.financials.models import Line
 from include.financials.port import Item
+from include.financials.record import Line
 from include.procore.parse import parent_id
 from include.procore.resources import Resource
 

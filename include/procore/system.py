@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused
-from include.financials.models import Record, Side
 from include.financials.port import (
     Action,
     Answer,
@@ -28,6 +27,7 @@ from include.financials.port import (
     Window,
     idle,
 )
+from include.financials.record import Record, Side
 from include.procore.areas import CAPABILITIES, ENTITIES, STEPS, WAYS
 from include.procore.areas.codes.lists import code_list
 from include.procore.areas.jobs import PROJECTS

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from include.financials.models import ChangeLine, CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder, PrimeChangeOrder
 from include.financials.money import ZERO, to_cents, total
 from include.financials.port import Header, Invalid, Window
 from include.procore import payloads

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from include.financials.models import Commitment, Record
+from include.financials.entities.commitments import Commitment
 from include.financials.port import Item, Window
+from include.financials.record import Record
 from include.procore import payloads
 from include.procore.building import contract, party
 from include.procore.entity import Desk, ProcoreEntity, Write

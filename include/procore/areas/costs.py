@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args
 
+from include.financials.entities.costs import CostKind, DirectCost
 from include.financials.identity import parse_origin
-from include.financials.models import CostKind, DirectCost
 from include.financials.port import Header
 from include.procore import payloads
 from include.procore.building import currency, lines, our_line

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from include.financials.entities.directory import Customer, Vendor, VendorInsurance
 from include.financials.identity import parse_origin
-from include.financials.models import Customer, Vendor, VendorInsurance
 from include.financials.port import Item, Page, Window
 from include.procore import payloads
 from include.procore.entity import Also, Cursor, Desk, ProcoreEntity

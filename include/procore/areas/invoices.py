@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from include.financials import billing
-from include.financials.models import BillingItem, OwnerInvoice, SubcontractorInvoice
+from include.financials.billing import BillingItem
+from include.financials.entities.invoices import OwnerInvoice, SubcontractorInvoice
 from include.financials.money import ZERO, total
 from include.financials.port import Header, Invalid, Window
 from include.procore.building import Contract, currency

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from include.financials.entities.codes import TaxCode
+from include.financials.entities.jobs import Project, SubJob
 from include.financials.exceptions import NotPermitted
-from include.financials.models import Project, SubJob, TaxCode
 from include.financials.money import ZERO
 from include.financials.port import Page, Window
 from include.procore import payloads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from include.financials.models import PrimeContract
+from include.financials.entities.primes import PrimeContract
 from include.financials.port import Item
 from include.procore import payloads
 from include.procore.building import contract, lines, our_line, party

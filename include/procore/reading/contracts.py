@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import ContractBroken, NotPermitted
-from include.financials.models import Commitment, PrimeContract
 from include.financials.port import Header, Invalid, Window
 from include.procore.building import Contract, contract_head
 from include.procore.entity import Desk, ProcoreEntity

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
 from include.financials.identity import parse_origin
-from include.financials.models import AdjustmentLine, Budget, BudgetChange, BudgetLine
 from include.financials.money import ZERO, total
 from include.financials.port import Header, Invalid, Page, Window
 from include.procore.areas.budgets.writing import BUDGETS, LINES, ROWS, VIEWS, BudgetLines

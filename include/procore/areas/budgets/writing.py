@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from include.financials.entities.budgets import BudgetLine
 from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused, RetryLater
-from include.financials.models import BudgetLine
 from include.financials.port import Item, Outcome
 from include.procore import payloads
 from include.procore.areas.codes.lists import code_rows, type_codes

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from include.financials.models import CostCode, CostType, Record
+from include.financials.entities.codes import CostCode, CostType
 from include.financials.port import Item, Page, Window
+from include.financials.record import Record
 from include.procore import payloads
 from include.procore.areas.codes.lists import (
     CODE_LISTS,

@@ -9,49 +9,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entity import Entity
 from include.financials.existence import Existing
-from include.financials.identity import Origin, change_number, code, made_from, marker, meaning, parse_origin, payment_number
+from include.financials.identity import (
+    Origin,
+    change_number,
+    code,
+    made_from,
+    marker,
+    meaning,
+    number_key,
+    parse_origin,
+)
+from include.financials.judging.subject import Match
 from include.financials.ledger import Decision, Link
-from include.financials.models import Payment, Record, SubcontractorInvoice
 from include.financials.port import Invalid
+from include.financials.record import Record
 from include.financials.statuses import ENDED_IN_PROCORE, VOID
 from include.financials.view import LinkIndex
-
-
-@dataclass(slots=True)
-class Match:
-    """What is known of one source record's counterpart. The texts are the facts that rules look at; None means: no fault.
-
-    ``how`` is ``marker`` where the counterpart is certain (its marker names this record, or a person decided so) but external
-    ids are not written yet.
-    """
-
-    how: Literal["link", "external_id", "marker", "none"] = "none"
-    link: Link | None = None
-    target: Record | None = None
-    foreign: str | None = None
-    broken: str | None = None
-    ambiguous: str | None = None
-    proposal: str | None = None
-    hidden: str | None = None
-    """The counterpart is in no list and may be there all the same: who it is, in words."""
-    unread: Invalid | None = None
-    """A record of the target list that cannot be read and is the counterpart, or may be."""
-    finished: bool = False
-    """Of a link whose making was interrupted: the record carries what comes last, so nothing is left to send."""
-    gone: bool = False
-    """The counterpart of a link was looked for and is not there any more, or deleted."""
-    voided: str | None = None
-    """Key of a void document of the ERP that the record's external id names."""
-    candidates: list[Record] = field(default_factory=list)
-    parted: str | None = None
-    """A person ended the link with a record that is still there: in words, with the way back."""
-    decision: Decision | None = None
-    """The pair is one by a person's word."""
 
 
 class People:
@@ -261,12 +237,8 @@ class ErpSource:
     def _rivals(self, record: Record, key: tuple[str, str, str]) -> tuple[list[Record], set[str]]:
         """(who in Procore may be its counterpart, who in the ERP may be that, too)."""
         candidates, twins = self.unclaimed.get(key, []), self.alike[key]
-        if isinstance(record, Payment):
-            if key[0] in _NAMELESS:
-                candidates = [one for one in candidates if _nameless(one)]
-            elif "invoice_number" in key[0]:
-                candidates = [one for one in candidates if _invoice(one) is None]
-            candidates, twins = _by_number(record, candidates, twins)
+        if self.row.rivals is not None:
+            candidates, twins = self.row.rivals(record, key[0], candidates, twins)
         # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.
         alien = {
             name
@@ -274,33 +246,6 @@ class ErpSource:
             if self.row.per_company(key[0]) and twin.company != record.company and (not candidates or self._settled(twin))
         }
         return candidates, set(twins) - alien
-
-
-_NAMELESS = ("commitment+amount", "prime_contract+amount")
-"""Keys that say too little, but of a payment that does not tell its invoice: its number tells several apart, no more."""
-
-
-def _invoice(record: Record) -> Any:
-    return getattr(record, "invoice", None) or getattr(record, "draw_number", None)
-
-
-def _nameless(record: Record) -> bool:
-    return isinstance(record, Payment) and _invoice(record) is None and payment_number(record.invoice_number) is None
-
-
-def _by_number(record: Payment, candidates: Sequence[Record], twins: dict[str, Record]) -> tuple[list[Record], dict[str, Record]]:
-    """Payments of one contract, invoice and amount are told apart by their numbers where they have some: one that bears the
-    number of a payment on the other side is that one, and nobody else's."""
-    mine = payment_number(record.payment_number)
-    theirs = {name: payment_number(twin.payment_number) for name, twin in twins.items() if isinstance(twin, Payment)}
-    there = {one.id: payment_number(one.payment_number) for one in candidates if isinstance(one, Payment)}
-    same = [one for one in candidates if mine is not None and there[one.id] == mine]
-    if same:
-        return same, {name: twin for name, twin in twins.items() if theirs[name] == mine}
-    named = set(theirs.values()) - {None}
-    free = [one for one in candidates if there[one.id] not in named]
-    rest = set(there.values()) - {None}
-    return free, {name: twin for name, twin in twins.items() if theirs[name] not in rest}
 
 
 def _over(record: Record) -> bool:
@@ -323,16 +268,6 @@ def _deleted(record: Record, target: Record) -> Match:
 def _place(record: Record, key: str) -> tuple[str, str | None]:
     """Two companies may give two documents one key; on one project they are one."""
     return key, getattr(record, "project", None)
-
-
-def natural_key(record: Record) -> str:
-    """The number that is unique in an ERP company: a vendor's invoice number is his own, all others are unique as they are."""
-    return f"{record.vendor}/{record.number}" if isinstance(record, SubcontractorInvoice) else record.number
-
-
-def number_key(record: Record) -> str:
-    """The natural key as it is compared: neither case, blanks nor the zeros before a change's number make another document."""
-    return (change_number if ENTITIES[record.entity].numbered_in else code)(natural_key(record))
 
 
 _ALIKE = {
