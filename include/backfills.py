@@ -28,7 +28,6 @@ from typing import Any, Literal
 
 import requests
 
-from include import pipeline
 from include.chaos.picture import Picture, differences, picture
 from include.financials.staging import private_file, private_folder
 from include.local import (
@@ -46,6 +45,7 @@ from include.local import (
     standalone_settings,
     wait_until_healthy,
 )
+from include.sandbox import pipeline
 from include.sandbox.procore.login import OWNER_ID
 
 FOLDER = VAR / "backfills"

@@ -27,7 +27,6 @@ import aiohttp
 import psutil  # type: ignore[import-untyped]
 import requests
 
-from include.connections import RECEIVER
 from include.financials.inbox import waiting
 from include.financials.ledger import Ledger
 from include.financials.report import COUNTS
@@ -44,7 +43,8 @@ from include.local import (
     sandbox,
     standalone_settings,
 )
-from include.pipeline import run
+from include.provider.events import RECEIVER
+from include.sandbox.pipeline import run
 from include.sandbox.procore.login import OWNER_ID
 
 BENCH = VAR / "bench"

@@ -27,7 +27,7 @@ from sqlalchemy import make_url
 
 from include.financials.ledger import Ledger
 from include.financials.staging import private_file, private_folder
-from include.pipeline import SANDBOX_SETTINGS
+from include.sandbox.pipeline import SETTINGS as SANDBOX_SETTINGS
 from include.sandbox.procore.login import OWNER_ID
 
 ROOT = Path(__file__).resolve().parents[1]

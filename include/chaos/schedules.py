@@ -39,9 +39,9 @@ from include.chaos.worlds import (
 from include.financials.entities import ENTITIES
 from include.financials.ledger import Ledger
 from include.financials.settings import from_file
-from include.pipeline import SANDBOX_SETTINGS
 from include.procore.client import ProcoreClient
 from include.procore.webhooks import Receiver, Webhooks, sweep
+from include.sandbox.pipeline import SETTINGS as SANDBOX_SETTINGS
 
 STEPS: Mapping[str, Callable[[Sandbox, int], Any]] = {
     "a contract is renamed": lambda world, n: world.edit("104-SC-003", title=f"Renamed {n}"),

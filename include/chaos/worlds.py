@@ -23,7 +23,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from include import pipeline
 from include.chaos.company import Company
 from include.chaos.picture import Picture, picture, rows
 from include.erp import registry
@@ -32,6 +31,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import SyncError
 from include.financials.port import Health
 from include.procore.client import ProcoreClient
+from include.sandbox import pipeline
 from include.sandbox.__main__ import main as serve
 from include.sandbox.clock import instant
 from include.sandbox.erp.faults import Door, What

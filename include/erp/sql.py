@@ -12,13 +12,14 @@ from collections.abc import Mapping as MappingOf
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from include.erp.codecs import FieldError, Storage, Unfit, codec
 from include.erp.database import Database, as_table, classify, named_columns, no_colons, sentence
-from include.erp.mapping import WRITES, Mapping, suggest
+from include.erp.mapping import PAGE_PARTS, WRITES, Mapping, suggest
 from include.erp.readback import Difference, ReadBack
 from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
@@ -88,8 +89,20 @@ class SqlSystem:
             lambda writer: ReadBack(writer, getattr(writer.spec.write, writer.action))
         )
 
+    @property
+    def namespace(self) -> str:
+        return self.mapping.system
+
     def close(self) -> None:
         self.database.close()
+
+    def web_url(self, entity: str, record: Record) -> str | None:
+        """As the mapping's ``web_url`` of the entity says; None where it says nothing, or the record lacks what stands in it."""
+        spec = self.mapping.spec.entities.get(entity)
+        if spec is None or spec.web_url is None:
+            return None
+        parts = {name: getattr(record, name, None) for name in PAGE_PARTS if f"{{{name}}}" in spec.web_url}
+        return spec.web_url.format_map({k: quote(v, safe="") for k, v in parts.items() if v}) if all(parts.values()) else None
 
     # -- about the system
 

@@ -188,6 +188,8 @@ class Capability:
     accepts_zero: bool = True
     sub_jobs: bool = True
     tax: bool = True
+    pages: bool = False
+    """Whether :meth:`System.web_url` knows where its records' pages are."""
     keeps: frozenset[str] | None = None
     """Canonical fields that the system holds of a record, those of a line as ``lines.tax``, and ``lines.key`` where it holds what
     tells lines apart. None: all. What a side does not keep is not compared."""
@@ -257,6 +259,20 @@ class System(Protocol):
     """Procore or an ERP. All methods may raise the errors of ``include.financials.exceptions``."""
 
     side: Side
+
+    @property
+    def namespace(self) -> str:
+        """First part of the marks that its records leave on the other side's (``sandbox`` in an external id of Procore,
+        ``procore:8089`` on a document of the ERP). Never changed after go-live."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds open; nothing is asked of it afterwards."""
+        ...
+
+    def web_url(self, entity: str, record: Record) -> str | None:
+        """The record's page in the system's own web application; None where it has none that we know of."""
+        ...
 
     def check(self) -> Health: ...
 

@@ -104,6 +104,13 @@ class ProcoreSystem:
 
     # ------------------------------------------------------------------ the system itself
 
+    @property
+    def namespace(self) -> str:
+        return f"procore:{self.client.company_id}"
+
+    def close(self) -> None:
+        self.client.close()
+
     def now(self) -> datetime:
         """Procore's clock: the ``Date`` of its last reply and what went by since (UTC)."""
         return self.client.now()

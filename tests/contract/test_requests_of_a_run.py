@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from include import pipeline
 from include.procore import client
 from include.procore.pacing import Pace
+from include.sandbox import pipeline
 from include.sandbox.procore import described
 from include.sandbox.procore.call import Call, Reply
 from include.sandbox.procore.service import find_route

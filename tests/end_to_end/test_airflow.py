@@ -18,7 +18,6 @@ import psutil
 import pytest
 import requests
 
-from include import pipeline
 from include.chaos.picture import OF_THE_MOMENT
 from include.financials.report import build
 from include.local import (
@@ -33,6 +32,7 @@ from include.local import (
     standalone_settings,
     wait_until_healthy,
 )
+from include.sandbox import pipeline
 from include.sandbox.procore.login import OWNER_ID
 from tests.end_to_end.world import UNLIMITED, State, World
 
@@ -396,7 +396,7 @@ def as_user(running: Running, method: str, path: str, body: Any = None) -> Any:
 def refused(place: Path) -> list[str]:
     """Why the receiver took no event, as it told the API server's log."""
     log = (place / "home" / "airflow.log").read_text(encoding="utf-8")
-    return [line for line in log.splitlines() if "[include.receiver]" in line]
+    return [line for line in log.splitlines() if "[include.provider.receiver]" in line]
 
 
 def webhooks(running: Running) -> Any:

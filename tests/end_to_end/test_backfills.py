@@ -20,7 +20,7 @@ from include.financials.extract import extract
 from include.financials.gate import guard
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
-from include.pipeline import opened
+from include.sandbox.pipeline import opened
 from tests.end_to_end.world import State, World, done
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)

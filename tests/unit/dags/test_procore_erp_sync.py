@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from include.financials.entities import ENTITIES, STAGES, gates_before
 from include.financials.run import HEAD
-from include.procore.retry import SyncRetryPolicy
+from include.provider.retry import SyncRetryPolicy
 
 LOADS = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 ROOT = Path(__file__).resolve().parents[3]

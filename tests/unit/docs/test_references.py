@@ -23,7 +23,7 @@ from include.financials.run import PARAMS
 from include.financials.settings import GateSettings, Settings, load
 from include.procore.events import BORN
 from include.procore.resources import ENTITY_RESOURCES, RESOURCES, events_of
-from include.procore.retry import TABLE
+from include.provider.retry import TABLE
 from include.sandbox.seed import planted
 from include.sandbox.seed.changes import changes
 from include.sandbox.seed.company import Company
