@@ -18,9 +18,10 @@ import psutil
 import pytest
 import requests
 
-from include.chaos.picture import OF_THE_MOMENT
 from include.financials.report import build
-from include.local import (
+from sandbox import pipeline
+from sandbox.chaos.picture import OF_THE_MOMENT
+from sandbox.local import (
     ROOT,
     airflow,
     environment,
@@ -32,8 +33,7 @@ from include.local import (
     standalone_settings,
     wait_until_healthy,
 )
-from include.sandbox import pipeline
-from include.sandbox.procore.login import OWNER_ID
+from sandbox.procore.login import OWNER_ID
 from tests.end_to_end.world import UNLIMITED, State, World
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from include.chaos import people
-from include.chaos.receiving import OLD, Site, receiving
 from include.financials.inbox import waiting
 from include.procore.client import ProcoreClient
 from include.procore.webhooks import Receiver, Webhooks, sweep
-from include.sandbox import pipeline
+from sandbox import pipeline
+from sandbox.chaos import people
+from sandbox.chaos.receiving import OLD, Site, receiving
 from tests.end_to_end.world import World, settings_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -11,7 +11,7 @@ import pytest
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.settings import DEFAULT, from_file, load, parse
-from include.sandbox.pipeline import SETTINGS as SANDBOX_SETTINGS
+from sandbox.pipeline import SETTINGS as SANDBOX_SETTINGS
 
 
 @pytest.mark.parametrize(("written", "read"), [("on", "on"), ("off", "off"), ("'on'", "on"), ("yes", "on"), ("false", "off")])

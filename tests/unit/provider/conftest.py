@@ -1,7 +1,7 @@
-"""The hooks are tested against the same servers as the client behind them."""
+"""The hook is tested against the same server as the client behind it."""
 
 from __future__ import annotations
 
-from tests.unit.procore.conftest import fake, sandbox
+from tests.unit.procore.conftest import fake
 
-__all__ = ["fake", "sandbox"]
+__all__ = ["fake"]
