@@ -18,7 +18,7 @@ from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.view import Sync
 from include.procore.client import ProcoreClient
-from include.procore.system import ProcoreSystem
+from include.procore.system import ProcoreSystem, namespace_of
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def opened(access: Access, run_id: str, decide: Decide, task: str = "all") -> It
     with ExitStack() as stack:
         client = stack.enter_context(closing(access.procore()))
         ledger = stack.enter_context(closing(access.ledger()))
-        erp = stack.enter_context(closing(access.erp(f"procore:{client.company_id}")))
+        erp = stack.enter_context(closing(access.erp(namespace_of(client))))
         procore = procore_system(client, erp.namespace, settings)
         stack.enter_context(_counted(ledger, run_id, task, client))
         run = decide(ledger, settings, procore, erp)

@@ -78,6 +78,7 @@ class SqlSystem:
         lock_timeout: float = 10.0,
     ) -> None:
         self.mapping, self.origin_system = mapping, origin_system
+        self.name = mapping.system
         self.page_size, self.id_batch = page_size, id_batch
         self.database = Database(url_or_engine, lock_timeout)
         self._readers: Callable[[str], Reader] = cache(lambda name: Reader(mapping, name, self.database))
@@ -96,13 +97,18 @@ class SqlSystem:
     def close(self) -> None:
         self.database.close()
 
-    def web_url(self, entity: str, record: Record) -> str | None:
+    def web_address(self) -> None:
+        """The mapping says where each entity has its pages."""
+
+    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
         """As the mapping's ``web_url`` of the entity says; None where it says nothing, or the record lacks what stands in it."""
-        spec = self.mapping.spec.entities.get(entity)
+        spec = self.mapping.spec.entities.get(record.entity) if record is not None else None
         if spec is None or spec.web_url is None:
             return None
-        parts = {name: getattr(record, name, None) for name in PAGE_PARTS if f"{{{name}}}" in spec.web_url}
-        return spec.web_url.format_map({k: quote(v, safe="") for k, v in parts.items() if v}) if all(parts.values()) else None
+        parts = {name: str(getattr(record, name, None) or "") for name in PAGE_PARTS if f"{{{name}}}" in spec.web_url}
+        return (
+            spec.web_url.format_map({name: quote(part, safe="") for name, part in parts.items()}) if all(parts.values()) else None
+        )
 
     # -- about the system
 

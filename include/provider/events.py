@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow.sdk.log import mask_secret
 
 from include.financials.exceptions import ConfigurationError, RetryLater, SyncError
-from include.procore.client import ProcoreClient, clean_url
+from include.procore.client import clean_url
 from include.procore.webhooks import Receiver, Webhooks, sweep
 from include.provider.connections import connection_of
 
 if TYPE_CHECKING:
     from include.financials.ledger import Ledger
+    from include.financials.port import System
     from include.financials.view import Sync
-    from include.procore.system import ProcoreSystem
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +77,11 @@ def receiver_of(conn_id: str = "procore_webhooks") -> Receiver:
     return Receiver(f"{base}{parts.path}", found.tokens)
 
 
-def swept(client: ProcoreClient, ledger: Ledger) -> dict[str, int] | None:
+def swept(system: System, ledger: Ledger) -> dict[str, int] | None:
     """Events that Procore could not deliver, taken into the inbox (counts as of :func:`include.procore.webhooks.sweep`); None
     where there is no receiver, or Procore does not say. Raises RetryLater where Procore is away."""
     try:
-        found = sweep(Webhooks(client, receiver_of()), ledger)
+        found = sweep(Webhooks.of(system, receiver_of()), ledger)
     except RetryLater:
         raise
     except SyncError as error:
@@ -95,9 +95,8 @@ def swept(client: ProcoreClient, ledger: Ledger) -> dict[str, int] | None:
 def without_events(sync: Sync) -> list[str]:
     """Why changes in Procore are not told of by events, one sentence each; a warning and no failure, for reading alone brings the
     same result later. Raises RetryLater where Procore is away."""
-    system = cast("ProcoreSystem", sync.systems["procore"])
     try:
-        found = Webhooks(system.client, receiver_of()).missing(sync.settings)
+        found = Webhooks.of(sync.systems["procore"], receiver_of()).missing(sync.settings)
     except RetryLater:
         raise
     except SyncError as error:

@@ -6,7 +6,7 @@ The links are computed where the records are known; Airflow's UI only shows what
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from include.financials.models import Record, Side
     from include.financials.view import Sync
-    from include.procore.system import ProcoreSystem
 
 
 class _RecordLink(BaseOperatorLink):
@@ -53,13 +52,13 @@ def push_links(sync: Sync, context: Context, entity: str, shards: Sequence[int])
     """Leave the addresses of a task's record in XCom."""
     from include.financials.report import recall
 
-    procore, erp = cast("ProcoreSystem", sync.systems["procore"]), sync.systems["erp"]
-    base = str((recall(sync, "web") or {}).get("address") or procore.web_base())
-    pages = (procore.web_url(entity, record, base) for record in _candidates(sync, "procore", entity, shards))
-    context["ti"].xcom_push(key=ProcoreRecordLink.left, value=next(filter(None, pages), None) or procore.company_url(base))
+    procore, erp = sync.systems["procore"], sync.systems["erp"]
+    base = (recall(sync, "web") or {}).get("address")
+    pages = (procore.web_url(record, base) for record in _candidates(sync, "procore", entity, shards))
+    context["ti"].xcom_push(key=ProcoreRecordLink.left, value=next(filter(None, pages), None) or procore.web_url(None, base))
     known = erp.capabilities().get(entity)
     if known is not None and known.pages:
-        pages = (erp.web_url(entity, record) for record in _candidates(sync, "erp", entity, shards))
+        pages = (erp.web_url(record) for record in _candidates(sync, "erp", entity, shards))
         if address := next(filter(None, pages), None):
             context["ti"].xcom_push(key=ErpRecordLink.left, value=address)
 
@@ -68,8 +67,7 @@ def keep_web_address(sync: Sync) -> None:
     """Ask Procore once in a run where its web application is: that differs by region, and the API's host is not it."""
     from include.financials.report import keep
 
-    system = cast("ProcoreSystem", sync.systems["procore"])
-    keep(sync, "web", {"address": system.ask_web_base()})
+    keep(sync, "web", {"address": sync.systems["procore"].web_address()})
 
 
 def _candidates(sync: Sync, side: Side, entity: str, shards: Sequence[int]) -> Iterator[Record]:

@@ -60,7 +60,7 @@ class WindowOperator(SyncOperator):
         if events and known is not None and known["kind"] == kind:
             return load_run(ledger, self.sync_run_id)  # an earlier try has claimed its events, which say what it is about
         if kind == "scheduled" and known is None:
-            self.undelivered = swept(procore.client, ledger)
+            self.undelivered = swept(procore, ledger)
         claimed = self._claimed(ledger, settings, procore, kind, events=events)
         if claimed is not None:
             given.pop("entities", None)  # the form's list of all of them is nobody's choice in such a run

@@ -66,7 +66,7 @@ from include.financials.port import Action, Beat, Capability, Header, Health, In
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
-from include.procore.writing.table import STEPS
+from include.procore.areas import STEPS
 
 START = datetime(2026, 9, 30, 18, tzinfo=UTC)
 ONLY: dict[str, Any] = {"entities": ["commitments"]}

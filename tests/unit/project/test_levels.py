@@ -6,11 +6,9 @@ An import within a function, or for type checking only, counts as any other: it 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from graphlib import TopologicalSorter
+from collections.abc import Mapping, Set
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -26,14 +24,18 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 """From below to above. A part knows itself and what is below it, not its neighbours: Procore nothing of an ERP, an ERP nothing of
 Procore. A command (``__main__``) stands on top as a DAG does: it puts together what is below, and nothing knows it."""
 
-PORT = ("exceptions", "inbox", "legible", "money", "port", "settings", "statuses")
-MODELS = ("entities", "identity", "models")
-BELOW = {f"include.financials.{name}" for name in PORT + MODELS}
-"""What the two systems may know of the domain: the port with the words that are spoken at it. (By whole rooms, when the domain
-has some.)"""
+SPOKEN = {"billing", "entities", "exceptions", "identity", "inbox", "legible", "models", "money", "port", "settings", "statuses"}
+"""What the two systems may know of the domain: the port, and the words that are spoken at it."""
 
-TO_BE_REMOVED: Mapping[tuple[str, str], str] = {}
-"""Arrows that go up, each with the reason why it is still there."""
+STILL: Mapping[tuple[str, str], str] = {
+    ("include.financials.facts", "include.financials.cost_facts"): "a circle until facts stand with their families",
+    ("include.procore.webhooks", "include.financials.ledger"): "until the inbox is a room of the ledger with a type of its own",
+    (
+        "include.procore.workflows",
+        "include.financials.run",
+    ): "`nearest` says what somebody may have meant, which is no business of a run",
+}
+"""Arrows that should not be there, and why they still are. One that is gone is taken out of here, or the test fails."""
 
 
 def sources() -> dict[str, Path]:
@@ -77,13 +79,29 @@ def up(graph: Mapping[str, set[str]]) -> list[tuple[str, str]]:
     return sorted((a, b) for a, b in arrows if level(a)[1] != level(b)[1] and level(b)[0] >= level(a)[0])
 
 
-def test_no_arrow_goes_up() -> None:
-    assert set(up(GRAPH)) == set(TO_BE_REMOVED)
+def forbidden() -> set[tuple[str, str]]:
+    """Arrows up; into the rooms of the domain from one of the two systems; and those of :data:`STILL` that close a circle."""
+    systems = [name for name in GRAPH if level(name)[1] in ("include.procore", "include.erp")]
+    inside = {(a, b) for a in systems for b in GRAPH[a] if b.startswith("include.financials.") and b.split(".")[2] not in SPOKEN}
+    return {*up(GRAPH), *inside, *(pair for pair in STILL if pair[1] in GRAPH.get(pair[0], ()) and circle(STILL.keys() - {pair}))}
 
 
-def test_the_two_systems_know_the_port_and_no_more_of_the_domain() -> None:
-    known = {(a, b) for a in GRAPH if level(a)[1] in ("include.procore", "include.erp") for b in GRAPH[a]}
-    assert sorted(b for _, b in known if b.startswith("include.financials") and b not in BELOW) == []
+def circle(without: Set[tuple[str, str]] = frozenset()) -> list[str] | None:
+    """One of the graph, if it has any: not even an import within a function hides it."""
+    graph = {name: {other for other in others if (name, other) not in without} for name, others in GRAPH.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return None
+
+
+def test_no_arrow_goes_up_and_none_into_a_room_of_the_domain() -> None:
+    assert forbidden() == STILL.keys()
+
+
+def test_there_is_no_circle() -> None:
+    assert circle(STILL.keys()) is None
 
 
 def test_nothing_below_the_provider_knows_airflow() -> None:
@@ -91,13 +109,6 @@ def test_nothing_below_the_provider_knows_airflow() -> None:
     below = [name for name in IMPORTS if level(name)[0] < level("include.provider")[0]]
     outside = {(name, other.partition(".")[0]) for name in below for other in IMPORTS[name]}
     assert [pair for pair in sorted(outside) if pair[1] in ("airflow", "fastapi", "starlette")] == []
-
-
-@pytest.mark.parametrize("folder", ["include", "sandbox"])
-def test_there_is_no_circle(folder: str) -> None:
-    """Not even one that an import within a function hides."""
-    own = {name: {o for o in others if o.startswith(folder)} for name, others in GRAPH.items() if name.startswith(folder)}
-    list(TopologicalSorter(own).static_order())  # raises CycleError with the circle
 
 
 def test_the_test_sees_what_it_forbids() -> None:
