@@ -28,8 +28,8 @@ from typing import Any, Literal
 
 import requests
 
-from include import pipeline
 from include.financials.staging import private_file, private_folder
+from sandbox import pipeline
 from sandbox.chaos.picture import Picture, differences, picture
 from sandbox.local import (
     CONNECT_ARGUMENTS,

@@ -32,13 +32,12 @@ import aiohttp
 import psutil  # type: ignore[import-untyped]
 import requests
 
-from include.connections import RECEIVER
 from include.financials.inbox import waiting
 from include.financials.ledger import Ledger
 from include.financials.report import COUNTS
 from include.financials.staging import private_folder
-from include.pipeline import run
 from include.procore.client import ProcoreClient
+from include.provider.events import RECEIVER
 from sandbox.local import (
     ROOT,
     VAR,
@@ -52,6 +51,7 @@ from sandbox.local import (
     sandbox,
     standalone_settings,
 )
+from sandbox.pipeline import run
 from sandbox.procore.login import OWNER_ID
 
 BENCH = VAR / "bench"

@@ -27,7 +27,7 @@ from sqlalchemy import make_url
 
 from include.financials.ledger import Ledger
 from include.financials.staging import private_file, private_folder
-from include.pipeline import SANDBOX_SETTINGS
+from sandbox.pipeline import SETTINGS
 from sandbox.procore.login import OWNER_ID
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,7 +79,7 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "GX_ANALYTICS_ENABLED": "false",
-        "PROCORE_ERP_SETTINGS": str(SANDBOX_SETTINGS),
+        "PROCORE_ERP_SETTINGS": str(SETTINGS),
     }
 
 

@@ -12,13 +12,14 @@ from collections.abc import Mapping as MappingOf
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from include.erp.codecs import FieldError, Storage, Unfit, codec
 from include.erp.database import Database, as_table, classify, named_columns, no_colons, sentence
-from include.erp.mapping import WRITES, Mapping, suggest
+from include.erp.mapping import PAGE_PARTS, WRITES, Mapping, suggest
 from include.erp.readback import Difference, ReadBack
 from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
@@ -97,11 +98,17 @@ class SqlSystem:
         self.database.close()
 
     def web_address(self) -> None:
-        """No mapping says where an ERP has pages for people."""
-        return None
+        """The mapping says where each entity has its pages."""
 
-    def web_url(self, record: Record | None = None, address: str | None = None) -> None:
-        return None
+    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
+        """As the mapping's ``web_url`` of the entity says; None where it says nothing, or the record lacks what stands in it."""
+        spec = self.mapping.spec.entities.get(record.entity) if record is not None else None
+        if spec is None or spec.web_url is None:
+            return None
+        parts = {name: str(getattr(record, name, None) or "") for name in PAGE_PARTS if f"{{{name}}}" in spec.web_url}
+        return (
+            spec.web_url.format_map({name: quote(part, safe="") for name, part in parts.items()}) if all(parts.values()) else None
+        )
 
     # -- about the system
 

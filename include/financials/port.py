@@ -195,6 +195,8 @@ class Capability:
     accepts_zero: bool = True
     sub_jobs: bool = True
     tax: bool = True
+    pages: bool = False
+    """Whether :meth:`System.web_url` knows where its records' pages are."""
     keeps: frozenset[str] | None = None
     """Canonical fields that the system holds of a record, those of a line as ``lines.tax``, and ``lines.key`` where it holds what
     tells lines apart. None: all. What a side does not keep is not compared."""

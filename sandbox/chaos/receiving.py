@@ -13,7 +13,7 @@ import uvicorn
 
 from include.financials.exceptions import ConfigurationError
 from include.financials.ledger import Ledger
-from include.receiver import Door, create_app
+from include.provider.receiver import Door, create_app
 
 OLD = "token-of-the-tests-1st"
 

@@ -21,7 +21,6 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.ledger import Ledger
 from include.financials.settings import from_file
-from include.pipeline import SANDBOX_SETTINGS
 from include.procore.client import ProcoreClient
 from include.procore.webhooks import Receiver, Webhooks, sweep
 from sandbox.chaos import people
@@ -42,6 +41,7 @@ from sandbox.chaos.worlds import (
     sandbox,
     stops,
 )
+from sandbox.pipeline import SETTINGS
 
 STEPS: Mapping[str, Callable[[Sandbox, int], Any]] = {
     "a contract is renamed": lambda world, n: world.edit("104-SC-003", title=f"Renamed {n}"),
@@ -242,7 +242,7 @@ def _apart(world: Sandbox, work: Callable[[], None]) -> None:
 def _subscribe(world: Sandbox, address: str) -> None:
     """Procore tells ``address``, when it is asked to."""
     with _webhooks(world, address) as webhooks:
-        webhooks.apply(webhooks.plan(from_file(SANDBOX_SETTINGS)))
+        webhooks.apply(webhooks.plan(from_file(SETTINGS)))
     world.control("POST", "/webhooks/worker", {"running": False})
 
 

@@ -23,13 +23,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from include import pipeline
 from include.erp import registry
 from include.erp.mapping import load_mapping
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import SyncError
 from include.financials.port import Health
 from include.procore.client import ProcoreClient
+from sandbox import pipeline
 from sandbox.__main__ import main as serve
 from sandbox.chaos.company import Company
 from sandbox.chaos.picture import Picture, picture, rows

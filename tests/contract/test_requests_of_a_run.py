@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from include import pipeline
 from include.procore import client
 from include.procore.pacing import Pace
+from sandbox import pipeline
 from sandbox.procore import described
 from sandbox.procore.call import Call, Reply
 from sandbox.procore.service import find_route

@@ -18,8 +18,8 @@ import psutil
 import pytest
 import requests
 
-from include import pipeline
 from include.financials.report import build
+from sandbox import pipeline
 from sandbox.chaos.picture import OF_THE_MOMENT
 from sandbox.local import (
     ROOT,
@@ -396,7 +396,7 @@ def as_user(running: Running, method: str, path: str, body: Any = None) -> Any:
 def refused(place: Path) -> list[str]:
     """Why the receiver took no event, as it told the API server's log."""
     log = (place / "home" / "airflow.log").read_text(encoding="utf-8")
-    return [line for line in log.splitlines() if "[include.receiver]" in line]
+    return [line for line in log.splitlines() if "[include.provider.receiver]" in line]
 
 
 def webhooks(running: Running) -> Any:

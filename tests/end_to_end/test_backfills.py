@@ -19,8 +19,8 @@ from include.financials.extract import extract
 from include.financials.gate import guard
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
-from include.pipeline import opened
 from sandbox.chaos.picture import Picture, differences, picture
+from sandbox.pipeline import opened
 from tests.end_to_end.world import State, World, done
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from include import pipeline
 from include.financials.inbox import waiting
 from include.procore.client import ProcoreClient
 from include.procore.webhooks import Receiver, Webhooks, sweep
+from sandbox import pipeline
 from sandbox.chaos import people
 from sandbox.chaos.receiving import OLD, Site, receiving
 from tests.end_to_end.world import World, settings_with

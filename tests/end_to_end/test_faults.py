@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from include import pipeline
 from include.erp.registry import erp_system
 from include.financials.exceptions import RetryLater, SyncError, Unsettled
+from sandbox import pipeline
 from sandbox.chaos import people
 from tests.end_to_end.world import ROOT, State, World, done, expected, stopped, unexplained
 
@@ -140,7 +140,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from include.financials.ledger import Ledger
-from include import pipeline
+from sandbox import pipeline
 folder, entity, system = sys.argv[1:4]
 info = dict(zip(("base_url", "login_url", "company_id", "client_id", "client_secret", "erp_url"), sys.argv[4:]))
 settled = Ledger.settled

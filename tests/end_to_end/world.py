@@ -22,9 +22,9 @@ from urllib.parse import urlencode
 
 import requests
 
-from include import pipeline
 from include.financials.report import COUNTS
 from include.financials.settings import Settings, from_file
+from sandbox import pipeline
 from sandbox.chaos.company import Company, Stores
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,7 +218,7 @@ def unexplained(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def settings_with(**changes: Any) -> Settings:
     """The sandbox's settings with changes: ``commitments={"writes": "off"}`` for an entity, other keys as they are."""
-    plain = from_file(pipeline.SANDBOX_SETTINGS).model_dump(mode="json")
+    plain = from_file(pipeline.SETTINGS).model_dump(mode="json")
     for name, value in changes.items():
         if name in plain["entities"]:
             plain["entities"][name] |= value

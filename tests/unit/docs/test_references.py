@@ -21,7 +21,7 @@ from include.financials.settings import GateSettings, Settings, load
 from include.procore.areas import ENTITIES as KEPT
 from include.procore.areas import RESOURCES
 from include.procore.events import BORN
-from include.procore.retry import TABLE
+from include.provider.retry import TABLE
 from sandbox.seed import planted
 from sandbox.seed.changes import changes
 from sandbox.seed.company import Company

@@ -18,7 +18,7 @@ from include.financials.exceptions import ConfigurationError
 from include.financials.inbox import Claimed, Event, claim, receive, settle, waiting, with_parents
 from include.financials.ledger import Ledger, stamp
 from include.financials.run import Run, load_run, open_run
-from include.operators import WindowOperator
+from include.provider.operators.head import WindowOperator
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 from tests.unit.financials.pair import START, World, draft, make_settings
 from tests.unit.financials.test_ledger import url  # noqa: F401  (fixture)
@@ -157,7 +157,7 @@ def test_a_window_that_is_tried_again_is_about_the_same_events(linked: World) ->
     window = WindowOperator(task_id="window", sync_run_id="events__1")
 
     def opened() -> Run:
-        return window._run(context, linked.ledger, linked.settings, source, source)
+        return window.run_of(context, linked.ledger, linked.settings, source, source)
 
     first = opened()
     assert (first.entities, first.projects) == (("commitments",), ("25-104",))

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from include.connections import RECEIVER
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
 from include.financials.inbox import waiting
-from include.operators import swept, without_events
 from include.procore import areas, events
 from include.procore.__main__ import main
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
 from include.procore.webhooks import NAMESPACE, Receiver, Webhooks, sweep
+from include.provider.events import RECEIVER, swept, without_events
 from sandbox.chaos.receiving import OLD, Site, receiving
+from sandbox.pipeline import SETTINGS
 from sandbox.procore.settings import Settings
 from tests.end_to_end.world import UNLIMITED, settings_with
 from tests.unit.sandbox.procore.serving import P1, SUBCONTRACT, Caller, hand_made, serving
@@ -240,9 +240,8 @@ def test_the_command_takes_airflows_connections(
         "extra": {"company_id": 8089},
     }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_PROCORE_DEFAULT", json.dumps(procore))
-    settings = Path(events.__file__).parents[1] / "sandbox" / "settings.yaml"
-    monkeypatch.setenv("PROCORE_ERP_SETTINGS", str(settings))
-    monkeypatch.setattr("include.operators.Variable.get", lambda *_, **__: None)
+    monkeypatch.setenv("PROCORE_ERP_SETTINGS", str(SETTINGS))
+    monkeypatch.setattr("include.provider.settings.Variable.get", lambda *_, **__: None)
 
     def told(action: str, **connection: Any) -> tuple[int, list[str]]:
         fields = {"conn_type": "generic", "password": OLD, "host": site.address, **connection}

@@ -8,8 +8,8 @@ from airflow.providers.http.sensors.http import HttpSensor
 from airflow.sdk.bases.decorator import determine_kwargs
 from airflow.sdk.exceptions import AirflowException
 
-from include.operators import told
-from include.procore.hook import ProcoreHook
+from include.provider.hooks.procore import ProcoreHook
+from include.provider.operators.base import told
 
 if TYPE_CHECKING:
     from airflow.sdk import PokeReturnValue

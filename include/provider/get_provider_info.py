@@ -1,4 +1,4 @@
-"""What Airflow's provider registry learns about this project: its connection types (Procore, ERP, ledger) and their forms.
+"""What Airflow's provider registry learns about this project: connection types and their forms, hooks, operators, links.
 
 Registered by the entry point ``apache_airflow_provider`` in ``pyproject.toml``. Airflow calls :func:`get_provider_info` in every
 process that lists providers, so nothing is imported here.
@@ -45,14 +45,33 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Procore ERP sync",
         "description": "Keeps a Procore company and an ERP company in step.",
         "integrations": [
-            {"integration-name": "Procore", "external-doc-url": "https://developers.procore.com/", "tags": ["service"]}
+            {"integration-name": "Procore", "external-doc-url": "https://developers.procore.com/", "tags": ["service"]},
+            {"integration-name": "Procore sync", "tags": ["software"]},
         ],
-        "hooks": [{"integration-name": "Procore", "python-modules": ["include.procore.hook", "include.connections"]}],
+        "hooks": [
+            {"integration-name": "Procore", "python-modules": ["include.provider.hooks.procore"]},
+            {
+                "integration-name": "Procore sync",
+                "python-modules": ["include.provider.hooks.erp", "include.provider.hooks.ledger"],
+            },
+        ],
+        "operators": [
+            {
+                "integration-name": "Procore sync",
+                "python-modules": [
+                    "include.provider.operators.head",
+                    "include.provider.operators.entity",
+                    "include.provider.operators.result",
+                ],
+            }
+        ],
+        "sensors": [{"integration-name": "Procore", "python-modules": ["include.provider.sensors"]}],
+        "extra-links": ["include.provider.links.ProcoreRecordLink", "include.provider.links.ErpRecordLink"],
         "connection-types": [
             {
                 "connection-type": "procore",
                 "hook-name": "Procore",
-                "hook-class-name": "include.procore.hook.ProcoreHook",
+                "hook-class-name": "include.provider.hooks.procore.ProcoreHook",
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema"],
                     "relabeling": {"host": "API base URL", "login": "Client ID", "password": "Client secret"},
@@ -79,7 +98,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "connection-type": "procore_erp",
                 "hook-name": "Procore sync: ERP",
-                "hook-class-name": "include.connections.ErpHook",
+                "hook-class-name": "include.provider.hooks.erp.ErpHook",
                 "ui-field-behaviour": _DATABASE,
                 "conn-fields": {
                     "dialect": _DIALECT,
@@ -99,7 +118,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "connection-type": "sync_ledger",
                 "hook-name": "Procore sync: ledger",
-                "hook-class-name": "include.connections.LedgerHook",
+                "hook-class-name": "include.provider.hooks.ledger.LedgerHook",
                 "ui-field-behaviour": _DATABASE,
                 "conn-fields": {
                     "dialect": _DIALECT,

@@ -10,12 +10,14 @@ from unittest import mock
 import pytest
 from airflow.sdk import RetryAction
 
-from include.connections import DatabaseHook, ErpHook, LedgerHook
-from include.erp.operators import ErpExtractOperator
 from include.financials.exceptions import ConfigurationError
-from include.operators import WindowOperator
-from include.procore.hook import ProcoreHook
-from include.procore.retry import SyncRetryPolicy
+from include.provider.hooks.database import DatabaseHook
+from include.provider.hooks.erp import ErpHook
+from include.provider.hooks.ledger import LedgerHook
+from include.provider.hooks.procore import ProcoreHook
+from include.provider.operators.entity import ExtractOperator
+from include.provider.operators.head import WindowOperator
+from include.provider.retry import SyncRetryPolicy
 
 SECRET = "S3cret/p@ss"
 SERVER = {"host": "db", "port": 5432, "schema": "led", "login": "sync", "password": SECRET}
@@ -70,7 +72,7 @@ def test_a_wrong_connection_is_explained_without_its_password(monkeypatch: pytes
 
 def test_a_password_is_masked_in_every_form_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr("include.connections.mask_secret", masked.append)
+    monkeypatch.setattr("include.provider.hooks.database.mask_secret", masked.append)
     _ = connect(monkeypatch, **SERVER, extra=POSTGRES).url
     assert set(masked) == {SECRET, "S3cret%2Fp%40ss"}
 
@@ -96,9 +98,9 @@ def test_a_window_of_the_operators_own_is_not_overruled_by_an_empty_field(emptie
     def asked(**params: Any) -> dict[str, Any]:
         context: Any = {"params": params, "dag_run": mock.Mock(run_type="manual")}
         task = WindowOperator(task_id="window", since="2026-09-01", until="2026-09-02", sync_run_id="r")
-        with mock.patch("include.operators.open_run") as opened:
+        with mock.patch("include.provider.operators.head.open_run") as opened:
             now = mock.Mock(now=mock.Mock(return_value=1))
-            task._run(context, mock.Mock(), mock.Mock(), now, now)
+            task.run_of(context, mock.Mock(), mock.Mock(), now, now)
         return {key: opened.call_args.kwargs["params"][key] for key in ("since", "until")}
 
     assert asked(since=emptied, until=emptied) == {"since": "2026-09-01", "until": "2026-09-02"}
@@ -112,7 +114,7 @@ def test_what_is_cleared_is_read_again(cleared: bool) -> None:
     sync.run.entities, sync.run.projects = ("vendors",), ()
     sync.ledger.finished_at.return_value = "2026-09-01T00:00:00Z" if cleared else None
     for task in (
-        ErpExtractOperator(task_id="extract", entity="vendors", sync_run_id="r"),
+        ExtractOperator(task_id="extract", entity="vendors", sync_run_id="r"),
         WindowOperator(task_id="window", sync_run_id="r"),
     ):
         sync.forget.reset_mock()
@@ -120,7 +122,7 @@ def test_what_is_cleared_is_read_again(cleared: bool) -> None:
             mock.patch.object(type(task), "opened") as opened,
             mock.patch("include.financials.extract.extract"),
             mock.patch("include.financials.cost.expected"),
-            mock.patch("include.operators.push_link"),
+            mock.patch("include.provider.operators.base.push_links"),
         ):
             opened.return_value.__enter__.return_value = sync
             task.execute({"ti": mock.Mock()})  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowRescheduleException
 
 from include.financials.exceptions import ConfigurationError
 from include.procore.client import ProcoreClient
-from include.procore.hook import ProcoreHook
+from include.provider.hooks.procore import ProcoreHook
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.fake import Answer, FakeProcore
 
@@ -69,7 +69,7 @@ def test_writes_go_through_run(monkeypatch: pytest.MonkeyPatch, fake: FakeProcor
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch, fake: FakeProcore) -> None:
     masked: list[str] = []
-    monkeypatch.setattr("include.procore.hook.mask_secret", masked.append)
+    monkeypatch.setattr("include.provider.hooks.procore.mask_secret", masked.append)
     fake.script("/rest/v1.0/things", Answer([]))
     connect(monkeypatch, host=fake.url, login="masked-client", extra={"company_id": 8089}).run("/rest/v1.0/things")
     assert masked == ["secret-secret", "token-1"]
@@ -118,7 +118,7 @@ def test_airflows_http_operator_against_the_sandbox(monkeypatch: pytest.MonkeyPa
 
 def test_the_sensor_against_the_sandbox(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     """Not there (404), there, there but not as wanted; a spent budget is a wait. Nothing but the token is sent."""
-    from include.procore.sensors import ProcoreSensor
+    from include.provider.sensors import ProcoreSensor
 
     sandbox_connection(monkeypatch, sandbox)
     context: Any = {"ti": mock.Mock()}
@@ -159,7 +159,7 @@ def test_the_test_button_says_what_is_wrong(
 
 
 def test_the_connection_type_is_registered_with_the_same_names() -> None:
-    from include.procore.provider import get_provider_info
+    from include.provider.get_provider_info import get_provider_info
 
     types = {row["connection-type"]: row for row in get_provider_info()["connection-types"]}
     described = types["procore"]

@@ -1,7 +1,7 @@
 """What the receiver of events needs, from Airflow's connections (docs/go-live.md, Connections).
 
-``procore_webhooks``: see :func:`include.connections.events_connection`. ``airflow_api`` (optional): this Airflow's own address,
-login and password of a user who may trigger runs; without it the next scheduled run takes the events.
+``procore_webhooks``: see :func:`include.provider.events.events_connection`. ``airflow_api`` (optional): this Airflow's own
+address, login and password of a user who may trigger runs; without it the next scheduled run takes the events.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from threading import Lock
 
 import httpx
 
-from include.connections import LedgerHook, connection_of, events_connection
 from include.financials.exceptions import ConfigurationError
-from include.receiver import AirflowApi, Door, Trigger
+from include.provider.connections import connection_of
+from include.provider.events import events_connection
+from include.provider.hooks.ledger import LedgerHook
+from include.provider.receiver import AirflowApi, Door, Trigger
 
 FRESH = 60.0
 """Seconds that a door is used before the connections are looked at again."""
@@ -31,7 +33,6 @@ def door() -> Door:
             found = events_connection()
             if ledger is None:
                 ledger = LedgerHook().ledger()
-                ledger.ready()
             _opened = time.monotonic(), Door(tuple(f"Bearer {word}" for word in found.tokens), ledger, _trigger(), found.account)
         return _opened[1]
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk.log import mask_secret
 
-from include.connections import connection_of, events_connection
 from include.financials.exceptions import ConfigurationError, SyncError
-from include.procore.client import CONNECT_TIMEOUT, READ_TIMEOUT, ProcoreClient, clean_url
-from include.procore.webhooks import Receiver
+from include.procore.client import CONNECT_TIMEOUT, READ_TIMEOUT, ProcoreClient
+from include.provider.connections import connection_of
 
 TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
@@ -119,18 +117,3 @@ class ProcoreHook(HttpHook):
                 f"{me.get('login')} does not see company {client.company_id}: install the app in it, or correct company_id",
             )
         return True, f"Connected to {company.get('name')} ({client.company_id}) as {me.get('login')}"
-
-
-def receiver_of(conn_id: str = "procore_webhooks") -> Receiver:
-    """Where Procore's events are to go, by an Airflow connection (:func:`include.connections.events_connection`).
-
-    Raises ConfigurationError where it is missing, has no host, or one that Procore would not send a secret to.
-    """
-    found = events_connection(conn_id)
-    if found.address is None:
-        raise ConfigurationError(
-            f"Connection {conn_id} has no host: enter where Procore reaches the receiver, e.g. https://airflow.example.com"
-        )
-    parts = urlsplit(found.address)
-    base = clean_url(f"{parts.scheme}://{parts.netloc}", f"The host of connection {conn_id}")
-    return Receiver(f"{base}{parts.path}", found.tokens)

@@ -20,7 +20,7 @@ from include.financials.exceptions import (
     SyncError,
 )
 from include.procore.exceptions import Locked, TooLarge, Unavailable
-from include.procore.retry import LEAST, MARGIN, MAX_DELAY, TABLE, SyncRetryPolicy
+from include.provider.retry import LEAST, MARGIN, MAX_DELAY, TABLE, SyncRetryPolicy
 
 POLICY = SyncRetryPolicy()
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from include import door as door_module
-from include.door import door
 from include.financials.exceptions import ConfigurationError
 from include.financials.ledger import Ledger
-from include.receiver import AirflowApi
+from include.provider import door as door_module
+from include.provider.door import door
+from include.provider.receiver import AirflowApi
 
 TOKEN = "a-token-of-the-tests"
 
