@@ -249,8 +249,11 @@ class Documents:
         }  # fmt: skip
         projects = {link.procore_id: link for link in sync.links(PROJECTS).by_erp.values()}
         if sync.run.plan:  # a plan's own reading names the project, not the company
+            gone = self._not_shown(row)
             shown = {
-                (projects[i].company, projects[i].erp_key): pair for (_, _), pair in shown.items() if (i := pair[0]) in projects
+                (projects[i].company, projects[i].erp_key): pair
+                for (_, _), pair in shown.items()
+                if (i := pair[0]) in projects and i not in gone
             }
         for key in dict.fromkeys([*erp, *shown]):
             outcome = outcomes.get(key)
@@ -265,6 +268,16 @@ class Documents:
                 row.name, key[1], key[1], key[0], key[1], procore_id, record.id if record else None,
                 outcome["state"] if outcome else None, p, e, planned=bool(coming),
             )  # fmt: skip
+
+    def _not_shown(self, row: Entity) -> set[str]:
+        """Projects that a plan has looked at without seeing a budget there: its ledger goes on remembering what was."""
+        sync = self.sync
+        found: set[str] = set()
+        for shard in sync.shards_of(row.name):
+            here = {record.id for record in sync.snapshot("procore", row.name, shard)}
+            here |= {bad.scope or bad.id for bad in sync.unreadable("procore", row.name, shard)}
+            found |= {*(sync.scopes("procore", row.name, shard) or ())} - here
+        return found
 
 
 def _agreed(link: Link | None) -> bool:

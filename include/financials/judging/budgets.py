@@ -2,11 +2,15 @@
 
 The owner is the side whose figures rule: the ledger's link says who it is, else the project's origin_data, else whoever alone has
 figures. Procore's budget carries no external id, so a pair is found by its job and adopted when its lines are equal per cost key.
+
+A budget is its lines: neither side has a record of its own that would outlive them. One without any amount is therefore none, and
+where it was linked it is gone (rule R-02), whether its lines were deleted or set to zero: what is left on the other side is never
+emptied after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -26,6 +30,7 @@ from include.financials.record import COST_CODES, PROJECTS, Record, Side
 from include.financials.view import Sync
 
 SIDES: tuple[Side, ...] = ("procore", "erp")
+NOWHERE = "neither side has it any more"
 
 
 class Budgets(Judging):
@@ -50,9 +55,12 @@ class Budgets(Judging):
             result = self.result(subject, verdict.get(subject.row))
             results.append(result)
             remembered += self._memory(result, subject, procore, erp)
+            remembered += self._gone(subject.match.link, procore, subject.match)
         unusable = [(bad, self._unusable(bad, side)) for side in SIDES for bad in sync.unreadable(side, row.name, self.shard)]
         results += [result for _, result in unusable]
-        results += self._vanished({(subject.company, subject.erp_key) for subject, _, _ in subjects})
+        vanished = self._vanished({(subject.company, subject.erp_key) for subject, _, _ in subjects})
+        results += [self._nowhere(link) for link in vanished]
+        remembered += [row for link in vanished for row in self._gone(link, None, None)]
         remembered += self.traces(unusable)
         sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
@@ -78,11 +86,10 @@ class Budgets(Judging):
         project = self.references.link(PROJECTS, bad.scope) if side == "procore" else None
         return found | ({"company": project.company, "erp_key": project.erp_key, "project": project.erp_key} if project else {})
 
-    def _vanished(self, here: set[tuple[str, str | None]]) -> Iterator[dict[str, Any]]:
-        """Linked budgets that neither side has any more: nothing is left to judge, and yet somebody has to know (rule R-02)."""
+    def _vanished(self, here: set[tuple[str, str | None]]) -> list[Link]:
+        """Linked budgets that neither side shows any more: nothing is left to judge, and yet somebody has to know (rule R-02)."""
         scopes = self.sync.scopes("erp", self.row.name, self.shard) or ()
         unread = {bad.id for side in SIDES for bad in self.sync.unreadable(side, self.row.name, self.shard)}
-        rule = self.row.rule("broken_link")
         gone = [
             link
             for key, link in self.links.by_erp.items()
@@ -93,14 +100,15 @@ class Budgets(Judging):
             self.sync.whereabouts("procore", self.row.name, [(link.procore_id, link.procore_id) for link in gone]),
         ]
         there = {one for a in answers for one in (*(r.id for r in a.records), *(bad.id for bad in a.invalid), *a.hidden)}
-        for link in gone:
-            if there & {link.erp_key, link.procore_id}:
-                continue
-            yield blank(self.sync, self.row, self.shard) | {
-                "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.erp_key,
-                "how": "link", "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
-                "message": rule.message.format(number=link.number, broken_link="neither side has it any more"),
-            }  # fmt: skip
+        return [link for link in gone if not there & {link.erp_key, link.procore_id}]
+
+    def _nowhere(self, link: Link) -> dict[str, Any]:
+        rule = self.row.rule("broken_link")
+        return blank(self.sync, self.row, self.shard) | {
+            "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.erp_key,
+            "how": "link", "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
+            "message": rule.message.format(number=link.number, broken_link=NOWHERE),
+        }  # fmt: skip
 
     # -- one job --------------------------------------------------------------------------------------------------------------
 
@@ -110,13 +118,17 @@ class Budgets(Judging):
         here = cast(Budget, self.references.translated(procore)) if procore is not None else None
         link = self.links.find(company, job) if job else None
         owner = self._owner(link, here, erp)
+        both: Mapping[Side, Budget | None] = {"procore": here, "erp": erp}
+        left = [side for side in SIDES if has_amounts(both[side])]
+        if link is not None and len(left) == 1:  # what has no amount is none; where neither has one, both are shown as they are
+            procore, here, erp = (procore, here, None) if left == ["procore"] else (None, None, erp)
         own, record, target = (procore, here, erp) if owner == "procore" else (erp, erp, here)
         if own is None or record is None:  # the owning side has no figures (any more): what is left is shown as it is
             own, record, target = (procore, here, None) if here is not None else (erp, erp, None)
         assert own is not None and record is not None
         record = record.model_copy(update={"owner": owner, "project": job or record.project, "company": company})
         side: Side = "procore" if own is procore else "erp"
-        match = self._match(link, record, target, side)
+        match = self._match(link, record, target, side, both, left)
         subject = Subject(
             own, record, match, side, company, job, project.procore_id if project else procore.id if procore else None
         )
@@ -129,20 +141,32 @@ class Budgets(Judging):
 
     @staticmethod
     def _owner(link: Link | None, here: Budget | None, erp: Budget | None) -> Side | None:
-        """None where both have figures, they differ, and nobody ever said who rules (rule B-01)."""
+        """None where both have figures, they differ, and nobody ever said who rules; or where the one that is said to rule has
+        no amounts and the other has (rule B-01)."""
         recorded = (link.content or {}).get("owner") if link else None
         told = recorded or (here.owner if here else None) or (erp.owner if erp and erp.marker else None)
+        if recorded:
+            return cast(Side, recorded)
         if told:
-            return cast(Side, told)
+            mine, theirs = (erp, here) if told == "erp" else (here, erp)
+            return cast(Side, told) if has_amounts(mine) or not has_amounts(theirs) else None
         if here is None or erp is None:
             return "erp" if here is None else "procore"
         return None if _differences(here, erp) else "erp"
 
-    def _match(self, link: Link | None, record: Budget, target: Budget | None, side: Side) -> Match:
-        if link is not None and target is None and (hidden := self._unasked(link, "erp" if side == "procore" else "procore")):
+    def _match(
+        self, link: Link | None, record: Budget, target: Budget | None, side: Side,
+        both: Mapping[Side, Budget | None], left: Sequence[Side],
+    ) -> Match:  # fmt: skip
+        other: Side = "erp" if side == "procore" else "procore"
+        if link is not None and target is None and both[other] is None and (hidden := self._unasked(link, other)):
             return Match("link", link=link, hidden=hidden)
+        if link is not None and not left:
+            return Match("link", link=link, broken=NOWHERE, gone=True)
+        if link is not None and target is None:
+            return Match("link", link=link, broken=f"nothing of it is left in {NAMES[other]}", gone=True)
         if link is not None:
-            return Match("link", link=link, target=target, broken=None if target else "the other side no longer has it")
+            return Match("link", link=link, target=target)
         if target is not None and not _differences(record, target):
             return self._unfinished(record, target) or Match("external_id", target=target)
         return Match("none", target=target)
@@ -270,7 +294,8 @@ class Budgets(Judging):
 
     def skip(self, subject: Subject) -> str | None:
         record = cast(Budget, subject.record)
-        if subject.match.how == "none" and not record.lines:
+        empty = not has_amounts(record) and not has_amounts(cast(Budget | None, subject.match.target))
+        if subject.match.how == "none" and empty:
             return f"job {record.number} has no budget yet"
         if subject.match.how == "none" and subject.side == "procore" and record.owner == "procore" and not self.erp.create:
             return f"the budget of {record.number} is Procore's, and the ERP takes no budgets: nothing is written to it"
@@ -292,6 +317,19 @@ class Budgets(Judging):
                 "entity": self.row.name, "company": subject.company, "side": "erp", "id": erp.id, "number": erp.number,
                 "scope": erp.id, "figures": canonical_json(erp.figures()),
             }  # fmt: skip
+
+    def _gone(self, link: Link | None, procore: Budget | None, match: Match | None) -> Iterator[dict[str, Any]]:
+        """Procore's budget of a link that is no more there: no figure of it counts any longer. The ERP's are read anew."""
+        if link is not None and link.procore_id and procore is None and (match is None or match.gone):
+            yield {
+                "entity": self.row.name, "company": link.company, "side": "procore", "id": link.procore_id,
+                "number": link.number, "deleted": True,
+            }  # fmt: skip
+
+
+def has_amounts(budget: Budget | None) -> bool:
+    """Whether there is a budget at all: a line of it has an amount."""
+    return budget is not None and any(line.amount for line in budget.lines)
 
 
 def _differences(one: Record, other: Record) -> list[tuple[str, str, Any, Any]]:
