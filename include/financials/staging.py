@@ -143,11 +143,11 @@ class Staged:
         yield from found.values()
 
 
-def write_whole(path: UPath, text: str) -> None:
+def write_whole(path: UPath, content: str | bytes) -> None:
     """Write a file that another task may read at any moment: it sees all of it or nothing."""
     part = path.parent / f"{path.name}.{uuid.uuid4().hex}.part"
     with private_file(part) as sink:
-        sink.write(text.encode())
+        sink.write(content if isinstance(content, bytes) else content.encode())
     part.rename(path)
 
 

@@ -12,7 +12,7 @@ from include.financials.judging.changes import changes_of_frozen, sent
 from include.financials.judging.documents import DocumentFacts, DocumentRow, LineRow, position_twice
 from include.financials.judging.facts import Row
 from include.financials.judging.limits import limits_fault, number_fault
-from include.financials.judging.rules import Rule
+from include.financials.judging.rules import Expected, Rule
 from include.financials.judging.shared import (
     CODED,
     LINE_FAULT,
@@ -87,7 +87,48 @@ class VendorRow(TypedDict):
     vendor_wait: str
 
 
+class Columns(TypedDict):
+    """A row of the gate's frame of commitments; what begins with ``erp`` is what the ERP holds, None where it holds nothing."""
+
+    number: str
+    title: str | None
+    status: str
+    project: str
+    project_active: bool
+    erp_job: str | None
+    erp_job_active: bool | None
+    vendor: str | None
+    erp_vendor: str | None
+    erp_vendor_active: bool | None
+    erp_vendor_hold: str | None
+    erp_vendor_merged_into: str | None
+    currency: str | None
+    erp_job_currency: str | None
+    erp_job_of_number: str | None
+    lines: int
+    amount: Decimal
+
+
+class LineColumns(TypedDict):
+    """A row of the gate's frame of lines, likewise."""
+
+    number: str
+    line: int
+    description: str | None
+    cost_code: str | None
+    cost_type: str | None
+    erp_job: str | None
+    erp_code: str | None
+    erp_code_is_header: bool | None
+    erp_code_active: bool | None
+    erp_code_has_type: bool | None
+    tax_code: str | None
+    erp_tax_code: str | None
+    amount: Decimal
+
+
 class CommitmentRow(DocumentRow, VendorRow):
+    columns: Columns
     has_lines: bool
     position_twice: int | None
     lines_sum: str | None
@@ -102,6 +143,7 @@ class CommitmentRow(DocumentRow, VendorRow):
 
 
 class CommitmentLineRow(LineRow):
+    columns: LineColumns
     unit_missing: str | None
 
 
@@ -142,13 +184,60 @@ class CommitmentFacts(DocumentFacts):
             "approval_wanted": text(limit) if waits else None,
             "unexecuted": None if own.executed else True,
             "drift": self._drift(subject),
+            "columns": self._columns(own, head),
+        }
+
+    def _columns(self, own: Commitment, head: DocumentRow) -> Columns:
+        link = self.references.link(PROJECTS, own.project)
+        job = self.books.jobs.get((link.company, link.erp_key)) if link else None
+        vendor = self.books.vendor(own.vendor)
+        return {
+            "number": own.number,
+            "title": own.title,
+            "status": own.status,
+            "project": head["project_name"],
+            "project_active": own.project not in self.books.inactive_projects,
+            "erp_job": job.id if job else None,
+            "erp_job_active": job.active if job else None,
+            "vendor": self.books.name(VENDORS, own.vendor) if own.vendor else None,
+            "erp_vendor": vendor.id if vendor else None,
+            "erp_vendor_active": vendor.active if vendor else None,
+            "erp_vendor_hold": vendor.hold if vendor else None,
+            "erp_vendor_merged_into": vendor.merged_into if vendor else None,
+            "currency": head["currency"],
+            "erp_job_currency": head["job_currency"] if self.sync.keeps(PROJECTS, "currency") else None,
+            "erp_job_of_number": head["number_in_erp"],
+            "lines": len(own.lines),
+            "amount": own.amount,
         }
 
     def line(self, subject: Subject, head: Row, own: Line, line: Line) -> CommitmentLineRow:
         """What was sent is judged by M-14 alone: a code that was closed or an assignment that was taken away since does not make
         a linked contract wrong."""
         by_unit = cast(Commitment, subject.own).accounting_method == "unit"
-        return {**super().line(subject, head, own, line), "unit_missing": unit_missing(own) if by_unit else None}
+        told = super().line(subject, head, own, line)
+        missing = unit_missing(own) if by_unit else None
+        return {**told, "unit_missing": missing, "columns": self._line_columns(head, own, line, told)}
+
+    def _line_columns(self, head: Row, own: Line, line: Line, told: LineRow) -> LineColumns:
+        code = self.books.codes.get((head["company"], line.cost_code)) if line.cost_code else None
+        placed = code if own.cost_type is not None and head["job"] is not None else None
+        usable = placed is not None and placed.active and not placed.is_header
+        return {
+            "number": head["number"],
+            "line": own.position,
+            "description": own.description,
+            "cost_code": told["code_text"] if own.cost_code is not None else None,
+            "cost_type": told["type_text"] if own.cost_type is not None else None,
+            "erp_job": head["job"],
+            "erp_code": placed.id if placed else None,
+            "erp_code_is_header": placed.is_header if placed else None,
+            "erp_code_active": placed.active if placed else None,
+            "erp_code_has_type": line.cost_type in placed.cost_types if placed and usable else None,
+            "tax_code": own.tax_code,
+            "erp_tax_code": line.tax_code if self.capability.tax else None,
+            "amount": own.amount,
+        }
 
     def _vendor(self, own: Commitment, fresh: bool) -> VendorRow:
         vendor, name = self.books.vendor(own.vendor), self.books.name(VENDORS, own.vendor)
@@ -254,10 +343,18 @@ COMMITMENT = Entity(
         *PLACED,
         Rule("M-02", "vendor_unlinked", "absent", "held",
              "{number}: vendor \"{vendor_name}\" {vendor_unlinked}. {amount} waits. Have accounting enter it, or link the two.",
-             waits_for="{vendor_wait}", refers=True),
+             waits_for="{vendor_wait}", refers=True,
+             expects=(Expected("the vendor is one of the ERP", "erp_vendor", "filled", where=("vendor",)),)),
         Rule("M-02", "vendor_usable", "true", "held",
-             "{number}: {vendor_problem}. {amount} waits. {vendor_way}", waits_for="{vendor_wait}"),
-        Rule("M-04", "has_lines", "true", "quarantined", "{number} has no schedule of values."),
+             "{number}: {vendor_problem}. {amount} waits. {vendor_way}", waits_for="{vendor_wait}",
+             expects=(
+                 Expected("it has a vendor", "vendor", "filled"),
+                 Expected("the vendor was not merged into another", "erp_vendor_merged_into", "empty"),
+                 Expected("the vendor is active in the ERP", "erp_vendor_active", "among", (True,)),
+                 Expected("the vendor is not on full hold", "erp_vendor_hold", "not_among", ("all",)),
+             )),
+        Rule("M-04", "has_lines", "true", "quarantined", "{number} has no schedule of values.",
+             expects=(Expected("it has lines", "lines", "positive"),)),
         POSITION_TWICE,
         *CODED,
         LINE_SUM,
@@ -266,7 +363,8 @@ COMMITMENT = Entity(
         Rule("M-09", "sum_difference_cents", "zero", "quarantined",
              "{number}: lines add up to {lines_sum}, contract says {amount} (difference {sum_difference})."),
         Rule("M-10", "number_in_erp", "absent", "conflict",
-             "{number} is already used by job {number_in_erp} in the ERP. Renumber, or link to the existing document."),
+             "{number} is already used by job {number_in_erp} in the ERP. Renumber, or link to the existing document.",
+             expects=(Expected("the number is free in the ERP", "erp_job_of_number", "empty"),)),
         NUMBER_TWICE,
         LINE_FAULT,
         Rule("M-12", "retainage_fault", "absent", "quarantined", "{number}: {retainage_fault}."),

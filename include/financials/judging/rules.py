@@ -29,6 +29,19 @@ TESTS: dict[Test, Callable[[Any], bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What a gate expects of a column of its frame: the document's own values beside what the ERP holds of what it names, where
+    an empty cell means that nothing was found. ``where``: columns that must hold something, else nothing is expected."""
+
+    words: str
+    column: str
+    test: Literal["filled", "empty", "among", "not_among", "equal", "positive"]
+    values: tuple[Any, ...] = ()
+    """The set of values; of ``equal`` the other column. An empty cell is in every set, and equals everything."""
+    where: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """``fact`` names the annotated value, ``test`` what it must be.
     ``message`` and ``waits_for`` are filled from the same row."""
@@ -44,6 +57,8 @@ class Rule:
     refers: bool = False
     """Asks whether what the record refers to is linked. Where it is not, nothing else is judged (``_verdict``): what follows from
     a reference that cannot be translated is no fault of the record."""
+    expects: tuple[Expected, ...] = ()
+    """The same, as a gate asks it of real columns about what is to be loaded."""
 
     @property
     def name(self) -> str:

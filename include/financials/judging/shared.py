@@ -5,7 +5,7 @@ A rule whose text differs from entity to entity in one part only is a function o
 
 from __future__ import annotations
 
-from include.financials.judging.rules import Rule
+from include.financials.judging.rules import Expected, Rule
 
 # -- every record ---------------------------------------------------------------------------------------------------------------
 
@@ -112,16 +112,22 @@ def altered(instead: str) -> Rule:
 CURRENCY = Rule(
     "R-03", "currency_ok", "true", "quarantined",
     "{number} is in {currency} but job {job} of company {company} is kept in {job_currency}.",
+    expects=(Expected("the currency is that of the job in the ERP", "currency", "equal", ("erp_job_currency",)),),
 )  # fmt: skip
 JOB = Rule(
     "M-01", "job", "present", "held",
     "{number}: project {project_name} {job_problem}.",
     waits_for="projects {project_name}", refers=True,
+    expects=(Expected("the project is a job of the ERP", "erp_job", "filled"),),
 )  # fmt: skip
 JOB_OPEN = Rule(
     "J-02", "job_open", "true", "held",
     "Job {job} is {job_status}. Reopen it or exclude the project; {number} waits.",
     waits_for="projects {job}",
+    expects=(
+        Expected("the job is open in the ERP", "erp_job_active", "among", (True,)),
+        Expected("the project is active in Procore", "project_active", "among", (True,), where=("erp_job",)),
+    ),
 )  # fmt: skip
 
 PLACED = (CURRENCY, JOB, JOB_OPEN)
@@ -142,20 +148,27 @@ NUMBER_TWICE = Rule(
 # -- lines with a cost key ------------------------------------------------------------------------------------------------------
 
 CODED = (
-    Rule("M-04", "line_uncoded", "absent", "quarantined", "{number} line {position} has no {line_uncoded}.", grain="line"),
+    Rule("M-04", "line_uncoded", "absent", "quarantined", "{number} line {position} has no {line_uncoded}.", grain="line",
+         expects=(Expected("the line has a cost code", "cost_code", "filled"),
+                  Expected("the line has a cost type", "cost_type", "filled", where=("cost_code",)))),
     Rule("J-03", "sub_job_unknown", "absent", "held",
          "Line {position} of {number} uses sub job {sub_job_unknown}, which the ERP does not know.",
          grain="line", waits_for="sub_jobs {sub_job_unknown}"),
     Rule("M-05", "code", "present", "held", "{number} line {position}: code {code_text} {code_problem}.",
-         grain="line", waits_for="cost_codes {job}//{code_text}", refers=True),
+         grain="line", waits_for="cost_codes {job}//{code_text}", refers=True,
+         expects=(Expected("the cost code is one of the job in the ERP", "erp_code", "filled",
+                           where=("erp_job", "cost_code", "cost_type")),)),
     Rule("M-06", "code_leaf", "true", "quarantined",
-         "{number} line {position}: {code_text} is a header. Choose one of {children}.", grain="line"),
+         "{number} line {position}: {code_text} is a header. Choose one of {children}.", grain="line",
+         expects=(Expected("the cost code is no header", "erp_code_is_header", "among", (False,)),)),
     Rule("M-07", "code_active", "true", "quarantined",
-         "{number} line {position}: {code_text} is inactive on job {job}.", grain="line"),
+         "{number} line {position}: {code_text} is inactive on job {job}.", grain="line",
+         expects=(Expected("the cost code is active on the job", "erp_code_active", "among", (True,)),)),
     Rule("M-08", "assigned", "true", "held",
          "{number} line {position}: job {job} has {code_text} but not type {type_text}. "
          "Add the category to the phase in the ERP.",
-         grain="line", waits_for="cost_codes {job}//{code_text}"),
+         grain="line", waits_for="cost_codes {job}//{code_text}",
+         expects=(Expected("the job has the code with this cost type", "erp_code_has_type", "among", (True,)),)),
 )  # fmt: skip
 LINE_SUM = Rule(
     "M-09", "line_difference_cents", "zero", "quarantined",
@@ -167,6 +180,7 @@ TAX_UNMAPPED = Rule(
     "M-12", "tax_unmapped", "absent", "quarantined",
     "{number} line {position}: tax code {tax_unmapped} has no counterpart.",
     grain="line",
+    expects=(Expected("the tax code is one of the ERP", "erp_tax_code", "filled", where=("tax_code",)),),
 )  # fmt: skip
 
 # -- documents of the ERP -------------------------------------------------------------------------------------------------------
