@@ -31,7 +31,7 @@ from include.procore.events import RESOURCES
 from include.procore.system import ProcoreSystem, namespace_of
 
 MAPPING = "sandbox_erp"
-SANDBOX_SETTINGS = Path(__file__).resolve().parent / "sandbox" / "settings.yaml"
+SANDBOX_SETTINGS = Path(__file__).resolve().parents[1] / "sandbox" / "settings.yaml"
 EVERYTHING = "2000-01-01T00:00:00Z"
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from include import pipeline
-from include.chaos import schedules
-from include.chaos.cases import Case, carry_out
-from include.chaos.worlds import SCENARIOS, Template, Write, build, forked, preload
 from include.financials.engine import _Load
 from include.financials.matching import ErpSource
 from include.procore.errors import STATUS
 from include.procore.exceptions import Unavailable
+from sandbox.chaos import schedules
+from sandbox.chaos.cases import Case, carry_out
+from sandbox.chaos.worlds import SCENARIOS, Template, Write, build, forked, preload
 
 HEADER, PAYMENT, DOCUMENT = ("direct_costs", "direct_costs/sync$"), ("payments_issued", "payments$"), ("commitments", "erp")
 Place = tuple[str, str]

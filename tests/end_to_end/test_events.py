@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from include import pipeline
-from include.chaos import people
-from include.chaos.receiving import OLD, Site, receiving
 from include.financials.inbox import waiting
 from include.procore.client import ProcoreClient
 from include.procore.webhooks import Receiver, Webhooks, sweep
+from sandbox.chaos import people
+from sandbox.chaos.receiving import OLD, Site, receiving
 from tests.end_to_end.world import World, settings_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

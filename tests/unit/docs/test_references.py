@@ -25,11 +25,12 @@ from include.procore.areas import ENTITIES as KEPT
 from include.procore.areas import RESOURCES
 from include.procore.events import BORN
 from include.procore.retry import TABLE
-from include.sandbox.seed import planted
-from include.sandbox.seed.changes import changes
-from include.sandbox.seed.company import Company
-from include.sandbox.seed.schedules import GOLDEN
-from tests.unit.seed.conftest import build
+from sandbox.seed import planted
+from sandbox.seed.changes import changes
+from sandbox.seed.company import Company
+from sandbox.seed.planted import planted as problems
+from sandbox.seed.schedules import GOLDEN
+from tests.unit.sandbox.seed.conftest import build
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -181,7 +182,7 @@ def test_the_golden_job_is_the_seeds() -> None:
 
 def test_the_planted_problems_are_the_seeds() -> None:
     rows = {row[0]: row for row in rows_of("domain-rules.md", "### 5.4", "### 5.5")}
-    entries = Company().planted()
+    entries = problems(Company())
     assert {str(entry.number) for entry in entries} == rows.keys() - {"no."}
     for entry in entries:
         _, entity, keys, _, *expected = rows[str(entry.number)]

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from include.chaos.receiving import OLD, Site, receiving
 from include.connections import RECEIVER
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
 from include.financials.inbox import waiting
@@ -22,9 +21,10 @@ from include.procore.__main__ import main
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
 from include.procore.webhooks import NAMESPACE, Receiver, Webhooks, sweep
-from include.sandbox.procore.settings import Settings
+from sandbox.chaos.receiving import OLD, Site, receiving
+from sandbox.procore.settings import Settings
 from tests.end_to_end.world import UNLIMITED, settings_with
-from tests.unit.sandbox_procore.serving import P1, SUBCONTRACT, Caller, hand_made, serving
+from tests.unit.sandbox.procore.serving import P1, SUBCONTRACT, Caller, hand_made, serving
 
 NEW = "token-of-the-tests-2nd"
 HOOKS = "/rest/v2.0/companies/8089/webhooks/hooks"
