@@ -20,7 +20,8 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, dag
 
 from include.erp.operators import ErpExtractOperator, ErpLoadOperator
-from include.financials.entities import ENTITIES, STAGES, Entity, gates_before, in_stage
+from include.financials.entities import ENTITIES, gates_before, in_stage
+from include.financials.entity import STAGES, Entity
 from include.operators import (
     CheckOperator,
     PreflightOperator,

@@ -19,7 +19,8 @@ from typing import Any
 
 import requests
 
-from include.financials.entities import ENTITIES, STAGES
+from include.financials.entities import ENTITIES
+from include.financials.entity import STAGES
 from include.financials.report import COUNTS
 from include.financials.staging import private_file, private_folder
 from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, running_or_new

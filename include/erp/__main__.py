@@ -17,11 +17,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from include.erp.registry import erp_system
-from include.financials.entities import ENTITIES
+from include.financials.entities import ENTITIES, MODELS
 from include.financials.exceptions import ConfigurationError, SyncError
-from include.financials.models import MODELS, Record
 from include.financials.money import ZERO
 from include.financials.port import Invalid
+from include.financials.record import Record
 
 SAMPLES = 3
 UNREADABLE = 10

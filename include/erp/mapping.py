@@ -27,10 +27,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from sqlalchemy import text
 
 from include.erp.codecs import TYPES, Storage
+from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import MODELS, LineModel, Record
 from include.financials.port import Capability
-from include.financials.statuses import ERP_STATUSES
+from include.financials.record import LineModel, Record
 
 Loc = tuple[str | int, ...]
 WRITES = ("create", "update", "void")
@@ -640,8 +640,8 @@ class _Checks:
     def _statuses(loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         """What the file translates statuses into must be words that the rules know. Words that it leaves as they are stand in the
         database: those are looked at when a record is read."""
-        allowed, spec = ERP_STATUSES.get(model.entity), entity.fields.get("status")
-        if allowed is None or spec is None:
+        allowed, spec = model.statuses, entity.fields.get("status")
+        if not allowed or spec is None:
             return
         place = (*loc, "fields", "status")
         words = [((*place, "constant"), spec.constant)] if spec.is_constant else []

@@ -22,8 +22,8 @@ from include.erp.mapping import WRITES, Mapping, suggest
 from include.erp.readback import Difference, ReadBack
 from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
+from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
-from include.financials.models import MODELS, Record, Side
 from include.financials.port import (
     Action,
     Asked,
@@ -39,7 +39,7 @@ from include.financials.port import (
     Window,
     idle,
 )
-from include.financials.statuses import ERP_STATUSES
+from include.financials.record import Record, Side
 
 STEPS: dict[str, str] = {"create": "document", "update": "header", "void": "void"}
 _ACTIONS = {step: action for action, step in STEPS.items()}
@@ -540,8 +540,8 @@ class SqlSystem:
 
     def _check_statuses(self, reader: Reader) -> Iterator[str]:
         """One odd word is one record's trouble; where none of them is known, the words were not translated."""
-        spec, words = reader.spec.fields.get("status"), ERP_STATUSES.get(reader.name)
-        if spec is None or spec.column is None or words is None:
+        spec, words = reader.spec.fields.get("status"), reader.model.statuses
+        if spec is None or spec.column is None or not words:
             return
         column = reader.table.c[spec.column]
         with self.database.reading(reader.place) as connection:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, cast
 
-from include.financials.entities import Entity
+from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.identity import canonical_json, digest
 from include.financials.ledger import ANSWER, WORKFLOW, Lease, moment, stamp

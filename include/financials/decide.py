@@ -15,11 +15,12 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any
 
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.exceptions import SyncError
 from include.financials.ledger import Decision, Ledger, Link, identity_of
-from include.financials.models import Side
 from include.financials.money import text
+from include.financials.record import Side
 from include.financials.why import entity_named
 
 DECISIONS = {
@@ -32,7 +33,8 @@ DECISIONS = {
 SIDES: tuple[Side, ...] = ("procore", "erp")
 WAITING = {"approve": ("held", "M-13"), "link": ("held", "2.9")}
 """State and rule of the records that wait for a decision."""
-CONTRACTS = ("commitments", "prime_contracts")
+CONTRACTS = tuple(row.contracts for row in ENTITIES.values() if row.contracts and row.sequence)
+"""What is billed by draws."""
 MOST = Decimal("999999999999.99")
 NAMES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
 

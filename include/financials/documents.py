@@ -5,134 +5,23 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from include.financials.books import Opening, openings
-from include.financials.cost_facts import not_counted
-from include.financials.document_facts import due
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.existence import traced
-from include.financials.explained import Explained
-from include.financials.figures import contract_of, figures
+from include.financials.explained import Document
 from include.financials.identity import canonical_json, digest, parse_origin
-from include.financials.ledger import STOPPED, Decision, Link, moment, stamp
-from include.financials.models import Record
-from include.financials.money import ZERO
+from include.financials.judging.books import Opening, openings
+from include.financials.judging.documents import is_due
+from include.financials.ledger import Decision, Link, moment, stamp
 from include.financials.port import Invalid
+from include.financials.record import PROJECTS, Record, contract_of
 from include.financials.statuses import UNPOSTED, VOID
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
-
-_CONTRACTS = {"subcontractor_invoices": "commitments", "owner_invoices": "prime_contracts"}
-
-
-@dataclass(slots=True)
-class Document:
-    """One pair: both sides' figures (empty: that side has no such document), and the state that explains a difference."""
-
-    entity: str
-    number: str
-    project: str | None
-    company: str = ""
-    key: str = ""
-    procore_id: str | None = None
-    erp_id: str | None = None
-    state: str | None = None
-    procore: Mapping[str, Any] = field(default_factory=dict)
-    erp: Mapping[str, Any] = field(default_factory=dict)
-    after_cutoff: bool = False
-    accepted: bool = False
-    opening: bool = False
-    """Part of its contract's opening balance: the ERP's invoice explains itself, Procore's draw by the balance as a whole."""
-    planned: bool = False
-    """In plan mode: one side is what would be written."""
-    due: bool = True
-    """Whether Procore's document counts: one that lost its approval, is void or deleted counts for nothing, though its contract's
-    running figures may still have it."""
-    linked: bool = False
-    """Both sides have agreed on it: what it waits for since, or what is wrong with it, is no reason to differ in money."""
-
-    @property
-    def pair(self) -> dict[str, str | None]:
-        return {"project": self.project, "procore_id": self.procore_id, "erp_id": self.erp_id}
-
-    @property
-    def skipped(self) -> bool:
-        """Not due by design and unknown to the other side."""
-        return self.state == "skipped" and not (self.procore and self.erp)
-
-    @property
-    def unread(self) -> bool:
-        """One side's record cannot be read: its figures are the last known, or what its row tells."""
-        return bool(self.procore.get("unread") or self.erp.get("unread"))
-
-    @property
-    def unposted(self) -> bool:
-        return self.erp.get("status") == UNPOSTED
-
-    @property
-    def sequence(self) -> int:
-        return int(self.figure("sequence") or 0)
-
-    def figure(self, name: str) -> Any:
-        """A fact that both sides hold alike, from the one that has it."""
-        return self.procore.get(name) or self.erp.get(name)
-
-    def money(self, side: str, name: str) -> Decimal:
-        return self.stated(side, name) if side == "erp" or self.due else ZERO
-
-    def stated(self, side: str, name: str) -> Decimal:
-        """The figure as its side states it, whether the document counts or not."""
-        held = self.procore if side == "procore" else self.erp
-        return Decimal(held.get(name) or "0.00")
-
-    @property
-    def counted(self) -> Mapping[str, Any]:
-        """Procore's figures as far as they count."""
-        return self.procore if self.due else {}
-
-    def lines(self) -> Iterator[tuple[str, str, Decimal, Decimal]]:
-        """(key, cost key, Procore's amount, the ERP's) of each line that one side has."""
-        mine, theirs = ({line["key"]: line for line in held.get("lines", ())} for held in (self.counted, self.erp))
-        for key in dict.fromkeys([*mine, *theirs]):
-            p, e = mine.get(key), theirs.get(key)
-            yield key, (p or e or {})["x"], Decimal(p["amount"]) if p else ZERO, Decimal(e["amount"]) if e else ZERO
-
-    def by_x(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """Procore's and the ERP's amount per cost key: a line that moved to another code is a difference of both."""
-        found: dict[str, list[Decimal]] = {}
-        for side, held in enumerate((self.counted, self.erp)):
-            for line in held.get("lines", ()):
-                found.setdefault(line["x"], [ZERO, ZERO])[side] += Decimal(line["amount"])
-        return {x: (p, e) for x, (p, e) in found.items()}
-
-    def explain(self, difference: Decimal, *, unposted: bool = False, not_eligible: bool = False) -> tuple[Explained, ...]:
-        """A stopped document explains its own difference; one that is linked only where it is disputed or blocked, and one that
-        only the ERP knows not before a person has accepted it as it is (``decide accept``): a balance from before go-live.
-        ``unposted``: the ERP's figure leaves out what waits in a batch; ``not_eligible``: Procore's counts documents that are
-        not due."""
-        if difference == 0:
-            return ()
-        code = None
-        if self.opening and self.procore and not self.erp:
-            return ()
-        if self.accepted or self.opening:
-            code = "OPENING"
-        elif self.after_cutoff:
-            code = "AFTER_CUTOFF"
-        elif self.unread:
-            code = "QUARANTINED"
-        elif self.state in STOPPED and not (self.linked and self.state in ("held", "quarantined")):
-            code = self.state.upper()
-        elif unposted and self.unposted:
-            code = "UNPOSTED"
-        elif not_eligible and self.state == "skipped":
-            code = "NOT_ELIGIBLE"
-        return (Explained(code, self.entity, self.number, difference),) if code else ()
 
 
 class Documents:
@@ -168,9 +57,9 @@ class Documents:
             return {}
         outcomes = self.sync.ledger.outcomes(self.sync.run.run_id, row.name)
         return {
-            (outcome["company"], outcome["erp_key"]): figures(
-                row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
-            )
+            (outcome["company"], outcome["erp_key"]): row.model.model_validate(
+                json.loads(outcome["work"])["record"], strict=False
+            ).figures()
             for outcome in outcomes
             if outcome["state"] == "linked" and outcome["action"] in ("create", "update")
         }
@@ -217,7 +106,7 @@ class Documents:
         told = seen["figures"]
         if not _agreed(link) or told.get("unread"):
             return True
-        return not seen["deleted"] and due(self.sync, row.name, told.get("status"), told.get("kind"))
+        return not seen["deleted"] and is_due(self.sync, row.name, told.get("status"), told.get("kind"))
 
     def _erp_only(self, row: Entity, records: Iterable[Record | Invalid], known_in_procore: Iterable[str]) -> Iterator[Document]:
         """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.
@@ -285,8 +174,14 @@ class Documents:
         return opening is not None and opening.covers(getattr(record, "billing_date", None))
 
     def opening(self, invoices: str, company: str, contract: str | None) -> Opening | None:
-        contracts = _CONTRACTS.get(invoices)
-        return self._openings(contracts).get((company, contract or "")) if contracts else None
+        """The opening balance of the contract that an invoice is on."""
+        row = ENTITIES[invoices]
+        return self._openings(row.contracts).get((company, contract or "")) if row.sequence else None
+
+    @staticmethod
+    def contracts(entity: str) -> str:
+        """The entity of the contracts that these are documents of."""
+        return ENTITIES[entity].contracts or ""
 
     # -- ERP -> Procore -------------------------------------------------------------------------------------------------------
 
@@ -323,7 +218,8 @@ class Documents:
             yield Document(
                 row.name, record.number, _project(record), key[0], key[1], procore_id, record.id, state,
                 shown, _posted(record) if _agreed(link) else _standing(record), after_cutoff=late,
-                planned=seen is None and bool(shown), linked=_agreed(link), due=not _agreed(link) or _counted(row.name, shown),
+                planned=seen is None and bool(shown), linked=_agreed(link),
+                due=not _agreed(link) or shown.get("status") not in row.not_counted,
             )  # fmt: skip
         gone = {link.procore_id: key for key, link in links.items()}
         for procore_id, seen in memory.items():
@@ -351,7 +247,7 @@ class Documents:
             (seen["company"], seen["figures"].get("project") or ""): (i, seen)
             for i, seen in self._shown(row).items()
         }  # fmt: skip
-        projects = {link.procore_id: link for link in sync.links("projects").by_erp.values()}
+        projects = {link.procore_id: link for link in sync.links(PROJECTS).by_erp.values()}
         if sync.run.plan:  # a plan's own reading names the project, not the company
             shown = {
                 (projects[i].company, projects[i].erp_key): pair for (_, _), pair in shown.items() if (i := pair[0]) in projects
@@ -381,17 +277,12 @@ def _standing(record: Record | Invalid | None) -> dict[str, Any]:
         return {} if record.shown.get("status") == VOID else traced(record)
     if record is None or getattr(record, "status", None) == VOID:
         return {}
-    return figures(record)
+    return record.figures()
 
 
 def _posted(record: Record | Invalid) -> dict[str, Any]:
     """Figures of a document that was born in the ERP: unposted again, it counts for nothing."""
     return {} if not isinstance(record, Invalid) and getattr(record, "status", None) == UNPOSTED else _standing(record)
-
-
-def _counted(entity: str, shown: Mapping[str, Any]) -> bool:
-    """Whether Procore's counterpart of an ERP-born document counts there."""
-    return not_counted(entity, shown.get("status")) is None
 
 
 def _mark(record: Record | Invalid) -> str | None:

@@ -19,7 +19,8 @@ from typing import Any, cast
 
 from include.financials import answering, finality
 from include.financials.billing import bills
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.exceptions import (
     ConfigurationError,
     ContractBroken,
@@ -29,13 +30,10 @@ from include.financials.exceptions import (
     SyncError,
     Unsettled,
 )
-from include.financials.existence import SIDES
-from include.financials.figures import figures
 from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
-from include.financials.models import Record, Side
-from include.financials.port import Action, Item, Outcome, Step, System, batches
-from include.financials.rules import INSTEAD
+from include.financials.port import SIDES, Action, Item, Outcome, Step, System, batches
+from include.financials.record import Record, Side
 from include.financials.view import LinkIndex, References, Sync
 
 log = logging.getLogger(__name__)
@@ -798,7 +796,7 @@ class _Load:
             "origin_id": record.origin_id,
             "seen_updated_at": stamp(record.updated_at) if record.updated_at else None,
             "read_at": stamp(),
-            "figures": canonical_json(figures(record)),
+            "figures": canonical_json(record.figures()),
         }
 
     def _read_back_missing(self, jobs: Sequence[Job]) -> None:
@@ -841,7 +839,7 @@ class _Load:
         side = "Procore" if step.system == "procore" else "the ERP"
         message = f"{self.row.label.capitalize()} {job.row['number']} was refused by {side}: {outcome.message}"
         if outcome.locked:
-            instead = INSTEAD[self.row.name].format(entity=self.row.name, number=job.row["number"])
+            instead = self.row.instead.format(entity=self.row.name, number=job.row["number"])
             message = f"{message.removesuffix('.')}. {instead}"
         log.warning("%s", message)
         return {"state": "blocked" if outcome.locked else "quarantined", "rule": "refused", "waits_for": None, "message": message}

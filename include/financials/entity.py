@@ -1,16 +1,20 @@
-"""The entities: one row each. Stage, direction, references, identity and content of everything that is kept in step.
+"""What an entity is: one row that says all that steers the shared code. The rows stand in ``entities/``, one file per family.
 
-A new entity is a row here, a model in ``models``, a row in Procore's resource table and an entry in an ERP's mapping file
-(docs/domain-rules.md 1.3 gives directions and eligibility; docs/procore-contract.md 12 what Procore offers for each).
+Nothing else decides by an entity's name: what is special about one is a field here (docs/architecture.md, "To add an entity").
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from include.financials.models import MODELS, Record, Side
+from include.financials.judging.rules import Rule
+from include.financials.record import Record, Side
+from include.financials.ties import Tie
+
+if TYPE_CHECKING:  # facts are told of the row that they belong to: only their type is named here
+    from include.financials.judging.facts import Facts
 
 Direction = Literal["erp_to_procore", "procore_to_erp"]
 
@@ -33,15 +37,32 @@ class Entity:
     ``b?`` a part that may be empty.
     """
 
-    name: str
+    model: type[Record]
     label: str
     stage: int
     direction: Direction
     content: tuple[str, ...]
+    facts: type[Facts]
+    """What the rules look at."""
+    rules: tuple[Rule, ...]
+    """In the order in which they are told; the first of the worst state decides."""
+    field_rule: str
+    """The rule that a record fails which cannot be read, or does not fit the target's fields."""
+    instead: str
+    """What to do instead of an edit that is not carried over: the record is locked on the other side, or must not change any
+    more. ``{entity}`` and ``{number}`` are filled in."""
+    ties: tuple[Tie, ...] = ()
+    """What reconciliation compares of it, beside the counts of all (T-01, T-24)."""
+
     references: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
+    twins: tuple[tuple[str, ...], ...] = ()
+    """By what an unreadable record may be the twin of one that is about to be created: all fields of one key agree, and one that
+    cannot be read agrees with everything."""
     frozen: tuple[str, ...] = ()
     project_scoped: bool = False
+    company_list: bool = False
+    """Divided by project, and some of its records belong to no project: the company's list of standard cost codes."""
     document: bool = False
     gate: str | None = None
     """The data-quality gate that stands before this entity's load, as the task that runs it is called."""
@@ -51,17 +72,65 @@ class Entity:
     """What only a later step of a creation brings: a record of ours that lacks just this was left half made."""
     waits: tuple[str, ...] = ()
     """Entities that must be loaded before although no field names them (a budget change needs its budget)."""
+    contract: str | None = None
+    """The reference to the contract that it is a document of: a change order, an invoice, a payment."""
     sequence: str | None = None
-    """Field that numbers a document within its contract: one after the other, none before its predecessor."""
+    """Field that numbers a document within its contract: one after the other, none before its predecessor. These are the draws
+    for which an opening balance of the contract may stand."""
     shared: bool = False
     """Whether ERP companies may share its records (a vendor group); all others belong to one company each, as documents do."""
+    numbered_once: bool = False
+    """Procore has one record of a number for all companies of the ERP (a project, rule J-01)."""
     two_way: bool = False
     """Each record has an owning side of its own (a budget); ``direction`` is only where it starts."""
+    reread: bool = False
+    """Lines that do not add up may be lines that we did not get: the document is read once more (rule M-09)."""
+    strangers: str | None = None
+    """Another entity of the same list in Procore: what nothing marks there may be one of these (an owner among the vendors)."""
+    coded_by: str | None = None
+    """The settings table that names Procore's code for each number of the ERP: a person's decision who is who (rule C-02)."""
+    named_by: str = "number"
+    """The field that people call a record of Procore by."""
+    listed: bool = False
+    """Procore's list is read whole in every run; of the others the ledger remembers the names."""
+    lists: int = 1
+    """Lists of Procore that reading it takes: of the company or, ``project_scoped``, of each project. What is read document by
+    document comes on top."""
+    tool: str | None = None
+    """The tool of Procore that has the workflows of these documents, as the settings shipped name it."""
 
     altered_there: tuple[str, ...] = ()
     """Content that Procore may show in another form than it was given: no difference of it is anybody's change."""
+    final: tuple[str, ...] = ()
+    """Statuses of a linked document that are final in the ERP, and that its record in Procore does not tell. A payment and a job
+    cost that Procore has were posted: that is no news."""
+    not_counted: Mapping[str, str] = field(default_factory=dict)
+    """Status of Procore's counterpart of an ERP-born document in which that counts for nothing there -> how people say so."""
+    destroyed: str = ""
+    """How Procore may have lost a linked record, said of one that it no longer has."""
     unkept: frozenset[str] = frozenset()
     """Fields that a side does not keep (see :meth:`kept`)."""
+
+    @property
+    def name(self) -> str:
+        return self.model.entity
+
+    def rule(self, fact: str) -> Rule:
+        """The rule of a fact that every entity of its kind is judged by (``hidden``, ``broken_link``, ``ambiguous``)."""
+        return next(rule for rule in self.rules if rule.fact == fact)
+
+    def judges(self, fact: str) -> bool:
+        return any(rule.fact == fact for rule in self.rules)
+
+    @property
+    def master(self) -> bool:
+        """Master data: neither a document nor a budget."""
+        return not (self.document or self.two_way)
+
+    @property
+    def contracts(self) -> str | None:
+        """The entity of the contracts that it is a document of."""
+        return self.references[self.contract] if self.contract else None
 
     def kept(self, keeps: frozenset[str] | None) -> Entity:
         """The entity as far as it can be compared with a side that keeps only these fields (``Capability.keeps``). Where that
@@ -81,15 +150,13 @@ class Entity:
 
     def per_company(self, key: str) -> bool:
         """Whether a natural key tells records apart within one ERP company only: what companies number for themselves. A tax id
-        is one vendor's everywhere, and Procore has one project of a number (rule J-01)."""
-        return key != "tax_id" and self.name != "projects"
+        is one vendor's everywhere."""
+        return key != "tax_id" and not self.numbered_once
 
     @property
     def numbered_in(self) -> tuple[str, ...]:
         """References that its number begins with (``104-SC-003/001``)."""
-        return (
-            ("project",) if self.name == "budget_changes" else ("commitment", "prime_contract") if "change" in self.name else ()
-        )
+        return self.model.numbered_in
 
     @property
     def restored(self) -> tuple[str, ...]:
@@ -104,10 +171,6 @@ class Entity:
         return bool(self.frozen) and set(self.frozen) >= {name for name in self.content if "." not in name}
 
     @property
-    def model(self) -> type[Record]:
-        return MODELS[self.name]
-
-    @property
     def source(self) -> Side:
         return "erp" if self.direction == "erp_to_procore" else "procore"
 
@@ -119,246 +182,3 @@ class Entity:
     def after(self) -> tuple[str, ...]:
         """The entities whose load must be over before this one's load may begin."""
         return tuple(dict.fromkeys(name for name in (*self.references.values(), *self.waits) if name != self.name))
-
-
-_COST = {"lines.cost_code": "cost_codes", "lines.cost_type": "cost_types"}
-_INVOICE = ("number", "billing_date", "amount", "held", "released", "tax", "lines")
-
-_ROWS = (
-    Entity(
-        "vendors",
-        label="vendor",
-        shared=True,
-        stage=1,
-        direction="erp_to_procore",
-        content=("name", "code", "tax_id", "active"),
-        identity=("tax_id", "code"),
-    ),
-    Entity(
-        "vendor_insurances",
-        label="vendor insurance",
-        shared=True,
-        stage=1,
-        direction="erp_to_procore",
-        content=("number", "vendor", "insurance_type", "provider", "limit", "effective_date", "expiration_date"),
-        references={"vendor": "vendors"},
-        altered_there=("limit",),
-        identity=("vendor+number+insurance_type?",),
-    ),
-    Entity(
-        "customers",
-        label="customer",
-        stage=1,
-        direction="erp_to_procore",
-        content=("name", "code", "active"),
-        identity=("code",),
-    ),
-    Entity(
-        "projects",
-        label="project",
-        stage=1,
-        direction="erp_to_procore",
-        content=("number", "name", "active", "start_date", "completion_date"),
-        identity=("number",),
-        later=("origin_code",),
-    ),
-    Entity(
-        "sub_jobs",
-        label="sub job",
-        stage=1,
-        direction="erp_to_procore",
-        content=("number", "name"),
-        references={"project": "projects"},
-        identity=("number",),
-        project_scoped=True,
-    ),
-    Entity(
-        "tax_codes",
-        label="tax code",
-        shared=True,
-        stage=1,
-        direction="erp_to_procore",
-        content=("number", "description", "rate", "active"),
-        identity=("number",),
-    ),
-    Entity(
-        "cost_types",
-        label="cost type",
-        shared=True,
-        stage=2,
-        direction="erp_to_procore",
-        altered_there=("number", "base_type"),
-        content=("number", "base_type"),  # each side has names of its own; the code mapping is what links them (C-02)
-        identity=("number",),
-    ),
-    Entity(
-        "cost_codes",
-        label="cost code",
-        shared=True,
-        stage=2,
-        direction="erp_to_procore",
-        content=("number", "name", "cost_types"),
-        references={"project": "projects", "cost_types": "cost_types", "parent": "cost_codes"},
-        identity=("number",),
-        project_scoped=True,
-        later=("cost_types",),
-    ),
-    Entity(
-        "budgets",
-        label="budget",
-        stage=2,
-        direction="erp_to_procore",
-        content=("lines",),
-        references={"project": "projects", **_COST},
-        project_scoped=True,
-        external_id=False,
-        two_way=True,
-    ),
-    Entity(
-        "budget_changes",
-        label="budget change",
-        stage=2,
-        direction="procore_to_erp",
-        content=("number", "title", "project", "amount", "lines"),
-        references={"project": "projects", **_COST},
-        frozen=("number", "title", "project", "amount", "lines"),
-        project_scoped=True,
-        document=True,
-        external_id=False,
-        waits=("budgets",),
-    ),
-    Entity(
-        "direct_costs",
-        label="direct cost",
-        stage=2,
-        direction="erp_to_procore",
-        content=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
-        references={"project": "projects", "vendor": "vendors", **_COST},
-        identity=("vendor+invoice_number+amount", "kind+cost_date+description+amount"),
-        frozen=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
-        project_scoped=True,
-        document=True,
-        later=("amount", "lines"),
-    ),
-    Entity(
-        "commitments",
-        label="commitment",
-        stage=3,
-        direction="procore_to_erp",
-        content=("number", "title", "kind", "project", "vendor", "currency", "retainage_percent", "contract_date", "lines"),
-        references={"project": "projects", "vendor": "vendors", **_COST, "lines.tax_code": "tax_codes"},
-        identity=("number",),
-        frozen=("number", "kind", "project", "vendor", "currency", "retainage_percent", "lines"),
-        project_scoped=True,
-        document=True,
-        gate="referential_integrity",
-    ),
-    Entity(
-        "commitment_change_orders",
-        label="commitment change order",
-        stage=3,
-        direction="procore_to_erp",
-        content=("number", "title", "commitment", "amount", "lines"),
-        references={"project": "projects", "commitment": "commitments", **_COST, "lines.tax_code": "tax_codes"},
-        frozen=("number", "title", "commitment", "amount", "lines"),
-        project_scoped=True,
-        document=True,
-    ),
-    Entity(
-        "subcontractor_invoices",
-        label="subcontractor invoice",
-        stage=4,
-        direction="procore_to_erp",
-        content=("commitment", "vendor", *_INVOICE),
-        references={
-            "project": "projects", "commitment": "commitments", "vendor": "vendors",
-            "items.change_order": "commitment_change_orders", "lines.cost_code": "cost_codes", "lines.cost_type": "cost_types",
-        },
-        frozen=("commitment", "vendor", *_INVOICE),
-        project_scoped=True,
-        document=True,
-        sequence="sequence",
-    ),
-    Entity(
-        "payments_issued",
-        label="payment",
-        stage=4,
-        direction="erp_to_procore",
-        content=("commitment", "invoice", "payment_number", "pay_date", "amount"),
-        references={"project": "projects", "commitment": "commitments", "invoice": "subcontractor_invoices"},
-        identity=(
-            "commitment+invoice+amount", "commitment+invoice_number+amount", "payment_number+commitment+amount",
-            "commitment+amount",
-        ),
-        frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
-        project_scoped=True,
-        document=True,
-    ),
-    Entity(
-        "prime_contracts",
-        label="prime contract",
-        stage=4,
-        direction="erp_to_procore",
-        content=("number", "title", "project", "customer", "retainage_percent", "contract_date", "amount", "lines"),
-        references={"project": "projects", "customer": "customers", **_COST},
-        identity=("number",),
-        frozen=("number", "project", "customer", "amount", "lines"),
-        project_scoped=True,
-        document=True,
-        later=("amount", "lines"),
-    ),
-    Entity(
-        "prime_change_orders",
-        label="prime change order",
-        stage=4,
-        direction="procore_to_erp",
-        content=("number", "title", "prime_contract", "amount", "markup", "lines"),
-        references={"project": "projects", "prime_contract": "prime_contracts", **_COST, "lines.tax_code": "tax_codes"},
-        frozen=("number", "title", "prime_contract", "amount", "markup", "lines"),
-        project_scoped=True,
-        document=True,
-    ),
-    Entity(
-        "owner_invoices",
-        label="owner invoice",
-        stage=4,
-        direction="procore_to_erp",
-        content=("prime_contract", *_INVOICE),
-        references={
-            "project": "projects", "prime_contract": "prime_contracts", "items.change_order": "prime_change_orders",
-            "lines.cost_code": "cost_codes", "lines.cost_type": "cost_types",
-        },
-        frozen=("prime_contract", *_INVOICE),
-        project_scoped=True,
-        document=True,
-        sequence="sequence",
-    ),
-    Entity(
-        "payments_received",
-        label="receipt",
-        stage=4,
-        direction="erp_to_procore",
-        content=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
-        references={"project": "projects", "prime_contract": "prime_contracts", "invoice": "owner_invoices"},
-        identity=(
-            "prime_contract+draw_number+amount", "prime_contract+invoice_number+amount",
-            "payment_number+prime_contract+amount", "prime_contract+amount",
-        ),
-        frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
-        project_scoped=True,
-        document=True,
-    ),
-)  # fmt: skip
-
-ENTITIES: dict[str, Entity] = {row.name: row for row in _ROWS}
-
-
-def gates_before(row: Entity) -> frozenset[str]:
-    """The gates that stand before something that this entity refers to. A closed one stops its load, not its judgement: every
-    record of a run ends in a state."""
-    parents = [ENTITIES[name] for name in row.after]
-    return frozenset(parent.gate for parent in parents if parent.gate).union(*map(gates_before, parents))
-
-
-def in_stage(stage: int) -> tuple[Entity, ...]:
-    return tuple(row for row in ENTITIES.values() if row.stage == stage)

@@ -7,50 +7,22 @@ record that cannot be read is nobody's to overwrite, and nothing that could be i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.identity import Origin, change_number, marker, meaning, parse_origin
 from include.financials.ledger import Link
-from include.financials.models import Record, Side
 from include.financials.money import text, to_cents
 from include.financials.port import Invalid
+from include.financials.record import PROJECTS, Record, Side
 from include.financials.view import LinkIndex, Sync
-
-SIDES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
-"""What people call a side."""
 
 _PLACE = ("project", "sub_job", "commitment", "prime_contract", "vendor", "customer")
 """Where a record belongs: what must agree, as far as both tell it, when part of its key cannot be read."""
-
-Twin = tuple[str, ...]
-
-TWINS: Mapping[str, tuple[Twin, ...]] = {
-    "vendors": (("tax_id",), ("code",)),
-    "vendor_insurances": (("vendor", "number"),),
-    "customers": (("code",),),
-    "projects": (("number",),),
-    "sub_jobs": (("number",),),
-    "tax_codes": (("number",),),
-    "cost_types": (("number",),),
-    "cost_codes": (("number",),),
-    "budget_changes": (("project", "number"),),
-    "direct_costs": (("vendor", "invoice_number", "amount"), ("kind", "cost_date", "description", "amount")),
-    "commitments": (("number",),),
-    "commitment_change_orders": (("commitment", "number"),),
-    "subcontractor_invoices": (("vendor", "number"),),
-    # A number that people typed tells several payments apart, no more: one of the same contract and amount may be the same.
-    "payments_issued": (("commitment", "amount"),),
-    "payments_received": (("prime_contract", "amount"),),
-    "prime_contracts": (("number",),),
-    "prime_change_orders": (("prime_contract", "number"),),
-    "owner_invoices": (("number",),),
-}
-"""By what an unreadable record may be the twin of one that is about to be created: all fields of one key agree, and one that
-cannot be read agrees with everything."""
 
 _LOST = object()
 _BEYOND = Decimal(10) ** 15
@@ -73,11 +45,6 @@ def traced(bad: Invalid) -> dict[str, Any]:
     lines = [{"key": "?", "position": 0, "id": bad.id, "x": "? / ?", "amount": text(amount)}] if amount else []
     contract = bad.shown.get("commitment") or bad.shown.get("prime_contract")
     return {**shown, "contract": contract, "amount": text(amount or Decimal(0)), "lines": lines, "unread": bad.field}
-
-
-def told(bad: Invalid, side: Side, label: str) -> str:
-    """The record, its side, its field and what is wrong with it, in words."""
-    return f"{label} {bad.number} in {SIDES[side]} cannot be read ({bad.field} {bad.message})"
 
 
 class Existing:
@@ -147,9 +114,9 @@ class Existing:
             return False
         if self.side == "procore" and _our_key(bad) == record.id:
             return True
-        return any(self._agree(key, bad, record) for key in TWINS.get(self.row.name, ()))
+        return any(self._agree(key, bad, record) for key in self.row.twins)
 
-    def _agree(self, key: Twin, bad: Invalid, record: Record) -> bool:
+    def _agree(self, key: tuple[str, ...], bad: Invalid, record: Record) -> bool:
         if any(getattr(record, name) in (None, "") for name in key):
             return False
         said = [_said(bad, name) for name in key]
@@ -204,15 +171,15 @@ def in_erp_keys(bad: Invalid, row: Entity, key: Callable[[str, str | None], str 
 def hidden_contracts(sync: Sync, entity: str, lost: Sequence[Link]) -> dict[str, Link]:
     """Procore id -> the contract, of linked documents that are in no list and do not answer to their id because their contract is
     not shown to us: what belongs to a private contract goes with it, and is not gone. One look-up by id of these contracts."""
-    name = next((one for one in ("commitments", "prime_contracts") if one in ENTITIES[entity].references.values()), None)
-    if name is None or not lost:
+    row = ENTITIES[entity]
+    if row.contract is None or row.contracts is None or not lost:
         return {}
-    field, index, projects = name.removesuffix("s"), sync.fresh_links(name, contents=False), sync.fresh_links("projects")
+    field, index, projects = row.contract, sync.fresh_links(row.contracts, contents=False), sync.fresh_links(PROJECTS)
     of = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
     places = {
         contract.procore_id: project.procore_id
         for contract in of.values()
         if contract is not None and (project := projects.find(contract.company, contract.scope or "")) is not None
     }
-    hidden = sync.whereabouts("procore", name, [(place, ident) for ident, place in places.items()]).hidden
+    hidden = sync.whereabouts("procore", row.contracts, [(place, ident) for ident, place in places.items()]).hidden
     return {ident: contract for ident, contract in of.items() if contract is not None and contract.procore_id in hidden}

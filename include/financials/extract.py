@@ -14,11 +14,11 @@ from typing import Any, cast
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
-from include.financials.existence import SIDES, hidden_contracts
+from include.financials.existence import hidden_contracts
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, key_of, moment, stamp
-from include.financials.models import Side
-from include.financials.port import UNSEEN, Asking, Header, Invalid, Page, Question, Window
+from include.financials.port import SIDES, UNSEEN, Asking, Header, Invalid, Page, Question, Window
+from include.financials.record import Side
 from include.financials.staging import Staged
 from include.financials.view import Sync
 

@@ -11,14 +11,13 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from include.financials.entities import Entity
+from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.identity import Origin, canonical_json, digest, shard_of
 from include.financials.ledger import FINAL as STEP
 from include.financials.ledger import Lease, Link, stamp
-from include.financials.models import Record
 from include.financials.port import Item, Outcome, Step
-from include.financials.statuses import FINAL
+from include.financials.record import Record
 from include.financials.view import LinkIndex, Sync
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 def carry_out(sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
     """Note on Procore's records what their counterparts have become. ``lease`` is the entity's. A note that cannot be written is
     left to the next run. Raises LeaseLost, and what a ledger raises that is away."""
-    if sync.settings.show_final != "on" or row.name not in FINAL:
+    if sync.settings.show_final != "on" or not row.final:
         return
     procore = sync.systems["procore"]
     references = {name: sync.fresh_links(name, contents=False) for name in {*row.references.values()} - {row.name}}
@@ -51,7 +50,7 @@ def _news(sync: Sync, row: Entity, shard: int) -> Iterator[tuple[Link, Record, s
         if (sync.run.projects and job not in sync.run.projects) or not sync.run.wants(link.number):
             continue
         status = str(getattr(record, "status", ""))
-        if status != link.lock_state and (status in FINAL[row.name] or link.lock_state is not None):
+        if status != link.lock_state and (status in row.final or link.lock_state is not None):
             yield link, record, status
 
 
@@ -62,7 +61,7 @@ def _item(sync: Sync, row: Entity, link: Link, record: Record, status: str, refe
         if isinstance(key, str) and entity in references:
             found = references[entity].find(link.company, key)
             refs[name] = found.procore_id if found else None
-    state = {"state": status} if status in FINAL[row.name] else {}
+    state = {"state": status} if status in row.final else {}
     return Item(
         intent=digest([STEP, row.name, link.link_id, status, sync.run.run_id]),
         record=record,

@@ -20,10 +20,10 @@ from typing import Any
 from include.financials.checks import Checked, check
 from include.financials.engine import load
 from include.financials.entities import ENTITIES, gates_before
-from include.financials.facts import Row
+from include.financials.judging.facts import Row
+from include.financials.judging.rules import Finding, Rule, finding
 from include.financials.money import ZERO, text
 from include.financials.report import keep, recall
-from include.financials.rules import Finding, Rule, finding, rules_of
 from include.financials.settings import GateSettings
 from include.financials.view import Sync
 
@@ -40,7 +40,7 @@ class Gate:
     def __call__(self, entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
         findings: list[Finding] = []
         for grain, rows in (("record", records), ("line", lines)):
-            rules = [rule for rule in rules_of(entity) if rule.grain == grain]
+            rules = [rule for rule in ENTITIES[entity].rules if rule.grain == grain]
             if rows and rules:
                 findings += self._validate(f"{entity}.{grain}", rules, rows)
         return findings

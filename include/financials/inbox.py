@@ -16,6 +16,7 @@ from sqlalchemy import and_, delete, exists, func, or_, select, update
 from include.financials import tables as t
 from include.financials.entities import ENTITIES
 from include.financials.ledger import Ledger, insert_new, stamp
+from include.financials.record import PROJECTS
 
 DEAD_AFTER = timedelta(hours=3)
 """A run that has claimed events and is neither over nor heard of for so long will not come back to them."""
@@ -87,7 +88,7 @@ def claim(ledger: Ledger, run_id: str, concerns: Mapping[str, tuple[str, ...]], 
         rows = [dict(row) for row in connection.execute(mine).mappings()]
     foreign = [row for row in rows if (account is None or row["user_id"] != account) and concerns.get(row["resource"])]
     named = {entity for row in foreign for entity in concerns[row["resource"]]}
-    jobs = {link.procore_id: link.erp_key for link in ledger.links("projects", contents=False)}
+    jobs = {link.procore_id: link.erp_key for link in ledger.links(PROJECTS, contents=False)}
     places = {jobs[row["project_id"]] for row in foreign if row["project_id"] in jobs}
     if not places:  # of projects that are not linked nothing is due
         named = set()

@@ -43,7 +43,7 @@ from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, InterfaceEr
 from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater, SyncError
 from include.financials.identity import canonical_json
-from include.financials.models import Side
+from include.financials.record import Side
 
 log = logging.getLogger(__name__)
 

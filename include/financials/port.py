@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from include.financials.legible import legible
-from include.financials.models import Record, Side
+from include.financials.record import Record, Side
 
 Beat = Callable[[], None]
 
@@ -30,6 +30,8 @@ Action = Literal["create", "update", "link", "void", "final"]
 
 
 _LAST_SECOND = time(23, 59, 59)
+SIDES: Mapping[Side, str] = {"procore": "Procore", "erp": "the ERP"}
+"""What people call a side."""
 UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
 """What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
 
@@ -73,6 +75,11 @@ class Invalid:
         # What cannot be read may hold anything, and these stand in logs, reports and the ledger.
         for name in ("id", "number", "message"):
             object.__setattr__(self, name, legible(getattr(self, name)))
+
+
+def told(bad: Invalid, side: Side, label: str) -> str:
+    """The record, its side, its field and what is wrong with it, in words."""
+    return f"{label} {bad.number} in {SIDES[side]} cannot be read ({bad.field} {bad.message})"
 
 
 @dataclass(frozen=True, slots=True)

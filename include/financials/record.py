@@ -1,24 +1,37 @@
-"""Canonical records: what both systems are translated into, so that neither knows the other.
+"""The canonical record: what both systems are translated into, so that neither knows the other.
 
 Money is :class:`~decimal.Decimal` and travels with its ISO currency; times are aware and in UTC; ids and keys are text
-(Procore's newer ids exceed 32 bits). Models are strict and frozen: a wrong type is an error of the record, never coerced.
+(Procore's newer ids exceed 32 bits). Models are strict and frozen: a wrong type is an error of the record, never coerced. Each
+entity's model stands with its row, in ``entities/``; here is what they have in common.
 
 A reference field (``vendor``, ``project``, ``cost_code`` ...) holds the *other record's key on the side it was read from*: the
-Procore id on Procore's side, the ERP key on the ERP's. ``include.financials.references`` translates Procore ids into ERP keys,
-the language in which contents are compared and hashed.
+Procore id on Procore's side, the ERP key on the ERP's. ``view.References`` translates Procore ids into ERP keys, the language in
+which contents are compared and hashed.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from include.financials.statuses import CLOSED
+from include.financials.money import text
+
+PROJECTS: Final = "projects"
+VENDORS: Final = "vendors"
+SUB_JOBS: Final = "sub_jobs"
+COST_CODES: Final = "cost_codes"
+COST_TYPES: Final = "cost_types"
+TAX_CODES: Final = "tax_codes"
+PERIODS: Final = "periods"
+"""Entities that shared code asks for by name: what all others are placed in (a project, a vendor, a cost key), and the calendar
+of an ERP's periods, which is looked up and kept in step with nothing."""
 
 Side = Literal["procore", "erp"]
+Figures = dict[str, Any]
+"""What the ledger keeps of a record for reconciliation and for later checks: plain JSON in ERP keys, amounts as text."""
 Money = Annotated[Decimal, Field(max_digits=18, decimal_places=2, allow_inf_nan=False)]
 Rate = Annotated[Decimal, Field(max_digits=18, decimal_places=6, allow_inf_nan=False)]
 Percent = Annotated[Decimal, Field(max_digits=9, decimal_places=4, allow_inf_nan=False)]
@@ -45,6 +58,10 @@ class LineModel(Model):
     def key(self) -> str:
         return str(self.position)
 
+    def figures(self) -> Figures:
+        """What is kept of the line, see :data:`Figures`."""
+        raise NotImplementedError
+
 
 class Record(Model):
     """One record as one side holds it.
@@ -57,6 +74,10 @@ class Record(Model):
     entity: ClassVar[str]
     line: ClassVar[type[LineModel] | None] = None
     """Model of its ``lines``, for records that have some."""
+    statuses: ClassVar[tuple[str, ...]] = ()
+    """Every word that its ``status`` may be in the ERP (``statuses``)."""
+    numbered_in: ClassVar[tuple[str, ...]] = ()
+    """References that its number begins with (``104-SC-003/001``)."""
 
     id: Text
     company: str | None = None
@@ -69,115 +90,24 @@ class Record(Model):
     marker: str | None = None
     """The ERP side's counterpart of origin_id: the Procore record an ERP document was made from."""
 
-
-class Vendor(Record):
-    entity = "vendors"
-
-    name: Text
-    code: str | None = None
-    tax_id: str | None = None
-    active: bool = True
-    hold: Literal["none", "payment", "all"] = "none"
-    hold_reason: str | None = None
-    terms: str | None = None
-    address: str | None = None
-    city: str | None = None
-    state: str | None = None
-    zip: str | None = None
-    merged_into: str | None = None
-
-
-class VendorInsurance(Record):
-    """One policy of a vendor; ``number`` is the policy number."""
-
-    entity = "vendor_insurances"
-
-    vendor: Text
-    insurance_type: str | None = None
-    provider: str | None = None
-    limit: str | None = None
-    effective_date: date | None = None
-    expiration_date: date | None = None
-
-
-class Customer(Record):
-    entity = "customers"
-
-    name: Text
-    code: str | None = None
-    active: bool = True
-    address: str | None = None
-    city: str | None = None
-    state: str | None = None
-    zip: str | None = None
-
-
-class Project(Record):
-    """A project in Procore, a job in the ERP; ``number`` is the job number."""
-
-    entity = "projects"
-
-    name: Text
-    status: Literal["open", "soft_closed", "closed"] = "open"
-    currency: str | None = None
-    customer: str | None = None
-    start_date: date | None = None
-    completion_date: date | None = None
-
     @property
-    def active(self) -> bool:
-        """All that Procore knows of a status: a soft-closed job is active there."""
-        return self.status != CLOSED
+    def natural_key(self) -> str:
+        """The number that is unique in an ERP company."""
+        return self.number
 
-
-class SubJob(Record):
-    """A part of a job with cost codes of its own; ``number`` is its code within the job."""
-
-    entity = "sub_jobs"
-
-    project: Text
-    name: Text
-
-
-class TaxCode(Record):
-    """``rate`` in percent."""
-
-    entity = "tax_codes"
-
-    description: str | None = None
-    rate: Rate
-    active: bool = True
-
-
-class CostType(Record):
-    """``number`` is the code on its own side (ERP ``3``, Procore ``C``); settings map one to the other (C-02)."""
-
-    entity = "cost_types"
-
-    name: Text
-    base_type: str
-    active: bool = True
-
-
-class CostCode(Record):
-    """``number`` is the full code (``03-3000``); ``project`` is None for a standard code of the company list.
-
-    ``cost_types`` are the assigned types: on the ERP's side the categories of the phase, on Procore's the active WBS codes.
-    """
-
-    entity = "cost_codes"
-
-    project: str | None
-    sub_job: str | None = None
-    code: Text
-    """The own part, without the parents' prefixes (``3000``)."""
-    name: Text
-    parent: str | None = None
-    """Own-side id of the parent code."""
-    level: int = 0
-    is_header: bool = False
-    active: bool = True
-    cost_types: tuple[str, ...] = ()
+    def figures(self) -> Figures:
+        """What reconciliation and later checks need of the record; empty for one that nothing is counted of. Of a document the
+        sums and lines that all of them have; its own family adds what is special."""
+        own: Any = self
+        if not hasattr(self, "amount"):
+            return {}
+        return {
+            "project": own.project,
+            "amount": text(own.amount),
+            "currency": own.currency,
+            "status": getattr(self, "status", None),
+            "lines": [line.figures() for line in getattr(self, "lines", ())],
+        }
 
 
 class Line(LineModel):
@@ -211,344 +141,26 @@ class Line(LineModel):
     unit: str | None = None
     tax_code: str | None = None
 
+    def figures(self) -> Figures:
+        """``key`` as in the document, ``x`` its cost key, ``amount``; ``id`` and ``position`` find it from elsewhere."""
+        return line_figures(self)
 
-class Commitment(Record):
-    """A subcontract or purchase order with its schedule of values. ``amount`` is the contract sum that the side itself states."""
 
-    entity = "commitments"
-    line = Line
+def cost_key(code: str | None, cost_type: str | None) -> str:
+    """``code / type`` of a line in ERP keys (``25-104//03-3000 / 3``), a question mark where a line has none."""
+    return f"{code or '?'} / {cost_type or '?'}"
 
-    kind: Literal["subcontract", "purchase_order"]
-    project: Text
-    vendor: str | None
-    title: str | None = None
-    status: Text
-    currency: str | None = None
-    accounting_method: Literal["amount", "unit"] = "amount"
-    executed: bool = False
-    retainage_percent: Percent | None = None
-    contract_date: date | None = None
-    amount: Money
-    approved_changes: Money = Decimal("0.00")
-    payments: Money = Decimal("0.00")
-    """Sum of its payments as the side states it."""
-    lines: tuple[Line, ...] = ()
 
+def line_figures(line: Any) -> Figures:
+    return {
+        "key": line.key,
+        "position": line.position,
+        "id": line.id,
+        "x": cost_key(line.cost_code, line.cost_type),
+        "amount": text(line.amount),
+    }
 
-class BudgetLine(Line):
-    """Original budget of one cost key: there is one line per key, and neither side numbers them."""
 
-    content: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type", "amount")
-    keyed: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type")
-
-    @property
-    def key(self) -> str:
-        return f"{self.cost_code} / {self.cost_type}"
-
-
-class Budget(Record):
-    """The original budget of a project (in the ERP: the original estimate of a job); ``number`` is the job number.
-
-    ``owner`` is the side whose figures rule, None where nothing tells yet; ``locked`` is Procore's (None in the ERP); ``amount``
-    the sum of the lines.
-    """
-
-    entity = "budgets"
-    line = BudgetLine
-
-    project: Text
-    owner: Side | None = None
-    locked: bool | None = None
-    currency: str | None = None
-    amount: Money
-    lines: tuple[BudgetLine, ...] = ()
-
-
-class AdjustmentLine(Line):
-    """A line of a budget change; lines with the same ``adjustment`` are one transfer and add up to zero."""
-
-    content: ClassVar[tuple[str, ...]] = ("position", "cost_code", "cost_type", "amount", "adjustment")
-
-    adjustment: int | None = None
-
-
-class BudgetChange(Record):
-    """Transfers between budget lines. ``amount`` is what the lines add up to: 0.00 for transfers."""
-
-    entity = "budget_changes"
-    line = AdjustmentLine
-
-    project: Text
-    title: str | None = None
-    status: Text
-    currency: str | None = None
-    change_date: date | None = None
-    amount: Money
-    lines: tuple[AdjustmentLine, ...] = ()
-
-
-CostKind = Literal["invoice", "expense", "payroll", "subcontractor_invoice"]
-
-
-class DirectCost(Record):
-    """A transaction of job cost that no commitment covers. ``number`` is the ERP's transaction number.
-
-    ``commitment`` is the commitment whose cost it is (then it is not sent, rule D-02); ``reverses`` the transaction it undoes.
-    """
-
-    entity = "direct_costs"
-    line = Line
-
-    project: Text
-    kind: CostKind
-    vendor: str | None = None
-    invoice_number: str | None = None
-    description: str | None = None
-    cost_date: date | None = None
-    posting_date: date | None = None
-    status: Literal["unposted", "posted", "void"] = "posted"
-    currency: str | None = None
-    commitment: str | None = None
-    reverses: str | None = None
-    amount: Money
-    lines: tuple[Line, ...] = ()
-
-
-class ChangeLine(Line):
-    """``line``: position of the line of the contract's schedule of values that it changes; None: it is a new line."""
-
-    content: ClassVar[tuple[str, ...]] = (*Line.content, "line")
-    frozen: ClassVar[tuple[str, ...]] = (*Line.frozen, "line")
-
-    line: int | None = None
-
-
-class ChangeOrder(Record):
-    """``change_number`` is its number within the contract (``001``), ``number`` that of both (``104-SC-003/001``)."""
-
-    line = ChangeLine
-
-    project: Text
-    change_number: Text
-    title: str | None = None
-    status: Text
-    currency: str | None = None
-    change_date: date | None = None
-    amount: Money
-    lines: tuple[ChangeLine, ...] = ()
-
-
-class CommitmentChangeOrder(ChangeOrder):
-    entity = "commitment_change_orders"
-
-    commitment: Text
-
-
-class PrimeChangeOrder(ChangeOrder):
-    """``markup`` is revenue beyond the cost lines; ``amount`` = lines + mark-up."""
-
-    entity = "prime_change_orders"
-
-    prime_contract: Text
-    markup: Money = Decimal("0.00")
-
-
-class PrimeContract(Record):
-    """The contract with the owner. ``customer`` is the owner: an ERP customer, a company of Procore's directory."""
-
-    entity = "prime_contracts"
-    line = Line
-
-    project: Text
-    customer: str | None
-    title: str | None = None
-    status: Text
-    currency: str | None = None
-    retainage_percent: Percent | None = None
-    contract_date: date | None = None
-    amount: Money
-    approved_changes: Money = Decimal("0.00")
-    payments: Money = Decimal("0.00")
-    lines: tuple[Line, ...] = ()
-
-
-class BillingItem(Model):
-    """One row of a G703 as Procore states it (docs/domain-rules.md 3; the letters are those of that section).
-
-    ``line`` is the Procore id of the contract's or the change order's line; ``change_order`` the package's id, None for a line of
-    the original contract.
-    """
-
-    id: Text
-    position: int
-    line: str | None
-    change_order: str | None = None
-    scheduled: Money = Decimal("0.00")
-    previous: Money = Decimal("0.00")
-    """P"""
-    work: Money = Decimal("0.00")
-    """W"""
-    moved: Money = Decimal("0.00")
-    """MV"""
-    stored: Money = Decimal("0.00")
-    """S, a balance"""
-    stored_previous: Money | None = None
-    """S of the invoice before, where the item states it"""
-    retainage_previous: Money = Decimal("0.00")
-    """rP"""
-    retainage_moved: Money = Decimal("0.00")
-    retainage_work: Money = Decimal("0.00")
-    """rW"""
-    released: Money = Decimal("0.00")
-    """rR"""
-    retainage_stored: Money = Decimal("0.00")
-    """rS, a balance"""
-    released_stored: Money = Decimal("0.00")
-    """rRS"""
-    tax: Money = Decimal("0.00")
-
-
-class InvoiceLine(LineModel):
-    """What one line of an invoice posts: gross cost, retainage held and released, tax. ``line`` is the position of the contract's
-    line or, with ``change_order`` (its ``change_number``), of that change order's."""
-
-    content: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type", "amount", "held", "released", "tax")
-    frozen: ClassVar[tuple[str, ...]] = content
-    keyed: ClassVar[tuple[str, ...]] = ("change_order", "line")
-
-    change_order: str | None = None
-    line: int | None = None
-    cost_code: str | None = None
-    cost_type: str | None = None
-    amount: Money
-    """Gross"""
-    held: Money = Decimal("0.00")
-    released: Money = Decimal("0.00")
-    tax: Money = Decimal("0.00")
-
-    @property
-    def key(self) -> str:
-        return f"{self.change_order or ''}#{self.line}"
-
-
-class Invoice(Record):
-    """A bill on a contract. ``amount`` is its gross G, ``due`` = amount - held + released, before tax.
-
-    ``number`` is the invoice number. To-date figures (Procore's G702; None in an ERP that does not keep them): ``completed`` T,
-    ``retainage`` R, ``certified`` E(n-1), ``contract_sum``. ``items`` are Procore's rows, ``lines`` what is posted.
-    """
-
-    line = InvoiceLine
-
-    project: Text
-    sequence: int
-    """1 for the first invoice of its contract."""
-    previous: str | None = None
-    """Own-side id of the invoice before."""
-    status: Text
-    currency: str | None = None
-    billing_date: date | None = None
-    posting_date: date | None = None
-    amount: Money
-    held: Money = Decimal("0.00")
-    released: Money = Decimal("0.00")
-    tax: Money = Decimal("0.00")
-    completed: Money | None = None
-    retainage: Money | None = None
-    certified: Money | None = None
-    due_stated: Money | None = None
-    """Current payment due as the summary states it."""
-    contract_sum: Money | None = None
-    items: tuple[BillingItem, ...] = ()
-    lines: tuple[InvoiceLine, ...] = ()
-
-    @property
-    def due(self) -> Decimal:
-        return self.amount - self.held + self.released
-
-
-class SubcontractorInvoice(Invoice):
-    """A requisition. ``pay_hold``: in the ERP, whether its payment is held back (rule I-09)."""
-
-    entity = "subcontractor_invoices"
-
-    commitment: Text
-    vendor: str | None
-    pay_hold: bool = False
-
-
-class OwnerInvoice(Invoice):
-    """A payment application."""
-
-    entity = "owner_invoices"
-
-    prime_contract: Text
-    customer: str | None = None
-
-
-class Payment(Record):
-    """One payment on one invoice: a check over several invoices is several of these (rule Y-03). ``number`` is
-    ``{payment}/{invoice number}``."""
-
-    project: Text
-    payment_number: Text
-    method: Literal["check", "electronic", "credit_card"] | None = None
-    pay_date: date | None = None
-    status: Literal["unposted", "posted", "void"] = "posted"
-    currency: str | None = None
-    invoice: str | None
-    """The invoice it pays; None where the payment names none that its side knows."""
-    invoice_number: str | None = None
-    amount: Money
-    discount: Money = Decimal("0.00")
-
-
-class PaymentIssued(Payment):
-    entity = "payments_issued"
-
-    commitment: Text
-
-
-class PaymentReceived(Payment):
-    """``draw_number``: the sequence of the owner invoice it pays, which is all that Procore keeps of it."""
-
-    entity = "payments_received"
-
-    prime_contract: Text
-    draw_number: int | None = None
-
-
-class Period(Record):
-    """A period of a module's calendar (AP, AR, JC, GL) in the ERP; read only, for rule I-05. ``number`` is ``2026-07``."""
-
-    entity = "periods"
-
-    module: Text
-    first_day: date
-    last_day: date
-    status: Literal["open", "soft_closed", "closed", "future"]
-
-
-_ALL: tuple[type[Record], ...] = (
-    Vendor,
-    VendorInsurance,
-    Customer,
-    Project,
-    SubJob,
-    TaxCode,
-    CostType,
-    CostCode,
-    Budget,
-    BudgetChange,
-    DirectCost,
-    Commitment,
-    CommitmentChangeOrder,
-    SubcontractorInvoice,
-    PaymentIssued,
-    PrimeContract,
-    PrimeChangeOrder,
-    OwnerInvoice,
-    PaymentReceived,
-    Period,
-)
-MODELS: dict[str, type[Record]] = {model.entity: model for model in _ALL}
+def contract_of(record: Record) -> str | None:
+    """The contract that a document of a contract names."""
+    return getattr(record, "commitment", None) or getattr(record, "prime_contract", None)

@@ -11,9 +11,9 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED, WORKFLOW, moment
-from include.financials.models import Side
 from include.financials.money import ZERO, text
 from include.financials.reconciliation import Reconciliation
+from include.financials.record import Side
 from include.financials.run import nearest
 from include.financials.staging import private_folder, write_whole
 from include.financials.view import Sync

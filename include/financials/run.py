@@ -15,8 +15,8 @@ from include.financials.exceptions import ConfigurationError, StepMissing
 from include.financials.identity import canonical_json
 from include.financials.inbox import Claimed
 from include.financials.ledger import Ledger, moment, stamp
-from include.financials.models import Side
 from include.financials.port import Window
+from include.financials.record import Side
 from include.financials.settings import Settings
 
 Kind = Literal["scheduled", "backfill", "manual"]

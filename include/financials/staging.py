@@ -28,8 +28,9 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 from upath import UPath
 
-from include.financials.models import MODELS, Record
+from include.financials.entities import MODELS
 from include.financials.port import Invalid, Page
+from include.financials.record import Record
 
 _PLAIN: dict[type, pa.DataType] = {
     str: pa.string(),

@@ -16,14 +16,17 @@ from typing import Any
 
 from upath import UPath
 
-from include.financials.entities import ENTITIES, Entity
-from include.financials.figures import figures
+from include.financials.entities import ENTITIES
+from include.financials.entities.directory import Vendor
+from include.financials.entities.jobs import Project
+from include.financials.entity import Entity
 from include.financials.identity import shard_of
+from include.financials.judging.subject import Unknown
 from include.financials.kept import KeptLists
 from include.financials.ledger import Ledger, Link
-from include.financials.mergers import FIELDS, VENDORS, Mergers
-from include.financials.models import CostCode, Project, Record, Side, Vendor
+from include.financials.mergers import FIELDS, Mergers
 from include.financials.port import Invalid, Page, Question, System
+from include.financials.record import PROJECTS, VENDORS, Record, Side
 from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.staging import Staged, private_folder, slug, write_whole
@@ -204,14 +207,14 @@ class Sync:
         everything = side == "erp" and row.document and row.target == "erp"
         chosen = [
             p
-            for p in self.snapshot(side, "projects")
+            for p in self.snapshot(side, PROJECTS)
             if isinstance(p, Project) and (everything or self._wanted(p)) and self.in_shard(p, shard)
         ]
         if side == row.target == "procore":  # what goes to Procore is looked for where it can be: in linked projects
-            linked = self.links("projects").by_procore
+            linked = self.links(PROJECTS).by_procore
             chosen = [project for project in chosen if project.id in linked]
         scopes = sorted({project.id for project in chosen})
-        return [COMPANY_LEVEL, *scopes] if entity == "cost_codes" and shard == 0 else scopes
+        return [COMPANY_LEVEL, *scopes] if row.company_list and shard == 0 else scopes
 
     def _wanted(self, project: Project) -> bool:
         return not self.run.projects or project.number in self.run.projects
@@ -331,7 +334,7 @@ class Sync:
         return {
             record.id: {
                 "number": record.number, "origin_id": record.origin_id, "company": "", "deleted": False, "state": None,
-                "rule": None, "figures": figures(references.translated(record)),
+                "rule": None, "figures": references.translated(record).figures(),
             }
             for record in self.everywhere("procore", row.name)
         }  # fmt: skip
@@ -353,14 +356,19 @@ class Sync:
                 found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
         return found
 
+    def names(self, entity: str) -> dict[str, str] | None:
+        """What people call Procore's records of an entity, by id; None where no run reads its list whole."""
+        row = ENTITIES[entity]
+        return {one.id: getattr(one, row.named_by) for one in self.everywhere("procore", entity)} if row.listed else None
+
     def reopened(self) -> set[str]:
         """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
         return {
             outcome["procore_id"]
-            for outcome in self.ledger.outcomes(self.run.run_id, "projects")
+            for outcome in self.ledger.outcomes(self.run.run_id, PROJECTS)
             if outcome["state"] == "linked" and outcome["action"] == "update" and outcome["procore_id"] and outcome["work"]
             if (work := json.loads(outcome["work"])) and "active" in work["changes"]
-            if getattr(ENTITIES["projects"].model.model_validate(work["record"], strict=False), "active", False)
+            if getattr(ENTITIES[PROJECTS].model.model_validate(work["record"], strict=False), "active", False)
             if outcome["done"] or self.run.plan
         }
 
@@ -398,18 +406,18 @@ class References:
         found = self.link(entity, procore_id)
         return self.index[entity].mergers.key(found.company, found.erp_key) if found else None
 
-    def unknown(self, procore: Record, erp: Record, company: str) -> dict[str, tuple[str, str, str | None]]:
+    def unknown(self, procore: Record, erp: Record, company: str) -> dict[str, Unknown]:
         """References of a Procore record that cannot be compared with its counterpart's, because neither end is linked yet:
         content field (``vendor``, ``lines/3/cost_code``) -> (entity, Procore id, ERP key). An id whose counterpart names a linked
         record is known to be another one: that is a difference."""
-        found: dict[str, tuple[str, str, str | None]] = {}
+        found: dict[str, Unknown] = {}
 
         def look(path: str, entity: str, ident: str | None, key: str | None) -> None:
             if ident is None or self.key(entity, ident) is not None:
                 return
             known = self.index[entity].find(company, key) if key is not None else None
             if known is None or known.erp_key != key:  # one merged into it is linked: the surviving one may still be this
-                found[path] = (entity, ident, key)
+                found[path] = Unknown(entity, ident, key)
 
         for name, entity in self.row.references.items():
             if entity == self.row.name:
@@ -443,12 +451,3 @@ class References:
                 changed[head] = self.key(entity, value)
         changed |= {name: getattr(record, name) for name in _KEPT if name in changed and changed[name] is None}
         return record.model_copy(update=changed)
-
-
-def headers(codes: Sequence[CostCode]) -> dict[str, list[str]]:
-    """Children of each code, by parent id: what a person may choose instead of a header."""
-    children: dict[str, list[str]] = {}
-    for code in codes:
-        if code.parent:
-            children.setdefault(code.parent, []).append(code.number)
-    return children

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
     from airflow.sdk.types import TaskInstanceKey
 
-    from include.financials.models import Record
+    from include.financials.record import Record
     from include.financials.view import Sync
     from include.procore.system import ProcoreSystem
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from include.financials.entities.budgets import BudgetLine
 from include.financials.exceptions import ContractBroken
-from include.financials.models import BudgetLine, Line
 from include.financials.port import Item
+from include.financials.record import Line
 from include.procore.parse import parent_id
 from include.procore.resources import BASE_TYPES
 

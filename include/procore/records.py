@@ -12,36 +12,20 @@ from decimal import Decimal
 from typing import Any, Literal, TypeVar, get_args
 
 from include.financials import billing
+from include.financials.billing import BillingItem
+from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
+from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.codes import CostCode, CostType, TaxCode
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.costs import CostKind, DirectCost
+from include.financials.entities.directory import Customer, Vendor, VendorInsurance
+from include.financials.entities.invoices import OwnerInvoice, SubcontractorInvoice
+from include.financials.entities.jobs import Project, SubJob
+from include.financials.entities.payments import PaymentIssued, PaymentReceived
+from include.financials.entities.primes import PrimeContract
 from include.financials.identity import parse_origin
-from include.financials.models import (
-    AdjustmentLine,
-    BillingItem,
-    Budget,
-    BudgetChange,
-    BudgetLine,
-    ChangeLine,
-    Commitment,
-    CommitmentChangeOrder,
-    CostCode,
-    CostKind,
-    CostType,
-    Customer,
-    DirectCost,
-    Line,
-    LineModel,
-    OwnerInvoice,
-    PaymentIssued,
-    PaymentReceived,
-    PrimeChangeOrder,
-    PrimeContract,
-    Project,
-    SubcontractorInvoice,
-    SubJob,
-    TaxCode,
-    Vendor,
-    VendorInsurance,
-)
 from include.financials.money import ZERO, to_cents, total
+from include.financials.record import Line, LineModel
 from include.procore.parse import Misfit, Row, common, own_data
 
 Kind = Literal["subcontract", "purchase_order"]

@@ -15,7 +15,6 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused
 from include.financials.identity import parse_origin
-from include.financials.models import Record, Side
 from include.financials.port import (
     Action,
     Answer,
@@ -32,6 +31,7 @@ from include.financials.port import (
     Window,
     idle,
 )
+from include.financials.record import Record, Side
 from include.procore.client import ProcoreClient, clean_url
 from include.procore.exceptions import NotFound
 from include.procore.lists import Kept, Lists, row_id

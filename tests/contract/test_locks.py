@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import Record
 from include.financials.port import Item
+from include.financials.record import Record
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
 from sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, LOCKS, Settings

@@ -14,7 +14,7 @@ from typing import Any
 
 from include import pipeline
 from include.financials.engine import _Load
-from include.financials.matching import ErpSource
+from include.financials.judging.matching import ErpSource
 from include.procore.errors import STATUS
 from include.procore.exceptions import Unavailable
 from sandbox.chaos import schedules

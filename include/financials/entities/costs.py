@@ -1,85 +1,121 @@
-"""Facts of ERP-born documents: direct costs (D-01 to D-05), payments (Y-01 to Y-04), prime contracts (P-01, J-04)."""
+"""Direct costs: what the ERP's job cost has beyond commitments (docs/domain-rules.md 2.4, rules D-01 to D-05)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from datetime import date
 from functools import cached_property
-from typing import Any, cast
+from typing import ClassVar, Literal, cast
 
-from include.financials.books import Books
-from include.financials.entities import Entity
-from include.financials.facts import Row, Subject, altered, limits_fault
-from include.financials.figures import contract_of
+from include.financials.entities.invoices import SUBCONTRACTOR_INVOICE, SubcontractorInvoice
+from include.financials.entity import Entity
 from include.financials.identity import code
-from include.financials.models import DirectCost, Payment, PaymentIssued, PrimeContract, SubcontractorInvoice
+from include.financials.judging.costs import CostFacts, CostRow, back_in_erp
+from include.financials.judging.rules import Rule
+from include.financials.judging.shared import (
+    ADOPTED,
+    ALIKE_DOCUMENTS,
+    CODE_MISSING,
+    JOB_LINKED,
+    LEFT_OUT,
+    LINE_TWICE,
+    PEOPLE,
+    SEEN,
+    WHOSE,
+    altered,
+    field_fault,
+)
+from include.financials.judging.subject import Subject
 from include.financials.money import cents, text, total
-from include.financials.port import Capability
-from include.financials.statuses import ENDED_IN_PROCORE, NOT_AGREED, OPEN, POSTED, UNPOSTED, VOID
+from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, VENDORS, Line, Money, Record, Text
+from include.financials.statuses import POSTED, UNPOSTED, VOID
+from include.financials.ties import Tie, per_cost_key
+
+# -- model ----------------------------------------------------------------------------------------------------------------------
+
+CostKind = Literal["invoice", "expense", "payroll", "subcontractor_invoice"]
 
 
-class CostFacts:
-    """One row per document; the references are looked for in Procore by way of the links."""
+class DirectCost(Record):
+    """A transaction of job cost that no commitment covers. ``number`` is the ERP's transaction number.
 
-    def __init__(self, books: Books, row: Entity) -> None:
-        self.books, self.row = books, row
-        self.more: Callable[[Subject], Row] = {
-            "direct_costs": self._direct_cost,
-            "payments_issued": self._payment,
-            "payments_received": self._payment,
-            "prime_contracts": self._prime_contract,
-        }[row.name]
+    ``commitment`` is the commitment whose cost it is (then it is not sent, rule D-02); ``reverses`` the transaction it undoes.
+    """
 
-    def __call__(self, books: Books, subject: Subject, capability: Capability) -> Row:
-        record: Any = subject.record
-        project = books.links("projects").find(subject.company, record.project)
-        fault = limits_fault(record, capability, ("number", "title", "description", "invoice_number"), "Procore")
-        return {
-            "project": record.project,
-            "project_linked": project is not None,
-            "amount": text(record.amount),
-            "altered": altered(self.row, subject),
-            "field_fault": fault,
-            **self.more(subject),
-        }
+    entity = "direct_costs"
+    statuses = (UNPOSTED, POSTED, VOID)
+    line = Line
 
-    # -- direct costs ---------------------------------------------------------------------------------------------------------
+    project: Text
+    kind: CostKind
+    vendor: str | None = None
+    invoice_number: str | None = None
+    description: str | None = None
+    cost_date: date | None = None
+    posting_date: date | None = None
+    status: Literal["unposted", "posted", "void"] = "posted"
+    currency: str | None = None
+    commitment: str | None = None
+    reverses: str | None = None
+    amount: Money
+    lines: tuple[Line, ...] = ()
 
-    def _direct_cost(self, subject: Subject) -> Row:
+
+# -- facts ----------------------------------------------------------------------------------------------------------------------
+
+
+class DirectCostRow(CostRow):
+    vendor_missing: str | None
+    code_missing: str | None
+    lines_sum: str | None
+    difference_cents: int
+    date_missing: bool | None
+    invoice_number: str
+    perhaps_covered: str | None
+    void_since: str | None
+    unposted_since: str | None
+    status_there: str | None
+
+
+class DirectCostFacts(CostFacts):
+    row: ClassVar[type] = DirectCostRow
+
+    def skip(self, subject: Subject) -> str | None:
+        """Rules D-01 and D-02: what is not posted is not due, and what a commitment covers is counted there."""
+        record = cast(DirectCost, subject.record)
+        if record.status != POSTED:
+            return f"{record.number} is {record.status} in the ERP"
+        if covered := self._covered(subject.company, record):
+            return f"{record.number} is cost of commitment {covered} and is not sent as a direct cost"
+        return None
+
+    def header(self, subject: Subject, approved: bool) -> DirectCostRow:
         record = cast(DirectCost, subject.record)
         lines = total(line.amount for line in record.lines)
         return {
+            **super().header(subject, approved),
             "vendor_missing": self._vendor_missing(subject.company, record),
-            "code_missing": self._code_missing(subject.company, record),
+            "code_missing": self.code_missing(subject.company, record.lines),
             "lines_sum": text(lines),
             "difference_cents": cents(lines - record.amount),
             "date_missing": record.cost_date is None or None,
             "invoice_number": record.invoice_number or "none",
             "perhaps_covered": self._perhaps_covered(subject),
-            **_back_in_erp(subject, record.number),
-            "status_there": not_counted(self.row.name, _status_there(subject)),
+            **back_in_erp(subject, record.number),
+            "status_there": self.not_counted(subject),
         }
 
     def _vendor_missing(self, company: str, record: DirectCost) -> str | None:
         if record.vendor is None:
             return "no vendor" if record.kind == "invoice" else None
-        return None if self.books.links("vendors").find(company, record.vendor) else f"vendor {record.vendor}"
-
-    def _code_missing(self, company: str, record: DirectCost | PrimeContract) -> str | None:
-        codes, types = self.books.links("cost_codes"), self.books.links("cost_types")
-        for line in record.lines:
-            if line.cost_code is None or codes.find(company, line.cost_code) is None:
-                return f"code {line.cost_code}"
-            if line.cost_type is None or types.find(company, line.cost_type) is None:
-                return f"cost type {line.cost_type}"
-        return None
+        return None if self.books.links(VENDORS).find(company, record.vendor) else f"vendor {record.vendor}"
 
     @cached_property
     def _billed(self) -> dict[tuple[str, str | None, str], list[SubcontractorInvoice]]:
         """Invoices of commitments that the ERP has, by (company, vendor, invoice number): several where two vendors of one number
         were merged."""
         found: dict[tuple[str, str | None, str], list[SubcontractorInvoice]] = defaultdict(list)
-        for (company, _), record in self.books.documents("subcontractor_invoices").items():
+        for (company, _), record in self.books.documents(SUBCONTRACTOR_INVOICE.name).items():
             if isinstance(record, SubcontractorInvoice) and record.status != VOID:
                 found[company, record.vendor, code(record.number)].append(record)
         return found
@@ -93,7 +129,7 @@ class CostFacts:
     def _merged(self, company: str, record: DirectCost) -> bool:
         return record.vendor is not None and bool(self.books.sync.mergers.others(company, record.vendor))
 
-    def covered(self, company: str, record: DirectCost) -> str | None:
+    def _covered(self, company: str, record: DirectCost) -> str | None:
         """The commitment that this cost belongs to: it is billed there, and must not be counted twice (rule D-02)."""
         if record.commitment is not None:
             return record.commitment
@@ -106,82 +142,69 @@ class CostFacts:
     def _perhaps_covered(self, subject: Subject) -> str | None:
         """A merged vendor has the number on an invoice of this job, for other cost: perhaps the same one, perhaps not."""
         record = cast(DirectCost, subject.record)
-        if subject.match.how != "none" or self.covered(subject.company, record):
+        if subject.match.how != "none" or self._covered(subject.company, record):
             return None
         return next(
             (f"{one.number} of commitment {one.commitment}" for one in self._of_its_number(subject.company, record)), None
         )
-
-    # -- payments -------------------------------------------------------------------------------------------------------------
-
-    def _payment(self, subject: Subject) -> Row:
-        record = cast(Payment, subject.record)
-        contracts = "commitments" if isinstance(record, PaymentIssued) else "prime_contracts"
-        contract = self.books.links(contracts).find(subject.company, contract_of(record) or "")
-        invoices = "subcontractor_invoices" if isinstance(record, PaymentIssued) else "owner_invoices"
-        invoice = record.invoice is not None and self.books.links(invoices).find(subject.company, record.invoice)
-        # What our mark is on already was sent with all it names; without an invoice the ERP says of none.
-        settled = subject.match.how == "link" or (subject.match.how != "none" and record.invoice is None)
-        return {
-            "contract": contract_of(record),
-            "contract_linked": contract is not None,
-            "invoice_number": record.invoice_number or "none",
-            "invoice_linked": bool(invoice) or settled,
-            **_back_in_erp(subject, record.payment_number),
-            "procore_id": subject.procore_id,
-        }
-
-    # -- prime contracts ------------------------------------------------------------------------------------------------------
-
-    def _prime_contract(self, subject: Subject) -> Row:
-        record = cast(PrimeContract, subject.record)
-        owner = record.customer and self.books.links("customers").find(subject.company, record.customer)
-        difference = record.amount - total(line.amount for line in record.lines)
-        return {
-            "customer": record.customer or "none",
-            "void_since": record.number if record.status == VOID and subject.match.how != "none" else None,
-            "void_there": not_counted(self.row.name, _status_there(subject)) if record.status != VOID else None,
-            "owner_linked": bool(owner),
-            "code_missing": self._code_missing(subject.company, record),
-            "lines_sum": text(record.amount - difference),
-            "difference_cents": cents(difference),
-        }
 
 
 def _coded(record: DirectCost | SubcontractorInvoice) -> set[tuple[str | None, str | None]]:
     return {(line.cost_code, line.cost_type) for line in record.lines}
 
 
-def not_counted(entity: str, status: str | None) -> str | None:
-    """Status of Procore's counterpart of an ERP-born document if that counts for nothing there: a contract that is over or not
-    agreed on any more, a cost that is not approved."""
-    if entity == "prime_contracts":
-        return status if status in (*ENDED_IN_PROCORE, *NOT_AGREED) else None
-    return "not approved" if entity == "direct_costs" and status == UNPOSTED else None
+# -- row ------------------------------------------------------------------------------------------------------------------------
 
+_INSTEAD = "Put it back, and correct it in the ERP with a reversal and a new entry."
 
-def _status_there(subject: Subject) -> str | None:
-    """Status of Procore's record, unless an earlier try left it half made."""
-    match = subject.match
-    pending = match.link is not None and match.link.status == "pending"
-    return None if match.how == "none" or pending else getattr(match.target, "status", None)
-
-
-def _back_in_erp(subject: Subject, number: str) -> Row:
-    """What became of a document in the ERP that was posted when it was sent."""
-    status = getattr(subject.record, "status", None) if subject.match.how != "none" else None
-    return {"void_since": number if status == VOID else None, "unposted_since": number if status == UNPOSTED else None}
-
-
-def not_due(facts: CostFacts | None, subject: Subject) -> str | None:
-    """Why an ERP-born document that Procore does not have is not sent (rules D-01, D-02, Y-04)."""
-    record: Any = subject.record
-    if isinstance(record, DirectCost | Payment) and record.status != POSTED:
-        return f"{record.number} is {record.status} in the ERP"
-    if isinstance(record, Payment) and not record.amount:
-        return f"{record.number} pays nothing"
-    if isinstance(record, PrimeContract) and record.status != OPEN:
-        return f"prime contract {record.number} is {record.status} in the ERP"
-    if isinstance(record, DirectCost) and facts is not None and (covered := facts.covered(subject.company, record)):
-        return f"{record.number} is cost of commitment {covered} and is not sent as a direct cost"
-    return None
+DIRECT_COST = Entity(
+    DirectCost,
+    label="direct cost",
+    stage=2,
+    direction="erp_to_procore",
+    content=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
+    references={"project": PROJECTS, "vendor": VENDORS, "lines.cost_code": COST_CODES, "lines.cost_type": COST_TYPES},
+    identity=("vendor+invoice_number+amount", "kind+cost_date+description+amount"),
+    twins=(("vendor", "invoice_number", "amount"), ("kind", "cost_date", "description", "amount")),
+    frozen=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
+    project_scoped=True,
+    document=True,
+    later=("amount", "lines"),
+    lists=2,
+    not_counted={UNPOSTED: "not approved"},
+    facts=DirectCostFacts,
+    field_rule="D-04",
+    instead=_INSTEAD,
+    rules=(
+        *WHOSE,
+        LEFT_OUT,
+        *SEEN,
+        LINE_TWICE,
+        ADOPTED,
+        field_fault("D-04"),
+        Rule("D-05", "void_since", "absent", "conflict",
+             "Job cost {void_since} was voided in the ERP after it was sent. Expected a reversal: post it there, and it is "
+             "sent as a cost of its own."),
+        Rule("D-05", "unposted_since", "absent", "conflict",
+             "Job cost {unposted_since} was posted and sent, and is unposted in the ERP again. Post it there, or reverse it."),
+        Rule("D-05", "status_there", "absent", "conflict",
+             "Job cost {number} is posted in the ERP, and is {status_there} in Procore any more. Approve it there again."),
+        altered(_INSTEAD),
+        ALIKE_DOCUMENTS,
+        *PEOPLE,
+        JOB_LINKED,
+        Rule("D-03", "vendor_missing", "absent", "held",
+             "Job cost {number} waits: {vendor_missing} is not in Procore yet.", waits_for="{vendor_missing}", refers=True),
+        CODE_MISSING,
+        Rule("D-02", "perhaps_covered", "absent", "held",
+             "Job cost {number} names invoice {invoice_number}. Its vendor was merged in the ERP and has billed invoice "
+             "{perhaps_covered}, for other cost codes: whether it is the same invoice is not certain, and what is billed is not "
+             "sent twice. {amount} waits. Name the commitment on the transaction, or give one of the two invoices another "
+             "number.",
+             waits_for="invoice {invoice_number}"),
+        Rule("D-04", "difference_cents", "zero", "quarantined",
+             "Job cost {number}: lines {lines_sum} do not add up to {amount}."),
+        Rule("D-01", "date_missing", "absent", "quarantined", "Job cost {number} has no date."),
+    ),
+    ties=(Tie("T-18", per_cost_key(), ("lines",)),),
+)  # fmt: skip

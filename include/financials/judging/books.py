@@ -3,20 +3,26 @@ what the run will have written by then, and the names that people know Procore's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from include.financials.figures import contract_of
-from include.financials.ledger import Ledger
-from include.financials.matching import number_key
-from include.financials.models import ChangeOrder, CostCode, Invoice, Period, Project, Record, Vendor
+from include.financials.identity import number_key
 from include.financials.money import total
+from include.financials.record import COST_CODES, PERIODS, PROJECTS, VENDORS, Record, contract_of
 from include.financials.statuses import OPEN, VOID
-from include.financials.view import Sync, headers
+
+if TYPE_CHECKING:
+    from include.financials.billing import Invoice
+    from include.financials.entities.codes import CostCode
+    from include.financials.entities.directory import Vendor
+    from include.financials.entities.invoices import Period
+    from include.financials.entities.jobs import Project
+    from include.financials.ledger import Ledger
+    from include.financials.view import Sync
 
 Key = tuple[str, str]
 """(company, ERP key)"""
@@ -56,6 +62,7 @@ class Books:
         self.links = cache(sync.links)
         self.memory = cache(sync.memory)
         self.seen = cache(sync.ledger.seen)
+        self.names = cache(self._names)
         self.openings = cache(lambda contracts: openings(sync.ledger, contracts))
 
     @cached_property
@@ -86,36 +93,40 @@ class Books:
 
     @cached_property
     def jobs(self) -> Mapping[Key, Project]:
-        return cast(Mapping[Key, Project], self.documents("projects"))
+        return cast("Mapping[Key, Project]", self.documents(PROJECTS))
 
     @cached_property
     def codes(self) -> Mapping[Key, CostCode]:
-        return cast(Mapping[Key, CostCode], self.documents("cost_codes"))
+        return cast("Mapping[Key, CostCode]", self.documents(COST_CODES))
 
     @cached_property
     def children(self) -> Mapping[str, list[str]]:
-        return headers(list(self.codes.values()))
+        """Children of each code, by parent id: what a person may choose instead of a header."""
+        children: dict[str, list[str]] = {}
+        for code in self.codes.values():
+            if code.parent:
+                children.setdefault(code.parent, []).append(code.number)
+        return children
 
     def vendor(self, procore_id: str | None) -> Vendor | None:
         """The ERP vendor that a Procore vendor is linked to; of a merged one the survivor."""
-        links = self.links("vendors")
+        links = self.links(VENDORS)
         link = links.erp(procore_id)
         key = links.mergers.key(link.company, link.erp_key) if link else None
-        return cast(Vendor | None, self.document("vendors", link.company, key)) if link else None
+        return cast("Vendor | None", self.document(VENDORS, link.company, key)) if link else None
 
     @cached_property
     def inactive_projects(self) -> set[str]:
         """Procore ids of projects that are not active there."""
-        projects = self.sync.everywhere("procore", "projects")
-        found = {record.id for record in projects if isinstance(record, Project) and not record.active}
-        return found - self.sync.reopened()
+        projects = cast("Iterable[Project]", self.sync.everywhere("procore", PROJECTS))
+        return {record.id for record in projects if not record.active} - self.sync.reopened()
 
     def name(self, entity: str, procore_id: str | None, project: str | None = None) -> str:
         """What people call a record of Procore, ``none`` without one. One that no run has read yet is asked for by its id, if its
         ``project`` is told; its id stands where nothing is known of it."""
         if procore_id is None:
             return "none"
-        known = self._names(entity).get(procore_id)
+        known = self.names(entity).get(procore_id)
         return known or (self._asked(entity, project, procore_id) if project else procore_id)
 
     @cached_property
@@ -127,18 +138,9 @@ class Books:
 
         return asked
 
-    @cached_property
-    def _names(self) -> Any:
-        @cache
-        def names(entity: str) -> dict[str, str]:
-            if entity in _LISTED:
-                found = {record.id: record.number for record in self.sync.everywhere("procore", entity)}
-                if entity == "vendors":
-                    found |= {r.id: r.name for r in self.sync.everywhere("procore", "vendors") if isinstance(r, Vendor)}
-                return found
-            return {record_id: row["number"] for record_id, row in self.memory(entity).items()}
-
-        return names
+    def _names(self, entity: str) -> Mapping[str, str]:
+        found = self.sync.names(entity)
+        return {record_id: row["number"] for record_id, row in self.memory(entity).items()} if found is None else found
 
     # -- contracts ------------------------------------------------------------------------------------------------------------
 
@@ -168,8 +170,8 @@ class Books:
         """What the change orders on a contract add to it, void ones left out."""
         return total(
             record.amount
-            for (owner, _), record in self.documents(entity).items()
-            if isinstance(record, ChangeOrder) and owner == company and contract_of(record) == contract and record.status != VOID
+            for (owner, _), record in cast("Mapping[Key, Any]", self.documents(entity)).items()
+            if owner == company and contract_of(record) == contract and record.status != VOID
         )
 
     @cached_property
@@ -177,10 +179,9 @@ class Books:
         @cache
         def by_contract(entity: str) -> dict[tuple[str, str | None], list[Invoice]]:
             found: dict[tuple[str, str | None], list[Invoice]] = {}
-            for (company, _), record in self.documents(entity).items():
-                contract = getattr(record, "commitment", None) or getattr(record, "prime_contract", None)
-                if isinstance(record, Invoice) and record.status != VOID:
-                    found.setdefault((company, contract), []).append(record)
+            for (company, _), record in cast("Mapping[Key, Invoice]", self.documents(entity)).items():
+                if record.status != VOID:
+                    found.setdefault((company, contract_of(record)), []).append(record)
             return found
 
         return by_contract
@@ -190,9 +191,8 @@ class Books:
     @cached_property
     def _periods(self) -> dict[tuple[str, str], list[Period]]:
         found: dict[tuple[str, str], list[Period]] = {}
-        for record in self.sync.everywhere("erp", "periods"):
-            if isinstance(record, Period):
-                found.setdefault((record.company or "", record.module), []).append(record)
+        for record in cast("Iterable[Period]", self.sync.everywhere("erp", PERIODS)):
+            found.setdefault((record.company or "", record.module), []).append(record)
         for periods in found.values():
             periods.sort(key=lambda period: period.first_day)
         return found
@@ -200,7 +200,7 @@ class Books:
     @property
     def has_calendar(self) -> bool:
         """Whether the ERP tells which periods are open. Where its mapping leaves them out, it refuses a closed one itself."""
-        return bool(self._periods) or "periods" in self.sync.systems["erp"].capabilities()
+        return bool(self._periods) or PERIODS in self.sync.systems["erp"].capabilities()
 
     def period(self, company: str, module: str, day: date) -> Period | None:
         periods = self._periods.get((company, module), ())
@@ -210,7 +210,3 @@ class Books:
         """First day not before ``day`` that lies in an open period."""
         periods = self._periods.get((company, module), ())
         return next((max(p.first_day, day) for p in periods if p.status == OPEN and p.last_day >= day), None)
-
-
-_LISTED = ("vendors", "projects", "cost_codes", "cost_types", "customers", "tax_codes")
-"""Entities whose Procore lists are read whole in every run; of the others the ledger's memory knows the names."""

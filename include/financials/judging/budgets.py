@@ -10,19 +10,18 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, cast
 
-from include.financials.document_facts import DocumentFacts
-from include.financials.entities import Entity
-from include.financials.existence import SIDES as NAMES
-from include.financials.facts import Row, Subject, twice
-from include.financials.figures import figures
+from include.financials.entities.budgets import Budget, BudgetFacts
+from include.financials.entity import Entity
 from include.financials.identity import canonical_json, content, differing_lines
-from include.financials.judging import Judge, Judging, blank, procore_row
+from include.financials.judging.check import Judge, Judging, blank, procore_row
+from include.financials.judging.facts import Row, twice
+from include.financials.judging.rules import verdicts
+from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Link
-from include.financials.matching import Match
-from include.financials.models import Budget, Record, Side
 from include.financials.money import text
+from include.financials.port import SIDES as NAMES
 from include.financials.port import UNSEEN, Capability, Invalid
-from include.financials.rules import rules_of, verdicts
+from include.financials.record import COST_CODES, PROJECTS, Record, Side
 from include.financials.view import Sync
 
 SIDES: tuple[Side, ...] = ("procore", "erp")
@@ -35,7 +34,6 @@ class Budgets(Judging):
         super().__init__(sync, row, shard)
         self.links = sync.fresh_links(row.name)
         self.erp = sync.systems["erp"].capabilities().get(row.name, Capability())
-        self.facts = DocumentFacts(sync, self.row, self.erp)
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -64,10 +62,10 @@ class Budgets(Judging):
         erp = {(r.company or "", r.id): cast(Budget, r) for r in self.sync.snapshot("erp", self.row.name, self.shard)}
         unread = {(bad.company, bad.id) for bad in self.sync.unreadable("erp", self.row.name, self.shard)}
         for bad in self.sync.unreadable("procore", self.row.name, self.shard):
-            if (link := self.references.link("projects", bad.scope)) is not None:
+            if (link := self.references.link(PROJECTS, bad.scope)) is not None:
                 erp.pop((link.company, link.erp_key), None)
         for record in self.sync.snapshot("procore", self.row.name, self.shard):
-            link = self.references.link("projects", cast(Budget, record).project)
+            link = self.references.link(PROJECTS, cast(Budget, record).project)
             if link is None or not unread & {(link.company, link.erp_key), (None, link.erp_key)}:
                 yield cast(Budget, record), erp.pop((link.company, link.erp_key), None) if link else None
         for record in erp.values():
@@ -76,14 +74,14 @@ class Budgets(Judging):
     def _unusable(self, bad: Invalid, side: Side) -> dict[str, Any]:
         """Known by its job, whichever side it is on: the budget carries no external id of its own."""
         found = self.unusable(bad, side, self.links)
-        project = self.references.link("projects", bad.scope) if side == "procore" else None
+        project = self.references.link(PROJECTS, bad.scope) if side == "procore" else None
         return found | ({"company": project.company, "erp_key": project.erp_key, "project": project.erp_key} if project else {})
 
     def _vanished(self, here: set[tuple[str, str | None]]) -> Iterator[dict[str, Any]]:
         """Linked budgets that neither side has any more: nothing is left to judge, and yet somebody has to know (rule R-02)."""
         scopes = self.sync.scopes("erp", self.row.name, self.shard) or ()
         unread = {bad.id for side in SIDES for bad in self.sync.unreadable(side, self.row.name, self.shard)}
-        rule = next(rule for rule in rules_of(self.row.name) if rule.fact == "broken_link")
+        rule = self.row.rule("broken_link")
         gone = [
             link
             for key, link in self.links.by_erp.items()
@@ -125,8 +123,8 @@ class Budgets(Judging):
 
     def _project(self, procore: Budget | None, erp: Budget | None) -> Link | None:
         if procore is not None:
-            return self.references.link("projects", procore.project)
-        return self.facts.books.links("projects").find(erp.company or "", erp.id) if erp is not None else None
+            return self.references.link(PROJECTS, procore.project)
+        return self.books.links(PROJECTS).find(erp.company or "", erp.id) if erp is not None else None
 
     @staticmethod
     def _owner(link: Link | None, here: Budget | None, erp: Budget | None) -> Side | None:
@@ -178,7 +176,7 @@ class Budgets(Judging):
         before = subject.match.link.content if subject.match.link and subject.match.link.content else None
         target = cast(Budget | None, subject.match.target)
         apart = _differences(record, target) if target is not None else []
-        base: Row = {
+        base: dict[str, Any] = {
             "row": subject.row,
             "label": "Budget",
             "entity": self.row.name,
@@ -200,7 +198,8 @@ class Budgets(Judging):
         fresh = subject.match.how == "none" and owner is not None
         moved = self._moved(owner, before, record, target, apart)
         frozen = owner == "erp" and here is not None and bool(here.locked) and apart
-        return base | {
+        return {
+            **base,
             "parted": parted,
             "line_unlinked": self._unlinked(subject, target) if before is None and project else None,
             **self.left_out(subject.own, subject.match),
@@ -218,15 +217,15 @@ class Budgets(Judging):
         A code that Procore's budget names and the ERP's job lacks is a fault of the line (rule B-03)."""
         if subject.match.how == "link":
             return None
-        books = self.facts.books
-        codes = books.links("cost_codes")
+        books = self.books
+        codes = books.links(COST_CODES)
         sides = [(subject.own, subject.side), (target, "erp" if subject.side == "procore" else "procore")]
         for record, side in sides:
             for line in cast(Budget, record).lines if record is not None else ():
                 if line.cost_code is None:
                     continue
                 if side == "procore" and subject.own is record and codes.erp(line.cost_code) is None:
-                    name = books.name("cost_codes", line.cost_code)
+                    name = books.name(COST_CODES, line.cost_code)
                     if books.has_code(subject.company, subject.erp_key, name):
                         return f"cost code {name}"
                 known = books.codes.get((subject.company, line.cost_code)) if side == "erp" else None
@@ -247,8 +246,9 @@ class Budgets(Judging):
     def _unplaced(self, subject: Subject, base: Row) -> str | None:
         """The first line that the other side has no usable place for, and why (rule B-03)."""
         record, own = cast(Budget, subject.record), cast(Budget, subject.own)
+        lines = BudgetFacts(self.books, self.references, self.row, self.erp)
         for mine, line in zip(own.lines, record.lines, strict=True):
-            row = self.facts._line({**base, "fresh": True}, mine, line)
+            row = lines.line(subject, base, mine, line)
             why = (
                 f"it has no {row['line_uncoded']}" if row["line_uncoded"]
                 else f"code {row['code_text']} does not exist on the job" if row["code"] is None
@@ -260,7 +260,7 @@ class Budgets(Judging):
             if (
                 why is None
                 and subject.side == "erp"
-                and self.facts.books.links("cost_codes").find(subject.company, line.cost_code or "") is None
+                and self.books.links(COST_CODES).find(subject.company, line.cost_code or "") is None
             ):
                 why = f"code {row['code_text']} is not in Procore yet"
             if why:
@@ -289,7 +289,7 @@ class Budgets(Judging):
         elif subject.side == "procore" and erp is not None:
             yield {
                 "entity": self.row.name, "company": subject.company, "side": "erp", "id": erp.id, "number": erp.number,
-                "scope": erp.id, "figures": canonical_json(figures(erp)),
+                "scope": erp.id, "figures": canonical_json(erp.figures()),
             }  # fmt: skip
 
 

@@ -10,18 +10,21 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from include.financials.books import Books
-from include.financials.entities import ENTITIES, Entity
-from include.financials.existence import SIDES, Existing, in_erp_keys, money_of, told, traced
-from include.financials.facts import Row, Subject, apart, joined
-from include.financials.figures import figures
+from include.financials.entities import ENTITIES
+from include.financials.entities.jobs import Project
+from include.financials.entity import Entity
+from include.financials.existence import Existing, in_erp_keys, money_of, traced
 from include.financials.identity import canonical_json, content, differing, digest, known, parse_origin, plain
+from include.financials.judging.books import Books
+from include.financials.judging.changes import apart, joined
+from include.financials.judging.facts import CheckRow, Facts, LeftOutRow, Row, common
+from include.financials.judging.matching import People, finished
+from include.financials.judging.rules import Finding, Verdict, judge
+from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Link, key_of, stamp
-from include.financials.matching import Match, People, finished
-from include.financials.models import Project, Record, Side
 from include.financials.money import text
-from include.financials.port import UNSEEN, Capability, Invalid
-from include.financials.rules import FIELD_RULE, Finding, Verdict, hidden_rule, judge, rules_of
+from include.financials.port import SIDES, UNSEEN, Capability, Invalid, told
+from include.financials.record import PROJECTS, Record, Side
 from include.financials.view import LinkIndex, References, Sync
 
 Judge = Callable[[str, Sequence[Row], Sequence[Row]], list[Finding]]
@@ -29,7 +32,7 @@ Judge = Callable[[str, Sequence[Row], Sequence[Row]], list[Finding]]
 
 
 def judge_rows(entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
-    rules = rules_of(entity)
+    rules = ENTITIES[entity].rules
     return judge([r for r in rules if r.grain == "record"], records) + judge([r for r in rules if r.grain == "line"], lines)
 
 
@@ -72,7 +75,16 @@ class Judging:
         link = Link(self.row.name, company, erp.id, procore.id, record.number, content=made, status="pending")
         return Match("link", link=link, target=match.target, finished=finished(self.row, match.target))
 
-    def left_out(self, own: Record, match: Match) -> Row:
+    def annotated(self, subject: Subject, *, approved: bool = False, approval_ended: str = "") -> Row:
+        """All that the rules look at of one record."""
+        own: CheckRow = {
+            **self.left_out(subject.own, subject.match),
+            "parent_unread": self.parent_unread(subject),
+            "approval_ended": approval_ended,
+        }
+        return {**common(self.row, subject, subject.match.target), **self.facts.header(subject, approved), **own}
+
+    def left_out(self, own: Record, match: Match) -> LeftOutRow:
         """The first record it names of an entity that the ERP's mapping leaves out: nobody can say what that is called there.
         What is linked has been placed already."""
         out = self.sync.left_out if match.how != "link" else frozenset()
@@ -89,6 +101,13 @@ class Judging:
                 label = f"{ENTITIES[entity].label} {self.called(entity, named)}"
                 return {"left_out": label, "left_out_entity": entity.replace("_", " ")}
         return {"left_out": None, "left_out_entity": None}
+
+    def parent_unread(self, subject: Subject) -> str | None:
+        """What a pair waits for that cannot be compared yet, in the names that people know (rule R-08)."""
+        project = getattr(subject.own, "project", None) if subject.side == "procore" else None
+        for entity, ident, key in subject.unknown.values():
+            return f"{ENTITIES[entity].label} {key or self.books.name(entity, ident, project)}"
+        return None
 
     def called(self, entity: str, ident: str) -> str:
         """What people call a record of the source; an ERP's key is what it is called."""
@@ -150,8 +169,13 @@ class Judging:
             "erp_key": subject.erp_key,
             "judged": known is None or known["source_hash"] != hashed or key in self.candidates,
             # Apply mode remembers them with the record; a plan leaves nothing but its own rows.
-            "figures": canonical_json(figures(subject.record) | {"own": _own(own)}) if self.sync.run.plan else None,
+            "figures": canonical_json(subject.record.figures() | {"own": _own(own)}) if self.sync.run.plan else None,
         }
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the rules look at; of documents of the ERP in the terms of Procore, whose limits they must keep."""
+        return self.row.facts(self.books, self.references, self.row, self.capability)
 
     @cached_property
     def references(self) -> References:
@@ -164,10 +188,10 @@ class Judging:
 
     def in_erp_keys(self, bad: Invalid) -> Invalid:
         """An unreadable record of Procore with what it names as ERP keys, and with the company of its project's job."""
-        project = self.references.link("projects", bad.scope) if "project" in self.row.references else None
+        project = self.references.link(PROJECTS, bad.scope) if "project" in self.row.references else None
         found = in_erp_keys(bad, self.row, self.references.key)
         # A project whose list is closed to us stands for all that it holds, under its own name.
-        number = self._books.name("projects", bad.id) if bad.id == bad.scope and self.row.document else bad.number
+        number = self.books.name(PROJECTS, bad.id) if bad.id == bad.scope and self.row.document else bad.number
         return replace(found, company=project.company if project else None, number=number)
 
     def existing(self, invalid: Iterable[Invalid], links: LinkIndex) -> Existing:
@@ -203,17 +227,17 @@ class Judging:
             "judged": side == row.source and (known is None or known["source_hash"] != hashed),
         }
         if bad.behind:
-            rule = hidden_rule(row.name)
+            rule = row.rule("hidden")
             who = f"{row.label} {number}" if bad.behind == row.name else self._contract(bad)
             named = {"label": row.label.capitalize(), "number": number, "hidden": f"{who} {bad.message}"}
             told = {"message": rule.message.format_map(named), "waits_for": (rule.waits_for or "").format_map(named)}
             return found | {"state": rule.state, "rule": rule.id, **told}
         message = f"{row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {where}."
-        return found | {"state": "quarantined", "rule": FIELD_RULE[row.name], "message": message}
+        return found | {"state": "quarantined", "rule": row.field_rule, "message": message}
 
     def project_unread(self, side: Side, place: str, who: str) -> str:
         """Why nobody looked for a record of that project on a side, in words."""
-        bad = next((bad for bad in self.sync.unreadable(side, "projects") if bad.id == place), None)
+        bad = next((bad for bad in self.sync.unreadable(side, PROJECTS) if bad.id == place), None)
         return told(bad, side, "project") if bad is not None else f"the project of {who} {UNSEEN.format(side=SIDES[side])}"
 
     def _remembered(self, side: Side, bad: Invalid) -> Mapping[str, Any] | None:
@@ -234,12 +258,12 @@ class Judging:
         entity = bad.behind or ""
         named = bad.shown.get("commitment") or bad.shown.get("prime_contract") or ""
         link = self.references.index[entity].find(bad.company or "", named) if named else None
-        known = self._books.name(entity, named)
+        known = self.books.name(entity, named)
         number = link.number if link else known if known != named else "of that number"
         return f"{ENTITIES[entity].label} {number}" if label else number
 
     @cached_property
-    def _books(self) -> Books:
+    def books(self) -> Books:
         return Books(self.sync, self.row.name)
 
     def traces(self, unusable: Iterable[tuple[Invalid, Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -263,7 +287,7 @@ class Judging:
 
     def remembered(self, result: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
         known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
-        return memory(self.row, result, subject.own, known) | {"figures": canonical_json(figures(subject.record))}
+        return memory(self.row, result, subject.own, known) | {"figures": canonical_json(subject.record.figures())}
 
 
 def half_made(row: Entity, record: Record, target: Record) -> dict[str, Any] | None:
@@ -273,15 +297,16 @@ def half_made(row: Entity, record: Record, target: Record) -> dict[str, Any] | N
         return None
     there, wanted = content(target, row.content), content(record, row.content)
     missing = [name for name in differing(there, wanted) if name in row.later]
-    if missing != list(differing(there, wanted)) or any(set(there[n] or ()) - set(wanted[n] or ()) for n in _SETS & set(missing)):
+    if missing != list(differing(there, wanted)) or any(_more_there(there[n], wanted[n]) for n in missing):
         return None
     if not row.document and not missing and ("origin_code" not in row.later or target.origin_code):
         return None
     return {**there, **{name: wanted[name] for name in missing}}
 
 
-_SETS = {"cost_types"}
-"""Content of which people may add more on the target: then nothing is missing there."""
+def _more_there(there: Any, wanted: Any) -> bool:
+    """Whether people have added to a set on the target: then nothing is missing there."""
+    return isinstance(wanted, list) and bool(set(there or ()) - set(wanted))
 
 
 def ended_on_both_sides(number: str) -> str:
@@ -428,7 +453,7 @@ def procore_row(row: Entity, record: Record, system: str) -> dict[str, Any]:
         "seen_updated_at": time_text(record.updated_at),
         "read_at": stamp(),
         "deleted": record.deleted,
-        "figures": canonical_json(figures(record)),
+        "figures": canonical_json(record.figures()),
         # Of a target's record nothing is judged, but that it could not be read: it can, now.
         **dict.fromkeys(("state", "rule", "waits_for", "message")),
     }

@@ -8,23 +8,21 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from include.financials.books import Books
-from include.financials.cost_facts import CostFacts, not_counted, not_due
-from include.financials.entities import ENTITIES, Entity
-from include.financials.existence import SIDES, hidden_contracts
-from include.financials.facts import Subject, common, parent_unread, source_facts
+from include.financials.entities import ENTITIES
+from include.financials.entities.directory import Vendor
+from include.financials.entities.jobs import Project
+from include.financials.entity import Entity
+from include.financials.existence import hidden_contracts
 from include.financials.identity import content, differing, known, parse_origin
-from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
+from include.financials.judging.check import Judge, Judging, blank, procore_row, source_hash, stopped
+from include.financials.judging.matching import ErpSource, by_settings
+from include.financials.judging.rules import Verdict, verdicts
+from include.financials.judging.subject import Subject
 from include.financials.ledger import Link
-from include.financials.matching import ErpSource, by_settings
-from include.financials.models import CostCode, Customer, Project, Record, Vendor
-from include.financials.port import UNSEEN, Invalid, Page, Window
-from include.financials.rules import Verdict, rules_of, verdicts
+from include.financials.port import SIDES, UNSEEN, Invalid, Page, Window
+from include.financials.record import PROJECTS, SUB_JOBS, Record
 from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
 from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
-
-AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
-"""Rule that tells of a Procore record matching more than one of the ERP's; 2.9 for documents, V-02 for all others."""
 
 
 class ErpBorn(Judging):
@@ -32,8 +30,6 @@ class ErpBorn(Judging):
 
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
-        self.books = Books(sync, row.name)
-        self.facts = source_facts(self.books, self.row)
         self._asked: set[str] = set()
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
@@ -58,15 +54,7 @@ class ErpBorn(Judging):
         for subject in subjects:
             own = raw.get(subject.match.target.id) if subject.match.target is not None and subject.match.how != "none" else None
             subject.unknown = references.unknown(own, subject.own, subject.company) if own is not None else {}
-        rows = [
-            {
-                **common(self.row, s, s.match.target),
-                **self.facts(self.books, s, self.capability),
-                **self.left_out(s.own, s.match),
-                "parent_unread": parent_unread(self.books, row, s),
-            }
-            for s in subjects
-        ]
+        rows = [self.annotated(s) for s in subjects]
         for subject, facts in zip(subjects, rows, strict=True):
             self.pair_ended(subject, facts)
         verdict = verdicts(judged_by(row.name, rows, []))
@@ -98,7 +86,7 @@ class ErpBorn(Judging):
             if link.procore_id in shown:
                 continue
             project = (
-                self.references.index["projects"].find(link.company, link.scope) if link.scope and scopes is not None else None
+                self.references.index[PROJECTS].find(link.company, link.scope) if link.scope and scopes is not None else None
             )
             place = (project.procore_id if project else COMPANY_LEVEL) if scopes is not None else None
             if scopes is None or place in scopes:
@@ -110,7 +98,7 @@ class ErpBorn(Judging):
     def _unasked(self, links: LinkIndex, listed: set[str]) -> dict[str, str]:
         """Procore id -> who it is, of linked records that nobody looked for, because their project is not linked, or not shown to
         us: nothing can be said of them, least of all that they are gone."""
-        projects, found = self.references.index.get("projects"), {}
+        projects, found = self.references.index.get(PROJECTS), {}
         for ident in links.by_procore.keys() - listed - self._asked:
             link = links.by_procore[ident]
             project = projects.find(link.company, link.scope or "") if projects is not None else None
@@ -131,13 +119,12 @@ class ErpBorn(Judging):
 
     def _in_sub_job(self, record: Record) -> Record:
         """A cost code with its sub job as people call it: the same code may stand on the job and on each of its sub jobs."""
-        if not isinstance(record, CostCode) or record.sub_job is None:
-            return record
-        return record.model_copy(update={"sub_job": self._sub_jobs.get(record.sub_job, record.sub_job)})
+        named = getattr(record, "sub_job", None)
+        return record if named is None else record.model_copy(update={"sub_job": self._sub_jobs.get(named, named)})
 
     @cached_property
     def _sub_jobs(self) -> dict[str, str]:
-        return {record.id: record.number for record in self.sync.everywhere("procore", "sub_jobs")}
+        return {record.id: record.number for record in self.sync.everywhere("procore", SUB_JOBS)}
 
     def _told(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
         warnings = json.dumps(verdict.warnings) if verdict is not None and verdict.warnings else None
@@ -166,7 +153,7 @@ class ErpBorn(Judging):
         target = matcher.by_id.get(link.procore_id)
         if target is None or target.deleted or target.origin_id != matcher.origin(record):
             return True
-        if not_counted(self.row.name, getattr(target, "status", None)) is not None:
+        if getattr(target, "status", None) in self.row.not_counted:
             return True
         names = (*self.row.restored, *self.row.frozen)
         agreed, there = known(link.content or {}, self.row.content), content(target, self.row.content)
@@ -186,19 +173,18 @@ class ErpBorn(Judging):
         return {(company, known["scope"]) for (company, _), known in self.seen.items() if known["state"] != "skipped"}
 
     def _unreadable_strangers(self) -> list[Invalid]:
-        return self.sync.unreadable("procore", "vendors") if self.row.name == "customers" else []
+        return self.sync.unreadable("procore", self.row.strangers) if self.row.strangers else []
 
     def _strangers(self) -> list[Record]:
         """Companies of Procore's directory that nothing marks as an owner or a vendor: an ERP customer may be one of them."""
-        if self.row.name != "customers":
+        if self.row.strangers is None:
             return []
-        found = []
-        for record in self.sync.snapshot("procore", "vendors"):
-            if isinstance(record, Vendor) and parse_origin(record.origin_id, self.sync.namespace) is None:
-                found.append(
-                    Customer.model_validate({name: getattr(record, name) for name in Customer.model_fields}, strict=False)
-                )
-        return list(found)
+        model = self.row.model
+        return [
+            model.model_validate({name: getattr(record, name) for name in model.model_fields}, strict=False)
+            for record in self.sync.snapshot("procore", self.row.strangers)
+            if parse_origin(record.origin_id, self.sync.namespace) is None
+        ]
 
     def _vanished(self, matcher: ErpSource, here: set[tuple[str, str]]) -> list[dict[str, Any]]:
         """Linked records that neither the ERP's full list nor a read by their key shows (rule R-02)."""
@@ -213,7 +199,7 @@ class ErpBorn(Judging):
         answer = sync.whereabouts("erp", row.name, [(None, link.erp_key) for link in gone])
         there = {(one.company or "", one.id) for one in answer.shown}
         gone = [link for link in gone if (link.company, link.erp_key) not in there and ("", link.erp_key) not in there]
-        rule = next(rule for rule in rules_of(row.name) if rule.fact == "broken_link")
+        rule = row.rule("broken_link")
         said = {"label": row.label.capitalize(), "entity": row.name, "broken_link": "the ERP no longer has it"}
         return [
             blank(sync, row, self.shard)
@@ -232,7 +218,7 @@ class ErpBorn(Judging):
         here = {record["id"] for record in present}
         started = (sync.ledger.run(sync.run.run_id) or {})["started_at"]
         scopes = sync.scopes("procore", row.name, self.shard)
-        places = None if scopes is None else {references.key("projects", scope) for scope in scopes}
+        places = None if scopes is None else {references.key(PROJECTS, scope) for scope in scopes}
         return [
             {
                 "entity": row.name,
@@ -249,14 +235,15 @@ class ErpBorn(Judging):
 
     def _mapped(self, record: Record) -> Record:
         """An ERP cost type in Procore's code (rule C-02); without a counterpart it keeps its own and fails that rule."""
-        if self.row.name != "cost_types":
+        if self.row.coded_by is None:
             return record
-        return record.model_copy(update={"number": self.sync.settings.cost_type_codes.get(record.number, record.number)})
+        codes: Mapping[str, str] = getattr(self.sync.settings, self.row.coded_by)
+        return record.model_copy(update={"number": codes.get(record.number, record.number)})
 
     def _subject(self, record: Record, matcher: ErpSource) -> Subject:
         mapped = self._mapped(record)
         match = matcher.match(mapped)
-        if self.row.name == "cost_types":
+        if self.row.coded_by is not None:
             match = by_settings(self.row, match)
         match = self.unfinished(match, record.company or "", record)
         alike = match.target or (match.candidates[0] if match.proposal else None)
@@ -291,13 +278,13 @@ class ErpBorn(Judging):
         job = own.number if isinstance(own, Project) else None if self.row.document else getattr(own, "project", None)
         if job is not None and (own.company, job) in self._finished:
             return f"job {job} is closed in the ERP"
-        return not_due(self.facts if isinstance(self.facts, CostFacts) else None, subject)
+        return self.facts.skip(subject)
 
     @cached_property
     def _finished(self) -> set[tuple[str | None, str]]:
         """Jobs that were closed before they were ever sent: neither they nor their codes are due."""
-        links = self.books.links("projects")
-        jobs = self.sync.snapshot("erp", "projects")
+        links = self.books.links(PROJECTS)
+        jobs = self.sync.snapshot("erp", PROJECTS)
         return {
             (job.company, job.id)
             for job in jobs
@@ -321,7 +308,7 @@ class ErpBorn(Judging):
                 f"{self.row.label} {record.number} was born in Procore and waits for accounting",
             )
             if matcher.disputed(record):
-                state, rule = "quarantined", AMBIGUOUS.get(self.row.name, "2.9" if self.row.document else "V-02")
+                state, rule = "quarantined", self.row.rule("ambiguous").id
                 message = (
                     f"Procore {self.row.label} {record.number} (id {record.id}) matches more than one ERP record. "
                     "Choose one or merge them."

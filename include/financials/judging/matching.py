@@ -9,49 +9,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entities.payments import Payment
+from include.financials.entity import Entity
 from include.financials.existence import Existing
-from include.financials.identity import Origin, change_number, code, made_from, marker, meaning, parse_origin, payment_number
+from include.financials.identity import (
+    Origin,
+    change_number,
+    code,
+    made_from,
+    marker,
+    meaning,
+    number_key,
+    parse_origin,
+    payment_number,
+)
+from include.financials.judging.subject import Match
 from include.financials.ledger import Decision, Link
-from include.financials.models import Payment, Record, SubcontractorInvoice
 from include.financials.port import Invalid
+from include.financials.record import Record
 from include.financials.statuses import ENDED_IN_PROCORE, VOID
 from include.financials.view import LinkIndex
-
-
-@dataclass(slots=True)
-class Match:
-    """What is known of one source record's counterpart. The texts are the facts that rules look at; None means: no fault.
-
-    ``how`` is ``marker`` where the counterpart is certain (its marker names this record, or a person decided so) but external
-    ids are not written yet.
-    """
-
-    how: Literal["link", "external_id", "marker", "none"] = "none"
-    link: Link | None = None
-    target: Record | None = None
-    foreign: str | None = None
-    broken: str | None = None
-    ambiguous: str | None = None
-    proposal: str | None = None
-    hidden: str | None = None
-    """The counterpart is in no list and may be there all the same: who it is, in words."""
-    unread: Invalid | None = None
-    """A record of the target list that cannot be read and is the counterpart, or may be."""
-    finished: bool = False
-    """Of a link whose making was interrupted: the record carries what comes last, so nothing is left to send."""
-    gone: bool = False
-    """The counterpart of a link was looked for and is not there any more, or deleted."""
-    voided: str | None = None
-    """Key of a void document of the ERP that the record's external id names."""
-    candidates: list[Record] = field(default_factory=list)
-    parted: str | None = None
-    """A person ended the link with a record that is still there: in words, with the way back."""
-    decision: Decision | None = None
-    """The pair is one by a person's word."""
 
 
 class People:
@@ -323,16 +302,6 @@ def _deleted(record: Record, target: Record) -> Match:
 def _place(record: Record, key: str) -> tuple[str, str | None]:
     """Two companies may give two documents one key; on one project they are one."""
     return key, getattr(record, "project", None)
-
-
-def natural_key(record: Record) -> str:
-    """The number that is unique in an ERP company: a vendor's invoice number is his own, all others are unique as they are."""
-    return f"{record.vendor}/{record.number}" if isinstance(record, SubcontractorInvoice) else record.number
-
-
-def number_key(record: Record) -> str:
-    """The natural key as it is compared: neither case, blanks nor the zeros before a change's number make another document."""
-    return (change_number if ENTITIES[record.entity].numbered_in else code)(natural_key(record))
 
 
 _ALIKE = {

@@ -6,21 +6,22 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-from include.financials.document_facts import InvoiceFacts, document_facts
-from include.financials.entities import Entity
+from include.financials.entity import Entity
 from include.financials.exceptions import NotPermitted, Refused
-from include.financials.facts import Subject, changes_of_frozen, common, parent_unread
 from include.financials.identity import content, parse_origin
 from include.financials.identity import known as known_content
-from include.financials.judging import Judge, Judging, blank, both_ended, ended_on_both_sides, stopped
+from include.financials.judging.changes import changes_of_frozen
+from include.financials.judging.check import Judge, Judging, blank, both_ended, ended_on_both_sides, stopped
+from include.financials.judging.facts import Row
+from include.financials.judging.matching import ProcoreSource
+from include.financials.judging.rules import Verdict, verdicts
+from include.financials.judging.subject import Subject
 from include.financials.ledger import Decision, Link
-from include.financials.matching import ProcoreSource, natural_key
-from include.financials.models import Commitment, Record
+from include.financials.money import total
 from include.financials.port import Invalid, Page
-from include.financials.rules import Verdict, rules_of, verdicts
+from include.financials.record import PROJECTS, Record
 from include.financials.statuses import VOID
 from include.financials.view import LinkIndex, Sync
 
@@ -33,7 +34,6 @@ class ProcoreBorn(Judging):
     def __init__(self, sync: Sync, row: Entity, shards: tuple[int, ...]) -> None:
         super().__init__(sync, row, 0)
         self.shards = shards
-        self.facts = document_facts(sync, self.row, self.capability)
         self.ended: dict[str, str] = {}
         """What became of a person's decision, by row."""
 
@@ -53,8 +53,7 @@ class ProcoreBorn(Judging):
         changed = self._ended_in_erp(matcher, here)
         read[self.shards[0]] += changed
         gone = self._gone(matcher, here | {record.id for record in changed})
-        if isinstance(self.facts, InvoiceFacts):
-            self.facts.learn([record for records in read.values() for record in records])
+        self.facts.learn([record for records in read.values() for record in records])
         for shard in self.shards:
             subjects += [(shard, self._document(record, matcher)) for record in read[shard]]
             invalid += [(shard, bad) for bad in sync.staged(row.name, shard).invalid()]
@@ -115,7 +114,7 @@ class ProcoreBorn(Judging):
                 results[ident]["message"] = " ".join(filter(None, (results[ident]["message"], str(asked))))
 
     def called(self, entity: str, ident: str) -> str:
-        return self.facts.books.name(entity, ident)
+        return self.books.name(entity, ident)
 
     def _missed(self, owns: Sequence[Record], links: LinkIndex, shown: Sequence[Record | Invalid]) -> Page:
         """Counterparts that the ERP's list does not show, asked for by their key: that alone tells which of them are gone."""
@@ -133,14 +132,13 @@ class ProcoreBorn(Judging):
         return not self.sync.run.projects or bad.scope in self.sync.run.projects
 
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
-        records, lines = [], []
+        records: list[Row] = []
+        lines: list[Row] = []
         for subject in subjects:
             said = self.approvals.get(subject.own.id)
             approved = said is not None and said.content_hash == self.hash_of(subject.own)
-            head = common(self.row, subject, subject.match.target) | self.facts.header(subject, approved)
-            head |= self.left_out(subject.own, subject.match)
-            head["approval_ended"] = self._approval_ended(subject, said) if said is not None and not approved else ""
-            head["parent_unread"] = parent_unread(self.facts.books, self.row, subject)
+            ended = self._approval_ended(subject, said) if said is not None and not approved else ""
+            head = self.annotated(subject, approved=approved, approval_ended=ended)
             self.pair_ended(subject, head)
             records.append(head)
             lines += self.facts.lines(subject, head)
@@ -165,18 +163,14 @@ class ProcoreBorn(Judging):
 
     def _reread(self, records: Iterable[Record]) -> list[Record]:
         """Lines that do not add up may be lines that we did not get: those documents are read once more (rule M-09)."""
-        found = list(records)
-        odd = [
-            r
-            for r in found
-            if isinstance(r, Commitment) and r.lines and sum((line.amount for line in r.lines), Decimal(0)) != r.amount
-        ]
+        found: list[Any] = list(records)
+        odd = [r for r in found if r.lines and total(line.amount for line in r.lines) != r.amount] if self.row.reread else []
         if not odd:
             return found
-        log.info("reading %d commitments again whose lines do not add up to their contract sum", len(odd))
+        log.info("reading %d %s again whose lines do not add up to their contract sum", len(odd), self.row.name)
         again = {
             r.id: r
-            for page in self.sync.systems["procore"].read_ids("commitments", [(r.project, r.id) for r in odd])
+            for page in self.sync.systems["procore"].read_ids(self.row.name, [(r.project, r.id) for r in odd])
             for r in page.records
         }
         return [again.get(record.id, record) for record in found]
@@ -191,7 +185,7 @@ class ProcoreBorn(Judging):
         return self._ask(moved)
 
     def _ask(self, links: Sequence[Link]) -> list[Record]:
-        projects = {link.erp_key: link.procore_id for link in self.sync.links("projects").by_erp.values()}
+        projects = {link.erp_key: link.procore_id for link in self.sync.links(PROJECTS).by_erp.values()}
         wanted = [(projects.get(link.scope or ""), link.procore_id) for link in links]
         return [r for page in self.sync.systems["procore"].read_ids(self.row.name, wanted) for r in page.records]
 
@@ -216,12 +210,10 @@ class ProcoreBorn(Judging):
         missing = {i for shard in self.shards for i in self.sync.unlisted(self.row.name, shard)} - here
         for ident in sorted(missing & by_id.keys()):
             link = by_id[ident]
-            rule = next(rule for rule in rules_of(self.row.name) if rule.fact == "broken_link")
+            rule = self.row.rule("broken_link")
             target = matcher.by_key.get((link.company, link.erp_key))
             ended = target is None or getattr(target, "status", None) == VOID
-            why = "Procore no longer has it"
-            if self.row.name == "budget_changes":
-                why += " (to unlock a budget destroys its changes)"
+            why = f"Procore no longer has it{self.row.destroyed}"
             said = {"label": self.row.label.capitalize(), "entity": self.row.name, "broken_link": why}
             message = rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key})
             verdict: dict[str, Any] = {"state": rule.state, "rule": rule.id, "message": message}
@@ -247,16 +239,16 @@ class ProcoreBorn(Judging):
 
     def _document(self, record: Record, matcher: ProcoreSource) -> Subject:
         translated = self.facts.translated(record)
-        project = self.facts.references.link("projects", getattr(record, "project", None))
+        project = self.references.link(PROJECTS, getattr(record, "project", None))
         company = project.company if project else ""
         translated = translated.model_copy(update={"company": company})
         match = matcher.match(translated)
         match = self.unfinished(match, company, translated)
         alike = match.target or (match.candidates[0] if match.proposal else None)
-        key = match.link.erp_key if match.link else alike.id if alike else natural_key(translated)
+        key = match.link.erp_key if match.link else alike.id if alike else translated.natural_key
         # Its company is its counterpart's, where its own project is not linked.
         target = match.target
-        unknown = self.facts.references.unknown(record, target, company or target.company or "") if target is not None else {}
+        unknown = self.references.unknown(record, target, company or target.company or "") if target is not None else {}
         return Subject(record, translated, match, "procore", company, key, record.id, unknown if match.how != "none" else {})
 
     def skip(self, subject: Subject) -> str | None:
@@ -281,5 +273,5 @@ class ProcoreBorn(Judging):
         """Statuses in which a document is due. One that looks like a document of the ERP is proposed also in those that only a
         linked one may reach: it was sent by other hands, and went on since."""
         chosen, kind = self.sync.settings.of(self.row.name), getattr(subject.own, "kind", None)
-        later = chosen.eligible_when_linked.get(kind or "any", ()) if subject.match.proposal else ()
+        later = chosen.when_linked(kind) if subject.match.proposal else ()
         return (*chosen.statuses(kind), *later)

@@ -9,8 +9,8 @@ from datetime import UTC
 from typing import Any, ClassVar, Protocol
 
 from include.financials.exceptions import NotPermitted, RetryLater
-from include.financials.models import Record
 from include.financials.port import UNSEEN, Header, Invalid, Page, Window
+from include.financials.record import Record
 from include.procore import parse
 from include.procore.exceptions import NotFound
 from include.procore.lists import ID_BATCH, Lists, Raw, chunks

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from include.financials.models import BillingItem, OwnerInvoice, SubcontractorInvoice
+from include.financials.billing import BillingItem
+from include.financials.entities.invoices import OwnerInvoice, SubcontractorInvoice
 from include.financials.port import Header, Invalid, Window
 from include.procore import records
 from include.procore.lists import Raw, row_id

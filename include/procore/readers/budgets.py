@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from include.financials.models import Budget
+from include.financials.entities.budgets import Budget
 from include.financials.port import Header, Invalid, Page, Window
 from include.procore import records
 from include.procore.lists import Raw, row_id

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from include.financials.models import CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.changes import CommitmentChangeOrder, PrimeChangeOrder
 from include.financials.port import Header, Invalid, Window
 from include.procore import records
 from include.procore.lists import Extra, Lists, Raw, row_id

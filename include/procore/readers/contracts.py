@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import NotPermitted
-from include.financials.models import Commitment, PrimeContract
 from include.financials.port import Header, Invalid, Window
 from include.procore import records
 from include.procore.exceptions import NotFound

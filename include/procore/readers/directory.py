@@ -8,8 +8,8 @@ from typing import Any
 
 from include.financials.exceptions import NotPermitted
 from include.financials.identity import parse_origin
-from include.financials.models import Record
 from include.financials.port import Page, Window
+from include.financials.record import Record
 from include.procore import parse, records
 from include.procore.lists import ID_BATCH, Raw, row_id, unseen
 from include.procore.readers.base import Also, Built, Cursor, Desk, page_of, put, updated

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from include.financials.entities.payments import PaymentIssued, PaymentReceived
 from include.financials.exceptions import RetryLater
-from include.financials.models import PaymentIssued, PaymentReceived
 from include.financials.port import Header, Invalid, Page, Window
 from include.financials.statuses import NOT_AGREED
 from include.procore import records

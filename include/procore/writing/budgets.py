@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from include.financials.entities.budgets import BudgetLine
 from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused, RetryLater
-from include.financials.models import BudgetLine
 from include.financials.port import Item, Outcome
 from include.procore import payloads
 from include.procore.errors import ApiError, parse_error

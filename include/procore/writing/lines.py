@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
-from include.financials.models import Line
 from include.financials.port import Item, Outcome
+from include.financials.record import Line
 from include.procore import payloads
 from include.procore.errors import ApiError
 from include.procore.lists import chunks

@@ -8,8 +8,8 @@ from typing import Any, Protocol, cast
 
 from include.financials.exceptions import ContractBroken, OutcomeUnknown
 from include.financials.identity import parse_origin
-from include.financials.models import Record
 from include.financials.port import Invalid, Item, Outcome
+from include.financials.record import Record
 from include.procore import parse, records
 from include.procore.client import ProcoreClient
 from include.procore.lists import Lists, Raw, row_id

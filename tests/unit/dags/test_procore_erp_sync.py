@@ -14,7 +14,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from include.financials.entities import ENTITIES, STAGES, gates_before
+from include.financials.entities import ENTITIES, gates_before
+from include.financials.entity import STAGES
 from include.financials.run import HEAD
 from include.procore.retry import SyncRetryPolicy
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.financials.billing import completed, movement, retained
+from include.financials.billing import BillingItem, completed, movement, retained
 from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED
-from include.financials.models import BillingItem
 from include.financials.reconciliation import TIES
 from include.financials.report import COUNTS
 from include.financials.rules import RULES

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from include.erp.__main__ import main
-from include.financials.models import MODELS
+from include.financials.entities import MODELS
 from tests.unit.erp.strangers import MAPPING, change, commitment, database, invoice, post, system
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,9 +12,8 @@ import sqlalchemy as sa
 
 from include.erp.mapping import load_mapping
 from include.erp.sql import SqlSystem
-from include.financials.entities import ENTITIES
+from include.financials.entities import ENTITIES, MODELS
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import MODELS
 from include.financials.statuses import ERP_STATUSES
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 from tests.unit.erp.strangers import MAPPING, commitment, database, invoice, post, system

@@ -23,46 +23,25 @@ from sqlalchemy import event
 from upath import UPath
 
 from include.financials import checks, engine, extract, gate, reconciliation, report
-from include.financials.billing import totals
+from include.financials.billing import BillingItem, Invoice, totals
 from include.financials.entities import ENTITIES
+from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
+from include.financials.entities.changes import ChangeLine, ChangeOrder, CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.codes import CostCode, CostType, TaxCode
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.costs import DirectCost
+from include.financials.entities.directory import Customer, Vendor, VendorInsurance
+from include.financials.entities.invoices import OwnerInvoice, Period, SubcontractorInvoice
+from include.financials.entities.jobs import Project, SubJob
+from include.financials.entities.payments import PaymentIssued, PaymentReceived
+from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
-from include.financials.figures import contract_of
 from include.financials.identity import content, marker
 from include.financials.ledger import Ledger
 from include.financials.matching import natural_key
-from include.financials.models import (
-    AdjustmentLine,
-    BillingItem,
-    Budget,
-    BudgetChange,
-    BudgetLine,
-    ChangeLine,
-    ChangeOrder,
-    Commitment,
-    CommitmentChangeOrder,
-    CostCode,
-    CostType,
-    Customer,
-    DirectCost,
-    Invoice,
-    Line,
-    OwnerInvoice,
-    PaymentIssued,
-    PaymentReceived,
-    Period,
-    PrimeChangeOrder,
-    PrimeContract,
-    Project,
-    Record,
-    Side,
-    SubcontractorInvoice,
-    SubJob,
-    TaxCode,
-    Vendor,
-    VendorInsurance,
-)
 from include.financials.money import ZERO
 from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
+from include.financials.record import Line, Record, Side, contract_of
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync

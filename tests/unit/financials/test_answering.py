@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from include.financials import engine, report
+from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
-from include.financials.models import Commitment
 from include.financials.port import UNDER_WORKFLOW, Answer, Asked, Beat, Outcome, Question, idle
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from include.financials import preflight
-from include.financials.entities import ENTITIES
+from include.financials.entities import ENTITIES, MODELS
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import MODELS, Record
 from include.financials.port import Capability
 from include.financials.reconciliation import reconcile
+from include.financials.record import Record
 from tests.unit.financials.pair import FULL, World, draft, in_procore, invoice, item, plant, prime_contract
 
 CHANGES, INVOICES = "commitment_change_orders", "subcontractor_invoices"

@@ -12,10 +12,10 @@ from include.financials import report
 from include.financials.__main__ import main
 from include.financials.document_facts import FACTS
 from include.financials.entities import ENTITIES
-from include.financials.facts import limits_fault
-from include.financials.models import Record
+from include.financials.judging.limits import limits_fault
 from include.financials.port import Capability
 from include.financials.reconciliation import reconcile
+from include.financials.record import Record
 from tests.unit.financials.pair import (
     PRIME_LINE,
     SECOND,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.financials.entities import ENTITIES
-from include.financials.models import Record
+from include.financials.record import Record
 from include.financials.statuses import FINAL
 from include.financials.view import Sync
 from tests.unit.financials.pair import Crash, World, make_settings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import Record
+from include.financials.record import Record
 from tests.unit.financials.pair import (
     World,
     budget_change,

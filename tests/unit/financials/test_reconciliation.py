@@ -11,10 +11,9 @@ import pytest
 
 from include.financials import __main__ as command
 from include.financials import engine, report
-from include.financials.documents import Document
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
-from include.financials.explained import Difference, Explained
+from include.financials.explained import Difference, Document, Explained
 from include.financials.ledger import Ledger, stamp
 from include.financials.reconciliation import _TIES, MASTER, Reconciliation, reconcile
 from include.financials.why import entity_named, why

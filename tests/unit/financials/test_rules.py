@@ -16,8 +16,9 @@ import pytest
 
 from include.financials import checks, extract
 from include.financials.entities import ENTITIES
-from include.financials.judging import judge_rows
-from include.financials.rules import RULES, Finding, Rule
+from include.financials.judging.check import judge_rows
+from include.financials.judging.rules import Finding, Rule
+from include.financials.rules import RULES
 from tests.unit.financials.pair import (
     FROZEN,
     FULL,

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import Commitment, CostCode, Customer, Project, Vendor
+from include.financials.entities.codes import CostCode
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.directory import Customer, Vendor
+from include.financials.entities.jobs import Project
 from include.financials.port import Invalid, Window
 from include.procore import parse, records
 from include.procore.client import _load

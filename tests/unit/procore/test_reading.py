@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from include.financials.entities import ENTITIES
+from include.financials.entities.codes import CostCode
+from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted
-from include.financials.models import Commitment, CostCode, Record
 from include.financials.port import Page, Window
+from include.financials.record import Record
 from include.procore.client import ProcoreClient
 from include.procore.resources import RESOURCES
 from include.procore.system import OriginAudit, ProcoreSystem

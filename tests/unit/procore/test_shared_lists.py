@@ -10,9 +10,9 @@ import pytest
 from upath import UPath
 
 from include.financials.entities import ENTITIES
+from include.financials.entities.codes import TaxCode
 from include.financials.kept import KeptLists
 from include.financials.ledger import Ledger
-from include.financials.models import TaxCode
 from include.financials.port import Window
 from include.procore.system import ProcoreSystem
 from include.procore.writing.table import WAYS

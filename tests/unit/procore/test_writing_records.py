@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import SubJob, TaxCode, VendorInsurance
+from include.financials.entities.codes import TaxCode
+from include.financials.entities.directory import VendorInsurance
+from include.financials.entities.jobs import SubJob
 from include.financials.port import Item
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem

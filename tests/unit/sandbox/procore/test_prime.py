@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import PrimeChangeOrder
+from include.financials.entities.changes import PrimeChangeOrder
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
 from sandbox.procore.settings import Settings
