@@ -249,6 +249,10 @@ class Certificate:
         return self.earned - self.previous
 
     @property
+    def balance_to_finish(self) -> Decimal:
+        return self.contract_sum - self.earned
+
+    @property
     def percent(self) -> Decimal:
         """Completed and stored, in percent of the contract sum, two places."""
         return (self.completed / self.contract_sum * 100).quantize(Decimal("0.01")) if self.contract_sum else ZERO

@@ -33,7 +33,7 @@ from include.financials.exceptions import (
 from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
 from include.financials.port import SIDES, Action, Item, Outcome, Step, System, batches
-from include.financials.record import Record, Side
+from include.financials.record import PROJECTS, Record, Side
 from include.financials.view import LinkIndex, References, Sync
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class _Load:
         """Numbers of records that were sent without an answer and are not found, to the seconds until they may be sent again."""
         self.lost = 0
         self.ended = sync.ledger.ended_revisions(row.name)
-        self.budget_owners = _budget_owners(sync) if row.name == "projects" else {}
+        self.owners = _owners(sync, row)
         self.stopped = self._stopped_before() if row.sequence else set()
         """Source ids of documents that were refused in this run and that others follow."""
 
@@ -457,17 +457,12 @@ class _Load:
 
     def _origin(self, job: Job) -> str:
         """The external id of the record in Procore. A budget has none of its own: its project's tells who owns it."""
-        entity = "projects" if self.row.name == "budgets" else self.row.name
+        entity = self.row.marked_on or self.row.name
         return str(Origin(self.sync.namespace, job.row["company"], entity, job.erp_key or job.row["number"]))
 
     def _owner(self, job: Job) -> dict[str, str]:
         """Owner of the job's budget, which the project's origin_data records (docs/domain-rules.md 2.9)."""
-        if self.row.name == "budgets":
-            owner = getattr(job.record, "owner", None)
-        elif self.row.name == "projects":
-            owner = self.budget_owners.get(job.procore_id or "")
-        else:
-            owner = None
+        owner = getattr(job.record, "owner", None) if self.row.marked_on else self.owners.get(job.procore_id or "")
         return {"budget_owner": owner} if owner else {}
 
     def _overtaken(self, job: Job) -> bool:
@@ -803,7 +798,7 @@ class _Load:
         """Records whose write was answered without their contents (a code without its types) are read once more, by id."""
         if not jobs:
             return
-        projects = self.sync.fresh_links("projects")
+        projects = self.sync.fresh_links(PROJECTS)
         by_id = {}
         for job in jobs:
             place = getattr(job.record, "project", None)
@@ -888,11 +883,13 @@ class _Load:
         return tuple(step for system in (self.target, self.source) for action in actions for step in system.steps(name, action))
 
 
-def _budget_owners(sync: Sync) -> dict[str, str]:
+def _owners(sync: Sync, row: Entity) -> dict[str, str]:
     """Owner of each project's budget, by Procore id: as linked or, where the budget itself was stopped, as Procore told it last.
     A write of the project's origin_data must not forget it."""
-    told = {ident: row["figures"].get("owner") for ident, row in sync.memory("budgets").items()}
-    told |= {link.procore_id: (link.content or {}).get("owner") for link in sync.ledger.links("budgets")}
+    told: dict[str | None, str | None] = {}
+    for name in (one.name for one in ENTITIES.values() if one.marked_on == row.name):
+        told |= {ident: seen["figures"].get("owner") for ident, seen in sync.memory(name).items()}
+        told |= {link.procore_id: (link.content or {}).get("owner") for link in sync.ledger.links(name)}
     return {ident: owner for ident, owner in told.items() if ident and owner}
 
 

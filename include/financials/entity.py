@@ -68,6 +68,8 @@ class Entity:
     """The data-quality gate that stands before this entity's load, as the task that runs it is called."""
     external_id: bool = True
     """Whether Procore's record can carry our external id; where it cannot, the ERP's marker or a setting names the pair."""
+    marked_on: str | None = None
+    """The entity whose external id stands for its own, and whose ``origin_data`` tells who owns it: a budget's project."""
     later: tuple[str, ...] = ()
     """What only a later step of a creation brings: a record of ours that lacks just this was left half made."""
     waits: tuple[str, ...] = ()

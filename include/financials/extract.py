@@ -18,7 +18,7 @@ from include.financials.existence import hidden_contracts
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, key_of, moment, stamp
 from include.financials.port import SIDES, UNSEEN, Asking, Header, Invalid, Page, Question, Window
-from include.financials.record import Side
+from include.financials.record import PROJECTS, Side
 from include.financials.staging import Staged
 from include.financials.view import Sync
 
@@ -113,7 +113,7 @@ def _questions(
     """Documents about which a workflow asks our account, by (project, id): read whatever their last change was, for the answer is
     what this run finds. Noted for the load; a project that does not tell is asked again by the next run."""
     found: dict[str, Question] = {}
-    linked, procore = sync.links("projects").by_procore, cast(Asking, sync.systems["procore"])
+    linked, procore = sync.links(PROJECTS).by_procore, cast(Asking, sync.systems["procore"])
     for project in [scope for scope in scopes or () if scope in linked]:
         try:
             found |= procore.questions(entity, project)
@@ -165,7 +165,7 @@ def _unlisted(sync: Sync, entity: str, scopes: list[str] | None, window: Window,
     filtered = window.since is not None and not capability.lists_all
     if filtered and sync.run.kind == "backfill":
         return []
-    projects = {(link.company, link.erp_key): link.procore_id for link in sync.links("projects").by_erp.values()}
+    projects = {(link.company, link.erp_key): link.procore_id for link in sync.links(PROJECTS).by_erp.values()}
     found = []
     for link in sync.fresh_links(entity, contents=False).by_procore.values():
         place = projects.get((link.company, link.scope or ""))

@@ -175,6 +175,7 @@ BUDGET = Entity(
     references={"project": PROJECTS, **_COST},
     project_scoped=True,
     external_id=False,
+    marked_on=PROJECTS,
     two_way=True,
     lists=2,
     facts=BudgetFacts,

@@ -38,7 +38,6 @@ from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 from include.financials.identity import content, marker
 from include.financials.ledger import Ledger
-from include.financials.matching import natural_key
 from include.financials.money import ZERO
 from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
 from include.financials.record import Line, Record, Side, contract_of
@@ -322,7 +321,7 @@ class FakeErp(Memory):
 
     def _create(self, step: Step, item: Item) -> Outcome:
         same = marker(PROCORE_COMPANY, step.entity, item.procore_id or "")
-        key = natural_key(item.record)
+        key = item.record.natural_key
         if any(r.id == key and r.company == item.company and r.marker != same for r in self.records[step.entity]):
             return Outcome(item.intent, "rejected", message=f"number {item.number} is taken")
         self._in_order(item)
@@ -341,7 +340,7 @@ class FakeErp(Memory):
             self.get("commitments" if hasattr(record, "commitment") else "prime_contracts", id=contract)
         if isinstance(record, Invoice):
             there: list[Any] = [r for r in self.records[record.entity] if contract_of(r) == contract]
-            late = [r.number for r in there if r.sequence > record.sequence and r.id != natural_key(record)]
+            late = [r.number for r in there if r.sequence > record.sequence and r.id != record.natural_key]
             assert not late, f"{record.number} comes after {late}"
         if isinstance(record, BudgetChange):
             self.get("budgets", id=record.project)

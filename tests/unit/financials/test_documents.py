@@ -14,7 +14,6 @@ import pytest
 from include.financials import report
 from include.financials.entities import ENTITIES
 from include.financials.reconciliation import reconcile
-from include.financials.rules import INSTEAD
 from include.financials.view import Sync
 from tests.unit.financials.pair import (
     DOCUMENTS,
@@ -194,12 +193,12 @@ def test_what_may_not_change_is_a_conflict_on_either_side_and_is_never_written(f
     else:
         rule = "M-14" if entity == "commitments" else "R-04"
         assert [(r["rule"], r["action"]) for r in found] == [(rule, "none")]
-        assert INSTEAD[entity].format(entity=entity, number=found[0]["number"]) in found[0]["message"]
+        assert ENTITIES[entity].instead.format(entity=entity, number=found[0]["number"]) in found[0]["message"]
     assert full.writes() == 0
 
 
 def test_a_lock_of_the_other_side_is_told_with_what_to_do_instead(linked: World) -> None:
-    assert set(INSTEAD) == set(ENTITIES)
+    assert all(row.instead for row in ENTITIES.values())
     draft(linked, "SC-1")
     linked.erp.locked.add("SC-1")
     sync = linked.run(reconciled=False, params=ONLY)

@@ -15,7 +15,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.explained import Difference, Document, Explained
 from include.financials.ledger import Ledger, stamp
-from include.financials.reconciliation import _TIES, MASTER, Reconciliation, reconcile
+from include.financials.reconciliation import Reconciliation, reconcile
 from include.financials.why import entity_named, why
 from tests.unit.financials.pair import ONLY, World, commitment, cost_code, draft, line, project, vendor
 
@@ -358,9 +358,9 @@ def test_a_decision_from_the_command_line_takes_effect(linked: World, caplog: py
 
 def test_every_entity_is_reconciled_in_some_way() -> None:
     """Master data by its keys, documents by their amounts."""
-    tied = {tie.entities[0] for tie in _TIES}
-    assert {name for name, row in ENTITIES.items() if row.model.line is None and not row.document} == set(MASTER)
-    assert {*MASTER, *tied} == set(ENTITIES)
+    master = {name for name, row in ENTITIES.items() if row.master}
+    assert {name for name, row in ENTITIES.items() if row.model.line is None and not row.document} == master
+    assert {name for name, row in ENTITIES.items() if row.ties} == set(ENTITIES) - master
 
 
 def test_a_closed_job_keeps_its_documents_in_the_sums(linked: World) -> None:
