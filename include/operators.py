@@ -360,7 +360,7 @@ class ShardsOperator(SyncOperator):
 class EntityOperator(SyncOperator):
     """A step of one entity, perhaps of one shard of it.
 
-    :param entity: a name of include/financials/entities.py, e.g. ``commitments``.
+    :param entity: a name of include/financials/entities, e.g. ``commitments``.
     :param shard: which of the run's shards (templated).
     """
 
@@ -407,7 +407,7 @@ class EntityOperator(SyncOperator):
 class CheckOperator(EntityOperator):
     """Judge the staged records of an entity: references, rules, states, plan. A record's trouble never fails the task.
 
-    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param entity: a name of include/financials/entities, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
     :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
@@ -436,7 +436,7 @@ class ReferentialIntegrityOperator(CheckOperator):
 
     Raises StageClosed (no retry) when too much fails; then nothing of the stage is written and its records stay candidates.
 
-    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param entity: a name of include/financials/entities, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
     :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class ErpExtractOperator(EntityOperator):
     """Read changed records of an entity that is born in the ERP, page by page, into the staging area.
 
-    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param entity: a name of include/financials/entities, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
     :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
@@ -37,7 +37,7 @@ class ErpLoadOperator(EntityOperator):
     """Carry out the plan of an entity whose target is the ERP (commitments ...):
     the document first, external ids to Procore last.
 
-    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param entity: a name of include/financials/entities, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
     :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).

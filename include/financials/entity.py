@@ -5,7 +5,7 @@ Nothing else decides by an entity's name: what is special about one is a field h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # facts are told of the row that they belong to: only their t
     from include.financials.judging.facts import Facts
 
 Direction = Literal["erp_to_procore", "procore_to_erp"]
+Rivals = Callable[[Record, str, list[Record], dict[str, Record]], tuple[list[Record], dict[str, Record]]]
+"""(record, natural key, who may be its counterpart, who beside it may be that too, by name) -> those that are left of both."""
 
 STAGES: dict[int, str] = {
     1: "vendors_projects",
@@ -56,6 +58,8 @@ class Entity:
 
     references: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
+    rivals: Rivals | None = None
+    """Tells apart records that one natural key cannot: payments of one contract and amount by their numbers."""
     twins: tuple[tuple[str, ...], ...] = ()
     """By what an unreadable record may be the twin of one that is about to be created: all fields of one key agree, and one that
     cannot be read agrees with everything."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class ProcoreExtractOperator(EntityOperator):
     """Read changed records of an entity that is born in Procore, page by page, into the staging area.
 
-    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param entity: a name of include/financials/entities, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
     :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).
@@ -37,7 +37,7 @@ class ProcoreExtractOperator(EntityOperator):
 class ProcoreLoadOperator(EntityOperator):
     """Carry out the plan of an entity whose target is Procore (vendors, projects, codes ...), in batches, journaled.
 
-    :param entity: a name of include/financials/entities.py, e.g. ``commitments`` (templated).
+    :param entity: a name of include/financials/entities, e.g. ``commitments`` (templated).
     :param shard: which of the run's shards, from 0 (templated; default 0).
     :param procore_conn_id: connection of type ``procore`` (default ``procore_default``).
     :param erp_conn_id: connection of type ``procore_erp`` (default ``erp_default``).

@@ -11,6 +11,7 @@ from include.financials.entities.commitments import COMMITMENT
 from include.financials.entities.invoices import OWNER_INVOICE, SUBCONTRACTOR_INVOICE
 from include.financials.entities.primes import PRIME_CONTRACT
 from include.financials.entity import Entity
+from include.financials.identity import payment_number
 from include.financials.judging.costs import CostFacts, CostRow, back_in_erp
 from include.financials.judging.rules import Rule
 from include.financials.judging.shared import (
@@ -121,6 +122,45 @@ class PaymentReceivedFacts(PaymentFacts):
     invoices = OWNER_INVOICE.name
 
 
+# -- who is who -----------------------------------------------------------------------------------------------------------------
+
+_NAMELESS = ("commitment+amount", "prime_contract+amount")
+"""Keys that say too little, but of a payment that does not tell its invoice: its number tells several apart, no more."""
+
+
+def rivals(
+    record: Record, key: str, candidates: list[Record], twins: dict[str, Record]
+) -> tuple[list[Record], dict[str, Record]]:
+    """Payments of one contract, invoice and amount are told apart by their numbers where they have some: one that bears the
+    number of a payment on the other side is that one, and nobody else's."""
+    if key in _NAMELESS:
+        candidates = [one for one in candidates if _invoice(one) is None and payment_number(_paid_by(one)) is None]
+    elif "invoice_number" in key:
+        candidates = [one for one in candidates if _invoice(one) is None]
+    mine = payment_number(_number(record))
+    theirs = {name: payment_number(_number(twin)) for name, twin in twins.items()}
+    there = {one.id: payment_number(_number(one)) for one in candidates}
+    same = [one for one in candidates if mine is not None and there[one.id] == mine]
+    if same:
+        return same, {name: twin for name, twin in twins.items() if theirs[name] == mine}
+    named = set(theirs.values()) - {None}
+    free = [one for one in candidates if there[one.id] not in named]
+    rest = set(there.values()) - {None}
+    return free, {name: twin for name, twin in twins.items() if theirs[name] not in rest}
+
+
+def _number(record: Record) -> str:
+    return cast(Payment, record).payment_number
+
+
+def _paid_by(record: Record) -> str | None:
+    return cast(Payment, record).invoice_number
+
+
+def _invoice(record: Record) -> str | int | None:
+    return cast(Payment, record).invoice or getattr(record, "draw_number", None)
+
+
 # -- rows -----------------------------------------------------------------------------------------------------------------------
 
 _INSTEAD = "Void it in the ERP and enter it there anew: what was paid under one number stays as it was sent."
@@ -156,6 +196,7 @@ PAYMENT_ISSUED = Entity(
         "commitment+invoice+amount", "commitment+invoice_number+amount", "payment_number+commitment+amount",
         "commitment+amount",
     ),
+    rivals=rivals,
     # A number that people typed tells several payments apart, no more: one of the same contract and amount may be the same.
     twins=(("commitment", "amount"),),
     frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
@@ -189,6 +230,7 @@ PAYMENT_RECEIVED = Entity(
         "prime_contract+draw_number+amount", "prime_contract+invoice_number+amount",
         "payment_number+prime_contract+amount", "prime_contract+amount",
     ),
+    rivals=rivals,
     twins=(("prime_contract", "amount"),),
     frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
     project_scoped=True,

@@ -13,8 +13,9 @@ from typing import Any, cast
 from include.financials.entities.budgets import Budget, BudgetFacts
 from include.financials.entity import Entity
 from include.financials.identity import canonical_json, content, differing_lines
-from include.financials.judging.check import Judge, Judging, blank, procore_row
+from include.financials.judging.check import Judge, Judging
 from include.financials.judging.facts import Row, twice
+from include.financials.judging.memory import blank, procore_row
 from include.financials.judging.rules import verdicts
 from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Link

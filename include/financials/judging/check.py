@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -14,14 +13,16 @@ from include.financials.entities import ENTITIES
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.existence import Existing, in_erp_keys, money_of, traced
-from include.financials.identity import canonical_json, content, differing, digest, known, parse_origin, plain
+from include.financials.identity import canonical_json, content, digest
 from include.financials.judging.books import Books
-from include.financials.judging.changes import apart, joined
+from include.financials.judging.changes import apart
 from include.financials.judging.facts import CheckRow, Facts, LeftOutRow, Row, common
 from include.financials.judging.matching import People, finished
+from include.financials.judging.memory import blank, memory, own_marks, source_hash, stopped
+from include.financials.judging.plan import both_ended, half_made, plan
 from include.financials.judging.rules import Finding, Verdict, judge
 from include.financials.judging.subject import Match, Subject
-from include.financials.ledger import Link, key_of, stamp
+from include.financials.ledger import Link, key_of
 from include.financials.money import text
 from include.financials.port import SIDES, UNSEEN, Capability, Invalid, told
 from include.financials.record import PROJECTS, Record, Side
@@ -169,7 +170,7 @@ class Judging:
             "erp_key": subject.erp_key,
             "judged": known is None or known["source_hash"] != hashed or key in self.candidates,
             # Apply mode remembers them with the record; a plan leaves nothing but its own rows.
-            "figures": canonical_json(subject.record.figures() | {"own": _own(own)}) if self.sync.run.plan else None,
+            "figures": canonical_json(subject.record.figures() | {"own": own_marks(own)}) if self.sync.run.plan else None,
         }
 
     @cached_property
@@ -288,176 +289,3 @@ class Judging:
     def remembered(self, result: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
         known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
         return memory(self.row, result, subject.own, known) | {"figures": canonical_json(subject.record.figures())}
-
-
-def half_made(row: Entity, record: Record, target: Record) -> dict[str, Any] | None:
-    """Contents of a record of ours in Procore that shows by itself that its creation was not finished, also to a ledger that
-    knows nothing: the first step's are there and equal, all that is missing is what a later one brings. None: it is finished."""
-    if not row.later or (row.document and target.origin_id):  # the external id of a document comes last
-        return None
-    there, wanted = content(target, row.content), content(record, row.content)
-    missing = [name for name in differing(there, wanted) if name in row.later]
-    if missing != list(differing(there, wanted)) or any(_more_there(there[n], wanted[n]) for n in missing):
-        return None
-    if not row.document and not missing and ("origin_code" not in row.later or target.origin_code):
-        return None
-    return {**there, **{name: wanted[name] for name in missing}}
-
-
-def _more_there(there: Any, wanted: Any) -> bool:
-    """Whether people have added to a set on the target: then nothing is missing there."""
-    return isinstance(wanted, list) and bool(set(there or ()) - set(wanted))
-
-
-def ended_on_both_sides(number: str) -> str:
-    return f"{number} ended on both sides; its link is closed"
-
-
-def both_ended(number: str, link: Link | None) -> dict[str, Any]:
-    """Outcome of a record that is over in Procore and in the ERP: the load closes this link of it."""
-    work = canonical_json({"link": link.version if link is not None else None})
-    return {"action": "close", "state": "skipped", "rule": None, "message": ended_on_both_sides(number), "work": work}
-
-
-def plan(row: Entity, subject: Subject) -> dict[str, Any]:
-    """What to do with a record that passed: nothing, adopt, link, update or create."""
-    match, record = subject.match, subject.record
-    after = content(record, row.content)
-    if match.how == "link" and match.link is not None:
-        if match.link.status == "pending":
-            return _work("create", subject, (), agreed=match.link.content, finished=match.finished)
-        before = known(match.link.content or {}, row.content)
-        changed = tuple(name for name in differing(before, after) if name not in row.frozen)
-        changed += tuple(name for name in drifted(row, subject) if name not in changed)
-        return _work("update", subject, changed) if changed else {"action": "unchanged", "state": "linked"}
-    if match.decision is not None and match.target is not None:
-        changed = differing(content(match.target, row.content), after)
-        action = "link" if match.how == "marker" else "adopt"
-        return _work(action, subject, changed if action == "link" else (), agreed=joined(row, record, match.target))
-    if match.how == "external_id":
-        return _work("adopt", subject, ())
-    if match.how == "marker":
-        held = content(match.target, row.content) if match.target else None
-        changed = differing(held, after) if held is not None else ()
-        # Linking writes external ids only: what the target holds is what is agreed, the rest is the next run's update.
-        return _work("link", subject, changed, agreed=held)
-    return _work("create", subject, ())
-
-
-def drifted(row: Entity, subject: Subject) -> tuple[str, ...]:
-    """What somebody changed on the target of a record that the ERP owns: the owner's content is written again. Compared with the
-    target as this run has read it, for what was agreed on may be there no longer."""
-    target = subject.match.target
-    if subject.side != "erp" or target is None or not row.restored:
-        return ()
-    names = tuple(name for name in row.restored if name in row.content)
-    there, here = content(target, row.content), content(subject.record, row.content)
-    return tuple(name for name in differing(there, here) if name in names)
-
-
-def _work(
-    action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None, *, finished: bool = False
-) -> dict[str, Any]:
-    """``agreed``: contents that the target holds already, where that is not what the record says by now. ``link``: the link that
-    this was decided on; a load that finds another one leaves the record to the next run."""
-    link = subject.match.link
-    work = {
-        "record": subject.record.model_dump(mode="json"),
-        "changes": list(changes),
-        "level": getattr(subject.record, "level", None) or getattr(subject.record, "sequence", 0),
-        "agreed": agreed,
-        "finished": finished,
-        "link": link.version if link is not None else None,
-    }
-    return {"action": action, "state": "linked", "work": canonical_json(work)}
-
-
-def blank(sync: Sync, row: Entity, shard: int) -> dict[str, Any]:
-    """An outcome row in which nothing has been said yet."""
-    return {
-        "run_id": sync.run.run_id,
-        "entity": row.name,
-        "shard": shard,
-        "project": None,
-        "action": "none",
-        "how": "none",
-        "rule": None,
-        "waits_for": None,
-        "message": None,
-        "warnings": None,
-        "amount": None,
-        "currency": None,
-        "source_hash": None,
-        "content_hash": None,
-        "procore_id": None,
-        "erp_key": None,
-        "done": False,
-        "work": None,
-        "figures": None,
-        "judged": False,
-    }
-
-
-def _own(record: Record) -> dict[str, Any]:
-    """What a plan keeps of a record beside its figures, where an apply has the ledger's columns."""
-    return {"origin_id": record.origin_id, "deleted": record.deleted}
-
-
-def source_hash(record: Record) -> str:
-    """Content as the source has it; times and external ids are no content, our own write must not look like a change."""
-    return digest(plain(record.model_dump(exclude={"updated_at", "origin_id", "origin_data", "origin_code", "marker"})))
-
-
-def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The ledger's memory of a source record: its state, and when it was last changed by somebody other than us."""
-    seen = time_text(own.updated_at)
-    ours = known is not None and known["seen_updated_at"] == seen
-    return {
-        "entity": row.name,
-        "company": result["company"],
-        "side": result["side"],
-        "id": own.id,
-        "number": result["number"],
-        "scope": getattr(own, "project", None),
-        "state": result["state"],
-        "rule": result["rule"],
-        "waits_for": result["waits_for"],
-        "message": result["message"],
-        "source_hash": result["source_hash"],
-        "origin_id": own.origin_id,
-        "source_changed_at": known["source_changed_at"] if ours and known else seen,
-        "seen_updated_at": seen,
-        "read_at": stamp(),
-        "deleted": own.deleted,
-        "amount": result["amount"],
-    }
-
-
-def stopped(row: Entity, result: Mapping[str, Any]) -> dict[str, Any]:
-    """The memory of a record that could not be read, or is gone: looked for again in every run, counted at the gate once."""
-    kept = ("company", "side", "id", "number", "state", "rule", "waits_for", "message", "source_hash")
-    return {"entity": row.name, "scope": result["project"], "read_at": stamp(), **{name: result[name] for name in kept}}
-
-
-def procore_row(row: Entity, record: Record, system: str) -> dict[str, Any]:
-    """The ledger's memory of a Procore record on the target side: what reconciliation counts."""
-    origin = parse_origin(record.origin_id, system)
-    return {
-        "entity": row.name,
-        "company": origin.company if origin else "",
-        "side": "procore",
-        "id": record.id,
-        "number": record.number,
-        "scope": getattr(record, "project", None),
-        "origin_id": record.origin_id,
-        "seen_updated_at": time_text(record.updated_at),
-        "read_at": stamp(),
-        "deleted": record.deleted,
-        "figures": canonical_json(record.figures()),
-        # Of a target's record nothing is judged, but that it could not be read: it can, now.
-        **dict.fromkeys(("state", "rule", "waits_for", "message")),
-    }
-
-
-def time_text(value: datetime | None) -> str | None:
-    return stamp(value) if value else None

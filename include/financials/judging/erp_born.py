@@ -14,8 +14,9 @@ from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.existence import hidden_contracts
 from include.financials.identity import content, differing, known, parse_origin
-from include.financials.judging.check import Judge, Judging, blank, procore_row, source_hash, stopped
+from include.financials.judging.check import Judge, Judging
 from include.financials.judging.matching import ErpSource, by_settings
+from include.financials.judging.memory import blank, procore_row, source_hash, stopped
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Link

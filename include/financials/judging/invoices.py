@@ -13,21 +13,17 @@ from include.financials.billing import (
     BillingItem,
     Invoice,
     InvoiceLine,
-    by_key,
-    certificate,
     completed,
     key_of,
-    movement,
     movements,
-    retained,
 )
-from include.financials.billing import balance as by_balance
 from include.financials.entity import Entity
+from include.financials.judging.arithmetic import ArithmeticRow, arithmetic, overbilled, released_too_much
 from include.financials.judging.books import Books, Opening
 from include.financials.judging.documents import ContractFacts, ContractRow
 from include.financials.judging.facts import Row
 from include.financials.judging.subject import Subject
-from include.financials.money import ZERO, cents, text, total
+from include.financials.money import ZERO, text, total
 from include.financials.port import Capability
 from include.financials.record import Record, contract_of
 from include.financials.statuses import OPEN, VOID
@@ -51,19 +47,6 @@ class SequenceRow(TypedDict):
     billed_before: str | None
     erp_billed: NotRequired[str | None]
     billed_by: str | None
-
-
-class ArithmeticRow(TypedDict):
-    gross_odd: int | None
-    gross_by_balance: NotRequired[str | None]
-    gross_by_movement: NotRequired[str | None]
-    retainage: NotRequired[str | None]
-    retainage_before: NotRequired[str | None]
-    retainage_held: NotRequired[str | None]
-    retainage_released: NotRequired[str | None]
-    retainage_cents: int
-    completed_odd: str | None
-    completed_items: NotRequired[str | None]
 
 
 class SettledRow(DatesRow, SequenceRow, ArithmeticRow):
@@ -194,9 +177,9 @@ class InvoiceFacts(ContractFacts):
             "net": text(record.due),
             **self._dates(subject, record),
             **self._sequence(subject, own, before),
-            **self._arithmetic(own, before or ()),
-            "released_too_much": self._released(own, before or ()),
-            "overbilled": self._overbilled(own, head["revised"]),
+            **arithmetic(own, before or ()),
+            "released_too_much": released_too_much(own, before or ()),
+            "overbilled": overbilled(own, head["revised"]),
             "unplaced": self._unplaced(own),
         }
 
@@ -336,50 +319,6 @@ class InvoiceFacts(ContractFacts):
 
     def _linked(self, procore_id: str) -> bool:
         return self.books.links(self.entity.name).erp(procore_id) is not None
-
-    def _arithmetic(self, own: Invoice, before: Sequence[BillingItem]) -> ArithmeticRow:
-        earlier = by_key(before)
-        odd = next(
-            (
-                (item, moved, balanced)
-                for item in by_key(own.items).values()
-                if (moved := movement(item, earlier.get(key_of(item))).gross)
-                != (balanced := by_balance(item, earlier.get(key_of(item))))
-            ),
-            None,
-        )
-        stated = certificate(own.items, own.contract_sum or ZERO, own.certified or ZERO)
-        held_before = total(map(retained, before))
-        held, released = (total(getattr(m, name) for m in movements(own.items, before).values()) for name in ("held", "released"))
-        retainage = own.retainage if own.retainage is not None else stated.retainage
-        expected = held_before + held - released
-        completed = own.completed if own.completed is not None else stated.completed
-        return {
-            "gross_odd": odd[0].position if odd else None,
-            "gross_by_balance": text(odd[2]) if odd else None,
-            "gross_by_movement": text(odd[1]) if odd else None,
-            "retainage": text(retainage),
-            "retainage_before": text(held_before),
-            "retainage_held": text(held),
-            "retainage_released": text(released),
-            "retainage_cents": cents(retainage - expected),
-            "completed_odd": None if completed == stated.completed else text(completed),
-            "completed_items": text(stated.completed),
-        }
-
-    @staticmethod
-    def _released(own: Invoice, before: Sequence[BillingItem]) -> str | None:
-        """Retainage released beyond what is held, over the whole contract."""
-        moves = movements(own.items, before).values()
-        released, available = total(m.released for m in moves), total(map(retained, before)) + total(m.held for m in moves)
-        return text(released) if released > 0 and released > available else None
-
-    @staticmethod
-    def _overbilled(own: Invoice, revised: Decimal | None) -> str | None:
-        billed = sum((item.previous + item.work + item.stored for item in own.items), ZERO)
-        if revised is None or billed <= max(revised, ZERO):
-            return None
-        return f"{billed / revised * 100:.0f} %" if revised > 0 else f"{text(billed)}, and it is worth {text(revised)}"
 
     def _unplaced(self, own: Invoice) -> str | None:
         """An item that bills something and belongs to no line that is known (a change order that waits has a rule of its own)."""

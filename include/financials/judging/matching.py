@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from include.financials.entities.payments import Payment
 from include.financials.entity import Entity
 from include.financials.existence import Existing
 from include.financials.identity import (
@@ -23,7 +21,6 @@ from include.financials.identity import (
     meaning,
     number_key,
     parse_origin,
-    payment_number,
 )
 from include.financials.judging.subject import Match
 from include.financials.ledger import Decision, Link
@@ -240,12 +237,8 @@ class ErpSource:
     def _rivals(self, record: Record, key: tuple[str, str, str]) -> tuple[list[Record], set[str]]:
         """(who in Procore may be its counterpart, who in the ERP may be that, too)."""
         candidates, twins = self.unclaimed.get(key, []), self.alike[key]
-        if isinstance(record, Payment):
-            if key[0] in _NAMELESS:
-                candidates = [one for one in candidates if _nameless(one)]
-            elif "invoice_number" in key[0]:
-                candidates = [one for one in candidates if _invoice(one) is None]
-            candidates, twins = _by_number(record, candidates, twins)
+        if self.row.rivals is not None:
+            candidates, twins = self.row.rivals(record, key[0], candidates, twins)
         # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.
         alien = {
             name
@@ -253,33 +246,6 @@ class ErpSource:
             if self.row.per_company(key[0]) and twin.company != record.company and (not candidates or self._settled(twin))
         }
         return candidates, set(twins) - alien
-
-
-_NAMELESS = ("commitment+amount", "prime_contract+amount")
-"""Keys that say too little, but of a payment that does not tell its invoice: its number tells several apart, no more."""
-
-
-def _invoice(record: Record) -> Any:
-    return getattr(record, "invoice", None) or getattr(record, "draw_number", None)
-
-
-def _nameless(record: Record) -> bool:
-    return isinstance(record, Payment) and _invoice(record) is None and payment_number(record.invoice_number) is None
-
-
-def _by_number(record: Payment, candidates: Sequence[Record], twins: dict[str, Record]) -> tuple[list[Record], dict[str, Record]]:
-    """Payments of one contract, invoice and amount are told apart by their numbers where they have some: one that bears the
-    number of a payment on the other side is that one, and nobody else's."""
-    mine = payment_number(record.payment_number)
-    theirs = {name: payment_number(twin.payment_number) for name, twin in twins.items() if isinstance(twin, Payment)}
-    there = {one.id: payment_number(one.payment_number) for one in candidates if isinstance(one, Payment)}
-    same = [one for one in candidates if mine is not None and there[one.id] == mine]
-    if same:
-        return same, {name: twin for name, twin in twins.items() if theirs[name] == mine}
-    named = set(theirs.values()) - {None}
-    free = [one for one in candidates if there[one.id] not in named]
-    rest = set(there.values()) - {None}
-    return free, {name: twin for name, twin in twins.items() if theirs[name] not in rest}
 
 
 def _over(record: Record) -> bool:

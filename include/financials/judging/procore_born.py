@@ -13,9 +13,11 @@ from include.financials.exceptions import NotPermitted, Refused
 from include.financials.identity import content, parse_origin
 from include.financials.identity import known as known_content
 from include.financials.judging.changes import changes_of_frozen
-from include.financials.judging.check import Judge, Judging, blank, both_ended, ended_on_both_sides, stopped
+from include.financials.judging.check import Judge, Judging
 from include.financials.judging.facts import Row
 from include.financials.judging.matching import ProcoreSource
+from include.financials.judging.memory import blank, stopped
+from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Decision, Link

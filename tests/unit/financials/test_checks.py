@@ -10,7 +10,7 @@ import pytest
 
 from include.financials import checks, engine, extract, gate, report
 from include.financials.exceptions import RetryLater
-from include.financials.judging.check import source_hash
+from include.financials.judging.memory import source_hash
 from include.financials.ledger import stamp
 from include.financials.port import Invalid, Page
 from tests.unit.financials.pair import ONLY, FakeErp, World, commitment, draft, line, make_settings, vendor
