@@ -10,11 +10,11 @@ import pytest
 
 from include.financials.entities import ENTITIES
 from include.financials.record import Record
-from include.financials.statuses import FINAL
 from include.financials.view import Sync
 from tests.unit.financials.pair import Crash, World, make_settings
 
 ON = make_settings(show_final="on")
+FINAL = {name: row.final for name, row in ENTITIES.items() if row.final}
 
 
 def go(world: World, *entities: str, **options: Any) -> Sync:
