@@ -25,7 +25,7 @@ help: ## this list
 	@printf '%s\n' '' \
 	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS,' \
 	  '           ALL=1 (chaos: each write), CHAOS_MINUTES, CHAOS_JOBS, CHAOS_SCHEDULES, CHAOS_ONLY="regular expression",' \
-	  '           DAYS, ENTITIES, BACKFILLS_ONLY, BACKFILLS_PG (backfills),' \
+	  '           AGAINST=commit (bench), DAYS, ENTITIES, BACKFILLS_ONLY, BACKFILLS_PG (backfills),' \
 	  '           SANDBOX_PORT, SANDBOX_STATE, SANDBOX_URL, TESTS="pytest arguments", PYTHON=/path/to/python3.12, INSTALLER=uv|pip'
 
 setup: ## only the environment, in .venv

@@ -18,7 +18,7 @@ from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.identity import canonical_json, digest
 from include.financials.ledger import ANSWER, WORKFLOW, Lease, moment, stamp
-from include.financials.port import UNDER_WORKFLOW, Answer, Asking, Outcome, Question
+from include.financials.port import UNDER_WORKFLOW, Answer, Outcome, Question
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class _Desk:
 
     def __init__(self, sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
         self.sync, self.row, self.shard, self.lease = sync, row, shard, lease
-        self.procore = cast(Asking, sync.systems["procore"])
+        self.procore = sync.systems["procore"]
 
     def look(self) -> set[str]:
         """Looks for every answer in doubt, also of steps that are over. Returns the intents that may be sent again: they are not

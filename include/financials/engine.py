@@ -32,7 +32,7 @@ from include.financials.exceptions import (
 )
 from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
-from include.financials.port import SIDES, Action, Item, Outcome, Refs, Step, System, batches
+from include.financials.port import CALLED, Action, Item, Outcome, Refs, Step, System, batches
 from include.financials.record import PROJECTS, Record, Side
 from include.financials.view import LinkIndex, References, Sync
 
@@ -589,7 +589,7 @@ class _Load:
     def _wait(self, step: Step, jobs: Sequence[tuple[Job, float]]) -> None:
         """They are neither there nor surely absent: the report and ``why`` say so until they are one of both. Each with the
         seconds that it is still given to arrive."""
-        side, rows = SIDES[step.system], []
+        side, rows = CALLED[step.system], []
         for job, seconds in jobs:
             job.failed = True
             self.stopped.add(job.row["id"])

@@ -10,14 +10,14 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
 from include.financials.existence import hidden_contracts
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, key_of, moment, stamp
-from include.financials.port import SIDES, UNSEEN, Asking, Header, Invalid, Page, Question, Window
+from include.financials.port import CALLED, UNSEEN, Header, Invalid, Page, Question, Window
 from include.financials.record import PROJECTS, Side
 from include.financials.staging import Staged
 from include.financials.view import Sync
@@ -113,7 +113,7 @@ def _questions(
     """Documents about which a workflow asks our account, by (project, id): read whatever their last change was, for the answer is
     what this run finds. Noted for the load; a project that does not tell is asked again by the next run."""
     found: dict[str, Question] = {}
-    linked, procore = sync.links(PROJECTS).by_procore, cast(Asking, sync.systems["procore"])
+    linked, procore = sync.links(PROJECTS).by_procore, sync.systems["procore"]
     for project in [scope for scope in scopes or () if scope in linked]:
         try:
             found |= procore.questions(entity, project)
@@ -141,7 +141,7 @@ def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, s
 
 def _unseen(entity: str, side: Side, known: Mapping[str, Any]) -> Invalid:
     """A record that waits, and that its side does not show us any more: it may be private, and is not lost for that."""
-    message = UNSEEN.format(side=SIDES[side])
+    message = UNSEEN.format(side=CALLED[side])
     return Invalid(entity, known["id"], known["number"], "record", message, known["scope"], behind=entity)
 
 

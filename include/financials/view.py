@@ -25,7 +25,7 @@ from include.financials.judging.subject import Unknown
 from include.financials.kept import KeptLists
 from include.financials.ledger import Ledger, Link
 from include.financials.mergers import FIELDS, Mergers
-from include.financials.port import Invalid, Page, Question, System
+from include.financials.port import Invalid, Page, Question, Systems
 from include.financials.record import PROJECTS, VENDORS, Record, Side
 from include.financials.run import Run
 from include.financials.settings import Settings
@@ -90,7 +90,7 @@ class Sync:
     run: Run
     ledger: Ledger
     settings: Settings
-    systems: Mapping[Side, System]
+    systems: Systems
     staging: UPath
     procore_company: str
     namespace: str

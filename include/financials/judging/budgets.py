@@ -20,12 +20,9 @@ from include.financials.judging.rules import verdicts
 from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Link
 from include.financials.money import text
-from include.financials.port import SIDES as NAMES
-from include.financials.port import UNSEEN, Capability, Invalid
+from include.financials.port import CALLED, SIDES, UNSEEN, Capability, Invalid
 from include.financials.record import COST_CODES, PROJECTS, Record, Side
 from include.financials.view import Sync
-
-SIDES: tuple[Side, ...] = ("procore", "erp")
 
 
 class Budgets(Judging):
@@ -155,7 +152,7 @@ class Budgets(Judging):
             return self.project_unread(side, place, who)
         answer = self.sync.whereabouts(side, self.row.name, [(place if side == "procore" else None, place)])
         there = {*(one.id for one in answer.shown), *answer.hidden}
-        return f"{who} {UNSEEN.format(side=NAMES[side])}" if place in there else None
+        return f"{who} {UNSEEN.format(side=CALLED[side])}" if place in there else None
 
     @cached_property
     def _read(self) -> Mapping[Side, set[str]]:

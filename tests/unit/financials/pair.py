@@ -27,12 +27,12 @@ from include.financials.billing import BillingItem, Invoice, totals
 from include.financials.entities import ENTITIES
 from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
 from include.financials.entities.changes import ChangeLine, ChangeOrder, CommitmentChangeOrder, PrimeChangeOrder
-from include.financials.entities.codes import CostCode, CostType, TaxCode
+from include.financials.entities.codes import CostCode, CostType
 from include.financials.entities.commitments import Commitment
 from include.financials.entities.costs import DirectCost
 from include.financials.entities.directory import Customer, Vendor, VendorInsurance
 from include.financials.entities.invoices import OwnerInvoice, Period, SubcontractorInvoice
-from include.financials.entities.jobs import Project, SubJob
+from include.financials.entities.jobs import Project, SubJob, TaxCode
 from include.financials.entities.payments import PaymentIssued, PaymentReceived
 from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
@@ -44,7 +44,7 @@ from include.financials.record import Line, Record, Side, contract_of
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
-from include.procore.writing.table import STEPS
+from include.procore.areas import STEPS
 
 START = datetime(2026, 9, 30, 18, tzinfo=UTC)
 ONLY: dict[str, Any] = {"entities": ["commitments"]}

@@ -6,15 +6,56 @@ own, which are not those of the cost codes and types they stand for: they are fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown
+from include.procore.areas.codes.lists import Role, code_rows, role_of, type_codes
+from include.procore.areas.jobs import sub_job_codes
+from include.procore.entity import Desk
 from include.procore.errors import ApiError, parse_error
-from include.procore.lists import Lists, Raw, Role, chunks, role_of, row_id
-from include.procore.records import CostKey
-from include.procore.resources import RESOURCES
+from include.procore.lists import Raw, chunks, objects_of, row_id
+from include.procore.resources import Resource
+from include.procore.writing.sync import sync_halves
+
+WBS_CODES = Resource(
+    "wbs_codes",
+    docs="4",
+    list="/rest/v1.0/projects/{project}/work_breakdown_structure/wbs_codes",
+    project="path",
+    params={"filters[status][]": "active"},
+    filters=frozenset({"status", "updated_at"}),
+    sync="/rest/v1.0/projects/{project}/work_breakdown_structure/wbs_codes/bulk_create",
+    sync_scope="path",
+    sync_key="bulk",
+    origin_id=False,
+)
+SEGMENTS = Resource(
+    "wbs_segments",
+    docs="4",
+    list="/rest/v1.0/projects/{project}/work_breakdown_structure/segments",
+    project="path",
+    per_page=0,
+    origin_id=False,
+)
+SEGMENT_ITEMS = Resource(
+    "wbs_segment_items",
+    docs="4",
+    list="/rest/v1.0/projects/{project}/work_breakdown_structure/segments/{parent}/segment_items",
+    project="path",
+    origin_id=False,
+    of_place=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CostKey:
+    """What a WBS code stands for, in Procore ids."""
+
+    cost_code: str
+    cost_type: str
+    sub_job: str | None = None
 
 
 class CodeKey(NamedTuple):
@@ -51,14 +92,10 @@ class _Project:
 
 
 class Wbs:
-    """WBS of all projects of a company, looked up when needed and remembered."""
+    """WBS of all projects of a company, looked up when needed and remembered with its lists."""
 
-    def __init__(self, lists: Lists) -> None:
-        self._lists = lists
-        self._projects: dict[str, _Project] = {}
-
-    def forget(self) -> None:
-        self._projects.clear()
+    def __init__(self, desk: Desk) -> None:
+        self._lists = desk.lists
 
     def foreign_segments(self, project: str) -> tuple[str, ...]:
         """Required segments that nothing here fills: such a project takes no WBS code from us."""
@@ -78,8 +115,8 @@ class Wbs:
     def meanings(self, project: str, *, again: bool = False) -> dict[str, CostKey]:
         """WBS code id -> the cost code and cost type it stands for, in Procore ids; inactive codes too, since old documents name
         them. ``again``: not from memory."""
-        codes = {code_key(row): row_id(row) for row in self._lists.code_rows(project, again=again) if isinstance(row, dict)}
-        types = {code: ident for ident, code in self._lists.type_codes().items()}
+        codes = {code_key(row): row_id(row) for row in code_rows(self._lists, project, again=again) if isinstance(row, dict)}
+        types = {code: ident for ident, code in type_codes(self._lists).items()}
         found = {}
         for row in self._rows(project, again=again):
             pair = self._pair(project, row)
@@ -91,7 +128,7 @@ class Wbs:
         of = self._of(project)
         if again or of.rows is None:
             statuses = [("filters[status][]", "active"), ("filters[status][]", "inactive")]
-            of.rows = self._lists.objects("wbs_codes", project=project, extra=statuses)
+            of.rows = self._lists.objects(WBS_CODES, project=project, extra=statuses)
         return of.rows
 
     def _pair(self, project: str, row: Raw) -> Pair | None:
@@ -114,12 +151,12 @@ class Wbs:
                 failed[pair] = chosen
             else:
                 entries[frozenset(str(item["segment_item_id"]) for item in chosen)] = (pair, {"segment_items": chosen})
-        for batch in chunks(list(entries), RESOURCES["wbs_codes"].sync_batch):
+        for batch in chunks(list(entries), WBS_CODES.sync_batch):
             failed.update(self._bulk(project, {key: entries[key] for key in batch}))
         return failed
 
     def _bulk(self, project: str, entries: Mapping[frozenset[str], tuple[Pair, Raw]]) -> dict[Pair, ApiError]:
-        path = str(RESOURCES["wbs_codes"].sync).format(project=project)
+        path = str(WBS_CODES.sync).format(project=project)
         reply = self._lists.client.patch(path, {"bulk": [entry for _, entry in entries.values()]})
         made, refused = sync_halves(reply.data, reply.call)
         answered = {_item_ids(row) for row in made}
@@ -143,7 +180,7 @@ class Wbs:
             "line_item_type": (None, pair.cost_type),
         }
         if sub_job is not None:
-            wanted["sub_job"] = (None, self._lists.sub_jobs(project).get(sub_job, ""))
+            wanted["sub_job"] = (None, sub_job_codes(self._lists, project).get(sub_job, ""))
         chosen = []
         for role, (of, code) in wanted.items():
             ident = self._items(project, role, of).get(code) or self._items(project, role, of, again=True).get(code)
@@ -153,16 +190,17 @@ class Wbs:
         return chosen
 
     def _of(self, project: str) -> _Project:
-        if project not in self._projects:
-            rows = self._lists.objects("wbs_segments", project=project)
-            segments = {role: row_id(row) for row in rows if (role := role_of(row)) is not None}
-            foreign = tuple(
-                str(row.get("name"))
-                for row in rows
-                if role_of(row) is None and row.get("required") is True and row.get("is_included_in_project_pattern") is not False
-            )
-            self._projects[project] = _Project(segments, foreign)
-        return self._projects[project]
+        return self._lists.remembered((SEGMENTS.name, project), lambda: self._read(project))
+
+    def _read(self, project: str) -> _Project:
+        rows = self._lists.objects(SEGMENTS, project=project)
+        segments = {role: row_id(row) for row in rows if (role := role_of(row)) is not None}
+        foreign = tuple(
+            str(row.get("name"))
+            for row in rows
+            if role_of(row) is None and row.get("required") is True and row.get("is_included_in_project_pattern") is not False
+        )
+        return _Project(segments, foreign)
 
     def _items(self, project: str, role: Role, sub_job: str | None = None, *, again: bool = False) -> dict[str, str]:
         of = self._of(project)
@@ -172,14 +210,14 @@ class Wbs:
                     f"Project {project} has no WBS segment {role}; add it to the project's pattern in Procore"
                 )
             extra = [("legacy_sub_job_id", sub_job)] if sub_job else []
-            rows = self._lists.objects("wbs_segment_items", project=project, parent=of.segments[role], extra=extra)
+            rows = self._lists.objects(SEGMENT_ITEMS, project=project, parent=of.segments[role], extra=extra)
             of.items[role, sub_job] = {str(row.get("path_code") or row.get("code")): row_id(row) for row in rows}
         return of.items[role, sub_job]
 
     def _parts(self, project: str, row: Raw) -> dict[Role, str]:
         """Role -> code of one WBS code. An item without its full code is looked up among the project's segment items."""
         parts: dict[Role, str] = {}
-        for item in _dicts(row.get("segment_items")):
+        for item in objects_of(row.get("segment_items")):
             role = role_of(item.get("segment") or {})
             if role is None:
                 continue
@@ -193,20 +231,9 @@ class Wbs:
     def _sub_job_id(self, project: str, code: str | None) -> str | None:
         if code is None:
             return None
-        return next((ident for ident, own in self._lists.sub_jobs(project).items() if own == code), code)
-
-
-def _dicts(value: Any) -> Iterator[Raw]:
-    return (item for item in value or () if isinstance(item, dict))
+        return next((ident for ident, own in sub_job_codes(self._lists, project).items() if own == code), code)
 
 
 def _item_ids(row: Raw) -> frozenset[str]:
     """Segment item ids of a WBS code, in a reply (``id``) or as submitted (``segment_item_id``)."""
-    return frozenset(str(item.get("segment_item_id") or item.get("id")) for item in _dicts(row.get("segment_items")))
-
-
-def sync_halves(data: Any, call: str) -> tuple[list[Raw], list[Raw]]:
-    """Entities and errors of a sync reply. Anything else after a write means that its outcome is not known."""
-    if not isinstance(data, dict) or not isinstance(data.get("entities"), list) or not isinstance(data.get("errors", []), list):
-        raise OutcomeUnknown(f"{call}: the reply has no lists of entities and errors")
-    return list(_dicts(data["entities"])), list(_dicts(data.get("errors")))
+    return frozenset(str(item.get("segment_item_id") or item.get("id")) for item in objects_of(row.get("segment_items")))

@@ -1,4 +1,4 @@
-"""Commitments and prime contracts with their schedules of values (docs/procore-contract.md 5.1, 6.4).
+"""Contracts of both kinds with their schedules of values, as their documents see them (docs/procore-contract.md 5.1, 6.4).
 
 Other documents belong to a contract, so the lists of contracts are remembered: one read of each entity uses a copy once, a
 second read of the same entity looks again.
@@ -10,19 +10,18 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from include.financials.entities.commitments import Commitment
 from include.financials.entities.primes import PrimeContract
-from include.financials.exceptions import NotPermitted
+from include.financials.exceptions import ContractBroken, NotPermitted
 from include.financials.port import Header, Invalid, Window
-from include.procore import records
+from include.procore.building import Contract, contract_head
+from include.procore.entity import Desk, ProcoreEntity
 from include.procore.exceptions import NotFound
-from include.procore.lists import Raw, row_id
+from include.procore.lists import Raw
 from include.procore.parse import Row
-from include.procore.readers.base import Built, Desk, Documents, Listed, Shelf
-from include.procore.records import Contract, Kind
-from include.procore.resources import CONTRACTS, lines_of
+from include.procore.reading.base import Built, Documents, Listed, Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ Book = dict[str, Entry | Invalid]
 
 
 class Contracts(Documents):
-    def __init__(self, desk: Desk) -> None:
-        super().__init__(desk)
+    def __init__(self, desk: Desk, row: ProcoreEntity) -> None:
+        super().__init__(desk, row)
         self._shelves: dict[str, Shelf] = {}
         self._found: dict[tuple[str, str], Listed | Invalid | None] = {}
 
@@ -50,7 +49,7 @@ class Contracts(Documents):
 
     def header(self, row: Row, project: str, group: str) -> Header:
         """As its documents need it. A sum or a date that cannot be read is named when the contract is read with its lines."""
-        head = records.contract_head(row, project)
+        head = contract_head(row, project)
         return Header(
             id=head.id,
             number=head.number,
@@ -64,7 +63,7 @@ class Contracts(Documents):
         )
 
     def shelf(self, project: str, window: Window | None) -> Shelf:
-        return self.taken(project, self.entity)
+        return self.taken(project, self.row.name)
 
     def taken(self, project: str, taker: str) -> Shelf:
         """All contracts of a project, for the read of one entity (``taker``)."""
@@ -72,12 +71,6 @@ class Contracts(Documents):
             self._shelves[project] = self.list(project)
         self._shelves[project].takers.add(taker)
         return self._shelves[project]
-
-    def headers(self, scopes: Sequence[str] | None) -> Iterator[Header]:
-        for project in self._lists.project_ids(scopes):
-            if project not in self._shelves:
-                self._shelves[project] = self.list(project)
-            yield from (one.header for one in self._shelves[project].listed)
 
     def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
         for one in chosen:
@@ -94,6 +87,10 @@ class Contracts(Documents):
     def contents(self, project: str, one: Listed) -> tuple[Raw, Sequence[Any]] | None:
         """A contract's row, perhaps in full, and its schedule of values; None for one that is gone meanwhile."""
 
+    def positions(self, project: str, one: Listed) -> Mapping[str, int]:
+        """Line id -> position in the schedule of values of a contract, where change orders name lines."""
+        return {}
+
     def book(self, project: str, taker: str) -> Book:
         """The contracts of a project by id, as their documents see them, for the read of one entity."""
         shelf = self.taken(project, taker)
@@ -103,7 +100,7 @@ class Contracts(Documents):
     @staticmethod
     def _entry(project: str, one: Listed) -> Entry:
         row = Row(one.row)
-        return Entry(records.contract_head(row, project), one, row.derived("total_payments"))
+        return Entry(contract_head(row, project), one, row.derived("total_payments"))
 
     def asked(self, project: str, ident: str) -> Entry | None:
         """A contract that its list did not show, asked for by its id; None: Procore does not show it to us."""
@@ -121,56 +118,9 @@ class Contracts(Documents):
         return frozenset((*(one.header.id for one in shelf.listed), *(bad.id for bad in shelf.invalid)))
 
 
-class Commitments(Contracts):
-    """Subcontracts and purchase orders: two lists, sorted one after the other."""
-
-    entity = "commitments"
-    takes_ids = True
-
-    def __init__(self, desk: Desk) -> None:
-        super().__init__(desk)
-        self._positions: dict[str, dict[str, int]] = {}
-
-    def kinds(self) -> Mapping[str, str]:
-        return CONTRACTS
-
-    def rows(self, project: str, window: Window | None, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        for kind, name in CONTRACTS.items():
-            extra = self._lists.ids_filter(name, ids) if ids else ()
-            yield from ((kind, row) for row in self._lists.all(name, project=project, extra=extra))
-
-    def contents(self, project: str, one: Listed) -> tuple[Raw, Sequence[Any]]:
-        lines = self._lists.all(lines_of(one.group).name, project=project, parent=one.header.id)
-        self._positions[one.header.id] = {row_id(row): row["position"] for row in lines if _positioned(row)}
-        return one.row, lines
-
-    def positions(self, project: str, one: Listed) -> dict[str, int]:
-        """Line id -> position in the schedule of values of a contract."""
-        if one.header.id not in self._positions:
-            self.contents(project, one)
-        return self._positions[one.header.id]
-
-    def build(self, row: Row, project: str, group: str, lines: Iterable[Any]) -> Commitment:
-        return records.commitment(row, self._desk.system, cast(Kind, group), project, lines)
-
-
-class PrimeContracts(Contracts):
-    """The list lacks their payments, so that each is shown; and only the list has ``origin_code``."""
-
-    entity = "prime_contracts"
-
-    def contents(self, project: str, one: Listed) -> tuple[Raw, Sequence[Any]] | None:
-        shown = self._lists.show_or_none(self.resource, one.header.id, project=project)
-        if shown is None:
-            return None
-        lines = shown.get("line_items")
-        if not isinstance(lines, list):
-            lines = self._lists.all("prime_contract_lines", project=project, parent=one.header.id)
-        return {**one.row, **shown}, lines
-
-    def build(self, row: Row, project: str, group: str, lines: Iterable[Any]) -> PrimeContract:
-        return records.prime_contract(row, self._desk.system, project, lines)
-
-
-def _positioned(row: Any) -> bool:
-    return isinstance(row, dict) and isinstance(row.get("position"), int)
+def contracts(desk: Desk, entity: str) -> Contracts:
+    """The reader of one kind of contract, which documents of these contracts ask."""
+    found = desk.reader(entity)
+    if not isinstance(found, Contracts):
+        raise ContractBroken(f"{entity} are no contracts")
+    return found

@@ -8,21 +8,67 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 from include.financials.entities.budgets import BudgetLine
 from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.port import Item, Outcome
 from include.procore import payloads
+from include.procore.areas.codes.lists import code_rows, type_codes
+from include.procore.areas.codes.wbs import CostKey, Pair, Wbs, code_key
+from include.procore.areas.codes.writing import ensure
+from include.procore.entity import Desk
 from include.procore.errors import ApiError, parse_error
 from include.procore.exceptions import Locked
 from include.procore.lists import Raw, chunks, row_id
-from include.procore.records import CostKey
-from include.procore.resources import RESOURCES
-from include.procore.wbs import Pair, code_key
-from include.procore.writing.codes import ensure
-from include.procore.writing.way import Desk, project_of, rejected
+from include.procore.resources import Resource
+from include.procore.writing.way import project_of, rejected
 
-LINES = RESOURCES["budget_lines"]
+BUDGETS = Resource(
+    "budgets",
+    docs="3.8",
+    list="/rest/v1.0/projects/{project}/budget",
+    show="/rest/v1.0/projects/{project}/budget",
+    project="path",
+    per_page=0,
+    origin_id=False,
+    web="/{project}/project/budget",
+)
+VIEWS = Resource(
+    "budget_views",
+    docs="3.8",
+    list="/rest/v1.0/budget_views",
+    project="query",
+    origin_id=False,
+)
+ROWS = Resource(
+    "budget_rows",
+    docs="3.8",
+    list="/rest/v1.0/budget_views/{parent}/detail_rows",
+    project="query",
+    params={"budget_row_type": "budgeted"},
+    origin_id=False,
+    web="/{project}/project/budget",
+    of_place=True,
+)
+LINES = Resource(
+    "budget_lines",
+    docs="3.8",
+    list="/rest/v1.1/budget_line_items",
+    show="/rest/v1.1/budget_line_items/{id}",
+    project="query",
+    wrapper="budget_line_item",
+    create="/rest/v1.1/budget_line_items",
+    update="/rest/v1.1/budget_line_items/{id}",
+    write_scope=("project",),
+    sync="/rest/v1.0/budget_line_items/sync",
+    sync_method="POST",
+    sync_key="budget_line_items",
+    origin_id=False,
+    web="/{project}/project/budget",
+    events=("Budget Line Items",),
+)
 NAMED = 10
 """Lines that a message names; a budget may have thousands."""
 
@@ -89,30 +135,50 @@ class BudgetLines:
 
 def is_locked(desk: Desk, project: str) -> bool:
     """Asked before anything is written: a locked budget keeps its amounts, and its refusal has no documented form."""
-    return desk.lists.show("budgets", project, project=project).get("locked") is True
+    return desk.lists.show(BUDGETS, project, project=project).get("locked") is True
 
 
 def _rows(desk: Desk, project: str) -> dict[str, Raw]:
     """The budget's lines by WBS code."""
-    views = desk.lists.objects("budget_views", project=project)
+    views = desk.lists.objects(VIEWS, project=project)
     if not views:
         raise ContractBroken(f"project {project} has no budget view, so its budget lines cannot be read")
     budgeted = [("budget_row_type", "budgeted")]
-    rows = desk.lists.objects("budget_rows", project=project, parent=row_id(views[0]), extra=budgeted)
+    rows = desk.lists.objects(ROWS, project=project, parent=row_id(views[0]), extra=budgeted)
     return {str(row["wbs_code_id"]): row for row in rows if row.get("wbs_code_id") is not None}
 
 
 def _entries(item: Item, by_code: Mapping[str, BudgetLine], rows: Mapping[str, Raw]) -> list[Entry]:
     """What Procore does not hold yet. An update also empties the lines that the ERP's budget has no more: totals must tie."""
     entries = [
-        payloads.budget_line(code, line, rows.get(code))
+        _line(code, line, rows.get(code))
         for code, line in by_code.items()
         if code not in rows or payloads.amount_of(rows[code], "original_budget_amount") != line.amount
     ]
     gone = {code: row for code, row in rows.items() if item.changes and code not in by_code}
-    return entries + [
-        payloads.no_budget(code, row) for code, row in gone.items() if payloads.amount_of(row, "original_budget_amount")
-    ]
+    return entries + [_nothing_left(code, row) for code, row in gone.items() if payloads.amount_of(row, "original_budget_amount")]
+
+
+def _line(wbs_code: str, line: BudgetLine, row: Mapping[str, Any] | None) -> payloads.Attributes:
+    """One line of a budget; ``row`` is the line that is there. The amount is the ERP's: Procore is not to work it out anew."""
+    own = {} if row is None else {"id": int(row["id"])}
+    return payloads.known(
+        {
+            **own,
+            "wbs_code_id": int(wbs_code),
+            "original_budget_amount": line.amount,
+            "calculation_strategy": "manual",
+            "quantity": line.quantity,
+            "unit_cost": line.unit_cost,
+            "uom": line.unit,
+        }
+    )
+
+
+def _nothing_left(wbs_code: str, row: Mapping[str, Any]) -> payloads.Attributes:
+    """A line that the ERP's budget has no more: it stays, without an amount."""
+    nothing_left = {"original_budget_amount": Decimal("0.00"), "calculation_strategy": "manual"}
+    return {"id": int(row["id"]), "wbs_code_id": int(wbs_code), **nothing_left}
 
 
 def _sync(desk: Desk, project: str, entries: Sequence[Entry]) -> dict[str, ApiError]:
@@ -151,7 +217,7 @@ def _wbs_codes(desk: Desk, project: str, item: Item, *, create: bool) -> list[st
 
 def _by_key(desk: Desk, project: str, *, again: bool) -> dict[CostKey, str]:
     """Cost code and type -> WBS code. A cost code belongs to one sub job, so that need not be compared."""
-    return {CostKey(key.cost_code, key.cost_type): code for code, key in desk.wbs.meanings(project, again=again).items()}
+    return {CostKey(key.cost_code, key.cost_type): code for code, key in desk.one(Wbs).meanings(project, again=again).items()}
 
 
 def _key(item: Item, line: BudgetLine) -> CostKey | ApiError:
@@ -164,8 +230,8 @@ def _key(item: Item, line: BudgetLine) -> CostKey | ApiError:
 
 def _create(desk: Desk, project: str, keys: Sequence[CostKey]) -> dict[CostKey, ApiError]:
     """Make the WBS codes that are missing; answers those that cannot be made."""
-    codes = {row_id(row): code_key(row) for row in desk.lists.code_rows(project) if isinstance(row, dict)}
-    types = desk.lists.type_codes()
+    codes = {row_id(row): code_key(row) for row in code_rows(desk.lists, project) if isinstance(row, dict)}
+    types = type_codes(desk.lists)
     known = [key for key in keys if key.cost_code in codes and key.cost_type in types]
     pairs = {key: Pair(codes[key.cost_code], types[key.cost_type]) for key in known}
     failed = ensure(desk, project, pairs.values())

@@ -1,4 +1,4 @@
-"""What the readers of all areas share: pages, scopes, and documents that are listed first and read in full when chosen."""
+"""What the readers of all families share: pages, scopes, and documents that are listed first and read in full when chosen."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, TypeVar
 
 from include.financials.exceptions import NotPermitted, RetryLater
 from include.financials.port import UNSEEN, Header, Invalid, Page, Window
 from include.financials.record import Record
-from include.procore import parse
+from include.procore.entity import Also, Cursor, Desk, ProcoreEntity
 from include.procore.exceptions import NotFound
-from include.procore.lists import ID_BATCH, Lists, Raw, chunks
+from include.procore.lists import ID_BATCH, Raw, chunks, ids_filter, row_id, unseen
 from include.procore.parse import Row
-from include.procore.resources import ENTITY_RESOURCES, RESOURCES
-from include.procore.wbs import Wbs
+from include.procore.resources import Resource
 
 DETAIL_PAGE = 50
 """Documents per page where each takes a call of its own: a page is what a crash may cost."""
@@ -26,33 +25,13 @@ HIDDEN = UNSEEN.format(side="Procore")
 
 _ALWAYS, _NEVER = "1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 
-Cursor = dict[str, Any] | None
 Built = Record | Invalid
-Also = Callable[[Header], bool] | None
+Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every reader works with: the lists, the WBS of the projects, and the first part of our external ids."""
-
-    lists: Lists
-    wbs: Wbs
-    system: str
-
-
-class EntityReader(Protocol):
-    """All reads of one entity. See :class:`include.procore.system.ProcoreSystem` for their contract."""
-
-    def read(self, window: Window, scopes: Sequence[str] | None, cursor: Cursor, also: Also) -> Iterator[Page]: ...
-
-    def read_ids(self, scope: str | None, ids: Sequence[str]) -> Iterator[Page]: ...
-
-    def keys(self, scopes: Sequence[str] | None) -> Iterator[str]: ...
-
-
-def updated(name: str, window: Window | None) -> list[tuple[str, str]]:
+def updated(resource: Resource, window: Window | None) -> list[tuple[str, str]]:
     """The list's own time filter. Procore counts whole seconds; what it gives too much is left out on our side."""
-    if window is None or "updated_at" not in RESOURCES[name].filters or (window.since is None and window.until is None):
+    if window is None or "updated_at" not in resource.filters or (window.since is None and window.until is None):
         return []
     since, until = (
         moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else open_end
@@ -161,25 +140,23 @@ class Documents(ABC):
     Lists with a filter on ``updated_at`` are filtered by Procore, unless headers outside the window are asked for as well.
     """
 
-    entity: ClassVar[str]
-    names: ClassVar[tuple[str, ...]] = ("number", "title")
-    """Raw fields that people know a document by."""
     page_size: int = DETAIL_PAGE
     light: ClassVar[bool] = True
     """Whether rows are small: many are listed for the sake of a few headers, or held at once."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, row: ProcoreEntity) -> None:
         self._desk = desk
         self._lists = desk.lists
+        self.row = row
 
     @property
-    def resource(self) -> str:
-        return ENTITY_RESOURCES[self.entity]
+    def resource(self) -> Resource:
+        return self.row.resource
 
     @property
     def takes_ids(self) -> bool:
         """Whether the list can be asked for some ids only."""
-        return "id" in RESOURCES[self.resource].filters
+        return "id" in self.resource.filters
 
     # -- what an entity has of its own
 
@@ -199,16 +176,14 @@ class Documents(ABC):
         return (("", row) for row in self._lists.all(self.resource, project=project, extra=self.filters(window, ids)))
 
     def filters(self, window: Window | None, ids: Sequence[str]) -> list[tuple[str, str]]:
-        chosen = self._lists.ids_filter(self.resource, ids) if ids and self.takes_ids else []
+        chosen = ids_filter(self.resource, ids) if ids and self.takes_ids else []
         return [*updated(self.resource, window), *chosen]
 
     # -- what all have in common
 
-    def fit(self, row: Any, project: str, build: Callable[..., parse.Built], *given: Any) -> parse.Built | Invalid:
+    def fit(self, row: Any, project: str, build: Callable[..., Found], *given: Any) -> Found | Invalid:
         """``build(row, *given)``, or what is in the way."""
-        found = parse.fit(
-            self.entity, row, lambda found: build(found, *given), scope=project, number=self.names, known=self.known(given)
-        )
+        found = self.row.fit(row, lambda found: build(found, *given), scope=project, known=self.known(given))
         return replace(found, number=self.called(found, project)) if isinstance(found, Invalid) else found
 
     def known(self, given: Sequence[Any]) -> Mapping[str, str | None]:
@@ -234,15 +209,10 @@ class Documents(ABC):
         """What a read goes by; a reader that remembers its lists answers from memory."""
         return self.list(project, window)
 
-    def headers(self, scopes: Sequence[str] | None) -> Iterator[Header]:
-        for project in self._lists.project_ids(scopes):
-            self.prepare(project)
-            yield from (one.header for one in self.list(project).listed)
-
     def read(self, window: Window, scopes: Sequence[str] | None, cursor: Cursor, also: Also) -> Iterator[Page]:
         projects = self._lists.project_ids(scopes)
         return by_scope(
-            self.entity, [*projects], cursor, lambda project, after: self._read_project(str(project), window, after, also)
+            self.row.name, [*projects], cursor, lambda project, after: self._read_project(str(project), window, after, also)
         )
 
     def _read_project(self, project: str, window: Window, after: Sequence[str] | None, also: Also) -> Iterator[Page]:
@@ -315,7 +285,7 @@ class Documents(ABC):
                 page.hidden.append(ident)
             yield page
 
-    def kinds(self) -> Mapping[str, str]:
+    def kinds(self) -> Mapping[str, Resource]:
         """Group -> resource that shows one of its records."""
         return {"": self.resource}
 
@@ -324,10 +294,10 @@ class Documents(ABC):
 
         :raises NotPermitted: Procore says 403.
         """
-        for group, name in self.kinds().items():
-            if RESOURCES[name].show is None:
+        for group, resource in self.kinds().items():
+            if resource.show is None:
                 continue
-            row = self._lists.show_or_none(name, ident, project=project)
+            row = self._lists.show_or_none(resource, ident, project=project)
             if row is not None:
                 header = self.fit(row, project, self.header, project, group)
                 return Listed(header, row, group) if isinstance(header, Header) else header
@@ -342,27 +312,49 @@ class Documents(ABC):
             yield from (invalid.id for invalid in shelf.invalid)
 
 
+class CompanyList:
+    """A company-wide list whose rows are whole records (``ProcoreEntity.build``): given in full, page by page."""
+
+    def __init__(self, desk: Desk, row: ProcoreEntity) -> None:
+        self._desk = desk
+        self._lists = desk.lists
+        self.row = row
+
+    def read(self, window: Window, scopes: Sequence[str] | None, cursor: Cursor, also: Also) -> Iterator[Page]:
+        resource, seen = self.row.resource, set[str]()
+        for rows in self._lists.pages(resource, extra=updated(resource, window), start=cursor["url"] if cursor else None):
+            following = {"url": rows.next_url} if rows.next_url else None
+            yield page_of((self.build(row) for row in unseen(rows.rows, seen)), window, following)
+
+    def build(self, row: Any) -> Built:
+        return self.row.record(row, self._desk.system)
+
+    def read_ids(self, scope: str | None, ids: Sequence[str]) -> Iterator[Page]:
+        yield page_of((self.build(row) for row in self._lists.by_ids(self.row.resource, ids).values()), Window())
+
+    def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
+        return (row_id(row) for row in self._lists.objects(self.row.resource) if not row.get("deleted_at"))
+
+
 class ProjectList(ABC):
     """Records of a project whose row is their whole content, in one list without a time filter: given in full."""
 
-    entity: ClassVar[str]
-    names: ClassVar[tuple[str, ...]] = ("number", "name")
-
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, row: ProcoreEntity) -> None:
         self._desk = desk
         self._lists = desk.lists
+        self.row = row
 
     @abstractmethod
     def built(self, project: str) -> Iterator[Built]: ...
 
     def fit(self, row: Any, project: str, build: Callable[..., Record], *given: Any) -> Built:
-        return parse.fit(self.entity, row, lambda found: build(found, *given), scope=project, number=self.names)
+        return self.row.fit(row, lambda found: build(found, *given), scope=project)
 
     def read(self, window: Window, scopes: Sequence[str] | None, cursor: Cursor, also: Also) -> Iterator[Page]:
         def pages(project: str | None, _: Any) -> Iterator[Page]:
             yield page_of(self.built(str(project)), window)
 
-        return by_scope(self.entity, [*self._lists.project_ids(scopes)], cursor, pages)
+        return by_scope(self.row.name, [*self._lists.project_ids(scopes)], cursor, pages)
 
     def read_ids(self, scope: str | None, ids: Sequence[str]) -> Iterator[Page]:
         chosen = set(ids)

@@ -1,4 +1,4 @@
-"""Cost codes: parents before children, and the cost types that a code has (docs/procore-contract.md 3.4, 3.5, 4)."""
+"""Writing cost codes: parents before children, and the cost types that a code has (docs/procore-contract.md 3.4, 3.5, 4)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Any
 from include.financials.identity import parse_origin
 from include.financials.port import Item, Outcome
 from include.procore import payloads
+from include.procore.areas.codes.lists import COST_CODES, STANDARD_CODES, code_list, type_codes
+from include.procore.areas.codes.wbs import CodeKey, Pair, Wbs
+from include.procore.areas.jobs import sub_job_codes
+from include.procore.entity import Desk
 from include.procore.errors import ApiError
 from include.procore.lists import Raw, row_id
-from include.procore.resources import RESOURCES, Resource
-from include.procore.wbs import CodeKey, Pair
+from include.procore.resources import Resource
 from include.procore.writing.sync import Sync
-from include.procore.writing.way import Desk, project_of, rejected
+from include.procore.writing.way import project_of, rejected
 
 
 @dataclass(frozen=True)
-class CostTypes(Sync):
+class CostTypeSync(Sync):
     """Cost types go out under Procore's code for them, which settings give (rule C-02)."""
 
     def entry(self, desk: Desk, item: Item) -> payloads.Attributes:
@@ -34,7 +37,7 @@ class Codes(Sync):
     """Codes of a project, of one of its sub jobs, or of the company's standard list."""
 
     def of(self, item: Item) -> Resource:
-        return RESOURCES["standard_cost_codes" if _standard(item) else "cost_codes"]
+        return STANDARD_CODES if _standard(item) else COST_CODES
 
     def scope(self, item: Item) -> str:
         if _standard(item):
@@ -64,7 +67,7 @@ class Codes(Sync):
     def call(self, desk: Desk, item: Item) -> tuple[str, list[tuple[str, str]], Raw]:
         path, params, body = Sync.call(self, desk, item)
         if _standard(item):
-            return path, params, {**body, "standard_cost_code_list_id": int(desk.lists.cost_code_list())}
+            return path, params, {**body, "standard_cost_code_list_id": int(code_list(desk))}
         sub_job = _sub_job(desk, item)
         return path, [*params, ("sub_job_id", sub_job)] if sub_job else params, body
 
@@ -79,11 +82,11 @@ class Codes(Sync):
         )
 
     def by_id(self, desk: Desk, item: Item, ids: Sequence[str]) -> dict[str, Raw]:
-        return desk.lists.by_ids(self.of(item).name, ids, **self.options(desk, item))
+        return desk.lists.by_ids(self.of(item), ids, **self.options(desk, item))
 
     def options(self, desk: Desk, item: Item) -> dict[str, Any]:
         if _standard(item):
-            return {"extra": [("standard_cost_code_list_id", desk.lists.cost_code_list())]}
+            return {"extra": [("standard_cost_code_list_id", code_list(desk))]}
         sub_job = _sub_job(desk, item)
         return {"project": project_of(item), "extra": [("sub_job_id", sub_job)] if sub_job else []}
 
@@ -101,7 +104,7 @@ class CodeTypes:
     def post(self, desk: Desk, items: Sequence[Item]) -> list[Outcome]:
         """Give codes the types they lack."""
         project = project_of(items[0])
-        foreign = desk.wbs.foreign_segments(project)
+        foreign = desk.one(Wbs).foreign_segments(project)
         if foreign:
             message = (
                 f"the WBS pattern of project {project} requires the segment {', '.join(foreign)}, which the ERP does not fill"
@@ -116,7 +119,7 @@ class CodeTypes:
         if _standard(items[0]):
             return [Outcome(item.intent, "confirmed", id=item.procore_id) for item in items]
         project = project_of(items[0])
-        assigned = desk.wbs.assigned(project)
+        assigned = desk.one(Wbs).assigned(project)
         outcomes = []
         for item in items:
             pairs = _pairs(desk, project, item)
@@ -127,9 +130,9 @@ class CodeTypes:
 
 def ensure(desk: Desk, project: str, pairs: Iterable[Pair]) -> dict[Pair, ApiError]:
     """Make the WBS codes that are missing; answers those that were refused."""
-    assigned = desk.wbs.assigned(project, again=False)
+    assigned = desk.one(Wbs).assigned(project, again=False)
     missing = {pair for pair in pairs if pair.cost_type not in assigned.get(pair.code, set())}
-    return desk.wbs.create(
+    return desk.one(Wbs).create(
         project, sorted(missing, key=lambda pair: (pair.code.full_code, str(pair.code.sub_job), pair.cost_type))
     )
 
@@ -145,7 +148,7 @@ def _typed(desk: Desk, item: Item, pairs: list[Pair] | str, failed: dict[Pair, A
 
 def _pairs(desk: Desk, project: str, item: Item) -> list[Pair] | str:
     """The assignments an item asks for, or why one of them cannot be named in Procore."""
-    types = desk.lists.type_codes()
+    types = type_codes(desk.lists)
     sub_job = _sub_job(desk, item)
     if getattr(item.record, "sub_job", None) and sub_job is None:
         return f"{item.number}: Procore has no sub job {getattr(item.record, 'sub_job', '')}"
@@ -160,7 +163,7 @@ def _pairs(desk: Desk, project: str, item: Item) -> list[Pair] | str:
 
 def _parent(desk: Desk, item: Item) -> str | None:
     """Procore id of a code's parent: given by the engine, or known from the level before."""
-    own = parse_origin(item.origin_id, desk.erp_system)
+    own = parse_origin(item.origin_id, desk.system)
     known = desk.known.get(str(replace(own, key=getattr(item.record, "parent", None) or ""))) if own else None
     return item.refs.get("parent") or (row_id(known) if known else None)
 
@@ -170,7 +173,7 @@ def _sub_job(desk: Desk, item: Item) -> str | None:
     code = getattr(item.record, "sub_job", None)
     if not code or _standard(item):
         return None
-    known = desk.lists.sub_jobs(project_of(item))
+    known = sub_job_codes(desk.lists, project_of(item))
     return item.refs.get("sub_job") or next((ident for ident, own in known.items() if own == code), None)
 
 
