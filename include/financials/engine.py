@@ -32,7 +32,7 @@ from include.financials.exceptions import (
 )
 from include.financials.identity import Origin, canonical_json, content, digest
 from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
-from include.financials.port import SIDES, Action, Item, Outcome, Step, System, batches
+from include.financials.port import CALLED, Action, Item, Outcome, Refs, Step, System, batches
 from include.financials.record import PROJECTS, Record, Side
 from include.financials.view import LinkIndex, References, Sync
 
@@ -435,7 +435,7 @@ class _Load:
     def _item(self, step: Step, job: Job, references: Mapping[str, LinkIndex]) -> Item | None:
         company, key = job.row["company"], job.erp_key or job.row["number"]
         intent = digest([self.row.name, company, job.row["id"], step.name, job.revision, job.row["content_hash"]])
-        refs = self._refs(job, references) if step.system == "procore" else {}
+        refs = self._refs(job, references) if step.system == "procore" else Refs()
         if self._overtaken(job):
             return None
         if step.levels and getattr(job.record, "parent", None) and refs.get("parent") is None and step.system == "procore":
@@ -485,24 +485,23 @@ class _Load:
         row = {**_key(job.row), "state": "held", "rule": "C-01", "waits_for": f"{self.row.name} {parent}", "message": message}
         self.sync.ledger.restate(self.run_id, self.row.name, [row])
 
-    def _refs(self, job: Job, references: Mapping[str, LinkIndex]) -> dict[str, str | None]:
-        """Procore ids of what the record names: ``project``, ``parent``; types of a code as ``type:<ERP type>``; what its lines
-        name as ``cost_code:<key>``, ``cost_type:<ERP type>``."""
+    def _refs(self, job: Job, references: Mapping[str, LinkIndex]) -> Refs:
+        """Procore's ids of what the record names: its own references, the types of a code, what its lines name."""
 
         def procore_id(entity: str, key: str | None) -> str | None:
             link = references[entity].find(job.row["company"], key) if key is not None else None
             return link.procore_id if link else None
 
-        refs: dict[str, str | None] = {}
+        refs = Refs()
         for name, entity in self.row.references.items():
             head, _, rest = name.partition(".")
             if rest:
                 keys = {getattr(line, rest) for line in getattr(job.record, head)} - {None}
-                refs.update({f"{rest}:{key}": procore_id(entity, key) for key in keys})
+                refs.update({Refs.place(rest, key): procore_id(entity, key) for key in keys})
                 continue
             value = getattr(job.record, head)
             if isinstance(value, tuple):
-                refs.update({f"type:{item}": procore_id(entity, item) for item in value})
+                refs.update({Refs.place("type", item): procore_id(entity, item) for item in value})
             else:
                 refs[head] = procore_id(entity, value)
         return refs
@@ -590,7 +589,7 @@ class _Load:
     def _wait(self, step: Step, jobs: Sequence[tuple[Job, float]]) -> None:
         """They are neither there nor surely absent: the report and ``why`` say so until they are one of both. Each with the
         seconds that it is still given to arrive."""
-        side, rows = SIDES[step.system], []
+        side, rows = CALLED[step.system], []
         for job, seconds in jobs:
             job.failed = True
             self.stopped.add(job.row["id"])

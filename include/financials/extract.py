@@ -17,7 +17,7 @@ from include.financials.exceptions import ConfigurationError, ContractBroken, No
 from include.financials.existence import hidden_contracts
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, key_of, moment, stamp
-from include.financials.port import SIDES, UNSEEN, Header, Invalid, Page, Question, Window
+from include.financials.port import CALLED, UNSEEN, Header, Invalid, Page, Question, Window
 from include.financials.record import PROJECTS, Side
 from include.financials.staging import Staged
 from include.financials.view import Sync
@@ -141,7 +141,7 @@ def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, s
 
 def _unseen(entity: str, side: Side, known: Mapping[str, Any]) -> Invalid:
     """A record that waits, and that its side does not show us any more: it may be private, and is not lost for that."""
-    message = UNSEEN.format(side=SIDES[side])
+    message = UNSEEN.format(side=CALLED[side])
     return Invalid(entity, known["id"], known["number"], "record", message, known["scope"], behind=entity)
 
 

@@ -16,7 +16,7 @@ from include.financials.exceptions import ConfigurationError, ContractBroken, Ou
 from include.financials.identity import Origin, canonical_json, digest, shard_of
 from include.financials.ledger import FINAL as STEP
 from include.financials.ledger import Lease, Link, stamp
-from include.financials.port import Item, Outcome, Step
+from include.financials.port import Item, Outcome, Refs, Step
 from include.financials.record import Record
 from include.financials.view import LinkIndex, Sync
 
@@ -55,7 +55,7 @@ def _news(sync: Sync, row: Entity, shard: int) -> Iterator[tuple[Link, Record, s
 
 
 def _item(sync: Sync, row: Entity, link: Link, record: Record, status: str, references: dict[str, LinkIndex]) -> Item:
-    refs: dict[str, str | None] = {}
+    refs = Refs()
     for name, entity in row.references.items():
         key: Any = getattr(record, name, None)
         if isinstance(key, str) and entity in references:

@@ -6,8 +6,8 @@ for what is about to load; what is arithmetic or history is judged in Python, an
 already. Then the stage is judged as a whole (docs/domain-rules.md 2.3): many failures, or one reason for most of them, are a
 mapping or permission fault and not bad data, and nothing is written.
 
-Frames, results and a page that shows both stay beside the run's other files. Great Expectations and pandas are imported when there
-is something to load, never while a DAG is parsed.
+Frames, results and a page that shows both stay beside the run's other files. Great Expectations and pandas are imported when
+there is something to load, never while a DAG is parsed.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ Action = Literal["create", "update", "link", "void", "final"]
 
 
 _LAST_SECOND = time(23, 59, 59)
-SIDES: Mapping[Side, str] = {"procore": "Procore", "erp": "the ERP"}
+CALLED: Mapping[Side, str] = {"procore": "Procore", "erp": "the ERP"}
 """What people call a side."""
 UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
 """What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
@@ -79,7 +79,7 @@ class Invalid:
 
 def told(bad: Invalid, side: Side, label: str) -> str:
     """The record, its side, its field and what is wrong with it, in words."""
-    return f"{label} {bad.number} in {SIDES[side]} cannot be read ({bad.field} {bad.message})"
+    return f"{label} {bad.number} in {CALLED[side]} cannot be read ({bad.field} {bad.message})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +132,24 @@ class Step:
     """The system has no key that would refuse a second record of it: what is in doubt is given longer to arrive."""
 
 
+class Refs(dict[str, str | None]):
+    """Procore's ids of what a record names, None of what is not linked: by reference field (``{"project": "9001"}``) and, for
+    what a line or a set names, by field and ERP key (:meth:`of`)."""
+
+    def of(self, field: str, key: str | None) -> str | None:
+        """The id of what one of several names: a line's cost code, one of a code's types."""
+        return self.get(self.place(field, key))
+
+    @staticmethod
+    def place(field: str, key: str | None) -> str:
+        return f"{field}:{key}"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One record's part in a step.
 
-    ``record`` is the source record in ERP keys; ``refs`` the ids that the executing system needs (``{"project": "9001"}``);
+    ``record`` is the source record in ERP keys; ``refs`` the ids that the executing system needs;
     ``procore_id`` and ``erp_key`` what is known of the record's own identity;
     ``changes`` the content fields that differ (update).
     """
@@ -149,9 +162,12 @@ class Item:
     origin_data: str | None = None
     procore_id: str | None = None
     erp_key: str | None = None
-    refs: Mapping[str, str | None] = field(default_factory=dict)
+    refs: Refs = field(default_factory=Refs)
     changes: tuple[str, ...] = ()
     level: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "refs", Refs(self.refs))  # any mapping will do, one read from the journal too
 
 
 @dataclass(frozen=True, slots=True)

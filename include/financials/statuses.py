@@ -1,5 +1,5 @@
-"""The words for the state of an ERP's record, and a closed list, in one place. Which of them a record
-knows is said by its model (``Record.statuses``).
+"""The words for the state of an ERP's record: a closed list, in one place. Which of them a record may have is said by its model
+(``Record.statuses``).
 
 Every ERP has words of its own; its mapping translates them into these (docs/erp-sql-adapter.md, "Status words"), and a word that
 is not translated makes its record unreadable. Rules compare with these constants, never with a text of their own. Procore's words

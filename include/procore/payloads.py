@@ -139,7 +139,7 @@ def unplaced(item: Item, line: Line) -> str | None:
     for name, key in (("cost_code", line.cost_code), ("cost_type", line.cost_type), ("tax_code", line.tax_code)):
         if key is None and name != "tax_code":
             return f"line {line.position} has no {name.replace('_', ' ')}"
-        if key is not None and not item.refs.get(f"{name}:{key}"):
+        if key is not None and not item.refs.of(name, key):
             return f"line {line.position}: {name.replace('_', ' ')} {key} is not in Procore yet"
     return None
 

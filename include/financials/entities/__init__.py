@@ -12,7 +12,7 @@ _ORDER: tuple[Entity, ...] = (
     directory.CUSTOMER,
     jobs.PROJECT,
     jobs.SUB_JOB,
-    codes.TAX_CODE,
+    jobs.TAX_CODE,
     codes.COST_TYPE,
     codes.COST_CODE,
     budgets.BUDGET,

@@ -1,4 +1,4 @@
-"""Codes: tax codes, cost types and cost codes (docs/domain-rules.md 2.1, rules C-01, C-02)."""
+"""Codes: cost types and cost codes (docs/domain-rules.md 2.1, rules C-01, C-02)."""
 
 from __future__ import annotations
 
@@ -6,27 +6,16 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import ClassVar, TypedDict, cast
 
-from include.financials.entities.jobs import PlacedFacts
 from include.financials.entity import Entity
 from include.financials.judging.facts import Facts
 from include.financials.judging.limits import limits_fault
 from include.financials.judging.rules import Rule
-from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, ambiguous, field_fault
+from include.financials.judging.shared import ADOPTED, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, ambiguous
 from include.financials.judging.subject import Subject
-from include.financials.port import SIDES
-from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, TAX_CODES, Figures, Rate, Record, Text
+from include.financials.port import CALLED
+from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, Figures, Record, Text
 
 # -- models ---------------------------------------------------------------------------------------------------------------------
-
-
-class TaxCode(Record):
-    """``rate`` in percent."""
-
-    entity = TAX_CODES
-
-    description: str | None = None
-    rate: Rate
-    active: bool = True
 
 
 class CostType(Record):
@@ -105,7 +94,7 @@ class CostCodeFacts(Facts):
     def header(self, subject: Subject, approved: bool) -> CostCodeRow:
         record = cast(CostCode, subject.record)
         project = record.project
-        fault = limits_fault(record, self.capability, ("code", "name"), SIDES["procore"])
+        fault = limits_fault(record, self.capability, ("code", "name"), CALLED["procore"])
         return {
             "project": project or "the standard list",
             "parent": record.parent,
@@ -128,22 +117,6 @@ class CostCodeFacts(Facts):
 # -- rows -----------------------------------------------------------------------------------------------------------------------
 
 _TWICE = ambiguous("C-01", "{label} {number} exists twice: {ambiguous}.")
-
-TAX_CODE = Entity(
-    TaxCode,
-    label="tax code",
-    stage=1,
-    direction="erp_to_procore",
-    content=("number", "description", "rate", "active"),
-    identity=("number",),
-    twins=(("number",),),
-    shared=True,
-    listed=True,
-    facts=PlacedFacts,
-    field_rule="M-12",
-    instead=IN_ERP,
-    rules=(*WHOSE, *SEEN, ADOPTED, field_fault("M-12"), ALIKE, *PEOPLE),
-)
 
 COST_TYPE = Entity(
     CostType,

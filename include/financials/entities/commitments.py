@@ -27,7 +27,7 @@ from include.financials.judging.shared import (
 )
 from include.financials.judging.subject import Subject
 from include.financials.money import cents, text, total
-from include.financials.port import SIDES
+from include.financials.port import CALLED
 from include.financials.record import (
     COST_CODES,
     COST_TYPES,
@@ -268,7 +268,7 @@ class CommitmentFacts(DocumentFacts):
     def _field_fault(self, own: Commitment) -> str | None:
         if not own.title and "title" not in self.entity.unkept:
             return "it has no title, the ERP demands one"
-        return limits_fault(own, self.capability, self.LIMITED, SIDES["erp"])
+        return limits_fault(own, self.capability, self.LIMITED, CALLED["erp"])
 
     def _retainage_fault(self, own: Commitment) -> str | None:
         percent = own.retainage_percent
@@ -276,7 +276,7 @@ class CommitmentFacts(DocumentFacts):
             return None
         if not 0 <= percent <= 100:
             return f"retainage of {percent.normalize():f} % is not between 0 and 100"
-        return number_fault("retainage_percent", percent, self.capability, SIDES["erp"])
+        return number_fault("retainage_percent", percent, self.capability, CALLED["erp"])
 
     def _drift(self, subject: Subject) -> str | None:
         """What was changed after the document was sent although it may not be (rule M-14), against the link or, at adoption, the

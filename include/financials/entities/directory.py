@@ -11,7 +11,7 @@ from include.financials.judging.limits import limits_fault
 from include.financials.judging.rules import Rule
 from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, field_fault
 from include.financials.judging.subject import Subject
-from include.financials.port import SIDES
+from include.financials.port import CALLED
 from include.financials.record import VENDORS, Record, Text
 
 # -- models ---------------------------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class CompanyFacts(Facts):
 
     def header(self, subject: Subject, approved: bool) -> CompanyRow:
         record = cast(Vendor | Customer, subject.record)
-        fault = limits_fault(record, self.capability, ("name", "code", "tax_id"), SIDES["procore"])
+        fault = limits_fault(record, self.capability, ("name", "code", "tax_id"), CALLED["procore"])
         if fault is None and not record.code:
             fault = "it has no code"
         into = record.merged_into if isinstance(record, Vendor) else None
@@ -103,7 +103,7 @@ class InsuranceFacts(Facts):
     def header(self, subject: Subject, approved: bool) -> InsuranceRow:
         record = cast(VendorInsurance, subject.record)
         start, end = record.effective_date, record.expiration_date
-        fault = limits_fault(record, self.capability, ("number", "insurance_type", "provider", "limit"), SIDES["procore"])
+        fault = limits_fault(record, self.capability, ("number", "insurance_type", "provider", "limit"), CALLED["procore"])
         if fault is None and start is not None and end is not None and start > end:
             fault = f"it ends on {end} before it begins on {start}"
         today = self.books.sync.run.until.date()

@@ -1,4 +1,5 @@
-"""Jobs: the project of Procore, the job of the ERP, and its sub jobs (docs/domain-rules.md 2.1, rules J-01 to J-03)."""
+"""Jobs: the project of Procore, which is the ERP's job, its sub jobs, and the tax codes of its lines (docs/domain-rules.md 2.1,
+rules J-01 to J-03, M-12)."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from include.financials.entity import Entity
 from include.financials.judging.facts import Facts
 from include.financials.judging.limits import limits_fault
 from include.financials.judging.rules import Rule
-from include.financials.judging.shared import ADOPTED, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, ambiguous, field_fault
+from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, ambiguous, field_fault
 from include.financials.judging.subject import Subject
-from include.financials.port import SIDES
-from include.financials.record import PROJECTS, SUB_JOBS, Record, Text
+from include.financials.port import CALLED
+from include.financials.record import PROJECTS, SUB_JOBS, TAX_CODES, Rate, Record, Text
 from include.financials.statuses import CLOSED, OPEN, SOFT_CLOSED
 
 # -- models ---------------------------------------------------------------------------------------------------------------------
@@ -46,6 +47,16 @@ class SubJob(Record):
     name: Text
 
 
+class TaxCode(Record):
+    """``rate`` in percent."""
+
+    entity = TAX_CODES
+
+    description: str | None = None
+    rate: Rate
+    active: bool = True
+
+
 # -- facts ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -57,7 +68,7 @@ class ProjectFacts(Facts):
     row: ClassVar[type] = ProjectRow
 
     def header(self, subject: Subject, approved: bool) -> ProjectRow:
-        return {"field_fault": limits_fault(subject.record, self.capability, ("number", "name"), SIDES["procore"])}
+        return {"field_fault": limits_fault(subject.record, self.capability, ("number", "name"), CALLED["procore"])}
 
 
 class PlacedRow(TypedDict):
@@ -77,7 +88,7 @@ class PlacedFacts(Facts):
         return {
             "project": project,
             "project_linked": project is None or self.books.links(PROJECTS).find(subject.company, project) is not None,
-            "field_fault": limits_fault(subject.record, self.capability, fields, SIDES["procore"]),
+            "field_fault": limits_fault(subject.record, self.capability, fields, CALLED["procore"]),
         }
 
 
@@ -132,3 +143,19 @@ SUB_JOB = Entity(
         *PEOPLE,
     ),
 )  # fmt: skip
+
+TAX_CODE = Entity(
+    TaxCode,
+    label="tax code",
+    stage=1,
+    direction="erp_to_procore",
+    content=("number", "description", "rate", "active"),
+    identity=("number",),
+    twins=(("number",),),
+    shared=True,
+    listed=True,
+    facts=PlacedFacts,
+    field_rule="M-12",
+    instead=IN_ERP,
+    rules=(*WHOSE, *SEEN, ADOPTED, field_fault("M-12"), ALIKE, *PEOPLE),
+)

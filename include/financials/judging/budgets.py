@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
+from include.financials.decide import SIDES
 from include.financials.entities.budgets import Budget, BudgetFacts
 from include.financials.entity import Entity
 from include.financials.identity import canonical_json, content, differing_lines
@@ -24,12 +25,10 @@ from include.financials.judging.rules import verdicts
 from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Link
 from include.financials.money import text
-from include.financials.port import SIDES as NAMES
-from include.financials.port import UNSEEN, Capability, Invalid
+from include.financials.port import CALLED, UNSEEN, Capability, Invalid
 from include.financials.record import COST_CODES, PROJECTS, Record, Side
 from include.financials.view import Sync
 
-SIDES: tuple[Side, ...] = ("procore", "erp")
 NOWHERE = "neither side has it any more"
 
 
@@ -164,7 +163,7 @@ class Budgets(Judging):
         if link is not None and not left:
             return Match("link", link=link, broken=NOWHERE, gone=True)
         if link is not None and target is None:
-            return Match("link", link=link, broken=f"nothing of it is left in {NAMES[other]}", gone=True)
+            return Match("link", link=link, broken=f"nothing of it is left in {CALLED[other]}", gone=True)
         if link is not None:
             return Match("link", link=link, target=target)
         if target is not None and not _differences(record, target):
@@ -179,7 +178,7 @@ class Budgets(Judging):
             return self.project_unread(side, place, who)
         answer = self.sync.whereabouts(side, self.row.name, [(place if side == "procore" else None, place)])
         there = {*(one.id for one in answer.shown), *answer.hidden}
-        return f"{who} {UNSEEN.format(side=NAMES[side])}" if place in there else None
+        return f"{who} {UNSEEN.format(side=CALLED[side])}" if place in there else None
 
     @cached_property
     def _read(self) -> Mapping[Side, set[str]]:

@@ -24,7 +24,7 @@ from include.financials.judging.rules import Finding, Verdict, judge
 from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Link, key_of
 from include.financials.money import text
-from include.financials.port import SIDES, UNSEEN, Capability, Invalid, told
+from include.financials.port import CALLED, UNSEEN, Capability, Invalid, told
 from include.financials.record import PROJECTS, Record, Side
 from include.financials.view import LinkIndex, References, Sync
 
@@ -214,7 +214,7 @@ class Judging:
         company = bad.company or (known["company"] if known is not None else "")
         hashed, number = digest([bad.field, bad.message]), known["number"] if known is not None else self._called(bad)
         link = links.by_procore.get(bad.id) if side == "procore" else links.by_erp.get((company, bad.id))
-        amount, where = money_of(bad), SIDES[side]
+        amount, where = money_of(bad), CALLED[side]
         found = blank(self.sync, row, self.shard) | {
             "company": company,
             "side": side,
@@ -239,7 +239,7 @@ class Judging:
     def project_unread(self, side: Side, place: str, who: str) -> str:
         """Why nobody looked for a record of that project on a side, in words."""
         bad = next((bad for bad in self.sync.unreadable(side, PROJECTS) if bad.id == place), None)
-        return told(bad, side, "project") if bad is not None else f"the project of {who} {UNSEEN.format(side=SIDES[side])}"
+        return told(bad, side, "project") if bad is not None else f"the project of {who} {UNSEEN.format(side=CALLED[side])}"
 
     def _remembered(self, side: Side, bad: Invalid) -> Mapping[str, Any] | None:
         known = self._known[side]

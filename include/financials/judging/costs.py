@@ -11,7 +11,7 @@ from include.financials.judging.facts import Facts
 from include.financials.judging.limits import limits_fault
 from include.financials.judging.subject import Subject
 from include.financials.money import text
-from include.financials.port import SIDES
+from include.financials.port import CALLED
 from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, Line
 from include.financials.statuses import UNPOSTED, VOID
 
@@ -43,7 +43,7 @@ class CostFacts(Facts):
             "project_linked": self.books.links(PROJECTS).find(subject.company, record.project) is not None,
             "amount": text(record.amount),
             "altered": altered(self.entity, subject),
-            "field_fault": limits_fault(record, self.capability, _LIMITED, SIDES["procore"]),
+            "field_fault": limits_fault(record, self.capability, _LIMITED, CALLED["procore"]),
         }
 
     def code_missing(self, company: str, lines: Iterable[Line]) -> str | None:

@@ -21,7 +21,7 @@ from include.financials.judging.facts import Facts, Row
 from include.financials.judging.limits import limits_fault, number_fault
 from include.financials.judging.subject import Subject
 from include.financials.money import ZERO, cents, text, to_cents
-from include.financials.port import SIDES, Capability
+from include.financials.port import CALLED, Capability
 from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, Line, Record, Side, contract_of
 from include.financials.statuses import NO_MORE, VOID
 
@@ -130,7 +130,7 @@ class DocumentFacts(Facts):
             "altered": self._altered(subject),
             "ended_there": self.ended_there(subject),
             "status_back": self._status_back(subject),
-            "field_fault": limits_fault(subject.record, self.capability, self.LIMITED, SIDES["erp"]) if fresh else None,
+            "field_fault": limits_fault(subject.record, self.capability, self.LIMITED, CALLED["erp"]) if fresh else None,
             "number_in_erp": self._number_in_erp(subject) if fresh else None,
         }
 
@@ -226,10 +226,10 @@ def is_due(sync: Sync, entity: str, status: str | None, kind: str | None = None)
 def line_fault(line: Line, capability: Capability) -> str | None:
     for name in ("amount", "quantity", "unit_cost"):
         value = getattr(line, name)
-        fault = number_fault(name, value, capability, SIDES["erp"]) if value is not None else None
+        fault = number_fault(name, value, capability, CALLED["erp"]) if value is not None else None
         if fault:
             return fault
-    return limits_fault(line, capability, ("description",), SIDES["erp"])
+    return limits_fault(line, capability, ("description",), CALLED["erp"])
 
 
 def position_twice(lines: Sequence[Line]) -> int | None:
@@ -288,8 +288,8 @@ class ContractFacts(DocumentFacts):
     def _unread(self, procore_id: str | None, link: Link) -> str | None:
         """The side on which the contract itself cannot be read: nothing new is sent on it."""
         if self.books.memory(self.contracts).get(procore_id or "", {}).get("figures", {}).get("unread"):
-            return SIDES["procore"]
-        return SIDES["erp"] if (link.company, link.erp_key) in self.books.unread(self.contracts) else None
+            return CALLED["procore"]
+        return CALLED["erp"] if (link.company, link.erp_key) in self.books.unread(self.contracts) else None
 
     def _conflict(self, procore_id: str | None) -> bool:
         """Whether the contract itself is in dispute: nothing new is sent on it until that is settled."""

@@ -20,7 +20,7 @@ from include.financials.judging.memory import blank, procore_row, source_hash, s
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Link
-from include.financials.port import SIDES, UNSEEN, Invalid, Page, Window
+from include.financials.port import CALLED, UNSEEN, Invalid, Page, Window
 from include.financials.record import PROJECTS, SUB_JOBS, Record
 from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
 from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
@@ -110,7 +110,7 @@ class ErpBorn(Judging):
 
     def _hidden(self, links: LinkIndex, missed: Page) -> dict[str, str]:
         """Procore id -> who it is, of linked records that are not shown to us; those of a contract go with it."""
-        unseen = UNSEEN.format(side=SIDES["procore"])
+        unseen = UNSEEN.format(side=CALLED["procore"])
         found = {ident: f"{self.row.label} {links.by_procore[ident].number} {unseen}" for ident in missed.hidden}
         here = {one.id for one in missed.shown}
         lost = [links.by_procore[ident] for ident in self._asked - here - found.keys()]

@@ -9,14 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict, cast
 
-from include.financials.billing import (
-    BillingItem,
-    Invoice,
-    InvoiceLine,
-    completed,
-    key_of,
-    movements,
-)
+from include.financials.billing import BillingItem, Invoice, InvoiceLine, completed, key_of, movements
 from include.financials.entity import Entity
 from include.financials.judging.arithmetic import ArithmeticRow, arithmetic, overbilled, released_too_much
 from include.financials.judging.books import Books, Opening

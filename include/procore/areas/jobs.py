@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from include.financials.entities.codes import TaxCode
-from include.financials.entities.jobs import Project, SubJob
+from include.financials.entities.jobs import Project, SubJob, TaxCode
 from include.financials.exceptions import NotPermitted
 from include.financials.money import ZERO
 from include.financials.port import Page, Window

@@ -17,12 +17,11 @@ from include.financials.billing import InvoiceLine
 from include.financials.entities import ENTITIES
 from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
 from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder, PrimeChangeOrder
-from include.financials.entities.codes import TaxCode
 from include.financials.entities.commitments import Commitment
 from include.financials.entities.costs import DirectCost
 from include.financials.entities.directory import VendorInsurance
 from include.financials.entities.invoices import OwnerInvoice, Period, SubcontractorInvoice
-from include.financials.entities.jobs import SubJob
+from include.financials.entities.jobs import SubJob, TaxCode
 from include.financials.entities.payments import PaymentIssued, PaymentReceived
 from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import ConfigurationError

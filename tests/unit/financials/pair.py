@@ -27,12 +27,12 @@ from include.financials.billing import BillingItem, Invoice, totals
 from include.financials.entities import ENTITIES
 from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
 from include.financials.entities.changes import ChangeLine, ChangeOrder, CommitmentChangeOrder, PrimeChangeOrder
-from include.financials.entities.codes import CostCode, CostType, TaxCode
+from include.financials.entities.codes import CostCode, CostType
 from include.financials.entities.commitments import Commitment
 from include.financials.entities.costs import DirectCost
 from include.financials.entities.directory import Customer, Vendor, VendorInsurance
 from include.financials.entities.invoices import OwnerInvoice, Period, SubcontractorInvoice
-from include.financials.entities.jobs import Project, SubJob
+from include.financials.entities.jobs import Project, SubJob, TaxCode
 from include.financials.entities.payments import PaymentIssued, PaymentReceived
 from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater

@@ -10,11 +10,10 @@ from typing import Any
 
 from include.financials.entities.budgets import Budget, BudgetLine
 from include.financials.entities.changes import CommitmentChangeOrder, PrimeChangeOrder
-from include.financials.entities.codes import TaxCode
 from include.financials.entities.costs import DirectCost
 from include.financials.entities.directory import Vendor, VendorInsurance
 from include.financials.entities.invoices import OwnerInvoice, SubcontractorInvoice
-from include.financials.entities.jobs import SubJob
+from include.financials.entities.jobs import SubJob, TaxCode
 from include.financials.entities.payments import PaymentIssued, PaymentReceived
 from include.financials.entities.primes import PrimeContract
 from include.financials.identity import canonical_json

@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from include.financials.entities import ENTITIES
-from include.financials.entities.codes import TaxCode
+from include.financials.entities.jobs import TaxCode
 from include.financials.kept import KeptLists
 from include.financials.ledger import Ledger
 from include.financials.port import Window

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.financials.entities.codes import TaxCode
 from include.financials.entities.directory import VendorInsurance
-from include.financials.entities.jobs import SubJob
+from include.financials.entities.jobs import SubJob, TaxCode
 from include.financials.port import Item
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem

@@ -222,7 +222,7 @@ def _by_key(desk: Desk, project: str, *, again: bool) -> dict[CostKey, str]:
 
 def _key(item: Item, line: BudgetLine) -> CostKey | ApiError:
     """Procore ids of a line's cost code and cost type."""
-    code, cost_type = item.refs.get(f"cost_code:{line.cost_code}"), item.refs.get(f"cost_type:{line.cost_type}")
+    code, cost_type = item.refs.of("cost_code", line.cost_code), item.refs.of("cost_type", line.cost_type)
     if not code:
         return ApiError(f"cost code {line.cost_code} is not in Procore yet", "cost_code")
     return CostKey(code, cost_type) if cost_type else ApiError(f"cost type {line.cost_type} is not in Procore yet", "cost_type")

@@ -154,7 +154,7 @@ def _pairs(desk: Desk, project: str, item: Item) -> list[Pair] | str:
         return f"{item.number}: Procore has no sub job {getattr(item.record, 'sub_job', '')}"
     pairs = []
     for key in _types(item):
-        ident = item.refs.get(f"type:{key}")
+        ident = item.refs.of("type", key)
         if not ident or ident not in types:
             return f"{item.number}: cost type {key} is not in Procore yet"
         pairs.append(Pair(CodeKey(sub_job, item.record.number), types[ident]))
