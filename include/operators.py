@@ -26,8 +26,8 @@ from include.procore.retry import pause
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
-    from include.financials.inbox import Claimed
     from include.financials.ledger import Ledger
+    from include.financials.ledger.inbox import Claimed
     from include.financials.settings import Settings
     from include.financials.view import Sync
     from include.procore.client import ProcoreClient
@@ -83,7 +83,7 @@ class SyncOperator(BaseOperator):
         with told(context), self.opened(context) as sync:
             done = self.run_step(sync, context)
             if self.head is not None:
-                sync.ledger.finished(self.sync_run_id, self.head)
+                sync.ledger.runs.finished(self.sync_run_id, self.head)
             return done
 
     def run_step(self, sync: Sync, context: Context) -> Any:
@@ -143,7 +143,7 @@ def counted(ledger: Ledger, run_id: str, task: str, client: ProcoreClient) -> It
     finally:
         made = client.calls - calls
         try:
-            ledger.count_traffic(run_id, task, made, client.writes - writes)
+            ledger.runs.count_traffic(run_id, task, made, client.writes - writes)
         except (SyncError, SQLAlchemyError) as error:
             log.warning("the report will miss %d requests of %s, which could not be counted: %s", made, task, error)
 
@@ -212,9 +212,9 @@ class WindowOperator(SyncOperator):
         # every other parameter `open_run` says whether it may be empty.
         empty = dict.fromkeys(("since", "until"), (None, ""))
         given = {key: value for key, value in dict(context["params"]).items() if value not in empty.get(key, ())}
-        kind, known = run_kind(context["dag_run"].run_type), ledger.run(self.sync_run_id)
+        kind, known = run_kind(context["dag_run"].run_type), ledger.runs.get(self.sync_run_id)
         events = bool(given.pop("events", False))
-        if events and known is not None and known["kind"] == kind:
+        if events and known is not None and known.kind == kind:
             return load_run(ledger, self.sync_run_id)  # an earlier try has claimed its events, which say what it is about
         if kind == "scheduled" and known is None:
             self.undelivered = swept(source.client, ledger)
@@ -234,13 +234,12 @@ class WindowOperator(SyncOperator):
 
     def _claimed(self, ledger: Ledger, settings: Settings, source: Any, kind: Kind, *, events: bool) -> Claimed | None:
         """The events that a run of events is about. A scheduled run looks at everything, and takes along what no other took."""
-        from include.financials.inbox import claim, waiting
         from include.procore.events import RESOURCES
 
-        whole = kind == "scheduled" and settings.scheduled_mode == "apply" and waiting(ledger) > 0
-        if not (events or whole) or ledger.run(self.sync_run_id) is not None:  # decided by an earlier try
+        whole = kind == "scheduled" and settings.scheduled_mode == "apply" and ledger.inbox.waiting() > 0
+        if not (events or whole) or ledger.runs.get(self.sync_run_id) is not None:  # decided by an earlier try
             return None
-        found = claim(ledger, self.sync_run_id, RESOURCES, source.account())
+        found = ledger.inbox.claim(self.sync_run_id, RESOURCES, source.account())
         about = ", ".join(found.entities) or "nothing that is kept in step"
         log.info("took %d events from the inbox, about %s", found.events, about)
         return found if events else None
@@ -249,7 +248,7 @@ class WindowOperator(SyncOperator):
         from include.financials.cost import expected
 
         run = sync.run
-        if sync.ledger.finished_at(run.run_id, "window"):  # the run begins anew
+        if sync.ledger.runs.finished_at(run.run_id, "window"):  # the run begins anew
             sync.forget()
         shown: dict[str, Any] = {
             "kind": run.kind,
@@ -343,7 +342,7 @@ class SelectOperator(SyncOperator, SkipMixin):
     def run_step(self, sync: Sync, context: Context) -> list[str]:
         idle = [task for task in context["dag"].tasks if (name := _entity(task)) in ENTITIES and name not in sync.run.entities]
         # Skipping leaves by an exception as soon as there is something to skip: noted before.
-        sync.ledger.finished(sync.run.run_id, self.head)
+        sync.ledger.runs.finished(sync.run.run_id, self.head)
         self.skip(context["ti"], idle)
         return list(sync.run.entities)
 
@@ -388,14 +387,14 @@ class EntityOperator(SyncOperator):
                     require(sync.ledger, sync.run.run_id, [f"{self.needs}:{self.entity}"], shards)
                 elif self.step == "extract":
                     for shard in shards:
-                        if sync.ledger.finished_at(sync.run.run_id, f"extract:{self.entity}", shard):
+                        if sync.ledger.runs.finished_at(sync.run.run_id, f"extract:{self.entity}", shard):
                             sync.forget(self.entity, shard)
                 try:
                     done = self.run_step(sync, context)
                 except StageClosed:
                     push_link(sync, context, self.entity, shards)
                     raise
-                sync.ledger.finished(sync.run.run_id, f"{self.step}:{self.entity}", shards)
+                sync.ledger.runs.finished(sync.run.run_id, f"{self.step}:{self.entity}", shards)
                 push_link(sync, context, self.entity, shards)
                 return done
 
@@ -501,10 +500,9 @@ class ReportOperator(SyncOperator):
             return self._report(sync, context, failures)
 
     def _report(self, sync: Sync, context: Context, failures: list[str]) -> dict[str, Any]:
-        from include.financials.inbox import settle
+        from include.financials.ledger.story import why
         from include.financials.preflight import notes
         from include.financials.report import build, keep, loaded, move_watermarks
-        from include.financials.why import why
 
         done = loaded(sync)
         moved = move_watermarks(sync, done)
@@ -514,14 +512,14 @@ class ReportOperator(SyncOperator):
         for note in found:
             log.info("%s", note)
         for row in report["stopped"][:SHOWN]:
-            log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger, row["entity"], row["key"])))
+            log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger.story, row["entity"], row["key"])))
         due = {entity for task in context["dag"].tasks if (entity := _loads(task)) in sync.run.entities}
         if not failures and (missing := sorted(due - set(done))):
             failures = [
                 f"- {', '.join(missing)}: the load did not run to its end, though its task is no failure; clear it, let it run"
             ]
-        sync.ledger.finish_run(sync.run.run_id, "failed" if failures else "success")
-        taken = settle(sync.ledger, sync.run.run_id, succeeded=not failures and not sync.run.plan)
+        sync.ledger.runs.finish(sync.run.run_id, "failed" if failures else "success")
+        taken = sync.ledger.inbox.settle(sync.run.run_id, succeeded=not failures and not sync.run.plan)
         if taken:
             log.info(
                 "%d events of the inbox are %s", taken, "free for the next run" if failures or sync.run.plan else "done with"

@@ -12,11 +12,9 @@ from upath import UPath
 
 from include.erp.registry import erp_system
 from include.financials.checks import check
-from include.financials.engine import load
 from include.financials.entities import ENTITIES
 from include.financials.extract import extract
 from include.financials.gate import guard, wait_behind
-from include.financials.inbox import claim, settle
 from include.financials.kept import kept_lists
 from include.financials.ledger import Ledger
 from include.financials.preflight import preflight
@@ -25,6 +23,7 @@ from include.financials.report import build, keep, move_watermarks
 from include.financials.run import Kind, load_run, open_run
 from include.financials.settings import Settings, from_file
 from include.financials.view import Sync
+from include.financials.writing.engine import load
 from include.procore.client import ProcoreClient
 from include.procore.events import RESOURCES
 from include.procore.system import ProcoreSystem
@@ -68,7 +67,7 @@ def opened(
         if again:
             run = load_run(ledger, run_id)
         else:
-            claimed = claim(ledger, run_id, RESOURCES, source.account()) if events else None
+            claimed = ledger.inbox.claim(run_id, RESOURCES, source.account()) if events else None
             now = min(source.now(), target.now())
             run = open_run(
                 ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
@@ -87,7 +86,7 @@ def opened(
             kept=kept,
         )
     finally:
-        ledger.count_traffic(run_id, "all", client.calls, client.writes)
+        ledger.runs.count_traffic(run_id, "all", client.calls, client.writes)
         target.close()
         ledger.close()
         client.close()
@@ -107,7 +106,7 @@ def run(info: Mapping[str, Any], folder: Path, run_id: str, **options: Any) -> d
         move_watermarks(sync, loaded)
     with opened(info, folder, run_id, params=params, again=True, **options) as sync:
         if options.get("events"):
-            settle(sync.ledger, run_id, succeeded=not sync.run.plan)
+            sync.ledger.inbox.settle(run_id, succeeded=not sync.run.plan)
         return build(sync)
 
 

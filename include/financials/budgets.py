@@ -55,7 +55,7 @@ class Budgets(Judging):
         results += [result for _, result in unusable]
         results += self._vanished({(subject.company, subject.erp_key) for subject, _, _ in subjects})
         remembered += self.traces(unusable)
-        sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
+        sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
 
     def _pairs(self) -> Iterator[tuple[Budget | None, Budget | None]]:

@@ -386,9 +386,8 @@ class ContractFacts(DocumentFacts):
         if self.contracts == "prime_contracts":
             link = self.references.link(self.contracts, procore_id)
             known = self.books.seen(self.contracts, "erp").get((link.company, link.erp_key)) if link else None
-        else:
-            known = self.books.memory(self.contracts).get(procore_id or "")
-        return known is not None and known["state"] == "conflict"
+            return known is not None and known.state == "conflict"
+        return self.books.memory(self.contracts).get(procore_id or "", {}).get("state") == "conflict"
 
 
 class ChangeFacts(ContractFacts):

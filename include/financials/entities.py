@@ -47,6 +47,8 @@ class Entity:
     """The data-quality gate that stands before this entity's load, as the task that runs it is called."""
     external_id: bool = True
     """Whether Procore's record can carry our external id; where it cannot, the ERP's marker or a setting names the pair."""
+    marked_by: str | None = None
+    """The entity whose external id stands for its own, and whose ``origin_data`` says which side owns it."""
     later: tuple[str, ...] = ()
     """What only a later step of a creation brings: a record of ours that lacks just this was left half made."""
     waits: tuple[str, ...] = ()
@@ -212,6 +214,7 @@ _ROWS = (
         references={"project": "projects", **_COST},
         project_scoped=True,
         external_id=False,
+        marked_by="projects",
         two_way=True,
     ),
     Entity(

@@ -15,13 +15,13 @@ from include.financials.existence import SIDES, hidden_contracts
 from include.financials.facts import Subject, common, parent_unread, source_facts
 from include.financials.identity import content, differing, known, parse_origin
 from include.financials.judging import Judge, Judging, blank, procore_row, source_hash, stopped
-from include.financials.ledger import Link
+from include.financials.ledger import Link, LinkIndex
 from include.financials.matching import ErpSource, by_settings
 from include.financials.models import CostCode, Customer, Project, Record, Vendor
 from include.financials.port import UNSEEN, Invalid, Page, Window
 from include.financials.rules import Verdict, rules_of, verdicts
 from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
-from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
+from include.financials.view import COMPANY_LEVEL, References, Sync
 
 AMBIGUOUS = {"projects": "J-01", "sub_jobs": "J-03", "cost_types": "C-01", "cost_codes": "C-01"}
 """Rule that tells of a Procore record matching more than one of the ERP's; 2.9 for documents, V-02 for all others."""
@@ -87,7 +87,7 @@ class ErpBorn(Judging):
         present = [procore_row(row, record, sync.namespace) for record in targets]
         remembered += self.traces(unusable) + [stopped(row, result) for result in vanished]
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
-        sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
+        sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
 
     def _missed(self, links: LinkIndex, shown: set[str]) -> Page:
@@ -183,7 +183,7 @@ class ErpBorn(Judging):
     @cached_property
     def _known_jobs(self) -> set[tuple[str, str | None]]:
         """Jobs of which more than skipped records was ever judged."""
-        return {(company, known["scope"]) for (company, _), known in self.seen.items() if known["state"] != "skipped"}
+        return {(company, known.scope) for (company, _), known in self.seen.items() if known.state != "skipped"}
 
     def _unreadable_strangers(self) -> list[Invalid]:
         return self.sync.unreadable("procore", "vendors") if self.row.name == "customers" else []
@@ -230,21 +230,22 @@ class ErpBorn(Judging):
         this run wrote itself is younger than the list it read."""
         sync, row = self.sync, self.row
         here = {record["id"] for record in present}
-        started = (sync.ledger.run(sync.run.run_id) or {})["started_at"]
+        opened = sync.ledger.runs.get(sync.run.run_id)
+        started = opened.started_at if opened is not None else ""
         scopes = sync.scopes("procore", row.name, self.shard)
         places = None if scopes is None else {references.key("projects", scope) for scope in scopes}
         return [
             {
                 "entity": row.name,
-                "company": known["company"],
+                "company": known.company,
                 "side": "procore",
                 "id": record_id,
-                "number": known["number"],
+                "number": known.number,
                 "deleted": True,
             }
-            for (_, record_id), known in sync.ledger.seen(row.name, "procore").items()
-            if record_id not in here and record_id not in unreadable and not known["deleted"]
-            if known["read_at"] < started and (places is None or known["scope"] in places)
+            for (_, record_id), known in sync.ledger.records.seen(row.name, "procore").items()
+            if record_id not in here and record_id not in unreadable and not known.deleted
+            if (known.read_at or "") < started and (places is None or known.scope in places)
         ]
 
     def _mapped(self, record: Record) -> Record:

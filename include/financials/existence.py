@@ -14,11 +14,11 @@ from typing import Any
 
 from include.financials.entities import ENTITIES, Entity
 from include.financials.identity import Origin, change_number, marker, meaning, parse_origin
-from include.financials.ledger import Link
+from include.financials.ledger import Link, LinkIndex
 from include.financials.models import Record, Side
 from include.financials.money import text, to_cents
 from include.financials.port import Invalid
-from include.financials.view import LinkIndex, Sync
+from include.financials.view import Sync
 
 SIDES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
 """What people call a side."""

@@ -15,11 +15,10 @@ from typing import Any, Literal
 from include.financials.entities import ENTITIES, Entity
 from include.financials.existence import Existing
 from include.financials.identity import Origin, change_number, code, made_from, marker, meaning, parse_origin, payment_number
-from include.financials.ledger import Decision, Link
+from include.financials.ledger import Decision, Link, LinkIndex
 from include.financials.models import Payment, Record, SubcontractorInvoice
 from include.financials.port import Invalid
 from include.financials.statuses import ENDED_IN_PROCORE, VOID
-from include.financials.view import LinkIndex
 
 
 @dataclass(slots=True)

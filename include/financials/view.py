@@ -20,7 +20,7 @@ from include.financials.entities import ENTITIES, Entity
 from include.financials.figures import figures
 from include.financials.identity import shard_of
 from include.financials.kept import KeptLists
-from include.financials.ledger import Ledger, Link
+from include.financials.ledger import Ledger, Link, LinkIndex, decoded
 from include.financials.mergers import FIELDS, VENDORS, Mergers
 from include.financials.models import CostCode, Project, Record, Side, Vendor
 from include.financials.port import Invalid, Page, Question, System
@@ -39,45 +39,6 @@ KEPT_RECORDS = 10_000
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
-
-
-@dataclass(slots=True)
-class LinkIndex:
-    by_procore: dict[str, Link] = field(default_factory=dict)
-    by_erp: dict[tuple[str, str], Link] = field(default_factory=dict)
-    by_key: dict[str, list[Link]] = field(default_factory=dict)
-    mergers: Mergers = field(default_factory=Mergers)
-    """Of vendors: which keys are one."""
-
-    @classmethod
-    def of(cls, links: Sequence[Link], mergers: Mergers | None = None) -> LinkIndex:
-        index = cls(mergers=mergers or Mergers())
-        for link in links:
-            if link.procore_id:
-                index.by_procore.setdefault(link.procore_id, link)
-            index.by_erp.setdefault((link.company, link.erp_key), link)
-        return index
-
-    def find(self, company: str, key: str) -> Link | None:
-        """The link of an ERP key that a record of ``company`` names: its own company's or, for what companies share, the only
-        one. Two companies may have a job, a contract or an invoice of one number: never taken for each other. A merged vendor is
-        found by the link of the key that stands for it or, while that has none, of one that was merged into it."""
-        keys = (key, *self.mergers.others(company, key)) if self.mergers else (key,)
-        return next((found for one in keys if (found := self._find(company, one)) is not None), None)
-
-    def _find(self, company: str, key: str) -> Link | None:
-        own = self.by_erp.get((company, key))
-        if own is not None:
-            return own
-        if not self.by_key:
-            for (_, known), link in self.by_erp.items():
-                if ENTITIES[link.entity].shared and link.scope is None:
-                    self.by_key.setdefault(known, []).append(link)
-        others = self.by_key.get(key, [])
-        return others[0] if len(others) == 1 else None
-
-    def erp(self, procore_id: str | None) -> Link | None:
-        return self.by_procore.get(procore_id) if procore_id else None
 
 
 @dataclass
@@ -312,17 +273,17 @@ class Sync:
         """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves
         none), what this run has read and judged."""
         found = {
-            record_id: {**row, "figures": json.loads(row["figures"] or "{}")}
-            for (_, record_id), row in self.ledger.seen(entity, "procore").items()
+            record_id: {**row._asdict(), "figures": decoded(row.figures)}
+            for (_, record_id), row in self.ledger.records.seen(entity, "procore").items()
         }
         if self.run.plan:
             found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
-            for row in self.ledger.outcomes(self.run.run_id, entity):
-                if row["side"] == "procore":
-                    before = found.get(row["id"], {"origin_id": None, "deleted": False, "figures": {}})
-                    told = json.loads(row["figures"] or "{}")
-                    judged = {name: row[name] for name in _JUDGED}
-                    found[row["id"]] = {**before, **judged, **({"figures": told} if told else {}), **told.pop("own", {})}
+            for row in self.ledger.outcomes.of(self.run.run_id, entity):
+                if row.side == "procore":
+                    before = found.get(row.id, {"origin_id": None, "deleted": False, "figures": {}})
+                    told = decoded(row.figures)
+                    judged = {name: getattr(row, name) for name in _JUDGED}
+                    found[row.id] = {**before, **judged, **({"figures": told} if told else {}), **told.pop("own", {})}
         return found
 
     def _read_now(self, row: Entity) -> dict[str, dict[str, Any]]:
@@ -344,24 +305,24 @@ class Sync:
         row = ENTITIES.get(entity)
         if row is None:
             return found
-        for outcome in self.ledger.outcomes(self.run.run_id, entity):
-            if not planned and not outcome["done"]:
+        for outcome in self.ledger.outcomes.of(self.run.run_id, entity):
+            if not planned and not outcome.done:
                 continue
-            if outcome["state"] == "linked" and outcome["action"] == "create" and outcome["side"] == "procore":
-                key = (outcome["company"], outcome["erp_key"])
-                record = row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
+            if outcome.state == "linked" and outcome.action == "create" and outcome.side == "procore":
+                key = (outcome.company, outcome.erp_key or "")
+                record = row.model.model_validate(decoded(outcome.work)["record"], strict=False)
                 found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
         return found
 
     def reopened(self) -> set[str]:
         """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
         return {
-            outcome["procore_id"]
-            for outcome in self.ledger.outcomes(self.run.run_id, "projects")
-            if outcome["state"] == "linked" and outcome["action"] == "update" and outcome["procore_id"] and outcome["work"]
-            if (work := json.loads(outcome["work"])) and "active" in work["changes"]
+            outcome.procore_id
+            for outcome in self.ledger.outcomes.of(self.run.run_id, "projects")
+            if outcome.state == "linked" and outcome.action == "update" and outcome.procore_id and outcome.work
+            if (work := decoded(outcome.work)) and "active" in work["changes"]
             if getattr(ENTITIES["projects"].model.model_validate(work["record"], strict=False), "active", False)
-            if outcome["done"] or self.run.plan
+            if outcome.done or self.run.plan
         }
 
     # -- links ----------------------------------------------------------------------------------------------------------------
@@ -369,18 +330,18 @@ class Sync:
     def links(self, entity: str) -> LinkIndex:
         """The ledger's links, then this run's own findings (an adoption planned, a record that will be created)."""
         # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
-        planned = self.ledger.planned_links(self.run.run_id, entity)
-        return self._index(entity, [*self.ledger.links(entity, contents=False), *planned])
+        planned = self.ledger.links.planned(self.run.run_id, entity)
+        return self._index(entity, [*self.ledger.links.of(entity, contents=False), *planned])
 
     def fresh_links(self, entity: str, *, contents: bool = True) -> LinkIndex:
         """Only what is confirmed: what a load may build on. ``contents``: with what both sides agreed on last."""
-        return self._index(entity, self.ledger.links(entity, contents=contents))
+        return self._index(entity, self.ledger.links.of(entity, contents=contents))
 
     def _index(self, entity: str, links: Sequence[Link]) -> LinkIndex:
         if entity == VENDORS:
             return LinkIndex.of(links, self.mergers)
         if FIELDS.get(entity) and any(link.content for link in links) and self.mergers:
-            links = [replace(link, content=self.mergers.content(entity, link.company, link.content)) for link in links]
+            links = [link._replace(content=self.mergers.content(entity, link.company, link.content)) for link in links]
         return LinkIndex.of(links)
 
 

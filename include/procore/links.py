@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from airflow.sdk import BaseOperatorLink
 
@@ -56,8 +56,8 @@ def keep_web_address(sync: Sync) -> None:
 
 def _candidates(sync: Sync, entity: str, shards: Sequence[int]) -> Iterator[Record]:
     """Records as Procore has them: those that stopped first, then those that were judged, then what was read."""
-    rows: list[dict[str, Any]] = [row for shard in shards for row in sync.ledger.outcomes(sync.run.run_id, entity, shard)]
-    ids = [row["procore_id"] for row in sorted(rows, key=lambda row: row["state"] in ("linked", "skipped")) if row["procore_id"]]
+    rows = [row for shard in shards for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)]
+    ids = [row.procore_id for row in sorted(rows, key=lambda row: row.state in ("linked", "skipped")) if row.procore_id]
     read = {record.id: record for record in _read(sync, entity, shards)}
     yield from (read[one] for one in ids if one in read)
     yield from read.values()

@@ -16,8 +16,8 @@ from include import pipeline
 from include.chaos import schedules
 from include.chaos.cases import Case, carry_out
 from include.chaos.worlds import SCENARIOS, Template, Write, build, forked, preload
-from include.financials.engine import _Load
 from include.financials.matching import ErpSource
+from include.financials.writing.engine import _Load
 from include.procore.errors import STATUS
 from include.procore.exceptions import Unavailable
 

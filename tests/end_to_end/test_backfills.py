@@ -14,12 +14,12 @@ import pytest
 
 from include.chaos.picture import Picture, differences, picture
 from include.financials.checks import check
-from include.financials.engine import load
 from include.financials.entities import ENTITIES
 from include.financials.extract import extract
 from include.financials.gate import guard
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
+from include.financials.writing.engine import load
 from include.pipeline import opened
 from tests.end_to_end.world import State, World, done
 

@@ -11,7 +11,7 @@ import pytest
 from include import pipeline
 from include.chaos import people
 from include.chaos.receiving import OLD, Site, receiving
-from include.financials.inbox import waiting
+from include.financials.ledger.inbox import waiting
 from include.procore.client import ProcoreClient
 from include.procore.webhooks import Receiver, Webhooks, sweep
 from tests.end_to_end.world import World, settings_with

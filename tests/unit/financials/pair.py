@@ -581,7 +581,7 @@ class World:
             self.runs += 1
             self.clock.now += timedelta(minutes=10)  # what was sent without an answer has had the time to arrive
             run_id = f"run-{self.runs}"
-        known = self.ledger.run(run_id)
+        known = self.ledger.runs.get(run_id)
         chosen = json.loads(known["params"]) if known else {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)
         systems: dict[Side, Any] = {"procore": self.procore, "erp": self.erp}
@@ -608,7 +608,7 @@ class World:
             extract.extract(sync, name, shard)
         checks.check(sync, name, shards)
         if row.gate:
-            opening = gate.verdict(sync.ledger.outcomes(sync.run.run_id, name), sync.settings.gate)
+            opening = gate.verdict(sync.ledger.outcomes.of(sync.run.run_id, name), sync.settings.gate)
             if not opening.passed:
                 gate.close(sync, name, opening)
                 for shard in shards:
@@ -619,11 +619,11 @@ class World:
 
     def states(self, sync: Sync, entity: str) -> dict[str, tuple[str, str]]:
         """Number -> (count of the report, rule)."""
-        rows = self.ledger.outcomes(sync.run.run_id, entity)
+        rows = self.ledger.outcomes.of(sync.run.run_id, entity)
         return {row["number"]: (report.count_of(row, sync.run.plan), row["rule"] or "") for row in rows}
 
     def counts(self, sync: Sync) -> Counter[str]:
-        return Counter(report.count_of(row, sync.run.plan) for row in self.ledger.outcomes(sync.run.run_id))
+        return Counter(report.count_of(row, sync.run.plan) for row in self.ledger.outcomes.of(sync.run.run_id))
 
     def writes(self) -> int:
         return sum(self.procore.applied.values()) + sum(self.erp.applied.values())
@@ -899,7 +899,9 @@ def prime_contract(number: str = "PC-1", **changes: Any) -> PrimeContract:
 def in_procore(world: World, record: Record, **changes: Any) -> Any:
     """A document of Procore: its references are Procore's ids (of what is linked, or was put there before)."""
     row = ENTITIES[record.entity]
-    links = {name: {link.erp_key: link.procore_id for link in world.ledger.links(name)} for name in set(row.references.values())}
+    links = {
+        name: {link.erp_key: link.procore_id for link in world.ledger.links.of(name)} for name in set(row.references.values())
+    }
 
     def own(entity: str, key: str | None) -> str | None:
         return links[entity].get(key, procore_id(entity, key) if entity in _BORN_THERE else key) if key else key

@@ -64,12 +64,12 @@ def states(world: World, *entities: str, **params: Any) -> dict[str, tuple[str, 
 
 
 def said(world: World, entity: str, number: str) -> str:
-    rows = world.ledger.outcomes(f"run-{world.runs}", entity)
+    rows = world.ledger.outcomes.of(f"run-{world.runs}", entity)
     return " ".join(row["message"] or "" for row in rows if row["number"] == number)
 
 
 def warned(world: World, entity: str, number: str) -> str:
-    rows = world.ledger.outcomes(f"run-{world.runs}", entity)
+    rows = world.ledger.outcomes.of(f"run-{world.runs}", entity)
     return " ".join(row["warnings"] or "" for row in rows if row["number"] == number)
 
 
@@ -96,8 +96,8 @@ def later(world: World, *entities: str) -> None:
 
 
 def test_every_entity_is_created_and_a_second_run_writes_nothing(full: World) -> None:
-    assert {name for name in ENTITIES if full.ledger.links(name)} == set(ENTITIES)
-    assert {link.status for name in ENTITIES for link in full.ledger.links(name)} == {"active"}
+    assert {name for name in ENTITIES if full.ledger.links.of(name)} == set(ENTITIES)
+    assert {link.status for name in ENTITIES for link in full.ledger.links.of(name)} == {"active"}
     sync = full.run()
     assert set(full.counts(sync)) == {"unchanged"} and full.writes() == 0
     assert set(sync.run.entities) == set(ENTITIES)
@@ -120,7 +120,9 @@ def test_an_empty_ledger_adopts_every_entity_without_a_write(full: World, tmp_pa
     sync = world.run()
     assert set(world.counts(sync)) == {"adopted"} and world.writes() == 0
     assert reconcile(sync).balanced
-    assert {name: len(world.ledger.links(name)) for name in ENTITIES} == {name: len(full.ledger.links(name)) for name in ENTITIES}
+    assert {name: len(world.ledger.links.of(name)) for name in ENTITIES} == {
+        name: len(full.ledger.links.of(name)) for name in ENTITIES
+    }
     sync = world.run()
     assert set(world.counts(sync)) == {"unchanged"} and world.writes() == 0
     world.close()
@@ -135,7 +137,7 @@ def test_a_plan_says_of_every_entity_what_apply_does(ready: World, tmp_path: Pat
         assert ready.states(plan, name) == twin.states(apply, name), name
         keys = ("number", "action", "rule", "waits_for", "message", "warnings", "amount", "content_hash")
         shown = [
-            [{k: row[k] for k in keys} for row in w.ledger.outcomes(s.run.run_id, name)]
+            [{k: row[k] for k in keys} for row in w.ledger.outcomes.of(s.run.run_id, name)]
             for w, s in ((ready, plan), (twin, apply))
         ]
         assert shown[0] == shown[1], name
@@ -165,7 +167,7 @@ def test_a_change_of_the_source_is_written_once(full: World, entity: str) -> Non
     number = source.records[entity][0].number
     changed = source.put(source.records[entity][0].model_copy(update=CHANGED[entity]))
     sync = go(full, entity)
-    rows = [r for r in full.ledger.outcomes(sync.run.run_id, entity) if r["id"] == changed.id]
+    rows = [r for r in full.ledger.outcomes.of(sync.run.run_id, entity) if r["id"] == changed.id]
     assert [(r["state"], r["action"], r["done"]) for r in rows] == [("linked", "update", True)]
     ((name, value),) = CHANGED[entity].items()
     assert value in [getattr(r, name) for r in target.all(entity, number=number)]
@@ -188,7 +190,7 @@ def test_what_may_not_change_is_a_conflict_on_either_side_and_is_never_written(f
     memory = systems[row.source if side == "source" else row.target]
     memory.put(memory.records[entity][0].model_copy(update=FROZEN[entity]))
     sync = go(full, entity)
-    found = [r for r in full.ledger.outcomes(sync.run.run_id, entity) if r["state"] == "conflict"]
+    found = [r for r in full.ledger.outcomes.of(sync.run.run_id, entity) if r["state"] == "conflict"]
     if (entity, side) == ("commitments", "target"):
         assert found == [], "the ERP's own vendor change is no drift of Procore's (M-14)"
     else:
@@ -203,7 +205,7 @@ def test_a_lock_of_the_other_side_is_told_with_what_to_do_instead(linked: World)
     draft(linked, "SC-1")
     linked.erp.locked.add("SC-1")
     sync = linked.run(reconciled=False, params=ONLY)
-    (found,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
+    (found,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
     assert (found["state"], found["rule"]) == ("blocked", "refused")
     assert found["message"] == (
         "Commitment SC-1 was refused by the ERP: the record is locked. Put it back and issue a change order, or end the link: "
@@ -216,7 +218,7 @@ def test_a_document_that_the_target_lost_is_a_conflict_and_not_made_again(full: 
     target = full.procore if ENTITIES[entity].target == "procore" else full.erp
     target.records[entity].clear()
     sync = go(full, entity)
-    rows = full.ledger.outcomes(sync.run.run_id, entity)
+    rows = full.ledger.outcomes.of(sync.run.run_id, entity)
     assert rows and {(r["state"], r["rule"]) for r in rows} == {("conflict", "R-02")} and full.writes() == 0
     assert reconcile(sync).balanced
 
@@ -826,6 +828,6 @@ def test_a_check_of_new_documents_that_is_tried_again_says_the_same(full: World,
     found = []
     for _ in range(2):
         checks.check(sync, entity, [0])
-        found.append([row | {"judged": None} for row in full.ledger.outcomes(sync.run.run_id, entity)])
+        found.append([row | {"judged": None} for row in full.ledger.outcomes.of(sync.run.run_id, entity)])
     assert found[0] == found[1]
     assert "create" in {row["action"] for row in found[0]} or entity in (INVOICES, OWNER_INVOICES)

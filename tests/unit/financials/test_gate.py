@@ -133,7 +133,7 @@ def test_a_contract_that_is_not_executed_loads_with_a_warning(linked: World) -> 
     draft(linked, executed=False)
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
-    assert "is not executed" in linked.ledger.outcomes(sync.run.run_id, "commitments")[0]["warnings"]
+    assert "is not executed" in linked.ledger.outcomes.of(sync.run.run_id, "commitments")[0]["warnings"]
 
 
 # -- Great Expectations --
@@ -376,7 +376,7 @@ def test_each_gate_rule_at_its_edge(
     number = changes.pop("number", "SC-1") if "number" in changes else "SC-1"
     draft(linked, number, **changes)
     sync = linked.run(params=ONLY)
-    row = linked.ledger.outcomes(sync.run.run_id, "commitments")[0]
+    row = linked.ledger.outcomes.of(sync.run.run_id, "commitments")[0]
     assert (linked.states(sync, "commitments")[number][0], row["rule"], row["waits_for"]) == expected
     assert expected[1] is None or number in row["message"] or "Job" in row["message"]
 
@@ -385,7 +385,7 @@ def test_a_number_that_two_documents_use_stops_both(linked: World) -> None:
     first = draft(linked)
     linked.procore.put(first.model_copy(update={"id": "999999", "kind": "purchase_order"}))
     sync = linked.run(params=ONLY)
-    assert {(row["state"], row["rule"]) for row in linked.ledger.outcomes(sync.run.run_id, "commitments")} == {
+    assert {(row["state"], row["rule"]) for row in linked.ledger.outcomes.of(sync.run.run_id, "commitments")} == {
         ("quarantined", "M-10")
     }
 
@@ -442,7 +442,7 @@ def test_master_rules(linked: World, record: Any, expected: tuple[str, str | Non
     if getattr(record, "project", None) == "25-999":
         linked.erp.put(project("25-999", status="closed"))
     sync = linked.run()
-    row = next(r for r in linked.ledger.outcomes(sync.run.run_id, type(record).entity) if r["id"] == record.id)
+    row = next(r for r in linked.ledger.outcomes.of(sync.run.run_id, type(record).entity) if r["id"] == record.id)
     assert (linked.states(sync, row["entity"])[row["number"]][0], row["rule"]) == expected
 
 

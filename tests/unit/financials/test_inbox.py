@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from include.financials import inbox
-from include.financials import tables as t
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
-from include.financials.inbox import Claimed, Event, claim, receive, settle, waiting, with_parents
 from include.financials.ledger import Ledger, stamp
+from include.financials.ledger import tables as t
+from include.financials.ledger.inbox import Claimed, Event, claim, receive, settle, waiting, with_parents
 from include.financials.run import Run, load_run, open_run
 from include.operators import WindowOperator
 from tests.pg import postgres_url  # noqa: F401  (fixture)
@@ -41,7 +41,7 @@ def event(ident: str = "01J", **changes: Any) -> Event:
 
 def run_row(ledger: Ledger, run_id: str) -> None:
     plain = {"run_id": run_id, "mode": "apply", "kind": "manual", "params": "{}", "settings_hash": "h", "since": None}
-    ledger.open_run(plain | {"until": stamp(), "started_at": stamp()})
+    ledger.runs.open(plain | {"until": stamp(), "started_at": stamp()})
 
 
 def taken(ledger: Ledger, run_id: str) -> int:
@@ -94,7 +94,7 @@ def test_a_run_that_died_gives_its_events_back(book: Ledger, monkeypatch: pytest
 
 
 def test_a_claim_says_what_the_run_is_about(linked: World) -> None:
-    (job,) = linked.ledger.links("projects")
+    (job,) = linked.ledger.links.of("projects")
     here = {"project_id": job.procore_id}
     receive(linked.ledger, event("own", **here, user_id=OURS))
     receive(linked.ledger, event("unknown", **here, resource="Drawings"))
@@ -110,7 +110,7 @@ def test_an_entity_brings_what_it_refers_to_in_procore() -> None:
 
 
 def test_a_run_of_events_reads_these_and_nothing_else(linked: World) -> None:
-    (job,) = linked.ledger.links("projects")
+    (job,) = linked.ledger.links.of("projects")
     draft(linked)
     receive(linked.ledger, event(project_id=job.procore_id))
     claimed = claim(linked.ledger, "events__1", CONCERNS, OURS)
@@ -147,7 +147,7 @@ def test_a_run_of_events_has_the_mode_of_a_scheduled_one(ledger: Ledger) -> None
 
 def test_a_window_that_is_tried_again_is_about_the_same_events(linked: World) -> None:
     """Also when more have come meanwhile: those are the next run's."""
-    (job,) = linked.ledger.links("projects")
+    (job,) = linked.ledger.links.of("projects")
     receive(linked.ledger, event("a", project_id=job.procore_id))
     source = SimpleNamespace(account=lambda: OURS, now=linked.clock.tick, client=None)
     context: Any = {

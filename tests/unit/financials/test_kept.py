@@ -43,10 +43,10 @@ def call(ledger: Ledger, scope: str, status: Literal["sent", "done", "unknown"] 
         "call_id": f"{scope} {status} {system}", "run_id": "r", "system": system, "entity": "commitments", "step": "link",
         "scope": scope, "level": 0, "items": 1,
     }  # fmt: skip
-    with ledger.lease("commitments", 0, "r") as lease:
-        ledger.sending(lease, told, [])
+    with ledger.leases.hold("commitments", 0, "r") as lease:
+        ledger.journal.sending(lease, told, [])
         if status != "sent":
-            ledger.settled(lease, {**told, "status": status}, [], run_id="r", entity="commitments")
+            ledger.journal.settled(lease, {**told, "status": status}, [], run_id="r", entity="commitments")
 
 
 def test_it_comes_back_digit_for_digit(kept: KeptLists) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from include.financials.ledger import Ledger
+from include.financials.ledger.story import why
 from include.financials.legible import broken, legible
 from include.financials.port import Invalid
-from include.financials.why import why
 from include.procore import parse
 from tests.unit.financials.pair import World, draft
 
@@ -54,8 +54,8 @@ def test_a_row_of_procore_that_holds_such_is_named_in_words_that_can_be_kept(num
     assert isinstance(found, Invalid) and found.field == field
     assert found.number == legible(number) and found.message == legible(found.message)
     row = {"entity": "commitments", "company": "", "side": "procore", "id": found.id, "number": found.number}
-    ledger.remember([row])
-    assert [known["number"] for known in ledger.story("commitments", found.number)["records"]] == [found.number]
+    ledger.records.remember([row])
+    assert [known["number"] for known in ledger.story.of("commitments", found.number)["records"]] == [found.number]
 
 
 def test_a_number_forges_no_line_of_a_log(linked: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,8 +16,8 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.explained import Difference, Explained
 from include.financials.ledger import Ledger, stamp
+from include.financials.ledger.story import entity_named, why
 from include.financials.reconciliation import _TIES, MASTER, Reconciliation, reconcile
-from include.financials.why import entity_named, why
 from tests.unit.financials.pair import ONLY, World, commitment, cost_code, draft, line, project, vendor
 
 
@@ -148,7 +148,7 @@ def test_equal_counts_can_hide_different_sets(linked: World) -> None:
     linked.procore.records["vendors"][0] = linked.procore.records["vendors"][0].model_copy(
         update={"origin_id": "sandbox:G1:vendors:V-99"}
     )
-    linked.ledger.remember(
+    linked.ledger.records.remember(
         [
             {
                 "entity": "vendors",
@@ -271,11 +271,11 @@ def test_a_run_that_was_not_reconciled_is_not_balanced(linked: World) -> None:
     ],
 )
 def test_a_watermark_moves_only_when_no_hole_is_left(linked: World, options: dict[str, Any], moves: bool) -> None:
-    linked.ledger.move_watermark("erp", "vendors", "2026-09-30T18:00:00.000000Z", "earlier")
+    linked.ledger.runs.move_watermark("erp", "vendors", "2026-09-30T18:00:00.000000Z", "earlier")
     sync = linked.sync(**options)
     assert report.move_watermarks(sync, ["vendors"]) == (["vendors"] if moves else [])
     expected = stamp(sync.run.until) if moves else "2026-09-30T18:00:00.000000Z"
-    assert linked.ledger.watermark("erp", "vendors") == expected
+    assert linked.ledger.runs.watermark("erp", "vendors") == expected
 
 
 # -- why --
@@ -327,7 +327,7 @@ def test_the_command_line(three: World, capsys: pytest.CaptureFixture[str]) -> N
     assert command.main(["--ledger", url, "why", "invoice", "1"]) == 2
     assert "unknown entity" in capsys.readouterr().err
     assert command.main(["--ledger", url, "decide", "approve", "commitment", "SC-2", "--note", "seen"]) == 0
-    assert three.ledger.story("commitments", "SC-2")["decisions"][0]["detail"] == "seen"
+    assert three.ledger.story.of("commitments", "SC-2")["decisions"][0]["detail"] == "seen"
     assert command.main(["--ledger", url, "decide", "approve", "commitment", "XX-9"]) == 2
     with pytest.raises(SystemExit):
         command.main(["--ledger", url, "decide", "forget", "commitment", "SC-2"])

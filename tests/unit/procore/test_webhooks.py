@@ -15,7 +15,7 @@ import pytest
 from include.chaos.receiving import OLD, Site, receiving
 from include.connections import RECEIVER
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
-from include.financials.inbox import waiting
+from include.financials.ledger.inbox import waiting
 from include.operators import swept, without_events
 from include.procore import events, resources
 from include.procore.__main__ import main

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 
 from include import receiver
 from include.financials.exceptions import ConfigurationError, RetryLater
-from include.financials.inbox import Event, receive_all, waiting
 from include.financials.ledger import Ledger
+from include.financials.ledger.inbox import Event, receive_all, waiting
 from include.receiver import BUCKET, PATH, AirflowApi, Door, bucket_end, create_app
 from tests.unit.procore.test_events import V2, V4
 
