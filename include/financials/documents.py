@@ -159,19 +159,18 @@ class Documents:
 
     def _links(self, row: Entity) -> list[Link]:
         planned = self.sync.ledger.links.planned(self.sync.run.run_id, row.name) if self.sync.run.plan else []
-        return [*self.sync.ledger.links.of(row.name), *planned]
+        return [*self.sync.ledger.links.of(row.name, contents=False), *planned]
 
     def _planned(self, row: Entity) -> dict[tuple[str, str], dict[str, Any]]:
         """Figures of what a plan would write, by (company, ERP key)."""
         if not self.sync.run.plan:
             return {}
-        outcomes = self.sync.ledger.outcomes.of(self.sync.run.run_id, row.name)
+        outcomes = self.sync.ledger.outcomes.linked(self.sync.run.run_id, row.name, "create", "update")
         return {
             (outcome.company, outcome.erp_key or ""): figures(
                 row.model.model_validate(decoded(outcome.work)["record"], strict=False)
             )
             for outcome in outcomes
-            if outcome.state == "linked" and outcome.action in ("create", "update")
         }
 
     def _key(self, origin_id: str | None) -> tuple[str, str] | None:

@@ -59,6 +59,7 @@ class Sync:
     """Lists that the days of a backfill share."""
     _lists: dict[tuple[Side, str, int], list[Record]] = field(default_factory=dict, init=False, repr=False)
     """Snapshots that were parsed: what a run has read it does not read again, and records do not change."""
+    _links: dict[tuple[str, str], tuple[int, LinkIndex]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.left_out:
@@ -105,6 +106,7 @@ class Sync:
         """What this run has read of an entity's shard (of all of them) is read again: somebody cleared the task, perhaps days
         later, and what it read then is no more how things are."""
         self._lists.clear()
+        self._links.clear()
         if self.kept is not None:
             self.kept.forget()
         self.__dict__.pop("mergers", None)  # it follows from the vendors that were read
@@ -305,10 +307,8 @@ class Sync:
         row = ENTITIES.get(entity)
         if row is None:
             return found
-        for outcome in self.ledger.outcomes.of(self.run.run_id, entity):
-            if not planned and not outcome.done:
-                continue
-            if outcome.state == "linked" and outcome.action == "create" and outcome.side == "procore":
+        for outcome in self.ledger.outcomes.linked(self.run.run_id, entity, "create"):
+            if outcome.side == "procore" and (planned or outcome.done):
                 key = (outcome.company, outcome.erp_key or "")
                 record = row.model.model_validate(decoded(outcome.work)["record"], strict=False)
                 found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
@@ -318,8 +318,8 @@ class Sync:
         """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
         return {
             outcome.procore_id
-            for outcome in self.ledger.outcomes.of(self.run.run_id, "projects")
-            if outcome.state == "linked" and outcome.action == "update" and outcome.procore_id and outcome.work
+            for outcome in self.ledger.outcomes.linked(self.run.run_id, "projects", "update")
+            if outcome.procore_id and outcome.work
             if (work := decoded(outcome.work)) and "active" in work["changes"]
             if getattr(ENTITIES["projects"].model.model_validate(work["record"], strict=False), "active", False)
             if outcome.done or self.run.plan
@@ -329,13 +329,26 @@ class Sync:
 
     def links(self, entity: str) -> LinkIndex:
         """The ledger's links, then this run's own findings (an adoption planned, a record that will be created)."""
-        # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
-        planned = self.ledger.links.planned(self.run.run_id, entity)
-        return self._index(entity, [*self.ledger.links.of(entity, contents=False), *planned])
+
+        def read() -> list[Link]:
+            # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
+            planned = self.ledger.links.planned(self.run.run_id, entity)
+            return [*self.ledger.links.of(entity, contents=False), *planned]
+
+        return self._indexed(entity, "planned", read)
 
     def fresh_links(self, entity: str, *, contents: bool = True) -> LinkIndex:
         """Only what is confirmed: what a load may build on. ``contents``: with what both sides agreed on last."""
-        return self._index(entity, self.ledger.links.of(entity, contents=contents))
+        kind = "contents" if contents else "confirmed"
+        return self._indexed(entity, kind, lambda: self.ledger.links.of(entity, contents=contents))
+
+    def _indexed(self, entity: str, kind: str, read: Callable[[], list[Link]]) -> LinkIndex:
+        """Read once until this task writes anything: a load asks anew around each of its requests, a check sees one state of
+        the links from its beginning to its end."""
+        known = self._links.get((entity, kind))
+        if known is None or known[0] != self.ledger.commits:
+            known = self._links[entity, kind] = (self.ledger.commits, self._index(entity, read()))
+        return known[1]
 
     def _index(self, entity: str, links: Sequence[Link]) -> LinkIndex:
         if entity == VENDORS:

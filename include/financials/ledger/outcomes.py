@@ -49,6 +49,11 @@ class Outcomes(Room):
         given = [column == value for column, value in ((o.entity, entity), (o.shard, shard)) if value is not None]
         return self._rows(o.run_id == run_id, *given)
 
+    def linked(self, run_id: str, entity: str, *actions: str) -> list[Judged]:
+        """What a run links, or has linked, by these actions."""
+        o = t.outcomes.c
+        return self._rows(o.run_id == run_id, o.entity == entity, o.state == "linked", o.action.in_(actions))
+
     def work(self, run_id: str, entity: str, shard: int) -> list[Judged]:
         """What is left to do of a run: linked by plan, not done yet."""
         o = t.outcomes.c

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, InterfaceError, NoSuchModuleError, OperationalError
 
 from include.financials.exceptions import ConfigurationError, RetryLater, SyncError
@@ -65,6 +65,10 @@ _SAID: Mapping[str, tuple[tuple[re.Pattern[str], type[SyncError], str], ...]] = 
 """What a driver says of a ledger that a person has to see to, or that is away: what to raise, and its sentence."""
 
 
+_COMPILED: dict[Any, Any] = {}
+"""Statements as they were compiled, by dialect and form: a process may open one ledger after the other."""
+
+
 class Ledger:
     """The sync's own memory, in SQLite (default) or PostgreSQL: a room per family of tables.
 
@@ -78,8 +82,11 @@ class Ledger:
     def __init__(self, url: str | URL) -> None:
         self.url = url
         try:
+            server = make_url(url).get_backend_name() != "sqlite"  # whose connection may be gone when it is asked next
             # Parameters are vendors' names and amounts: they do not belong into an error's text, nor into a log.
-            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+            self.engine: Engine = create_engine(
+                url, pool_pre_ping=server, hide_parameters=True, execution_options={"compiled_cache": _COMPILED}
+            )
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
             # The text of the address may hold a password: name the fault, not the address.
             raise ConfigurationError(
@@ -91,6 +98,9 @@ class Ledger:
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_settings)
             event.listen(self.engine, "begin", _sqlite_begin)
+        self.commits = 0
+        """What this ledger has written, counted: as long as it stays the same, what was read through it may be kept."""
+        event.listen(self.engine, "commit", self._count)
         self.runs, self.links, self.records = Runs(self.engine), Links(self.engine), Records(self.engine)
         self.outcomes, self.journal, self.leases = Outcomes(self.engine), Journal(self.engine), Leases(self.engine)
         self.decisions, self.inbox, self.story = Decisions(self.engine), Inbox(self.engine), Story(self.engine)
@@ -183,6 +193,9 @@ class Ledger:
         """Where a SQLite ledger is kept; None for a database server."""
         url = self.engine.url
         return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+    def _count(self, _: Connection) -> None:
+        self.commits += 1
 
     def close(self) -> None:
         self.engine.dispose()

@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import event
 from upath import UPath
 
-from include.financials import checks, engine, extract, gate, reconciliation, report
+from include.financials import checks, extract, gate, reconciliation, report
 from include.financials.billing import totals
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
@@ -66,6 +66,7 @@ from include.financials.port import Action, Beat, Capability, Header, Health, In
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
+from include.financials.writing import engine
 from include.procore.writing.table import STEPS
 
 START = datetime(2026, 9, 30, 18, tzinfo=UTC)
@@ -73,8 +74,6 @@ ONLY: dict[str, Any] = {"entities": ["commitments"]}
 """Parameters of a run whose masters are in step already."""
 PROCORE_COMPANY = "8089"
 NAMESPACE = "sandbox"
-_COMPILED: dict[Any, Any] = {}
-"""Statements are compiled once for all the ledgers of a session."""
 FULL = Capability(create=True, update=True, link=True, void=True)
 CREATES = ("create", "header", "payment")
 """Steps that make a record; every other step may be repeated."""
@@ -552,7 +551,6 @@ class World:
         # No test pulls the plug: waiting for the disk at each commit would only cost time.
         event.listen(self.ledger.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self.ledger.create()
-        self.ledger.engine = self.ledger.engine.execution_options(compiled_cache=_COMPILED)
 
     def fork(self, folder: Path) -> World:
         """A copy that goes its own way from here."""
@@ -582,7 +580,7 @@ class World:
             self.clock.now += timedelta(minutes=10)  # what was sent without an answer has had the time to arrive
             run_id = f"run-{self.runs}"
         known = self.ledger.runs.get(run_id)
-        chosen = json.loads(known["params"]) if known else {"entities": self.in_use(), **(params or {})}
+        chosen = json.loads(known.params) if known else {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)
         systems: dict[Side, Any] = {"procore": self.procore, "erp": self.erp}
         return Once(run, self.ledger, self.settings, systems, UPath(self.folder / "staging"), PROCORE_COMPANY, NAMESPACE)
@@ -620,10 +618,17 @@ class World:
     def states(self, sync: Sync, entity: str) -> dict[str, tuple[str, str]]:
         """Number -> (count of the report, rule)."""
         rows = self.ledger.outcomes.of(sync.run.run_id, entity)
-        return {row["number"]: (report.count_of(row, sync.run.plan), row["rule"] or "") for row in rows}
+        return {row.number: (report.count_of(row, sync.run.plan), row.rule or "") for row in rows}
 
     def counts(self, sync: Sync) -> Counter[str]:
         return Counter(report.count_of(row, sync.run.plan) for row in self.ledger.outcomes.of(sync.run.run_id))
+
+    def end_link(self, entity: str, number: str) -> None:
+        """As a person does by ``decide unlink``."""
+        (link,) = [
+            one for one in self.ledger.links.of(entity, contents=False) if number in (one.number, one.erp_key, one.procore_id)
+        ]
+        self.ledger.decisions.part(link, "ann")
 
     def writes(self) -> int:
         return sum(self.procore.applied.values()) + sum(self.erp.applied.values())

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from include.financials import engine, report
+from include.financials import report
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
 from include.financials.ledger.story import why
 from include.financials.models import Commitment
 from include.financials.port import UNDER_WORKFLOW, Answer, Asked, Beat, Outcome, Question, idle
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
+from include.financials.writing import engine
 from tests.unit.financials.pair import FROZEN, ONLY, Crash, World, draft, line, make_settings
 
 STEP = "ERP posting"
@@ -115,10 +116,8 @@ def nothing_more(office: Office) -> None:
 
 
 def state(office: Office, number: str = "SC-1") -> tuple[str, str]:
-    (row,) = [
-        one for (_, _), one in office.world.ledger.records.seen("commitments", "procore").items() if one["number"] == number
-    ]
-    return row["state"], row["rule"] or ""
+    (row,) = [one for (_, _), one in office.world.ledger.records.seen("commitments", "procore").items() if one.number == number]
+    return row.state or "", row.rule or ""
 
 
 def test_a_document_that_was_loaded_is_accepted_with_its_number_in_the_erp(office: Office) -> None:
@@ -128,8 +127,8 @@ def test_a_document_that_was_loaded_is_accepted_with_its_number_in_the_erp(offic
     assert said(sync) == {"SC-1": 'answered "Accept"'} and state(office) == ("linked", "")
     assert sync.ledger.journal.call_count(sync.run.run_id, "commitments") == {"erp": 1, "procore": 3}, "two steps link"
     story = sync.ledger.story.of("commitments", "SC-1")
-    assert [(row["step"], row["status"]) for row in story["intents"] if row["step"] == "answer"] == [("answer", "confirmed")]
-    assert any(told.startswith("step answer (revision 0): confirmed") for told in why(sync.ledger, "commitment", "SC-1"))
+    assert [(row.step, row.status) for row in story.intents if row.step == "answer"] == [("answer", "confirmed")]
+    assert any(told.startswith("step answer (revision 0): confirmed") for told in why(sync.ledger.story, "commitment", "SC-1"))
     nothing_more(office)
 
 
@@ -181,7 +180,7 @@ def test_what_is_shown_of_the_workflow_is_no_part_of_the_sentence(office: Office
     office.ask(record)
     sync = go(office)
     (row,) = sync.ledger.outcomes.of(sync.run.run_id, "commitments")
-    assert UNDER_WORKFLOW in row["message"] and office.told == [("Return", "SC-1 has no schedule of values.")]
+    assert UNDER_WORKFLOW in row.message and office.told == [("Return", "SC-1 has no schedule of values.")]
 
 
 def test_what_the_erp_refused_is_returned_in_its_words(office: Office) -> None:

@@ -62,7 +62,7 @@ def owner(world: World, job: str = JOB) -> str | None:
 
 
 def message(world: World) -> str:
-    return str(world.ledger.outcomes.of(f"run-{world.runs}", BUDGETS)[0]["message"])
+    return str(world.ledger.outcomes.of(f"run-{world.runs}", BUDGETS)[0].message)
 
 
 def balanced(sync: Sync) -> Reconciliation:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks, engine, extract, gate, report
+from include.financials import checks, extract, gate, report
 from include.financials.exceptions import RetryLater
 from include.financials.judging import source_hash
 from include.financials.ledger import stamp
 from include.financials.port import Invalid, Page
+from include.financials.writing import engine
 from tests.unit.financials.pair import ONLY, FakeErp, World, commitment, draft, line, make_settings, vendor
 
 BAD = Invalid("vendors", "V-7", "V-7", "name", "has no text", scope="G1")
@@ -67,8 +68,8 @@ def test_a_record_that_moved_to_a_later_page_is_judged_once(world: World) -> Non
     place.add(Page([vendor("V-1", name="After")]))
     checks.check(sync, "vendors", [0])
     rows = world.ledger.outcomes.of(sync.run.run_id, "vendors")
-    assert [row["number"] for row in rows] == ["V-1", "V-2"]
-    assert '"After"' in rows[0]["work"]
+    assert [row.number for row in rows] == ["V-1", "V-2"]
+    assert '"After"' in rows[0].work
 
 
 @pytest.fixture
@@ -97,8 +98,8 @@ def unreadable(linked: World, monkeypatch: pytest.MonkeyPatch) -> World:
 def test_a_record_that_cannot_be_read_is_quarantined_once(unreadable: World) -> None:
     sync = unreadable.run()
     assert unreadable.states(sync, "vendors") == {"V-1": ("unchanged", ""), "V-7": ("quarantined", "V-01")}
-    row = next(row for row in unreadable.ledger.outcomes.of(sync.run.run_id, "vendors") if row["number"] == "V-7")
-    assert row["message"] == "Vendor V-7: field name: has no text. Correct it in the ERP."
+    row = next(row for row in unreadable.ledger.outcomes.of(sync.run.run_id, "vendors") if row.number == "V-7")
+    assert row.message == "Vendor V-7: field name: has no text. Correct it in the ERP."
 
 
 def test_stopped_records_are_taken_up_again_outside_the_window(linked: World) -> None:
@@ -120,11 +121,11 @@ def test_our_own_write_is_nobodys_change(linked: World) -> None:
     document = draft(linked)
     linked.run(params=ONLY)
     known = linked.ledger.records.seen("commitments", "procore")["", document.id]
-    assert known["source_changed_at"] == stamp(document.updated_at)
-    assert known["seen_updated_at"] > known["source_changed_at"]
+    assert known.source_changed_at == stamp(document.updated_at)
+    assert known.seen_updated_at > known.source_changed_at
     linked.run(params=ONLY)
     again = linked.ledger.records.seen("commitments", "procore")["", document.id]
-    assert again["source_changed_at"] == stamp(document.updated_at)
+    assert again.source_changed_at == stamp(document.updated_at)
 
 
 def test_a_line_that_changed_without_its_header_is_noticed(linked: World) -> None:
@@ -151,7 +152,7 @@ def again(world: World, entity: str, **options: Any) -> tuple[Any, Any]:
     found = []
     for _ in range(2):
         checks.check(sync, entity, [0])
-        found.append([row | {"judged": None} for row in world.ledger.outcomes.of(sync.run.run_id, entity)])
+        found.append([row._replace(judged=False) for row in world.ledger.outcomes.of(sync.run.run_id, entity)])
     return found[0], found[1]
 
 
@@ -298,7 +299,7 @@ def test_an_approval_ends_when_the_content_changes_also_if_it_is_put_back(linked
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("held", "M-13")}
     (row,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
-    assert "The approval by ann" in row["message"] and "has ended: the document was changed since" in row["message"]
+    assert "The approval by ann" in row.message and "has ended: the document was changed since" in row.message
     linked.procore.change("commitments", "SC-1", title="Steel")
     assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("held", "M-13")}
     assert linked.writes() == 0

@@ -35,7 +35,7 @@ def test_documents_without_entities_are_looked_for_in_all_that_have_numbers(full
     assert sync.run.entities == DOCUMENTS
     for name in sync.run.entities:
         full.stage(sync, name)
-    assert {row["entity"] for row in full.ledger.outcomes.of(sync.run.run_id)} == {"commitments"}
+    assert {row.entity for row in full.ledger.outcomes.of(sync.run.run_id)} == {"commitments"}
     assert report.build(sync)["documents"] == {"SC-9": {"commitments": "created"}, "SC-99": {}}
 
 
@@ -50,7 +50,7 @@ def test_the_missing_parents_of_a_document_are_named(full: World) -> None:
     draft(full, "SC-9", lines=(line(code="25-104//03-4000"),))
     sync = full.run(params={"documents": ["SC-9"], "entities": ["commitments"]})
     (row,) = full.ledger.outcomes.of(sync.run.run_id, "commitments")
-    assert (row["state"], row["rule"]) == ("held", "M-05") and "03-4000" in row["message"]
+    assert (row.state, row.rule) == ("held", "M-05") and "03-4000" in row.message
 
 
 def test_only_documents_can_be_chosen_by_number(ledger: Ledger) -> None:

@@ -41,7 +41,7 @@ BORN_THERE = [name for name, row in ENTITIES.items() if row.source == "procore"]
 
 def judged(world: World, sync: Any, entity: str) -> dict[str, tuple[str, str | None, str]]:
     rows = world.ledger.outcomes.of(sync.run.run_id, entity)
-    return {row["number"]: (row["state"], row["rule"], row["message"] or "") for row in rows}
+    return {row.number: (row.state, row.rule, row.message or "") for row in rows}
 
 
 def one(world: World, sync: Any, entity: str, number: str) -> tuple[str, str | None, str]:
@@ -58,7 +58,7 @@ def linked_number(world: World, entity: str, erp_key: str) -> str:
 
 
 def end(world: World, entity: str, number: str) -> None:
-    assert world.ledger.end_link(entity, number, "a controller") == 1
+    world.end_link(entity, number)
 
 
 # -- void in the ERP --
@@ -87,7 +87,7 @@ def test_a_document_that_is_void_in_the_erp_and_over_in_procore_is_closed(full: 
     state, _, message = one(full, sync, entity, number)
     assert (state, "ended on both sides" in message) == ("skipped", True)
     assert there.id not in {link.erp_key for link in full.ledger.links.of(entity)}
-    assert [row["what"] for row in full.ledger.story.of(entity, number)["audit"]][-1] == "link closed"
+    assert [row.what for row in full.ledger.story.of(entity, number).notes][-1] == "link closed"
     assert full.writes() == 0 and reconcile(sync).balanced
     again = full.run()
     assert judged(full, again, entity).get(number, ("skipped",))[0] == "skipped"
@@ -312,7 +312,7 @@ def test_a_contract_that_is_closed_takes_no_more_and_differs_in_nothing(full: Wo
     full.erp.put(full.erp.get(contracts, id=key).model_copy(update={"status": "closed"}))
     before = full.writes()
     sync = full.run()
-    assert not [row for row in full.ledger.outcomes.of(sync.run.run_id) if row["state"] not in ("linked", "skipped")]
+    assert not [row for row in full.ledger.outcomes.of(sync.run.run_id) if row.state not in ("linked", "skipped")]
     assert full.writes() == before and reconcile(sync).balanced, "the closing changes nothing"
 
     in_procore(full, prime_change("002") if prime else change("002"))
@@ -360,8 +360,8 @@ def test_a_contract_that_is_worth_nothing_any_more_can_be_overbilled(ready: Worl
     ready.run()
     in_procore(ready, invoice(1, items=(item("L1", "5.00", "0.50"),)))
     sync = ready.run()
-    (row,) = (r for r in ready.ledger.outcomes.of(sync.run.run_id, INVOICES) if r["number"] == "N-1")
-    assert row["state"] == "linked" and "I-09" in row["warnings"] and "5.00, and it is worth 0.00" in row["warnings"]
+    (row,) = (r for r in ready.ledger.outcomes.of(sync.run.run_id, INVOICES) if r.number == "N-1")
+    assert row.state == "linked" and "I-09" in row.warnings and "5.00, and it is worth 0.00" in row.warnings
 
 
 # -- drift on the target's side --

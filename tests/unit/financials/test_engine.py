@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks, engine, extract, report
+from include.financials import checks, extract, report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ContractBroken, LeaseLost, OutcomeUnknown, RetryLater, SyncError, Unsettled
 from include.financials.ledger import LEASE_SECONDS, moment, stamp
 from include.financials.port import Beat, Item, Outcome, Step, idle
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
+from include.financials.writing import engine
 from tests.unit.financials.pair import (
     ONLY,
     Crash,
@@ -118,7 +119,7 @@ def test_one_fault_at_any_call_of_a_load_leaves_no_trace_after_the_next_run(
             assert twice(world) == [], where
             assert {link.status for link in world.ledger.links.of(entity)} == {"active"}, where
             assert world.ledger.journal.open_intents(entity, 0) == [], where
-            assert {row["state"] for row in world.ledger.outcomes.of(last.run.run_id, entity)} == {"linked"}, where
+            assert {row.state for row in world.ledger.outcomes.of(last.run.run_id, entity)} == {"linked"}, where
             if kind == "crash_after" and entity in SHAPES:  # the hardest case also shows that it is over
                 writes = world.writes()
                 last = world.run(params={"entities": [entity]}, reconciled=False)
@@ -211,7 +212,7 @@ def test_a_refused_record_does_not_stop_its_neighbours(linked: World) -> None:
         "SC-2": ("quarantined", "refused"),
         "SC-3": ("blocked", "refused"),
     }
-    message = next(row["message"] for row in linked.ledger.outcomes.of(sync.run.run_id, "commitments") if row["number"] == "SC-2")
+    message = next(row.message for row in linked.ledger.outcomes.of(sync.run.run_id, "commitments") if row.number == "SC-2")
     assert message == "Commitment SC-2 was refused by the ERP: VENDOR_HOLD: vendor V-1 is on hold"
     assert not linked.procore.get("commitments", number="SC-2").origin_id
     linked.erp.refuse.clear()
@@ -406,7 +407,7 @@ def test_a_new_type_of_a_linked_code_is_assigned(linked: World) -> None:
 def test_nothing_is_synced_under_a_job_number_that_two_companies_use(world: World) -> None:
     world.erp.put(project("25-104", company="02"))
     world.run()
-    assert {row["rule"] for row in world.ledger.outcomes.of("run-1", "projects")} == {"J-01"}
+    assert {row.rule for row in world.ledger.outcomes.of("run-1", "projects")} == {"J-01"}
     assert world.procore.records["projects"] == [] == world.procore.records["cost_codes"]
 
 
@@ -479,7 +480,7 @@ def test_a_record_in_doubt_says_so_until_it_is_settled(linked: World) -> None:
     linked.clock.now += timedelta(minutes=2)
     engine.load(sync, "commitments")
     (row,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
-    assert (row["done"], row["rule"], row["message"]) == (True, None, None) and report.stopped_row(row, plan=False) is None
+    assert (row.done, row.rule, row.message) == (True, None, None) and report.stopped_row(row, plan=False) is None
 
 
 # -- a plan that was overtaken ------------------------------------------------------------------------------------------------
@@ -507,7 +508,7 @@ def test_a_plan_that_another_run_overtook_writes_nothing(linked: World, change: 
     engine.load(old, "commitments")
     assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and len(linked.erp.records["commitments"]) == 1
     (row,) = linked.ledger.outcomes.of(old.run.run_id, "commitments")
-    assert (row["state"], row["rule"]) == ("held", "stale") and "was loaded since this run judged it" in row["message"]
+    assert (row.state, row.rule) == ("held", "stale") and "was loaded since this run judged it" in row.message
     assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("unchanged", "")}
 
 
@@ -536,10 +537,10 @@ def test_a_plan_does_not_hold_for_days(linked: World, hours: int) -> None:
     engine.load(old, "commitments")
     (row,) = linked.ledger.outcomes.of(old.run.run_id, "commitments")
     if hours == 1:
-        assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and row["state"] == "linked"
+        assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and row.state == "linked"
         return
     assert not linked.erp.applied["commitments", "create", "SC-1"]
-    assert (row["state"], row["rule"]) == ("held", "stale") and "was read by this run at" in row["message"]
+    assert (row.state, row.rule) == ("held", "stale") and "was read by this run at" in row.message
 
 
 def test_what_was_begun_is_finished_however_old_its_plan(linked: World) -> None:
@@ -577,7 +578,7 @@ def test_what_a_person_parted_meanwhile_is_not_written(world: World) -> None:
     world.ledger.decisions.part(world.ledger.links.of("vendors")[0], "ann")
     writes = world.writes()
     engine.load(old, "vendors")
-    assert world.writes() == writes and "was unlinked since" in world.ledger.outcomes.of(old.run.run_id, "vendors")[0]["message"]
+    assert world.writes() == writes and "was unlinked since" in world.ledger.outcomes.of(old.run.run_id, "vendors")[0].message
 
 
 def test_a_link_that_a_person_made_anew_is_not_closed(full: World) -> None:
@@ -587,11 +588,11 @@ def test_a_link_that_a_person_made_anew_is_not_closed(full: World) -> None:
     full.erp.change(entity, "PC-1", status="void")
     full.procore.put(full.procore.get(entity, id=link.procore_id).model_copy(update={"status": "Void"}))
     old = judged(full, entity)
-    assert [row["action"] for row in full.ledger.outcomes.of(old.run.run_id, entity)] == ["close"]
+    assert [row.action for row in full.ledger.outcomes.of(old.run.run_id, entity)] == ["close"]
     full.ledger.decisions.part(link, "ann")
-    again = replace(link, link_id=None, revision=link.revision + 1)
+    again = link._replace(link_id=None, revision=link.revision + 1)
     with full.ledger.leases.hold(entity, 0) as lease:
-        full.ledger.journal.adopt("by hand", entity, [again], [], lease)
+        full.ledger.journal.adopt(lease, "by hand", entity, [again], [])
     engine.load(old, entity)
     assert [(one.erp_key, one.status) for one in full.ledger.links.of(entity)] == [("PC-1", "active")]
 

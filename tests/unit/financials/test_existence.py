@@ -53,9 +53,7 @@ def only(world: World, entity: str, **params: Any) -> Any:
 def stopped(world: World, sync: Any, entity: str) -> dict[tuple[str, str], tuple[str, str, str]]:
     """(side, number) -> (state, rule, message) of what did not pass."""
     rows = world.ledger.outcomes.of(sync.run.run_id, entity)
-    return {
-        (r["side"], r["number"]): (r["state"], r["rule"], r["message"]) for r in rows if r["state"] not in ("linked", "skipped")
-    }
+    return {(r.side, r.number): (r.state, r.rule, r.message) for r in rows if r.state not in ("linked", "skipped")}
 
 
 def unexplained(sync: Any) -> list[Any]:
@@ -231,7 +229,7 @@ def test_a_budget_with_a_row_that_cannot_be_read_is_quarantined_on_its_side(
 ) -> None:
     link = next(one for one in world.ledger.links.of("budgets") if one.erp_key == job)
     if not linked:
-        world.ledger.end_link("budgets", link.number, "test")
+        world.end_link("budgets", link.number)
     ident = link.procore_id if side == "procore" else link.erp_key
     system = world.procore if side == "procore" else world.erp
     system.garbled["budgets", ident] = "lines[1].amount"
@@ -253,8 +251,8 @@ def test_a_commitment_met_unreadable_is_remembered_once(world: World) -> None:
     world.run()
     del world.procore.garbled["commitments", own.id]
     world.run()
-    rows = [row for row in world.ledger.records.seen("commitments", "procore").values() if row["id"] == own.id]
-    assert [(row["company"], row["state"]) for row in rows] == [("01", "linked")]
+    rows = [row for row in world.ledger.records.seen("commitments", "procore").values() if row.id == own.id]
+    assert [(row.company, row.state) for row in rows] == [("01", "linked")]
     assert unexplained(world.run()) == []
 
 
@@ -263,8 +261,8 @@ def test_a_record_met_before_its_project_was_linked_keeps_its_one_row(world: Wor
     world.ledger.records.remember([row | {"company": "", "state": "held"}])
     world.ledger.records.remember([row | {"company": "01", "state": "linked"}])
     world.ledger.records.remember([row | {"company": ""}])
-    found = [seen for seen in world.ledger.records.seen("commitments", "procore").values() if seen["id"] == "5"]
-    assert [(seen["company"], seen["state"]) for seen in found] == [("01", "linked")]
+    found = [seen for seen in world.ledger.records.seen("commitments", "procore").values() if seen.id == "5"]
+    assert [(seen.company, seen.state) for seen in found] == [("01", "linked")]
 
 
 @pytest.mark.parametrize("side", ["procore", "erp"])
@@ -349,8 +347,8 @@ def test_a_run_of_one_entity_on_an_empty_ledger_writes_nothing_and_names_what_it
     writes = twin.writes()
     sync = twin.run(params={"entities": [entity]}, reconciled=False)
     rows = twin.ledger.outcomes.of(sync.run.run_id, entity)
-    assert twin.writes() == writes and {row["state"] for row in rows} <= {"held", "linked", "skipped"}
-    said = [row["message"] for row in rows if row["message"]]
+    assert twin.writes() == writes and {row.state for row in rows} <= {"held", "linked", "skipped"}
+    said = [row.message for row in rows if row.message]
     assert not [text for text in said if re.search(r"\d{9,}", text) or " -> " in text]
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import include.financials.__main__ as command
-from include.financials import checks, engine, extract, report
+from include.financials import checks, extract, report
 from include.financials.identity import parse_origin
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings
+from include.financials.writing import engine
 from tests.unit.financials.pair import (
     PRIME_LINE,
     World,
@@ -40,7 +41,7 @@ def go(world: World, *entities: str, **params: Any) -> dict[str, tuple[str, str]
 
 def said(world: World, entity: str, number: str) -> str:
     rows = world.ledger.outcomes.of(f"run-{world.runs}", entity)
-    return " ".join(f"{row['message'] or ''} {row['warnings'] or ''}" for row in rows if row["number"] == number)
+    return " ".join(f"{row.message or ''} {row.warnings or ''}" for row in rows if row.number == number)
 
 
 def decide(world: World, *words: str) -> int:
@@ -377,7 +378,7 @@ def test_a_pair_that_a_person_names_between_check_and_load_is_not_made_twice(lin
     engine.load(sync, "commitments")
     assert linked.erp.applied == {}
     (row,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
-    assert (row["state"], row["rule"]) == ("held", "stale")
+    assert (row.state, row.rule) == ("held", "stale")
     go(linked, "commitments")
     assert [(link.erp_key, link.procore_id) for link in linked.ledger.links.of("commitments")] == [("X-1", own.id)]
 

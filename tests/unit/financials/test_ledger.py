@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from include.erp.database import Database
-from include.financials import ledger as ledger_module
 from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
-from include.financials.ledger import LEASE_SECONDS, Lease, Ledger, Link, moment, stamp
+from include.financials.ledger import (
+    LEASE_SECONDS,
+    Call,
+    Intent,
+    Judged,
+    Lease,
+    Ledger,
+    Link,
+    RunRow,
+    Settled,
+    leases,
+    moment,
+    room,
+    stamp,
+)
 from include.financials.ledger import tables as t
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 
@@ -47,14 +61,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def book(url: str) -> Iterator[Ledger]:
     opened = Ledger(url)
     opened.create()
-    opened.open_run(run_row())
+    opened.runs.open(run_row())
     yield opened
     opened.close()
 
 
-def run_row(run_id: str = "r", mode: str = "apply") -> dict[str, Any]:
-    plain = {"run_id": run_id, "mode": mode, "kind": "manual", "params": "{}", "settings_hash": "h", "since": None}
-    return plain | {"until": stamp(), "started_at": stamp()}
+def run_row(run_id: str = "r", mode: str = "apply") -> RunRow:
+    return RunRow(run_id, mode, "manual", "{}", "h", None, stamp(), stamp())
 
 
 def outcome(record_id: str = "1", run_id: str = "r", **changes: Any) -> dict[str, Any]:
@@ -90,22 +103,16 @@ def link(key: str = "V-1", procore_id: str = "9001", **changes: Any) -> Link:
     return Link(**({"entity": "vendors", "company": "G1", "erp_key": key, "procore_id": procore_id, "number": key} | changes))
 
 
-def intent(name: str = "i1", **changes: Any) -> dict[str, Any]:
-    plain = {"intent": name, "run_id": "r", "entity": "vendors", "company": "G1", "source_id": "1", "shard": 0, "step": "create"}
-    return plain | {"revision": 0, "content_hash": "h", "item": "{}"} | changes
+def judged(record_id: str = "1") -> Judged:
+    return Judged(**dict.fromkeys(Judged._fields, None) | outcome(record_id))
 
 
-def call(name: str = "c1") -> dict[str, Any]:
-    return {
-        "call_id": name,
-        "run_id": "r",
-        "system": "procore",
-        "entity": "vendors",
-        "step": "create",
-        "scope": "",
-        "level": 0,
-        "items": 1,
-    }
+def intent(name: str = "i1", **changes: Any) -> Intent:
+    return Intent(name, "r", "vendors", "G1", "1", 0, "create", 0, "h", "{}")._replace(**changes)
+
+
+def call(name: str = "c1") -> Call:
+    return Call(name, "r", "procore", "vendors", "create", "", 0, 1)
 
 
 def everything(book: Ledger) -> dict[str, list[tuple[Any, ...]]]:
@@ -124,7 +131,7 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + offset
 
-    monkeypatch.setattr(ledger_module, "datetime", Moved)
+    monkeypatch.setattr(leases, "datetime", Moved)
 
 
 # -- schema --
@@ -159,7 +166,7 @@ def test_another_database_is_refused() -> None:
             name = "mysql"
 
     with pytest.raises(ConfigurationError, match="not on mysql"):
-        ledger_module._upsert(Other(), t.runs, [run_row()], update_columns=())  # type: ignore[arg-type]
+        room.upsert(Other(), t.runs, [room.values(run_row())], update_columns=())  # type: ignore[arg-type]
 
 
 # -- runs and watermarks --
@@ -171,7 +178,7 @@ def test_a_run_is_opened_once(book: Ledger) -> None:
     assert again == first
     book.runs.finish("r", "success")
     done = book.runs.get("r")
-    assert done is not None and done["status"] == "success" and done["finished_at"]
+    assert done is not None and done.status == "success" and done.finished_at
     assert book.runs.get("unknown") is None
 
 
@@ -202,8 +209,8 @@ def test_a_column_that_is_left_out_keeps_its_value(book: Ledger) -> None:
     book.records.remember([record(state="held", message="waits"), record("2", state="linked")])
     book.records.remember([record(state="linked"), record("3")])
     seen = book.records.seen("vendors", "erp")
-    assert seen["G1", "1"]["state"] == "linked" and seen["G1", "1"]["message"] == "waits"
-    assert seen["G1", "2"]["state"] == "linked" and seen["G1", "3"]["state"] is None
+    assert seen["G1", "1"].state == "linked" and seen["G1", "1"].message == "waits"
+    assert seen["G1", "2"].state == "linked" and seen["G1", "3"].state is None
     assert book.records.seen("vendors", "procore") == {} == book.records.seen("projects", "erp")
 
 
@@ -214,13 +221,13 @@ def test_many_records_at_once(book: Ledger) -> None:
 
 def test_a_retried_check_says_it_anew_but_never_takes_back_what_is_done(book: Ledger) -> None:
     book.outcomes.judge("r", "vendors", 0, [outcome("1"), outcome("2")], [record("1", state="linked")])
-    book.outcomes.mark_done("r", "vendors", [outcome("1")])
+    book.outcomes.mark_done("r", "vendors", [judged("1")])
     book.outcomes.judge("r", "vendors", 0, [outcome("1", state="held"), outcome("3")])
-    assert [(row["id"], row["state"], row["done"]) for row in book.outcomes.of("r", "vendors")] == [
+    assert [(row.id, row.state, row.done) for row in book.outcomes.of("r", "vendors")] == [
         ("1", "linked", True),
         ("3", "linked", False),
     ]
-    assert [row["id"] for row in book.outcomes.work("r", "vendors", 0)] == ["3"]
+    assert [row.id for row in book.outcomes.work("r", "vendors", 0)] == ["3"]
 
 
 def test_a_shard_and_a_run_are_judged_apart(book: Ledger) -> None:
@@ -229,8 +236,8 @@ def test_a_shard_and_a_run_are_judged_apart(book: Ledger) -> None:
     book.outcomes.judge("r", "vendors", 1, [outcome("2", shard=1)])
     book.outcomes.judge("other", "vendors", 0, [outcome("1", "other")])
     book.outcomes.judge("r", "vendors", 0, [])
-    assert [row["id"] for row in book.outcomes.of("r")] == ["2"]
-    assert [row["id"] for row in book.outcomes.of("other", "vendors", 0)] == ["1"]
+    assert [row.id for row in book.outcomes.of("r")] == ["2"]
+    assert [row.id for row in book.outcomes.of("other", "vendors", 0)] == ["1"]
 
 
 def test_judging_is_one_commit(book: Ledger) -> None:
@@ -249,14 +256,14 @@ def test_a_plan_leaves_no_state_behind(book: Ledger, mode: str, state: str) -> N
     book.outcomes.restate(
         "p", "vendors", [{"company": "G1", "side": "erp", "id": "1", "state": "held", "rule": "gate", "message": "closed"}]
     )
-    assert book.outcomes.of("p")[0]["state"] == "held"
-    assert book.records.seen("vendors", "erp")["G1", "1"]["state"] == state
+    assert book.outcomes.of("p")[0].state == "held"
+    assert book.records.seen("vendors", "erp")["G1", "1"].state == state
 
 
 def test_planned_links_are_this_runs_findings_that_are_not_done(book: Ledger) -> None:
     rows = [outcome("1"), outcome("2", state="held"), outcome("3", erp_key=None), outcome("4", procore_id="9004"), outcome("5")]
     book.outcomes.judge("r", "vendors", 0, rows)
-    book.outcomes.mark_done("r", "vendors", [outcome("5")])
+    book.outcomes.mark_done("r", "vendors", [judged("5")])
     found = book.links.planned("r", "vendors")
     assert sorted((one.erp_key, one.procore_id, one.status) for one in found) == [("1", "", "planned"), ("4", "9004", "planned")]
     assert book.links.planned("other", "vendors") == []
@@ -299,23 +306,22 @@ def test_a_zombie_commits_nothing(book: Ledger, monkeypatch: pytest.MonkeyPatch)
                 lambda lease: book.journal.sending(lease, call("c2"), [intent("i2")]),
                 lambda lease: book.journal.settled(
                     lease,
-                    call() | {"status": "done"},
-                    [{"intent": "i1", "status": "confirmed"}],
+                    call()._replace(status="done"),
+                    [Settled("i1", "confirmed")],
                     run_id="r",
                     entity="vendors",
                     links=[link()],
                     outcomes=[outcome(done=True)],
                     remembered=[record()],
-                    audit=[],
                 ),
-                lambda lease: book.journal.adopt("r", "vendors", [link()], [outcome()], lease),
+                lambda lease: book.journal.adopt(lease, "r", "vendors", [link()], [judged()]),
             ]
             for attempt in attempts:
                 with pytest.raises(LeaseLost, match="writes nothing more"):
                     attempt(old)
             assert everything(book) == before
-            book.journal.settled(new, None, [{"intent": "i1", "status": "confirmed"}], run_id="r", entity="vendors")
-    assert book.journal.intents(["i1"])["i1"]["status"] == "confirmed"
+            book.journal.settled(new, None, [Settled("i1", "confirmed")], run_id="r", entity="vendors")
+    assert book.journal.intents(["i1"])["i1"].status == "confirmed"
 
 
 def test_a_lease_that_only_ran_out_is_still_held(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,17 +365,17 @@ def test_each_commit_renews_the_lease(book: Ledger, monkeypatch: pytest.MonkeyPa
 def test_what_is_sent_stays_open_until_it_is_settled(book: Ledger) -> None:
     with book.leases.hold("vendors", 0) as lease:
         book.journal.sending(lease, call(), [intent("i1"), intent("i2"), intent("i3")])
-        assert [row["intent"] for row in book.journal.open_intents("vendors", 0)] == ["i1", "i2", "i3"]
+        assert [row.intent for row in book.journal.open_intents("vendors", 0)] == ["i1", "i2", "i3"]
         rows = [
-            {"intent": "i1", "status": "confirmed", "result_id": "9001"},
-            {"intent": "i2", "status": "rejected", "message": "no"},
+            Settled("i1", "confirmed", "9001"),
+            Settled("i2", "rejected", message="no"),
         ]
         book.journal.settled(
-            lease, call() | {"status": "done"}, [*rows, {"intent": "i3", "status": "unknown"}], run_id="r", entity="vendors"
+            lease, call()._replace(status="done"), [*rows, Settled("i3", "unknown")], run_id="r", entity="vendors"
         )
-    assert [row["intent"] for row in book.journal.open_intents("vendors", 0)] == ["i3"]
+    assert [row.intent for row in book.journal.open_intents("vendors", 0)] == ["i3"]
     assert book.journal.open_intents("vendors", 1) == [] == book.journal.open_intents("projects", 0)
-    assert book.journal.intents(["i1", "nothing"])["i1"]["result_id"] == "9001"
+    assert book.journal.intents(["i1", "nothing"])["i1"].result_id == "9001"
     assert book.journal.written("r", "procore") == 1 and book.journal.written("r", "erp") == 0
     assert book.journal.call_count("r") == {"procore": 1} == book.journal.call_count("r", "vendors")
 
@@ -390,8 +396,8 @@ def test_settling_is_one_commit(book: Ledger) -> None:
         with pytest.raises(sa.exc.SQLAlchemyError):
             book.journal.settled(
                 lease,
-                call() | {"status": "done"},
-                [{"intent": "i1", "status": "confirmed"}],
+                call()._replace(status="done"),
+                [Settled("i1", "confirmed")],
                 run_id="r",
                 entity="vendors",
                 links=[link()],
@@ -405,10 +411,10 @@ def test_an_intent_that_is_sent_again_keeps_its_first_time(book: Ledger) -> None
     with book.leases.hold("vendors", 0) as lease:
         book.journal.sending(lease, call("c1"), [intent()])
         first = book.journal.intents(["i1"])["i1"]
-        book.journal.settled(lease, None, [{"intent": "i1", "status": "planned"}], run_id="r", entity="vendors")
+        book.journal.settled(lease, None, [Settled("i1", "planned")], run_id="r", entity="vendors")
         book.journal.sending(lease, call("c2"), [intent(run_id="r2")])
         again = book.journal.intents(["i1"])["i1"]
-    assert (again["created_at"], again["call_id"], again["run_id"], again["status"]) == (first["created_at"], "c2", "r2", "sent")
+    assert (again.created_at, again.call_id, again.run_id, again.status) == (first.created_at, "c2", "r2", "sent")
 
 
 # -- links --
@@ -429,7 +435,7 @@ def test_one_record_has_one_counterpart(book: Ledger, second: Link) -> None:
         with pytest.raises(sa.exc.IntegrityError):
             book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[second])
         with pytest.raises(sa.exc.IntegrityError):
-            book.journal.adopt("r", "vendors", [second], [], lease)
+            book.journal.adopt(lease, "r", "vendors", [second], [])
     assert [(one.erp_key, one.procore_id) for one in book.links.of("vendors")] == [("V-1", "9001")]
 
 
@@ -438,7 +444,7 @@ def test_a_link_that_ended_leaves_a_tombstone_and_frees_both_ids(book: Ledger) -
         book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
         (old,) = book.links.of("vendors")
         assert old.link_id is not None
-        assert book.end_link("vendors", old.number, "a controller") == 1
+        book.decisions.part(old, "a controller")
         assert book.links.of("vendors") == []
         book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link("V-1", "9002")])
     with book.engine.connect() as connection:
@@ -454,9 +460,9 @@ def test_the_same_key_in_two_companies_is_two_records(book: Ledger) -> None:
 def test_adoption_links_marks_done_and_audits(book: Ledger) -> None:
     book.outcomes.judge("r", "vendors", 0, [outcome("V-1", action="adopt")])
     with book.leases.hold("vendors", 0) as lease:
-        book.journal.adopt("r", "vendors", [link(content={"name": "A"})], [outcome("V-1")], lease)
-    assert book.outcomes.of("r")[0]["done"] is True
-    assert [row["what"] for row in book.story.of("vendors", "V-1")["audit"]] == ["adopted"]
+        book.journal.adopt(lease, "r", "vendors", [link(content={"name": "A"})], [judged("V-1")])
+    assert book.outcomes.of("r")[0].done is True
+    assert [row.what for row in book.story.of("vendors", "V-1").notes] == ["adopted"]
     assert book.journal.call_count("r") == {}
 
 
@@ -474,7 +480,7 @@ def test_a_decision_takes_the_place_of_an_earlier_one_of_its_kind_and_lasts(book
     book.decisions.decide(**named, pair="9", decision="unlink")
     assert [one.decision for one in book.decisions.of("vendors")] == ["approve", "unlink"]
     assert book.decisions.of("projects") == [] and [one.decision for one in book.decisions.of("vendors", "unlink")] == ["unlink"]
-    assert [row["what"] for row in book.story.of("vendors", "1")["audit"]] == []
+    assert [row.what for row in book.story.of("vendors", "1").notes] == []
 
 
 def test_a_decision_that_a_run_ended_is_told_once_and_by_a_plan_ends_nothing(book: Ledger) -> None:
@@ -484,7 +490,7 @@ def test_a_decision_that_a_run_ended_is_told_once_and_by_a_plan_ends_nothing(boo
     (said,) = book.decisions.of("commitments")
     for _ in range(2):
         book.decisions.ended(said, "r", "it changed", plan=True)
-    assert [row["detail"] for row in book.story.decisions_ended("r")] == ["it changed"] and book.decisions.of("commitments") == [
+    assert [row.detail for row in book.story.decisions_ended("r")] == ["it changed"] and book.decisions.of("commitments") == [
         said
     ]
     book.decisions.ended(said, "r2", "it changed", plan=False)
@@ -507,17 +513,17 @@ def test_the_story_has_all_that_concerns_a_number_and_nothing_else(book: Ledger)
         book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
     book.decisions.decide(entity="vendors", company="G1", record_id="V-1", content_hash="h", decision="link", who="ann")
     story = book.story.of("vendors", "V-1")
-    assert {part: len(rows) for part, rows in story.items()} == {
+    assert {field.name: len(getattr(story, field.name)) for field in fields(story)} == {
         "records": 1,
         "links": 1,
         "intents": 1,
         "calls": 1,
         "outcomes": 1,
         "decisions": 1,
-        "audit": 1,
+        "notes": 1,
     }
-    assert story["calls"][0]["call_id"] == "cV-1"
-    assert not any(book.story.of("vendors", "V-9").values())
+    assert story.calls[0].call_id == "cV-1"
+    assert not book.story.of("vendors", "V-9")
 
 
 # -- threads --
@@ -533,12 +539,10 @@ def test_tasks_that_write_at_once_do_not_disturb_each_other(book: Ledger) -> Non
             with mine.leases.hold(name, 0) as lease:
                 for number in range(15):
                     mine.journal.sending(
-                        lease, call(f"{name}{number}") | {"entity": name}, [intent(f"{name}{number}", entity=name)]
+                        lease, call(f"{name}{number}")._replace(entity=name), [intent(f"{name}{number}", entity=name)]
                     )
                     mine.runs.move_watermark("erp", "vendors", f"2026-07-{number + 1:02}", name)
-                    mine.journal.settled(
-                        lease, None, [{"intent": f"{name}{number}", "status": "confirmed"}], run_id="r", entity=name
-                    )
+                    mine.journal.settled(lease, None, [Settled(f"{name}{number}", "confirmed")], run_id="r", entity=name)
                     mine.runs.count_traffic("r", "shared", 1, 1)
         except BaseException as error:  # noqa: BLE001  (the main thread shows it)
             failures.append(error)
@@ -646,16 +650,16 @@ def test_a_ledger_file_that_takes_nothing_says_what_is_the_matter(tmp_path: Path
     with book.engine.begin() as full:
         full.exec_driver_sql("PRAGMA max_page_count = 1")
         with pytest.raises(RetryLater, match=r"^The ledger \S+ cannot be written: .*is full.* Make room"):
-            full.execute(sa.insert(t.runs), run_row() | {"params": "x" * 1_000_000})
+            full.execute(sa.insert(t.runs), room.values(run_row()._replace(params="x" * 1_000_000)))
     book.close()
     reader = Ledger(f"sqlite:///file:{path}?mode=ro&uri=true")
     with pytest.raises(ConfigurationError, match=r"^The ledger \S+ may only be read: .*readonly.* Give the account .* right to"):
-        reader.open_run(run_row())
+        reader.runs.open(run_row())
     reader.close()
     path.write_bytes(b"no SQLite at all, but a text of some length" * 100)
     damaged = Ledger(f"sqlite:///{path}")
     with pytest.raises(ConfigurationError, match=r"^The ledger \S+ cannot be read: .* Put back the last backup"):
-        damaged.run("r")
+        damaged.runs.get("r")
     damaged.close()
 
 

@@ -97,7 +97,7 @@ def erp(entity: str, ident: str, **changes: Any) -> Act:
 
 
 def unlink(entity: str, number: str) -> Act:
-    return lambda world, _: world.ledger.end_link(entity, number, "ann")
+    return lambda world, _: world.end_link(entity, number)
 
 
 def narrow(**limits: Any) -> Act:

@@ -65,7 +65,7 @@ def test_a_run_whose_window_is_empty_is_refused(marked: Ledger) -> None:
         ConfigurationError, match=r"until \(2026-07-01.* read already: vendors up to 2026-08-01.*give since as well"
     ):
         start(marked, until="2026-07-01")
-    assert marked.run("r") is None
+    assert marked.runs.get("r") is None
     with pytest.raises(ConfigurationError, match="vendors up to"):
         start(marked, until="2026-07-01", entities=["customers", "vendors"])
     start(marked, run_id="others", until="2026-07-01", entities=["customers"])

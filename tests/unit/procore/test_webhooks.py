@@ -15,7 +15,6 @@ import pytest
 from include.chaos.receiving import OLD, Site, receiving
 from include.connections import RECEIVER
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
-from include.financials.ledger.inbox import waiting
 from include.operators import swept, without_events
 from include.procore import events, resources
 from include.procore.__main__ import main
@@ -224,11 +223,11 @@ def test_what_procore_could_not_deliver_is_kept_in_the_inbox_once(api: Caller, s
     rename(api, "And one that fails")
     deliver(api)
     assert sweep(webhooks, site.ledger) == {"failing": 1, "discarded": 1, "new": 1, "unreadable": 0}
-    assert sweep(webhooks, site.ledger)["new"] == 0 and waiting(site.ledger) == 2
+    assert sweep(webhooks, site.ledger)["new"] == 0 and site.ledger.inbox.waiting() == 2
     site.tokens = (OLD,)
     api.control("POST", "/clock", {"advance": 60})
     deliver(api)
-    assert waiting(site.ledger) == 2, "delivered at last: it was here already"
+    assert site.ledger.inbox.waiting() == 2, "delivered at last: it was here already"
 
 
 def test_the_command_takes_airflows_connections(
