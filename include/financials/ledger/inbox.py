@@ -25,8 +25,8 @@ KEPT = timedelta(days=90)
 """How long an event is kept after a run was done with it: longer than anybody delivers one a second time."""
 
 
-PLACES = "projects"
-"""What an event names as its place."""
+PLACES = next(row.references["project"] for row in ENTITIES.values() if "project" in row.references)
+"""What an event names as its place: the entity of projects."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from include.financials.models import Commitment
 from include.financials.port import UNDER_WORKFLOW, Answer, Asked, Beat, Outcome, Question, idle
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
-from include.financials.writing import engine
+from include.financials.writing import plan
 from tests.unit.financials.pair import FROZEN, ONLY, Crash, World, draft, line, make_settings
 
 STEP = "ERP posting"
@@ -360,7 +360,7 @@ def test_an_answer_of_a_returned_document_is_no_trace_of_it_in_the_erp(office: O
 
 def test_what_was_read_long_ago_is_not_answered(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     office.ask(draft(office.world, lines=()))
-    monkeypatch.setattr(engine, "PLAN_HOLDS", timedelta(seconds=-1))
+    monkeypatch.setattr(plan, "PLAN_HOLDS", timedelta(seconds=-1))
     sync = office.world.sync(params=ONLY)
     sync.ledger.runs.finished(sync.run.run_id, "extract:commitments")
     office.world.stage(sync, "commitments")

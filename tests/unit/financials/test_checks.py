@@ -168,7 +168,7 @@ def test_a_decided_vendor_is_linked_also_by_a_later_try(world: World) -> None:
     assert world.states(sync, "vendors") == {"V-1": ("held", "2.9")}
     world.ledger.decisions.decide(entity="vendors", company="G1", record_id="V-1", pair="90001", decision="link", who="ann")
     first, second = again(world, "vendors")
-    assert [row["action"] for row in first] == ["link"] and first == second
+    assert [row.action for row in first] == ["link"] and first == second
     sync = world.run(params={"entities": ["vendors"]})
     assert [record.id for record in world.procore.records["vendors"]] == [own.id]
     assert world.procore.records["vendors"][0].origin_id == "sandbox:G1:vendors:V-1"
@@ -183,7 +183,7 @@ def test_a_decided_document_is_linked_also_by_a_later_try(linked: World) -> None
         entity="commitments", company="01", record_id="SC-1", pair=document.id, decision="link", who="ann"
     )
     first, second = again(linked, "commitments")
-    assert [row["action"] for row in first] == ["link"] and first == second
+    assert [row.action for row in first] == ["link"] and first == second
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("updated", "")}
     assert linked.erp.applied == {} and len(linked.erp.records["commitments"]) == 1

@@ -18,7 +18,9 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from include.erp.database import Database
 from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
@@ -33,6 +35,7 @@ from include.financials.ledger import (
     RunRow,
     Settled,
     leases,
+    migrations,
     moment,
     room,
     stamp,
@@ -141,6 +144,25 @@ def test_migrations_and_tables_are_equal(book: Ledger) -> None:
     with book.engine.connect() as connection:
         found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), t.metadata)
     assert found == []
+
+
+def test_the_version_of_the_tables_is_the_last_migration(book: Ledger) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+    with book.engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == migrations.HEAD
+
+
+def test_a_ledger_of_another_program_is_not_touched(book: Ledger) -> None:
+    with book.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    before = everything(book)
+    with pytest.raises(ConfigurationError, match="is of version 9999, this program needs"):
+        book.ready()
+    with pytest.raises(ConfigurationError, match="version 9999, which this program does not know"):
+        book.create()
+    assert everything(book) == before
 
 
 def test_migrating_twice_changes_nothing(book: Ledger) -> None:
