@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -16,7 +15,9 @@ from typing import Any
 
 from include.financials.entities import ENTITIES, Entity
 from include.financials.exceptions import SyncError
-from include.financials.ledger import Decision, Judged, Ledger, Link, Seen, Stranger, decoded, key_of
+from include.financials.existence import SIDES
+from include.financials.known import BOTH, Known, everything
+from include.financials.ledger import Decision, Ledger, Link, decoded
 from include.financials.ledger.story import entity_named
 from include.financials.models import Side
 from include.financials.money import text
@@ -28,12 +29,10 @@ DECISIONS = {
     "unlink": "the link is ended for good: until the same two are linked again, whatever marks they carry",
     "opening": "so much was billed on a contract before go-live and is linked to no draw: --amount, --date, --retainage",
 }
-SIDES: tuple[Side, ...] = ("procore", "erp")
 WAITING = {"approve": ("held", "M-13"), "link": ("held", "2.9")}
 """State and rule of the records that wait for a decision."""
 CONTRACTS = ("commitments", "prime_contracts")
 MOST = Decimal("999999999999.99")
-NAMES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,55 +60,6 @@ def decide(ledger: Ledger, chosen: argparse.Namespace, who: str) -> str:
         "unlink": desk.unlink,
         "opening": desk.opening,
     }[chosen.decision]()
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A record as the last run that looked at it left it."""
-
-    side: str
-    company: str
-    key: str
-    number: str
-    state: str | None = None
-    rule: str | None = None
-    how: str | None = None
-    source_hash: str | None = None
-    amount_read: str | None = None
-    figures: str | None = None
-    work: str | None = None
-    procore_id: str | None = None
-    erp_key: str | None = None
-
-    @classmethod
-    def of(cls, row: Seen | Stranger | Judged) -> Known:
-        return cls(
-            row.side, row.company, row.id, row.number, **{name: getattr(row, column, None) for name, column in _TOLD.items()}
-        )
-
-    def beside(self, other: Known, *settled: str) -> Known:
-        """What this one tells, and what it leaves open (but ``settled``) as ``other`` tells it."""
-        left = [name for name in _TOLD if getattr(self, name) is None and name not in settled]
-        return replace(self, **{name: getattr(other, name) for name in left})
-
-    @property
-    def ident(self) -> tuple[str, str, str]:
-        """What a record is known by. (A Procore record may be met before its ERP company is known.)"""
-        return (self.side, *key_of(self.side, self.company, self.key))
-
-    @property
-    def amount(self) -> str | None:
-        found = self.amount_read or decoded(self.figures).get("amount")
-        return str(found) if found is not None else None
-
-    @property
-    def told(self) -> str:
-        amount = f", {self.amount}" if self.amount else ""
-        return f"{self.number} ({NAMES[self.side]}, id {self.key}{amount})"
-
-
-_TOLD = {field.name: field.name for field in fields(Known) if field.default is None} | {"amount_read": "amount"}
-"""What not every row has: field of :class:`Known` -> column."""
 
 
 class _Desk:
@@ -180,7 +130,7 @@ class _Desk:
         if self.chosen.id:
             pairs = [(a, b) for a, b in pairs if self.chosen.id in (a.key, b.key)]
         if not pairs:
-            side = NAMES[here[0].side]
+            side = SIDES[here[0].side]
             raise SyncError(f"{here[0].told} and {there[0].told} are both of {side}; name one record of each side")
         if len(pairs) > 1:
             raise SyncError(
@@ -284,23 +234,7 @@ class _Desk:
         return str(self.chosen.id or self.chosen.number)
 
     def _everything(self) -> list[Known]:
-        """Every record that a run has shown, each as it was shown last."""
-        records = self.ledger.records
-        rows: list[tuple[str, Seen | Stranger | Judged]] = [
-            (row.read_at or "", row) for side in SIDES for row in records.seen(self.row.name, side).values()
-        ]
-        found: dict[tuple[str, str, str], tuple[str, Known]] = {}
-        for at, row in [*rows, *records.met(self.row.name)]:
-            one = Known.of(row)
-            earlier, known = found.get(one.ident, ("", None))
-            if known is None:
-                found[one.ident] = at, one
-            elif at > earlier or (one.state and not known.state):
-                # Why it stopped is the newer row's to say, also that nothing stops it.
-                found[one.ident] = at, one.beside(known, *({"rule", "work"} & {*row._fields}))
-            else:
-                found[one.ident] = earlier, known.beside(one)
-        return [one for _, one in found.values()]
+        return everything(self.ledger.records, self.row.name)
 
     def _named(self, number: str) -> list[Known]:
         return [row for row in self._everything() if number in (row.number, row.key)]
@@ -325,10 +259,10 @@ class _Desk:
     def _unknown(self, number: str, side: Side | None = None) -> str:
         for row in ENTITIES.values():
             if row.name != self.row.name and any(
-                number in (r.number, r.id) for s in SIDES for r in self.ledger.records.seen(row.name, s).values()
+                number in (r.number, r.id) for s in BOTH for r in self.ledger.records.seen(row.name, s).values()
             ):
                 return f"{number} is a {row.label}, not a {self.row.label}. Two records of one kind are linked."
-        where = f" of {NAMES[side]}" if side else ""
+        where = f" of {SIDES[side]}" if side else ""
         known = [row.number for row in self._everything() if side is None or row.side == side]
         return f"no run has shown a {self.row.label} {number}{where}. {self._near(number, known)}"
 
