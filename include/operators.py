@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
     from include.financials.ledger import Ledger
     from include.financials.ledger.inbox import Claimed
+    from include.financials.port import System
     from include.financials.settings import Settings
     from include.financials.view import Sync
     from include.procore.client import ProcoreClient
+    from include.procore.system import ProcoreSystem
 
 log = logging.getLogger(__name__)
 
@@ -118,12 +120,12 @@ class SyncOperator(BaseOperator):
                 {"procore": source, "erp": target},
                 staging,
                 client.company_id,
-                source.erp_system,
+                target.namespace,
                 current_settings,
                 kept,
             )
 
-    def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
+    def _run(self, context: Context, ledger: Ledger, settings: Settings, source: ProcoreSystem, target: System) -> Run:
         require(ledger, self.sync_run_id, self.behind(context))
         return load_run(ledger, self.sync_run_id)
 
@@ -207,7 +209,7 @@ class WindowOperator(SyncOperator):
         self.until = until
         self.undelivered: dict[str, int] | None = None
 
-    def _run(self, context: Context, ledger: Ledger, settings: Settings, source: Any, target: Any) -> Run:
+    def _run(self, context: Context, ledger: Ledger, settings: Settings, source: ProcoreSystem, target: System) -> Run:
         # A field that somebody emptied in the form comes as None or as an empty text: then the operator's own window counts. Of
         # every other parameter `open_run` says whether it may be empty.
         empty = dict.fromkeys(("since", "until"), (None, ""))
@@ -217,7 +219,7 @@ class WindowOperator(SyncOperator):
         if events and known is not None and known.kind == kind:
             return load_run(ledger, self.sync_run_id)  # an earlier try has claimed its events, which say what it is about
         if kind == "scheduled" and known is None:
-            self.undelivered = swept(source.client, ledger)
+            self.undelivered = swept(source, ledger)
         claimed = self._claimed(ledger, settings, source, kind, events=events)
         if claimed is not None:
             given.pop("entities", None)  # the form's list of all of them is nobody's choice in such a run
@@ -232,7 +234,7 @@ class WindowOperator(SyncOperator):
             params={"since": self.since, "until": self.until, **given},
         )
 
-    def _claimed(self, ledger: Ledger, settings: Settings, source: Any, kind: Kind, *, events: bool) -> Claimed | None:
+    def _claimed(self, ledger: Ledger, settings: Settings, source: ProcoreSystem, kind: Kind, *, events: bool) -> Claimed | None:
         """The events that a run of events is about. A scheduled run looks at everything, and takes along what no other took."""
         from include.procore.events import RESOURCES
 
@@ -297,14 +299,14 @@ class PreflightOperator(SyncOperator):
         return shown
 
 
-def swept(client: ProcoreClient, ledger: Ledger) -> dict[str, int] | None:
+def swept(system: System, ledger: Ledger) -> dict[str, int] | None:
     """Events that Procore could not deliver, taken into the inbox (counts as of :func:`include.procore.webhooks.sweep`); None
     where there is no receiver, or Procore does not say. Raises RetryLater where Procore is away."""
     from include.procore.hook import receiver_of
     from include.procore.webhooks import Webhooks, sweep
 
     try:
-        found = sweep(Webhooks(client, receiver_of()), ledger)
+        found = sweep(Webhooks.of(system, receiver_of()), ledger)
     except RetryLater:
         raise
     except SyncError as error:
@@ -321,9 +323,8 @@ def without_events(sync: Sync) -> list[str]:
     from include.procore.hook import receiver_of
     from include.procore.webhooks import Webhooks
 
-    system: Any = sync.systems["procore"]
     try:
-        found = Webhooks(system.client, receiver_of()).missing(sync.settings)
+        found = Webhooks.of(sync.systems["procore"], receiver_of()).missing(sync.settings)
     except RetryLater:
         raise
     except SyncError as error:

@@ -17,6 +17,7 @@ from include.financials.extract import extract
 from include.financials.gate import guard, wait_behind
 from include.financials.kept import kept_lists
 from include.financials.ledger import Ledger
+from include.financials.port import System
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
 from include.financials.report import build, keep, move_watermarks
@@ -26,24 +27,22 @@ from include.financials.view import Sync
 from include.financials.writing.engine import load
 from include.procore.client import ProcoreClient
 from include.procore.events import RESOURCES
-from include.procore.system import ProcoreSystem
+from include.procore.system import ProcoreSystem, namespace_of
 
 MAPPING = "sandbox_erp"
-SANDBOX_SETTINGS = Path(__file__).resolve().parent / "sandbox" / "settings.yaml"
+SANDBOX_SETTINGS = Path(__file__).resolve().parents[1] / "sandbox" / "settings.yaml"
 EVERYTHING = "2000-01-01T00:00:00Z"
 
 
 def systems(
     client: ProcoreClient, erp_url: Any, mapping: str, settings: Settings, choices: Mapping[str, str] | None = None
-) -> tuple[ProcoreSystem, Any]:
+) -> tuple[ProcoreSystem, System]:
     """Both sides of the port; the mapping's ``system`` is the name space of the external ids that Procore is given. ``choices``
     are those of the mapping's ``settings`` (``{"ap_invoices": "posted"}``)."""
-    target: Any = erp_system(
-        erp_url, mapping, origin_system=f"procore:{client.company_id}", **({"settings": dict(choices)} if choices else {})
-    )
+    target = erp_system(erp_url, mapping, origin_system=namespace_of(client), **({"settings": dict(choices)} if choices else {}))
     return ProcoreSystem(
         client,
-        erp_system=target.mapping.system,
+        erp_system=target.namespace,
         cost_type_codes=settings.cost_type_codes,
         cost_code_list=settings.cost_code_list,
         workflow_tools=settings.workflow.tools if "on" in (settings.workflow.shown, settings.workflow.answers) else {},
@@ -82,7 +81,7 @@ def opened(
             {"procore": source, "erp": target},
             staging,
             client.company_id,
-            source.erp_system,
+            target.namespace,
             kept=kept,
         )
     finally:

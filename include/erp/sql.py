@@ -77,6 +77,7 @@ class SqlSystem:
         lock_timeout: float = 10.0,
     ) -> None:
         self.mapping, self.origin_system = mapping, origin_system
+        self.name = mapping.system
         self.page_size, self.id_batch = page_size, id_batch
         self.database = Database(url_or_engine, lock_timeout)
         self._readers: Callable[[str], Reader] = cache(lambda name: Reader(mapping, name, self.database))
@@ -88,8 +89,19 @@ class SqlSystem:
             lambda writer: ReadBack(writer, getattr(writer.spec.write, writer.action))
         )
 
+    @property
+    def namespace(self) -> str:
+        return self.mapping.system
+
     def close(self) -> None:
         self.database.close()
+
+    def web_address(self) -> None:
+        """No mapping says where an ERP has pages for people."""
+        return None
+
+    def web_url(self, record: Record | None = None, address: str | None = None) -> None:
+        return None
 
     # -- about the system
 

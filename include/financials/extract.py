@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
@@ -18,7 +18,7 @@ from include.financials.existence import SIDES, hidden_contracts
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, Seen, key_of, moment, stamp
 from include.financials.models import Side
-from include.financials.port import UNSEEN, Asking, Header, Invalid, Page, Question, Window
+from include.financials.port import UNSEEN, Header, Invalid, Page, Question, Window
 from include.financials.staging import Staged
 from include.financials.view import Sync
 
@@ -113,7 +113,7 @@ def _questions(
     """Documents about which a workflow asks our account, by (project, id): read whatever their last change was, for the answer is
     what this run finds. Noted for the load; a project that does not tell is asked again by the next run."""
     found: dict[str, Question] = {}
-    linked, procore = sync.links("projects").by_procore, cast(Asking, sync.systems["procore"])
+    linked, procore = sync.links("projects").by_procore, sync.systems["procore"]
     for project in [scope for scope in scopes or () if scope in linked]:
         try:
             found |= procore.questions(entity, project)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 from include.financials.legible import legible
 from include.financials.models import Record, Side
@@ -257,6 +257,27 @@ class System(Protocol):
     """Procore or an ERP. All methods may raise the errors of ``include.financials.exceptions``."""
 
     side: Side
+    name: str
+    """As people call it."""
+
+    @property
+    def namespace(self) -> str:
+        """First part of the ids by which the other side's records name this system's: an ERP's in Procore's external ids
+        (``sandbox``), Procore's in an ERP's markers (``procore:8089``). Never changed after go-live."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections; nothing may be asked afterwards."""
+        ...
+
+    def web_address(self) -> str | None:
+        """Where people open its records in the browser, asked of the system itself; None where there are no such pages."""
+        ...
+
+    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
+        """The page of a record (None: of the company) in the browser, if there is one. ``address`` is that of
+        :meth:`web_address`, where it is known; nothing is asked for it."""
+        ...
 
     def check(self) -> Health: ...
 
@@ -320,10 +341,8 @@ class System(Protocol):
         ...
 
 
-class Asking(Protocol):
+class Asking(System, Protocol):
     """A system whose documents go through workflows that may ask our own account: Procore. Errors as those of :class:`System`."""
-
-    def now(self) -> datetime: ...
 
     def questions(self, entity: str, project: str) -> Mapping[str, Question]:
         """What our account is asked now about the documents of a project, by document id."""
@@ -336,6 +355,16 @@ class Asking(Protocol):
     def answer(self, answer: Answer, beat: Beat = idle) -> Outcome:
         """Give it, after looking as :meth:`answered` does. Raises OutcomeUnknown when the effect cannot be known."""
         ...
+
+
+SIDES: tuple[Side, ...] = ("procore", "erp")
+
+
+class Systems(TypedDict):
+    """Both sides of a run."""
+
+    procore: Asking
+    erp: System
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -11,7 +11,7 @@ from include.financials.cost import COMPANY_LISTS, lists
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.identity import FROZEN, parse_origin
-from include.financials.port import Capability
+from include.financials.port import SIDES, Capability
 from include.financials.run import nearest
 from include.financials.view import Sync
 
@@ -22,8 +22,8 @@ def preflight(sync: Sync) -> dict[str, Any]:
     """Connections, rights, capabilities, origin_id audit, expected calls. Raises ConfigurationError naming every problem."""
     problems: list[str] = []
     shown: dict[str, Any] = {}
-    for side, system in sync.systems.items():
-        health = system.check()
+    for side in SIDES:
+        health = sync.systems[side].check()
         shown[side] = f"{health.description}, {health.version}, clock {health.now.isoformat()}"
         problems += health.problems
         log.info("%s: %s", side, shown[side])
@@ -55,7 +55,7 @@ def _unknown_jobs(sync: Sync) -> list[str]:
     """A job number that neither side has would make a run over nothing, and that run would be green."""
     if not sync.run.projects:
         return []
-    known = dict.fromkeys(record.number for side in sync.systems for record in sync.snapshot(side, "projects"))
+    known = dict.fromkeys(record.number for side in SIDES for record in sync.snapshot(side, "projects"))
     wrong = [number for number in sync.run.projects if number not in known]
     return [nearest("parameter projects: neither Procore nor the ERP has job", wrong, sorted(known))] if wrong else []
 

@@ -23,7 +23,7 @@ from include.financials.kept import KeptLists
 from include.financials.ledger import Ledger, Link, LinkIndex, decoded
 from include.financials.mergers import FIELDS, VENDORS, Mergers
 from include.financials.models import CostCode, Project, Record, Side, Vendor
-from include.financials.port import Invalid, Page, Question, System
+from include.financials.port import Invalid, Page, Question, Systems
 from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.staging import Staged, private_folder, slug, write_whole
@@ -48,7 +48,7 @@ class Sync:
     run: Run
     ledger: Ledger
     settings: Settings
-    systems: Mapping[Side, System]
+    systems: Systems
     staging: UPath
     procore_company: str
     namespace: str

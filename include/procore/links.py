@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperatorLink
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from include.financials.models import Record
     from include.financials.view import Sync
-    from include.procore.system import ProcoreSystem
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +39,16 @@ def push_link(sync: Sync, context: Context, entity: str, shards: Sequence[int]) 
     """Leave the link of a task in XCom."""
     from include.financials.report import recall
 
-    system = cast("ProcoreSystem", sync.systems["procore"])
-    base = str((recall(sync, "web") or {}).get("address") or system.web_base())
-    pages = (system.web_url(entity, record, base) for record in _candidates(sync, entity, shards))
-    context["ti"].xcom_push(key=LINK_KEY, value=next(filter(None, pages), None) or system.company_url(base))
+    system, address = sync.systems["procore"], (recall(sync, "web") or {}).get("address")
+    pages = (system.web_url(record, address) for record in _candidates(sync, entity, shards))
+    context["ti"].xcom_push(key=LINK_KEY, value=next(filter(None, pages), None) or system.web_url(None, address))
 
 
 def keep_web_address(sync: Sync) -> None:
     """Ask Procore once in a run where its web application is: that differs by region, and the API's host is not it."""
     from include.financials.report import keep
 
-    system = cast("ProcoreSystem", sync.systems["procore"])
-    keep(sync, "web", {"address": system.ask_web_base()})
+    keep(sync, "web", {"address": sync.systems["procore"].web_address()})
 
 
 def _candidates(sync: Sync, entity: str, shards: Sequence[int]) -> Iterator[Record]:

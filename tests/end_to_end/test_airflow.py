@@ -19,9 +19,9 @@ import pytest
 import requests
 
 from include import pipeline
-from include.chaos.picture import OF_THE_MOMENT
 from include.financials.report import build
-from include.local import (
+from sandbox.chaos.picture import OF_THE_MOMENT
+from sandbox.local import (
     ROOT,
     airflow,
     environment,
@@ -33,7 +33,7 @@ from include.local import (
     standalone_settings,
     wait_until_healthy,
 )
-from include.sandbox.procore.login import OWNER_ID
+from sandbox.procore.login import OWNER_ID
 from tests.end_to_end.world import UNLIMITED, State, World
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from include.chaos.picture import Picture, differences, picture
 from include.financials.checks import check
 from include.financials.entities import ENTITIES
 from include.financials.extract import extract
@@ -21,6 +20,7 @@ from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
 from include.financials.writing.engine import load
 from include.pipeline import opened
+from sandbox.chaos.picture import Picture, differences, picture
 from tests.end_to_end.world import State, World, done
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)

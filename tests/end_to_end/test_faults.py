@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from include import pipeline
-from include.chaos import people
 from include.erp.registry import erp_system
 from include.financials.exceptions import RetryLater, SyncError, Unsettled
+from sandbox.chaos import people
 from tests.end_to_end.world import ROOT, State, World, done, expected, stopped, unexplained
 
 VENDORS, CODES, ASSIGNED = "/vendors/sync$", "/cost_codes/sync$", "/wbs_codes/bulk_create$"

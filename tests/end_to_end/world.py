@@ -23,9 +23,9 @@ from urllib.parse import urlencode
 import requests
 
 from include import pipeline
-from include.chaos.company import Company, Stores
 from include.financials.report import COUNTS
 from include.financials.settings import Settings, from_file
+from sandbox.chaos.company import Company, Stores
 
 ROOT = Path(__file__).resolve().parents[2]
 UNLIMITED = {"rate_limit_hour": 1_000_000, "rate_limit_spike": 100_000}
@@ -58,7 +58,7 @@ class World(Company):
             changed = json.dumps({**UNLIMITED, **(settings or {})})
             with closing(sqlite3.connect(folder / "procore.sqlite")) as connection, connection:
                 connection.execute("UPDATE meta SET value = ? WHERE name = 'settings'", (changed,))
-        command = [sys.executable, "-m", "include.sandbox", "--port", "0", "--state", str(folder), "--size", "tiny", "--keep"]
+        command = [sys.executable, "-m", "sandbox", "--port", "0", "--state", str(folder), "--size", "tiny", "--keep"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self.process.stdout is not None
         self.info: dict[str, Any] = json.loads(self.process.stdout.readline())

@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Final, cast
+from typing import Final
 
 from include.financials.entities import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.identity import canonical_json, digest
 from include.financials.ledger import WORKFLOW, Call, Intent, Judged, Lease, Note, Settled, decoded, stamp
 from include.financials.ledger.journal import ANSWER
-from include.financials.port import UNDER_WORKFLOW, Answer, Asking, Outcome, Question
+from include.financials.port import UNDER_WORKFLOW, Answer, Outcome, Question
 from include.financials.view import Sync
 from include.financials.writing.settling import settled_as
 from include.financials.writing.steps import Failed, new_call, send, settle_time, waited
@@ -154,7 +154,7 @@ class _Desk:
 
     def __init__(self, sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
         self.sync, self.row, self.shard, self.lease = sync, row, shard, lease
-        self.procore = cast(Asking, sync.systems["procore"])
+        self.procore = sync.systems["procore"]
 
     def look(self) -> set[str]:
         """Looks for every answer in doubt, also of steps that are over. Returns the intents that may be sent again: they are not
@@ -190,7 +190,7 @@ class _Desk:
             self._settled(None, untouched)
         call = new_call(self.sync.run.run_id, "procore", self.row.name, ANSWER, answer.project)
         found = send(
-            self.sync.ledger, self.lease, self.sync.systems["procore"], call, [self._intent(due, answer)],
+            self.sync.ledger, self.lease, self.procore, call, [self._intent(due, answer)],
             lambda alive: self.procore.answer(answer, alive),
         )  # fmt: skip
         match found:

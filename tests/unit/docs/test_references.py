@@ -21,14 +21,16 @@ from include.financials.report import COUNTS
 from include.financials.rules import RULES
 from include.financials.run import PARAMS
 from include.financials.settings import GateSettings, Settings, load
+from include.procore.areas import ENTITIES as KEPT
+from include.procore.areas import RESOURCES
 from include.procore.events import BORN
-from include.procore.resources import ENTITY_RESOURCES, RESOURCES, events_of
 from include.procore.retry import TABLE
-from include.sandbox.seed import planted
-from include.sandbox.seed.changes import changes
-from include.sandbox.seed.company import Company
-from include.sandbox.seed.schedules import GOLDEN
-from tests.unit.seed.conftest import build
+from sandbox.seed import planted
+from sandbox.seed.changes import changes
+from sandbox.seed.company import Company
+from sandbox.seed.planted import planted as problems
+from sandbox.seed.schedules import GOLDEN
+from tests.unit.sandbox.seed.conftest import build
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -86,7 +88,7 @@ def test_the_table_of_events_is_that_of_the_resources() -> None:
     }
     assert set(rows) == {name.replace("_", " ") for name in BORN}
     for name in BORN:
-        said, events = rows[name.replace("_", " ")], events_of(name)
+        said, events = rows[name.replace("_", " ")], KEPT[name].events
         assert said.startswith("nothing") == (not events), name
         assert all(event.removesuffix(" Contract Line Items").removesuffix(" Order Line Items") in said for event in events), name
 
@@ -180,7 +182,7 @@ def test_the_golden_job_is_the_seeds() -> None:
 
 def test_the_planted_problems_are_the_seeds() -> None:
     rows = {row[0]: row for row in rows_of("domain-rules.md", "### 5.4", "### 5.5")}
-    entries = Company().planted()
+    entries = problems(Company())
     assert {str(entry.number) for entry in entries} == rows.keys() - {"no."}
     for entry in entries:
         _, entity, keys, _, *expected = rows[str(entry.number)]
@@ -195,10 +197,8 @@ def test_the_planted_problems_are_the_seeds() -> None:
 def test_the_counts_of_the_company_are_the_seeds(tmp_path: Path) -> None:
     """What is on both sides at the start: Procore's records that carry our external id."""
     world = build(tmp_path)
-    stored = ENTITY_RESOURCES | {"cost_types": "line_item_types", "vendor_insurances": "insurances"}
-    kinds = {name: (kind,) for name, kind in stored.items()} | {
-        "commitments": ("work_order_contracts", "purchase_order_contracts")
-    }
+    stored = {"cost_types": ("line_item_types",), "vendor_insurances": ("insurances",), "cost_codes": ("cost_codes",)}
+    kinds = {name: tuple(resource.name for resource in row.resources) for name, row in KEPT.items()} | stored
     for name, *cells in rows_of("domain-rules.md", "### 5.1", "### 5.2"):
         entity = name.removesuffix(" of jobs").replace(" ", "_")
         if entity not in kinds or not ENTITIES[entity].external_id:

@@ -39,7 +39,7 @@ from include.financials.models import (
     VendorInsurance,
 )
 from include.financials.port import Item, Outcome, Step, Window
-from include.sandbox.erp import schema
+from sandbox.erp import schema
 from tests.unit.erp.conftest import T1, T2, T3, load
 
 MONTHS = (("2026-06", "closed"), ("2026-07", "open"), ("2026-08", "open"), ("2026-09", "open"), ("2026-10", "future"))

@@ -18,7 +18,7 @@ from include.erp.sql import SqlSystem
 from include.financials.exceptions import ConfigurationError
 from include.financials.models import Commitment, CostCode, Project, Record
 from include.financials.port import Page, Window
-from include.sandbox.erp import schema
+from sandbox.erp import schema
 from tests.unit.erp.conftest import write_mapping
 
 

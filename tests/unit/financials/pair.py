@@ -67,7 +67,7 @@ from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
 from include.financials.writing import engine
-from include.procore.writing.table import STEPS
+from include.procore.areas import STEPS
 
 START = datetime(2026, 9, 30, 18, tzinfo=UTC)
 ONLY: dict[str, Any] = {"entities": ["commitments"]}

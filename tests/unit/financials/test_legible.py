@@ -12,6 +12,7 @@ from include.financials.ledger.story import why
 from include.financials.legible import broken, legible
 from include.financials.port import Invalid
 from include.procore import parse
+from include.procore.areas import ENTITIES
 from tests.unit.financials.pair import World, draft
 
 FORGED = "SC-9\n2026-10-01 INFO all is well\x1b[2J\u202e"
@@ -50,7 +51,7 @@ def test_a_row_of_procore_that_holds_such_is_named_in_words_that_can_be_kept(num
         row.required("number")
         raise parse.Misfit("title", f"is no title, but {number}")
 
-    found = parse.fit("commitments", {"id": 5, "number": number}, build)
+    found = ENTITIES["commitments"].fit({"id": 5, "number": number}, build)
     assert isinstance(found, Invalid) and found.field == field
     assert found.number == legible(number) and found.message == legible(found.message)
     row = {"entity": "commitments", "company": "", "side": "procore", "id": found.id, "number": found.number}

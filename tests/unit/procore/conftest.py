@@ -101,7 +101,7 @@ def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
     state = tmp_path_factory.mktemp("sandbox")
     with (state / "stderr.txt").open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "include.sandbox", "--port", "0", "--state", str(state)],
+            [sys.executable, "-m", "sandbox", "--port", "0", "--state", str(state)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -14,8 +14,8 @@ from include.financials.kept import KeptLists
 from include.financials.ledger import Ledger
 from include.financials.models import TaxCode
 from include.financials.port import Window
+from include.procore.areas import WAYS
 from include.procore.system import ProcoreSystem
-from include.procore.writing.table import WAYS
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.items import item, step, vendor
 from tests.unit.procore.test_reading import records
