@@ -8,11 +8,9 @@ from typing import Any
 
 from include import session
 from include.financials.checks import check
-from include.financials.engine import load
 from include.financials.entities import ENTITIES
 from include.financials.extract import extract
 from include.financials.gate import guard, wait_behind
-from include.financials.inbox import claim, settle
 from include.financials.ledger import Ledger
 from include.financials.port import System
 from include.financials.preflight import preflight
@@ -21,6 +19,7 @@ from include.financials.report import build, keep, move_watermarks
 from include.financials.run import Kind, Run, load_run, open_run
 from include.financials.settings import Settings
 from include.financials.view import Sync
+from include.financials.writing.engine import load
 from include.order import behind, parts
 from include.procore.events import RESOURCES
 from include.procore.system import ProcoreSystem
@@ -36,7 +35,7 @@ def opened(
     def decide(ledger: Ledger, settings: Settings, procore: ProcoreSystem, erp: System) -> Run:
         if again:
             return load_run(ledger, run_id)
-        claimed = claim(ledger, run_id, RESOURCES, procore.account()) if events else None
+        claimed = ledger.inbox.claim(run_id, RESOURCES, procore.account()) if events else None
         now = min(procore.now(), erp.now())
         return open_run(
             ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
@@ -58,7 +57,7 @@ def run(access: session.Access, run_id: str, **options: Any) -> dict[str, Any]:
         move_watermarks(sync, loaded)
     with opened(access, run_id, **options | {"again": True}) as sync:
         if options.get("events"):
-            settle(sync.ledger, run_id, succeeded=not sync.run.plan)
+            sync.ledger.inbox.settle(run_id, succeeded=not sync.run.plan)
         return build(sync)
 
 

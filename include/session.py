@@ -87,6 +87,6 @@ def _counted(ledger: Ledger, run_id: str, task: str, client: ProcoreClient) -> I
     finally:
         made = client.calls - calls
         try:
-            ledger.count_traffic(run_id, task, made, client.writes - writes)
+            ledger.runs.count_traffic(run_id, task, made, client.writes - writes)
         except (SyncError, SQLAlchemyError) as error:
             log.warning("the report will miss %d requests of %s, which could not be counted: %s", made, task, error)

@@ -32,7 +32,6 @@ import aiohttp
 import psutil  # type: ignore[import-untyped]
 import requests
 
-from include.financials.inbox import waiting
 from include.financials.ledger import Ledger
 from include.financials.report import COUNTS
 from include.financials.staging import private_folder
@@ -217,7 +216,7 @@ def receiver(folder: Path) -> dict[str, Any]:
             time.sleep(0.5)
         found = asyncio.run(_both(url, token, child.pid))
     ledger = Ledger(f"sqlite:///{place}")
-    kept = waiting(ledger)
+    kept = ledger.inbox.waiting()
     ledger.close()
     if kept != 1 + RATE * SECONDS:
         raise LocalError(f"{RATE * SECONDS} events were sent, {kept - 1} are in the inbox; see {log}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
-from include.financials.ledger import Ledger
+from include.financials.ledger import Ledger, RunRow
 from include.financials.record import PERIODS, PROJECTS
 from include.financials.run import Run
 from include.financials.view import Sync
@@ -47,10 +47,10 @@ def expected(sync: Sync, days: int | None = None) -> Expected:
     ledger, run = sync.ledger, sync.run
     before = alike(ledger, run)
     if before:
-        reads = [calls - writes for calls, writes in map(ledger.traffic, before)]
+        reads = [calls - writes for calls, writes in map(ledger.runs.traffic, before)]
         calls, known_from = round(sum(reads) / len(reads)), f"the last runs like it ({', '.join(map(str, reads))} calls)"
     else:
-        projects = len(run.projects) or sum(link.status == "active" for link in ledger.links(PROJECTS, contents=False))
+        projects = len(run.projects) or sum(link.status == "active" for link in ledger.links.of(PROJECTS, contents=False))
         calls = lists(run.entities, projects)
         known_from = f"the lists of {projects} projects; documents come on top, one call or more each"
     there = sync.systems["erp"].capabilities()
@@ -60,19 +60,19 @@ def expected(sync: Sync, days: int | None = None) -> Expected:
 
 def alike(ledger: Ledger, run: Run) -> list[str]:
     """The last runs of this kind over the same entities, projects and documents that succeeded; the newest first."""
-    own = ledger.run(run.run_id)
+    own = ledger.runs.get(run.run_id)
     if own is None:
         return []
     same = [
-        row["run_id"]
-        for row in ledger.successful_runs(run.kind)
-        if row["run_id"] != run.run_id and _scope(row) == _scope(own) and ledger.traffic(row["run_id"])[0]
+        row.run_id
+        for row in ledger.runs.successful(run.kind)
+        if row.run_id != run.run_id and _scope(row) == _scope(own) and ledger.runs.traffic(row.run_id)[0]
     ]
     return same[:ALIKE]
 
 
-def _scope(row: Mapping[str, Any]) -> str:
-    return canonical_json({name: value for name, value in json.loads(row["params"]).items() if value and name not in _NO_MATTER})
+def _scope(row: RunRow) -> str:
+    return canonical_json({name: value for name, value in json.loads(row.params).items() if value and name not in _NO_MATTER})
 
 
 def lists(entities: Collection[str], projects: int, records: Mapping[str, int] | None = None) -> int:

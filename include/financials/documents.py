@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -15,7 +14,7 @@ from include.financials.explained import Document
 from include.financials.identity import canonical_json, digest, parse_origin
 from include.financials.judging.books import Opening, openings
 from include.financials.judging.documents import is_due
-from include.financials.ledger import Decision, Link, moment, stamp
+from include.financials.ledger import Decision, Link, decoded, moment, stamp
 from include.financials.port import Invalid
 from include.financials.record import PROJECTS, Record, contract_of
 from include.financials.statuses import UNPOSTED, VOID
@@ -48,20 +47,19 @@ class Documents:
         return {(record.company or "", record.id): record for record in found}
 
     def _links(self, row: Entity) -> list[Link]:
-        planned = self.sync.ledger.planned_links(self.sync.run.run_id, row.name) if self.sync.run.plan else []
-        return [*self.sync.ledger.links(row.name), *planned]
+        planned = self.sync.ledger.links.planned(self.sync.run.run_id, row.name) if self.sync.run.plan else []
+        return [*self.sync.ledger.links.of(row.name, contents=False), *planned]
 
     def _planned(self, row: Entity) -> dict[tuple[str, str], dict[str, Any]]:
         """Figures of what a plan would write, by (company, ERP key)."""
         if not self.sync.run.plan:
             return {}
-        outcomes = self.sync.ledger.outcomes(self.sync.run.run_id, row.name)
+        outcomes = self.sync.ledger.outcomes.linked(self.sync.run.run_id, row.name, "create", "update")
         return {
-            (outcome["company"], outcome["erp_key"]): row.model.model_validate(
-                json.loads(outcome["work"])["record"], strict=False
+            (outcome.company, outcome.erp_key or ""): row.model.model_validate(
+                decoded(outcome.work)["record"], strict=False
             ).figures()
             for outcome in outcomes
-            if outcome["state"] == "linked" and outcome["action"] in ("create", "update")
         }
 
     def _key(self, origin_id: str | None) -> tuple[str, str] | None:
@@ -75,9 +73,9 @@ class Documents:
         erp, planned = self._erp(row), self._planned(row)
         used: set[tuple[str, str]] = set()
         memory = self.sync.memory(row.name)
-        outcomes = self.sync.ledger.outcomes(self.sync.run.run_id, row.name)
-        proposed = {o["id"]: (o["company"], o["erp_key"]) for o in outcomes if o["state"] == "held" and o["rule"] == "2.9"}
-        parted = {one.pair: (one.company, one.record_id) for one in self.sync.ledger.decisions(row.name, "unlink")}
+        outcomes = self.sync.ledger.outcomes.of(self.sync.run.run_id, row.name)
+        proposed = {o.id: (o.company, o.erp_key or "") for o in outcomes if o.state == "held" and o.rule == "2.9"}
+        parted = {one.pair: (one.company, one.record_id) for one in self.sync.ledger.decisions.of(row.name, "unlink")}
         for procore_id, seen in memory.items():
             link = by_procore.get(procore_id)
             key = (link.company, link.erp_key) if link else self._key(seen["origin_id"])
@@ -115,7 +113,7 @@ class Documents:
         far.
         """
         sync, known = self.sync, set(known_in_procore)
-        accepted = {(one.company, one.record_id): one for one in sync.ledger.decisions(row.name, "accept")}
+        accepted = {(one.company, one.record_id): one for one in sync.ledger.decisions.of(row.name, "accept")}
         remembered, unread = [], 0
         ours = f"procore:{sync.procore_company}:{row.name}:"
         for record in records:
@@ -147,9 +145,9 @@ class Documents:
             log.warning("%d %s of the ERP come from Procore records that no run has read yet; not compared", unread, row.name)
         if sync.run.plan:
             kept = ("entity", "company", "side", "id", "number", "source_hash", "amount", "figures")
-            sync.ledger.meet(sync.run.run_id, [{name: one[name] for name in kept} for one in remembered])
+            sync.ledger.records.meet(sync.run.run_id, [{name: one[name] for name in kept} for one in remembered])
         else:
-            sync.ledger.remember(remembered)
+            sync.ledger.records.remember(remembered)
 
     def _accept_ended(self, said: Decision, plain: Mapping[str, Any]) -> None:
         """The document is not the one that was accepted: a change order, a new title, a closing ... The report says so."""
@@ -164,7 +162,7 @@ class Documents:
             f"{'; '.join(changed) or 'its lines'}. Look at it, and decide accept {said.entity} {said.number} again."
         )
         log.warning("%s", why)
-        self.sync.ledger.decision_ended(said, self.sync.run.run_id, why, plan=self.sync.run.plan)
+        self.sync.ledger.decisions.ended(said, self.sync.run.run_id, why, plan=self.sync.run.plan)
 
     def _opened(self, row: Entity, record: Record | Invalid) -> bool:
         """Whether an invoice is part of its contract's opening balance."""
@@ -188,18 +186,14 @@ class Documents:
     def _erp_born(self, row: Entity) -> Iterator[Document]:
         sync = self.sync
         links = {(link.company, link.erp_key): link for link in self._links(row)}
-        outcomes = sync.ledger.outcomes(sync.run.run_id, row.name)
-        states = {key: seen["state"] for key, seen in sync.ledger.seen(row.name, "erp").items()}
-        states |= {(o["company"], o["id"]): o["state"] for o in outcomes if o["side"] == "erp"}
+        outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name)
+        states = {key: seen.state for key, seen in sync.ledger.records.seen(row.name, "erp").items()}
+        states |= {(o.company, o.id): o.state for o in outcomes if o.side == "erp"}
         # Proposed: the pair waits for a decision, and neither is an orphan.
-        proposed = {
-            (o["company"], o["id"]): o["procore_id"]
-            for o in outcomes
-            if o["state"] == "held" and o["rule"] in ("2.9", "unlinked")
-        }
+        proposed = {(o.company, o.id): o.procore_id for o in outcomes if o.state == "held" and o.rule in ("2.9", "unlinked")}
         memory, planned = self._shown(row), self._planned(row)
         by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen["origin_id"]))}
-        read_to = moment(sync.ledger.watermark("erp", row.name))
+        read_to = moment(sync.ledger.runs.watermark("erp", row.name))
         used: set[str] = set()
         for key, record in self._erp(row).items():
             link = links.get(key)
@@ -241,7 +235,7 @@ class Documents:
     def _owned(self, row: Entity) -> Iterator[Document]:
         """Budgets: one per job, whichever side owns it."""
         sync = self.sync
-        outcomes = {(o["company"], o["erp_key"] or o["number"]): o for o in sync.ledger.outcomes(sync.run.run_id, row.name)}
+        outcomes = {(o.company, o.erp_key or o.number): o for o in sync.ledger.outcomes.of(sync.run.run_id, row.name)}
         erp, planned = self._erp(row), self._planned(row)
         shown = {
             (seen["company"], seen["figures"].get("project") or ""): (i, seen)
@@ -262,11 +256,11 @@ class Documents:
             coming = planned.get(key, {})
             p = seen["figures"] if seen else coming
             e = _standing(record) if record is not None else coming
-            if outcome is not None and outcome["state"] == "linked" and coming:
-                p, e = (coming, e) if outcome["side"] == "erp" else (p, coming)
+            if outcome is not None and outcome.state == "linked" and coming:
+                p, e = (coming, e) if outcome.side == "erp" else (p, coming)
             yield Document(
                 row.name, key[1], key[1], key[0], key[1], procore_id, record.id if record else None,
-                outcome["state"] if outcome else None, p, e, planned=bool(coming),
+                outcome.state if outcome else None, p, e, planned=bool(coming),
             )  # fmt: skip
 
     def _not_shown(self, row: Entity) -> set[str]:

@@ -15,11 +15,11 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.identity import Origin, change_number, marker, meaning, parse_origin
-from include.financials.ledger import Link
+from include.financials.ledger import Link, LinkIndex
 from include.financials.money import text, to_cents
 from include.financials.port import Invalid
 from include.financials.record import PROJECTS, Record, Side
-from include.financials.view import LinkIndex, Sync
+from include.financials.view import Sync
 
 _PLACE = ("project", "sub_job", "commitment", "prime_contract", "vendor", "customer")
 """Where a record belongs: what must agree, as far as both tell it, when part of its key cannot be read."""

@@ -16,7 +16,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
 from include.financials.existence import hidden_contracts
 from include.financials.identity import parse_origin
-from include.financials.ledger import STOPPED, key_of, moment, stamp
+from include.financials.ledger import STOPPED, Seen, key_of, moment, stamp
 from include.financials.port import CALLED, UNSEEN, Header, Invalid, Page, Question, Window
 from include.financials.record import PROJECTS, Side
 from include.financials.staging import Staged
@@ -57,10 +57,10 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
         window = Window(window.until, window.until)  # by their numbers, which the list shows, and no others
     if not staged.state()["complete"]:
         scopes = sync.scopes(row.source, entity, shard)
-        known = sync.ledger.seen(entity, row.source)
+        known = sync.ledger.records.seen(entity, row.source)
         asked = _questions(sync, entity, shard, scopes, known) if sync.settings.workflow.answered(entity) else []
         if scopes is None or scopes:
-            wanted = [key for key in _wanted(known, window) if sync.run.wants(known[key]["number"])]
+            wanted = [key for key in _wanted(known, window) if sync.run.wants(known[key].number)]
             read = {record.id for record in staged.records()} | {bad.id for bad in staged.invalid()}
             cursor = staged.state()["cursor"]
             listed: set[str] = set()
@@ -71,7 +71,7 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
                 staged.add(page if page.cursor is not None else replace(page, cursor=_ALL_READ), last=False)
                 read.update([record.id for record in page.records] + [bad.id for bad in page.invalid])
                 log.info("%s: %d read so far", entity, len(read))
-            missing = [(known[key]["scope"], key[1]) for key in wanted if key[1] not in read and _in_scope(known[key], scopes)]
+            missing = [(known[key].scope, key[1]) for key in wanted if key[1] not in read and _in_scope(known[key], scopes)]
             # A try that went on at a cursor did not see the whole list.
             unlisted = _unlisted(sync, entity, scopes, window, read | listed) if cursor is None else []
             missing += [pair for pair in (*unlisted, *asked) if pair not in missing and pair[1] not in read]
@@ -108,7 +108,7 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
 
 
 def _questions(
-    sync: Sync, entity: str, shard: int, scopes: list[str] | None, known: Mapping[tuple[str, str], Mapping[str, Any]]
+    sync: Sync, entity: str, shard: int, scopes: list[str] | None, known: Mapping[tuple[str, str], Seen]
 ) -> list[tuple[str, str]]:
     """Documents about which a workflow asks our account, by (project, id): read whatever their last change was, for the answer is
     what this run finds. Noted for the load; a project that does not tell is asked again by the next run."""
@@ -120,11 +120,11 @@ def _questions(
         except (NotPermitted, Refused, ContractBroken, RetryLater) as error:
             log.warning("what workflows ask us about %s of project %s is not known: %s", entity, project, error)
     sync.note_questions(entity, shard, found)
-    numbers = {ident: known[key]["number"] for ident in found if (key := key_of("procore", "", ident)) in known}
+    numbers = {ident: known[key].number for ident in found if (key := key_of("procore", "", ident)) in known}
     return [(q.project, ident) for ident, q in found.items() if ident not in numbers or sync.run.wants(numbers[ident])]
 
 
-def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, str], Seen]) -> None:
     """Predecessors that no run has read yet (a first backfill of some weeks): by id, as far back as they go. Without them nobody
     knows what was billed before, and no running total of their contract can be compared."""
     here: dict[str, Any] = {record.id: record for record in staged.records()}
@@ -139,10 +139,10 @@ def _before(sync: Sync, entity: str, staged: Staged, known: Mapping[tuple[str, s
             fresh += page.records
 
 
-def _unseen(entity: str, side: Side, known: Mapping[str, Any]) -> Invalid:
+def _unseen(entity: str, side: Side, known: Seen) -> Invalid:
     """A record that waits, and that its side does not show us any more: it may be private, and is not lost for that."""
     message = UNSEEN.format(side=CALLED[side])
-    return Invalid(entity, known["id"], known["number"], "record", message, known["scope"], behind=entity)
+    return Invalid(entity, known.id, known.number, "record", message, known.scope, behind=entity)
 
 
 def _listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header], bool]:
@@ -177,30 +177,28 @@ def _unlisted(sync: Sync, entity: str, scopes: list[str] | None, window: Window,
     return found
 
 
-def _wanted(known: Mapping[tuple[str, str], Mapping[str, Any]], window: Window) -> list[tuple[str, str]]:
+def _wanted(known: Mapping[tuple[str, str], Seen], window: Window) -> list[tuple[str, str]]:
     wanted = []
     for key, record in known.items():
-        changed = moment(record["source_changed_at"])
-        stopped = record["state"] in STOPPED
-        moved = record["state"] is not None and window.since is not None and changed is not None and window.covers(changed)
+        changed = moment(record.source_changed_at)
+        stopped = record.state in STOPPED
+        moved = record.state is not None and window.since is not None and changed is not None and window.covers(changed)
         if stopped or moved:
             wanted.append(key)
     return wanted
 
 
-def _in_scope(record: Mapping[str, Any], scopes: list[str] | None) -> bool:
-    return scopes is None or (record["scope"] or "") in scopes
+def _in_scope(record: Seen, scopes: list[str] | None) -> bool:
+    return scopes is None or (record.scope or "") in scopes
 
 
-def _also(
-    known: Mapping[tuple[str, str], Mapping[str, Any]], wanted: list[tuple[str, str]], namespace: str
-) -> Callable[[Header], bool]:
+def _also(known: Mapping[tuple[str, str], Seen], wanted: list[tuple[str, str]], namespace: str) -> Callable[[Header], bool]:
     """Documents outside the window that must be looked at: open ones, those whose sum is not the one last read (a line may change
     without moving its contract's ``updated_at``, docs/procore-contract.md 10.21), deleted ones, and those that carry our external
     id though the ledger does not know them: documents in the window may name them, and adopting writes nothing."""
     ids = {record_id for _, record_id in wanted}
-    amounts = {record_id: record["amount"] for (_, record_id), record in known.items()}
-    deleted = {record_id for (_, record_id), record in known.items() if record["deleted"]}
+    amounts = {record_id: record.amount for (_, record_id), record in known.items()}
+    deleted = {record_id for (_, record_id), record in known.items() if record.deleted}
 
     def chosen(header: Header) -> bool:
         if header.id in ids or (header.id not in amounts and parse_origin(header.origin_id, namespace) is not None):

@@ -23,16 +23,17 @@ from typing import Any
 from upath import UPath
 
 from include.financials.checks import Checked, check
-from include.financials.engine import load
 from include.financials.entities import ENTITIES, gates_before
 from include.financials.gate_page import Frame, page
 from include.financials.judging.facts import Row
 from include.financials.judging.rules import Expected, Finding, Rule, finding, judge
+from include.financials.ledger import Judged
 from include.financials.money import ZERO, text
 from include.financials.report import keep, recall
 from include.financials.settings import GateSettings
 from include.financials.staging import write_whole
 from include.financials.view import Sync
+from include.financials.writing.engine import load
 
 log = logging.getLogger(__name__)
 
@@ -180,16 +181,16 @@ class Opening:
         }
 
 
-def verdict(outcomes: Sequence[Mapping[str, Any]], settings: GateSettings, rules: Sequence[Mapping[str, Any]] = ()) -> Opening:
+def verdict(outcomes: Sequence[Judged], settings: GateSettings, rules: Sequence[Mapping[str, Any]] = ()) -> Opening:
     """Judge a stage by its outcome rows: those judged for the first time or with changed content, that would load or fail to.
 
     Skipped records, linked ones that stay as they are and carried-over failures count in neither part.
     """
-    judged = [row for row in outcomes if row["judged"] and row["state"] != "skipped" and row["how"] == "none"]
-    failed = [row for row in judged if row["state"] != "linked"]
-    amount = sum((abs(Decimal(row["amount"] or "0")) for row in judged), ZERO)
-    failed_amount = sum((abs(Decimal(row["amount"] or "0")) for row in failed), ZERO)
-    passing = sum(1 for row in outcomes if row["state"] == "linked" and row["how"] != "none")
+    judged = [row for row in outcomes if row.judged and row.state != "skipped" and row.how == "none"]
+    failed = [row for row in judged if row.state != "linked"]
+    amount = sum((abs(Decimal(row.amount or "0")) for row in judged), ZERO)
+    failed_amount = sum((abs(Decimal(row.amount or "0")) for row in failed), ZERO)
+    passing = sum(1 for row in outcomes if row.state == "linked" and row.how != "none")
     # Nothing new would be written and most of the stage is linked: old failures after a lost ledger, and nothing to keep out.
     idle = len(failed) == len(judged) and passing > len(failed)
     reason = None if idle else _reason(judged, failed, amount, failed_amount, settings)
@@ -197,8 +198,8 @@ def verdict(outcomes: Sequence[Mapping[str, Any]], settings: GateSettings, rules
 
 
 def _reason(
-    judged: Sequence[Mapping[str, Any]],
-    failed: Sequence[Mapping[str, Any]],
+    judged: Sequence[Judged],
+    failed: Sequence[Judged],
     amount: Decimal,
     failed_amount: Decimal,
     settings: GateSettings,
@@ -206,7 +207,7 @@ def _reason(
     if len(failed) < settings.min_failures:
         return None
     # One reason for most of it says more than the number that it adds up to: looked at first.
-    rule, count = Counter(row["rule"] for row in failed).most_common(1)[0]
+    rule, count = Counter(row.rule for row in failed).most_common(1)[0]
     if count >= settings.one_reason_min and Decimal(count) / len(judged) > settings.one_reason_records:
         return (
             f"rule {rule} alone stops {count} of {len(judged)} commitments: that is a mapping or permission fault, not bad data."
@@ -225,10 +226,10 @@ def _reason(
     return None
 
 
-def _causes(failed: Sequence[Mapping[str, Any]]) -> str:
+def _causes(failed: Sequence[Judged]) -> str:
     by_rule: dict[str, list[str]] = defaultdict(list)
     for row in failed:
-        by_rule[row["rule"]].append(row["number"])
+        by_rule[str(row.rule)].append(row.number)
     return "By rule: " + "; ".join(
         f"{rule} {len(numbers)} ({', '.join(numbers[:5])})" for rule, numbers in sorted(by_rule.items())
     )
@@ -252,7 +253,7 @@ def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
     """
     gate = Gate(ENTITIES[entity].rules)
     checked = check(sync, entity, range(sync.run.shards), gate)
-    opening = verdict(sync.ledger.outcomes(sync.run.run_id, entity), sync.settings.gate, gate.results)
+    opening = verdict(sync.ledger.outcomes.of(sync.run.run_id, entity), sync.settings.gate, gate.results)
     name = ENTITIES[entity].gate or entity
     keep(sync, f"validation-{name}", {"rules": gate.results})
     keep(sync, f"gate-{name}", {key: getattr(opening, key) for key in ("passed", "judged", "failed", "failed_amount")})
@@ -296,15 +297,15 @@ def close(sync: Sync, entity: str, opening: Opening) -> None:
     """
     waiting = [
         {
-            "company": row["company"], "side": row["side"], "id": row["id"], "state": "held", "rule": "gate",
+            **row.key, "state": "held", "rule": "gate",
             "waits_for": "the gate of this stage",
-            "message": f"{row['number']} is fit to load, but its stage was stopped: {opening.reason}",
+            "message": f"{row.number} is fit to load, but its stage was stopped: {opening.reason}",
         }
-        for row in sync.ledger.outcomes(sync.run.run_id, entity)
-        if row["state"] == "linked" and row["action"] not in ("unchanged", "adopt")
+        for row in sync.ledger.outcomes.of(sync.run.run_id, entity)
+        if row.state == "linked" and row.action not in ("unchanged", "adopt")
     ]  # fmt: skip
-    sync.ledger.stage_closed(sync.run.run_id, entity, opening.reason or "")
-    sync.ledger.restate(sync.run.run_id, entity, waiting)
+    sync.ledger.story.stage_closed(sync.run.run_id, entity, opening.reason or "")
+    sync.ledger.outcomes.restate(sync.run.run_id, entity, waiting)
     for shard in range(sync.run.shards if ENTITIES[entity].project_scoped else 1):
         load(sync, entity, shard, write=False)
 
@@ -319,14 +320,14 @@ def wait_behind(sync: Sync, entity: str, shards: Sequence[int]) -> None:
         return
     waiting = [
         {
-            "company": row["company"], "side": row["side"], "id": row["id"], "state": "held", "rule": "waits",
+            **row.key, "state": "held", "rule": "waits",
             "waits_for": f"the gate {closed[0]}",
-            "message": f"{row['number']} is fit to load, but waits behind the gate {closed[0]}, which is closed.",
+            "message": f"{row.number} is fit to load, but waits behind the gate {closed[0]}, which is closed.",
         }
         for shard in shards
-        for row in sync.ledger.outcomes(sync.run.run_id, entity, shard)
-        if row["state"] == "linked" and row["action"] not in ("unchanged", "adopt")
+        for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)
+        if row.state == "linked" and row.action not in ("unchanged", "adopt")
     ]  # fmt: skip
-    sync.ledger.restate(sync.run.run_id, entity, waiting)
+    sync.ledger.outcomes.restate(sync.run.run_id, entity, waiting)
     for shard in shards:
         load(sync, entity, shard, write=False)

@@ -30,8 +30,9 @@ Action = Literal["create", "update", "link", "void", "final"]
 
 
 _LAST_SECOND = time(23, 59, 59)
-CALLED: Mapping[Side, str] = {"procore": "Procore", "erp": "the ERP"}
+CALLED: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
 """What people call a side."""
+SIDES: tuple[Side, ...] = ("procore", "erp")
 UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
 """What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
 

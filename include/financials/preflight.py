@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from include.financials.cost import COMPANY_LISTS, lists
-from include.financials.decide import SIDES
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.identity import FROZEN, parse_origin
-from include.financials.port import Capability
+from include.financials.port import SIDES, Capability
 from include.financials.record import PERIODS, PROJECTS
 from include.financials.run import nearest
 from include.financials.view import Sync

@@ -6,7 +6,6 @@ code; there is no "other". Procore's figures are those of the last read of each 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from include.financials.entities import ENTITIES
 from include.financials.entities.codes import CostCode
 from include.financials.explained import Difference, Document, Explained
 from include.financials.identity import parse_origin
-from include.financials.ledger import STOPPED, Link
+from include.financials.ledger import STOPPED, Link, Seen, decoded
 from include.financials.money import ZERO
 from include.financials.record import COST_CODES, PROJECTS
 from include.financials.view import References, Sync
@@ -104,11 +103,13 @@ def _origin_key(sync: Sync, origin_id: str | None) -> tuple[str, str] | None:
 
 def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
     """Documents: what Procore shows as synced is exactly what the ledger says is linked."""
-    outcomes, seen = sync.ledger.outcomes(sync.run.run_id, entity), sync.ledger.seen(entity, "erp")
-    states = {key: row["state"] for key, row in seen.items() if row["state"]}
-    states |= {(row["company"], row["erp_key"]): row["state"] for row in outcomes}
-    numbers = {key: row["number"] for key, row in seen.items()}
-    closed = sync.ledger.ended_revisions(entity).keys()  # ended on both sides: a void document may still carry our external id
+    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity), sync.ledger.records.seen(entity, "erp")
+    states: dict[tuple[str, str], str | None] = {key: row.state for key, row in seen.items() if row.state}
+    states |= {(row.company, row.erp_key or ""): row.state for row in outcomes}
+    numbers = {key: row.number for key, row in seen.items()}
+    closed = sync.ledger.links.ended_revisions(
+        entity
+    ).keys()  # ended on both sides: a void document may still carry our external id
     procore: set[tuple[str, str]] = set()
     for row in sync.memory(entity).values():
         key = _origin_key(sync, row["origin_id"])
@@ -116,9 +117,9 @@ def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
             procore.add(key)
             numbers[key] = row["number"]
             states |= {key: row["state"]} if row["state"] else {}
-    linked = {(link.company, link.erp_key) for link in sync.ledger.links(entity) if link.status == "active"}
+    linked = {(link.company, link.erp_key) for link in sync.ledger.links.of(entity, contents=False) if link.status == "active"}
     if sync.run.plan:
-        planned = {(link.company, link.erp_key) for link in sync.ledger.planned_links(sync.run.run_id, entity)}
+        planned = {(link.company, link.erp_key) for link in sync.ledger.links.planned(sync.run.run_id, entity)}
         linked |= planned
         procore |= planned
     yield from _key_sets(entity, procore, linked, states, numbers)
@@ -149,11 +150,11 @@ def _key_sets(
 
 def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     """Key sets: what Procore shows as synced is exactly what the ledger says is linked, and the ERP still has it."""
-    outcomes, seen = sync.ledger.outcomes(sync.run.run_id, entity), sync.ledger.seen(entity, "erp")
-    states = {(row["company"], row["erp_key"]): row["state"] for row in outcomes}
-    known = {key: row["state"] for key, row in seen.items()}
-    numbers = {key: row["number"] for key, row in seen.items()}
-    numbers |= {(row["company"], row["erp_key"]): row["number"] for row in outcomes}
+    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity), sync.ledger.records.seen(entity, "erp")
+    states = {(row.company, row.erp_key or ""): row.state for row in outcomes}
+    known = {key: row.state for key, row in seen.items()}
+    numbers = {key: row.number for key, row in seen.items()}
+    numbers |= {(row.company, row.erp_key or ""): row.number for row in outcomes}
     erp = {(record.company or "", record.id): record for record in sync.everywhere("erp", entity)}
     planned = {(link.company, link.erp_key) for link in links_of(sync, entity) if link.status == "planned"}
     linked = {(link.company, link.erp_key) for link in links_of(sync, entity)} & erp.keys()
@@ -164,9 +165,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     if ENTITIES[entity].project_scoped:  # of a job that cannot be read nobody asked for codes and sub jobs
         jobs = {record.id for record in sync.everywhere("erp", PROJECTS)}
         elsewhere |= {(link.company, link.erp_key) for link in links_of(sync, entity) if link.scope and link.scope not in jobs}
-    procore = {
-        key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key
-    } - elsewhere | planned
+    procore = {key for key in (_origin_key(sync, origin) for origin in _procore_side(sync, entity)) if key} - elsewhere | planned
     yield from _key_sets(entity, procore, linked, known | {key: state for key, state in states.items() if state}, numbers)
     if entity == COST_CODES:
         yield from _assignments(
@@ -177,10 +176,14 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
         )
 
 
-def _procore_side(sync: Sync, entity: str) -> list[Mapping[str, Any]]:
+def _procore_side(sync: Sync, entity: str) -> list[str | None]:
     if sync.run.plan:
-        return [{"origin_id": record.origin_id} for record in sync.everywhere("procore", entity)]
-    return [row for row in sync.ledger.seen(entity, "procore").values() if not row["deleted"]]
+        return [record.origin_id for record in sync.everywhere("procore", entity)]
+    return [row.origin_id for row in _remembered(sync, entity)]
+
+
+def _remembered(sync: Sync, entity: str) -> list[Seen]:
+    return [row for row in sync.ledger.records.seen(entity, "procore").values() if not row.deleted]
 
 
 def _assignments(
@@ -199,10 +202,10 @@ def _assignments(
             if key and isinstance(translated := references.translated(record), CostCode):
                 known[key] = set(translated.cost_types)
     else:
-        for row in _procore_side(sync, COST_CODES):
-            key = _origin_key(sync, row["origin_id"])
+        for row in _remembered(sync, COST_CODES):
+            key = _origin_key(sync, row.origin_id)
             if key:
-                known[key] = set(json.loads(row["figures"] or "{}").get("cost_types", ()))
+                known[key] = set(decoded(row.figures).get("cost_types", ()))
     by_project: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     items: dict[str, list[Explained]] = defaultdict(list)
     for key, code in codes.items():
@@ -219,4 +222,7 @@ def _assignments(
 
 
 def links_of(sync: Sync, entity: str) -> list[Link]:
-    return [*sync.ledger.links(entity), *(sync.ledger.planned_links(sync.run.run_id, entity) if sync.run.plan else [])]
+    return [
+        *sync.ledger.links.of(entity, contents=False),
+        *(sync.ledger.links.planned(sync.run.run_id, entity) if sync.run.plan else []),
+    ]

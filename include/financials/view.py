@@ -23,7 +23,7 @@ from include.financials.entity import Entity
 from include.financials.identity import shard_of
 from include.financials.judging.subject import Unknown
 from include.financials.kept import KeptLists
-from include.financials.ledger import Ledger, Link
+from include.financials.ledger import Ledger, Link, LinkIndex, decoded
 from include.financials.mergers import FIELDS, Mergers
 from include.financials.port import Invalid, Page, Question, Systems
 from include.financials.record import PROJECTS, VENDORS, Record, Side
@@ -44,45 +44,6 @@ COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
 
 
-@dataclass(slots=True)
-class LinkIndex:
-    by_procore: dict[str, Link] = field(default_factory=dict)
-    by_erp: dict[tuple[str, str], Link] = field(default_factory=dict)
-    by_key: dict[str, list[Link]] = field(default_factory=dict)
-    mergers: Mergers = field(default_factory=Mergers)
-    """Of vendors: which keys are one."""
-
-    @classmethod
-    def of(cls, links: Sequence[Link], mergers: Mergers | None = None) -> LinkIndex:
-        index = cls(mergers=mergers or Mergers())
-        for link in links:
-            if link.procore_id:
-                index.by_procore.setdefault(link.procore_id, link)
-            index.by_erp.setdefault((link.company, link.erp_key), link)
-        return index
-
-    def find(self, company: str, key: str) -> Link | None:
-        """The link of an ERP key that a record of ``company`` names: its own company's or, for what companies share, the only
-        one. Two companies may have a job, a contract or an invoice of one number: never taken for each other. A merged vendor is
-        found by the link of the key that stands for it or, while that has none, of one that was merged into it."""
-        keys = (key, *self.mergers.others(company, key)) if self.mergers else (key,)
-        return next((found for one in keys if (found := self._find(company, one)) is not None), None)
-
-    def _find(self, company: str, key: str) -> Link | None:
-        own = self.by_erp.get((company, key))
-        if own is not None:
-            return own
-        if not self.by_key:
-            for (_, known), link in self.by_erp.items():
-                if ENTITIES[link.entity].shared and link.scope is None:
-                    self.by_key.setdefault(known, []).append(link)
-        others = self.by_key.get(key, [])
-        return others[0] if len(others) == 1 else None
-
-    def erp(self, procore_id: str | None) -> Link | None:
-        return self.by_procore.get(procore_id) if procore_id else None
-
-
 @dataclass
 class Sync:
     """Everything the steps of one run share. Opened anew in each task; it holds no state that is not on disk or in the ledger."""
@@ -101,6 +62,7 @@ class Sync:
     """Lists that the days of a backfill share."""
     _lists: dict[tuple[Side, str, int], list[Record]] = field(default_factory=dict, init=False, repr=False)
     """Snapshots that were parsed: what a run has read it does not read again, and records do not change."""
+    _links: dict[tuple[str, str], tuple[int, LinkIndex]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.left_out:
@@ -147,6 +109,7 @@ class Sync:
         """What this run has read of an entity's shard (of all of them) is read again: somebody cleared the task, perhaps days
         later, and what it read then is no more how things are."""
         self._lists.clear()
+        self._links.clear()
         if self.kept is not None:
             self.kept.forget()
         self.__dict__.pop("mergers", None)  # it follows from the vendors that were read
@@ -315,17 +278,17 @@ class Sync:
         """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves
         none), what this run has read and judged."""
         found = {
-            record_id: {**row, "figures": json.loads(row["figures"] or "{}")}
-            for (_, record_id), row in self.ledger.seen(entity, "procore").items()
+            record_id: {**row._asdict(), "figures": decoded(row.figures)}
+            for (_, record_id), row in self.ledger.records.seen(entity, "procore").items()
         }
         if self.run.plan:
             found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
-            for row in self.ledger.outcomes(self.run.run_id, entity):
-                if row["side"] == "procore":
-                    before = found.get(row["id"], {"origin_id": None, "deleted": False, "figures": {}})
-                    told = json.loads(row["figures"] or "{}")
-                    judged = {name: row[name] for name in _JUDGED}
-                    found[row["id"]] = {**before, **judged, **({"figures": told} if told else {}), **told.pop("own", {})}
+            for row in self.ledger.outcomes.of(self.run.run_id, entity):
+                if row.side == "procore":
+                    before = found.get(row.id, {"origin_id": None, "deleted": False, "figures": {}})
+                    told = decoded(row.figures)
+                    judged = {name: getattr(row, name) for name in _JUDGED}
+                    found[row.id] = {**before, **judged, **({"figures": told} if told else {}), **told.pop("own", {})}
         return found
 
     def _read_now(self, row: Entity) -> dict[str, dict[str, Any]]:
@@ -347,12 +310,10 @@ class Sync:
         row = ENTITIES.get(entity)
         if row is None:
             return found
-        for outcome in self.ledger.outcomes(self.run.run_id, entity):
-            if not planned and not outcome["done"]:
-                continue
-            if outcome["state"] == "linked" and outcome["action"] == "create" and outcome["side"] == "procore":
-                key = (outcome["company"], outcome["erp_key"])
-                record = row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
+        for outcome in self.ledger.outcomes.linked(self.run.run_id, entity, "create"):
+            if outcome.side == "procore" and (planned or outcome.done):
+                key = (outcome.company, outcome.erp_key or "")
+                record = row.model.model_validate(decoded(outcome.work)["record"], strict=False)
                 found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
         return found
 
@@ -364,31 +325,44 @@ class Sync:
     def reopened(self) -> set[str]:
         """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
         return {
-            outcome["procore_id"]
-            for outcome in self.ledger.outcomes(self.run.run_id, PROJECTS)
-            if outcome["state"] == "linked" and outcome["action"] == "update" and outcome["procore_id"] and outcome["work"]
-            if (work := json.loads(outcome["work"])) and "active" in work["changes"]
+            outcome.procore_id
+            for outcome in self.ledger.outcomes.linked(self.run.run_id, PROJECTS, "update")
+            if outcome.procore_id and outcome.work
+            if (work := decoded(outcome.work)) and "active" in work["changes"]
             if getattr(ENTITIES[PROJECTS].model.model_validate(work["record"], strict=False), "active", False)
-            if outcome["done"] or self.run.plan
+            if outcome.done or self.run.plan
         }
 
     # -- links ----------------------------------------------------------------------------------------------------------------
 
     def links(self, entity: str) -> LinkIndex:
         """The ledger's links, then this run's own findings (an adoption planned, a record that will be created)."""
-        # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
-        planned = self.ledger.planned_links(self.run.run_id, entity)
-        return self._index(entity, [*self.ledger.links(entity, contents=False), *planned])
+
+        def read() -> list[Link]:
+            # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
+            planned = self.ledger.links.planned(self.run.run_id, entity)
+            return [*self.ledger.links.of(entity, contents=False), *planned]
+
+        return self._indexed(entity, "planned", read)
 
     def fresh_links(self, entity: str, *, contents: bool = True) -> LinkIndex:
         """Only what is confirmed: what a load may build on. ``contents``: with what both sides agreed on last."""
-        return self._index(entity, self.ledger.links(entity, contents=contents))
+        kind = "contents" if contents else "confirmed"
+        return self._indexed(entity, kind, lambda: self.ledger.links.of(entity, contents=contents))
+
+    def _indexed(self, entity: str, kind: str, read: Callable[[], list[Link]]) -> LinkIndex:
+        """Read once until this task writes anything: a load asks anew around each of its requests, a check sees one state of
+        the links from its beginning to its end."""
+        known = self._links.get((entity, kind))
+        if known is None or known[0] != self.ledger.commits:
+            known = self._links[entity, kind] = (self.ledger.commits, self._index(entity, read()))
+        return known[1]
 
     def _index(self, entity: str, links: Sequence[Link]) -> LinkIndex:
         if entity == VENDORS:
             return LinkIndex.of(links, self.mergers)
         if FIELDS.get(entity) and any(link.content for link in links) and self.mergers:
-            links = [replace(link, content=self.mergers.content(entity, link.company, link.content)) for link in links]
+            links = [link._replace(content=self.mergers.content(entity, link.company, link.content)) for link in links]
         return LinkIndex.of(links)
 
 

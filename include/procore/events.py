@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from include.financials.entities import ENTITIES
-from include.financials.inbox import Event
+from include.financials.ledger.inbox import Event
 from include.procore.areas import ENTITIES as KEPT
 
 LARGEST = 64 * 1024

@@ -15,7 +15,6 @@ from typing import Any
 import requests
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused
-from include.financials.inbox import receive
 from include.financials.ledger import Ledger
 from include.financials.port import System
 from include.financials.settings import Settings
@@ -289,7 +288,7 @@ def sweep(webhooks: Webhooks, ledger: Ledger) -> dict[str, int]:
         except ValueError:
             found["unreadable"] += 1
             continue
-        found["new"] += receive(ledger, event)
+        found["new"] += ledger.inbox.receive(event)
     return dict(found)
 
 

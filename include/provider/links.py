@@ -72,13 +72,13 @@ def keep_web_address(sync: Sync) -> None:
 
 def _candidates(sync: Sync, side: Side, entity: str, shards: Sequence[int]) -> Iterator[Record]:
     """Records as a side has them: those that stopped first, then those that were judged, then what was read."""
-    rows = [row for shard in shards for row in sync.ledger.outcomes(sync.run.run_id, entity, shard)]
-    rows.sort(key=lambda row: row["state"] in ("linked", "skipped"))
+    rows = [row for shard in shards for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)]
+    rows.sort(key=lambda row: row.state in ("linked", "skipped"))
     if side == "procore":
-        known = [row["procore_id"] for row in rows]
+        known: list[Any] = [row.procore_id for row in rows]
         read: dict[Any, Record] = {record.id: record for record in _read(sync, side, entity, shards)}
     else:  # whose companies may have records of one id
-        known = [(row["company"], row["erp_key"]) for row in rows]
+        known = [(row.company, row.erp_key) for row in rows]
         read = {(record.company, record.id): record for record in _read(sync, side, entity, shards)}
     yield from (read[one] for one in known if one in read)
     yield from read.values()

@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from include.financials.exceptions import ConfigurationError, SyncError
-from include.financials.inbox import Event, receive_all
 from include.financials.ledger import Ledger
+from include.financials.ledger.inbox import Event
 from include.procore.events import LARGEST, RESOURCES, parse
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class _Keeper:
         self._work: asyncio.Task[None] | None = None
 
     async def keep(self, ledger: Ledger, event: Event) -> bool:
-        """As :func:`include.financials.inbox.receive`, which raises the same."""
+        """As :func:`include.financials.ledger.inbox.Inbox.receive`, which raises the same."""
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((ledger, event, kept))
         if self._work is None:
@@ -78,7 +78,7 @@ class _Keeper:
                 batch = list(takewhile(lambda one: one[0] is ledger, self._waiting[:TOGETHER]))  # noqa: B023 - used at once
                 del self._waiting[: len(batch)]
                 try:
-                    found = await run_in_threadpool(receive_all, ledger, [event for _, event, _ in batch])
+                    found = await run_in_threadpool(ledger.inbox.receive_all, [event for _, event, _ in batch])
                 except Exception as error:  # noqa: BLE001 - whatever it was: each sender is told, and no other waits in vain
                     for _, _, kept in batch:
                         if not kept.done():

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from include import pipeline
-from include.financials.engine import _Load
 from include.financials.judging.matching import ErpSource
+from include.financials.writing import steps
 from include.procore.errors import STATUS
 from include.procore.exceptions import Unavailable
 from sandbox.chaos import schedules
@@ -27,7 +27,7 @@ Place = tuple[str, str]
 
 def one_look_is_enough() -> None:
     """An engine that takes one negative look-up for proof: it sends again at once."""
-    _Load._settle_time = lambda *_: 0.0  # type: ignore[method-assign]
+    steps.settle_time = lambda *_, **__: 0.0
 
 
 def a_503_applied_nothing() -> None:

@@ -268,7 +268,7 @@ def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: 
     for after in (1, 4):
         few.fault(action="status", status=429, headers={"Retry-After": "1"}, path="order_contracts", after=after, times=1)
     with pipeline.opened(few.info, few.folder, "waits-1") as sync:
-        sync.ledger.finished("waits-1", "window")
+        sync.ledger.runs.finished("waits-1", "window")
     few.forget_requests()
     runs = {dag: running.start(dag) for dag in ("waits", "fails")}
     seen: set[tuple[str, int]] = set()

@@ -48,7 +48,7 @@ def openings(ledger: Ledger, contracts: str) -> dict[Key, Opening]:
         (one.company, one.record_id): Opening(
             one.number, Decimal(one.value["amount"]), Decimal(one.value["retainage"]), date.fromisoformat(one.value["date"])
         )
-        for one in ledger.decisions(contracts, "opening")
+        for one in ledger.decisions.of(contracts, "opening")
     }
 
 
@@ -61,7 +61,7 @@ class Books:
         self.documents = cache(lambda entity: sync.books(entity, planned=entity != judged))
         self.links = cache(sync.links)
         self.memory = cache(sync.memory)
-        self.seen = cache(sync.ledger.seen)
+        self.seen = cache(sync.ledger.records.seen)
         self.names = cache(self._names)
         self.openings = cache(lambda contracts: openings(sync.ledger, contracts))
 

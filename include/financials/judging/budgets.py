@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
-from include.financials.decide import SIDES
 from include.financials.entities.budgets import Budget, BudgetFacts
 from include.financials.entity import Entity
 from include.financials.identity import canonical_json, content, differing_lines
@@ -25,7 +24,7 @@ from include.financials.judging.rules import verdicts
 from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Link
 from include.financials.money import text
-from include.financials.port import CALLED, UNSEEN, Capability, Invalid
+from include.financials.port import CALLED, SIDES, UNSEEN, Capability, Invalid
 from include.financials.record import COST_CODES, PROJECTS, Record, Side
 from include.financials.view import Sync
 
@@ -61,7 +60,7 @@ class Budgets(Judging):
         results += [self._nowhere(link) for link in vanished]
         remembered += [row for link in vanished for row in self._gone(link, None, None)]
         remembered += self.traces(unusable)
-        sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
+        sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
 
     def _pairs(self) -> Iterator[tuple[Budget | None, Budget | None]]:

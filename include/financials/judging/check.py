@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -22,11 +21,11 @@ from include.financials.judging.memory import blank, memory, own_marks, source_h
 from include.financials.judging.plan import both_ended, half_made, plan
 from include.financials.judging.rules import Finding, Verdict, judge
 from include.financials.judging.subject import Match, Subject
-from include.financials.ledger import Link, key_of
+from include.financials.ledger import Link, LinkIndex, Seen, decoded, key_of
 from include.financials.money import text
 from include.financials.port import CALLED, UNSEEN, Capability, Invalid, told
 from include.financials.record import PROJECTS, Record, Side
-from include.financials.view import LinkIndex, References, Sync
+from include.financials.view import References, Sync
 
 Judge = Callable[[str, Sequence[Row], Sequence[Row]], list[Finding]]
 """(entity, record rows, line rows) -> findings: plain Python, or Great Expectations at a gate."""
@@ -44,12 +43,12 @@ class Judging:
         # What the ERP does not keep is nothing that the two sides could agree on.
         self.sync, self.row, self.shard = sync, row.kept(sync.kept_by_erp(row.name)), shard
         self.capability: Capability = sync.systems[row.target].capabilities().get(row.name, Capability())
-        self.seen = sync.ledger.seen(row.name, row.source)
-        decisions = sync.ledger.decisions(row.name)
+        self.seen = sync.ledger.records.seen(row.name, row.source)
+        decisions = sync.ledger.decisions.of(row.name)
         self.people = People(decisions)
         self.approvals = {one.record_id: one for one in decisions if one.decision == "approve"}
-        self.begun = sync.ledger.begun(row.name)
-        self.candidates = sync.ledger.candidates(row.name, sync.run.run_id) if row.gate else set()
+        self.begun = sync.ledger.journal.begun(row.name)
+        self.candidates = sync.ledger.outcomes.candidates(row.name, sync.run.run_id) if row.gate else set()
 
     def skip(self, subject: Subject) -> str | None:
         """Why a record that has no counterpart is not due; None: it is."""
@@ -147,7 +146,7 @@ class Judging:
         """A pair whose records changed since a person said that they are one needs the person again."""
         said = subject.match.decision
         if said is not None and facts["pair_apart"] and "differ since" in facts["pair_apart"]:
-            self.sync.ledger.decision_ended(said, self.sync.run.run_id, facts["pair_apart"], plan=self.sync.run.plan)
+            self.sync.ledger.decisions.ended(said, self.sync.run.run_id, facts["pair_apart"], plan=self.sync.run.plan)
 
     def base(self, subject: Subject) -> dict[str, Any]:
         own, amount = subject.own, getattr(subject.own, "amount", None)
@@ -168,7 +167,7 @@ class Judging:
             "how": subject.match.how,
             "procore_id": subject.procore_id,
             "erp_key": subject.erp_key,
-            "judged": known is None or known["source_hash"] != hashed or key in self.candidates,
+            "judged": known is None or known.source_hash != hashed or key in self.candidates,
             # Apply mode remembers them with the record; a plan leaves nothing but its own rows.
             "figures": canonical_json(subject.record.figures() | {"own": own_marks(own)}) if self.sync.run.plan else None,
         }
@@ -183,9 +182,9 @@ class Judging:
         return References(self.sync, self.row)
 
     @cached_property
-    def _known(self) -> dict[Side, Mapping[tuple[str, str], Mapping[str, Any]]]:
+    def _known(self) -> dict[Side, Mapping[tuple[str, str], Seen]]:
         target = self.row.target
-        return {self.row.source: self.seen, target: self.sync.ledger.seen(self.row.name, target)}
+        return {self.row.source: self.seen, target: self.sync.ledger.records.seen(self.row.name, target)}
 
     def in_erp_keys(self, bad: Invalid) -> Invalid:
         """An unreadable record of Procore with what it names as ERP keys, and with the company of its project's job."""
@@ -211,8 +210,8 @@ class Judging:
         if side == "procore":
             bad = self.in_erp_keys(bad)
         known = self._remembered(side, bad)
-        company = bad.company or (known["company"] if known is not None else "")
-        hashed, number = digest([bad.field, bad.message]), known["number"] if known is not None else self._called(bad)
+        company = bad.company or (known.company if known is not None else "")
+        hashed, number = digest([bad.field, bad.message]), known.number if known is not None else self._called(bad)
         link = links.by_procore.get(bad.id) if side == "procore" else links.by_erp.get((company, bad.id))
         amount, where = money_of(bad), CALLED[side]
         found = blank(self.sync, row, self.shard) | {
@@ -225,7 +224,7 @@ class Judging:
             "procore_id": link.procore_id if link else bad.id if side == "procore" else None,
             "erp_key": link.erp_key if link else bad.id if side == "erp" else None,
             "source_hash": hashed,
-            "judged": side == row.source and (known is None or known["source_hash"] != hashed),
+            "judged": side == row.source and (known is None or known.source_hash != hashed),
         }
         if bad.behind:
             rule = row.rule("hidden")
@@ -241,7 +240,7 @@ class Judging:
         bad = next((bad for bad in self.sync.unreadable(side, PROJECTS) if bad.id == place), None)
         return told(bad, side, "project") if bad is not None else f"the project of {who} {UNSEEN.format(side=CALLED[side])}"
 
-    def _remembered(self, side: Side, bad: Invalid) -> Mapping[str, Any] | None:
+    def _remembered(self, side: Side, bad: Invalid) -> Seen | None:
         known = self._known[side]
         if side == "procore" or bad.company:
             return known.get(key_of(side, bad.company or "", bad.id))
@@ -276,7 +275,7 @@ class Judging:
             side: Side = result["side"]
             told = self.in_erp_keys(bad) if side == "procore" else bad
             known = self._known[side].get(key_of(side, result["company"], bad.id))
-            figures_known = json.loads(known["figures"] or "{}") if known is not None else {}
+            figures_known = decoded(known.figures) if known is not None else {}
             amount = money_of(told)
             if figures_known.get("amount") and (amount is None or Decimal(figures_known["amount"]) == amount):
                 kept["figures"] = canonical_json({**figures_known, "unread": bad.field})

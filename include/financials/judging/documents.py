@@ -295,7 +295,7 @@ class ContractFacts(DocumentFacts):
         """Whether the contract itself is in dispute: nothing new is sent on it until that is settled."""
         if self.born == "erp":
             link = self.references.link(self.contracts, procore_id)
-            known = self.books.seen(self.contracts, "erp").get((link.company, link.erp_key)) if link else None
-        else:
-            known = self.books.memory(self.contracts).get(procore_id or "")
+            seen = self.books.seen(self.contracts, "erp").get((link.company, link.erp_key)) if link else None
+            return seen is not None and seen.state == "conflict"
+        known = self.books.memory(self.contracts).get(procore_id or "")
         return known is not None and known["state"] == "conflict"

@@ -19,11 +19,11 @@ from include.financials.judging.matching import ErpSource, by_settings
 from include.financials.judging.memory import blank, procore_row, source_hash, stopped
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
-from include.financials.ledger import Link
+from include.financials.ledger import Link, LinkIndex
 from include.financials.port import CALLED, UNSEEN, Invalid, Page, Window
 from include.financials.record import PROJECTS, SUB_JOBS, Record
 from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
-from include.financials.view import COMPANY_LEVEL, LinkIndex, References, Sync
+from include.financials.view import COMPANY_LEVEL, References, Sync
 
 
 class ErpBorn(Judging):
@@ -76,7 +76,7 @@ class ErpBorn(Judging):
         present = [procore_row(row, record, sync.namespace) for record in targets]
         remembered += self.traces(unusable) + [stopped(row, result) for result in vanished]
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
-        sync.ledger.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
+        sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
 
     def _missed(self, links: LinkIndex, shown: set[str]) -> Page:
@@ -171,7 +171,7 @@ class ErpBorn(Judging):
     @cached_property
     def _known_jobs(self) -> set[tuple[str, str | None]]:
         """Jobs of which more than skipped records was ever judged."""
-        return {(company, known["scope"]) for (company, _), known in self.seen.items() if known["state"] != "skipped"}
+        return {(company, known.scope) for (company, _), known in self.seen.items() if known.state != "skipped"}
 
     def _unreadable_strangers(self) -> list[Invalid]:
         return self.sync.unreadable("procore", self.row.strangers) if self.row.strangers else []
@@ -217,21 +217,22 @@ class ErpBorn(Judging):
         this run wrote itself is younger than the list it read."""
         sync, row = self.sync, self.row
         here = {record["id"] for record in present}
-        started = (sync.ledger.run(sync.run.run_id) or {})["started_at"]
+        opened = sync.ledger.runs.get(sync.run.run_id)
+        started = opened.started_at if opened is not None else ""
         scopes = sync.scopes("procore", row.name, self.shard)
         places = None if scopes is None else {references.key(PROJECTS, scope) for scope in scopes}
         return [
             {
                 "entity": row.name,
-                "company": known["company"],
+                "company": known.company,
                 "side": "procore",
                 "id": record_id,
-                "number": known["number"],
+                "number": known.number,
                 "deleted": True,
             }
-            for (_, record_id), known in sync.ledger.seen(row.name, "procore").items()
-            if record_id not in here and record_id not in unreadable and not known["deleted"]
-            if known["read_at"] < started and (places is None or known["scope"] in places)
+            for (_, record_id), known in sync.ledger.records.seen(row.name, "procore").items()
+            if record_id not in here and record_id not in unreadable and not known.deleted
+            if (known.read_at or "") < started and (places is None or known.scope in places)
         ]
 
     def _mapped(self, record: Record) -> Record:

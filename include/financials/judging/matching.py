@@ -23,11 +23,10 @@ from include.financials.identity import (
     parse_origin,
 )
 from include.financials.judging.subject import Match
-from include.financials.ledger import Decision, Link
+from include.financials.ledger import Decision, Link, LinkIndex
 from include.financials.port import Invalid
 from include.financials.record import Record
 from include.financials.statuses import ENDED_IN_PROCORE, VOID
-from include.financials.view import LinkIndex
 
 
 class People:

@@ -8,7 +8,7 @@ from typing import Any
 
 from include.financials.entity import Entity
 from include.financials.identity import canonical_json, digest, parse_origin, plain
-from include.financials.ledger import stamp
+from include.financials.ledger import Seen, stamp
 from include.financials.record import Record
 from include.financials.view import Sync
 
@@ -49,10 +49,10 @@ def source_hash(record: Record) -> str:
     return digest(plain(record.model_dump(exclude={"updated_at", "origin_id", "origin_data", "origin_code", "marker"})))
 
 
-def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Mapping[str, Any] | None) -> dict[str, Any]:
+def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Seen | None) -> dict[str, Any]:
     """The ledger's memory of a source record: its state, and when it was last changed by somebody other than us."""
     seen = time_text(own.updated_at)
-    ours = known is not None and known["seen_updated_at"] == seen
+    ours = known is not None and known.seen_updated_at == seen
     return {
         "entity": row.name,
         "company": result["company"],
@@ -66,7 +66,7 @@ def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Mapping[s
         "message": result["message"],
         "source_hash": result["source_hash"],
         "origin_id": own.origin_id,
-        "source_changed_at": known["source_changed_at"] if ours and known else seen,
+        "source_changed_at": known.source_changed_at if ours and known else seen,
         "seen_updated_at": seen,
         "read_at": stamp(),
         "deleted": own.deleted,

@@ -20,12 +20,12 @@ from include.financials.judging.memory import blank, stopped
 from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
-from include.financials.ledger import Decision, Link
+from include.financials.ledger import Decision, Link, LinkIndex
 from include.financials.money import total
 from include.financials.port import Invalid, Page
 from include.financials.record import PROJECTS, Record
 from include.financials.statuses import VOID
-from include.financials.view import LinkIndex, Sync
+from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class ProcoreBorn(Judging):
             remembered[self.shards[0]].append(stopped(row, result) | {"deleted": True, "company": link.company})
         for shard in self.shards:
             of_shard = [result for result in results if result["shard"] == shard]
-            sync.ledger.judge(sync.run.run_id, row.name, shard, of_shard, [] if sync.run.plan else remembered[shard])
+            sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, of_shard, [] if sync.run.plan else remembered[shard])
         return results
 
     def _say_who_is_asked(self, judged: Sequence[tuple[int, Subject, dict[str, Any]]]) -> None:
@@ -151,7 +151,7 @@ class ProcoreBorn(Judging):
         if subject.match.how != "none":
             return ""
         told = f" The approval by {said.said} has ended: the document was changed since."
-        self.sync.ledger.decision_ended(said, self.sync.run.run_id, f"{subject.record.number}:{told}", plan=self.sync.run.plan)
+        self.sync.ledger.decisions.ended(said, self.sync.run.run_id, f"{subject.record.number}:{told}", plan=self.sync.run.plan)
         self.ended[subject.row] = told.strip()
         return told
 
@@ -200,7 +200,7 @@ class ProcoreBorn(Judging):
         target = matcher.by_key.get((link.company, link.erp_key))
         if target is None or getattr(target, "status", None) == VOID:
             known = self.seen.get((link.company, link.procore_id))
-            return known is None or not known["deleted"]
+            return known is None or not known.deleted
         before, now = known_content(link.content or {}, self.row.content), content(target, self.row.content)
         return bool(link.content) and bool(changes_of_frozen(self.row, before, now))
 

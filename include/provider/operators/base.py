@@ -80,7 +80,7 @@ class SyncOperator(BaseOperator):
         with told(context), self.opened(context) as sync:
             done = self.run_step(sync, context)
             if self.head is not None:
-                sync.ledger.finished(self.sync_run_id, self.head)
+                sync.ledger.runs.finished(self.sync_run_id, self.head)
             return done
 
     def run_step(self, sync: Sync, context: Context) -> Any:
@@ -165,14 +165,14 @@ class EntityOperator(SyncOperator):
                     require(sync.ledger, sync.run.run_id, [f"{self.needs}:{self.entity}"], shards)
                 elif self.step == "extract":
                     for shard in shards:
-                        if sync.ledger.finished_at(sync.run.run_id, f"extract:{self.entity}", shard):
+                        if sync.ledger.runs.finished_at(sync.run.run_id, f"extract:{self.entity}", shard):
                             sync.forget(self.entity, shard)
                 try:
                     done = self.run_step(sync, context)
                 except StageClosed:
                     push_links(sync, context, self.entity, shards)
                     raise
-                sync.ledger.finished(sync.run.run_id, f"{self.step}:{self.entity}", shards)
+                sync.ledger.runs.finished(sync.run.run_id, f"{self.step}:{self.entity}", shards)
                 push_links(sync, context, self.entity, shards)
                 return done
 

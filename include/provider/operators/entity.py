@@ -75,6 +75,6 @@ class LoadOperator(EntityOperator):
     step, needs = "load", "check"
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
-        from include.financials.engine import load
+        from include.financials.writing.engine import load
 
         return load(sync, self.entity, int(self.shard)).as_dict()

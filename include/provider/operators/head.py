@@ -16,8 +16,8 @@ from include.provider.operators.base import SyncOperator, entity_of
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
-    from include.financials.inbox import Claimed
     from include.financials.ledger import Ledger
+    from include.financials.ledger.inbox import Claimed
     from include.financials.port import System
     from include.financials.settings import Settings
     from include.financials.view import Sync
@@ -55,9 +55,9 @@ class WindowOperator(SyncOperator):
         # every other parameter `open_run` says whether it may be empty.
         empty = dict.fromkeys(("since", "until"), (None, ""))
         given = {key: value for key, value in dict(context["params"]).items() if value not in empty.get(key, ())}
-        kind, known = run_kind(context["dag_run"].run_type), ledger.run(self.sync_run_id)
+        kind, known = run_kind(context["dag_run"].run_type), ledger.runs.get(self.sync_run_id)
         events = bool(given.pop("events", False))
-        if events and known is not None and known["kind"] == kind:
+        if events and known is not None and known.kind == kind:
             return load_run(ledger, self.sync_run_id)  # an earlier try has claimed its events, which say what it is about
         if kind == "scheduled" and known is None:
             self.undelivered = swept(procore, ledger)
@@ -77,13 +77,12 @@ class WindowOperator(SyncOperator):
 
     def _claimed(self, ledger: Ledger, settings: Settings, procore: ProcoreSystem, kind: Kind, *, events: bool) -> Claimed | None:
         """The events that a run of events is about. A scheduled run looks at everything, and takes along what no other took."""
-        from include.financials.inbox import claim, waiting
         from include.procore.events import RESOURCES
 
-        whole = kind == "scheduled" and settings.scheduled_mode == "apply" and waiting(ledger) > 0
-        if not (events or whole) or ledger.run(self.sync_run_id) is not None:  # decided by an earlier try
+        whole = kind == "scheduled" and settings.scheduled_mode == "apply" and ledger.inbox.waiting() > 0
+        if not (events or whole) or ledger.runs.get(self.sync_run_id) is not None:  # decided by an earlier try
             return None
-        found = claim(ledger, self.sync_run_id, RESOURCES, procore.account())
+        found = ledger.inbox.claim(self.sync_run_id, RESOURCES, procore.account())
         about = ", ".join(found.entities) or "nothing that is kept in step"
         log.info("took %d events from the inbox, about %s", found.events, about)
         return found if events else None
@@ -92,7 +91,7 @@ class WindowOperator(SyncOperator):
         from include.financials.cost import expected
 
         run = sync.run
-        if sync.ledger.finished_at(run.run_id, "window"):  # the run begins anew
+        if sync.ledger.runs.finished_at(run.run_id, "window"):  # the run begins anew
             sync.forget()
         shown: dict[str, Any] = {
             "kind": run.kind,
@@ -151,7 +150,7 @@ class SelectOperator(SyncOperator, SkipMixin):
     def run_step(self, sync: Sync, context: Context) -> list[str]:
         idle = [task for task in context["dag"].tasks if (name := entity_of(task)) in ENTITIES and name not in sync.run.entities]
         # Skipping leaves by an exception as soon as there is something to skip: noted before.
-        sync.ledger.finished(sync.run.run_id, self.head)
+        sync.ledger.runs.finished(sync.run.run_id, self.head)
         self.skip(context["ti"], idle)
         return list(sync.run.entities)
 

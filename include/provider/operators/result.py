@@ -55,10 +55,9 @@ class ReportOperator(SyncOperator):
             return self._report(sync, context, failures)
 
     def _report(self, sync: Sync, context: Context, failures: list[str]) -> dict[str, Any]:
-        from include.financials.inbox import settle
+        from include.financials.ledger.story import why
         from include.financials.preflight import notes
         from include.financials.report import build, keep, loaded, move_watermarks
-        from include.financials.why import why
 
         done = loaded(sync)
         moved = move_watermarks(sync, done)
@@ -68,14 +67,14 @@ class ReportOperator(SyncOperator):
         for note in found:
             log.info("%s", note)
         for row in report["stopped"][:SHOWN]:
-            log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger, row["entity"], row["key"])))
+            log.info("why %s %s: %s", row["entity"], row["key"], " | ".join(why(sync.ledger.story, row["entity"], row["key"])))
         due = {entity for task in context["dag"].tasks if (entity := _loads(task)) in sync.run.entities}
         if not failures and (missing := sorted(due - set(done))):
             failures = [
                 f"- {', '.join(missing)}: the load did not run to its end, though its task is no failure; clear it, let it run"
             ]
-        sync.ledger.finish_run(sync.run.run_id, "failed" if failures else "success")
-        taken = settle(sync.ledger, sync.run.run_id, succeeded=not failures and not sync.run.plan)
+        sync.ledger.runs.finish(sync.run.run_id, "failed" if failures else "success")
+        taken = sync.ledger.inbox.settle(sync.run.run_id, succeeded=not failures and not sync.run.plan)
         if taken:
             log.info(
                 "%d events of the inbox are %s", taken, "free for the next run" if failures or sync.run.plan else "done with"

@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import event
 from upath import UPath
 
-from include.financials import checks, engine, extract, gate, reconciliation, report
+from include.financials import checks, extract, gate, reconciliation, report
 from include.financials.billing import BillingItem, Invoice, totals
 from include.financials.entities import ENTITIES
 from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
@@ -44,6 +44,7 @@ from include.financials.record import Line, Record, Side, contract_of
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
+from include.financials.writing import engine
 from include.procore.areas import STEPS
 
 START = datetime(2026, 9, 30, 18, tzinfo=UTC)
@@ -51,8 +52,6 @@ ONLY: dict[str, Any] = {"entities": ["commitments"]}
 """Parameters of a run whose masters are in step already."""
 PROCORE_COMPANY = "8089"
 NAMESPACE = "sandbox"
-_COMPILED: dict[Any, Any] = {}
-"""Statements are compiled once for all the ledgers of a session."""
 FULL = Capability(create=True, update=True, link=True, void=True)
 CREATES = ("create", "header", "payment")
 """Steps that make a record; every other step may be repeated."""
@@ -530,7 +529,6 @@ class World:
         # No test pulls the plug: waiting for the disk at each commit would only cost time.
         event.listen(self.ledger.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self.ledger.create()
-        self.ledger.engine = self.ledger.engine.execution_options(compiled_cache=_COMPILED)
 
     def fork(self, folder: Path) -> World:
         """A copy that goes its own way from here."""
@@ -559,8 +557,8 @@ class World:
             self.runs += 1
             self.clock.now += timedelta(minutes=10)  # what was sent without an answer has had the time to arrive
             run_id = f"run-{self.runs}"
-        known = self.ledger.run(run_id)
-        chosen = json.loads(known["params"]) if known else {"entities": self.in_use(), **(params or {})}
+        known = self.ledger.runs.get(run_id)
+        chosen = json.loads(known.params) if known else {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)
         systems: dict[Side, Any] = {"procore": self.procore, "erp": self.erp}
         return Once(run, self.ledger, self.settings, systems, UPath(self.folder / "staging"), PROCORE_COMPANY, NAMESPACE)
@@ -586,7 +584,7 @@ class World:
             extract.extract(sync, name, shard)
         checks.check(sync, name, shards)
         if row.gate:
-            opening = gate.verdict(sync.ledger.outcomes(sync.run.run_id, name), sync.settings.gate)
+            opening = gate.verdict(sync.ledger.outcomes.of(sync.run.run_id, name), sync.settings.gate)
             if not opening.passed:
                 gate.close(sync, name, opening)
                 for shard in shards:
@@ -597,11 +595,18 @@ class World:
 
     def states(self, sync: Sync, entity: str) -> dict[str, tuple[str, str]]:
         """Number -> (count of the report, rule)."""
-        rows = self.ledger.outcomes(sync.run.run_id, entity)
-        return {row["number"]: (report.count_of(row, sync.run.plan), row["rule"] or "") for row in rows}
+        rows = self.ledger.outcomes.of(sync.run.run_id, entity)
+        return {row.number: (report.count_of(row, sync.run.plan), row.rule or "") for row in rows}
 
     def counts(self, sync: Sync) -> Counter[str]:
-        return Counter(report.count_of(row, sync.run.plan) for row in self.ledger.outcomes(sync.run.run_id))
+        return Counter(report.count_of(row, sync.run.plan) for row in self.ledger.outcomes.of(sync.run.run_id))
+
+    def end_link(self, entity: str, number: str) -> None:
+        """As a person does by ``decide unlink``."""
+        (link,) = [
+            one for one in self.ledger.links.of(entity, contents=False) if number in (one.number, one.erp_key, one.procore_id)
+        ]
+        self.ledger.decisions.part(link, "ann")
 
     def writes(self) -> int:
         return sum(self.procore.applied.values()) + sum(self.erp.applied.values())
@@ -877,7 +882,9 @@ def prime_contract(number: str = "PC-1", **changes: Any) -> PrimeContract:
 def in_procore(world: World, record: Record, **changes: Any) -> Any:
     """A document of Procore: its references are Procore's ids (of what is linked, or was put there before)."""
     row = ENTITIES[record.entity]
-    links = {name: {link.erp_key: link.procore_id for link in world.ledger.links(name)} for name in set(row.references.values())}
+    links = {
+        name: {link.erp_key: link.procore_id for link in world.ledger.links.of(name)} for name in set(row.references.values())
+    }
 
     def own(entity: str, key: str | None) -> str | None:
         return links[entity].get(key, procore_id(entity, key) if entity in _BORN_THERE else key) if key else key

@@ -30,7 +30,7 @@ def jobs(stages: dict[str, World], tmp_path: Path) -> Any:
 
 
 def ident(world: World, entity: str, key: str) -> str:
-    return next(link.procore_id for link in world.ledger.links(entity) if link.erp_key == key)
+    return next(link.procore_id for link in world.ledger.links.of(entity) if link.erp_key == key)
 
 
 def in_procore(world: World, job: str = JOB, amount: str = "500.00", **changes: Any) -> None:
@@ -62,7 +62,7 @@ def owner(world: World, job: str = JOB) -> str | None:
 
 
 def message(world: World) -> str:
-    return str(world.ledger.outcomes(f"run-{world.runs}", BUDGETS)[0]["message"])
+    return str(world.ledger.outcomes.of(f"run-{world.runs}", BUDGETS)[0].message)
 
 
 def balanced(sync: Sync) -> Reconciliation:
@@ -143,7 +143,7 @@ def test_an_empty_ledger_knows_each_owner_again(jobs: World, tmp_path: Path) -> 
     again = jobs.without_ledger(tmp_path / "again")
     sync = again.run()
     assert again.states(sync, BUDGETS) == {JOB: ADOPTED, OTHER: ADOPTED} and again.writes() == 0
-    assert {link.erp_key: (link.content or {}).get("owner") for link in again.ledger.links(BUDGETS)} == {
+    assert {link.erp_key: (link.content or {}).get("owner") for link in again.ledger.links.of(BUDGETS)} == {
         JOB: "erp", OTHER: "procore",
     }  # fmt: skip
     again.close()
@@ -341,7 +341,7 @@ def test_a_budget_is_handed_over_to_procore_once(jobs: World) -> None:
     assert state(jobs) == ("held", "unlinked") and jobs.writes() == writes
     assert main([*command, "link", "budget", JOB]) == 0
     assert state(jobs) == ADOPTED and jobs.writes() == writes
-    assert [(link.content or {}).get("owner") for link in jobs.ledger.links(BUDGETS)] == ["procore"]
+    assert [(link.content or {}).get("owner") for link in jobs.ledger.links.of(BUDGETS)] == ["procore"]
     in_erp(jobs, amount="501.00")
     assert state(jobs) == ("conflicts", "B-04")
 

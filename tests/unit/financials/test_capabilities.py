@@ -60,7 +60,7 @@ def switch(world: World, writes: str, *entities: str) -> None:
 
 
 def said(world: World, entity: str) -> dict[str, str]:
-    return {row["number"]: row["message"] or "" for row in world.ledger.outcomes(f"run-{world.runs}", entity)}
+    return {row.number: row.message or "" for row in world.ledger.outcomes.of(f"run-{world.runs}", entity)}
 
 
 # -- keeps

@@ -18,6 +18,7 @@ from include.financials.gate import Gate, Opening, verdict
 from include.financials.judging.check import judge_rows
 from include.financials.judging.facts import Row
 from include.financials.judging.rules import PRECEDENCE, TESTS, Finding, Rule, judge, verdicts
+from include.financials.ledger import Judged
 from include.financials.settings import GateSettings
 from tests.unit.financials.pair import FULL, ONLY, World, commitment, cost_code, cost_type, draft, line, project, vendor
 
@@ -134,7 +135,7 @@ def test_a_contract_that_is_not_executed_loads_with_a_warning(linked: World) -> 
     draft(linked, executed=False)
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
-    assert "is not executed" in linked.ledger.outcomes(sync.run.run_id, "commitments")[0]["warnings"]
+    assert "is not executed" in linked.ledger.outcomes.of(sync.run.run_id, "commitments")[0].warnings
 
 
 # -- Great Expectations --
@@ -183,12 +184,11 @@ def test_great_expectations_finds_nothing_in_good_rows(produced: Any) -> None:
 
 def rows(
     good: int, bad: int, *, amount: str = "100.00", bad_amount: str | None = None, reasons: int = 99, **changes: Any
-) -> list[dict[str, Any]]:
-    base = {"judged": True, "how": "none", "rule": None, "state": "linked"} | changes
-    fit = [{**base, "number": f"G-{n}", "amount": amount} for n in range(good)]
+) -> list[Judged]:
+    base = Judged(**dict.fromkeys(Judged._fields, None) | {"judged": True, "how": "none", "state": "linked"} | changes)  # type: ignore[arg-type]
+    fit = [base._replace(number=f"G-{n}", amount=amount) for n in range(good)]
     return fit + [
-        {**base, "number": f"B-{n}", "amount": bad_amount or amount, "state": "held", "rule": f"M-{n % reasons:02}"}
-        for n in range(bad)
+        base._replace(number=f"B-{n}", amount=bad_amount or amount, state="held", rule=f"M-{n % reasons:02}") for n in range(bad)
     ]
 
 
@@ -215,12 +215,12 @@ def rows(
         (rows(0, 10) + rows(11, 0, how="external_id"), True, None),
         (rows(0, 10) + rows(10, 0, how="external_id"), False, "10 of 10"),
         (rows(1, 10) + rows(99, 0, how="external_id"), False, "10 of 11"),
-        ([row | {"state": "skipped"} for row in rows(0, 30)], True, None),
+        ([row._replace(state="skipped") for row in rows(0, 30)], True, None),
         (rows(40, 4) + rows(0, 30, judged=False), True, None),
         (rows(0, 6, amount="0.00"), False, "6 of 6"),
     ],
 )
-def test_the_verdict_at_its_limits(given: list[dict[str, Any]], passed: bool, says: str | None) -> None:
+def test_the_verdict_at_its_limits(given: list[Judged], passed: bool, says: str | None) -> None:
     found = verdict(given, GateSettings())
     assert found.passed is passed
     assert (found.reason is None) if says is None else (says in (found.reason or ""))
@@ -377,16 +377,16 @@ def test_each_gate_rule_at_its_edge(
     number = changes.pop("number", "SC-1") if "number" in changes else "SC-1"
     draft(linked, number, **changes)
     sync = linked.run(params=ONLY)
-    row = linked.ledger.outcomes(sync.run.run_id, "commitments")[0]
-    assert (linked.states(sync, "commitments")[number][0], row["rule"], row["waits_for"]) == expected
-    assert expected[1] is None or number in row["message"] or "Job" in row["message"]
+    row = linked.ledger.outcomes.of(sync.run.run_id, "commitments")[0]
+    assert (linked.states(sync, "commitments")[number][0], row.rule, row.waits_for) == expected
+    assert expected[1] is None or number in row.message or "Job" in row.message
 
 
 def test_a_number_that_two_documents_use_stops_both(linked: World) -> None:
     first = draft(linked)
     linked.procore.put(first.model_copy(update={"id": "999999", "kind": "purchase_order"}))
     sync = linked.run(params=ONLY)
-    assert {(row["state"], row["rule"]) for row in linked.ledger.outcomes(sync.run.run_id, "commitments")} == {
+    assert {(row.state, row.rule) for row in linked.ledger.outcomes.of(sync.run.run_id, "commitments")} == {
         ("quarantined", "M-10")
     }
 
@@ -443,8 +443,8 @@ def test_master_rules(linked: World, record: Any, expected: tuple[str, str | Non
     if getattr(record, "project", None) == "25-999":
         linked.erp.put(project("25-999", status="closed"))
     sync = linked.run()
-    row = next(r for r in linked.ledger.outcomes(sync.run.run_id, type(record).entity) if r["id"] == record.id)
-    assert (linked.states(sync, row["entity"])[row["number"]][0], row["rule"]) == expected
+    row = next(r for r in linked.ledger.outcomes.of(sync.run.run_id, type(record).entity) if r.id == record.id)
+    assert (linked.states(sync, row.entity)[row.number][0], row.rule) == expected
 
 
 def test_tests_are_what_they_are_called() -> None:

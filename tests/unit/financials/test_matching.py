@@ -12,9 +12,8 @@ from include.financials.entities import ENTITIES
 from include.financials.identity import differing, line_twice
 from include.financials.judging.matching import ErpSource, ProcoreSource, by_settings, identity_keys
 from include.financials.judging.subject import Match
-from include.financials.ledger import Link
+from include.financials.ledger import Link, LinkIndex
 from include.financials.record import Record
-from include.financials.view import LinkIndex
 from tests.unit.financials.pair import (
     budget,
     budget_line,

@@ -97,7 +97,7 @@ def erp(entity: str, ident: str, **changes: Any) -> Act:
 
 
 def unlink(entity: str, number: str) -> Act:
-    return lambda world, _: world.ledger.end_link(entity, number, "ann")
+    return lambda world, _: world.end_link(entity, number)
 
 
 def narrow(**limits: Any) -> Act:
@@ -129,20 +129,20 @@ def stranger(world: World, entity: str) -> None:
 
 
 def part(world: World, entity: str) -> None:
-    world.ledger.part(last_link(world, entity), "ann")
+    world.ledger.decisions.part(last_link(world, entity), "ann")
 
 
 def last_link(world: World, entity: str) -> Any:
     """Of the entity's last record."""
     ident = source(world, entity).records[entity][-1].id
-    return next(link for link in world.ledger.links(entity) if ident in (link.erp_key, link.procore_id))
+    return next(link for link in world.ledger.links.of(entity) if ident in (link.erp_key, link.procore_id))
 
 
 def pair_apart(world: World, entity: str) -> None:
     """A person said that two are one; since then one of them has changed."""
     link = last_link(world, entity)
-    world.ledger.part(link, "ann")
-    world.ledger.decide(
+    world.ledger.decisions.part(link, "ann")
+    world.ledger.decisions.decide(
         entity=entity, company=link.company, record_id=link.erp_key, pair=link.procore_id, decision="link", who="ann",
         value={"apart": []},
     )  # fmt: skip
@@ -180,8 +180,8 @@ def doubled_line(world: World, entity: str) -> None:
 def forget(world: World, entity: str) -> None:
     """The links of all that the record refers to are gone from the ledger; but for the job, without which nothing is read."""
     for name in {*ENTITIES[entity].references.values()} - {entity, "projects"}:
-        for link in world.ledger.links(name):
-            world.ledger.part(link, "ann")
+        for link in world.ledger.links.of(name):
+            world.ledger.decisions.part(link, "ann")
 
 
 def lose(world: World, entity: str) -> None:
@@ -253,7 +253,7 @@ def copied(world: World, entity: str) -> None:
 
 
 def _linked(world: World, entity: str, key: str) -> str:
-    return next(link.procore_id for link in world.ledger.links(entity) if link.erp_key == key)
+    return next(link.procore_id for link in world.ledger.links.of(entity) if link.erp_key == key)
 
 
 def on_header(world: World, entity: str) -> None:
@@ -394,7 +394,7 @@ FAULTS: dict[str, Fault] = {
     "parted": Fault(part, "full", also=("number_in_erp", "billed_before")),
     "pair_apart": Fault(pair_apart, "full", also=("difference_cents",)),
     "line_unlinked": Fault(
-        lambda world, entity: world.ledger.part(world.ledger.links("cost_codes")[-1], "ann"), also=("line_unplaced",)
+        lambda world, entity: world.ledger.decisions.part(world.ledger.links.of("cost_codes")[-1], "ann"), also=("line_unplaced",)
     ),
     "unlocked": Fault(lambda world, entity: world.procore.change(entity, "25-105", locked=False)),
     "line_unplaced": Fault(budget_lines("erp", "25-104", cost_code="25-104//03")),

@@ -96,9 +96,9 @@ def test_a_cent_on_one_side_is_found_by_every_tie_and_never_explained(
     if side == "erp":
         world.erp.put(bumped(world.erp.records[entity][-1]))
     else:
-        key, row = list(world.ledger.seen(entity, "procore").items())[-1]
+        key, row = list(world.ledger.records.seen(entity, "procore").items())[-1]
         named = {"entity": entity, "company": key[0], "side": "procore", "id": key[1], "number": row["number"]}
-        world.ledger.remember([named | {"figures": canonical_json(bumped_figures(json.loads(row["figures"])))}])
+        world.ledger.records.remember([named | {"figures": canonical_json(bumped_figures(json.loads(row["figures"])))}])
     for tie, entities in TIES:
         found = [d for d in differences(sync, tie, entities) if d.unexplained]
         assert bool(found) is (entity in entities), (tie.id, found)
@@ -163,7 +163,7 @@ def test_a_draw_under_review_between_two_explains_its_part_of_the_balance(ready:
     kept = [r for r in ready.erp.records[INVOICES] if r.number != "N-2"]
     ready.erp.records[INVOICES] = [r.model_copy(update={"status": "posted"}) for r in kept]
     ready.procore.change(INVOICES, "N-2", status="under_review", origin_id=None)
-    ready.ledger.end_link(INVOICES, "N-2", "ann")
+    ready.end_link(INVOICES, "N-2")
     sync = ready.run(params=chain)
     assert ready.states(sync, INVOICES)["N-2"] == ("skipped", "")
     found = reconcile(sync)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
-from include.financials.inbox import waiting
 from include.procore import areas, events
 from include.procore.__main__ import main
 from include.procore.client import ProcoreClient
@@ -225,11 +224,11 @@ def test_what_procore_could_not_deliver_is_kept_in_the_inbox_once(api: Caller, s
     rename(api, "And one that fails")
     deliver(api)
     assert sweep(webhooks, site.ledger) == {"failing": 1, "discarded": 1, "new": 1, "unreadable": 0}
-    assert sweep(webhooks, site.ledger)["new"] == 0 and waiting(site.ledger) == 2
+    assert sweep(webhooks, site.ledger)["new"] == 0 and site.ledger.inbox.waiting() == 2
     site.tokens = (OLD,)
     api.control("POST", "/clock", {"advance": 60})
     deliver(api)
-    assert waiting(site.ledger) == 2, "delivered at last: it was here already"
+    assert site.ledger.inbox.waiting() == 2, "delivered at last: it was here already"
 
 
 def test_the_command_takes_airflows_connections(

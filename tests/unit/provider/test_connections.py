@@ -112,7 +112,7 @@ def test_what_is_cleared_is_read_again(cleared: bool) -> None:
     """A later try goes on where it stopped; a task that had come to its end and runs once more was cleared, days later even."""
     sync = mock.Mock()
     sync.run.entities, sync.run.projects = ("vendors",), ()
-    sync.ledger.finished_at.return_value = "2026-09-01T00:00:00Z" if cleared else None
+    sync.ledger.runs.finished_at.return_value = "2026-09-01T00:00:00Z" if cleared else None
     for task in (
         ExtractOperator(task_id="extract", entity="vendors", sync_run_id="r"),
         WindowOperator(task_id="window", sync_run_id="r"),

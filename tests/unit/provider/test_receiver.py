@@ -15,9 +15,8 @@ from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from include.financials.exceptions import ConfigurationError, RetryLater
-from include.financials.inbox import Event, receive_all, waiting
 from include.financials.ledger import Ledger
-from include.provider import receiver
+from include.financials.ledger.inbox import Event
 from include.provider.receiver import BUCKET, PATH, AirflowApi, Door, bucket_end, create_app
 from tests.unit.procore.test_events import V2, V4
 
@@ -55,17 +54,17 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_an_event_is_kept_and_a_run_is_asked_for(site: Site) -> None:
     before = datetime.now(UTC)
     answer = site.post()
-    assert (answer.status_code, answer.json(), waiting(site.ledger)) == (202, {"detail": "received"}, 1)
+    assert (answer.status_code, answer.json(), site.ledger.inbox.waiting()) == (202, {"detail": "received"}, 1)
     (end,) = site.asked
     assert before + BUCKET / 2 <= end <= datetime.now(UTC) + 2 * BUCKET and end.timestamp() % BUCKET.total_seconds() == 0
-    assert site.post().json() == {"detail": "known"} and waiting(site.ledger) == 1
+    assert site.post().json() == {"detail": "known"} and site.ledger.inbox.waiting() == 1
     assert len(site.asked) == 1
 
 
 def test_a_burst_is_one_run(site: Site) -> None:
     for number in range(50):
         assert site.post({**V4, "id": f"01J{number}"}).status_code == 202
-    assert waiting(site.ledger) == 50
+    assert site.ledger.inbox.waiting() == 50
     assert len(site.asked) == len(set(site.asked)) <= 3
 
 
@@ -73,7 +72,7 @@ def test_a_burst_is_one_run(site: Site) -> None:
 def test_nobody_else_comes_in(site: Site, secret: str | None) -> None:
     raw = secret.encode("latin-1") if secret else secret
     answer = site.http.post(PATH, content=json.dumps(V2), headers={"Authorization": raw} if raw is not None else {})  # type: ignore[arg-type]
-    assert (answer.status_code, answer.json(), waiting(site.ledger)) == (401, {"detail": "unauthorized"}, 0)
+    assert (answer.status_code, answer.json(), site.ledger.inbox.waiting()) == (401, {"detail": "unauthorized"}, 0)
 
 
 def test_a_secret_is_replaced_without_a_gap(site: Site) -> None:
@@ -89,7 +88,7 @@ def test_a_secret_is_replaced_without_a_gap(site: Site) -> None:
 def test_our_own_changes_and_what_concerns_nothing_start_no_run(site: Site) -> None:
     assert site.post({**V2, "metadata": {"source_user_id": int(OURS)}}).status_code == 202
     assert site.post({**V4, "id": "other", "resource_type": "Drawings"}).status_code == 202
-    assert (waiting(site.ledger), site.asked) == (2, [])
+    assert (site.ledger.inbox.waiting(), site.asked) == (2, [])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,7 @@ def test_our_own_changes_and_what_concerns_nothing_start_no_run(site: Site) -> N
 )
 def test_a_body_that_is_no_event_is_refused(site: Site, content: bytes, status: int) -> None:
     answer = site.post(content=content)
-    assert answer.status_code == status and len(answer.content) < 200 and waiting(site.ledger) == 0
+    assert answer.status_code == status and len(answer.content) < 200 and site.ledger.inbox.waiting() == 0
 
 
 def test_a_ledger_that_is_away_asks_procore_to_send_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,13 +117,15 @@ async def test_a_burst_is_kept_with_few_commits_and_answered_after_them(
     """None is answered before it is kept; what cannot be kept is told to each sender, and to no other."""
     batches: list[int] = []
 
-    def counted(ledger: Ledger, found: list[Event]) -> list[bool]:
+    kept = site.ledger.inbox.receive_all
+
+    def counted(found: list[Event]) -> list[bool]:
         batches.append(len(found))
         if any(event.resource == "Broken" for event in found):
             raise OperationalError("INSERT", {}, Exception("disk full"))
-        return receive_all(ledger, found)
+        return kept(found)
 
-    monkeypatch.setattr(receiver, "receive_all", counted)
+    monkeypatch.setattr(site.ledger.inbox, "receive_all", counted)
     app = create_app(site.door)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://airflow") as client:
 
@@ -135,7 +136,7 @@ async def test_a_burst_is_kept_with_few_commits_and_answered_after_them(
 
         found = await asyncio.gather(*(post(f"e{number % 30}") for number in range(60)))
         assert sorted(found) == [(202, "known")] * 30 + [(202, "received")] * 30
-        assert sum(batches) == 60 and len(batches) < 60 and waiting(site.ledger) == 30
+        assert sum(batches) == 60 and len(batches) < 60 and site.ledger.inbox.waiting() == 30
         assert await post("broken", "Broken") == (503, "try again")
         assert await post("after") == (202, "received")
 

@@ -7,18 +7,19 @@ written by the next run. Nothing depends on it.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from include.financials.entity import Entity
-from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
-from include.financials.identity import Origin, canonical_json, digest, shard_of
-from include.financials.ledger import FINAL as STEP
-from include.financials.ledger import Lease, Link, stamp
+from include.financials.exceptions import ConfigurationError, ContractBroken, Refused, RetryLater
+from include.financials.identity import canonical_json, digest, shard_of
+from include.financials.ledger import Intent, Lease, Link, LinkIndex, Note, Settled, stamp
+from include.financials.ledger.journal import FINAL as STEP
 from include.financials.port import Item, Outcome, Refs, Step
 from include.financials.record import Record
-from include.financials.view import LinkIndex, Sync
+from include.financials.view import Sync
+from include.financials.writing.items import origin_of
+from include.financials.writing.steps import Failed, new_call, send
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def carry_out(sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
 def _news(sync: Sync, row: Entity, shard: int) -> Iterator[tuple[Link, Record, str]]:
     """Linked documents of the run whose status in the ERP is final and not shown, or shown and final no more."""
     there = {(record.company or "", record.id): record for record in sync.everywhere("erp", row.name)}
-    for link in sync.ledger.links(row.name, contents=False):
+    for link in sync.ledger.links.of(row.name, contents=False):
         record = there.get((link.company, link.erp_key))
         job = link.scope or ""
         if record is None or link.status != "active" or shard_of(job, sync.run.shards) != shard:
@@ -50,7 +51,7 @@ def _news(sync: Sync, row: Entity, shard: int) -> Iterator[tuple[Link, Record, s
         if (sync.run.projects and job not in sync.run.projects) or not sync.run.wants(link.number):
             continue
         status = str(getattr(record, "status", ""))
-        if status != link.lock_state and (status in row.final or link.lock_state is not None):
+        if status != link.shown and (status in row.final or link.shown is not None):
             yield link, record, status
 
 
@@ -67,7 +68,7 @@ def _item(sync: Sync, row: Entity, link: Link, record: Record, status: str, refe
         record=record,
         company=link.company,
         number=link.number,
-        origin_id=str(Origin(sync.namespace, link.company, row.name, link.erp_key)),
+        origin_id=origin_of(sync, row, link.company, link.erp_key),
         origin_data=canonical_json({"erp_key": link.erp_key, **state}),
         procore_id=link.procore_id,
         erp_key=link.erp_key,
@@ -77,46 +78,38 @@ def _item(sync: Sync, row: Entity, link: Link, record: Record, status: str, refe
 
 def _note(sync: Sync, step: Step, item: Item, link: Link, status: str, shard: int, lease: Lease) -> bool:
     """One journaled call; False where nothing more is to be tried now."""
-    entity, run_id = item.record.entity, sync.run.run_id
-    if sync.ledger.intents([item.intent]):  # once in a run
+    entity, run_id, ledger, procore = item.record.entity, sync.run.run_id, sync.ledger, sync.systems["procore"]
+    if ledger.journal.intents([item.intent]):  # once in a run
         return True
-    procore = sync.systems["procore"]
-    call = {
-        "call_id": uuid.uuid4().hex, "run_id": run_id, "system": "procore", "entity": entity, "step": STEP,
-        "scope": item.refs.get("project") or "", "level": 0, "items": 1,
-    }  # fmt: skip
-    told = {
-        "intent": item.intent, "run_id": run_id, "entity": entity, "company": item.company, "source_id": link.procore_id,
-        "shard": shard, "step": STEP, "revision": link.revision, "content_hash": "", "item": item.origin_data,
-        "doubted_at": stamp(procore.now()),
-    }  # fmt: skip
-    sync.ledger.sending(lease, call, [told])
-    state, go_on = "done", True
-    try:
-        (outcome,) = procore.post(step, [item], lambda: sync.ledger.renew(lease))
-    except RetryLater as error:
-        state, go_on, outcome = "refused", False, Outcome(item.intent, "rejected", message=str(error))
-    except (Refused, ConfigurationError) as error:
-        outcome = Outcome(item.intent, "rejected", message=str(error))
-    except (OutcomeUnknown, ContractBroken) as error:
-        state, outcome = "unknown", Outcome(item.intent, "absent", message=str(error))
+    intent = Intent(
+        item.intent, run_id, entity, item.company, link.procore_id, shard, STEP, link.revision, "", item.origin_data or "{}"
+    )  # fmt: skip
+    call = new_call(run_id, "procore", entity, STEP, item.refs.get("project") or "")
+    answer = send(ledger, lease, procore, call, [intent], lambda alive: list(procore.post(step, [item], alive)))
+    match answer:
+        case Failed(error=RetryLater() as error):
+            ended, outcome = answer.ended("refused"), Outcome(item.intent, "rejected", message=str(error))
+        case Failed(error=Refused() | ConfigurationError() as error):
+            ended, outcome = answer.ended("done"), Outcome(item.intent, "rejected", message=str(error))
+        case Failed(error=error):
+            ended, outcome = answer.ended("unknown"), Outcome(item.intent, "absent", message=str(error))
+        case [outcome]:
+            ended = call._replace(status="done", message=outcome.message)
+        case _:
+            raise ContractBroken(f"{len(answer)} outcomes of one note")
     given = outcome.status == "confirmed"
-    entry = {
-        "intent": item.intent, "status": {"absent": "unknown"}.get(outcome.status, outcome.status), "result_id": outcome.id,
-        "message": outcome.message,
-    }  # fmt: skip
-    ours = {"seen_updated_at": stamp(outcome.updated_at)} if given and outcome.updated_at else None
+    told = "unknown" if outcome.status == "absent" else outcome.status  # it may still come; nobody waits for it
     seen = {"entity": entity, "company": item.company, "side": "procore", "id": link.procore_id, "number": link.number}
-    audit = {
-        "run_id": run_id, "who": "sync", "what": f"final: {status} in the ERP, {'shown' if given else 'not shown'} in Procore",
-        "entity": entity, "company": item.company, "record_id": link.procore_id, "number": link.number,
-        "detail": None if given else outcome.message,
-    }  # fmt: skip
-    sync.ledger.settled(
-        lease, {**call, "status": state, "message": outcome.message}, [entry],
-        run_id=run_id, entity=entity, remembered=[{**seen, **ours}] if ours else [], audit=[audit],
+    ours = [{**seen, "seen_updated_at": stamp(outcome.updated_at)}] if given and outcome.updated_at else []
+    what = f"final: {status} in the ERP, {'shown' if given else 'not shown'} in Procore"
+    note = Note(
+        "sync", what, entity, item.company, link.procore_id, link.number, None, None if given else outcome.message, run_id
+    )  # fmt: skip
+    ledger.journal.settled(
+        lease, ended, [Settled(item.intent, told, outcome.id, outcome.message)],
+        run_id=run_id, entity=entity, remembered=ours, notes=[note],
     )  # fmt: skip
     if given:
-        sync.ledger.noted(link, status)
-    log.info("%s %s: %s", entity, link.number, audit["what"])
-    return go_on
+        ledger.links.show(link, status)
+    log.info("%s %s: %s", entity, link.number, what)
+    return ended.status != "refused"
