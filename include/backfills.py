@@ -30,7 +30,7 @@ import requests
 
 from include import pipeline
 from include.chaos.picture import Picture, differences, picture
-from include.financials.staging import private_file, private_folder
+from include.financials.reading.staging import private_file, private_folder
 from include.local import (
     CONNECT_ARGUMENTS,
     VAR,

@@ -21,7 +21,7 @@ import requests
 
 from include.financials.entities import ENTITIES, STAGES
 from include.financials.report import COUNTS
-from include.financials.staging import private_file, private_folder
+from include.financials.reading.staging import private_file, private_folder
 from include.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, running_or_new
 
 DEMO = VAR / "demo"

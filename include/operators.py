@@ -93,7 +93,7 @@ class SyncOperator(BaseOperator):
     @contextmanager
     def opened(self, context: Context) -> Iterator[Sync]:
         from include.connections import ErpHook, LedgerHook
-        from include.financials.kept import kept_lists
+        from include.financials.reading.kept import kept_lists
         from include.financials.view import Sync
         from include.pipeline import systems
         from include.procore.hook import ProcoreHook

@@ -203,7 +203,7 @@ class Ledger:
 
         config = _migrations()
         if (path := self._file()) is not None:
-            from include.financials.staging import private_folder  # pyarrow stays out of the parse of the DAG
+            from include.financials.reading.staging import private_folder  # pyarrow stays out of the parse of the DAG
 
             private_folder(path.parent)
         with self.engine.begin() as connection:

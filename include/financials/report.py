@@ -15,7 +15,7 @@ from include.financials.models import Side
 from include.financials.money import ZERO, text
 from include.financials.reconciliation import Reconciliation
 from include.financials.run import nearest
-from include.financials.staging import private_folder, write_whole
+from include.financials.reading.staging import private_folder, write_whole
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)

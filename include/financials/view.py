@@ -19,14 +19,14 @@ from upath import UPath
 from include.financials.entities import ENTITIES, Entity
 from include.financials.figures import figures
 from include.financials.identity import shard_of
-from include.financials.kept import KeptLists
+from include.financials.reading.kept import KeptLists
 from include.financials.ledger import Ledger, Link
 from include.financials.mergers import FIELDS, VENDORS, Mergers
 from include.financials.models import CostCode, Project, Record, Side, Vendor
 from include.financials.port import Invalid, Page, Question, System
 from include.financials.run import Run
 from include.financials.settings import Settings
-from include.financials.staging import Staged, private_folder, slug, write_whole
+from include.financials.reading.staging import Staged, private_folder, slug, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from include.chaos.picture import Picture, differences, picture
 from include.financials.checks import check
 from include.financials.engine import load
 from include.financials.entities import ENTITIES
-from include.financials.extract import extract
+from include.financials.reading.extract import extract
 from include.financials.gate import guard
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile

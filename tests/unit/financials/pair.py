@@ -22,7 +22,8 @@ from typing import Any
 from sqlalchemy import event
 from upath import UPath
 
-from include.financials import checks, engine, extract, gate, reconciliation, report
+from include.financials import checks, engine, gate, reconciliation, report
+from include.financials.reading import extract
 from include.financials.billing import totals
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks, engine, extract, gate, report
+from include.financials import checks, engine, gate, report
+from include.financials.reading import extract
 from include.financials.exceptions import RetryLater
 from include.financials.judging import source_hash
 from include.financials.ledger import stamp

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import include.financials.__main__ as command
-from include.financials import checks, engine, extract, report
+from include.financials import checks, engine, report
+from include.financials.reading import extract
 from include.financials.identity import parse_origin
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings

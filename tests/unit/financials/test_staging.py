@@ -19,7 +19,7 @@ from upath import UPath
 from include.financials import staging
 from include.financials.models import MODELS, Record
 from include.financials.port import Invalid, Page
-from include.financials.staging import Staged, arrow_schema, slug
+from include.financials.reading.staging import Staged, arrow_schema, slug
 from tests.unit.financials import pair
 from tests.unit.financials.pair import World, commitment, cost_type, line, project, vendor
 

@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from include.financials.entities import ENTITIES
-from include.financials.kept import KeptLists
+from include.financials.reading.kept import KeptLists
 from include.financials.ledger import Ledger
 from include.financials.models import TaxCode
 from include.financials.port import Window

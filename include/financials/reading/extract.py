@@ -19,7 +19,7 @@ from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, key_of, moment, stamp
 from include.financials.models import Side
 from include.financials.port import UNSEEN, Asking, Header, Invalid, Page, Question, Window
-from include.financials.staging import Staged
+from include.financials.reading.staging import Staged
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
