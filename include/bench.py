@@ -30,8 +30,8 @@ import requests
 from include.connections import RECEIVER
 from include.financials.inbox import waiting
 from include.financials.ledger import Ledger
-from include.financials.report import COUNTS
 from include.financials.reading.staging import private_folder
+from include.financials.report import COUNTS
 from include.local import (
     VAR,
     LocalError,

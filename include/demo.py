@@ -20,8 +20,8 @@ from typing import Any
 import requests
 
 from include.financials.entities import ENTITIES, STAGES
-from include.financials.report import COUNTS
 from include.financials.reading.staging import private_file, private_folder
+from include.financials.report import COUNTS
 from include.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, running_or_new
 
 DEMO = VAR / "demo"

@@ -14,12 +14,12 @@ from include.erp.registry import erp_system
 from include.financials.checks import check
 from include.financials.engine import load
 from include.financials.entities import ENTITIES
-from include.financials.reading.extract import extract
 from include.financials.gate import guard, wait_behind
 from include.financials.inbox import claim, settle
-from include.financials.reading.kept import kept_lists
 from include.financials.ledger import Ledger
 from include.financials.preflight import preflight
+from include.financials.reading.extract import extract
+from include.financials.reading.kept import kept_lists
 from include.financials.reconciliation import reconcile
 from include.financials.report import build, keep, move_watermarks
 from include.financials.run import Kind, load_run, open_run

@@ -19,6 +19,7 @@ from include.financials.exceptions import ConfigurationError, ContractBroken, Ou
 from include.financials.identity import canonical_json, digest
 from include.financials.ledger import ANSWER, WORKFLOW, Lease, moment, stamp
 from include.financials.port import UNDER_WORKFLOW, Answer, Asking, Outcome, Question
+from include.financials.reading.extract import asked_of_us
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def carry_out(sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
 
 
 def _due(sync: Sync, row: Entity, shard: int) -> Iterator[Due]:
-    if not sync.settings.workflow.answered(row.name) or not (questions := sync.questions(row.name, shard)):
+    if not sync.settings.workflow.answered(row.name) or not (questions := asked_of_us(sync, row.name, shard)):
         return
     links = {link.procore_id: link for link in sync.ledger.links(row.name, contents=False)}
     begun = {ident for _, ident in sync.ledger.begun(row.name)}
@@ -149,7 +150,7 @@ class _Desk:
         """Looks for every answer in doubt, also of steps that are over. Returns the intents that may be sent again: they are not
         there, and their settle time is over."""
         free = set()
-        here = self.sync.questions(self.row.name, self.shard)
+        here = asked_of_us(self.sync, self.row.name, self.shard)
         for entry in self.sync.ledger.open_answers(self.row.name):
             if entry["shard"] != self.shard and entry["source_id"] not in here:
                 continue

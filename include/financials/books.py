@@ -11,12 +11,14 @@ from functools import cache, cached_property
 from typing import Any, cast
 
 from include.financials.figures import contract_of
+from include.financials.known import in_books, in_procore, reopened
 from include.financials.ledger import Ledger
 from include.financials.matching import number_key
 from include.financials.models import ChangeOrder, CostCode, Invoice, Period, Project, Record, Vendor
 from include.financials.money import total
+from include.financials.references import headers
 from include.financials.statuses import OPEN, VOID
-from include.financials.view import Sync, headers
+from include.financials.view import Sync
 
 Key = tuple[str, str]
 """(company, ERP key)"""
@@ -50,18 +52,18 @@ class Books:
     """Read when first asked for; one instance per check, of the entity ``judged``."""
 
     def __init__(self, sync: Sync, judged: str) -> None:
-        self.sync = sync
+        self.sync, self.judged = sync, judged
         # Bound per instance: what was read belongs to this run.
-        self.documents = cache(lambda entity: sync.books(entity, planned=entity != judged))
+        self.documents = cache(lambda entity: in_books(sync, entity, planned=entity != judged))
         self.links = cache(sync.links)
-        self.memory = cache(sync.memory)
+        self.memory = cache(lambda entity: in_procore(sync, entity))
         self.seen = cache(sync.ledger.seen)
         self.openings = cache(lambda contracts: openings(sync.ledger, contracts))
 
     @cached_property
     def unread(self) -> Any:
         """Keys of the ERP's records of an entity that cannot be read."""
-        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.unreadable_everywhere("erp", entity)})
+        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.lists.unreadable_everywhere("erp", entity)})
 
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
@@ -106,24 +108,25 @@ class Books:
     @cached_property
     def inactive_projects(self) -> set[str]:
         """Procore ids of projects that are not active there."""
-        projects = self.sync.everywhere("procore", "projects")
+        projects = self.sync.lists.everywhere("procore", "projects")
         found = {record.id for record in projects if isinstance(record, Project) and not record.active}
-        return found - self.sync.reopened()
+        return found - reopened(self.sync)
 
-    def name(self, entity: str, procore_id: str | None, project: str | None = None) -> str:
-        """What people call a record of Procore, ``none`` without one. One that no run has read yet is asked for by its id, if its
-        ``project`` is told; its id stands where nothing is known of it."""
+    def name(self, entity: str, procore_id: str | None) -> str:
+        """What people call a record of Procore, ``none`` without one. One that no run has read yet was asked for by its
+        id; that stands where nothing is known of it."""
         if procore_id is None:
             return "none"
         known = self._names(entity).get(procore_id)
-        return known or (self._asked(entity, project, procore_id) if project else procore_id)
+        return str(known or self._asked(entity).get(procore_id, procore_id))
 
     @cached_property
     def _asked(self) -> Any:
         @cache
-        def asked(entity: str, project: str, procore_id: str) -> str:
-            answer = self.sync.whereabouts("procore", entity, [(project, procore_id)])
-            return next((one.number for one in answer.shown if one.id == procore_id), procore_id)
+        def asked(entity: str) -> dict[str, str]:
+            shards = self.sync.lists.shards_of(self.judged)
+            answer, _ = self.sync.lists.answer(self.judged, shards, "procore", entity)
+            return {one.id: one.number for one in answer.shown}
 
         return asked
 
@@ -131,10 +134,10 @@ class Books:
     def _names(self) -> Any:
         @cache
         def names(entity: str) -> dict[str, str]:
-            if entity in _LISTED:
-                found = {record.id: record.number for record in self.sync.everywhere("procore", entity)}
+            if entity in LISTED:
+                found = {record.id: record.number for record in self.sync.lists.everywhere("procore", entity)}
                 if entity == "vendors":
-                    found |= {r.id: r.name for r in self.sync.everywhere("procore", "vendors") if isinstance(r, Vendor)}
+                    found |= {r.id: r.name for r in self.sync.lists.everywhere("procore", "vendors") if isinstance(r, Vendor)}
                 return found
             return {record_id: row["number"] for record_id, row in self.memory(entity).items()}
 
@@ -190,7 +193,7 @@ class Books:
     @cached_property
     def _periods(self) -> dict[tuple[str, str], list[Period]]:
         found: dict[tuple[str, str], list[Period]] = {}
-        for record in self.sync.everywhere("erp", "periods"):
+        for record in self.sync.lists.everywhere("erp", "periods"):
             if isinstance(record, Period):
                 found.setdefault((record.company or "", record.module), []).append(record)
         for periods in found.values():
@@ -200,7 +203,7 @@ class Books:
     @property
     def has_calendar(self) -> bool:
         """Whether the ERP tells which periods are open. Where its mapping leaves them out, it refuses a closed one itself."""
-        return bool(self._periods) or "periods" in self.sync.systems["erp"].capabilities()
+        return bool(self._periods) or "periods" in self.sync.capabilities("erp")
 
     def period(self, company: str, module: str, day: date) -> Period | None:
         periods = self._periods.get((company, module), ())
@@ -212,5 +215,5 @@ class Books:
         return next((max(p.first_day, day) for p in periods if p.status == OPEN and p.last_day >= day), None)
 
 
-_LISTED = ("vendors", "projects", "cost_codes", "cost_types", "customers", "tax_codes")
+LISTED = ("vendors", "projects", "cost_codes", "cost_types", "customers", "tax_codes")
 """Entities whose Procore lists are read whole in every run; of the others the ledger's memory knows the names."""

@@ -21,7 +21,7 @@ from include.financials.ledger import Link
 from include.financials.matching import Match
 from include.financials.models import Budget, Record, Side
 from include.financials.money import text
-from include.financials.port import UNSEEN, Capability, Invalid
+from include.financials.port import SINCE, UNSEEN, Capability, Invalid, Page
 from include.financials.rules import rules_of, verdicts
 from include.financials.view import Sync
 
@@ -34,7 +34,7 @@ class Budgets(Judging):
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
         self.links = sync.fresh_links(row.name)
-        self.erp = sync.systems["erp"].capabilities().get(row.name, Capability())
+        self.erp = sync.capabilities("erp").get(row.name, Capability())
         self.facts = DocumentFacts(sync, self.row, self.erp)
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
@@ -51,7 +51,9 @@ class Budgets(Judging):
             result = self.result(subject, verdict.get(subject.row))
             results.append(result)
             remembered += self._memory(result, subject, procore, erp)
-        unusable = [(bad, self._unusable(bad, side)) for side in SIDES for bad in sync.unreadable(side, row.name, self.shard)]
+        unusable = [
+            (bad, self._unusable(bad, side)) for side in SIDES for bad in sync.lists.unreadable(side, row.name, self.shard)
+        ]
         results += [result for _, result in unusable]
         results += self._vanished({(subject.company, subject.erp_key) for subject, _, _ in subjects})
         remembered += self.traces(unusable)
@@ -61,12 +63,12 @@ class Budgets(Judging):
     def _pairs(self) -> Iterator[tuple[Budget | None, Budget | None]]:
         """Both sides' budgets by job; Procore's of a project that is not linked stands alone. One that cannot be read on a side
         is judged by nobody: what it holds is not known, so there is nothing to write to it and nothing to compare it with."""
-        erp = {(r.company or "", r.id): cast(Budget, r) for r in self.sync.snapshot("erp", self.row.name, self.shard)}
-        unread = {(bad.company, bad.id) for bad in self.sync.unreadable("erp", self.row.name, self.shard)}
-        for bad in self.sync.unreadable("procore", self.row.name, self.shard):
+        erp = {(r.company or "", r.id): cast(Budget, r) for r in self.sync.lists.snapshot("erp", self.row.name, self.shard)}
+        unread = {(bad.company, bad.id) for bad in self.sync.lists.unreadable("erp", self.row.name, self.shard)}
+        for bad in self.sync.lists.unreadable("procore", self.row.name, self.shard):
             if (link := self.references.link("projects", bad.scope)) is not None:
                 erp.pop((link.company, link.erp_key), None)
-        for record in self.sync.snapshot("procore", self.row.name, self.shard):
+        for record in self.sync.lists.snapshot("procore", self.row.name, self.shard):
             link = self.references.link("projects", cast(Budget, record).project)
             if link is None or not unread & {(link.company, link.erp_key), (None, link.erp_key)}:
                 yield cast(Budget, record), erp.pop((link.company, link.erp_key), None) if link else None
@@ -82,20 +84,18 @@ class Budgets(Judging):
     def _vanished(self, here: set[tuple[str, str | None]]) -> Iterator[dict[str, Any]]:
         """Linked budgets that neither side has any more: nothing is left to judge, and yet somebody has to know (rule R-02)."""
         scopes = self.sync.scopes("erp", self.row.name, self.shard) or ()
-        unread = {bad.id for side in SIDES for bad in self.sync.unreadable(side, self.row.name, self.shard)}
+        unread = {bad.id for side in SIDES for bad in self.sync.lists.unreadable(side, self.row.name, self.shard)}
         rule = next(rule for rule in rules_of(self.row.name) if rule.fact == "broken_link")
         gone = [
             link
             for key, link in self.links.by_erp.items()
             if key not in here and link.erp_key in scopes and not unread & {link.erp_key, link.procore_id}
         ]
-        answers = [
-            self.sync.whereabouts("erp", self.row.name, [(None, link.erp_key) for link in gone]),
-            self.sync.whereabouts("procore", self.row.name, [(link.procore_id, link.procore_id) for link in gone]),
-        ]
-        there = {one for a in answers for one in (*(r.id for r in a.records), *(bad.id for bad in a.invalid), *a.hidden)}
+        there = {one for page, _ in self._answers.values() for one in (*(record.id for record in page.shown), *page.hidden)}
         for link in gone:
-            if there & {link.erp_key, link.procore_id}:
+            # What was linked since this run read the lists is not gone: nobody has looked for it.
+            unasked = link.erp_key not in self._answers["erp"][1] or link.procore_id not in self._answers["procore"][1]
+            if unasked or there & {link.erp_key, link.procore_id}:
                 continue
             yield blank(self.sync, self.row, self.shard) | {
                 "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.erp_key,
@@ -154,9 +154,16 @@ class Budgets(Judging):
         place, who = link.procore_id if side == "procore" else link.erp_key, f"budget {link.number}"
         if place not in self._read[side]:
             return self.project_unread(side, place, who)
-        answer = self.sync.whereabouts(side, self.row.name, [(place if side == "procore" else None, place)])
+        answer, asked = self._answers[side]
         there = {*(one.id for one in answer.shown), *answer.hidden}
+        if place not in asked:
+            return SINCE.format(who=who, side=NAMES[side])
         return f"{who} {UNSEEN.format(side=NAMES[side])}" if place in there else None
+
+    @cached_property
+    def _answers(self) -> Mapping[Side, tuple[Page, set[str]]]:
+        """What became of linked budgets that a list did not show, and which were asked for."""
+        return {side: self.sync.lists.answer(self.row.name, [self.shard], side, self.row.name) for side in SIDES}
 
     @cached_property
     def _read(self) -> Mapping[Side, set[str]]:

@@ -38,9 +38,10 @@ from include.financials.models import (
 )
 from include.financials.money import ZERO, cents, text, to_cents, total
 from include.financials.port import Capability
+from include.financials.references import References
 from include.financials.settings import ANY
 from include.financials.statuses import NO_MORE, OPEN, VOID
-from include.financials.view import References, Sync
+from include.financials.view import Sync
 
 Lines = Sequence[tuple[Line, Line]]
 """Pairs of a line as read and the same line in ERP keys."""
@@ -347,7 +348,7 @@ class ContractFacts(DocumentFacts):
     def numbered(self, own: Record) -> str:
         """Number of the contract that the document belongs to, as far as it is known."""
         link = self.references.link(self.contracts, contract_of(own))
-        return link.number if link else self.books.name(self.contracts, contract_of(own), getattr(own, "project", None))
+        return link.number if link else self.books.name(self.contracts, contract_of(own))
 
     def header(self, subject: Subject, approved: bool) -> Row:
         own = subject.own
@@ -634,7 +635,7 @@ class InvoiceFacts(ContractFacts):
         links = self.books.links(self.changes)
         moves = movements(own.items, self.before(own) or ())
         billed = {change for (change, _), move in moves.items() if change is not None and not move.empty}
-        waiting = sorted(self.books.name(self.changes, change, own.project) for change in billed if links.erp(change) is None)
+        waiting = sorted(self.books.name(self.changes, change) for change in billed if links.erp(change) is None)
         return ", ".join(waiting) or None
 
     def _dates(self, subject: Subject, record: Invoice) -> Row:

@@ -14,14 +14,17 @@ from include.financials.books import Opening, openings
 from include.financials.cost_facts import not_counted
 from include.financials.document_facts import due
 from include.financials.entities import ENTITIES, Entity
+from include.financials.exceptions import StepMissing
 from include.financials.existence import traced
 from include.financials.explained import Explained
 from include.financials.figures import contract_of, figures
 from include.financials.identity import canonical_json, digest, parse_origin
+from include.financials.known import in_procore
 from include.financials.ledger import STOPPED, Decision, Link, moment, stamp
 from include.financials.models import Record
 from include.financials.money import ZERO
 from include.financials.port import Invalid
+from include.financials.reading.extract import elsewhere
 from include.financials.statuses import UNPOSTED, VOID
 from include.financials.view import Sync
 
@@ -152,10 +155,15 @@ class Documents:
     # -- shared ---------------------------------------------------------------------------------------------------------------
 
     def _erp(self, row: Entity) -> dict[tuple[str, str], Record | Invalid]:
-        """Read anew: what the ERP shows now, not what we meant to write; also what cannot be read."""
-        found: list[Record | Invalid] = []
-        for page in self.sync.systems["erp"].read(row.name):
-            found += [*page.records, *page.invalid]
+        """What the ERP showed when this run read it last, after what it wrote there; also what cannot be read."""
+        lists, sync = self.sync.lists, self.sync
+        if spoilt := [shard for shard in lists.shards_of(row.name) if lists.spoilt("erp", row.name, shard)]:
+            raise StepMissing(
+                f"The {row.name} of the ERP were written to and not read since (shards {spoilt}): a load did not end. "
+                "Clear it and what follows."
+            )
+        found: list[Record | Invalid] = [*lists.everywhere("erp", row.name), *lists.unreadable_everywhere("erp", row.name)]
+        found += [one for shard in lists.shards_of(row.name) for one in elsewhere(sync, row.name, shard).shown]
         return {(record.company or "", record.id): record for record in found}
 
     def _links(self, row: Entity) -> list[Link]:
@@ -185,7 +193,7 @@ class Documents:
         by_procore = {link.procore_id: link for link in self._links(row) if link.procore_id}
         erp, planned = self._erp(row), self._planned(row)
         used: set[tuple[str, str]] = set()
-        memory = self.sync.memory(row.name)
+        memory = in_procore(self.sync, row.name)
         outcomes = self.sync.ledger.outcomes(self.sync.run.run_id, row.name)
         proposed = {o["id"]: (o["company"], o["erp_key"]) for o in outcomes if o["state"] == "held" and o["rule"] == "2.9"}
         parted = {one.pair: (one.company, one.record_id) for one in self.sync.ledger.decisions(row.name, "unlink")}
@@ -338,7 +346,7 @@ class Documents:
 
     def _shown(self, row: Entity) -> dict[str, dict[str, Any]]:
         """Procore's records that still exist, as last read."""
-        return {i: seen for i, seen in self.sync.memory(row.name).items() if not seen["deleted"] and seen["figures"]}
+        return {i: seen for i, seen in in_procore(self.sync, row.name).items() if not seen["deleted"] and seen["figures"]}
 
     # -- either way -----------------------------------------------------------------------------------------------------------
 

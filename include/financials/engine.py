@@ -32,11 +32,14 @@ from include.financials.exceptions import (
 from include.financials.existence import SIDES
 from include.financials.figures import figures
 from include.financials.identity import Origin, canonical_json, content, digest
+from include.financials.known import in_procore
 from include.financials.ledger import STOPPED, Lease, Link, moment, stamp
 from include.financials.models import Record, Side
 from include.financials.port import Action, Item, Outcome, Step, System, batches
+from include.financials.reading.questions import lists_changed
+from include.financials.references import LinkIndex, References
 from include.financials.rules import INSTEAD
-from include.financials.view import LinkIndex, References, Sync
+from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +118,9 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
         "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
         entity, loaded.created, loaded.updated, loaded.adopted, loaded.unchanged, loaded.refused, loaded.calls,
     )  # fmt: skip
+    for name in lists_changed(row) if write else ():
+        if sync.lists.spoilt("erp", name, shard):  # reconciliation compares what the ERP shows now, not what we meant to write
+            sync.lists.reread("erp", name, shard)
     if waits:
         raise unsettled(entity, waits)
     return loaded
@@ -161,8 +167,6 @@ class _Load:
         self.sync, self.row, self.shard, self.lease = sync, row, shard, lease
         self.source_side: Side = source or row.source
         self.target_side: Side = "procore" if self.source_side == "erp" else "erp"
-        self.source: System = sync.systems[self.source_side]
-        self.target: System = sync.systems[self.target_side]
         self.run_id = sync.run.run_id
         self.refusals: Counter[str] = Counter()
         self.linked: dict[tuple[Side, str, str], Link] = {}
@@ -173,6 +177,14 @@ class _Load:
         self.budget_owners = _budget_owners(sync) if row.name == "projects" else {}
         self.stopped = self._stopped_before() if row.sequence else set()
         """Source ids of documents that were refused in this run and that others follow."""
+
+    @property
+    def source(self) -> System:
+        return self.sync.systems[self.source_side]
+
+    @property
+    def target(self) -> System:
+        return self.sync.systems[self.target_side]
 
     def _stopped_before(self) -> set[str]:
         """Also by an earlier try of this run, which may have ended before those that follow were told to wait."""
@@ -538,6 +550,7 @@ class _Load:
         sent = {"doubted_at": stamp(system.now())}
         self.sync.ledger.sending(self.lease, call, [self._intent(step, item, jobs[item.intent]) | sent for item in batch])
         untouched = [Outcome(item.intent, "absent") for item in batch]
+        self._spoils(step)
         try:
             outcomes = system.post(step, batch, lambda: self.sync.ledger.renew(self.lease))
         except RetryLater:
@@ -631,6 +644,12 @@ class _Load:
         self.refusals[message] += 1
         return self.refusals[message] > HALVINGS
 
+    def _spoils(self, step: Step) -> None:
+        """What this run has read of the ERP is no more what stands there."""
+        if step.system == "erp":
+            for name in lists_changed(self.row):
+                self.sync.lists.spoil("erp", name, self.shard)
+
     def _intent(self, step: Step, item: Item, job: Job) -> dict[str, Any]:
         return {
             "intent": item.intent,
@@ -689,6 +708,7 @@ class _Load:
         doubts: Mapping[str, str | None] | None = None,
     ) -> None:
         """``doubts``: what is absent stays in doubt since then (None: it never was): it is looked for again before it is sent."""
+        self._spoils(step)
         intents, links, restated, remembered, audit = [], [], [], [], []
         named: dict[tuple[str, str], Job] = {}
         for outcome in outcomes:
@@ -863,6 +883,7 @@ class _Load:
             system = self.sync.systems[step.system]
             now, settle = system.now(), self._settle_time(step)  # before the look, as in _look_again
             found = system.find(step, list(items.values()))
+            self._spoils(step)
             since = {row["intent"]: row["doubted_at"] for row in rows}
             settled = [
                 {
@@ -893,7 +914,7 @@ class _Load:
 def _budget_owners(sync: Sync) -> dict[str, str]:
     """Owner of each project's budget, by Procore id: as linked or, where the budget itself was stopped, as Procore told it last.
     A write of the project's origin_data must not forget it."""
-    told = {ident: row["figures"].get("owner") for ident, row in sync.memory("budgets").items()}
+    told = {ident: row["figures"].get("owner") for ident, row in in_procore(sync, "budgets").items()}
     told |= {link.procore_id: (link.content or {}).get("owner") for link in sync.ledger.links("budgets")}
     return {ident: owner for ident, owner in told.items() if ident and owner}
 

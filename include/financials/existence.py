@@ -7,7 +7,7 @@ record that cannot be read is nobody's to overwrite, and nothing that could be i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -18,7 +18,8 @@ from include.financials.ledger import Link
 from include.financials.models import Record, Side
 from include.financials.money import text, to_cents
 from include.financials.port import Invalid
-from include.financials.view import LinkIndex, Sync
+from include.financials.references import LinkIndex
+from include.financials.view import Sync
 
 SIDES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
 """What people call a side."""
@@ -201,18 +202,17 @@ def in_erp_keys(bad: Invalid, row: Entity, key: Callable[[str, str | None], str 
     return replace(bad, shown={**bad.shown, **named})
 
 
-def hidden_contracts(sync: Sync, entity: str, lost: Sequence[Link]) -> dict[str, Link]:
-    """Procore id -> the contract, of linked documents that are in no list and do not answer to their id because their contract is
-    not shown to us: what belongs to a private contract goes with it, and is not gone. One look-up by id of these contracts."""
-    name = next((one for one in ("commitments", "prime_contracts") if one in ENTITIES[entity].references.values()), None)
-    if name is None or not lost:
+def contracts_of(sync: Sync, entity: str, lost: Iterable[Link]) -> dict[str, Link]:
+    """Procore id -> the contract, of linked documents that are in no list and do not answer to their id: their contract may be
+    hidden from us. What belongs to a private contract goes with it, and is not gone."""
+    name = contract_entity(entity)
+    if name is None:
         return {}
-    field, index, projects = name.removesuffix("s"), sync.fresh_links(name, contents=False), sync.fresh_links("projects")
-    of = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
-    places = {
-        contract.procore_id: project.procore_id
-        for contract in of.values()
-        if contract is not None and (project := projects.find(contract.company, contract.scope or "")) is not None
-    }
-    hidden = sync.whereabouts("procore", name, [(place, ident) for ident, place in places.items()]).hidden
-    return {ident: contract for ident, contract in of.items() if contract is not None and contract.procore_id in hidden}
+    field, index = name.removesuffix("s"), sync.fresh_links(name, contents=False)
+    found = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
+    return {ident: contract for ident, contract in found.items() if contract is not None}
+
+
+def contract_entity(entity: str) -> str | None:
+    """The entity of the contracts that its documents belong to."""
+    return next((one for one in ("commitments", "prime_contracts") if one in ENTITIES[entity].references.values()), None)

@@ -273,7 +273,7 @@ class CostCodeFacts:
     def __init__(self, sync: Sync) -> None:
         self.types = {link.erp_key for link in sync.links("cost_types").by_erp.values()}
         self.parents = {
-            record.id: record.parent for record in sync.everywhere("erp", "cost_codes") if isinstance(record, CostCode)
+            record.id: record.parent for record in sync.lists.everywhere("erp", "cost_codes") if isinstance(record, CostCode)
         }
 
     def __call__(self, books: Books, subject: Subject, capability: Capability) -> Row:
@@ -301,9 +301,8 @@ class CostCodeFacts:
 
 def parent_unread(books: Books, row: Entity, subject: Subject) -> str | None:
     """What a pair waits for that cannot be compared yet, in the names that people know (rule R-08)."""
-    project = getattr(subject.own, "project", None) if subject.side == "procore" else None
     for entity, ident, key in subject.unknown.values():
-        return f"{ENTITIES[entity].label} {key or books.name(entity, ident, project)}"
+        return f"{ENTITIES[entity].label} {key or books.name(entity, ident)}"
     return None
 
 

@@ -197,7 +197,7 @@ def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
 
     Leaves ``validation-<gate>.json`` (every rule's figures) and ``gate-<gate>.json`` (the verdict) beside the run's pages.
     """
-    gate = Gate(sync.settings.gate)
+    gate, sync = Gate(sync.settings.gate), sync.judging(entity)
     checked = check(sync, entity, range(sync.run.shards), gate)
     opening = verdict(sync.ledger.outcomes(sync.run.run_id, entity), sync.settings.gate, gate.results)
     name = ENTITIES[entity].gate or entity
@@ -231,6 +231,7 @@ def close(sync: Sync, entity: str, opening: Opening) -> None:
         for row in sync.ledger.outcomes(sync.run.run_id, entity)
         if row["state"] == "linked" and row["action"] not in ("unchanged", "adopt")
     ]  # fmt: skip
+    sync = sync.judging(entity)
     sync.ledger.stage_closed(sync.run.run_id, entity, opening.reason or "")
     sync.ledger.restate(sync.run.run_id, entity, waiting)
     for shard in range(sync.run.shards if ENTITIES[entity].project_scoped else 1):
@@ -257,4 +258,4 @@ def wait_behind(sync: Sync, entity: str, shards: Sequence[int]) -> None:
     ]  # fmt: skip
     sync.ledger.restate(sync.run.run_id, entity, waiting)
     for shard in shards:
-        load(sync, entity, shard, write=False)
+        load(sync.judging(entity), entity, shard, write=False)

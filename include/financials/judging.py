@@ -21,8 +21,9 @@ from include.financials.matching import Match, People, finished
 from include.financials.models import Project, Record, Side
 from include.financials.money import text
 from include.financials.port import UNSEEN, Capability, Invalid
+from include.financials.references import LinkIndex, References
 from include.financials.rules import FIELD_RULE, Finding, Verdict, hidden_rule, judge, rules_of
-from include.financials.view import LinkIndex, References, Sync
+from include.financials.view import Sync
 
 Judge = Callable[[str, Sequence[Row], Sequence[Row]], list[Finding]]
 """(entity, record rows, line rows) -> findings: plain Python, or Great Expectations at a gate."""
@@ -39,7 +40,7 @@ class Judging:
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         # What the ERP does not keep is nothing that the two sides could agree on.
         self.sync, self.row, self.shard = sync, row.kept(sync.kept_by_erp(row.name)), shard
-        self.capability: Capability = sync.systems[row.target].capabilities().get(row.name, Capability())
+        self.capability: Capability = sync.capabilities(row.target).get(row.name, Capability())
         self.seen = sync.ledger.seen(row.name, row.source)
         decisions = sync.ledger.decisions(row.name)
         self.people = People(decisions)
@@ -213,7 +214,7 @@ class Judging:
 
     def project_unread(self, side: Side, place: str, who: str) -> str:
         """Why nobody looked for a record of that project on a side, in words."""
-        bad = next((bad for bad in self.sync.unreadable(side, "projects") if bad.id == place), None)
+        bad = next((bad for bad in self.sync.lists.unreadable(side, "projects") if bad.id == place), None)
         return told(bad, side, "project") if bad is not None else f"the project of {who} {UNSEEN.format(side=SIDES[side])}"
 
     def _remembered(self, side: Side, bad: Invalid) -> Mapping[str, Any] | None:

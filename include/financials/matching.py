@@ -18,8 +18,8 @@ from include.financials.identity import Origin, change_number, code, made_from, 
 from include.financials.ledger import Decision, Link
 from include.financials.models import Payment, Record, SubcontractorInvoice
 from include.financials.port import Invalid
+from include.financials.references import LinkIndex
 from include.financials.statuses import ENDED_IN_PROCORE, VOID
-from include.financials.view import LinkIndex
 
 
 @dataclass(slots=True)
@@ -446,7 +446,9 @@ class ProcoreSource:
         found.unread = self.existing.get(link.erp_key, link.company)
         if target is None and found.unread is not None:
             return found
-        if target is None:
+        if target is None and link.erp_key in self.existing.hidden:
+            found.hidden = self.existing.hidden[link.erp_key]
+        elif target is None:
             found.broken = "the ERP no longer has it"
         elif link.status == "active" and self.row.external_id and record.origin_id != expected:
             found.broken = f"its external id in Procore is {record.origin_id or 'empty'} now"

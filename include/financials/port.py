@@ -32,6 +32,8 @@ Action = Literal["create", "update", "link", "void", "final"]
 _LAST_SECOND = time(23, 59, 59)
 UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
 """What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
+SINCE = "{who} was linked since this run read the lists of {side}"
+"""What is said of a record that nobody could look for, because its link is younger than what was read."""
 
 
 @dataclass(frozen=True, slots=True)

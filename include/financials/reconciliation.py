@@ -1,7 +1,7 @@
 """Reconciliation: both sides' figures as last read, tie by tie, and the control equation (docs/domain-rules.md 4).
 
 ``P - E = sum(explained items) + unexplained`` for every tie and grain. An explained item names one record, one amount and one
-code; there is no "other". Procore's figures are those of the last read of each document, the ERP's are read anew here.
+code; there is no "other". Figures are those of the last read: of the ERP, after what this run wrote there.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from include.financials.documents import Document, Documents
 from include.financials.entities import ENTITIES
 from include.financials.explained import Difference, Explained
 from include.financials.identity import parse_origin
+from include.financials.known import in_procore
 from include.financials.ledger import STOPPED, Link
 from include.financials.models import CostCode
 from include.financials.money import ZERO
-from include.financials.view import References, Sync
+from include.financials.references import References
+from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ def reconcile(sync: Sync) -> Reconciliation:
     A run of some entities or some projects compares those only: of the others the ledger may know nothing yet.
     """
     compared: list[Difference] = []
+    sync = sync.judging("reconciliation")
     for entity in sync.run.entities:
         if entity in MASTER:
             compared += _master(sync, entity)
@@ -359,7 +362,7 @@ def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
     numbers = {key: row["number"] for key, row in seen.items()}
     closed = sync.ledger.ended_revisions(entity).keys()  # ended on both sides: a void document may still carry our external id
     procore: set[tuple[str, str]] = set()
-    for row in sync.memory(entity).values():
+    for row in in_procore(sync, entity).values():
         key = _origin_key(sync, row["origin_id"])
         if key is not None and not row["deleted"] and not (row["state"] == "skipped" and key in closed):
             procore.add(key)
@@ -403,7 +406,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     known = {key: row["state"] for key, row in seen.items()}
     numbers = {key: row["number"] for key, row in seen.items()}
     numbers |= {(row["company"], row["erp_key"]): row["number"] for row in outcomes}
-    erp = {(record.company or "", record.id): record for record in sync.everywhere("erp", entity)}
+    erp = {(record.company or "", record.id): record for record in sync.lists.everywhere("erp", entity)}
     planned = {(link.company, link.erp_key) for link in links_of(sync, entity) if link.status == "planned"}
     linked = {(link.company, link.erp_key) for link in links_of(sync, entity)} & erp.keys()
     projects = sync.run.projects
@@ -411,7 +414,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
         (link.company, link.erp_key) for link in links_of(sync, entity) if projects and link.scope and link.scope not in projects
     }
     if ENTITIES[entity].project_scoped:  # of a job that cannot be read nobody asked for codes and sub jobs
-        jobs = {record.id for record in sync.everywhere("erp", "projects")}
+        jobs = {record.id for record in sync.lists.everywhere("erp", "projects")}
         elsewhere |= {(link.company, link.erp_key) for link in links_of(sync, entity) if link.scope and link.scope not in jobs}
     procore = {
         key for key in (_origin_key(sync, row["origin_id"]) for row in _procore_side(sync, entity)) if key
@@ -428,7 +431,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
 
 def _procore_side(sync: Sync, entity: str) -> list[Mapping[str, Any]]:
     if sync.run.plan:
-        return [{"origin_id": record.origin_id} for record in sync.everywhere("procore", entity)]
+        return [{"origin_id": record.origin_id} for record in sync.lists.everywhere("procore", entity)]
     return [row for row in sync.ledger.seen(entity, "procore").values() if not row["deleted"]]
 
 
@@ -443,7 +446,7 @@ def _assignments(
     known: dict[tuple[str, str], set[str]] = {}
     if sync.run.plan:
         references = References(sync, ENTITIES["cost_codes"])
-        for record in sync.everywhere("procore", "cost_codes"):
+        for record in sync.lists.everywhere("procore", "cost_codes"):
             key = _origin_key(sync, record.origin_id)
             if key and isinstance(translated := references.translated(record), CostCode):
                 known[key] = set(translated.cost_types)

@@ -13,9 +13,9 @@ from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED, WORKFLOW, moment
 from include.financials.models import Side
 from include.financials.money import ZERO, text
+from include.financials.reading.staging import private_folder, write_whole
 from include.financials.reconciliation import Reconciliation
 from include.financials.run import nearest
-from include.financials.reading.staging import private_folder, write_whole
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)

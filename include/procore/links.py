@@ -70,5 +70,5 @@ def _read(sync: Sync, entity: str, shards: Sequence[int]) -> Iterator[Record]:
     for shard in shards:
         if ENTITIES[entity].source == "procore":
             yield from sync.staged(entity, shard).records()
-        elif sync.has_snapshot("procore", entity, shard):
-            yield from sync.snapshot("procore", entity, shard)
+        elif sync.lists.has_snapshot("procore", entity, shard):
+            yield from sync.lists.snapshot("procore", entity, shard)

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks, extract
+from include.financials import checks
 from include.financials.entities import ENTITIES
 from include.financials.facts import Row
 from include.financials.gate import Gate, Opening, verdict
 from include.financials.judging import judge_rows
+from include.financials.reading import extract
 from include.financials.rules import PRECEDENCE, RULES, TESTS, Finding, Rule, judge, rules_of, verdicts
 from include.financials.settings import GateSettings
 from tests.unit.financials.pair import FULL, ONLY, World, commitment, cost_code, cost_type, draft, line, project, vendor

@@ -11,8 +11,8 @@ import pytest
 
 import include.financials.__main__ as command
 from include.financials import checks, engine, report
-from include.financials.reading import extract
 from include.financials.identity import parse_origin
+from include.financials.reading import extract
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings
 from tests.unit.financials.pair import (

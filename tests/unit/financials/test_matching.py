@@ -13,7 +13,7 @@ from include.financials.identity import differing, line_twice
 from include.financials.ledger import Link
 from include.financials.matching import ErpSource, Match, ProcoreSource, by_settings, identity_keys
 from include.financials.models import Record
-from include.financials.view import LinkIndex
+from include.financials.references import LinkIndex
 from tests.unit.financials.pair import (
     budget,
     budget_line,

@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import pytest
 
-from include.financials import checks, extract
+from include.financials import checks
 from include.financials.entities import ENTITIES
 from include.financials.judging import judge_rows
+from include.financials.reading import extract
 from include.financials.rules import RULES, Finding, Rule
 from tests.unit.financials.pair import (
     FROZEN,
