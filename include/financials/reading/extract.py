@@ -89,7 +89,7 @@ def in_window(sync: Sync, entity: str, shard: int) -> list[Record]:
 
 
 def elsewhere(sync: Sync, entity: str, shard: int) -> Page:
-    """The ERP's records of jobs that cannot be read: nobody judges them, and yet they are there."""
+    """The ERP's records of jobs that cannot be read, or that it does not list: nobody judges them, and yet they are there."""
     return _elsewhere(sync, entity, shard).page()
 
 
@@ -98,8 +98,12 @@ def _elsewhere(sync: Sync, entity: str, shard: int) -> Staged:
 
 
 def _read_elsewhere(sync: Sync, row: Entity, shard: int) -> None:
-    staged, jobs = _elsewhere(sync, row.name, shard), sorted({bad.id for bad in sync.lists.unreadable("erp", "projects")})
-    if row.project_scoped and jobs and shard == 0 and not staged.state()["complete"]:
+    if not row.project_scoped or shard != 0:
+        return
+    listed = {job.id for job in sync.lists.snapshot("erp", "projects")}
+    known = {bad.id for bad in sync.lists.unreadable("erp", "projects")} | {key for _, key in sync.links("projects").by_erp}
+    staged = _elsewhere(sync, row.name, shard)
+    if (jobs := sorted(known - listed)) and not staged.state()["complete"]:
         for page in sync.systems["erp"].read(row.name, scopes=jobs, cursor=staged.state()["cursor"]):
             staged.add(page)
 

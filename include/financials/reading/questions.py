@@ -43,7 +43,8 @@ def coming(sync: Sync, row: Entity) -> set[str]:
 
 def lists_beside(sync: Sync, row: Entity) -> Iterator[tuple[Side, str]]:
     """The lists that the check of an entity looks things up in, beside its own."""
-    yield from (("procore", "projects"), ("erp", "projects"))
+    if row.project_scoped:
+        yield from (("procore", "projects"), ("erp", "projects"))
     contract = contract_entity(row.name)
     beside = [name for name, other in ENTITIES.items() if contract and other.source == "procore" == row.source]
     beside = [name for name in beside if contract_entity(name) == contract]  # what was billed and changed on one contract

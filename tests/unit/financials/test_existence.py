@@ -391,7 +391,7 @@ def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) 
     with pytest.raises(RetryLater):
         sync.lists.unreadable("procore", "vendors")
     place = sync.folder / "snapshots" / "procore" / "vendors"
-    assert sync._left(place, 0) is not None and sync._left(place, 0) is None, "one takes it, the other begins its own"
+    assert sync.lists._left(place, 0) is not None and sync.lists._left(place, 0) is None, "one takes it, the other begins its own"
 
 
 # -- a contract that is not shown to us --------------------------------------------------------------------------------------

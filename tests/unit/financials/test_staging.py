@@ -256,4 +256,4 @@ def test_a_task_parses_a_list_once_and_anew_after_it_was_forgotten(linked: World
     assert parsed == 1
     linked.procore.change("vendors", "V-1", name="Another")
     later.forget()
-    assert [one.name for one in later.lists.snapshot("procore", "vendors") if isinstance(one, Vendor)] == ["Another"]
+    assert [getattr(one, "name", None) for one in later.lists.snapshot("procore", "vendors")] == ["Another"]
