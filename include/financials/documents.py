@@ -14,17 +14,15 @@ from include.financials.books import Opening, openings
 from include.financials.cost_facts import not_counted
 from include.financials.document_facts import due
 from include.financials.entities import ENTITIES, Entity
-from include.financials.exceptions import StepMissing
 from include.financials.existence import traced
 from include.financials.explained import Explained
 from include.financials.figures import contract_of, figures
 from include.financials.identity import canonical_json, digest, parse_origin
-from include.financials.known import in_procore
+from include.financials.known import in_erp, in_procore
 from include.financials.ledger import STOPPED, Decision, Link, moment, stamp
 from include.financials.models import Record
 from include.financials.money import ZERO
 from include.financials.port import Invalid
-from include.financials.reading.extract import elsewhere
 from include.financials.statuses import UNPOSTED, VOID
 from include.financials.view import Sync
 
@@ -154,18 +152,6 @@ class Documents:
 
     # -- shared ---------------------------------------------------------------------------------------------------------------
 
-    def _erp(self, row: Entity) -> dict[tuple[str, str], Record | Invalid]:
-        """What the ERP showed when this run read it last, after what it wrote there; also what cannot be read."""
-        lists, sync = self.sync.lists, self.sync
-        if spoilt := [shard for shard in lists.shards_of(row.name) if lists.spoilt("erp", row.name, shard)]:
-            raise StepMissing(
-                f"The {row.name} of the ERP were written to and not read since (shards {spoilt}): a load did not end. "
-                "Clear it and what follows."
-            )
-        found: list[Record | Invalid] = [*lists.everywhere("erp", row.name), *lists.unreadable_everywhere("erp", row.name)]
-        found += [one for shard in lists.shards_of(row.name) for one in elsewhere(sync, row.name, shard).shown]
-        return {(record.company or "", record.id): record for record in found}
-
     def _links(self, row: Entity) -> list[Link]:
         planned = self.sync.ledger.planned_links(self.sync.run.run_id, row.name) if self.sync.run.plan else []
         return [*self.sync.ledger.links(row.name), *planned]
@@ -191,7 +177,7 @@ class Documents:
 
     def _procore_born(self, row: Entity) -> Iterator[Document]:
         by_procore = {link.procore_id: link for link in self._links(row) if link.procore_id}
-        erp, planned = self._erp(row), self._planned(row)
+        erp, planned = in_erp(self.sync, row.name), self._planned(row)
         used: set[tuple[str, str]] = set()
         memory = in_procore(self.sync, row.name)
         outcomes = self.sync.ledger.outcomes(self.sync.run.run_id, row.name)
@@ -314,7 +300,7 @@ class Documents:
         by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen["origin_id"]))}
         read_to = moment(sync.ledger.watermark("erp", row.name))
         used: set[str] = set()
-        for key, record in self._erp(row).items():
+        for key, record in in_erp(self.sync, row.name).items():
             link = links.get(key)
             procore_id = link.procore_id if link and link.procore_id else by_origin.get(key) or proposed.get(key)
             seen = memory.get(procore_id) if procore_id else None
@@ -354,7 +340,7 @@ class Documents:
         """Budgets: one per job, whichever side owns it."""
         sync = self.sync
         outcomes = {(o["company"], o["erp_key"] or o["number"]): o for o in sync.ledger.outcomes(sync.run.run_id, row.name)}
-        erp, planned = self._erp(row), self._planned(row)
+        erp, planned = in_erp(self.sync, row.name), self._planned(row)
         shown = {
             (seen["company"], seen["figures"].get("project") or ""): (i, seen)
             for i, seen in self._shown(row).items()

@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 from include.financials.entities import ENTITIES, Entity
+from include.financials.exceptions import StepMissing
 from include.financials.figures import figures
 from include.financials.models import Record
+from include.financials.port import Invalid
+from include.financials.reading.chosen import elsewhere
 from include.financials.references import References
 from include.financials.view import Sync
 
@@ -60,6 +63,20 @@ def in_books(sync: Sync, entity: str, *, planned: bool = True) -> dict[tuple[str
             record = row.model.model_validate(json.loads(outcome["work"])["record"], strict=False)
             found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
     return found
+
+
+def in_erp(sync: Sync, entity: str) -> dict[tuple[str, str], Record | Invalid]:
+    """What the ERP showed when this run read it last, after what it wrote there; also what cannot be read. By (company, key).
+    Raises StepMissing where a load wrote there and ended before it could look."""
+    lists = sync.lists
+    if spoilt := [shard for shard in lists.shards_of(entity) if lists.spoilt("erp", entity, shard)]:
+        raise StepMissing(
+            f"The {entity} of the ERP were written to and not read since (shards {spoilt}): a load did not end. "
+            "Clear it and what follows."
+        )
+    found: list[Record | Invalid] = [*lists.everywhere("erp", entity), *lists.unreadable_everywhere("erp", entity)]
+    found += [one for shard in lists.shards_of(entity) for one in elsewhere(sync, entity, shard).page().shown]
+    return {(record.company or "", record.id): record for record in found}
 
 
 def reopened(sync: Sync) -> set[str]:

@@ -11,7 +11,7 @@ change lies in the window although our own write has moved their ``updated_at`` 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
@@ -19,12 +19,10 @@ from typing import Any, cast
 from include.financials.entities import ENTITIES, Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
 from include.financials.existence import SIDES, contracts_of
-from include.financials.identity import parse_origin
-from include.financials.ledger import STOPPED, key_of, moment, stamp
+from include.financials.ledger import key_of, moment, stamp
 from include.financials.models import Record, Side
-from include.financials.port import UNSEEN, Asked, Asking, Header, Invalid, Page, Question, Window
-from include.financials.reading import questions
-from include.financials.reading.staging import Staged
+from include.financials.port import UNSEEN, Asked, Asking, Invalid, Page, Question, Window
+from include.financials.reading import chosen, questions
 from include.financials.references import LinkIndex
 from include.financials.view import Sync
 
@@ -88,21 +86,12 @@ def in_window(sync: Sync, entity: str, shard: int) -> list[Record]:
     return found + [record for record in answer.records if (record.company or "", record.id) in waiting]
 
 
-def elsewhere(sync: Sync, entity: str, shard: int) -> Page:
-    """The ERP's records of jobs that cannot be read, or that it does not list: nobody judges them, and yet they are there."""
-    return _elsewhere(sync, entity, shard).page()
-
-
-def _elsewhere(sync: Sync, entity: str, shard: int) -> Staged:
-    return Staged(sync.folder / "answers" / entity / f"shard-{shard}" / "erp-elsewhere", entity)
-
-
 def _read_elsewhere(sync: Sync, row: Entity, shard: int) -> None:
     if not row.project_scoped or shard != 0:
         return
     listed = {job.id for job in sync.lists.snapshot("erp", "projects")}
     known = {bad.id for bad in sync.lists.unreadable("erp", "projects")} | {key for _, key in sync.links("projects").by_erp}
-    staged = _elsewhere(sync, row.name, shard)
+    staged = chosen.elsewhere(sync, row.name, shard)
     if (jobs := sorted(known - listed)) and not staged.state()["complete"]:
         for page in sync.systems["erp"].read(row.name, scopes=jobs, cursor=staged.state()["cursor"]):
             staged.add(page)
@@ -123,7 +112,9 @@ class _ErpBorn:
         known = sync.ledger.seen(self.name, "erp")
         scopes = sync.scopes("erp", self.name, shard)
         waiting = [
-            key for key in _wanted(known, self.window) if sync.run.wants(known[key]["number"]) and _in_scope(known[key], scopes)
+            key
+            for key in chosen.wanted(known, self.window)
+            if sync.run.wants(known[key]["number"]) and chosen.in_scope(known[key], scopes)
         ]
         note: dict[str, Any] = {"since": self.window.since and stamp(self.window.since), "until": stamp(self.window.until)}
         sync.note(self.name, shard, waiting=waiting, **note)
@@ -241,10 +232,10 @@ class _ProcoreBorn:
     def _source(self) -> None:
         sync, run, known = self.sync, self.sync.run, self.known
         asked = _questions(sync, self.name, self.shard, self.scopes, known) if sync.settings.workflow.answered(self.name) else []
-        wanted = [key for key in _wanted(known, self.window) if run.wants(known[key]["number"])]
+        wanted = [key for key in chosen.wanted(known, self.window) if run.wants(known[key]["number"])]
         cursor = self.staged.state()["cursor"]
         listed: set[str] = set()
-        also = _listed(_named(sync) if run.documents else _also(known, wanted, sync.namespace), listed)
+        also = chosen.listed(chosen.named(sync) if run.documents else chosen.also(known, wanted, sync.namespace), listed)
         for page in (
             self.system.read(self.name, window=self.window, scopes=self.scopes, cursor=cursor, also=also)
             if cursor != _ALL_READ
@@ -253,7 +244,9 @@ class _ProcoreBorn:
             self._stage(page, page.cursor)
             log.info("%s: %d read so far", self.name, len(self.read))
         missing: list[questions.Asked] = [
-            (known[key]["scope"], key[1]) for key in wanted if key[1] not in self.read and _in_scope(known[key], self.scopes)
+            (known[key]["scope"], key[1])
+            for key in wanted
+            if key[1] not in self.read and chosen.in_scope(known[key], self.scopes)
         ]
         # A try that went on at a cursor did not see the whole list.
         unlisted = self._unlisted(self.read | listed) if cursor is None else []
@@ -376,57 +369,6 @@ def _questions(
     sync.note(entity, shard, questions={ident: asdict(question) for ident, question in found.items()})
     numbers = {ident: known[key]["number"] for ident in found if (key := key_of("procore", "", ident)) in known}
     return [(q.project, ident) for ident, q in found.items() if ident not in numbers or sync.run.wants(numbers[ident])]
-
-
-def _listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header], bool]:
-    """The same, taking note of every record that the list shows."""
-
-    def noted(header: Header) -> bool:
-        listed.add(header.id)
-        return also(header)
-
-    return noted
-
-
-def _wanted(known: Mapping[tuple[str, str], Mapping[str, Any]], window: Window) -> list[tuple[str, str]]:
-    wanted = []
-    for key, record in known.items():
-        changed = moment(record["source_changed_at"])
-        stopped = record["state"] in STOPPED
-        moved = record["state"] is not None and window.since is not None and changed is not None and window.covers(changed)
-        if stopped or moved:
-            wanted.append(key)
-    return wanted
-
-
-def _in_scope(record: Mapping[str, Any], scopes: list[str] | None) -> bool:
-    return scopes is None or (record["scope"] or "") in scopes
-
-
-def _also(
-    known: Mapping[tuple[str, str], Mapping[str, Any]], wanted: list[tuple[str, str]], namespace: str
-) -> Callable[[Header], bool]:
-    """Documents outside the window that must be looked at: open ones, those whose sum is not the one last read (a line may change
-    without moving its contract's ``updated_at``, docs/procore-contract.md 10.21), deleted ones, and those that carry our external
-    id though the ledger does not know them: documents in the window may name them, and adopting writes nothing."""
-    ids = {record_id for _, record_id in wanted}
-    amounts = {record_id: record["amount"] for (_, record_id), record in known.items()}
-    deleted = {record_id for (_, record_id), record in known.items() if record["deleted"]}
-
-    def chosen(header: Header) -> bool:
-        if header.id in ids or (header.id not in amounts and parse_origin(header.origin_id, namespace) is not None):
-            return True
-        if header.id in amounts and header.deleted and header.id not in deleted:
-            return True
-        known_amount = amounts.get(header.id)
-        return known_amount is not None and header.amount is not None and known_amount != format(header.amount, ".2f")
-
-    return chosen
-
-
-def _named(sync: Sync) -> Callable[[Header], bool]:
-    """Only the documents that the run was asked for, whatever the ledger knows of them."""
-    return lambda header: sync.run.wants(header.number)
 
 
 def asked_of_us(sync: Sync, entity: str, shard: int) -> dict[str, Question]:
