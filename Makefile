@@ -25,33 +25,33 @@ help: ## this list
 	@printf '%s\n' '' \
 	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS,' \
 	  '           ALL=1 (chaos: each write), CHAOS_MINUTES, CHAOS_JOBS, CHAOS_SCHEDULES, CHAOS_ONLY="regular expression",' \
-	  '           DAYS, ENTITIES, BACKFILLS_ONLY, BACKFILLS_PG (backfills),' \
+	  '           AGAINST=commit (bench), DAYS, ENTITIES, BACKFILLS_ONLY, BACKFILLS_PG (backfills),' \
 	  '           SANDBOX_PORT, SANDBOX_STATE, SANDBOX_URL, TESTS="pytest arguments", PYTHON=/path/to/python3.12, INSTALLER=uv|pip'
 
 setup: ## only the environment, in .venv
 	@$(SETUP)
 
 demo: setup ## sandbox, one real Airflow run, summary, var/demo/report.json
-	@$(VENV_PYTHON) -m include.demo
+	@$(VENV_PYTHON) -m sandbox.demo
 
 test: setup ## the whole test suite
 	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 sandbox: setup ## only the sandbox, until stopped
-	@exec $(VENV_PYTHON) -m include.sandbox --port $(SANDBOX_PORT) --state $(SANDBOX_STATE) \
+	@exec $(VENV_PYTHON) -m sandbox --port $(SANDBOX_PORT) --state $(SANDBOX_STATE) \
 	  $(if $(KEEP),--keep) $(if $(SEED),--seed $(SEED)) $(if $(SIZE),--size $(SIZE))
 
 up: setup ## Airflow with the sandbox; prints address and login
-	@exec $(VENV_PYTHON) -m include.local up
+	@exec $(VENV_PYTHON) -m sandbox.local up
 
 bench: setup ## benchmarks, results under var/bench/
-	@$(VENV_PYTHON) -m include.bench
+	@$(VENV_PYTHON) -m sandbox.bench
 
 chaos: setup ## every fault at every write, var/chaos/report.json; goes on where it was stopped
-	@$(VENV_PYTHON) -m include.chaos
+	@$(VENV_PYTHON) -m sandbox.chaos
 
 backfills: setup ## backfills by date through a real Airflow, var/backfills/report.json; takes hours
-	@$(VENV_PYTHON) -m include.backfills
+	@$(VENV_PYTHON) -m sandbox.backfills
 
 lint: setup ## format, lint, types, Dockerfile
 	.venv/bin/ruff format --check .
@@ -69,7 +69,7 @@ lock: ## renew requirements.lock from requirements*.txt (needs uv; UPGRADE=1 tak
 
 clean: ## remove what runs and tools have written
 	rm -rf var .mypy_cache .pytest_cache .ruff_cache
-	find dags include plugins tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find dags include plugins sandbox tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and the environment
 	rm -rf .venv .venv-incomplete

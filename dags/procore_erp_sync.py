@@ -19,23 +19,13 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, dag
 
-from include.erp.operators import ErpExtractOperator, ErpLoadOperator
-from include.financials.entities import ENTITIES, STAGES, Entity, gates_before, in_stage
-from include.operators import (
-    CheckOperator,
-    PreflightOperator,
-    ReconcileOperator,
-    ReferentialIntegrityOperator,
-    ReportOperator,
-    SelectOperator,
-    ShardsOperator,
-    WindowOperator,
-)
-from include.procore.operators import ProcoreExtractOperator, ProcoreLoadOperator
-from include.procore.retry import SyncRetryPolicy
-
-EXTRACT = {"erp": ErpExtractOperator, "procore": ProcoreExtractOperator}
-LOAD = {"erp": ErpLoadOperator, "procore": ProcoreLoadOperator}
+from include.financials.entities import ENTITIES, gates_before
+from include.financials.entity import Entity
+from include.order import judged_whole, stages
+from include.provider.operators.entity import CheckOperator, ExtractOperator, LoadOperator, ReferentialIntegrityOperator
+from include.provider.operators.head import PreflightOperator, SelectOperator, ShardsOperator, WindowOperator
+from include.provider.operators.result import ReconcileOperator, ReportOperator
+from include.provider.retry import SyncRetryPolicy
 
 POOL = "procore_api"
 """Of every task that calls a system. A task can be in one pool, and each of them may call Procore: its hourly budget of calls is
@@ -53,10 +43,6 @@ PARAMS = {
     "documents": Param(
         [], type=["null", "array"], items={"type": "string"},
         description="Only these documents, by their numbers, e.g. 104-SC-003. What they refer to must be linked already.",
-    ),
-    "events": Param(
-        False, type="boolean",
-        description="Only what the events received from Procore are about. Set by the receiver of events, not by people.",
     ),
     "since": Param(
         None, type=["null", "string"], format="date-time",
@@ -98,11 +84,12 @@ def procore_erp_sync() -> None:
     checks: dict[str, Any] = {}
     loads: dict[str, Any] = {}
     previous: Any = None
-    for stage, name in STAGES.items():
-        with TaskGroup(name):
+    for name, rows in stages().items():
+        with TaskGroup(name) as stage:
             done = EmptyOperator(task_id="done", trigger_rule=TriggerRule.ALL_DONE)
-            for row in in_stage(stage):
-                entity_tasks(row, select, shards.output, previous, checks, loads) >> done
+            for row in rows:
+                with TaskGroup(row.name, prefix_group_id=False):
+                    entity_tasks(stage, row, select, shards.output, previous, checks, loads) >> done
             if previous is not None:
                 previous >> done
         previous = done
@@ -112,22 +99,24 @@ def procore_erp_sync() -> None:
     previous >> report  # the last of all, also where the head failed and nothing is left to reconcile
 
 
-def entity_tasks(row: Entity, select: Any, parts: Any, previous: Any, checks: dict[str, Any], loads: dict[str, Any]) -> list[Any]:
+def entity_tasks(
+    stage: TaskGroup, row: Entity, select: Any, parts: Any, previous: Any, checks: dict[str, Any], loads: dict[str, Any]
+) -> list[Any]:
     """extract -> check -> load of one entity, in one part or in as many as the run has shards."""
 
-    def make(operator: Any, task_id: str, mapped: bool = row.project_scoped, **options: Any) -> Any:
-        if mapped:
-            return operator.partial(task_id=task_id, entity=row.name, **options).expand(shard=parts)
-        return operator(task_id=task_id, entity=row.name, **options)
+    def make(operator: Any, label: str, mapped: bool = row.project_scoped, **options: Any) -> Any:
+        # A task is known by its stage and its step; the group of its entity is there for the eye.
+        options |= {"task_id": stage.child_id(label), "task_display_name": label, "entity": row.name}
+        return operator.partial(**options).expand(shard=parts) if mapped else operator(**options)
 
     # all_success of the head and of the previous stage's end, which always comes: a stage that failed lets the next be judged.
-    extract = make(EXTRACT[row.source], f"extract_{row.name}", pool=POOL, trigger_rule=TriggerRule.ALL_SUCCESS)
+    extract = make(ExtractOperator, f"extract_{row.name}", pool=POOL, trigger_rule=TriggerRule.ALL_SUCCESS)
     judge, name = (ReferentialIntegrityOperator, row.gate) if row.gate else (CheckOperator, f"check_{row.name}")
     # What stands behind a gate is judged also when that stays closed; its load then has a failed load above it and does not run.
     judged = TriggerRule.ALL_DONE if gates_before(row) else TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-    check = make(judge, name, mapped=row.project_scoped and row.source == "erp", trigger_rule=judged)
+    check = make(judge, name, row.project_scoped and not judged_whole(row), trigger_rule=judged)
     loaded = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-    load = make(LOAD[row.target], f"load_{row.name}", pool=POOL, trigger_rule=loaded)
+    load = make(LoadOperator, f"load_{row.name}", pool=POOL, trigger_rule=loaded)
     select >> extract >> check >> load
     if previous is not None:
         previous >> extract

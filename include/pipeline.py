@@ -1,113 +1,63 @@
-"""A whole run without Airflow: the steps of the DAG in its order,
-for benchmarks, notebooks and tests that run again and again."""
+"""A whole run without Airflow: the steps of the DAG in its order, for notebooks, benchmarks and tests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
-from upath import UPath
-
-from include.erp.registry import erp_system
+from include import session
 from include.financials.checks import check
-from include.financials.engine import load
 from include.financials.entities import ENTITIES
 from include.financials.gate import guard, wait_behind
-from include.financials.inbox import claim, settle
 from include.financials.ledger import Ledger
+from include.financials.port import System
 from include.financials.preflight import preflight
 from include.financials.reading.extract import extract
-from include.financials.reading.kept import kept_lists
 from include.financials.reconciliation import reconcile
 from include.financials.report import build, keep, move_watermarks
-from include.financials.run import Kind, load_run, open_run
-from include.financials.settings import Settings, from_file
+from include.financials.run import Kind, Run, load_run, open_run
+from include.financials.settings import Settings
 from include.financials.view import Sync
-from include.procore.client import ProcoreClient
+from include.financials.writing.engine import load
+from include.order import behind, parts
 from include.procore.events import RESOURCES
 from include.procore.system import ProcoreSystem
 
-MAPPING = "sandbox_erp"
-SANDBOX_SETTINGS = Path(__file__).resolve().parent / "sandbox" / "settings.yaml"
-EVERYTHING = "2000-01-01T00:00:00Z"
 
-
-def systems(
-    client: ProcoreClient, erp_url: Any, mapping: str, settings: Settings, choices: Mapping[str, str] | None = None
-) -> tuple[ProcoreSystem, Any]:
-    """Both sides of the port; the mapping's ``system`` is the name space of the external ids that Procore is given. ``choices``
-    are those of the mapping's ``settings`` (``{"ap_invoices": "posted"}``)."""
-    target: Any = erp_system(
-        erp_url, mapping, origin_system=f"procore:{client.company_id}", **({"settings": dict(choices)} if choices else {})
-    )
-    return ProcoreSystem(
-        client,
-        erp_system=target.mapping.system,
-        cost_type_codes=settings.cost_type_codes,
-        cost_code_list=settings.cost_code_list,
-        workflow_tools=settings.workflow.tools if "on" in (settings.workflow.shown, settings.workflow.answers) else {},
-    ), target
-
-
-@contextmanager
 def opened(
-    info: Mapping[str, Any], folder: Path, run_id: str, *, params: Mapping[str, Any] | None = None, kind: Kind = "manual",
-    interval: tuple[Any, Any] = (None, None), settings: Settings | None = None, ledger_url: str | None = None,
-    events: bool = False, again: bool = False,
-) -> Iterator[Sync]:  # fmt: skip
-    """The sync of one run against a running sandbox (``info`` is its ``/_sandbox/info``). ``events``: the run is about those in
-    the inbox of the ledger, and takes them. ``again``: the run was opened before, as tasks behind the first one find it."""
-    settings = settings or from_file(SANDBOX_SETTINGS)
-    client = ProcoreClient(info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"])
-    ledger = Ledger(ledger_url or f"sqlite:///{folder}/ledger.sqlite")
-    ledger.create()
-    source, target = systems(client, info["erp_url"], MAPPING, settings)
-    try:
+    access: session.Access, run_id: str, *, params: Mapping[str, Any] | None = None, kind: Kind = "manual",
+    interval: tuple[Any, Any] = (None, None), events: bool = False, again: bool = False,
+) -> AbstractContextManager[Sync]:  # fmt: skip
+    """The sync of a run. ``events``: it is about those in the inbox of the ledger, and takes them. ``again``: it was opened
+    before, as tasks behind the first one find it."""
+
+    def decide(ledger: Ledger, settings: Settings, procore: ProcoreSystem, erp: System) -> Run:
         if again:
-            run = load_run(ledger, run_id)
-        else:
-            claimed = claim(ledger, run_id, RESOURCES, source.account()) if events else None
-            now = min(source.now(), target.now())
-            run = open_run(
-                ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
-            )
-        staging = UPath(folder / "staging")
-        kept = kept_lists(run, ledger, settings, staging)
-        source.share_lists(kept)
-        yield Sync(
-            run,
-            ledger,
-            settings,
-            {"procore": source, "erp": target},
-            staging,
-            client.company_id,
-            source.erp_system,
-            kept=kept,
+            return load_run(ledger, run_id)
+        claimed = ledger.inbox.claim(run_id, RESOURCES, procore.account()) if events else None
+        now = min(procore.now(), erp.now())
+        return open_run(
+            ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
         )
-    finally:
-        ledger.count_traffic(run_id, "all", client.calls, client.writes)
-        target.close()
-        ledger.close()
-        client.close()
+
+    return session.opened(access, run_id, decide)
 
 
-def run(info: Mapping[str, Any], folder: Path, run_id: str, **options: Any) -> dict[str, Any]:
-    """One run from window to report; returns the report. A closed gate stops its stage, as in the DAG."""
-    params = ({} if options.get("events") else {"since": EVERYTHING}) | (options.pop("params", None) or {})
-    with opened(info, folder, run_id, params=params, **options) as sync:
+def run(access: session.Access, run_id: str, **options: Any) -> dict[str, Any]:
+    """One run from window to report; returns the report. ``options`` are those of :func:`opened`. A closed gate stops its stage,
+    as in the DAG."""
+    with opened(access, run_id, **options) as sync:
         preflight(sync)
         loaded: list[str] = []
         for name in sync.run.entities:
-            behind = [parent for parent in ENTITIES[name].after if parent in sync.run.entities and parent not in loaded]
-            if stage(sync, name, write=not behind):
+            if stage(sync, name, write=not behind(ENTITIES[name], sync.run.entities, loaded)):
                 loaded.append(name)
         keep(sync, "reconciliation", reconcile(sync).as_dict())
         move_watermarks(sync, loaded)
-    with opened(info, folder, run_id, params=params, again=True, **options) as sync:
+    with opened(access, run_id, **options | {"again": True}) as sync:
         if options.get("events"):
-            settle(sync.ledger, run_id, succeeded=not sync.run.plan)
+            sync.ledger.inbox.settle(run_id, succeeded=not sync.run.plan)
         return build(sync)
 
 
@@ -115,7 +65,7 @@ def stage(sync: Sync, name: str, *, write: bool = True) -> bool:
     """extract, check, load of one entity; False where nothing was loaded: its gate stayed closed, or (``write`` False) that of an
     entity it refers to."""
     row = ENTITIES[name]
-    shards = range(sync.run.shards if row.project_scoped else 1)
+    shards = parts(row, sync.run.shards)
     for shard in shards:
         extract(sync, name, shard)
     if not row.gate:

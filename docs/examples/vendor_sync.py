@@ -6,10 +6,9 @@ from datetime import datetime
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag
 
-from include.erp.operators import ErpExtractOperator
-from include.operators import CheckOperator, PreflightOperator, WindowOperator
-from include.procore.operators import ProcoreLoadOperator
-from include.procore.retry import SyncRetryPolicy
+from include.provider.operators.entity import CheckOperator, ExtractOperator, LoadOperator
+from include.provider.operators.head import PreflightOperator, WindowOperator
+from include.provider.retry import SyncRetryPolicy
 
 SYNC = {
     "procore_conn_id": "procore_default",
@@ -33,9 +32,9 @@ SYNC = {
 def vendor_sync() -> None:
     window = WindowOperator(task_id="window", pool="procore_api")
     preflight = PreflightOperator(task_id="preflight", pool="procore_api")
-    extract = ErpExtractOperator(task_id="extract", entity="vendors", pool="procore_api")
+    extract = ExtractOperator(task_id="extract", entity="vendors", pool="procore_api")
     check = CheckOperator(task_id="check", entity="vendors")
-    load = ProcoreLoadOperator(task_id="load", entity="vendors", pool="procore_api")
+    load = LoadOperator(task_id="load", entity="vendors", pool="procore_api")
     window >> preflight >> extract >> check >> load
 
 

@@ -12,16 +12,15 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 
 from include.erp.registry import erp_system
-from include.financials.entities import ENTITIES
+from include.financials.entities import ENTITIES, MODELS
 from include.financials.exceptions import ConfigurationError, SyncError
-from include.financials.models import MODELS, Record
 from include.financials.money import ZERO
-from include.financials.port import Invalid
+from include.financials.port import Invalid, System
+from include.financials.record import Record
 
 SAMPLES = 3
 UNREADABLE = 10
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0, or 1 where something is wrong with the mapping, the database or a record; 2 for a wrong command line."""
     given = _parser().parse_args(arguments)
     try:
-        erp: Any = erp_system(given.url, given.mapping, origin_system="procore:0")
+        erp: System = erp_system(given.url, given.mapping, origin_system="procore:0")
         try:
             lines = list(given.command(erp, given))
         finally:
@@ -65,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 # -- the commands: each yields the lines of its answer; what is wrong begins with "problem: "
 
 
-def _check(erp: Any, given: argparse.Namespace) -> Iterator[str]:
+def _check(erp: System, given: argparse.Namespace) -> Iterator[str]:
     health = erp.check()
     yield f"{health.description}, {health.version}, clock {health.now.isoformat()}"
     for name in MODELS:
@@ -73,7 +72,7 @@ def _check(erp: Any, given: argparse.Namespace) -> Iterator[str]:
     yield from (f"problem: {problem}" for problem in health.problems)
 
 
-def _sample(erp: Any, given: argparse.Namespace) -> Iterator[str]:
+def _sample(erp: System, given: argparse.Namespace) -> Iterator[str]:
     if given.entity not in erp.capabilities():
         raise ConfigurationError(f"the mapping leaves {given.entity} out")
     left = given.n
@@ -86,7 +85,7 @@ def _sample(erp: Any, given: argparse.Namespace) -> Iterator[str]:
             return
 
 
-def _totals(erp: Any, given: argparse.Namespace) -> Iterator[str]:
+def _totals(erp: System, given: argparse.Namespace) -> Iterator[str]:
     rows = [("entity", "company", "currency", "records", "amount")]
     problems: list[str] = []
     for name in MODELS:
@@ -112,7 +111,7 @@ def _totals(erp: Any, given: argparse.Namespace) -> Iterator[str]:
 class _Seen:
     """Everything that the ERP has of an entity, added up page by page."""
 
-    def __init__(self, erp: Any, name: str) -> None:
+    def __init__(self, erp: System, name: str) -> None:
         self.money = "amount" in MODELS[name].model_fields
         self.counts: Counter[tuple[str, str]] = Counter()
         self.sums: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
@@ -127,7 +126,7 @@ class _Seen:
                 self.sums[key] += getattr(record, "amount", ZERO)
 
 
-def _entity(erp: Any, name: str) -> Iterator[str]:
+def _entity(erp: System, name: str) -> Iterator[str]:
     if name not in erp.capabilities():
         yield f"{name}: left out"
         return
@@ -170,7 +169,7 @@ def _shown(record: Record) -> str:
     return "  ".join(found)
 
 
-def _unkept(erp: Any, name: str) -> list[str]:
+def _unkept(erp: System, name: str) -> list[str]:
     row = ENTITIES.get(name)
     kept = row.kept(erp.capabilities()[name].keeps) if row else None
     return [field for field in row.content if field in kept.unkept] if row and kept else []

@@ -27,10 +27,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from sqlalchemy import text
 
 from include.erp.codecs import TYPES, Storage
+from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import MODELS, LineModel, Record
 from include.financials.port import Capability
-from include.financials.statuses import ERP_STATUSES
+from include.financials.record import LineModel, Record
 
 Loc = tuple[str | int, ...]
 WRITES = ("create", "update", "void")
@@ -317,6 +317,10 @@ class WriteSpec(Spec):
         return _tuples(value, *WRITES)
 
 
+PAGE_PARTS = ("id", "company", "number")
+"""What of a record may stand in the address of its page."""
+
+
 class EntitySpec(Spec):
     source: From = Field(alias="from")
     key_columns: tuple[Column, ...]
@@ -332,6 +336,8 @@ class EntitySpec(Spec):
     capabilities: CapabilitySpec = CapabilitySpec()
     parameters: dict[str, ParameterSpec] = {}
     write: WriteSpec = WriteSpec()
+    web_url: Annotated[str, Field(pattern="^https?://")] | None = None
+    """A record's page in the ERP's web application, with :data:`PAGE_PARTS` in braces."""
 
     @model_validator(mode="before")
     @classmethod
@@ -359,6 +365,7 @@ class EntitySpec(Spec):
             update=spec.update,
             void=spec.void,
             changed_since=self.changed_since is not None,
+            pages=self.web_url is not None,
             batch=spec.batch,
             max_lengths=dict(spec.max_lengths),
             max_digits=dict(spec.max_digits),
@@ -633,6 +640,8 @@ class _Checks:
                 yield (*loc, "lines"), f"{model.entity} have no lines"
             else:
                 yield from self._fields((*loc, "lines", "fields"), entity.lines.fields, model.line, set(), hint={})
+        if wrong := [part for part in re.findall(r"{([^}]*)}", entity.web_url or "") if part not in PAGE_PARTS]:
+            yield (*loc, "web_url"), f"has {{{wrong[0]}}}. Allowed: {', '.join(f'{{{part}}}' for part in PAGE_PARTS)}"
         yield from self._limits(loc, entity, model)
         yield from self._statuses(loc, entity, model)
 
@@ -640,8 +649,8 @@ class _Checks:
     def _statuses(loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         """What the file translates statuses into must be words that the rules know. Words that it leaves as they are stand in the
         database: those are looked at when a record is read."""
-        allowed, spec = ERP_STATUSES.get(model.entity), entity.fields.get("status")
-        if allowed is None or spec is None:
+        allowed, spec = model.statuses, entity.fields.get("status")
+        if not allowed or spec is None:
             return
         place = (*loc, "fields", "status")
         words = [((*place, "constant"), spec.constant)] if spec.is_constant else []

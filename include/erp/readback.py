@@ -14,9 +14,9 @@ from typing import Any
 from include.erp.codecs import FieldError, show
 from include.erp.mapping import Statement
 from include.erp.writing import Encoder, Writer
-from include.financials.entities import ENTITIES
-from include.financials.models import MODELS, LineModel, Record
+from include.financials.entities import ENTITIES, MODELS
 from include.financials.port import Invalid, Item
+from include.financials.record import LineModel, Record
 
 DERIVED = frozenset((
     "status", "approved_changes", "payments", "owner", "locked", "executed", "previous",

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ValidationError
 from include.erp.codecs import Codec, FieldError, Unfit, bounds, codec, show
 from include.erp.database import Database, as_table
 from include.erp.mapping import FieldSpec, Loc, Mapping, kind_of, line_fields, parts
+from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import MODELS, LineModel, Record
 from include.financials.port import Invalid, Window
-from include.financials.statuses import ERP_STATUSES
+from include.financials.record import LineModel, Record
 
 M = TypeVar("M", bound=BaseModel)
 Row = Sequence[Any]
@@ -196,7 +196,7 @@ class Reader:
         for name, field in self.spec.fields.items():
             if field.list is None:
                 getters[name] = getter(name, field, kind_of(self.model.model_fields[name]), position)
-        if (words := ERP_STATUSES.get(self.name)) and "status" in getters:
+        if (words := self.model.statuses) and "status" in getters:
             getters["status"] = _among(words, self.name, getters["status"])
         if changed := self.spec.changed_since:
             getters["updated_at"] = _column("updated_at", position[changed.column], codec(changed.storage("timestamp")), {})

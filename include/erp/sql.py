@@ -12,18 +12,19 @@ from collections.abc import Mapping as MappingOf
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from include.erp.codecs import FieldError, Storage, Unfit, codec
 from include.erp.database import Database, as_table, classify, named_columns, no_colons, sentence
-from include.erp.mapping import WRITES, Mapping, suggest
+from include.erp.mapping import PAGE_PARTS, WRITES, Mapping, suggest
 from include.erp.readback import Difference, ReadBack
 from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Call, Writer
+from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater, SyncError
-from include.financials.models import MODELS, Record, Side
 from include.financials.port import (
     Action,
     Asked,
@@ -39,7 +40,7 @@ from include.financials.port import (
     Window,
     idle,
 )
-from include.financials.statuses import ERP_STATUSES
+from include.financials.record import Record, Side
 
 STEPS: dict[str, str] = {"create": "document", "update": "header", "void": "void"}
 _ACTIONS = {step: action for action, step in STEPS.items()}
@@ -77,6 +78,7 @@ class SqlSystem:
         lock_timeout: float = 10.0,
     ) -> None:
         self.mapping, self.origin_system = mapping, origin_system
+        self.name = mapping.system
         self.page_size, self.id_batch = page_size, id_batch
         self.database = Database(url_or_engine, lock_timeout)
         self._readers: Callable[[str], Reader] = cache(lambda name: Reader(mapping, name, self.database))
@@ -88,8 +90,25 @@ class SqlSystem:
             lambda writer: ReadBack(writer, getattr(writer.spec.write, writer.action))
         )
 
+    @property
+    def namespace(self) -> str:
+        return self.mapping.system
+
     def close(self) -> None:
         self.database.close()
+
+    def web_address(self) -> None:
+        """The mapping says where each entity has its pages."""
+
+    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
+        """As the mapping's ``web_url`` of the entity says; None where it says nothing, or the record lacks what stands in it."""
+        spec = self.mapping.spec.entities.get(record.entity) if record is not None else None
+        if spec is None or spec.web_url is None:
+            return None
+        parts = {name: str(getattr(record, name, None) or "") for name in PAGE_PARTS if f"{{{name}}}" in spec.web_url}
+        return (
+            spec.web_url.format_map({name: quote(part, safe="") for name, part in parts.items()}) if all(parts.values()) else None
+        )
 
     # -- about the system
 
@@ -540,8 +559,8 @@ class SqlSystem:
 
     def _check_statuses(self, reader: Reader) -> Iterator[str]:
         """One odd word is one record's trouble; where none of them is known, the words were not translated."""
-        spec, words = reader.spec.fields.get("status"), ERP_STATUSES.get(reader.name)
-        if spec is None or spec.column is None or words is None:
+        spec, words = reader.spec.fields.get("status"), reader.model.statuses
+        if spec is None or spec.column is None or not words:
             return
         column = reader.table.c[spec.column]
         with self.database.reading(reader.place) as connection:

@@ -19,8 +19,9 @@ from include.erp.codecs import FieldError, Unfit, codec, show
 from include.erp.database import Database
 from include.erp.mapping import FieldSpec, Mapping, ParameterSpec, Statement, field_parameters, kind_of, line_fields
 from include.erp.reading import splits
-from include.financials.models import MODELS, LineModel
+from include.financials.entities import MODELS
 from include.financials.port import Capability, Item
+from include.financials.record import LineModel
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HeaderValue = Callable[[Item], Any]

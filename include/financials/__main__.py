@@ -11,7 +11,7 @@ import sys
 from include.financials import decide
 from include.financials.exceptions import SyncError
 from include.financials.ledger import Ledger
-from include.financials.why import why
+from include.financials.ledger.story import why
 
 DEFAULT_LEDGER = "sqlite:///var/demo/ledger.sqlite"
 
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         ledger.ready()
         if chosen.command == "why":
-            print("\n".join(why(ledger, chosen.entity, chosen.number)))
+            print("\n".join(why(ledger.story, chosen.entity, chosen.number)))
         else:
             print(decide.decide(ledger, chosen, getpass.getuser()))
     except SyncError as error:

@@ -1,4 +1,4 @@
-"""Billing arithmetic of AIA G702 / G703, the same for subcontractor and owner invoices (docs/domain-rules.md 3).
+"""A bill on a contract and its arithmetic, AIA G702 / G703, for subcontractors' and the owner's alike (docs/domain-rules.md 3).
 
 Amounts are Decimal in the invoice's currency. ``T`` completed and stored to date, ``R`` retainage, ``E`` = T - R, ``G`` the gross
 of this invoice: what posts as cost. Stored materials are a balance, not a movement: the gross counts their change.
@@ -8,10 +8,133 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+from typing import ClassVar
 
-from include.financials.models import BillingItem
-from include.financials.money import ZERO, total
+from include.financials.identity import plain
+from include.financials.money import ZERO, text, total
+from include.financials.record import (
+    Figures,
+    LineModel,
+    Model,
+    Money,
+    Record,
+    Text,
+    contract_of,
+    line_figures,
+)
+from include.financials.statuses import POSTED, UNPOSTED, VOID
+
+
+class BillingItem(Model):
+    """One row of a G703 as Procore states it (docs/domain-rules.md 3; the letters are those of that section).
+
+    ``line`` is the Procore id of the contract's or the change order's line; ``change_order`` the package's id, None for a line of
+    the original contract.
+    """
+
+    id: Text
+    position: int
+    line: str | None
+    change_order: str | None = None
+    scheduled: Money = Decimal("0.00")
+    previous: Money = Decimal("0.00")
+    """P"""
+    work: Money = Decimal("0.00")
+    """W"""
+    moved: Money = Decimal("0.00")
+    """MV"""
+    stored: Money = Decimal("0.00")
+    """S, a balance"""
+    stored_previous: Money | None = None
+    """S of the invoice before, where the item states it"""
+    retainage_previous: Money = Decimal("0.00")
+    """rP"""
+    retainage_moved: Money = Decimal("0.00")
+    retainage_work: Money = Decimal("0.00")
+    """rW"""
+    released: Money = Decimal("0.00")
+    """rR"""
+    retainage_stored: Money = Decimal("0.00")
+    """rS, a balance"""
+    released_stored: Money = Decimal("0.00")
+    """rRS"""
+    tax: Money = Decimal("0.00")
+
+
+class InvoiceLine(LineModel):
+    """What one line of an invoice posts: gross cost, retainage held and released, tax. ``line`` is the position of the contract's
+    line or, with ``change_order`` (its ``change_number``), of that change order's."""
+
+    content: ClassVar[tuple[str, ...]] = ("cost_code", "cost_type", "amount", "held", "released", "tax")
+    frozen: ClassVar[tuple[str, ...]] = content
+    keyed: ClassVar[tuple[str, ...]] = ("change_order", "line")
+
+    change_order: str | None = None
+    line: int | None = None
+    cost_code: str | None = None
+    cost_type: str | None = None
+    amount: Money
+    """Gross"""
+    held: Money = Decimal("0.00")
+    released: Money = Decimal("0.00")
+    tax: Money = Decimal("0.00")
+
+    @property
+    def key(self) -> str:
+        return f"{self.change_order or ''}#{self.line}"
+
+    def figures(self) -> Figures:
+        return line_figures(self) | {"held": text(self.held), "released": text(self.released), "tax": text(self.tax)}
+
+
+class Invoice(Record):
+    """A bill on a contract. ``amount`` is its gross G, ``due`` = amount - held + released, before tax.
+
+    ``number`` is the invoice number. To-date figures (Procore's G702; None in an ERP that does not keep them): ``completed`` T,
+    ``retainage`` R, ``certified`` E(n-1), ``contract_sum``. ``items`` are Procore's rows, ``lines`` what is posted.
+    """
+
+    line = InvoiceLine
+    statuses = (UNPOSTED, POSTED, VOID)
+
+    project: Text
+    sequence: int
+    """1 for the first invoice of its contract."""
+    previous: str | None = None
+    """Own-side id of the invoice before."""
+    status: Text
+    currency: str | None = None
+    billing_date: date | None = None
+    posting_date: date | None = None
+    amount: Money
+    held: Money = Decimal("0.00")
+    released: Money = Decimal("0.00")
+    tax: Money = Decimal("0.00")
+    completed: Money | None = None
+    retainage: Money | None = None
+    certified: Money | None = None
+    due_stated: Money | None = None
+    """Current payment due as the summary states it."""
+    contract_sum: Money | None = None
+    items: tuple[BillingItem, ...] = ()
+    lines: tuple[InvoiceLine, ...] = ()
+
+    @property
+    def due(self) -> Decimal:
+        return self.amount - self.held + self.released
+
+    def figures(self) -> Figures:
+        money = {name: text(getattr(self, name)) for name in ("held", "released", "tax", "due", "completed", "retainage")}
+        return super().figures() | {
+            "contract": contract_of(self),
+            "sequence": self.sequence,
+            **money,
+            # The next invoice's movements are counted from these balances.
+            "items": [plain(item.model_dump(exclude_defaults=True)) for item in self.items],
+        }
+
 
 Key = tuple[str | None, str | None]
 """(change order, line) of an item: what tells it from the others of its invoice, and finds it in the invoice before."""

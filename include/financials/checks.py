@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from include.financials.budgets import Budgets
 from include.financials.entities import ENTITIES
-from include.financials.erp_born import ErpBorn
-from include.financials.judging import Judge, judge_rows
+from include.financials.judging.budgets import Budgets
+from include.financials.judging.check import Judge, judge_rows
+from include.financials.judging.erp_born import ErpBorn
+from include.financials.judging.procore_born import ProcoreBorn
 from include.financials.ledger import STOPPED
 from include.financials.legible import legible
-from include.financials.procore_born import ProcoreBorn
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)

@@ -12,19 +12,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
-from include.financials.ledger import Ledger
+from include.financials.ledger import Ledger, RunRow
+from include.financials.record import PERIODS, PROJECTS
 from include.financials.run import Run
 from include.financials.view import Sync
 
-COMPANY_LISTS = ("vendors", "vendor_insurances", "customers", "projects", "tax_codes", "cost_types")
+COMPANY_LISTS = tuple(name for name, row in ENTITIES.items() if not row.project_scoped)
 """Lists of the whole company, read in full by every run."""
-LISTS_PER_PROJECT = {
-    "sub_jobs": 1, "cost_codes": 2, "budgets": 2, "budget_changes": 1, "direct_costs": 2, "commitments": 2,
-    "commitment_change_orders": 2, "subcontractor_invoices": 1, "prime_contracts": 1, "prime_change_orders": 1,
-    "owner_invoices": 1,
-}  # fmt: skip
-"""Lists of one project that an entity's reading takes; what is read document by document comes on top."""
 
 ALIKE = 5
 """Runs that an average is taken of."""
@@ -51,40 +47,40 @@ def expected(sync: Sync, days: int | None = None) -> Expected:
     ledger, run = sync.ledger, sync.run
     before = alike(ledger, run)
     if before:
-        reads = [calls - writes for calls, writes in map(ledger.traffic, before)]
+        reads = [calls - writes for calls, writes in map(ledger.runs.traffic, before)]
         calls, known_from = round(sum(reads) / len(reads)), f"the last runs like it ({', '.join(map(str, reads))} calls)"
     else:
-        projects = len(run.projects) or sum(link.status == "active" for link in ledger.links("projects", contents=False))
+        projects = len(run.projects) or sum(link.status == "active" for link in ledger.links.of(PROJECTS, contents=False))
         calls = lists(run.entities, projects)
         known_from = f"the lists of {projects} projects; documents come on top, one call or more each"
     there = sync.capabilities("erp")
-    erp = sum(name in there for name in (*run.entities, "periods"))
+    erp = sum(name in there for name in (*run.entities, PERIODS))
     return Expected(calls, erp, known_from, days, None if days is None else days * calls)
 
 
 def alike(ledger: Ledger, run: Run) -> list[str]:
     """The last runs of this kind over the same entities, projects and documents that succeeded; the newest first."""
-    own = ledger.run(run.run_id)
+    own = ledger.runs.get(run.run_id)
     if own is None:
         return []
     same = [
-        row["run_id"]
-        for row in ledger.successful_runs(run.kind)
-        if row["run_id"] != run.run_id and _scope(row) == _scope(own) and ledger.traffic(row["run_id"])[0]
+        row.run_id
+        for row in ledger.runs.successful(run.kind)
+        if row.run_id != run.run_id and _scope(row) == _scope(own) and ledger.runs.traffic(row.run_id)[0]
     ]
     return same[:ALIKE]
 
 
-def _scope(row: Mapping[str, Any]) -> str:
-    return canonical_json({name: value for name, value in json.loads(row["params"]).items() if value and name not in _NO_MATTER})
+def _scope(row: RunRow) -> str:
+    return canonical_json({name: value for name, value in json.loads(row.params).items() if value and name not in _NO_MATTER})
 
 
 def lists(entities: Collection[str], projects: int, records: Mapping[str, int] | None = None) -> int:
     """List calls that reading takes: company lists by the thousand (``records``: how many there are), those of each project."""
     counted = records or {}
-    company = sum(1 + counted.get(name, 0) // 1000 for name in COMPANY_LISTS if name in entities)
+    company = sum(ENTITIES[name].lists + counted.get(name, 0) // 1000 for name in COMPANY_LISTS if name in entities)
     return company + projects * per_project(entities)
 
 
 def per_project(entities: Iterable[str]) -> int:
-    return sum(LISTS_PER_PROJECT.get(name, 0) for name in entities)
+    return sum(ENTITIES[name].lists for name in entities if ENTITIES[name].project_scoped)

@@ -7,20 +7,21 @@ content that was decided on changes (docs/operating.md, Decisions).
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any
 
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.exceptions import SyncError
-from include.financials.ledger import Decision, Ledger, Link, identity_of
-from include.financials.models import Side
+from include.financials.known import Known, everything
+from include.financials.ledger import Decision, Ledger, Link, decoded
+from include.financials.ledger.story import entity_named
 from include.financials.money import text
-from include.financials.why import entity_named
+from include.financials.port import CALLED, SIDES
+from include.financials.record import Side
 
 DECISIONS = {
     "approve": "a commitment may be sent although it is above the limit, with the content it has now",
@@ -29,12 +30,11 @@ DECISIONS = {
     "unlink": "the link is ended for good: until the same two are linked again, whatever marks they carry",
     "opening": "so much was billed on a contract before go-live and is linked to no draw: --amount, --date, --retainage",
 }
-SIDES: tuple[Side, ...] = ("procore", "erp")
 WAITING = {"approve": ("held", "M-13"), "link": ("held", "2.9")}
 """State and rule of the records that wait for a decision."""
-CONTRACTS = ("commitments", "prime_contracts")
+CONTRACTS = tuple(row.contracts for row in ENTITIES.values() if row.contracts and row.sequence)
+"""What is billed by draws."""
 MOST = Decimal("999999999999.99")
-NAMES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,30 +64,6 @@ def decide(ledger: Ledger, chosen: argparse.Namespace, who: str) -> str:
     }[chosen.decision]()
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A record as the last run that looked at it left it."""
-
-    row: Mapping[str, Any]
-
-    def __getattr__(self, name: str) -> Any:
-        return self.row.get(name)
-
-    @property
-    def key(self) -> str:
-        return str(self.row["id"])
-
-    @property
-    def amount(self) -> str | None:
-        found = self.row.get("amount") or json.loads(self.row.get("figures") or "{}").get("amount")
-        return str(found) if found is not None else None
-
-    @property
-    def told(self) -> str:
-        amount = f", {self.amount}" if self.amount else ""
-        return f"{self.number} ({NAMES[self.side]}, id {self.key}{amount})"
-
-
 class _Desk:
     """One decision on its way into the ledger."""
 
@@ -101,7 +77,7 @@ class _Desk:
             raise SyncError(f"approve concerns commitments; a {self.row.label} needs no approval")
         rows = self._waiting("approve") if self._all else [self._one(self.row.source)]
         for row in rows:
-            self._record(row, "approve", content_hash=row.source_hash)
+            self._record(row, "approve", content_hash=row.source_hash or "")
         return self._told(
             "approve",
             rows,
@@ -115,7 +91,7 @@ class _Desk:
         row = self._one("erp")
         if link := self._linked(row):
             raise SyncError(f"{row.told} is linked with Procore's {link.procore_id}: there is nothing to accept")
-        self._record(row, "accept", content_hash=row.source_hash, value=json.loads(row.figures or "{}"))
+        self._record(row, "accept", content_hash=row.source_hash or "", value=decoded(row.figures))
         return self._told(
             "accept",
             [row],
@@ -156,7 +132,7 @@ class _Desk:
         if self.chosen.id:
             pairs = [(a, b) for a, b in pairs if self.chosen.id in (a.key, b.key)]
         if not pairs:
-            side = NAMES[here[0].side]
+            side = CALLED[here[0].side]
             raise SyncError(f"{here[0].told} and {there[0].told} are both of {side}; name one record of each side")
         if len(pairs) > 1:
             raise SyncError(
@@ -178,7 +154,9 @@ class _Desk:
     def unlink(self) -> str:
         wanted = self.chosen.id or self.chosen.number
         links = [
-            one for one in self.ledger.links(self.row.name, contents=False) if wanted in (one.number, one.erp_key, one.procore_id)
+            one
+            for one in self.ledger.links.of(self.row.name, contents=False)
+            if wanted in (one.number, one.erp_key, one.procore_id)
         ]
         if len(links) > 1:
             listed = "; ".join(
@@ -192,23 +170,25 @@ class _Desk:
             "(rule unlinked) and writes nothing to either side, until: decide link {entity} {key} --to {ident}"
         )
         if links:
-            self.ledger.part(links[0], self.who, self.chosen.note)
+            self.ledger.decisions.part(links[0], self.who, self.chosen.note)
             company, key, ident, number = links[0].company, links[0].erp_key, links[0].procore_id, links[0].number
             did = "The link of"
         else:
-            said = [d for d in self.ledger.decisions(self.row.name, "link") if wanted in (d.number, d.record_id, d.pair)]
+            said = [d for d in self.ledger.decisions.of(self.row.name, "link") if wanted in (d.number, d.record_id, d.pair)]
             # A pair that marks alone tell of: the ledger was lost, and the link that they stand for is broken.
             marked = [one for one in self._named(wanted) if one.rule == "R-02" and one.how == "external_id"]
             pairs = [(one.company, one.record_id, one.pair, one.number) for one in said] or [
                 (one.company, one.erp_key, one.procore_id, one.number) for one in marked if one.erp_key and one.procore_id
             ]
             if len(pairs) != 1:
-                ended = [d for d in self.ledger.decisions(self.row.name, "unlink") if wanted in (d.number, d.record_id, d.pair)]
+                ended = [
+                    d for d in self.ledger.decisions.of(self.row.name, "unlink") if wanted in (d.number, d.record_id, d.pair)
+                ]
                 if ended:
                     raise SyncError(f"the link of {self.row.label} {wanted} was ended already by {ended[0].said}")
                 raise SyncError(f"no {self.row.label} {wanted} is linked. {self._near(wanted, self._linked_numbers())}")
             company, key, ident, number = pairs[0]
-            self.ledger.part(Link(self.row.name, company, key, ident, number), self.who, self.chosen.note)
+            self.ledger.decisions.part(Link(self.row.name, company, key, ident, number), self.who, self.chosen.note)
             did = "The decision to link" if said else "The link by marks of"
             if not said:
                 then = "The next run takes the record for one that has no counterpart, and sends it anew if no rule stops it."
@@ -226,7 +206,7 @@ class _Desk:
             raise SyncError(f"--date is {self.chosen.date!r}; give the last day that it covers, as 2026-06-30") from None
         links = [
             one
-            for one in self.ledger.links(self.row.name, contents=False)
+            for one in self.ledger.links.of(self.row.name, contents=False)
             if self._wanted in (one.number, one.erp_key, one.procore_id)
         ]
         if len(links) == 1:
@@ -235,7 +215,7 @@ class _Desk:
             row = self._one("erp")
             company, key, number = row.company, row.key, row.number
         value = {"amount": text(amount), "retainage": text(retainage), "date": day.isoformat()}
-        self.ledger.decide(
+        self.ledger.decisions.decide(
             entity=self.row.name, company=company, record_id=key, decision="opening", who=self.who, number=number, value=value,
             detail=self.chosen.note,
         )  # fmt: skip
@@ -256,21 +236,7 @@ class _Desk:
         return str(self.chosen.id or self.chosen.number)
 
     def _everything(self) -> list[Known]:
-        """Every record that a run has shown, each as it was shown last."""
-        found: dict[tuple[str, str, str], tuple[str, Mapping[str, Any]]] = {}
-        seen = [(row["read_at"] or "", row) for side in SIDES for row in self.ledger.seen(self.row.name, side).values()]
-        for at, row in [*seen, *((row["started_at"], row) for row in self.ledger.met(self.row.name))]:
-            key = identity_of(row)
-            before = found.get(key)
-            if before is None or at > before[0] or (row.get("state") and not before[1].get("state")):
-                kept = {name: value for name, value in (before[1] if before else {}).items() if value is not None}
-                found[key] = (
-                    at,
-                    kept | {name: value for name, value in row.items() if value is not None or name in ("rule", "work")},
-                )
-            else:
-                found[key] = before[0], {**row, **{k: v for k, v in before[1].items() if v is not None}}
-        return [Known(row) for _, row in found.values()]
+        return everything(self.ledger.records, self.row.name)
 
     def _named(self, number: str) -> list[Known]:
         return [row for row in self._everything() if number in (row.number, row.key)]
@@ -295,10 +261,10 @@ class _Desk:
     def _unknown(self, number: str, side: Side | None = None) -> str:
         for row in ENTITIES.values():
             if row.name != self.row.name and any(
-                number in (r["number"], r["id"]) for s in SIDES for r in self.ledger.seen(row.name, s).values()
+                number in (r.number, r.id) for s in SIDES for r in self.ledger.records.seen(row.name, s).values()
             ):
                 return f"{number} is a {row.label}, not a {self.row.label}. Two records of one kind are linked."
-        where = f" of {NAMES[side]}" if side else ""
+        where = f" of {CALLED[side]}" if side else ""
         known = [row.number for row in self._everything() if side is None or row.side == side]
         return f"no run has shown a {self.row.label} {number}{where}. {self._near(number, known)}"
 
@@ -310,17 +276,17 @@ class _Desk:
         )
 
     def _linked_numbers(self) -> list[str]:
-        return [one.number for one in self.ledger.links(self.row.name, contents=False)]
+        return [one.number for one in self.ledger.links.of(self.row.name, contents=False)]
 
     def _linked(self, row: Known) -> Link | None:
-        for one in self.ledger.links(self.row.name, contents=False):
+        for one in self.ledger.links.of(self.row.name, contents=False):
             if row.key == one.procore_id if row.side == "procore" else (row.key, row.company) == (one.erp_key, one.company):
                 return one
         return None
 
     def _parted(self) -> Decision | None:
         wanted = {self.chosen.number, self.chosen.id, self.chosen.to} - {None}
-        said = [d for d in self.ledger.decisions(self.row.name, "unlink") if wanted <= {d.number, d.record_id, d.pair}]
+        said = [d for d in self.ledger.decisions.of(self.row.name, "unlink") if wanted <= {d.number, d.record_id, d.pair}]
         return said[0] if len(said) == 1 else None
 
     # -- pairs ----------------------------------------------------------------------------------------------------------------
@@ -331,7 +297,7 @@ class _Desk:
 
     def _proposed(self, row: Known) -> tuple[Known, Known, list[str] | None]:
         key, ident = self._other(row)
-        offer = json.loads(row.work or "{}")
+        offer = decoded(row.work)
         if offer.get("refused"):
             raise SyncError(
                 f"{row.told} cannot be linked as it is: {'; '.join(offer['refused'])}. Make the two equal there, or pair it with "
@@ -339,12 +305,10 @@ class _Desk:
             )
         if not (key and ident):
             raise SyncError(f"{row.told}: its proposal names no single record. Run once more, or name the other one with --to")
-        known = {identity_of(r.row): r for r in self._everything()}
-        blank = {"number": row.number, "company": row.company}
-        erp = row if row.side == "erp" else known.get(("erp", row.company or "", key), Known({**blank, "side": "erp", "id": key}))
-        procore = (
-            row if row.side == "procore" else known.get(("procore", "", ident), Known({**blank, "side": "procore", "id": ident}))
-        )
+        known = {one.ident: one for one in self._everything()}
+        erp = row if row.side == "erp" else known.get(("erp", row.company, key), Known("erp", row.company, key, row.number))
+        procore = row if row.side == "procore" else known.get(("procore", "", ident))
+        procore = procore or Known("procore", row.company, ident, row.number)
         return erp, procore, offer.get("apart")
 
     def _pair(self, source: Known, erp: Known, procore: Known, apart: list[str] | None) -> str:
@@ -357,7 +321,7 @@ class _Desk:
         return self._join(erp.company or source.company or "", erp.key, procore.key, source.number, apart)
 
     def _join(self, company: str, key: str, ident: str, number: str, apart: list[str] | None) -> str:
-        for one in self.ledger.decisions(self.row.name, "link"):
+        for one in self.ledger.decisions.of(self.row.name, "link"):
             erp, procore = (one.company, one.record_id) == (company, key), one.pair == ident
             if one.pair and erp != procore:
                 raise SyncError(
@@ -365,7 +329,7 @@ class _Desk:
                     f"counterpart. End that first: decide unlink {self.row.name} {one.record_id}"
                 )
         value = {"apart": apart} if apart is not None else None
-        self.ledger.decide(
+        self.ledger.decisions.decide(
             entity=self.row.name, company=company, record_id=key, pair=ident, decision="link", who=self.who, number=number,
             value=value, detail=self.chosen.note,
         )  # fmt: skip
@@ -379,7 +343,7 @@ class _Desk:
     # -- small things ---------------------------------------------------------------------------------------------------------
 
     def _record(self, row: Known, decision: str, *, content_hash: str, value: Mapping[str, Any] | None = None) -> None:
-        self.ledger.decide(
+        self.ledger.decisions.decide(
             entity=self.row.name, company=row.company or "", record_id=row.key, content_hash=content_hash, decision=decision,
             who=self.who, number=row.number, value=value, detail=self.chosen.note,
         )  # fmt: skip

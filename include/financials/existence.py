@@ -7,51 +7,22 @@ record that cannot be read is nobody's to overwrite, and nothing that could be i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.identity import Origin, change_number, marker, meaning, parse_origin
-from include.financials.ledger import Link
-from include.financials.models import Record, Side
+from include.financials.ledger import Link, LinkIndex
 from include.financials.money import text, to_cents
 from include.financials.port import Invalid
-from include.financials.references import LinkIndex
+from include.financials.record import Record, Side
 from include.financials.view import Sync
-
-SIDES: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
-"""What people call a side."""
 
 _PLACE = ("project", "sub_job", "commitment", "prime_contract", "vendor", "customer")
 """Where a record belongs: what must agree, as far as both tell it, when part of its key cannot be read."""
-
-Twin = tuple[str, ...]
-
-TWINS: Mapping[str, tuple[Twin, ...]] = {
-    "vendors": (("tax_id",), ("code",)),
-    "vendor_insurances": (("vendor", "number"),),
-    "customers": (("code",),),
-    "projects": (("number",),),
-    "sub_jobs": (("number",),),
-    "tax_codes": (("number",),),
-    "cost_types": (("number",),),
-    "cost_codes": (("number",),),
-    "budget_changes": (("project", "number"),),
-    "direct_costs": (("vendor", "invoice_number", "amount"), ("kind", "cost_date", "description", "amount")),
-    "commitments": (("number",),),
-    "commitment_change_orders": (("commitment", "number"),),
-    "subcontractor_invoices": (("vendor", "number"),),
-    # A number that people typed tells several payments apart, no more: one of the same contract and amount may be the same.
-    "payments_issued": (("commitment", "amount"),),
-    "payments_received": (("prime_contract", "amount"),),
-    "prime_contracts": (("number",),),
-    "prime_change_orders": (("prime_contract", "number"),),
-    "owner_invoices": (("number",),),
-}
-"""By what an unreadable record may be the twin of one that is about to be created: all fields of one key agree, and one that
-cannot be read agrees with everything."""
 
 _LOST = object()
 _BEYOND = Decimal(10) ** 15
@@ -74,11 +45,6 @@ def traced(bad: Invalid) -> dict[str, Any]:
     lines = [{"key": "?", "position": 0, "id": bad.id, "x": "? / ?", "amount": text(amount)}] if amount else []
     contract = bad.shown.get("commitment") or bad.shown.get("prime_contract")
     return {**shown, "contract": contract, "amount": text(amount or Decimal(0)), "lines": lines, "unread": bad.field}
-
-
-def told(bad: Invalid, side: Side, label: str) -> str:
-    """The record, its side, its field and what is wrong with it, in words."""
-    return f"{label} {bad.number} in {SIDES[side]} cannot be read ({bad.field} {bad.message})"
 
 
 class Existing:
@@ -148,9 +114,9 @@ class Existing:
             return False
         if self.side == "procore" and _our_key(bad) == record.id:
             return True
-        return any(self._agree(key, bad, record) for key in TWINS.get(self.row.name, ()))
+        return any(self._agree(key, bad, record) for key in self.row.twins)
 
-    def _agree(self, key: Twin, bad: Invalid, record: Record) -> bool:
+    def _agree(self, key: tuple[str, ...], bad: Invalid, record: Record) -> bool:
         if any(getattr(record, name) in (None, "") for name in key):
             return False
         said = [_said(bad, name) for name in key]
@@ -205,14 +171,9 @@ def in_erp_keys(bad: Invalid, row: Entity, key: Callable[[str, str | None], str 
 def contracts_of(sync: Sync, entity: str, lost: Iterable[Link]) -> dict[str, Link]:
     """Procore id -> the contract, of linked documents that are in no list and do not answer to their id: their contract may be
     hidden from us. What belongs to a private contract goes with it, and is not gone."""
-    name = contract_entity(entity)
-    if name is None:
+    row = ENTITIES[entity]
+    if row.contract is None or row.contracts is None:
         return {}
-    field, index = name.removesuffix("s"), sync.fresh_links(name, contents=False)
+    field, index = row.contract, sync.fresh_links(row.contracts, contents=False)
     found = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
     return {ident: contract for ident, contract in found.items() if contract is not None}
-
-
-def contract_entity(entity: str) -> str | None:
-    """The entity of the contracts that its documents belong to."""
-    return next((one for one in ("commitments", "prime_contracts") if one in ENTITIES[entity].references.values()), None)

@@ -1,10 +1,15 @@
-"""A figure of both sides, and what explains their difference (docs/domain-rules.md 4.2, 4.3)."""
+"""A pair of documents, a figure of both, and what explains their difference (docs/domain-rules.md 4.2, 4.3)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+from include.financials.judging.rules import PRECEDENCE
+from include.financials.money import ZERO
+from include.financials.statuses import UNPOSTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +47,108 @@ class Difference:
             ],
             "unexplained": format(self.unexplained, "f"),
         }
+
+
+@dataclass(slots=True)
+class Document:
+    """One pair: both sides' figures (empty: that side has no such document), and the state that explains a difference."""
+
+    entity: str
+    number: str
+    project: str | None
+    company: str = ""
+    key: str = ""
+    procore_id: str | None = None
+    erp_id: str | None = None
+    state: str | None = None
+    procore: Mapping[str, Any] = field(default_factory=dict)
+    erp: Mapping[str, Any] = field(default_factory=dict)
+    after_cutoff: bool = False
+    accepted: bool = False
+    opening: bool = False
+    """Part of its contract's opening balance: the ERP's invoice explains itself, Procore's draw by the balance as a whole."""
+    planned: bool = False
+    """In plan mode: one side is what would be written."""
+    due: bool = True
+    """Whether Procore's document counts: one that lost its approval, is void or deleted counts for nothing, though its contract's
+    running figures may still have it."""
+    linked: bool = False
+    """Both sides have agreed on it: what it waits for since, or what is wrong with it, is no reason to differ in money."""
+
+    @property
+    def pair(self) -> dict[str, str | None]:
+        return {"project": self.project, "procore_id": self.procore_id, "erp_id": self.erp_id}
+
+    @property
+    def skipped(self) -> bool:
+        """Not due by design and unknown to the other side."""
+        return self.state == "skipped" and not (self.procore and self.erp)
+
+    @property
+    def unread(self) -> bool:
+        """One side's record cannot be read: its figures are the last known, or what its row tells."""
+        return bool(self.procore.get("unread") or self.erp.get("unread"))
+
+    @property
+    def unposted(self) -> bool:
+        return self.erp.get("status") == UNPOSTED
+
+    @property
+    def sequence(self) -> int:
+        return int(self.figure("sequence") or 0)
+
+    def figure(self, name: str) -> Any:
+        """A fact that both sides hold alike, from the one that has it."""
+        return self.procore.get(name) or self.erp.get(name)
+
+    def money(self, side: str, name: str) -> Decimal:
+        return self.stated(side, name) if side == "erp" or self.due else ZERO
+
+    def stated(self, side: str, name: str) -> Decimal:
+        """The figure as its side states it, whether the document counts or not."""
+        held = self.procore if side == "procore" else self.erp
+        return Decimal(held.get(name) or "0.00")
+
+    @property
+    def counted(self) -> Mapping[str, Any]:
+        """Procore's figures as far as they count."""
+        return self.procore if self.due else {}
+
+    def lines(self) -> Iterator[tuple[str, str, Decimal, Decimal]]:
+        """(key, cost key, Procore's amount, the ERP's) of each line that one side has."""
+        mine, theirs = ({line["key"]: line for line in held.get("lines", ())} for held in (self.counted, self.erp))
+        for key in dict.fromkeys([*mine, *theirs]):
+            p, e = mine.get(key), theirs.get(key)
+            yield key, (p or e or {})["x"], Decimal(p["amount"]) if p else ZERO, Decimal(e["amount"]) if e else ZERO
+
+    def by_x(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Procore's and the ERP's amount per cost key: a line that moved to another code is a difference of both."""
+        found: dict[str, list[Decimal]] = {}
+        for side, held in enumerate((self.counted, self.erp)):
+            for line in held.get("lines", ()):
+                found.setdefault(line["x"], [ZERO, ZERO])[side] += Decimal(line["amount"])
+        return {x: (p, e) for x, (p, e) in found.items()}
+
+    def explain(self, difference: Decimal, *, unposted: bool = False, not_eligible: bool = False) -> tuple[Explained, ...]:
+        """A stopped document explains its own difference; one that is linked only where it is disputed or blocked, and one that
+        only the ERP knows not before a person has accepted it as it is (``decide accept``): a balance from before go-live.
+        ``unposted``: the ERP's figure leaves out what waits in a batch; ``not_eligible``: Procore's counts documents that are
+        not due."""
+        if difference == 0:
+            return ()
+        code = None
+        if self.opening and self.procore and not self.erp:
+            return ()
+        if self.accepted or self.opening:
+            code = "OPENING"
+        elif self.after_cutoff:
+            code = "AFTER_CUTOFF"
+        elif self.unread:
+            code = "QUARANTINED"
+        elif self.state in PRECEDENCE and not (self.linked and self.state in ("held", "quarantined")):
+            code = self.state.upper()
+        elif unposted and self.unposted:
+            code = "UNPOSTED"
+        elif not_eligible and self.state == "skipped":
+            code = "NOT_ELIGIBLE"
+        return (Explained(code, self.entity, self.number, difference),) if code else ()

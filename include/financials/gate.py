@@ -1,10 +1,13 @@
-"""The gate: the rules M-01 to M-14 as Great Expectations, over the commitments about to load, and the verdict on the whole stage.
+"""The gate: what is about to load, joined with what the ERP holds of it, as frames that Great Expectations looks at; and the
+verdict on the whole stage.
 
-Each rule row becomes one expectation that carries the rule's id, severity and message; what Great Expectations finds decides the
-records' states. Then the stage is judged as a whole (docs/domain-rules.md 2.3): many failures, or one reason for most of them,
-are a mapping or permission fault and not bad data, and nothing is written.
+A rule that says what must hold of a column (``Rule.expects``) is one expectation or some, and Great Expectations alone decides it
+for what is about to load; what is arithmetic or history is judged in Python, and so is everything about records that are linked
+already. Then the stage is judged as a whole (docs/domain-rules.md 2.3): many failures, or one reason for most of them, are a
+mapping or permission fault and not bad data, and nothing is written.
 
-Great Expectations and pandas are imported when the gate runs, never while a DAG is parsed.
+Frames, results and a page that shows both stay beside the run's other files. Great Expectations and pandas are imported when
+there is something to load, never while a DAG is parsed.
 """
 
 from __future__ import annotations
@@ -17,92 +20,142 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from upath import UPath
+
 from include.financials.checks import Checked, check
-from include.financials.engine import load
 from include.financials.entities import ENTITIES, gates_before
-from include.financials.facts import Row
+from include.financials.gate_page import Frame, page
+from include.financials.judging.facts import Row
+from include.financials.judging.rules import Expected, Finding, Rule, finding, judge
+from include.financials.ledger import Judged
 from include.financials.money import ZERO, text
+from include.financials.reading.staging import write_whole
 from include.financials.report import keep, recall
-from include.financials.rules import Finding, Rule, finding, rules_of
 from include.financials.settings import GateSettings
 from include.financials.view import Sync
+from include.financials.writing.engine import load
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Gate:
-    """A judge for ``checks.check`` that uses Great Expectations, and keeps per-rule figures for the report."""
+    """A judge for ``check`` that keeps what it saw: figures of each rule, and the frames.
 
-    settings: GateSettings
+    Rows of facts about what is about to load (``fresh``) have ``columns``, a row of the frame each.
+    """
+
+    rules: Sequence[Rule]
     results: list[dict[str, Any]] = field(default_factory=list)
+    frames: dict[str, list[Row]] = field(default_factory=dict)
+    """Rows of facts by grain, as far as they are about to load."""
+    wrong: dict[str, dict[int, dict[str, str]]] = field(default_factory=dict)
+    """Grain -> place in its frame -> column -> what was expected of it."""
 
     def __call__(self, entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
         findings: list[Finding] = []
         for grain, rows in (("record", records), ("line", lines)):
-            rules = [rule for rule in rules_of(entity) if rule.grain == grain]
-            if rows and rules:
-                findings += self._validate(f"{entity}.{grain}", rules, rows)
+            rules = [rule for rule in self.rules if rule.grain == grain]
+            fresh = [row for row in rows if row["fresh"]]
+            known = [row for row in rows if not row["fresh"]]
+            found = judge(rules, known) + judge([rule for rule in rules if not rule.expects], fresh)
+            if fresh:
+                found += self._expect(grain, [rule for rule in rules if rule.expects], fresh)
+            found.sort(key=lambda one: rules.index(one.rule))
+            self._count(rules, rows, found)
+            findings += found
         return findings
 
-    def _validate(self, name: str, rules: Sequence[Rule], rows: Sequence[Row]) -> list[Finding]:
-        import pandas as pd
-
-        gx = quiet_great_expectations()
-        columns = sorted({rule.fact for rule in rules})
-        # A set of values lets empty ones pass, a rule does not: where one is looked for, nothing counts as something else.
-        filled = {rule.fact for rule in rules if rule.test in ("true", "zero")}
-        # Plain objects: a column of ids with one missing would become floats, and amounts would lose cents.
-        frame = pd.DataFrame(
-            [{name: "" if row[name] is None and name in filled else row[name] for name in columns} for row in rows],
-            columns=columns,
-            dtype=object,
-        )
-        frame["row_number"] = range(len(rows))
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-        batch = context.data_sources.add_pandas(name).add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
-        suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=[expectation(gx, rule) for rule in rules]))
-        definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-        result = definition.run(
-            batch_parameters={"dataframe": frame},
-            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["row_number"]},
-        )
-        by_name = {rule.name: rule for rule in rules}
+    def _expect(self, grain: str, rules: Sequence[Rule], rows: Sequence[Row]) -> list[Finding]:
+        start = len(self.frames.setdefault(grain, []))
+        self.frames[grain] += rows
+        wrong = self.wrong.setdefault(grain, {})
         findings = []
-        for outcome in result.results:
-            if outcome.exception_info.get("raised_exception"):
-                raise RuntimeError(
-                    f"expectation {outcome.expectation_config.meta} could not be evaluated: {outcome.exception_info}"
-                )
-            rule = by_name[outcome.expectation_config.meta["rule"]]
-            failed = [rows[entry["row_number"]] for entry in outcome.result.get("unexpected_index_list") or []]
-            findings += [finding(rule, row) for row in failed]
-            self.results.append(rule_result(rule, len(rows), failed))
+        for rule, places in validated(grain, rules, [row["columns"] for row in rows]).items():
+            for place, expected in places.items():
+                findings.append(finding(rule, rows[place]))
+                wrong.setdefault(start + place, {})[expected.column] = f"{rule.id}: {expected.words}"
         return findings
 
+    def _count(self, rules: Sequence[Rule], rows: Sequence[Row], found: Sequence[Finding]) -> None:
+        by_row: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_row[row["row"]].append(row)
+        for rule in rules if rows else ():
+            failed = [by_row[one.id][0] for one in found if one.rule is rule]
+            self.results.append(rule_result(rule, len(rows), failed))
 
-def expectation(gx: Any, rule: Rule) -> Any:
-    """The rule as the built-in expectation that tests the same thing."""
-    common = {
-        "column": rule.fact,
+
+def validated(name: str, rules: Sequence[Rule], rows: Sequence[Mapping[str, Any]]) -> dict[Rule, dict[int, Expected]]:
+    """What Great Expectations finds in a frame of these rows (all with the same columns): rule -> place of a row -> the first
+    expectation of the rule that it does not meet. Raises RuntimeError where an expectation cannot be evaluated."""
+    import pandas as pd
+
+    gx = quiet_great_expectations()
+    # Plain objects: a column of ids with one missing would become floats, and amounts would lose cents.
+    frame = pd.DataFrame(rows, dtype=object).assign(row_number=range(len(rows)))
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    batch = context.data_sources.add_pandas(name).add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+    asked = [(rule, expected) for rule in rules for expected in rule.expects]
+    expectations = [expectation(gx, rule, expected, number) for number, (rule, expected) in enumerate(asked)]
+    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
+    result = definition.run(
+        batch_parameters={"dataframe": frame},
+        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["row_number"]},
+    )
+    told: dict[int, list[int]] = {}
+    for outcome in result.results:
+        meta = outcome.expectation_config.meta
+        if outcome.exception_info.get("raised_exception"):
+            raise RuntimeError(f"expectation {meta} could not be evaluated: {outcome.exception_info}")
+        told[meta["number"]] = [entry["row_number"] for entry in outcome.result.get("unexpected_index_list") or []]
+    found: dict[Rule, dict[int, Expected]] = {rule: {} for rule in rules}
+    for number, (rule, expected) in enumerate(asked):
+        for place in told[number]:
+            found[rule].setdefault(place, expected)
+    return found
+
+
+def expectation(gx: Any, rule: Rule, expected: Expected, number: int) -> Any:
+    """The built-in expectation that says the same."""
+    from great_expectations.expectations.row_conditions import Column
+
+    common: dict[str, Any] = {
         "severity": rule.severity,
-        "description": f"{rule.id}: {rule.message}",
-        "meta": {"rule": rule.name, "id": rule.id, "state": rule.state},
+        "description": f"{rule.id}: {expected.words}",
+        "meta": {"rule": rule.name, "state": rule.state, "number": number},
     }
-    if rule.test == "present":
-        return gx.expectations.ExpectColumnValuesToNotBeNull(**common)
-    if rule.test == "absent":
-        return gx.expectations.ExpectColumnValuesToBeNull(**common)
-    return gx.expectations.ExpectColumnValuesToBeInSet(value_set=[True] if rule.test == "true" else [0], **common)
+    for name in expected.where:
+        filled = Column(name).is_not_null()
+        common["row_condition"] = common["row_condition"] & filled if "row_condition" in common else filled
+    kinds = gx.expectations
+    match expected.test:
+        case "filled":
+            return kinds.ExpectColumnValuesToNotBeNull(column=expected.column, **common)
+        case "empty":
+            return kinds.ExpectColumnValuesToBeNull(column=expected.column, **common)
+        case "among":
+            return kinds.ExpectColumnValuesToBeInSet(column=expected.column, value_set=list(expected.values), **common)
+        case "not_among":
+            return kinds.ExpectColumnValuesToNotBeInSet(column=expected.column, value_set=list(expected.values), **common)
+        case "positive":
+            return kinds.ExpectColumnValuesToBeBetween(column=expected.column, min_value=1, **common)
+        case "equal":
+            return kinds.ExpectColumnPairValuesToBeEqual(
+                column_A=expected.column, column_B=expected.values[0], ignore_row_if="either_value_is_missing", **common
+            )
 
 
 def rule_result(rule: Rule, checked: int, failed: Sequence[Row]) -> dict[str, Any]:
-    """Per rule: checked, failed, amount (text) and the first 20 records."""
+    """Per rule: what must hold, checked, failed, amount (text) and the first 20 records."""
     amounts = {row["row"]: Decimal(row["amount"] or "0") for row in failed}
     return {
         "rule": rule.id,
         "fact": rule.fact,
+        "expected": "; ".join(expected.words for expected in rule.expects) or f"no {rule.fact.replace('_', ' ')}",
+        "by": "Great Expectations" if rule.expects else "Python",
         "severity": rule.severity,
         "checked": checked,
         "failed": len(failed),
@@ -128,16 +181,16 @@ class Opening:
         }
 
 
-def verdict(outcomes: Sequence[Mapping[str, Any]], settings: GateSettings, rules: Sequence[Mapping[str, Any]] = ()) -> Opening:
+def verdict(outcomes: Sequence[Judged], settings: GateSettings, rules: Sequence[Mapping[str, Any]] = ()) -> Opening:
     """Judge a stage by its outcome rows: those judged for the first time or with changed content, that would load or fail to.
 
     Skipped records, linked ones that stay as they are and carried-over failures count in neither part.
     """
-    judged = [row for row in outcomes if row["judged"] and row["state"] != "skipped" and row["how"] == "none"]
-    failed = [row for row in judged if row["state"] != "linked"]
-    amount = sum((abs(Decimal(row["amount"] or "0")) for row in judged), ZERO)
-    failed_amount = sum((abs(Decimal(row["amount"] or "0")) for row in failed), ZERO)
-    passing = sum(1 for row in outcomes if row["state"] == "linked" and row["how"] != "none")
+    judged = [row for row in outcomes if row.judged and row.state != "skipped" and row.how == "none"]
+    failed = [row for row in judged if row.state != "linked"]
+    amount = sum((abs(Decimal(row.amount or "0")) for row in judged), ZERO)
+    failed_amount = sum((abs(Decimal(row.amount or "0")) for row in failed), ZERO)
+    passing = sum(1 for row in outcomes if row.state == "linked" and row.how != "none")
     # Nothing new would be written and most of the stage is linked: old failures after a lost ledger, and nothing to keep out.
     idle = len(failed) == len(judged) and passing > len(failed)
     reason = None if idle else _reason(judged, failed, amount, failed_amount, settings)
@@ -145,8 +198,8 @@ def verdict(outcomes: Sequence[Mapping[str, Any]], settings: GateSettings, rules
 
 
 def _reason(
-    judged: Sequence[Mapping[str, Any]],
-    failed: Sequence[Mapping[str, Any]],
+    judged: Sequence[Judged],
+    failed: Sequence[Judged],
     amount: Decimal,
     failed_amount: Decimal,
     settings: GateSettings,
@@ -154,7 +207,7 @@ def _reason(
     if len(failed) < settings.min_failures:
         return None
     # One reason for most of it says more than the number that it adds up to: looked at first.
-    rule, count = Counter(row["rule"] for row in failed).most_common(1)[0]
+    rule, count = Counter(row.rule for row in failed).most_common(1)[0]
     if count >= settings.one_reason_min and Decimal(count) / len(judged) > settings.one_reason_records:
         return (
             f"rule {rule} alone stops {count} of {len(judged)} commitments: that is a mapping or permission fault, not bad data."
@@ -173,10 +226,10 @@ def _reason(
     return None
 
 
-def _causes(failed: Sequence[Mapping[str, Any]]) -> str:
+def _causes(failed: Sequence[Judged]) -> str:
     by_rule: dict[str, list[str]] = defaultdict(list)
     for row in failed:
-        by_rule[row["rule"]].append(row["number"])
+        by_rule[str(row.rule)].append(row.number)
     return "By rule: " + "; ".join(
         f"{rule} {len(numbers)} ({', '.join(numbers[:5])})" for rule, numbers in sorted(by_rule.items())
     )
@@ -195,14 +248,17 @@ def quiet_great_expectations() -> Any:
 def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
     """Check an entity over all shards and judge its stage; a closed stage keeps its records as candidates.
 
-    Leaves ``validation-<gate>.json`` (every rule's figures) and ``gate-<gate>.json`` (the verdict) beside the run's pages.
+    Leaves ``validation-<gate>.json`` (every rule's figures), ``gate-<gate>.json`` (the verdict), ``gate-<gate>.html`` (both, to
+    read) and the frames as ``gate-<gate>-<grain>.parquet`` in the run's folder.
     """
-    gate, sync = Gate(sync.settings.gate), sync.judging(entity)
+    gate, sync = Gate(ENTITIES[entity].rules), sync.judging(entity)
     checked = check(sync, entity, range(sync.run.shards), gate)
-    opening = verdict(sync.ledger.outcomes(sync.run.run_id, entity), sync.settings.gate, gate.results)
+    opening = verdict(sync.ledger.outcomes.of(sync.run.run_id, entity), sync.settings.gate, gate.results)
     name = ENTITIES[entity].gate or entity
     keep(sync, f"validation-{name}", {"rules": gate.results})
     keep(sync, f"gate-{name}", {key: getattr(opening, key) for key in ("passed", "judged", "failed", "failed_amount")})
+    told = show(sync, name, entity, gate, opening)
+    log.info("what the gate saw: %s", told)
     for row in gate.results:
         if row["failed"]:
             log.info(
@@ -217,6 +273,23 @@ def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
     return checked, opening
 
 
+def show(sync: Sync, name: str, entity: str, gate: Gate, opening: Opening) -> UPath:
+    """Keep the frames and the page; returns where that is. Amounts in a frame are text with two places."""
+    import pandas as pd
+
+    frames = []
+    for grain, rows in gate.frames.items():
+        columns = [row["columns"] for row in rows]
+        file = sync.folder / f"gate-{name}-{grain}.parquet"
+        plain = [{key: str(value) if isinstance(value, Decimal) else value for key, value in row.items()} for row in columns]
+        write_whole(file, pd.DataFrame(plain).to_parquet())
+        title = {"record": entity.replace("_", " ")}.get(grain, f"{grain}s")
+        frames.append(Frame(title, tuple(columns[0]), columns, file.name, gate.wrong.get(grain, {})))
+    place = sync.folder / f"gate-{name}.html"
+    write_whole(place, page(name, entity, sync.run.run_id, opening.as_dict(), gate.results, frames))
+    return place
+
+
 def close(sync: Sync, entity: str, opening: Opening) -> None:
     """Keep the records of a closed stage as candidates: what would have been written is held, and judged anew in the next run.
 
@@ -224,16 +297,16 @@ def close(sync: Sync, entity: str, opening: Opening) -> None:
     """
     waiting = [
         {
-            "company": row["company"], "side": row["side"], "id": row["id"], "state": "held", "rule": "gate",
+            **row.key, "state": "held", "rule": "gate",
             "waits_for": "the gate of this stage",
-            "message": f"{row['number']} is fit to load, but its stage was stopped: {opening.reason}",
+            "message": f"{row.number} is fit to load, but its stage was stopped: {opening.reason}",
         }
-        for row in sync.ledger.outcomes(sync.run.run_id, entity)
-        if row["state"] == "linked" and row["action"] not in ("unchanged", "adopt")
+        for row in sync.ledger.outcomes.of(sync.run.run_id, entity)
+        if row.state == "linked" and row.action not in ("unchanged", "adopt")
     ]  # fmt: skip
     sync = sync.judging(entity)
-    sync.ledger.stage_closed(sync.run.run_id, entity, opening.reason or "")
-    sync.ledger.restate(sync.run.run_id, entity, waiting)
+    sync.ledger.story.stage_closed(sync.run.run_id, entity, opening.reason or "")
+    sync.ledger.outcomes.restate(sync.run.run_id, entity, waiting)
     for shard in range(sync.run.shards if ENTITIES[entity].project_scoped else 1):
         load(sync, entity, shard, write=False)
 
@@ -248,14 +321,14 @@ def wait_behind(sync: Sync, entity: str, shards: Sequence[int]) -> None:
         return
     waiting = [
         {
-            "company": row["company"], "side": row["side"], "id": row["id"], "state": "held", "rule": "waits",
+            **row.key, "state": "held", "rule": "waits",
             "waits_for": f"the gate {closed[0]}",
-            "message": f"{row['number']} is fit to load, but waits behind the gate {closed[0]}, which is closed.",
+            "message": f"{row.number} is fit to load, but waits behind the gate {closed[0]}, which is closed.",
         }
         for shard in shards
-        for row in sync.ledger.outcomes(sync.run.run_id, entity, shard)
-        if row["state"] == "linked" and row["action"] not in ("unchanged", "adopt")
+        for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)
+        if row.state == "linked" and row.action not in ("unchanged", "adopt")
     ]  # fmt: skip
-    sync.ledger.restate(sync.run.run_id, entity, waiting)
+    sync.ledger.outcomes.restate(sync.run.run_id, entity, waiting)
     for shard in shards:
         load(sync.judging(entity), entity, shard, write=False)

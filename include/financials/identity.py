@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from include.financials.models import Record
+from include.financials.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,11 @@ _ZEROS = re.compile(r"(?<=/)0+(?=\d+$)")
 def change_number(text: str) -> str:
     """The number of contract (or job) and change as it is compared: ``104-SC-003/1`` is change 001."""
     return _ZEROS.sub("", code(text))
+
+
+def number_key(record: Record) -> str:
+    """The natural key as it is compared: neither case, blanks nor the zeros before a change's number make another document."""
+    return (change_number if record.numbered_in else code)(record.natural_key)
 
 
 _MEANING: Mapping[str, Callable[[Any], Any]] = {"tax_id": tax_id, "payment_number": payment_number}
@@ -172,8 +177,8 @@ def known(agreed: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
 
 
 def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of content fields that differ. Assigned cost types only count where the other side lacks one; a line of amount zero
-    that only one side has does not count: Procore leaves one behind when a change order opens a line (rule M-14)."""
+    """Names of content fields that differ. Of a set (assigned cost types) only what the other side lacks counts; a line of amount
+    zero that only one side has does not count: Procore leaves one behind when a change order opens a line (rule M-14)."""
     names = []
     for name in new:
         if old and name not in old:  # it was not agreed on: a field that a side did not keep then
@@ -181,7 +186,7 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]
         before, after = old.get(name), new[name]
         if name == "lines":
             changed = bool(differing_lines(before or {}, after))
-        elif name == "cost_types":
+        elif isinstance(after, list):
             changed = not set(after) <= set(before or ())
         elif name == "tax_id":
             changed = tax_id(before) != tax_id(after)

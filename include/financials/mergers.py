@@ -13,10 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from include.financials.entities import ENTITIES
-from include.financials.models import Record
 from include.financials.port import Invalid
+from include.financials.record import VENDORS, Record
 
-VENDORS = "vendors"
 FIELDS: Mapping[str, tuple[str, ...]] = {
     name: tuple(field for field, entity in row.references.items() if entity == VENDORS) for name, row in ENTITIES.items()
 }

@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 from include.financials.legible import legible
-from include.financials.models import Record, Side
+from include.financials.record import Record, Side
 
 Beat = Callable[[], None]
 
@@ -30,6 +30,9 @@ Action = Literal["create", "update", "link", "void", "final"]
 
 
 _LAST_SECOND = time(23, 59, 59)
+CALLED: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
+"""What people call a side."""
+SIDES: tuple[Side, ...] = ("procore", "erp")
 UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
 """What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
 SINCE = "{who} was linked since this run read the lists of {side}"
@@ -75,6 +78,11 @@ class Invalid:
         # What cannot be read may hold anything, and these stand in logs, reports and the ledger.
         for name in ("id", "number", "message"):
             object.__setattr__(self, name, legible(getattr(self, name)))
+
+
+def told(bad: Invalid, side: Side, label: str) -> str:
+    """The record, its side, its field and what is wrong with it, in words."""
+    return f"{label} {bad.number} in {CALLED[side]} cannot be read ({bad.field} {bad.message})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +135,24 @@ class Step:
     """The system has no key that would refuse a second record of it: what is in doubt is given longer to arrive."""
 
 
+class Refs(dict[str, str | None]):
+    """Procore's ids of what a record names, None of what is not linked: by reference field (``{"project": "9001"}``) and, for
+    what a line or a set names, by field and ERP key (:meth:`of`)."""
+
+    def of(self, field: str, key: str | None) -> str | None:
+        """The id of what one of several names: a line's cost code, one of a code's types."""
+        return self.get(self.place(field, key))
+
+    @staticmethod
+    def place(field: str, key: str | None) -> str:
+        return f"{field}:{key}"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One record's part in a step.
 
-    ``record`` is the source record in ERP keys; ``refs`` the ids that the executing system needs (``{"project": "9001"}``);
+    ``record`` is the source record in ERP keys; ``refs`` the ids that the executing system needs;
     ``procore_id`` and ``erp_key`` what is known of the record's own identity;
     ``changes`` the content fields that differ (update).
     """
@@ -144,9 +165,12 @@ class Item:
     origin_data: str | None = None
     procore_id: str | None = None
     erp_key: str | None = None
-    refs: Mapping[str, str | None] = field(default_factory=dict)
+    refs: Refs = field(default_factory=Refs)
     changes: tuple[str, ...] = ()
     level: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "refs", Refs(self.refs))  # any mapping will do, one read from the journal too
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +214,8 @@ class Capability:
     accepts_zero: bool = True
     sub_jobs: bool = True
     tax: bool = True
+    pages: bool = False
+    """Whether :meth:`System.web_url` knows where its records' pages are."""
     keeps: frozenset[str] | None = None
     """Canonical fields that the system holds of a record, those of a line as ``lines.tax``, and ``lines.key`` where it holds what
     tells lines apart. None: all. What a side does not keep is not compared."""
@@ -259,6 +285,27 @@ class System(Protocol):
     """Procore or an ERP. All methods may raise the errors of ``include.financials.exceptions``."""
 
     side: Side
+    name: str
+    """As people call it."""
+
+    @property
+    def namespace(self) -> str:
+        """First part of the ids by which the other side's records name this system's: an ERP's in Procore's external ids
+        (``sandbox``), Procore's in an ERP's markers (``procore:8089``). Never changed after go-live."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections; nothing may be asked afterwards."""
+        ...
+
+    def web_address(self) -> str | None:
+        """Where people open its records in the browser, asked of the system itself; None where there are no such pages."""
+        ...
+
+    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
+        """The page of a record (None: of the company) in the browser, if there is one. ``address`` is that of
+        :meth:`web_address`, where it is known; nothing is asked for it."""
+        ...
 
     def check(self) -> Health: ...
 
@@ -322,10 +369,8 @@ class System(Protocol):
         ...
 
 
-class Asking(Protocol):
+class Asking(System, Protocol):
     """A system whose documents go through workflows that may ask our own account: Procore. Errors as those of :class:`System`."""
-
-    def now(self) -> datetime: ...
 
     def questions(self, entity: str, project: str) -> Mapping[str, Question]:
         """What our account is asked now about the documents of a project, by document id."""
@@ -338,6 +383,13 @@ class Asking(Protocol):
     def answer(self, answer: Answer, beat: Beat = idle) -> Outcome:
         """Give it, after looking as :meth:`answered` does. Raises OutcomeUnknown when the effect cannot be known."""
         ...
+
+
+class Systems(TypedDict):
+    """Both sides of a run."""
+
+    procore: Asking
+    erp: System
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

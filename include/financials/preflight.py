@@ -11,7 +11,8 @@ from include.financials.cost import COMPANY_LISTS, lists
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.identity import FROZEN, parse_origin
-from include.financials.port import Capability
+from include.financials.port import SIDES, Capability
+from include.financials.record import PERIODS, PROJECTS
 from include.financials.run import nearest
 from include.financials.view import Sync
 
@@ -22,8 +23,8 @@ def preflight(sync: Sync) -> dict[str, Any]:
     """Connections, rights, capabilities, origin_id audit, expected calls. Raises ConfigurationError naming every problem."""
     problems: list[str] = []
     shown: dict[str, Any] = {}
-    for side, system in sync.systems.items():
-        health = system.check()
+    for side in SIDES:
+        health = sync.systems[side].check()
         shown[side] = f"{health.description}, {health.version}, clock {health.now.isoformat()}"
         problems += health.problems
         log.info("%s: %s", side, shown[side])
@@ -55,7 +56,7 @@ def _unknown_jobs(sync: Sync) -> list[str]:
     """A job number that neither side has would make a run over nothing, and that run would be green."""
     if not sync.run.projects:
         return []
-    known = dict.fromkeys(record.number for side in sync.systems for record in sync.lists.snapshot(side, "projects"))
+    known = dict.fromkeys(record.number for side in SIDES for record in sync.lists.snapshot(side, PROJECTS))
     wrong = [number for number in sync.run.projects if number not in known]
     return [nearest("parameter projects: neither Procore nor the ERP has job", wrong, sorted(known))] if wrong else []
 
@@ -88,7 +89,7 @@ def _left_out(sync: Sync) -> Iterator[str]:
     for name in ENTITIES:
         if name in sync.left_out:
             yield f"The ERP's mapping leaves {_words(name)} out and their writes are off: they are no part of the run."
-    if "periods" not in sync.capabilities("erp") and not sync.lists.snapshot("erp", "periods"):
+    if PERIODS not in sync.capabilities("erp") and not sync.lists.snapshot("erp", PERIODS):
         yield "The ERP's mapping leaves periods out: whether a posting date lies in an open one is left to the ERP."
 
 
@@ -133,7 +134,7 @@ def origin_audit(sync: Sync, entity: str) -> dict[str, Any]:
 
 def expected_calls(sync: Sync) -> int:
     """List calls that reading takes: company lists by the thousand, and the lists of each project."""
-    projects = len(sync.lists.snapshot("procore", "projects"))
+    projects = len(sync.lists.snapshot("procore", PROJECTS))
     if not projects:
         log.warning(
             "the service account sees no project in Procore; unless the company is new, choose the app's permitted projects there"

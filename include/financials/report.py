@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from include.financials.entities import ENTITIES
-from include.financials.ledger import STOPPED, WORKFLOW, moment
-from include.financials.models import Side
+from include.financials.ledger import STOPPED, WORKFLOW, Judged, Note, moment
 from include.financials.money import ZERO, text
 from include.financials.reading.staging import private_folder, write_whole
 from include.financials.reconciliation import Reconciliation
+from include.financials.record import Side
 from include.financials.run import nearest
 from include.financials.view import Sync
 
@@ -25,66 +25,67 @@ STATES = {"skipped": "skipped", "held": "held", "quarantined": "quarantined", "b
 COUNTS = ("created", "updated", "unchanged", "adopted", "skipped", "held", "quarantined", "blocked", "conflicts")
 
 
-def count_of(row: Mapping[str, Any], plan: bool) -> str:
+def count_of(row: Judged, plan: bool) -> str:
     """The one count that a record belongs to. A record whose load never finished is held: it is not on both sides."""
-    if row["state"] != "linked":
-        return STATES[row["state"]]
-    return COUNTED[row["action"]] if row["done"] or plan else "held"
+    if row.state != "linked":
+        return STATES[row.state]
+    return COUNTED[row.action] if row.done or plan else "held"
 
 
-def entity_row(rows: Iterable[Mapping[str, Any]], direction: str, plan: bool) -> dict[str, Any]:
+def entity_row(rows: Iterable[Judged], direction: str, plan: bool) -> dict[str, Any]:
     counts = dict.fromkeys(COUNTS, 0)
     amount, has_amount = ZERO, False
     for row in rows:
         counts[count_of(row, plan)] += 1
-        if row["amount"] is not None:
-            amount, has_amount = amount + Decimal(row["amount"]), True
+        if row.amount is not None:
+            amount, has_amount = amount + Decimal(row.amount), True
     return {"direction": direction, "extracted": sum(counts.values()), **counts, "amount": text(amount) if has_amount else "0.00"}
 
 
-def stopped_row(row: Mapping[str, Any], plan: bool) -> dict[str, Any] | None:
-    if row["state"] in STOPPED:
+def stopped_row(row: Judged, plan: bool) -> dict[str, Any] | None:
+    if row.state in STOPPED:
         return {
-            "entity": row["entity"],
-            "key": row["number"],
-            **{k: row[k] for k in ("state", "rule", "waits_for", "amount", "message")},
+            "entity": row.entity,
+            "key": row.number,
+            **{k: getattr(row, k) for k in ("state", "rule", "waits_for", "amount", "message")},
         }
-    if row["state"] == "linked" and not row["done"] and not plan:
-        message = f"{row['number']} was fit to load, but its load did not finish; the next run takes it up again."
+    if row.state == "linked" and not row.done and not plan:
+        message = f"{row.number} was fit to load, but its load did not finish; the next run takes it up again."
         return {
-            "entity": row["entity"],
-            "key": row["number"],
+            "entity": row.entity,
+            "key": row.number,
             "state": "held",
-            "rule": row["rule"] or "load",
-            "waits_for": row["waits_for"] or "the next run",
-            "amount": row["amount"],
-            "message": row["message"] or message,
+            "rule": row.rule or "load",
+            "waits_for": row.waits_for or "the next run",
+            "amount": row.amount,
+            "message": row.message or message,
         }
     return None
 
 
-def ended_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def ended_row(row: Note) -> dict[str, Any]:
     """A document that only the ERP has, whose acceptance ended: no run sends it, and yet somebody has to look."""
-    named = {"entity": row["entity"], "key": row["number"], "state": "held", "rule": "accept", "amount": None}
-    return named | {"waits_for": f"decision accept {row['entity']} {row['number']}", "message": row["detail"]}
+    named = {"entity": row.entity, "key": row.number, "state": "held", "rule": "accept", "amount": None}
+    return named | {"waits_for": f"decision accept {row.entity} {row.number}", "message": row.detail}
 
 
 def build(sync: Sync) -> dict[str, Any]:
     """The report as ``docs/operating.md`` describes it; amounts are text."""
     run, ledger = sync.run, sync.ledger
-    rows = ledger.outcomes(run.run_id)
-    calls, writes = ledger.traffic(run.run_id)
-    started = moment((ledger.run(run.run_id) or {}).get("started_at")) or datetime.now(UTC)
-    by_entity = {name: [row for row in rows if row["entity"] == name] for name in run.entities}
+    rows = ledger.outcomes.of(run.run_id)
+    calls, writes = ledger.runs.traffic(run.run_id)
+    opened = ledger.runs.get(run.run_id)
+    started = moment(opened.started_at if opened is not None else None) or datetime.now(UTC)
+    by_entity = {name: [row for row in rows if row.entity == name] for name in run.entities}
     stopped = [found for row in rows if (found := stopped_row(row, run.plan))]
-    stopped += [ended_row(row) for row in ledger.decisions_ended(run.run_id) if row["what"].endswith(": accept")]
+    stopped += [ended_row(row) for row in ledger.story.decisions_ended(run.run_id) if row.what.endswith(": accept")]
     return {
         "run_id": run.run_id,
         "mode": run.mode,
         "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
         "procore_calls": calls,
         "procore_writes": writes,
-        "erp_writes": ledger.written(run.run_id, "erp"),
+        "erp_writes": ledger.journal.written(run.run_id, "erp"),
         "entities": {name: entity_row(group, ENTITIES[name].direction, run.plan) for name, group in by_entity.items()},
         "stopped": stopped,
         **({"documents": asked_for(sync, rows)} if run.documents else {}),
@@ -99,24 +100,25 @@ def build(sync: Sync) -> dict[str, Any]:
 def said_of_workflows(sync: Sync) -> list[dict[str, Any]]:
     """What each step of a workflow that asks our account was told, would be told by an apply, or why it was told nothing: the
     last word of the run on each document."""
-    last = {(row["entity"], row["record_id"]): row for row in sync.ledger.said_of_workflows(sync.run.run_id)}
+    last = {(row.entity, row.record_id): row for row in sync.ledger.story.said_of_workflows(sync.run.run_id)}
     return [
-        {"entity": r["entity"], "key": r["number"], "said": r["what"].removeprefix(WORKFLOW), "message": r["detail"]}
-        for r in last.values()
+        {"entity": r.entity, "key": r.number, "said": r.what.removeprefix(WORKFLOW), "message": r.detail} for r in last.values()
     ]
 
 
-def asked_for(sync: Sync, rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+def asked_for(sync: Sync, rows: Iterable[Judged]) -> dict[str, dict[str, str]]:
     """What became of each document that the run was asked for: entity -> count of the report; nothing of a number that no list
     of the run shows, with whom the ledger knows by a number like it."""
     found: dict[str, dict[str, str]] = {number: {} for number in sync.run.documents}
     named = {number.strip().casefold(): number for number in sync.run.documents}
     for row in rows:
-        if (asked := named.get(row["number"].strip().casefold())) is not None:
-            found[asked][row["entity"]] = count_of(row, sync.run.plan)
+        if (asked := named.get(row.number.strip().casefold())) is not None:
+            found[asked][row.entity] = count_of(row, sync.run.plan)
     if missing := [number for number, told in found.items() if not told]:
         sides: tuple[Side, ...] = ("procore", "erp")
-        known = {row["number"] for name in sync.run.entities for side in sides for row in sync.ledger.seen(name, side).values()}
+        known = {
+            row.number for name in sync.run.entities for side in sides for row in sync.ledger.records.seen(name, side).values()
+        }
         log.warning("%s", nearest("not found on either side:", missing, sorted(known)))
     return found
 
@@ -136,7 +138,7 @@ def recall(sync: Sync, name: str) -> dict[str, Any] | None:
 
 def loaded(sync: Sync) -> list[str]:
     """Entities whose load came to its end in all shards of this run."""
-    done = sync.ledger.steps(sync.run.run_id)
+    done = sync.ledger.runs.steps(sync.run.run_id)
     return [
         name
         for name in sync.run.entities
@@ -153,10 +155,10 @@ def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
         return moved
     for name in loaded:
         side = ENTITIES[name].source
-        known = moment(sync.ledger.watermark(side, name))
+        known = moment(sync.ledger.runs.watermark(side, name))
         if run.since is not None and (known is None or run.since > known):
             continue
-        sync.ledger.move_watermark(side, name, _text(run.until), run.run_id)
+        sync.ledger.runs.move_watermark(side, name, _text(run.until), run.run_id)
         moved.append(name)
     return moved
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, StepMissing
 from include.financials.identity import canonical_json
-from include.financials.inbox import Claimed
-from include.financials.ledger import Ledger, moment, stamp
-from include.financials.models import Side
+from include.financials.ledger import Ledger, RunRow, moment, stamp
+from include.financials.ledger.inbox import Claimed
 from include.financials.port import Window
+from include.financials.record import Side
 from include.financials.settings import Settings
 
 Kind = Literal["scheduled", "backfill", "manual"]
@@ -70,7 +70,7 @@ class Run:
             return Window(None, self.until)
         if self.since is not None or self.kind == "backfill":
             return Window(self.since, self.until)
-        known = moment(ledger.watermark(side, entity))
+        known = moment(ledger.runs.watermark(side, entity))
         return Window(known - overlap if known else None, self.until)
 
 
@@ -135,21 +135,22 @@ def open_run(
         "kind": kind,
         "params": canonical_json(chosen),
     }
-    kept = ledger.open_run(
-        {
-            "run_id": run_id,
+    kept = ledger.runs.open(
+        RunRow(
+            run_id=run_id,
             **asked,
-            "settings_hash": settings.hash,
-            "since": stamp(since) if since else None,
-            "until": stamp(until),
-            "started_at": stamp(),
-        }
+            settings_hash=settings.hash,
+            since=stamp(since) if since else None,
+            until=stamp(until),
+            started_at=stamp(),
+        )
     )
-    if any(kept[name] != value for name, value in asked.items()):
+    if any(getattr(kept, name) != value for name, value in asked.items()):
         # What it did before was asked for otherwise: nothing of that counts for what is asked for now.
-        ledger.unfinished(run_id, HEAD)
+        ledger.runs.unfinished(run_id, HEAD)
+        opened = _said(kept.mode, kept.kind, kept.params)
         raise ConfigurationError(
-            f"Nothing was done. Run {run_id} was opened as {_said(kept)}, and is now asked for as {_said(asked)}. A run keeps "
+            f"Nothing was done. Run {run_id} was opened as {opened}, and is now asked for as {_said(**asked)}. A run keeps "
             "what it was opened with; trigger a run of its own, with since and until where it is about certain days."
         )
     return load_run(ledger, run_id)
@@ -159,7 +160,7 @@ def _something_to_read(ledger: Ledger, params: Mapping[str, Any], until: datetim
     """A window that ends before the watermark it would begin at is empty: a run that read nothing would be green."""
     over = []
     for name in params.get("entities", _all(params)):
-        known = moment(ledger.watermark(ENTITIES[name].source, name))
+        known = moment(ledger.runs.watermark(ENTITIES[name].source, name))
         if known is not None and known - overlap > until:
             over.append(f"{name.replace('_', ' ')} up to {stamp(known)}")
     if over:
@@ -170,34 +171,34 @@ def _something_to_read(ledger: Ledger, params: Mapping[str, Any], until: datetim
         )
 
 
-def _said(row: Mapping[str, Any]) -> str:
+def _said(mode: str, kind: str, params: str) -> str:
     """What a run was asked for; of its entities only how many where they are not few."""
-    params = json.loads(row["params"])
     named = {
-        name: f"{len(value)} of them" if isinstance(value, list) and len(value) > 3 else value for name, value in params.items()
+        name: f"{len(value)} of them" if isinstance(value, list) and len(value) > 3 else value
+        for name, value in json.loads(params).items()
     }
     told = ", ".join(f"{name} {value}" for name, value in sorted(named.items()) if name != "mode")
-    return f"{row['kind']} run in mode {row['mode']}" + (f" ({told})" if told else "")
+    return f"{kind} run in mode {mode}" + (f" ({told})" if told else "")
 
 
 def load_run(ledger: Ledger, run_id: str) -> Run:
-    row = ledger.run(run_id)
+    row = ledger.runs.get(run_id)
     if row is None:
         raise ConfigurationError(f"run {run_id} is not in the ledger; its first task (window) opens it")
-    params = json.loads(row["params"])
+    params = json.loads(row.params)
     above = params.get("approve_above")
     return Run(
         run_id=run_id,
-        mode=row["mode"],
-        kind=row["kind"],
-        since=moment(row["since"]),
-        until=moment(row["until"]),  # type: ignore[arg-type]
+        mode=cast(Mode, row.mode),
+        kind=cast(Kind, row.kind),
+        since=moment(row.since),
+        until=moment(row.until),  # type: ignore[arg-type]
         entities=tuple(name for name in ENTITIES if name in params.get("entities", _all(params))),
         projects=tuple(params.get("projects", ())),
         documents=tuple(params.get("documents", ())),
         shards=int(params.get("shards", 1)),
         approve_above=Decimal(str(above)) if above is not None else None,
-        settings_hash=row["settings_hash"],
+        settings_hash=row.settings_hash,
     )
 
 
@@ -209,7 +210,7 @@ def _all(params: Mapping[str, Any]) -> Iterable[str]:
 def require(ledger: Ledger, run_id: str, steps: Iterable[str], shards: Sequence[int] = (0,)) -> None:
     """Raises StepMissing unless each of ``steps`` has come to its end in this run, in all ``shards``. The ledger says so, not
     Airflow: there, a task that failed or never ran can be marked a success by hand."""
-    done = ledger.steps(run_id)
+    done = ledger.runs.steps(run_id)
     missing = [step for step in steps if any((step, shard) not in done for shard in shards)]
     if missing:
         raise StepMissing(

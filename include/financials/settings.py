@@ -43,6 +43,10 @@ class EntitySettings(_Model):
         """Statuses that may be sent, of one kind of document (``any`` where there is only one)."""
         return self.eligible.get(kind or ANY, ())
 
+    def when_linked(self, kind: str | None = None) -> tuple[str, ...]:
+        """The statuses beyond those in which a linked document may stay."""
+        return self.eligible_when_linked.get(kind or ANY, ())
+
 
 class GateSettings(_Model):
     max_failed_records: Share = Decimal("0.20")
@@ -72,11 +76,7 @@ class WorkflowSettings(_Model):
     shown: Switch = "off"
     answers: Switch = "off"
     steps: dict[str, StepSettings] = {}
-    tools: dict[str, str] = {
-        "commitments": "Commitments",
-        "commitment_change_orders": "Change Orders",
-        "subcontractor_invoices": "Subcontractor Invoices",
-    }
+    tools: dict[str, str] = {name: row.tool for name, row in ENTITIES.items() if row.tool}
 
     @field_validator("tools")
     @classmethod

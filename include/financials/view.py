@@ -7,50 +7,35 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from upath import UPath
 
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import StepMissing
+from include.financials.entities.directory import Vendor
+from include.financials.entities.jobs import Project
+from include.financials.entity import Entity
 from include.financials.identity import parse_origin, shard_of
-from include.financials.ledger import Ledger, Link
-from include.financials.mergers import FIELDS, VENDORS, Mergers
-from include.financials.models import Project, Record, Side, Vendor
-from include.financials.port import Capability, Invalid, System
+from include.financials.ledger import Ledger, Link, LinkIndex, decoded
+from include.financials.mergers import FIELDS, Mergers
+from include.financials.port import Capability, Invalid, Systems
 from include.financials.reading.kept import KeptLists
-from include.financials.reading.lists import Lists
+from include.financials.reading.lists import Lists, Shut
 from include.financials.reading.staging import Staged, private_folder, slug, write_whole
-from include.financials.references import LinkIndex
+from include.financials.record import PROJECTS, VENDORS, Record, Side
+from include.financials.references import References
 from include.financials.run import Run
 from include.financials.settings import Settings
+
+_JUDGED = ("number", "state", "rule", "company", "project", "message")
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
 
 Capabilities = Mapping[Side, Mapping[str, Capability]]
-
-
-class Shut(Mapping[Side, System]):
-    """The systems of a task that judges: there are none."""
-
-    def __init__(self, judged: str) -> None:
-        self.judged = judged
-
-    def __getitem__(self, side: Side) -> System:
-        raise StepMissing(
-            f"{self.judged.replace('_', ' ')}: nothing is asked of {side} here; what is looked at, an extract has read before "
-            "(extract_{entity} of what is missing)."
-        )
-
-    def __iter__(self) -> Iterator[Side]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 @dataclass
@@ -60,7 +45,7 @@ class Sync:
     run: Run
     ledger: Ledger
     settings: Settings
-    systems: Mapping[Side, System]
+    systems: Systems | Shut
     staging: UPath
     procore_company: str
     namespace: str
@@ -73,6 +58,7 @@ class Sync:
     """What the two sides can do, where no system is there to say it."""
     judged: str | None = None
     """What is judged, where this is the view of a task that judges."""
+    _links: dict[tuple[str, str], tuple[int, LinkIndex]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.left_out:
@@ -147,6 +133,7 @@ class Sync:
     def forget(self, entity: str = "*", shard: int | str = "*") -> None:
         """What this run has read of an entity's shard (of all of them) is read again (:meth:`Lists.forget`)."""
         self.lists.forget(entity, shard)
+        self._links.clear()
         if self.kept is not None:
             self.kept.forget()
         self.__dict__.pop("mergers", None)  # it follows from the vendors that were read
@@ -172,7 +159,7 @@ class Sync:
     def scopes(self, side: Side, entity: str, shard: int) -> list[str] | None:
         """Own-side project ids of a shard; None where the entity is not divided by project. What goes to Procore is looked for
         where it can be: in linked projects."""
-        return self._scopes(side, entity, shard, self.links("projects").by_procore.keys())
+        return self._scopes(side, entity, shard, self.links(PROJECTS).by_procore.keys())
 
     def read_scopes(self, side: Side, entity: str, shard: int) -> list[str] | None:
         """The same before the projects themselves are judged: also those that this run may yet link, by our external id or a
@@ -180,9 +167,9 @@ class Sync:
         row = ENTITIES.get(entity)
         if row is None or not row.project_scoped or not side == row.target == "procore":
             return self._scopes(side, entity, shard, frozenset())
-        named = {one.pair for one in self.ledger.decisions("projects", "link")}
-        ours = {r.id for r in self.lists.snapshot("procore", "projects") if parse_origin(r.origin_id, self.namespace)}
-        return self._scopes(side, entity, shard, self.links("projects").by_procore.keys() | ours | named)
+        named = {one.pair for one in self.ledger.decisions.of(PROJECTS, "link")}
+        ours = {r.id for r in self.lists.snapshot("procore", PROJECTS) if parse_origin(r.origin_id, self.namespace)}
+        return self._scopes(side, entity, shard, self.links(PROJECTS).by_procore.keys() | ours | named)
 
     def _scopes(self, side: Side, entity: str, shard: int, linked: Iterable[str | None]) -> list[str] | None:
         row = ENTITIES.get(entity)
@@ -192,14 +179,14 @@ class Sync:
         everything = side == "erp" and row.document and row.target == "erp"
         chosen = [
             p
-            for p in self.lists.snapshot(side, "projects")
+            for p in self.lists.snapshot(side, PROJECTS)
             if isinstance(p, Project) and (everything or self._wanted(p)) and self.in_shard(p, shard)
         ]
         if side == row.target == "procore":
             places = set(linked)
             chosen = [project for project in chosen if project.id in places]
         scopes = sorted({project.id for project in chosen})
-        return [COMPANY_LEVEL, *scopes] if entity == "cost_codes" and shard == 0 else scopes
+        return [COMPANY_LEVEL, *scopes] if row.company_list and shard == 0 else scopes
 
     def _wanted(self, project: Project) -> bool:
         return not self.run.projects or project.number in self.run.projects
@@ -208,21 +195,90 @@ class Sync:
         """A code without a project is the first shard's; other records follow their job's number."""
         return self.run.shards == 1 or shard_of(record.number, self.run.shards) == shard
 
+    # -- what is known of records by now -------------------------------------------------------------------------------------
+
+    def memory(self, entity: str) -> dict[str, dict[str, Any]]:
+        """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves
+        none), what this run has read and judged."""
+        found = {
+            record_id: {**row._asdict(), "figures": decoded(row.figures)}
+            for (_, record_id), row in self.ledger.records.seen(entity, "procore").items()
+        }
+        if self.run.plan:
+            found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
+            for row in self.ledger.outcomes.of(self.run.run_id, entity):
+                if row.side == "procore":
+                    before = found.get(row.id, {"origin_id": None, "deleted": False, "figures": {}})
+                    told = decoded(row.figures)
+                    judged = {name: getattr(row, name) for name in _JUDGED}
+                    found[row.id] = {**before, **judged, **({"figures": told} if told else {}), **told.pop("own", {})}
+        return found
+
+    def _read_now(self, row: Entity) -> dict[str, dict[str, Any]]:
+        """What Procore holds of an ERP-born entity, as this run has read it."""
+        references = References(self.links, row)
+        return {
+            record.id: {
+                "number": record.number, "origin_id": record.origin_id, "company": "", "deleted": False, "state": None,
+                "rule": None, "figures": references.translated(record).figures(),
+            }
+            for record in self.lists.everywhere("procore", row.name)
+        }  # fmt: skip
+
+    def books(self, entity: str, *, planned: bool = True) -> dict[tuple[str, str], Record]:
+        """The ERP's records by (company, key), as read in this run plus what this run will have written by then: the same for a
+        plan and for an apply (docs/domain-rules.md 2.0). Without ``planned`` only with what it has written: a check that is
+        retried must not take its own first verdict for a document that is there."""
+        found = {(record.company or "", record.id): record for record in self.lists.everywhere("erp", entity)}
+        row = ENTITIES.get(entity)
+        if row is None:
+            return found
+        for outcome in self.ledger.outcomes.linked(self.run.run_id, entity, "create"):
+            if outcome.side == "procore" and (planned or outcome.done):
+                key = (outcome.company, outcome.erp_key or "")
+                record = row.model.model_validate(decoded(outcome.work)["record"], strict=False)
+                found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
+        return found
+
+    def reopened(self) -> set[str]:
+        """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
+        return {
+            outcome.procore_id
+            for outcome in self.ledger.outcomes.linked(self.run.run_id, PROJECTS, "update")
+            if outcome.procore_id and outcome.work
+            if (work := decoded(outcome.work)) and "active" in work["changes"]
+            if getattr(ENTITIES[PROJECTS].model.model_validate(work["record"], strict=False), "active", False)
+            if outcome.done or self.run.plan
+        }
+
     # -- links ----------------------------------------------------------------------------------------------------------------
 
     def links(self, entity: str) -> LinkIndex:
         """The ledger's links, then this run's own findings (an adoption planned, a record that will be created)."""
-        # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
-        planned = self.ledger.planned_links(self.run.run_id, entity)
-        return self._index(entity, [*self.ledger.links(entity, contents=False), *planned])
+
+        def read() -> list[Link]:
+            # The plan first: a load that is under way turns planned links into real ones, and one must be seen as either.
+            planned = self.ledger.links.planned(self.run.run_id, entity)
+            return [*self.ledger.links.of(entity, contents=False), *planned]
+
+        return self._indexed(entity, "planned", read)
 
     def fresh_links(self, entity: str, *, contents: bool = True) -> LinkIndex:
         """Only what is confirmed: what a load may build on. ``contents``: with what both sides agreed on last."""
-        return self._index(entity, self.ledger.links(entity, contents=contents))
+        kind = "contents" if contents else "confirmed"
+        return self._indexed(entity, kind, lambda: self.ledger.links.of(entity, contents=contents))
+
+    def _indexed(self, entity: str, kind: str, read: Callable[[], list[Link]]) -> LinkIndex:
+        """Read once until this task writes anything: a load asks anew around each of its requests, a check sees one state of
+        the links from its beginning to its end."""
+        known = self._links.get((entity, kind))
+        if known is None or known[0] != self.ledger.commits:
+            known = self._links[entity, kind] = (self.ledger.commits, self._index(entity, read()))
+        return known[1]
 
     def _index(self, entity: str, links: Sequence[Link]) -> LinkIndex:
         if entity == VENDORS:
             return LinkIndex.of(links, self.mergers)
         if FIELDS.get(entity) and any(link.content for link in links) and self.mergers:
-            links = [replace(link, content=self.mergers.content(entity, link.company, link.content)) for link in links]
+            links = [link._replace(content=self.mergers.content(entity, link.company, link.content)) for link in links]
         return LinkIndex.of(links)

@@ -51,9 +51,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _carried_out(given: argparse.Namespace) -> tuple[bool, list[str]]:
-    from include.operators import current_settings  # Airflow's import takes seconds: only after the command line was right
-    from include.procore.hook import ProcoreHook, receiver_of
+    # Airflow's import takes seconds: only after the command line was right.
     from include.procore.webhooks import Webhooks
+    from include.provider.events import receiver_of
+    from include.provider.hooks.procore import ProcoreHook
+    from include.provider.settings import current_settings
 
     with closing(ProcoreHook(given.procore).client) as client:
         webhooks = Webhooks(client, receiver_of(given.receiver))

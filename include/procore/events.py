@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from include.financials.entities import ENTITIES
-from include.financials.inbox import Event
-from include.procore.resources import events_of
+from include.financials.ledger.inbox import Event
+from include.procore.areas import ENTITIES as KEPT
 
 LARGEST = 64 * 1024
 """Bytes of a payload; the largest that is described has some hundred."""
@@ -22,7 +22,7 @@ BORN = tuple(name for name, row in ENTITIES.items() if row.source == "procore" o
 """Entities that events are about: what is born in Procore, or may be (budgets). What the ERP owns is read there."""
 
 RESOURCES: Mapping[str, tuple[str, ...]] = {
-    event: tuple(entity for entity in BORN if event in events_of(entity)) for entity in BORN for event in events_of(entity)
+    event: tuple(entity for entity in BORN if event in KEPT[entity].events) for entity in BORN for event in KEPT[entity].events
 }
 """Procore's name of a resource that has events -> entities that are read because of one. Requisitions have none: invoices of
 subcontractors are found by the scheduled run, as are WBS codes and the newer kinds of change orders."""

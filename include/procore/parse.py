@@ -1,7 +1,7 @@
 """One JSON object of Procore, read field by field and strictly: what does not fit is named, not mended.
 
 Amounts arrive as strings of varying scale or as numbers (docs/procore-contract.md 1.5); both become Decimal without passing
-through float. A record that does not fit becomes an :class:`~include.financials.port.Invalid`; the rest of its page goes on.
+through float.
 """
 
 from __future__ import annotations
@@ -13,13 +13,9 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from include.financials.identity import parse_origin
 from include.financials.legible import broken
 from include.financials.money import to_cents
-from include.financials.port import Invalid
-from include.procore.shown import shown
 
 Built = TypeVar("Built")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?")
@@ -215,32 +211,6 @@ def _kind(value: Any) -> str:
     return {bool: "true or false", int: "a number", Decimal: "a number", str: "text", list: "a list", dict: "an object"}.get(
         type(value), type(value).__name__
     )
-
-
-def fit(
-    entity: str,
-    data: Any,
-    build: Callable[[Row], Built],
-    *,
-    scope: str | None = None,
-    number: Sequence[str] = ("number", "name"),
-    known: Mapping[str, str | None] | None = None,
-) -> Built | Invalid:
-    """Build something of a row, or say which of its fields is in the way. ``number`` names the raw fields that people know it
-    by; ``known`` is what the caller knows of the record without its row."""
-    behind = None
-    try:
-        return build(Row(data))
-    except Misfit as error:
-        field, message, behind = error.field, error.message, error.behind
-    except ValidationError as error:
-        first = error.errors()[0]
-        field, message = ".".join(str(part) for part in first["loc"]) or "record", first["msg"]
-    raw: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-    ident = str(raw.get("id") or "?")
-    called = next((str(raw[name]) for name in number if raw.get(name)), ident)
-    told = shown(entity, data, scope, **(known or {}))
-    return Invalid(entity, ident, called[:200], field, message, scope, shown=told, behind=behind)
 
 
 def common(row: Row, system: str) -> dict[str, Any]:

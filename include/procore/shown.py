@@ -17,56 +17,24 @@ _COMMON: Mapping[str, tuple[str, ...]] = {
     "status": ("status",),
     "currency": ("currency_configuration.currency_iso_code", "currency_iso_code"),
 }
-_CONTRACT: Mapping[str, tuple[str, ...]] = {"number": ("number",), "amount": ("grand_total",)}
-_CHANGE: Mapping[str, tuple[str, ...]] = {"change_number": ("number",), "amount": ("grand_total",)}
-_PAYMENT: Mapping[str, tuple[str, ...]] = {
+CONTRACT: Mapping[str, tuple[str, ...]] = {"number": ("number",), "amount": ("grand_total",)}
+CHANGE: Mapping[str, tuple[str, ...]] = {"change_number": ("number",), "amount": ("grand_total",)}
+PAYMENT: Mapping[str, tuple[str, ...]] = {
     "payment_number": ("check_number", "payment_number"),
     "invoice_number": ("invoice_number",),
     "amount": ("amount",),
 }
 
-FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "vendors": {"name": ("name",), "code": ("origin_code",), "tax_id": ("business_register.identifier",)},
-    "customers": {"name": ("name",), "code": ("origin_code",)},
-    "vendor_insurances": {"number": ("policy_number",), "vendor": ("vendor_id",), "insurance_type": ("insurance_type",)},
-    "projects": {"number": ("project_number", "name"), "name": ("name",)},
-    "sub_jobs": {"number": ("code",)},
-    "tax_codes": {"number": ("code",)},
-    "cost_types": {"number": ("code",)},
-    "cost_codes": {"number": ("full_code",), "sub_job": ("biller_id",)},
-    "budgets": {"amount": ("original_budget_amount",)},
-    "budget_changes": {"number": ("number",), "amount": ("amount",)},
-    "direct_costs": {
-        "kind": ("direct_cost_type",),
-        "vendor": ("vendor_id",),
-        "invoice_number": ("invoice_number",),
-        "description": ("description",),
-        "cost_date": ("direct_cost_date",),
-        "amount": ("grand_total",),
-    },
-    "commitments": {**_CONTRACT, "vendor": ("vendor.id", "vendor_id")},
-    "prime_contracts": {**_CONTRACT, "customer": ("vendor.id", "vendor_id")},
-    "commitment_change_orders": {**_CHANGE, "commitment": ("contract_id",)},
-    "prime_change_orders": {**_CHANGE, "prime_contract": ("contract_id",)},
-    "subcontractor_invoices": {
-        "number": ("invoice_number",),
-        "sequence": ("number",),
-        "commitment": ("commitment_id",),
-        "vendor": ("vendor_id",),
-    },
-    "owner_invoices": {"number": ("invoice_number",), "sequence": ("number",), "prime_contract": ("contract.id", "contract_id")},
-    "payments_issued": {**_PAYMENT, "commitment": ("contract_id",), "invoice": ("requisition_id",)},
-    "payments_received": {**_PAYMENT, "prime_contract": ("contract_id",)},
-}
-"""Entity -> canonical field -> where a row has it; the first place that tells anything counts."""
 
-
-def shown(entity: str, data: Any, scope: str | None = None, **known: str | None) -> dict[str, str | None]:
-    """The fields that a row shows, in Procore's ids; one whose value is of a kind that tells nothing is left out. ``known``: what
-    the caller knows without the row (the contract whose list it stands in)."""
+def shown(
+    fields: Mapping[str, tuple[str, ...]], data: Any, scope: str | None = None, **known: str | None
+) -> dict[str, str | None]:
+    """The fields that a row shows, in Procore's ids; one whose value is of a kind that tells nothing is left out. ``fields``:
+    canonical field -> where a row has it; the first place that tells anything counts. ``known``: what the caller knows without
+    the row (the contract whose list it stands in)."""
     found: dict[str, str | None] = {"project": scope} if scope is not None else {}
     if isinstance(data, Mapping):
-        for name, places in {**_COMMON, **FIELDS.get(entity, {})}.items():
+        for name, places in {**_COMMON, **fields}.items():
             values = [_value(data, place) for place in places]
             if (value := next((value for value in values if value), None)) is not None:
                 found[name] = value

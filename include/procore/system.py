@@ -1,21 +1,16 @@
 """Procore as a system of the port (``include.financials.port``): what the engine sees of this package.
 
-Reads are in ``reading``, writes in ``writing``; both work on the same lists and the same memory. Nothing here knows an ERP.
+What it knows of each entity stands in ``areas``, by family; readers and writes work at one desk. Nothing here knows an ERP.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused
-from include.financials.identity import parse_origin
-from include.financials.models import Record, Side
 from include.financials.port import (
     Action,
     Answer,
@@ -32,43 +27,24 @@ from include.financials.port import (
     Window,
     idle,
 )
+from include.financials.record import Record, Side
+from include.procore.areas import CAPABILITIES, ENTITIES, STEPS, WAYS
+from include.procore.areas.codes.lists import code_list
+from include.procore.areas.jobs import PROJECTS
 from include.procore.client import ProcoreClient, clean_url
+from include.procore.entity import Desk
 from include.procore.exceptions import NotFound
 from include.procore.lists import Kept, Lists, row_id
-from include.procore.reading import Reader
-from include.procore.resources import CONTRACTS, ENTITY_RESOURCES, RESOURCES, web_base, web_url
-from include.procore.wbs import Wbs
+from include.procore.resources import ACCOUNT, COMPANIES, WEB_ADDRESS, web_base, web_url
 from include.procore.workflows import Workflows
-from include.procore.writing import CAPABILITIES, STEPS, Writer
+from include.procore.writing.writer import Writer
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Header", "OriginAudit", "ProcoreSystem"]
 
-_EXAMPLES = 5
-_PLAIN = ("projects", "vendor_insurances", "tax_codes", "cost_types", "sub_jobs", "cost_codes")
-_DOCUMENTS = tuple(row.name for row in ENTITIES.values() if row.document and row.external_id)
-"""Entities with external ids: those whose row is their whole content, and documents, which need not be read in full."""
-
-
-@dataclass(slots=True)
-class OriginAudit:
-    """External ids of one entity. ``examples`` are foreign ones, as ``number: origin_id``."""
-
-    ours: int = 0
-    foreign: int = 0
-    empty: int = 0
-    examples: list[str] = field(default_factory=list)
-
-    def add(self, number: str, origin_id: str | None, system: str) -> None:
-        if not origin_id:
-            self.empty += 1
-        elif parse_origin(origin_id, system):
-            self.ours += 1
-        else:
-            self.foreign += 1
-            if len(self.examples) < _EXAMPLES:
-                self.examples.append(f"{number}: {origin_id}")
+def namespace_of(client: ProcoreClient) -> str:
+    """First part of the markers that an ERP's documents made from this company's carry."""
+    return f"procore:{client.company_id}"
 
 
 class ProcoreSystem:
@@ -83,6 +59,7 @@ class ProcoreSystem:
     """
 
     side: Side = "procore"
+    name = "Procore"
 
     def __init__(
         self,
@@ -96,13 +73,19 @@ class ProcoreSystem:
     ) -> None:
         self.client = client
         self.erp_system = erp_system
-        self._lists = Lists(client, cost_code_list)
-        self._wbs = wbs = Wbs(self._lists)
-        self._reader = Reader(self._lists, wbs, erp_system)
+        self._lists = Lists(client, PROJECTS)
+        self._desk = Desk(self._lists, erp_system, ENTITIES, cost_delimiter, dict(cost_type_codes or {}), cost_code_list)
         self._workflows = Workflows(client, workflow_tools or {})
-        self._writer = Writer(self._lists, wbs, erp_system, cost_delimiter, dict(cost_type_codes or {}))
+        self._writer = Writer(self._desk, WAYS)
 
     # ------------------------------------------------------------------ the system itself
+
+    @property
+    def namespace(self) -> str:
+        return namespace_of(self.client)
+
+    def close(self) -> None:
+        self.client.close()
 
     def now(self) -> datetime:
         """Procore's clock: the ``Date`` of its last reply and what went by since (UTC)."""
@@ -117,14 +100,14 @@ class ProcoreSystem:
         problems: list[str] = []
         name = None
         try:
-            self.client.get("/rest/v1.0/me", {"company_id": self.client.company_id})
+            self._lists.show(ACCOUNT)
             name = self._company_name()
             if name is None:
                 problems.append(
                     f"The service account does not see company {self.client.company_id}. Install the app there, or correct "
                     "company_id."
                 )
-            self._lists.cost_code_list()
+            code_list(self._desk)
             problems += self._workflow_problems()
         except (ConfigurationError, Refused) as error:
             problems.append(str(error))
@@ -141,41 +124,34 @@ class ProcoreSystem:
 
     def account(self) -> str:
         """Id of the service account's user: events of what it wrote itself are its own."""
-        return row_id(self.client.get("/rest/v1.0/me", {"company_id": self.client.company_id}).object)
+        return row_id(self._lists.show(ACCOUNT))
 
     def _clock(self) -> datetime:
         """The time even of a Procore that refuses us: its refusals are dated too."""
         return self.client.last_seen() or datetime.now().astimezone()
 
     def _company_name(self) -> str | None:
-        for page in self.client.pages("/rest/v1.0/companies", per_page=100):
-            for row in page.rows:
-                if isinstance(row, dict) and row_id(row) == self.client.company_id:
-                    return str(row.get("name"))
-        return None
+        rows = (row for page in self.client.pages(COMPANIES.list, per_page=COMPANIES.per_page) for row in page.rows)
+        mine = (row for row in rows if isinstance(row, dict) and row_id(row) == self.client.company_id)
+        return next((str(row.get("name")) for row in mine), None)
 
-    def web_base(self) -> str:
-        """Where Procore's web application is, without asking: right for the first region."""
-        return web_base(self.client.base_url)
-
-    def ask_web_base(self) -> str:
-        """As :meth:`web_base`, of this company's region. One call; where it gives no answer, what is known without it."""
+    def web_address(self) -> str:
+        """Where this company's region has its pages. One call; where it gives no answer, what is right for the first region."""
         try:
-            told = self.client.get("/rest/v1.0/company_base_url", {"company_id": self.client.company_id}).object
+            told = self._lists.show(WEB_ADDRESS)
             return clean_url(str(told.get("web_base_url") or ""), "The web address of the Procore connection")
         except (ConfigurationError, ContractBroken, Refused) as error:
-            log.info("Procore does not say where its web application is (%s); links go to %s", error, self.web_base())
-            return self.web_base()
+            known = web_base(self.client.base_url)
+            log.info("Procore does not say where its web application is (%s); links go to %s", error, known)
+            return known
 
-    def company_url(self, base: str | None = None) -> str:
-        """The company's page in the browser."""
-        return f"{base or self.web_base()}/{self.client.company_id}/company/home"
-
-    def web_url(self, entity: str, record: Record, base: str | None = None) -> str | None:
-        """The record's page in the browser; None where there is none. ``base``: the web application's address."""
+    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
+        base = address or web_base(self.client.base_url)
+        if record is None:
+            return f"{base}/{self.client.company_id}/company/home"
         return web_url(
-            base or self.web_base(),
-            RESOURCES[_page_of(entity, record)],
+            base,
+            ENTITIES[record.entity].holding(record),
             company=self.client.company_id,
             project=getattr(record, "project", None),
             parent=getattr(record, "vendor", None),
@@ -204,13 +180,6 @@ class ProcoreSystem:
         """Let :meth:`read`, and nothing else, take lists without a time filter from ``kept``, and leave there those it reads."""
         self._lists.kept = kept
 
-    @contextmanager
-    def _afresh(self) -> Iterator[None]:
-        with self._lists.afresh() as old:
-            if old:
-                self._wbs.forget()
-            yield
-
     def read(
         self,
         entity: str,
@@ -223,26 +192,14 @@ class ProcoreSystem:
         """Records as the port describes it; scopes are Procore project ids (for cost codes also "", the standard list).
 
         Vendors and customers share one list: after ``read("vendors")`` of a window to its end, ``read("customers")`` of the same
-        window on this instance makes no call; :meth:`read_directory` gives both at once. Cost types and standard codes carry no
-        time and are always given, and so are insurances, sub jobs, tax codes and budgets.
+        window on this instance makes no call. Cost types and standard codes carry no time and are always given, and so are
+        insurances, sub jobs, tax codes and budgets.
 
         Documents are listed first, and read in full (lines, items) only when chosen. Their project's list is read in full where
         it has no time filter or ``also`` is given, so that it can be asked about every header; requisitions are the exception:
         they are listed by time always, being the one heavy list (their items come with it).
         """
-        return self._reader.read(entity, window or Window(), scopes, cursor, also)
-
-    def read_directory(self, *, window: Window | None = None, cursor: dict[str, Any] | None = None) -> Iterator[Page]:
-        """Vendors and customers in one pass, mixed; ``entity`` of each record (and invalid) tells them apart."""
-        return self._reader.directory(window or Window(), cursor)
-
-    def headers(self, scopes: Sequence[str] | None = None, entity: str = "commitments") -> Iterator[Header]:
-        """The documents of the projects as their lists show them, deleted ones included.
-
-        Contracts: after a :meth:`read` of these projects this makes no call; before one, the read takes over what was listed
-        here.
-        """
-        return self._reader.headers(entity, scopes)
+        return self._desk.reader(entity).read(window or Window(), scopes, cursor, also)
 
     def read_ids(self, entity: str, ids: Sequence[tuple[str | None, str]]) -> Iterator[Page]:
         """The named records, if they are still there. Scope: the project id, None of records that belong to no project.
@@ -256,8 +213,8 @@ class ProcoreSystem:
             scopes.setdefault(scope, []).append(ident)
         for scope, wanted in scopes.items():
             try:
-                with self._afresh():
-                    yield from self._reader.read_ids(entity, scope, wanted)
+                with self._lists.afresh():
+                    yield from self._desk.reader(entity).read_ids(scope, list(dict.fromkeys(wanted)))
             except (NotPermitted, NotFound):
                 if scope is None:
                     raise
@@ -265,8 +222,8 @@ class ProcoreSystem:
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:
         """Ids of all records that are not deleted. A project that cannot be read raises: its records are hidden, not gone."""
-        with self._afresh():
-            yield from self._reader.keys(entity, scopes)
+        with self._lists.afresh():
+            yield from self._desk.reader(entity).keys(scopes)
 
     # ------------------------------------------------------------------ write
 
@@ -275,7 +232,7 @@ class ProcoreSystem:
 
     def wants(self, step: Step, item: Item) -> bool:
         """Whether the step has anything to send for this item. One that has not need not be journaled."""
-        with self._afresh():
+        with self._lists.afresh():
             return self._writer.wants(step, item)
 
     def scope(self, step: Step, item: Item) -> str:
@@ -284,7 +241,7 @@ class ProcoreSystem:
 
     def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
         """Whether the effect is there. ``absent`` with a message: the record carries another integration's external id."""
-        with self._afresh():
+        with self._lists.afresh():
             return self._writer.find(step, items) if items else []
 
     def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
@@ -297,37 +254,5 @@ class ProcoreSystem:
 
         :raises Refused: the call was refused as a whole and nothing applied; for a single item that is its outcome instead.
         """
-        with self._afresh():
+        with self._lists.afresh():
             return self._writer.post(step, items, beat) if items else []
-
-    # ------------------------------------------------------------------ audit
-
-    def origin_id_audit(self, records: Iterable[Record] | None = None) -> dict[str, OriginAudit]:
-        """Who owns the external ids, per entity: only one integration may own a record's, so look before going live.
-
-        :param records: Procore records already read; None: read all entities that have external ids (documents from their lists
-            only; payments of the contracts that have some).
-        """
-        audit: dict[str, OriginAudit] = {}
-        for entity, number, origin_id in self._origins(records):
-            audit.setdefault(entity, OriginAudit()).add(number, origin_id, self.erp_system)
-        return audit
-
-    def _origins(self, records: Iterable[Record] | None) -> Iterator[tuple[str, str, str | None]]:
-        if records is not None:
-            yield from ((record.entity, record.number, record.origin_id) for record in records if not record.deleted)
-            return
-        for pages in (self.read_directory(), *(self.read(entity) for entity in _PLAIN)):
-            for page in pages:
-                yield from ((record.entity, record.number, record.origin_id) for record in page.records if not record.deleted)
-        for entity in _DOCUMENTS:
-            yield from ((entity, header.number, header.origin_id) for header in self.headers(entity=entity) if not header.deleted)
-
-
-def _page_of(entity: str, record: Record) -> str:
-    """The resource whose page in the browser shows a record."""
-    if entity == "commitments":
-        return CONTRACTS[getattr(record, "kind", "subcontract")]
-    if entity == "cost_codes" and getattr(record, "project", None) is None:
-        return "standard_cost_codes"
-    return ENTITY_RESOURCES[entity]

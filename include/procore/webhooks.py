@@ -15,16 +15,17 @@ from typing import Any
 import requests
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused
-from include.financials.inbox import receive
 from include.financials.ledger import Ledger
+from include.financials.port import System
 from include.financials.settings import Settings
 from include.procore.client import ProcoreClient
 from include.procore.events import RESOURCES, event_of
+from include.procore.resources import DELIVERIES, HOOKS, TRIGGERS, WEBHOOK_RESOURCES, Resource
+from include.procore.system import ProcoreSystem
 
 NAMESPACE = "procore-erp-sync"
 VERSION = "v3.0"
 """Of the payloads: the one that tells who made a change, and of a line also what it belongs to."""
-MOST_AT_ONCE = 500
 LOOK_BACK = timedelta(days=7)
 """Events given up longer ago than this are not asked for any more: every scheduled run since has looked at everything."""
 DISCARDED = "discarded"
@@ -87,19 +88,25 @@ class Webhooks:
     def __init__(self, client: ProcoreClient, receiver: Receiver) -> None:
         self.client = client
         self.receiver = receiver
-        self._base = f"/rest/v2.0/companies/{client.company_id}/webhooks"
+
+    @classmethod
+    def of(cls, system: System, receiver: Receiver) -> Webhooks:
+        """Of the company that a run's Procore is. Raises ContractBroken for another system."""
+        if not isinstance(system, ProcoreSystem):
+            raise ContractBroken(f"{system.name} has no webhooks")
+        return cls(system.client, receiver)
 
     def wanted(self, settings: Settings) -> tuple[Trigger, ...]:
         """The triggers that the entities need whose writes are on, as far as Procore offers their types.
 
         Raises ConfigurationError with Procore's own list where it does not know a resource.
         """
-        offered = {str(row["name"]): row.get("actions") or () for row in self._rows("resources", payload_version=VERSION)}
+        offered = {str(row["name"]): row.get("actions") or () for row in self._rows(WEBHOOK_RESOURCES, payload_version=VERSION)}
         names = [name for name, entities in RESOURCES.items() if any(settings.of(one).writes == "on" for one in entities)]
         if unknown := [name for name in names if name not in offered]:
             raise ConfigurationError(
                 f"Procore knows no webhook of {', '.join(unknown)}; it has: {', '.join(sorted(offered))}. Correct `events` in "
-                "include/procore/resources.py; until then these changes are found by the scheduled run."
+                "include/procore/areas; until then these changes are found by the scheduled run."
             )
         return tuple((name, str(action)) for name in names for action in offered[name])
 
@@ -126,11 +133,10 @@ class Webhooks:
         if plan.nothing:
             return
         hook = plan.hook or self._made()
-        path = f"{self._base}/hooks/{hook['id']}"
         if plan.token:
             self._change_token(hook)
-        self._bulk("POST", f"{path}/triggers/bulk", plan.add)
-        self._bulk("DELETE", f"{path}/triggers/bulk", plan.remove)
+        self._bulk(TRIGGERS.sync_method, hook, plan.add)
+        self._bulk("DELETE", hook, plan.remove)
 
     def rotate(self, *, probe: bool = True) -> str:
         """Give the hook the newest token, once the receiver takes it; returns what to do next, for a person.
@@ -186,7 +192,7 @@ class Webhooks:
             if status == "enqueued" and not failing:
                 return  # nothing fails: they are on their way
             where = {"filter[status]": status, "filter[start]": begin}
-            for row in self._rows(f"hooks/{hook['id']}/deliveries", **where):
+            for row in self._rows(DELIVERIES, hook, **where):
                 failing = failing or status != DISCARDED
                 yield row
 
@@ -212,21 +218,26 @@ class Webhooks:
 
     # -- calls ------------------------------------------------------------------------------------------------------------------
 
-    def _rows(self, path: str, **params: str) -> list[Mapping[str, Any]]:
-        pages = self.client.pages(f"{self._base}/{path}", params, per_page=100)
+    def _path(self, path: str | None, hook: Mapping[str, Any] | None = None) -> str:
+        ident = hook["id"] if hook else None
+        return str(path).format(company=self.client.company_id, id=ident, parent=ident)
+
+    def _rows(self, resource: Resource, hook: Mapping[str, Any] | None = None, **params: str) -> list[Mapping[str, Any]]:
+        path = self._path(resource.list, hook)
+        pages = self.client.pages(path, params, per_page=resource.per_page)
         rows = [row for page in pages for row in page.rows]
         if wrong := [row for row in rows if not isinstance(row, dict)]:
-            raise ContractBroken(f"GET {self._base}/{path}: {type(wrong[0]).__name__} where a record belongs")
+            raise ContractBroken(f"GET {path}: {type(wrong[0]).__name__} where a record belongs")
         return rows
 
     def _ours(self) -> Iterator[Mapping[str, Any]]:
         """The hooks of our name space and address, the oldest first."""
-        rows = self._rows("hooks", namespace=NAMESPACE)
+        rows = self._rows(HOOKS, namespace=NAMESPACE)
         ours = [row for row in rows if (row.get("namespace"), row.get("destination_url")) == (NAMESPACE, self.receiver.address)]
         yield from sorted(ours, key=lambda row: (str(row.get("created_at")), str(row["id"])))
 
     def _triggers(self, hook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        return self._rows(f"hooks/{hook['id']}/triggers")
+        return self._rows(TRIGGERS, hook)
 
     def _made(self) -> Mapping[str, Any]:
         body = {
@@ -235,18 +246,19 @@ class Webhooks:
             "payload_version": VERSION,
             "destination_headers": {"Authorization": self.receiver.authorization},
         }
-        return self.client.post(f"{self._base}/hooks", body).object
+        return self.client.post(self._path(HOOKS.create), body).object
 
     def _change_token(self, hook: Mapping[str, Any]) -> None:
         headers = {"destination_headers": {"Authorization": self.receiver.authorization}}
-        changed = self.client.patch(f"{self._base}/hooks/{hook['id']}", headers).object
+        changed = self.client.patch(self._path(HOOKS.update, hook), headers).object
         if not _same(_shown(changed), self.receiver.authorization):
             raise OutcomeUnknown(f"Procore does not show the new token on hook {hook['id']}; leave both in the connection")
 
-    def _bulk(self, method: str, path: str, triggers: Iterable[Trigger]) -> None:
+    def _bulk(self, method: str, hook: Mapping[str, Any], triggers: Iterable[Trigger]) -> None:
+        path = self._path(TRIGGERS.sync, hook)
         entries = [{"resource_name": name, "event_type": action} for name, action in triggers]
-        for at in range(0, len(entries), MOST_AT_ONCE):
-            reply = self.client.request(method, path, body=entries[at : at + MOST_AT_ONCE])
+        for at in range(0, len(entries), TRIGGERS.sync_batch):
+            reply = self.client.request(method, path, body=entries[at : at + TRIGGERS.sync_batch])
             if reply.status == 207:
                 data = reply.data.get("data") if isinstance(reply.data, dict) else None
                 rows = data.get("failed") if isinstance(data, dict) else data
@@ -276,7 +288,7 @@ def sweep(webhooks: Webhooks, ledger: Ledger) -> dict[str, int]:
         except ValueError:
             found["unreadable"] += 1
             continue
-        found["new"] += receive(ledger, event)
+        found["new"] += ledger.inbox.receive(event)
     return dict(found)
 
 

@@ -13,8 +13,8 @@ from include.financials.run import nearest
 from include.procore.client import ProcoreClient
 from include.procore.lists import row_id
 from include.procore.parse import time_or_none
+from include.procore.resources import ACCOUNT, WORKFLOW_HISTORY, WORKFLOW_RESPONSES, WORKFLOW_TOOLS, WORKFLOWS
 
-PER_PAGE = 100
 _ATTACHMENTS = ("prostore_file_ids", "drawing_revision_ids", "file_version_ids", "form_ids", "image_ids", "upload_ids")
 
 
@@ -81,7 +81,7 @@ class Workflows:
         if isinstance(step, Mapping) and str(step.get("id")) == answer.occurrence:
             arrived = _says(step.get("response_occurrences"), answer.mark)
             return Outcome(answer.intent, "confirmed" if arrived else "absent", id=answer.flow)
-        told = self._client.get(f"{self._base(answer.project)}/{answer.flow}/history").object
+        told = self._client.get(self._path(WORKFLOW_HISTORY.show, answer.project, id=answer.flow)).object
         if _says(told, answer.mark):
             return Outcome(answer.intent, "confirmed", id=answer.flow)
         return Outcome(answer.intent, "rejected", id=answer.flow, message="the step is not asked any more: it went on without us")
@@ -103,24 +103,25 @@ class Workflows:
             "attachments": {name: [] for name in _ATTACHMENTS},
         }
         with self._client.writing(answer.intent, beat):
-            self._client.post(f"{self._base(answer.project)}/{answer.flow}/responses", {"response": said})
+            path = self._path(WORKFLOW_RESPONSES.create, answer.project, parent=answer.flow)
+            self._client.post(path, {str(WORKFLOW_RESPONSES.wrapper): said})
         return Outcome(answer.intent, "confirmed", id=answer.flow)
 
     def _ours(self) -> str:
         if self._account is None:
-            self._account = row_id(self._client.get("/rest/v1.0/me", {"company_id": self._client.company_id}).object)
+            self._account = row_id(self._client.get(str(ACCOUNT.show), {"company_id": self._client.company_id}).object)
         return self._account
 
     def _shown(self, project: str, flow: Any) -> dict[str, Any]:
-        return self._client.get(f"{self._base(project)}/{flow}").object
+        return self._client.get(self._path(WORKFLOWS.show, project, id=flow)).object
 
-    def _base(self, project: str) -> str:
-        return f"/rest/v2.0/companies/{self._client.company_id}/projects/{project}/workflows/instances"
+    def _path(self, path: str | None, project: str, **named: Any) -> str:
+        return str(path).format(company=self._client.company_id, project=project, **named)
 
     def _active(self, project: str, kind: str, assignee: str | None = None) -> Iterator[Mapping[str, Any]]:
         query = [("filters[tool_type]", kind), ("filters[active]", "true")]
         query += [("filters[assignee_id]", assignee)] if assignee is not None else []
-        for page in self._client.pages(self._base(project), query, per_page=PER_PAGE):
+        for page in self._client.pages(self._path(WORKFLOWS.list, project), query, per_page=WORKFLOWS.per_page):
             yield from (row for row in page.rows if isinstance(row, Mapping))
 
     def problems(self) -> list[str]:
@@ -139,7 +140,7 @@ class Workflows:
     def _known(self) -> dict[str, str]:
         """The word that calls want for a tool, by the name that people see."""
         if self._types is None:
-            rows = self._client.get(f"/rest/v2.0/companies/{self._client.company_id}/workflows/tools").rows
+            rows = self._client.get(WORKFLOW_TOOLS.list.format(company=self._client.company_id)).rows
             self._types = {str(row.get("name")): str(row.get("type")) for row in rows if isinstance(row, Mapping)}
         return self._types
 

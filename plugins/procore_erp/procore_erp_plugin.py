@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from include.door import at_hand, door
-from include.receiver import create_app
+from include.provider.door import at_hand, door
+from include.provider.receiver import create_app
 
 
 class ProcoreErpPlugin(AirflowPlugin):

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import Record
 from include.financials.port import Item
+from include.financials.record import Record
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
-from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, LOCKS, Settings
-from include.sandbox.world import World
+from sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, LOCKS, Settings
+from sandbox.world import World
 from tests.unit.financials.pair import change, commitment, invoice, owner_invoice, prime_contract
 from tests.unit.financials.pair import payment as check
-from tests.unit.sandbox_procore.serving import (
+from tests.unit.sandbox.procore.serving import (
     APPROVED,
     CAST,
     COMPANY,

@@ -1,6 +1,6 @@
 """The sandbox against Procore's published API description: no route, reply field or attribute of its own invention.
 
-The description is the cut in ``include/sandbox/procore/operations.json``; its hand-made entries say where they come from.
+The description is the cut in ``sandbox/procore/operations.json``; its hand-made entries say where they come from.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from include.sandbox.procore import described
-from include.sandbox.procore.described import KINDS, operations
-from include.sandbox.procore.resources import RESOURCES, V10
-from include.sandbox.procore.schema import Action, Resource
-from include.sandbox.procore.service import ROUTES, STANDARD
-from include.sandbox.procore.settings import Settings
-from include.sandbox.world import World
-from tests.unit.sandbox_procore.serving import (
+from sandbox.procore import described
+from sandbox.procore.described import KINDS, operations
+from sandbox.procore.resources import RESOURCES, V10
+from sandbox.procore.schema import Action, Resource
+from sandbox.procore.service import ROUTES, STANDARD
+from sandbox.procore.settings import Settings
+from sandbox.world import World
+from tests.unit.sandbox.procore.serving import (
     APPROVED,
     CAST,
     COMPANY,

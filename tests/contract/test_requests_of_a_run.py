@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from include import pipeline
 from include.procore import client
 from include.procore.pacing import Pace
-from include.sandbox.procore import described
-from include.sandbox.procore.call import Call, Reply
-from include.sandbox.procore.service import find_route
-from tests.unit.sandbox_procore.serving import serving
+from sandbox import pipeline
+from sandbox.procore import described
+from sandbox.procore.call import Call, Reply
+from sandbox.procore.service import find_route
+from tests.unit.sandbox.procore.serving import serving
 
 LIMITS = {"rate_limit_hour": 600, "rate_limit_spike": 25}
 

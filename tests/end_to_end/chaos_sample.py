@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from include import pipeline
-from include.chaos import schedules
-from include.chaos.cases import Case, carry_out
-from include.chaos.worlds import SCENARIOS, Template, Write, build, forked, preload
-from include.financials.engine import _Load
-from include.financials.matching import ErpSource
+from include.financials.judging.matching import ErpSource
+from include.financials.writing import steps
 from include.procore.errors import STATUS
 from include.procore.exceptions import Unavailable
+from sandbox.chaos import schedules
+from sandbox.chaos.cases import Case, carry_out
+from sandbox.chaos.worlds import SCENARIOS, Template, Write, build, forked, preload
 
 HEADER, PAYMENT, DOCUMENT = ("direct_costs", "direct_costs/sync$"), ("payments_issued", "payments$"), ("commitments", "erp")
 Place = tuple[str, str]
@@ -27,7 +27,7 @@ Place = tuple[str, str]
 
 def one_look_is_enough() -> None:
     """An engine that takes one negative look-up for proof: it sends again at once."""
-    _Load._settle_time = lambda *_: 0.0  # type: ignore[method-assign]
+    steps.settle_time = lambda *_, **__: 0.0
 
 
 def a_503_applied_nothing() -> None:

@@ -18,10 +18,10 @@ import psutil
 import pytest
 import requests
 
-from include import pipeline
-from include.chaos.picture import OF_THE_MOMENT
 from include.financials.report import build
-from include.local import (
+from sandbox import pipeline
+from sandbox.chaos.picture import OF_THE_MOMENT
+from sandbox.local import (
     ROOT,
     airflow,
     environment,
@@ -33,7 +33,7 @@ from include.local import (
     standalone_settings,
     wait_until_healthy,
 )
-from include.sandbox.procore.login import OWNER_ID
+from sandbox.procore.login import OWNER_ID
 from tests.end_to_end.world import UNLIMITED, State, World
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -268,7 +268,7 @@ def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: 
     for after in (1, 4):
         few.fault(action="status", status=429, headers={"Retry-After": "1"}, path="order_contracts", after=after, times=1)
     with pipeline.opened(few.info, few.folder, "waits-1") as sync:
-        sync.ledger.finished("waits-1", "window")
+        sync.ledger.runs.finished("waits-1", "window")
     few.forget_requests()
     runs = {dag: running.start(dag) for dag in ("waits", "fails")}
     seen: set[tuple[str, int]] = set()
@@ -396,7 +396,7 @@ def as_user(running: Running, method: str, path: str, body: Any = None) -> Any:
 def refused(place: Path) -> list[str]:
     """Why the receiver took no event, as it told the API server's log."""
     log = (place / "home" / "airflow.log").read_text(encoding="utf-8")
-    return [line for line in log.splitlines() if "[include.receiver]" in line]
+    return [line for line in log.splitlines() if "[include.provider.receiver]" in line]
 
 
 def webhooks(running: Running) -> Any:

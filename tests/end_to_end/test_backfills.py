@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from include.chaos.picture import Picture, differences, picture
 from include.financials.checks import check
-from include.financials.engine import load
 from include.financials.entities import ENTITIES
 from include.financials.gate import guard
 from include.financials.preflight import preflight
 from include.financials.reading.extract import extract
 from include.financials.reconciliation import reconcile
-from include.pipeline import opened
+from include.financials.writing.engine import load
+from sandbox.chaos.picture import Picture, differences, picture
+from sandbox.pipeline import opened
 from tests.end_to_end.world import State, World, done
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.chaos import people
-from include.chaos.people import spoil
+from sandbox.chaos import people
+from sandbox.chaos.people import spoil
 from tests.end_to_end.world import World, done, of, settings_with
 
 SUBCONTRACT = "PATCH /work_order_contracts/sync"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from include.chaos import people
 from include.financials.entities import ENTITIES
 from include.financials.settings import Settings
+from sandbox.chaos import people
 from tests.end_to_end.world import State, World, counts, done, expected, of, settings_with, stopped, unexplained
 
 SUBCONTRACT, ORDER = "PATCH /work_order_contracts/sync", "PATCH /purchase_order_contracts/N"

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from include import pipeline
-from include.chaos import people
-from include.chaos.receiving import OLD, Site, receiving
-from include.financials.inbox import waiting
 from include.procore.client import ProcoreClient
 from include.procore.webhooks import Receiver, Webhooks, sweep
+from sandbox import pipeline
+from sandbox.chaos import people
+from sandbox.chaos.receiving import OLD, Site, receiving
 from tests.end_to_end.world import World, settings_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -85,7 +84,7 @@ def test_whatever_becomes_of_events_the_end_is_that_of_polling_alone(
                 step(world)
                 world.advance(minutes=5)
                 world.control("POST", "/webhooks/deliver")
-                if waiting(site.ledger):
+                if site.ledger.inbox.waiting():
                     world.run(events=True)
                     runs += 1
             before = world.audit()

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from include import pipeline
-from include.chaos import people
 from include.erp.registry import erp_system
 from include.financials.exceptions import RetryLater, SyncError, Unsettled
+from sandbox import pipeline
+from sandbox.chaos import people
 from tests.end_to_end.world import ROOT, State, World, done, expected, stopped, unexplained
 
 VENDORS, CODES, ASSIGNED = "/vendors/sync$", "/cost_codes/sync$", "/wbs_codes/bulk_create$"
@@ -140,15 +140,17 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from include.financials.ledger import Ledger
+from sandbox import pipeline
+from include.financials.ledger.journal import Journal
 from include import pipeline
 folder, entity, system = sys.argv[1:4]
 info = dict(zip(("base_url", "login_url", "company_id", "client_id", "client_secret", "erp_url"), sys.argv[4:]))
-settled = Ledger.settled
+settled = Journal.settled
 def die(self, lease, call, *rest, **options):
-    if call and call["entity"] == entity and call["system"] == system:
+    if call and call.entity == entity and call.system == system:
         os.kill(os.getpid(), signal.SIGKILL)
     return settled(self, lease, call, *rest, **options)
-Ledger.settled = die
+Journal.settled = die
 pipeline.run(info, Path(folder), "killed", params={"since": None})
 """
 

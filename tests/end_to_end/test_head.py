@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from include.financials.run import HEAD
-from include.local import airflow, environment, new_ledger, process
+from sandbox.local import airflow, environment, new_ledger, process
 from tests.end_to_end.marking import MANNERS
 from tests.end_to_end.world import World
 

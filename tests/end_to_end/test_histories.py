@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from include.chaos import people
 from include.financials.__main__ import main
 from include.financials.entities import ENTITIES
-from include.sandbox.erp.tables import BUSINESS
+from sandbox.chaos import people
+from sandbox.erp.tables import BUSINESS
 from tests.end_to_end.world import World, counts, done, stopped, unexplained
 
 JOB = "25-104"

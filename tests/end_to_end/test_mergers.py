@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from include.chaos import people
+from sandbox.chaos import people
 from tests.end_to_end.world import World, done, of, stopped, unexplained
 
 OLD, INTO, CONTRACT = "V-1042", "V-1011", "104-SC-003"

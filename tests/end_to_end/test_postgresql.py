@@ -9,11 +9,11 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from include.chaos.picture import OF_THE_MOMENT
-from include.demo import surprises
-from include.local import sandbox
-from include.pipeline import run
-from include.sandbox.erp.tables import BUSINESS
+from sandbox.chaos.picture import OF_THE_MOMENT
+from sandbox.demo import surprises
+from sandbox.erp.tables import BUSINESS
+from sandbox.local import sandbox
+from sandbox.pipeline import run
 from tests.end_to_end.world import UNLIMITED, State, counts, done
 from tests.pg import postgres_url  # noqa: F401 - a fixture
 

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from include.chaos import people
-from include.chaos.people import spoil
 from include.financials.exceptions import RetryLater
 from include.procore import pacing
+from sandbox.chaos import people
+from sandbox.chaos.people import spoil
 from tests.end_to_end.world import State, World, done, settings_with, unexplained
 
 RAW_ID = re.compile(r"\b\d{9,}\b")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from include.chaos import people
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import SyncError
+from sandbox.chaos import people
 from tests.end_to_end.world import State, World, counts, done, settings_with
 
 OPEN = settings_with(gate={"max_failed_records": "1", "max_failed_amount": "1", "one_reason_records": "1"})

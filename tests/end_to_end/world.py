@@ -22,10 +22,10 @@ from urllib.parse import urlencode
 
 import requests
 
-from include import pipeline
-from include.chaos.company import Company, Stores
 from include.financials.report import COUNTS
 from include.financials.settings import Settings, from_file
+from sandbox import pipeline
+from sandbox.chaos.company import Company, Stores
 
 ROOT = Path(__file__).resolve().parents[2]
 UNLIMITED = {"rate_limit_hour": 1_000_000, "rate_limit_spike": 100_000}
@@ -58,7 +58,7 @@ class World(Company):
             changed = json.dumps({**UNLIMITED, **(settings or {})})
             with closing(sqlite3.connect(folder / "procore.sqlite")) as connection, connection:
                 connection.execute("UPDATE meta SET value = ? WHERE name = 'settings'", (changed,))
-        command = [sys.executable, "-m", "include.sandbox", "--port", "0", "--state", str(folder), "--size", "tiny", "--keep"]
+        command = [sys.executable, "-m", "sandbox", "--port", "0", "--state", str(folder), "--size", "tiny", "--keep"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self.process.stdout is not None
         self.info: dict[str, Any] = json.loads(self.process.stdout.readline())
@@ -218,7 +218,7 @@ def unexplained(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def settings_with(**changes: Any) -> Settings:
     """The sandbox's settings with changes: ``commitments={"writes": "off"}`` for an entity, other keys as they are."""
-    plain = from_file(pipeline.SANDBOX_SETTINGS).model_dump(mode="json")
+    plain = from_file(pipeline.SETTINGS).model_dump(mode="json")
     for name, value in changes.items():
         if name in plain["entities"]:
             plain["entities"][name] |= value

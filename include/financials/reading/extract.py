@@ -14,23 +14,23 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
-from include.financials.entities import ENTITIES, Entity
+from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
-from include.financials.existence import SIDES, contracts_of
-from include.financials.ledger import key_of, moment, stamp
-from include.financials.models import Record, Side
-from include.financials.port import UNSEEN, Asked, Asking, Invalid, Page, Question, Window
+from include.financials.existence import contracts_of
+from include.financials.ledger import LinkIndex, Seen, key_of, moment, stamp
+from include.financials.port import CALLED, UNSEEN, Asked, Invalid, Page, Question, Window
 from include.financials.reading import chosen, questions
-from include.financials.references import LinkIndex
+from include.financials.record import PROJECTS, SUB_JOBS, Record, Side
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
 
 _ALL_READ: dict[str, Any] = {"read": "all"}
 """The cursor after a list's last page: what is still to be read is read by id, a later try does not begin the list again."""
-Seen = Mapping[tuple[str, str], Mapping[str, Any]]
+Memory = Mapping[tuple[str, str], Seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def in_window(sync: Sync, entity: str, shard: int) -> list[Record]:
 def _read_elsewhere(sync: Sync, row: Entity, shard: int) -> None:
     if not row.project_scoped or shard != 0:
         return
-    listed = {job.id for job in sync.lists.snapshot("erp", "projects")}
-    known = {bad.id for bad in sync.lists.unreadable("erp", "projects")} | {key for _, key in sync.links("projects").by_erp}
+    listed = {job.id for job in sync.lists.snapshot("erp", PROJECTS)}
+    known = {bad.id for bad in sync.lists.unreadable("erp", PROJECTS)} | {key for _, key in sync.links(PROJECTS).by_erp}
     staged = chosen.elsewhere(sync, row.name, shard)
     if (jobs := sorted(known - listed)) and not staged.state()["complete"]:
         for page in sync.systems["erp"].read(row.name, scopes=jobs, cursor=staged.state()["cursor"]):
@@ -109,16 +109,16 @@ class _ErpBorn:
         everyone, bad = sync.lists.snapshot("erp", self.name, shard), sync.lists.unreadable("erp", self.name, shard)
         shown = Page(sync.lists.snapshot("procore", self.name, shard), sync.lists.unreadable("procore", self.name, shard)).shown
         links, here = sync.fresh_links(self.name), {(record.company or "", record.id) for record in everyone}
-        known = sync.ledger.seen(self.name, "erp")
+        known = sync.ledger.records.seen(self.name, "erp")
         scopes = sync.scopes("erp", self.name, shard)
         waiting = [
             key
             for key in chosen.wanted(known, self.window)
-            if sync.run.wants(known[key]["number"]) and chosen.in_scope(known[key], scopes)
+            if sync.run.wants(known[key].number) and chosen.in_scope(known[key], scopes)
         ]
         note: dict[str, Any] = {"since": self.window.since and stamp(self.window.since), "until": stamp(self.window.until)}
         sync.note(self.name, shard, waiting=waiting, **note)
-        self._ask(links, here, {one.id for one in shown}, [(known[key]["scope"], key[1]) for key in waiting if key not in here])
+        self._ask(links, here, {one.id for one in shown}, [(known[key].scope, key[1]) for key in waiting if key not in here])
         self._look_up(shown)
         return len(in_window(sync, self.name, shard)), len(bad)
 
@@ -150,7 +150,7 @@ class _ErpBorn:
         for name in unlinked.lists():
             _everywhere(self.sync, "procore", name)
         if any(getattr(record, "sub_job", None) for record in records):
-            _everywhere(self.sync, "procore", "sub_jobs")
+            _everywhere(self.sync, "procore", SUB_JOBS)
 
 
 class _ProcoreBorn:
@@ -164,7 +164,7 @@ class _ProcoreBorn:
         self.window = Window(window.until, window.until) if self.by_numbers else window
         self.staged = sync.staged(row.name, shard)
         self.scopes = sync.scopes("procore", row.name, shard)
-        self.known: Seen = sync.ledger.seen(row.name, "procore")
+        self.known: Memory = sync.ledger.records.seen(row.name, "procore")
         self.links = sync.fresh_links(row.name)
         self.read: set[str] = set()
         """Ids of what was read, usable or not."""
@@ -205,7 +205,7 @@ class _ProcoreBorn:
         self.bad.discard(own.id)
         if (key := questions.counterpart(own, self.row, self.links, self.sync.namespace)) is not None:
             self.keys[key] = None
-        if questions.adds_up(own):
+        if questions.adds_up(self.row, own):
             self.odd.pop(own.id, None)
         else:
             self.odd[own.id] = own.project
@@ -232,7 +232,7 @@ class _ProcoreBorn:
     def _source(self) -> None:
         sync, run, known = self.sync, self.sync.run, self.known
         asked = _questions(sync, self.name, self.shard, self.scopes, known) if sync.settings.workflow.answered(self.name) else []
-        wanted = [key for key in chosen.wanted(known, self.window) if run.wants(known[key]["number"])]
+        wanted = [key for key in chosen.wanted(known, self.window) if run.wants(known[key].number)]
         cursor = self.staged.state()["cursor"]
         listed: set[str] = set()
         also = chosen.listed(chosen.named(sync) if run.documents else chosen.also(known, wanted, sync.namespace), listed)
@@ -244,9 +244,7 @@ class _ProcoreBorn:
             self._stage(page, page.cursor)
             log.info("%s: %d read so far", self.name, len(self.read))
         missing: list[questions.Asked] = [
-            (known[key]["scope"], key[1])
-            for key in wanted
-            if key[1] not in self.read and chosen.in_scope(known[key], self.scopes)
+            (known[key].scope, key[1]) for key in wanted if key[1] not in self.read and chosen.in_scope(known[key], self.scopes)
         ]
         # A try that went on at a cursor did not see the whole list.
         unlisted = self._unlisted(self.read | listed) if cursor is None else []
@@ -273,7 +271,7 @@ class _ProcoreBorn:
         filtered = self.window.since is not None and not capability.lists_all
         if filtered and sync.run.kind == "backfill":
             return []
-        projects = {(link.company, link.erp_key): link.procore_id for link in sync.links("projects").by_erp.values()}
+        projects = {(link.company, link.erp_key): link.procore_id for link in sync.links(PROJECTS).by_erp.values()}
         found = []
         for link in self.links.by_procore.values():
             place = projects.get((link.company, link.scope or ""))
@@ -286,8 +284,8 @@ class _ProcoreBorn:
 
     def _unseen(self, ident: str) -> Invalid:
         """A record that waits, and that its side does not show us any more: it may be private, and is not lost for that."""
-        known, message = self.known[key_of("procore", "", ident)], UNSEEN.format(side=SIDES["procore"])
-        return Invalid(self.name, known["id"], known["number"], "record", message, known["scope"], behind=self.name)
+        known, message = self.known[key_of("procore", "", ident)], UNSEEN.format(side=CALLED["procore"])
+        return Invalid(self.name, known.id, known.number, "record", message, known.scope, behind=self.name)
 
     def _predecessors(self) -> None:
         """Predecessors that no run has read yet (a first backfill of some weeks): by id, as far back as they go. Without them
@@ -316,7 +314,7 @@ class _ProcoreBorn:
         ]
         if moved:
             log.info("reading %d %s again that changed in the ERP after they were linked", len(moved), self.name)
-            places = {link.erp_key: link.procore_id for link in sync.links("projects").by_erp.values()}
+            places = {link.erp_key: link.procore_id for link in sync.links(PROJECTS).by_erp.values()}
             for page in self.system.read_ids(self.name, [(places.get(link.scope or ""), link.procore_id) for link in moved]):
                 self._stage(Page(page.records))
 
@@ -354,20 +352,18 @@ def _everywhere(sync: Sync, side: Side, entity: str) -> None:
         sync.lists.need(side, entity, shard)
 
 
-def _questions(
-    sync: Sync, entity: str, shard: int, scopes: list[str] | None, known: Mapping[tuple[str, str], Mapping[str, Any]]
-) -> list[tuple[str, str]]:
+def _questions(sync: Sync, entity: str, shard: int, scopes: list[str] | None, known: Memory) -> list[tuple[str, str]]:
     """Documents about which a workflow asks our account, by (project, id): read whatever their last change was, for the answer is
     what this run finds. Noted for the load; a project that does not tell is asked again by the next run."""
     found: dict[str, Question] = {}
-    linked, procore = sync.links("projects").by_procore, cast(Asking, sync.systems["procore"])
+    linked, procore = sync.links(PROJECTS).by_procore, sync.systems["procore"]
     for project in [scope for scope in scopes or () if scope in linked]:
         try:
             found |= procore.questions(entity, project)
         except (NotPermitted, Refused, ContractBroken, RetryLater) as error:
             log.warning("what workflows ask us about %s of project %s is not known: %s", entity, project, error)
     sync.note(entity, shard, questions={ident: asdict(question) for ident, question in found.items()})
-    numbers = {ident: known[key]["number"] for ident in found if (key := key_of("procore", "", ident)) in known}
+    numbers = {ident: known[key].number for ident in found if (key := key_of("procore", "", ident)) in known}
     return [(q.project, ident) for ident, q in found.items() if ident not in numbers or sync.run.wants(numbers[ident])]
 
 

@@ -44,7 +44,7 @@ class KeptLists:
     def standing(self, project: str | None, read_at: datetime) -> tuple[int, int]:
         """Our calls that may have changed a list of this project (None: of the company) which was read at that time or is read
         now: how many there are, and how many of them are open."""
-        made = self.ledger.calls_since("procore", stamp(read_at - LATE))
+        made = self.ledger.journal.calls_since("procore", stamp(read_at - LATE))
         found = [open_ for scope, open_ in made if not (place := scope.partition("/")[0]).isdigit() or place == project]
         return len(found), sum(found)
 

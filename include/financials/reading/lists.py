@@ -9,19 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NoReturn, Protocol
 
 from upath import UPath
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import StepMissing
-from include.financials.models import Record, Side
-from include.financials.port import Invalid, Page
+from include.financials.port import Invalid, Page, Systems
 from include.financials.reading.staging import Staged, once, private_folder, write_whole
-
-if TYPE_CHECKING:
-    from include.financials.view import Sync
+from include.financials.record import Record, Side
+from include.financials.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +32,40 @@ Wanted = Sequence[tuple[str | None, str]]
 """(scope, own-side id) of records that are asked for by id."""
 
 
+class Shut:
+    """The systems of a task that judges: there are none."""
+
+    def __init__(self, judged: str) -> None:
+        self.judged = judged
+
+    def __getitem__(self, side: Side) -> NoReturn:
+        raise StepMissing(
+            f"{self.judged.replace('_', ' ')}: nothing is asked of {side} here; what is looked at, an extract has read before "
+            "(extract_{entity} of what is missing)."
+        )
+
+
+class Reader(Protocol):
+    """What a task tells of itself (``view.Sync``)."""
+
+    run: Run
+    systems: Systems | Shut
+    judged: str | None
+
+    @property
+    def folder(self) -> UPath: ...
+
+    def read_scopes(self, side: Side, entity: str, shard: int) -> list[str] | None: ...
+
+    def of_erp(self, records: Iterable[Record]) -> list[Record]: ...
+
+    def unreadable_of_erp(self, unreadable: Iterable[Invalid]) -> list[Invalid]: ...
+
+
 class Lists:
     """What one task has parsed of the lists of its run. ``parsed`` may be shared with another view of the same run."""
 
-    def __init__(self, sync: Sync, parsed: dict[Place, tuple[list[Record], list[Invalid]]] | None = None) -> None:
+    def __init__(self, sync: Reader, parsed: dict[Place, tuple[list[Record], list[Invalid]]] | None = None) -> None:
         self.sync = sync
         self.parsed = {} if parsed is None else parsed
 
@@ -76,6 +104,11 @@ class Lists:
     def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
         for shard in self.shards_of(entity):
             yield from self._both(side, entity, shard)[1]
+
+    def names(self, entity: str) -> dict[str, str] | None:
+        """What people call Procore's records of an entity, by id; None where no run reads its list whole."""
+        row = ENTITIES[entity]
+        return {one.id: getattr(one, row.named_by) for one in self.everywhere("procore", entity)} if row.listed else None
 
     def has_snapshot(self, side: Side, entity: str, shard: int = 0) -> bool:
         """Whether this run has read that list."""

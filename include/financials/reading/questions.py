@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
-from include.financials.books import LISTED
-from include.financials.entities import ENTITIES, Entity
-from include.financials.existence import contract_entity
-from include.financials.facts import changes_of_frozen
+from include.financials.entities import ENTITIES
+from include.financials.entities.jobs import Project
+from include.financials.entity import Entity
 from include.financials.identity import content, known, parse_origin, shard_of
-from include.financials.judging import source_hash
-from include.financials.ledger import STOPPED, Link, key_of
-from include.financials.models import Commitment, Project, Record, Side
-from include.financials.references import LinkIndex
+from include.financials.judging.changes import changes_of_frozen
+from include.financials.judging.memory import source_hash
+from include.financials.ledger import STOPPED, Link, LinkIndex, Seen, key_of
+from include.financials.money import total
+from include.financials.port import SIDES
+from include.financials.record import COST_TYPES, PERIODS, PROJECTS, VENDORS, Record, Side
 from include.financials.statuses import VOID
 from include.financials.view import COMPANY_LEVEL, Sync
 
-_NAMED = ("vendors", "projects", "cost_types")
+_NAMED = (VENDORS, PROJECTS, COST_TYPES)
 """Those whose names the rules of a document tell whatever is wrong with it."""
-_SIDES: tuple[Side, ...] = ("erp", "procore")
 Asked = tuple[str | None, str]
 """(scope, own-side id)"""
 
@@ -44,21 +43,20 @@ def coming(sync: Sync, row: Entity) -> set[str]:
 def lists_beside(sync: Sync, row: Entity) -> Iterator[tuple[Side, str]]:
     """The lists that the check of an entity looks things up in, beside its own."""
     if row.project_scoped:
-        yield from (("procore", "projects"), ("erp", "projects"))
-    contract = contract_entity(row.name)
+        yield from (("procore", PROJECTS), ("erp", PROJECTS))
+    contract = row.contracts
     beside = [name for name, other in ENTITIES.items() if contract and other.source == "procore" == row.source]
-    beside = [name for name in beside if contract_entity(name) == contract]  # what was billed and changed on one contract
+    beside = [name for name in beside if ENTITIES[name].contracts == contract]  # what was billed and changed on one contract
     for name in dict.fromkeys([*row.references.values(), *beside]):
         if name not in coming(sync, row) and name != row.name:
             yield "erp", name
             if name in _NAMED and (row.source == "procore" or row.two_way):
                 yield "procore", name
     if row.sequence is not None:
-        yield "erp", "periods"
-    if row.name == "direct_costs":  # what a contract's invoice bills is no direct cost (rule D-02)
-        yield "erp", "subcontractor_invoices"
-    if row.name == "customers":  # one of Procore's companies that nothing marks may be an owner
-        yield "procore", "vendors"
+        yield "erp", PERIODS
+    yield from (("erp", name) for name in row.beside)
+    if row.strangers is not None:
+        yield "procore", row.strangers
 
 
 def references_of(row: Entity, record: Record) -> Iterator[tuple[str, str]]:
@@ -88,15 +86,15 @@ class Unlinked:
 
     def lists(self) -> list[str]:
         """Whole lists that tell their names."""
-        names = [name for name in self.found if name in LISTED]
+        names = [name for name in self.found if ENTITIES[name].listed]
         return [name for name in names if name not in coming(self.sync, self.row)]
 
     def nameless(self) -> Iterator[tuple[str, list[Asked]]]:
         """Records that no run has read yet, by entity. What another task of this stage is about to read is not asked for."""
         for entity, found in self.found.items():
-            if entity in LISTED:
+            if ENTITIES[entity].listed:
                 continue
-            seen = {ident for _, ident in self.sync.ledger.seen(entity, "procore")}
+            seen = {ident for _, ident in self.sync.ledger.records.seen(entity, "procore")}
             missing = sorted(pair for pair in found if pair[0] and pair[1] not in seen)
             if missing and (read := self._read(entity)) is not None:
                 missing = [pair for pair in missing if pair[1] not in read]
@@ -119,7 +117,7 @@ class Unlinked:
 
 def not_in_procore(sync: Sync, row: Entity, shard: int, links: LinkIndex, listed: Collection[str]) -> list[Asked]:
     """Linked records that Procore's list does not show: an answer to their id alone tells which of them are gone."""
-    scopes, projects, missing = sync.read_scopes("procore", row.name, shard), sync.links("projects"), []
+    scopes, projects, missing = sync.read_scopes("procore", row.name, shard), sync.links(PROJECTS), []
     for link in links.by_erp.values():
         if link.procore_id in listed:
             continue
@@ -132,7 +130,7 @@ def not_in_procore(sync: Sync, row: Entity, shard: int, links: LinkIndex, listed
 
 def contract_places(sync: Sync, contracts: Iterable[Link]) -> list[Asked]:
     """Contracts as they are asked for in Procore."""
-    projects = sync.fresh_links("projects")
+    projects = sync.fresh_links(PROJECTS)
     places = {c.procore_id: project.procore_id for c in contracts if (project := projects.find(c.company, c.scope or ""))}
     return [(place, ident) for ident, place in places.items()]
 
@@ -153,7 +151,7 @@ def budgets_lost(
 ) -> dict[Side, list[Asked]]:
     """Linked budgets that a side's list does not show, though it was read for their project; those that neither shows of both."""
     unread = {bad.id for bad in sync.lists.unreadable("erp", row.name, shard)}
-    of_erp, of_procore = (set(sync.read_scopes(side, row.name, shard) or ()) for side in _SIDES)
+    of_procore, of_erp = (set(sync.read_scopes(side, row.name, shard) or ()) for side in SIDES)
     found: dict[Side, list[Asked]] = {"erp": [], "procore": []}
     for (company, key), link in links.by_erp.items():
         gone = (company, key) not in here and key not in unread and key in of_erp
@@ -173,10 +171,10 @@ def counterpart(own: Record, row: Entity, links: LinkIndex, namespace: str) -> s
     return link.erp_key if link else origin.key if origin and origin.entity == row.name else None
 
 
-def adds_up(record: Record) -> bool:
+def adds_up(row: Entity, record: Record) -> bool:
     """Whether a contract's lines make its sum. Where they do not, they may be lines that we did not get (rule M-09)."""
-    lines = record.lines if isinstance(record, Commitment) else ()
-    return not lines or sum((line.amount for line in lines), Decimal(0)) == getattr(record, "amount", None)
+    own: Any = record
+    return not row.reread or not own.lines or total(line.amount for line in own.lines) == own.amount
 
 
 def links_in_run(sync: Sync, links: LinkIndex, shard: int | None = None) -> list[Link]:
@@ -185,24 +183,24 @@ def links_in_run(sync: Sync, links: LinkIndex, shard: int | None = None) -> list
     found = [link for link in links.by_procore.values() if link.status == "active" and (not chosen or link.scope in chosen)]
     if shard is None or parts == 1:
         return found
-    numbers = {job.id: job.number for job in sync.lists.snapshot("erp", "projects") if isinstance(job, Project)}
+    numbers = {job.id: job.number for job in sync.lists.snapshot("erp", PROJECTS) if isinstance(job, Project)}
     return [link for link in found if shard_of(numbers.get(link.scope or "", link.scope or ""), parts) == shard]
 
 
 def moved_in_erp(
-    row: Entity, link: Link, targets: Mapping[tuple[str, str], Record], seen: Mapping[tuple[str, str], Mapping[str, Any]]
+    row: Entity, link: Link, targets: Mapping[tuple[str, str], Record], seen: Mapping[tuple[str, str], Seen]
 ) -> bool:
     """Whether a linked document's counterpart in the ERP ended, or is not what was agreed on any more: what a clerk does there
     moves no time of Procore's."""
     target = targets.get((link.company, link.erp_key))
     if target is None or getattr(target, "status", None) == VOID:
         last = seen.get((link.company, link.procore_id))
-        return last is None or not last["deleted"]
+        return last is None or not last.deleted
     before, now = known(link.content or {}, row.content), content(target, row.content)
     return bool(link.content) and bool(changes_of_frozen(row, before, now))
 
 
-def may_wait(sync: Sync, row: Entity, record: Record, links: LinkIndex, seen: Mapping[tuple[str, str], Any]) -> bool:
+def may_wait(sync: Sync, row: Entity, record: Record, links: LinkIndex, seen: Mapping[tuple[str, str], Seen]) -> bool:
     """Whether a document may have to wait, so that people want to know which workflow it is under: all but those that are due and
     never stopped, and linked ones that nobody changed."""
     own: Any = record
@@ -210,13 +208,12 @@ def may_wait(sync: Sync, row: Entity, record: Record, links: LinkIndex, seen: Ma
         return False
     last = seen.get(key_of("procore", "", own.id))
     if own.id in links.by_procore:
-        return last is None or last["source_hash"] != source_hash(own) or last["state"] in STOPPED
+        return last is None or last.source_hash != source_hash(own) or last.state in STOPPED
     due = own.status in sync.settings.of(row.name).statuses(getattr(own, "kind", None))
-    return not due or (last is not None and last["state"] in STOPPED)
+    return not due or (last is not None and last.state in STOPPED)
 
 
 def lists_changed(row: Entity) -> list[str]:
     """Lists of the ERP that a write of this entity to it changes: its own, and that of its contracts, which tell of their changes
     and payments."""
-    contract = contract_entity(row.name)
-    return [row.name, *([contract] if contract else ())]
+    return [row.name, *([row.contracts] if row.contracts else ())]

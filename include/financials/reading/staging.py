@@ -28,8 +28,9 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 from upath import UPath
 
-from include.financials.models import MODELS, Record
+from include.financials.entities import MODELS
 from include.financials.port import Invalid, Page
+from include.financials.record import Record
 
 _PLAIN: dict[type, pa.DataType] = {
     str: pa.string(),
@@ -161,11 +162,11 @@ def _invalid_once(found: Iterable[Invalid]) -> list[Invalid]:
     return list({(bad.scope, bad.id): bad for bad in found}.values())
 
 
-def write_whole(path: UPath, text: str) -> None:
+def write_whole(path: UPath, content: str | bytes) -> None:
     """Write a file that another task may read at any moment: it sees all of it or nothing."""
     part = path.parent / f"{path.name}.{uuid.uuid4().hex}.part"
     with private_file(part) as sink:
-        sink.write(text.encode())
+        sink.write(content if isinstance(content, bytes) else content.encode())
     part.rename(path)
 
 

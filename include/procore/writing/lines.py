@@ -12,14 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
-from include.financials.models import Line
 from include.financials.port import Item, Outcome
+from include.financials.record import Line
 from include.procore import payloads
+from include.procore.entity import Desk
 from include.procore.errors import ApiError
 from include.procore.lists import chunks
-from include.procore.resources import RESOURCES
+from include.procore.resources import Resource
 from include.procore.writing.sync import Answer, frame, send
-from include.procore.writing.way import Desk, by_key, project_of, rejected
+from include.procore.writing.way import by_key, project_of, rejected
 
 Entry = payloads.Attributes
 
@@ -32,7 +33,7 @@ class Lines:
     :param holder: the attribute of an entry that names the document; None: the path names it, and a call covers one document.
     """
 
-    resource: str
+    resource: Resource
     number: Callable[[Decimal], Any]
     holder: str | None = None
 
@@ -55,12 +56,11 @@ class Lines:
 
     def _send(self, desk: Desk, first: Item, entries: Sequence[Entry]) -> dict[str, Answer]:
         """Answers by external id of the line. Lines of one document may stand in two calls; all of them must have arrived."""
-        resource = RESOURCES[self.resource]
-        path, params, body = frame(desk, resource, first)
+        path, params, body = frame(desk, self.resource, first)
         answers: dict[str, Answer] = {}
-        for batch in chunks(entries, resource.sync_batch):
+        for batch in chunks(entries, self.resource.sync_batch):
             try:
-                given = send(desk, resource, path, params, body, batch, "origin_id")
+                given = send(desk, self.resource, path, params, body, batch, "origin_id")
             except (RetryLater, Refused) as error:
                 if not answers:
                     raise
@@ -81,20 +81,22 @@ class Lines:
         return [
             Outcome(
                 item.intent,
-                "confirmed" if entries[item.intent] and all(_there(rows, entry) for entry in entries[item.intent]) else "absent",
+                "confirmed"
+                if entries[item.intent] and all(self._there(rows, entry) for entry in entries[item.intent])
+                else "absent",
                 id=item.procore_id,
             )
             for item in items
         ]
 
+    def _there(self, rows: dict[str, Any], entry: Entry) -> bool:
+        row = rows.get(str(entry["origin_id"]))
+        proof = {name: entry[name] for name in payloads.PROOF if name in entry}
+        return row is not None and payloads.holds(self.resource, row, proof)
+
 
 def line_origin(item: Item, line: Line) -> str:
     return f"{item.origin_id}#{line.position}"
-
-
-def _there(rows: dict[str, Any], entry: Entry) -> bool:
-    row = rows.get(str(entry["origin_id"]))
-    return row is not None and payloads.holds("lines", row, {name: entry[name] for name in payloads.PROOF if name in entry})
 
 
 def _lines(item: Item) -> tuple[Line, ...]:

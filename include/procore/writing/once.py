@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from include.financials.exceptions import OutcomeUnknown
 from include.financials.port import Item, Outcome
 from include.procore import payloads
+from include.procore.entity import Desk
 from include.procore.lists import Raw, row_id
-from include.procore.resources import RESOURCES, Resource
+from include.procore.resources import Resource
 from include.procore.writing.sync import Key
-from include.procore.writing.way import Desk, always, by_key, not_there, other_owner, rejected, scope_ids
+from include.procore.writing.way import always, by_key, not_there, other_owner, rejected, scope_ids
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Once:
     :param numbered: whether its number is unique in the project: another record that has it is no duplicate of ours to make.
     """
 
-    resource: str
+    resource: Resource
     build: Callable[[Item], payloads.Attributes]
     key: Key = "origin_id"
     contract: str | None = None
@@ -52,11 +53,13 @@ class Once:
             return desk.confirmed(item, row)
         namesake = next((row for row in there if self.numbered and row.get("number") == item.record.number), None)
         if namesake is not None:
-            message = f"Procore has a {self.row.wrapper} {item.record.number} already (id {row_id(namesake)}), which is not ours"
+            message = (
+                f"Procore has a {self.resource.wrapper} {item.record.number} already (id {row_id(namesake)}), which is not ours"
+            )
             return rejected(item, row_id(namesake), message, "number")
-        body = {**scope_ids(desk, self.row, item, self.contract), str(self.row.wrapper): self.build(item)}
+        body = {**scope_ids(desk, self.resource, item, self.contract), str(self.resource.wrapper): self.build(item)}
         try:
-            row = desk.client.post(str(self.row.create), body).object
+            row = desk.client.post(str(self.resource.create), body).object
             done = desk.confirmed(item, row)
         except OutcomeUnknown:
             del desk.siblings[self._shelf(item)]  # what was listed before says nothing about this one any more
@@ -65,23 +68,19 @@ class Once:
         taken = other_owner(item, row) if self.key == "origin_id" else None
         return rejected(item, row_id(row), taken, "origin_id") if taken else done
 
-    @property
-    def row(self) -> Resource:
-        return RESOURCES[self.resource]
-
     def find(self, desk: Desk, items: Sequence[Item]) -> list[Outcome]:
         there = self._siblings(desk, items[0], again=True)
         rows = {item.intent: self._ours(there, item) for item in items}
         return [not_there(item, None) if (row := rows[item.intent]) is None else desk.confirmed(item, row) for item in items]
 
     def _shelf(self, item: Item) -> tuple[str, str, str | None]:
-        return self.resource, payloads.ref(item, "project"), payloads.ref(item, self.contract) if self.contract else None
+        return self.resource.name, payloads.ref(item, "project"), payloads.ref(item, self.contract) if self.contract else None
 
     def _siblings(self, desk: Desk, item: Item, *, again: bool = False) -> list[Raw]:
         shelf = self._shelf(item)
         if again or shelf not in desk.siblings:
-            name, project, contract = shelf
-            rows = desk.lists.objects(name, project=project, parent=contract)
+            _, project, contract = shelf
+            rows = desk.lists.objects(self.resource, project=project, parent=contract)
             desk.siblings[shelf] = [row for row in rows if not row.get("deleted_at")]
         return desk.siblings[shelf]
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from include.financials.exceptions import NotPermitted, OutcomeUnknown
 from include.financials.port import Item, Outcome
 from include.procore import payloads
+from include.procore.entity import Desk
 from include.procore.lists import Raw
-from include.procore.resources import RESOURCES, Resource
-from include.procore.writing.way import Desk, always, not_there, other_owner, rejected, scope_ids
+from include.procore.resources import Resource
+from include.procore.writing.way import always, not_there, other_owner, rejected, scope_ids
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,14 @@ class Single:
     :param place: scope of a call.
     :param wanted: whether there is anything to send for an item.
     :param looks: whether to look before sending, and to leave out what is there.
-    :param whole: whether the answer is the whole record.
     """
 
-    resource: str
+    resource: Resource
     build: Callable[[Item], payloads.Attributes]
     place: Callable[[Item], str]
     contract: str | None = None
     wanted: Callable[[Item], bool] = always
     looks: bool = False
-    whole: bool = False
 
     def wants(self, item: Item) -> bool:
         return self.wanted(item)
@@ -51,16 +50,16 @@ class Single:
             return rejected(item, None, f"{item.number} is not in Procore", "id")
         if self.looks:
             row = desk.known.get(item.origin_id) or self._show(desk, item, ident)
-            if row is not None and payloads.holds(item.record.entity, row, attributes):
+            if row is not None and payloads.holds(self.resource, row, attributes):
                 return desk.confirmed(item, row)
-        path = str(self.row.update).format(id=ident, parent=item.refs.get(self.contract or ""))
-        body = {**scope_ids(desk, self.row, item, self.contract), str(self.row.wrapper): attributes}
+        path = str(self.resource.update).format(id=ident, parent=item.refs.get(self.contract or ""))
+        body = {**scope_ids(desk, self.resource, item, self.contract), str(self.resource.wrapper): attributes}
         try:
             row = desk.client.patch(path, body).object
         except NotPermitted as error:
-            if self.row.permission is None:
+            if self.resource.permission is None:
                 raise
-            raise NotPermitted(f"{error}. {item.number} needs {self.row.permission}.") from error
+            raise NotPermitted(f"{error}. {item.number} needs {self.resource.permission}.") from error
         return self._patched(desk, item, ident, row, attributes)
 
     def _patched(self, desk: Desk, item: Item, ident: str, row: Raw, attributes: payloads.Attributes) -> Outcome:
@@ -69,13 +68,9 @@ class Single:
         if "origin_id" in attributes:
             other_owner(item, row)
         answered = {name: value for name, value in attributes.items() if name in row}
-        for name in payloads.differing(item.record.entity, row, answered):
+        for name in payloads.differing(self.resource, row, answered):
             return rejected(item, ident, f"{name} came back as {row[name]}, not {attributes[name]}", name)
-        return desk.confirmed(item, {**desk.known.get(item.origin_id, {}), **row}, whole=self.whole)
-
-    @property
-    def row(self) -> Resource:
-        return RESOURCES[self.resource]
+        return desk.confirmed(item, {**desk.known.get(item.origin_id, {}), **row})
 
     # ------------------------------------------------------------------ find
 
@@ -87,13 +82,13 @@ class Single:
         row = self._show(desk, item, ident) if ident else None
         if row is None or row.get("deleted_at"):
             return Outcome(item.intent, "absent", id=ident)
-        if not payloads.holds(item.record.entity, row, self.build(item)):
+        if not payloads.holds(self.resource, row, self.build(item)):
             return not_there(item, row)
-        return desk.confirmed(item, row, whole=self.whole)
+        return desk.confirmed(item, row)
 
     def _show(self, desk: Desk, item: Item, ident: str) -> Raw | None:
         """The record as it is; None when it cannot be seen, which leaves open why (docs/procore-contract.md 10.33)."""
-        project = payloads.ref(item, "project") if self.row.project != "none" else None
+        project = payloads.ref(item, "project") if self.resource.project != "none" else None
         return desk.lists.show_or_none(self.resource, ident, project=project, parent=item.refs.get(self.contract or ""))
 
 
@@ -107,6 +102,6 @@ class Noted(Single):
         row = self._show(desk, item, ident) if ident else None
         if row is None or row.get("deleted_at") or row.get("origin_id") != item.origin_id:
             return rejected(item, ident, f"{item.number} does not carry our external id any more", "origin_id")
-        if payloads.holds(item.record.entity, row, self.build(item)):
+        if payloads.holds(self.resource, row, self.build(item)):
             return desk.confirmed(item, row)
         return super()._patch(desk, item)

@@ -14,17 +14,14 @@ from typing import Any, Literal
 from include.financials.exceptions import ContractBroken, OutcomeUnknown
 from include.financials.port import Item, Outcome
 from include.procore import payloads
+from include.procore.entity import Desk
 from include.procore.errors import ApiError, parse_error
-from include.procore.lists import Raw
-from include.procore.resources import RESOURCES, Resource
-from include.procore.wbs import sync_halves
-from include.procore.writing.way import Desk, always, by_key, company, not_there, other_owner, project_of, rejected
+from include.procore.lists import Raw, objects_of
+from include.procore.resources import Resource
+from include.procore.writing.way import always, by_key, company, not_there, other_owner, project_of, rejected
 
 FEW = 20
 """Up to so many records are looked up one by one by external id; for more, the list is read in full."""
-
-_ELSEWHERE = {"vendors": "inactive_vendors"}
-"""Resource -> the list that has what its own list hides."""
 
 Key = Literal["origin_id", "origin_data"]
 Entries = Sequence[payloads.Attributes]
@@ -35,24 +32,21 @@ Answer = Raw | ApiError
 class Sync:
     """One entry per record.
 
-    :param resource: name of the resource, or how it follows from the item.
     :param build: attributes of an entry besides the external ids.
     :param place: scope of a call.
     :param wanted: whether there is anything to send for an item.
     :param key: the field that an entry, its answer and its record have in common.
     :param creates: whether an entry may make a record. If not, one without a Procore id is not sent.
     :param by_content: what proves that an entry arrived: all of its attributes, or only its key.
-    :param whole: whether the answer is the whole record.
     """
 
-    resource: str | Callable[[Item], str]
+    resource: Resource
     build: Callable[[Item], payloads.Attributes] = payloads.nothing
     place: Callable[[Item], str] = company
     wanted: Callable[[Item], bool] = always
     key: Key = "origin_id"
     creates: bool = False
     by_content: bool = False
-    whole: bool = False
 
     def wants(self, item: Item) -> bool:
         return self.wanted(item)
@@ -89,7 +83,7 @@ class Sync:
         return {**entry, **self.build(item)}
 
     def of(self, item: Item) -> Resource:
-        return RESOURCES[self.resource if isinstance(self.resource, str) else self.resource(item)]
+        return self.resource
 
     def call(self, desk: Desk, item: Item) -> tuple[str, list[tuple[str, str]], Raw]:
         """Path, query and scope part of the body of a sync."""
@@ -100,7 +94,7 @@ class Sync:
         if isinstance(answer, ApiError):
             return rejected(item, item.procore_id, answer.message, answer.field, answer.locked)
         wrong = self.wrong(desk, item, answer)
-        done = desk.confirmed(item, answer, whole=self.whole)
+        done = desk.confirmed(item, answer)
         return rejected(item, done.id, wrong.message, wrong.field) if wrong else done
 
     def wrong(self, desk: Desk, item: Item, row: Raw) -> ApiError | None:
@@ -127,15 +121,15 @@ class Sync:
             return Outcome(item.intent, "absent")
         if self.key == "origin_id" and row.get("origin_id") != item.origin_id:
             return not_there(item, row)
-        if self.by_content and not payloads.holds(item.record.entity, row, self.entry(desk, item)):
+        if self.by_content and not payloads.holds(self.of(item), row, self.entry(desk, item)):
             return not_there(item, row)
-        return desk.confirmed(item, row, whole=self.whole)
+        return desk.confirmed(item, row)
 
     def by_id(self, desk: Desk, item: Item, ids: Sequence[str]) -> dict[str, Raw]:
-        name, options = self.of(item).name, self.options(desk, item)
-        found = desk.lists.by_ids(name, ids, **options)
-        if name in _ELSEWHERE and len(found) < len(ids):
-            found.update(desk.lists.by_ids(_ELSEWHERE[name], sorted(set(ids) - set(found))))
+        resource = self.of(item)
+        found = desk.lists.by_ids(resource, ids, **self.options(desk, item))
+        if resource.hidden_in is not None and len(found) < len(ids):
+            found.update(desk.lists.by_ids(resource.hidden_in, sorted(set(ids) - set(found))))
         return found
 
     def by_key(self, desk: Desk, items: Sequence[Item]) -> dict[str, Raw]:
@@ -147,10 +141,10 @@ class Sync:
         asked = [[("filters[origin_id]", origin)] for origin in sorted(wanted)]
         if self.key != "origin_id" or len(asked) > FEW or "origin_id" not in resource.filters:
             asked = [[]]
-        rows = [row for ask in asked for row in desk.lists.objects(resource.name, extra=[*extra, *ask], **options)]
+        rows = [row for ask in asked for row in desk.lists.objects(resource, extra=[*extra, *ask], **options)]
         found = by_key(rows, "origin_id", wanted)
-        if resource.name in _ELSEWHERE and len(found) < len(wanted):
-            rows = desk.lists.objects(_ELSEWHERE[resource.name])
+        if resource.hidden_in is not None and len(found) < len(wanted):
+            rows = desk.lists.objects(resource.hidden_in)
             found.update(by_key(rows, "origin_id", wanted - set(found)))
         data = by_key(rows, "origin_data", {str(item.origin_data) for item in items}) if self.key == "origin_data" else {}
         rows_of = {item.intent: found.get(item.origin_id) or data.get(str(item.origin_data)) for item in items}
@@ -215,3 +209,10 @@ class _Half:
     def of(self, entry: payloads.Attributes) -> Raw | None:
         found = self._by_key.get(str(entry[self._key]))
         return found if found is not None or entry.get("id") is None else self._by_id.get(str(entry["id"]))
+
+
+def sync_halves(data: Any, call: str) -> tuple[list[Raw], list[Raw]]:
+    """Entities and errors of a sync reply. Anything else after a write means that its outcome is not known."""
+    if not isinstance(data, dict) or not isinstance(data.get("entities"), list) or not isinstance(data.get("errors", []), list):
+        raise OutcomeUnknown(f"{call}: the reply has no lists of entities and errors")
+    return list(objects_of(data["entities"])), list(objects_of(data.get("errors")))

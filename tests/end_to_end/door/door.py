@@ -11,11 +11,11 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, dag
 
-from include.connections import LedgerHook
-from include.operators import WindowOperator
 from include.procore.client import ProcoreClient
-from include.procore.operators import ProcoreExtractOperator
-from include.procore.retry import SyncRetryPolicy
+from include.provider.hooks.ledger import LedgerHook
+from include.provider.operators.entity import ExtractOperator
+from include.provider.operators.head import WindowOperator
+from include.provider.retry import SyncRetryPolicy
 
 ProcoreClient.__init__.__kwdefaults__["max_wait"] = 0.0
 FEW = {"procore_conn_id": "few_procore", "erp_conn_id": "few_erp", "ledger_conn_id": "few_ledger"}
@@ -34,7 +34,7 @@ class ShowOperator(BaseOperator):
 @dag(schedule=None, start_date=BEGIN, default_args=AGAIN)
 def waits() -> None:
     """The window of its run is opened by the test."""
-    ProcoreExtractOperator(task_id="extract", entity="commitments", pool="narrow", **FEW)
+    ExtractOperator(task_id="extract", entity="commitments", pool="narrow", **FEW)
 
 
 @dag(schedule=None, start_date=BEGIN, default_args=AGAIN)

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from include.financials.entities import ENTITIES, STAGES, gates_before
-from include.financials.run import HEAD
-from include.procore.retry import SyncRetryPolicy
+from include.financials.entities import ENTITIES, gates_before
+from include.financials.entity import STAGES
+from include.financials.run import HEAD, PARAMS
+from include.provider.retry import SyncRetryPolicy
 
 LOADS = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 ROOT = Path(__file__).resolve().parents[3]
@@ -154,8 +156,23 @@ def test_report_is_the_only_leaf_and_sees_every_end(dag: DAG) -> None:
 
 
 def test_every_parameter_explains_itself(dag: DAG) -> None:
-    assert set(dag.params) == {"entities", "projects", "documents", "events", "since", "until", "mode", "shards", "approve_above"}
+    """What the receiver of events asks for (``events``) is no field of the form, and is taken all the same."""
+    assert set(dag.params) == set(PARAMS)
     assert all(dag.params.get_param(name).description for name in dag.params)
+    given = ParamsDict({name: dag.params.get_param(name) for name in dag.params})
+    given.update({"events": True})
+    assert given.validate()["events"] is True
+
+
+def test_the_graph_has_a_group_per_stage_and_in_it_one_per_entity(dag: DAG) -> None:
+    """Folded it shows four stages, one of them unfolded its entities; tasks keep the names that people and the ledger know."""
+    stages = dag.task_group.get_task_group_dict()
+    assert set(stages) == {None, *STAGES.values(), *(f"{STAGES[row.stage]}.{name}" for name, row in ENTITIES.items())}
+    for name, row in ENTITIES.items():
+        group = stages[f"{STAGES[row.stage]}.{name}"]
+        steps = [task_id(name, step) for step in ("extract", "check", "load")]
+        assert set(group.children) == set(steps)
+        assert [group.children[step].task_display_name for step in steps] == [step.partition(".")[2] for step in steps]
 
 
 def test_the_dag_file_holds_no_logic_and_nothing_heavy() -> None:

@@ -9,7 +9,7 @@ import pytest
 import requests
 from airflow.dag_processing.dagbag import DagBag
 
-from include.local import airflow, environment, import_pools, new_ledger, process, sandbox
+from sandbox.local import airflow, environment, import_pools, new_ledger, process, sandbox
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "docs" / "examples"

@@ -12,23 +12,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.financials.billing import completed, movement, retained
+from include.financials.billing import BillingItem, completed, movement, retained
 from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED
-from include.financials.models import BillingItem
-from include.financials.reconciliation import TIES
 from include.financials.report import COUNTS
-from include.financials.rules import RULES
 from include.financials.run import PARAMS
 from include.financials.settings import GateSettings, Settings, load
+from include.procore.areas import ENTITIES as KEPT
+from include.procore.areas import RESOURCES
 from include.procore.events import BORN
-from include.procore.resources import ENTITY_RESOURCES, RESOURCES, events_of
-from include.procore.retry import TABLE
-from include.sandbox.seed import planted
-from include.sandbox.seed.changes import changes
-from include.sandbox.seed.company import Company
-from include.sandbox.seed.schedules import GOLDEN
-from tests.unit.seed.conftest import build
+from include.provider.retry import TABLE
+from sandbox.seed import planted
+from sandbox.seed.changes import changes
+from sandbox.seed.company import Company
+from sandbox.seed.planted import planted as problems
+from sandbox.seed.schedules import GOLDEN
+from tests.unit.sandbox.seed.conftest import build
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -86,7 +85,7 @@ def test_the_table_of_events_is_that_of_the_resources() -> None:
     }
     assert set(rows) == {name.replace("_", " ") for name in BORN}
     for name in BORN:
-        said, events = rows[name.replace("_", " ")], events_of(name)
+        said, events = rows[name.replace("_", " ")], KEPT[name].events
         assert said.startswith("nothing") == (not events), name
         assert all(event.removesuffix(" Contract Line Items").removesuffix(" Order Line Items") in said for event in events), name
 
@@ -132,7 +131,7 @@ def test_named_commands_exist(page: Path) -> None:
 def test_every_rule_in_force_is_described_with_its_state() -> None:
     text = (DOCS / "domain-rules.md").read_text(encoding="utf-8")
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("| ")]
-    for rule in RULES:
+    for rule in {rule for row in ENTITIES.values() for rule in row.rules}:
         mine = [row for row in rows if row[0].strip() == rule.id]
         state = "passes" if rule.severity == "warning" else rule.state
         assert any(state in cell for row in mine for cell in row[1:]), f"{rule.id} ({rule.fact}): {state}"
@@ -180,7 +179,7 @@ def test_the_golden_job_is_the_seeds() -> None:
 
 def test_the_planted_problems_are_the_seeds() -> None:
     rows = {row[0]: row for row in rows_of("domain-rules.md", "### 5.4", "### 5.5")}
-    entries = Company().planted()
+    entries = problems(Company())
     assert {str(entry.number) for entry in entries} == rows.keys() - {"no."}
     for entry in entries:
         _, entity, keys, _, *expected = rows[str(entry.number)]
@@ -195,10 +194,8 @@ def test_the_planted_problems_are_the_seeds() -> None:
 def test_the_counts_of_the_company_are_the_seeds(tmp_path: Path) -> None:
     """What is on both sides at the start: Procore's records that carry our external id."""
     world = build(tmp_path)
-    stored = ENTITY_RESOURCES | {"cost_types": "line_item_types", "vendor_insurances": "insurances"}
-    kinds = {name: (kind,) for name, kind in stored.items()} | {
-        "commitments": ("work_order_contracts", "purchase_order_contracts")
-    }
+    stored = {"cost_types": ("line_item_types",), "vendor_insurances": ("insurances",), "cost_codes": ("cost_codes",)}
+    kinds = {name: tuple(resource.name for resource in row.resources) for name, row in KEPT.items()} | stored
     for name, *cells in rows_of("domain-rules.md", "### 5.1", "### 5.2"):
         entity = name.removesuffix(" of jobs").replace(" ", "_")
         if entity not in kinds or not ENTITIES[entity].external_id:
@@ -230,16 +227,17 @@ def test_eligible_statuses_are_the_settings() -> None:
 def test_every_tie_is_described_or_named_as_missing() -> None:
     text = (DOCS / "domain-rules.md").read_text(encoding="utf-8")
     described = {row[0] for row in rows_of("domain-rules.md", "### 4.1", "### 4.2")} - {"tie"}
-    assert described == TIES.keys()
+    ties = {tie.id for row in ENTITIES.values() for tie in row.ties} | {"T-01", "T-24"}
+    assert described == ties
     sentence = text[text.index("Not in force yet: T-") :].partition("\n\n")[0]
     missing = set(re.findall(r"T-\d\d", sentence))
     for first, last in re.findall(r"T-(\d\d) to T-(\d\d)", sentence):
         missing |= {f"T-{n:02}" for n in range(int(first), int(last) + 1)}
-    assert missing == {f"T-{n:02}" for n in range(1, 27)} - TIES.keys()
+    assert missing == {f"T-{n:02}" for n in range(1, 27)} - ties
 
 
 def test_every_explaining_code_is_described() -> None:
-    code = (ROOT / "include" / "financials" / "documents.py").read_text(encoding="utf-8")
+    code = (ROOT / "include" / "financials" / "explained.py").read_text(encoding="utf-8")
     used = {state.upper() for state in STOPPED} | set(re.findall(r'code = "([A-Z_]+)"', code))
     described = {name for row in rows_of("domain-rules.md", "### 4.3", "### 4.4") for name in row[0].split(", ")} - {"code"}
     assert described == used

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from include.erp.mapping import Mapping, load_mapping
 from include.erp.registry import mapping_path
 from include.erp.sql import SqlSystem
-from include.sandbox.erp import schema
+from sandbox.erp import schema
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 
 T1, T2, T3 = "2026-07-01T08:00:00.000Z", "2026-08-01T08:00:00.000Z", "2026-09-01T08:00:00.500Z"

@@ -12,16 +12,12 @@ import sqlalchemy as sa
 
 from include.erp.mapping import load_mapping
 from include.erp.sql import SqlSystem
-from include.financials.models import (
-    ChangeLine,
-    Commitment,
-    CommitmentChangeOrder,
-    InvoiceLine,
-    Line,
-    Record,
-    SubcontractorInvoice,
-)
+from include.financials.billing import InvoiceLine
+from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.invoices import SubcontractorInvoice
 from include.financials.port import Item, Outcome
+from include.financials.record import Line, Record
 
 MAPPING = """\
 system: jobbook

@@ -13,33 +13,21 @@ import sqlalchemy as sa
 
 from include.erp.mapping import Mapping
 from include.erp.sql import SqlSystem
+from include.financials.billing import InvoiceLine
 from include.financials.entities import ENTITIES
+from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
+from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.costs import DirectCost
+from include.financials.entities.directory import VendorInsurance
+from include.financials.entities.invoices import OwnerInvoice, Period, SubcontractorInvoice
+from include.financials.entities.jobs import SubJob, TaxCode
+from include.financials.entities.payments import PaymentIssued, PaymentReceived
+from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import (
-    AdjustmentLine,
-    Budget,
-    BudgetChange,
-    BudgetLine,
-    ChangeLine,
-    Commitment,
-    CommitmentChangeOrder,
-    DirectCost,
-    InvoiceLine,
-    Line,
-    OwnerInvoice,
-    PaymentIssued,
-    PaymentReceived,
-    Period,
-    PrimeChangeOrder,
-    PrimeContract,
-    Record,
-    SubcontractorInvoice,
-    SubJob,
-    TaxCode,
-    VendorInsurance,
-)
 from include.financials.port import Item, Outcome, Step, Window
-from include.sandbox.erp import schema
+from include.financials.record import Line, Record
+from sandbox.erp import schema
 from tests.unit.erp.conftest import T1, T2, T3, load
 
 MONTHS = (("2026-06", "closed"), ("2026-07", "open"), ("2026-08", "open"), ("2026-09", "open"), ("2026-10", "future"))

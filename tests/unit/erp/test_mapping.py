@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from include.erp.mapping import load_mapping
 from include.erp.registry import KINDS, erp_system, mapping_path
 from include.erp.sql import SqlSystem
+from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError
 from tests.unit.erp.conftest import write_mapping
 
@@ -417,3 +418,22 @@ def test_the_registry_picks_by_kind(tmp_path: Path) -> None:
         )
     with pytest.raises(ConfigurationError, match=r"mappings/nowhere\.yaml: cannot be read"):
         erp_system("x", "nowhere", origin_system="procore:1")
+
+
+def test_a_records_page_is_where_the_mapping_says(tmp_path: Path) -> None:
+    told = 'company: grp\n    web_url: "https://erp.example/{company}/vendors/{id}"'
+    path = write_mapping(tmp_path / "erp.yaml", GOOD.replace("company: grp", told))
+    system = SqlSystem(sa.create_engine("sqlite://"), load_mapping(path), origin_system="procore:1")
+    vendor = MODELS["vendors"](id="V 1/2", company="01", number="V", name="V")
+    assert system.web_url(vendor) == "https://erp.example/01/vendors/V%201%2F2"
+    assert system.web_url(MODELS["vendors"](id="V", number="V", name="V")) is None, "it lacks what stands in the address"
+    assert system.web_url() is None and system.capabilities()["vendors"].pages and not system.capabilities()["commitments"].pages
+    system.close()
+
+
+@pytest.mark.parametrize(("page", "said"), [("https://erp/{title}", "has {title}. Allowed: {id}"), ("erp/{id}", "web_url")])
+def test_a_page_that_cannot_be_is_refused(tmp_path: Path, page: str, said: str) -> None:
+    path = write_mapping(tmp_path / "erp.yaml", GOOD.replace("company: grp", f'company: grp\n    web_url: "{page}"'))
+    with pytest.raises(ConfigurationError) as raised:
+        load_mapping(path)
+    assert said in str(raised.value)

@@ -15,10 +15,13 @@ import sqlalchemy as sa
 
 from include.erp.mapping import load_mapping
 from include.erp.sql import SqlSystem
+from include.financials.entities.codes import CostCode
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.jobs import Project
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import Commitment, CostCode, Project, Record
 from include.financials.port import Page, Window
-from include.sandbox.erp import schema
+from include.financials.record import Record
+from sandbox.erp import schema
 from tests.unit.erp.conftest import write_mapping
 
 

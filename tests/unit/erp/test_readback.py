@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import Commitment
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 from tests.unit.erp.strangers import change, commitment, database, invoice, item, post, rows, system
 

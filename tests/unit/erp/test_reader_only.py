@@ -133,10 +133,10 @@ def test_what_it_has_goes_to_procore_and_nothing_fails(world: World) -> None:
         "cost_codes": {"03-3000"}, "budgets": {"J-1"},
     }  # fmt: skip
     for name, numbers in expected.items():
-        outcomes = world.ledger.outcomes(sync.run.run_id, name)
-        assert {row["number"] for row in outcomes if row["state"] == "linked"} == numbers, name
-    unread = [row for row in world.ledger.outcomes(sync.run.run_id, "projects") if row["state"] != "linked"]
-    assert [(row["number"], row["state"]) for row in unread] == [("J-3", "quarantined")] and "is 'Q'" in unread[0]["message"]
+        outcomes = world.ledger.outcomes.of(sync.run.run_id, name)
+        assert {row.number for row in outcomes if row.state == "linked"} == numbers, name
+    unread = [row for row in world.ledger.outcomes.of(sync.run.run_id, "projects") if row.state != "linked"]
+    assert [(row.number, row.state) for row in unread] == [("J-3", "quarantined")] and "is 'Q'" in unread[0].message
     assert {record.origin_id for record in world.procore.records["vendors"]} == {
         f"{NAMESPACE}:01:vendors:V-1", f"{NAMESPACE}:01:vendors:V-2"
     }  # fmt: skip

@@ -16,9 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from include.erp.mapping import Mapping, load_mapping
 from include.erp.sql import SqlSystem
+from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
-from include.financials.models import Commitment, Line
 from include.financials.port import Item, Outcome, Step
+from include.financials.record import Line
 from tests.unit.erp.conftest import write_mapping
 
 HOSTILE = "x'); DROP TABLE vendors; --"

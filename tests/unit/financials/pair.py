@@ -21,60 +21,37 @@ from typing import Any
 from sqlalchemy import event
 from upath import UPath
 
-from include.financials import checks, engine, gate, reconciliation, report
-from include.financials.billing import totals
+from include.financials import checks, gate, reconciliation, report
+from include.financials.billing import BillingItem, Invoice, totals
 from include.financials.entities import ENTITIES
+from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
+from include.financials.entities.changes import ChangeLine, ChangeOrder, CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.codes import CostCode, CostType
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.costs import DirectCost
+from include.financials.entities.directory import Customer, Vendor, VendorInsurance
+from include.financials.entities.invoices import OwnerInvoice, Period, SubcontractorInvoice
+from include.financials.entities.jobs import Project, SubJob, TaxCode
+from include.financials.entities.payments import PaymentIssued, PaymentReceived
+from include.financials.entities.primes import PrimeContract
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
-from include.financials.figures import contract_of
 from include.financials.identity import content, marker
 from include.financials.ledger import Ledger
-from include.financials.matching import natural_key
-from include.financials.models import (
-    AdjustmentLine,
-    BillingItem,
-    Budget,
-    BudgetChange,
-    BudgetLine,
-    ChangeLine,
-    ChangeOrder,
-    Commitment,
-    CommitmentChangeOrder,
-    CostCode,
-    CostType,
-    Customer,
-    DirectCost,
-    Invoice,
-    Line,
-    OwnerInvoice,
-    PaymentIssued,
-    PaymentReceived,
-    Period,
-    PrimeChangeOrder,
-    PrimeContract,
-    Project,
-    Record,
-    Side,
-    SubcontractorInvoice,
-    SubJob,
-    TaxCode,
-    Vendor,
-    VendorInsurance,
-)
 from include.financials.money import ZERO
 from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
 from include.financials.reading import extract
+from include.financials.record import Line, Record, Side, contract_of
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
 from include.financials.view import Sync
-from include.procore.writing.table import STEPS
+from include.financials.writing import engine
+from include.procore.areas import STEPS
 
 START = datetime(2026, 9, 30, 18, tzinfo=UTC)
 ONLY: dict[str, Any] = {"entities": ["commitments"]}
 """Parameters of a run whose masters are in step already."""
 PROCORE_COMPANY = "8089"
 NAMESPACE = "sandbox"
-_COMPILED: dict[Any, Any] = {}
-"""Statements are compiled once for all the ledgers of a session."""
 FULL = Capability(create=True, update=True, link=True, void=True)
 CREATES = ("create", "header", "payment")
 """Steps that make a record; every other step may be repeated."""
@@ -343,7 +320,7 @@ class FakeErp(Memory):
 
     def _create(self, step: Step, item: Item) -> Outcome:
         same = marker(PROCORE_COMPANY, step.entity, item.procore_id or "")
-        key = natural_key(item.record)
+        key = item.record.natural_key
         if any(r.id == key and r.company == item.company and r.marker != same for r in self.records[step.entity]):
             return Outcome(item.intent, "rejected", message=f"number {item.number} is taken")
         self._in_order(item)
@@ -362,7 +339,7 @@ class FakeErp(Memory):
             self.get("commitments" if hasattr(record, "commitment") else "prime_contracts", id=contract)
         if isinstance(record, Invoice):
             there: list[Any] = [r for r in self.records[record.entity] if contract_of(r) == contract]
-            late = [r.number for r in there if r.sequence > record.sequence and r.id != natural_key(record)]
+            late = [r.number for r in there if r.sequence > record.sequence and r.id != record.natural_key]
             assert not late, f"{record.number} comes after {late}"
         if isinstance(record, BudgetChange):
             self.get("budgets", id=record.project)
@@ -538,7 +515,6 @@ class World:
         # No test pulls the plug: waiting for the disk at each commit would only cost time.
         event.listen(self.ledger.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self.ledger.create()
-        self.ledger.engine = self.ledger.engine.execution_options(compiled_cache=_COMPILED)
 
     def fork(self, folder: Path) -> World:
         """A copy that goes its own way from here."""
@@ -567,8 +543,8 @@ class World:
             self.runs += 1
             self.clock.now += timedelta(minutes=10)  # what was sent without an answer has had the time to arrive
             run_id = f"run-{self.runs}"
-        known = self.ledger.run(run_id)
-        chosen = json.loads(known["params"]) if known else {"entities": self.in_use(), **(params or {})}
+        known = self.ledger.runs.get(run_id)
+        chosen = json.loads(known.params) if known else {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)
         systems: dict[Side, Any] = {"procore": self.procore, "erp": self.erp}
         return Sync(run, self.ledger, self.settings, systems, UPath(self.folder / "staging"), PROCORE_COMPANY, NAMESPACE)
@@ -594,7 +570,7 @@ class World:
             extract.extract(sync, name, shard)
         checks.check(sync, name, shards)
         if row.gate:
-            opening = gate.verdict(sync.ledger.outcomes(sync.run.run_id, name), sync.settings.gate)
+            opening = gate.verdict(sync.ledger.outcomes.of(sync.run.run_id, name), sync.settings.gate)
             if not opening.passed:
                 gate.close(sync, name, opening)
                 for shard in shards:
@@ -605,11 +581,18 @@ class World:
 
     def states(self, sync: Sync, entity: str) -> dict[str, tuple[str, str]]:
         """Number -> (count of the report, rule)."""
-        rows = self.ledger.outcomes(sync.run.run_id, entity)
-        return {row["number"]: (report.count_of(row, sync.run.plan), row["rule"] or "") for row in rows}
+        rows = self.ledger.outcomes.of(sync.run.run_id, entity)
+        return {row.number: (report.count_of(row, sync.run.plan), row.rule or "") for row in rows}
 
     def counts(self, sync: Sync) -> Counter[str]:
-        return Counter(report.count_of(row, sync.run.plan) for row in self.ledger.outcomes(sync.run.run_id))
+        return Counter(report.count_of(row, sync.run.plan) for row in self.ledger.outcomes.of(sync.run.run_id))
+
+    def end_link(self, entity: str, number: str) -> None:
+        """As a person does by ``decide unlink``."""
+        (link,) = [
+            one for one in self.ledger.links.of(entity, contents=False) if number in (one.number, one.erp_key, one.procore_id)
+        ]
+        self.ledger.decisions.part(link, "ann")
 
     def writes(self) -> int:
         return sum(self.procore.applied.values()) + sum(self.erp.applied.values())
@@ -885,7 +868,9 @@ def prime_contract(number: str = "PC-1", **changes: Any) -> PrimeContract:
 def in_procore(world: World, record: Record, **changes: Any) -> Any:
     """A document of Procore: its references are Procore's ids (of what is linked, or was put there before)."""
     row = ENTITIES[record.entity]
-    links = {name: {link.erp_key: link.procore_id for link in world.ledger.links(name)} for name in set(row.references.values())}
+    links = {
+        name: {link.erp_key: link.procore_id for link in world.ledger.links.of(name)} for name in set(row.references.values())
+    }
 
     def own(entity: str, key: str | None) -> str | None:
         return links[entity].get(key, procore_id(entity, key) if entity in _BORN_THERE else key) if key else key

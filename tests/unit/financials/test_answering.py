@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from include.financials import engine, report
+from include.financials import report
+from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
-from include.financials.models import Commitment
+from include.financials.ledger.story import why
 from include.financials.port import UNDER_WORKFLOW, Answer, Asked, Beat, Outcome, Question, idle
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
-from include.financials.why import why
+from include.financials.writing import plan
 from tests.unit.financials.pair import FROZEN, ONLY, Crash, World, draft, line, make_settings
 
 STEP = "ERP posting"
@@ -115,8 +116,8 @@ def nothing_more(office: Office) -> None:
 
 
 def state(office: Office, number: str = "SC-1") -> tuple[str, str]:
-    (row,) = [one for (_, _), one in office.world.ledger.seen("commitments", "procore").items() if one["number"] == number]
-    return row["state"], row["rule"] or ""
+    (row,) = [one for (_, _), one in office.world.ledger.records.seen("commitments", "procore").items() if one.number == number]
+    return row.state or "", row.rule or ""
 
 
 def test_a_document_that_was_loaded_is_accepted_with_its_number_in_the_erp(office: Office) -> None:
@@ -124,10 +125,10 @@ def test_a_document_that_was_loaded_is_accepted_with_its_number_in_the_erp(offic
     sync = go(office)
     assert office.told == [("Accept", "In the ERP as SC-1.")] and office.given[0].option == "201"
     assert said(sync) == {"SC-1": 'answered "Accept"'} and state(office) == ("linked", "")
-    assert sync.ledger.call_count(sync.run.run_id, "commitments") == {"erp": 1, "procore": 3}, "two steps link"
-    story = sync.ledger.story("commitments", "SC-1")
-    assert [(row["step"], row["status"]) for row in story["intents"] if row["step"] == "answer"] == [("answer", "confirmed")]
-    assert any(told.startswith("step answer (revision 0): confirmed") for told in why(sync.ledger, "commitment", "SC-1"))
+    assert sync.ledger.journal.call_count(sync.run.run_id, "commitments") == {"erp": 1, "procore": 3}, "two steps link"
+    story = sync.ledger.story.of("commitments", "SC-1")
+    assert [(row.step, row.status) for row in story.intents if row.step == "answer"] == [("answer", "confirmed")]
+    assert any(told.startswith("step answer (revision 0): confirmed") for told in why(sync.ledger.story, "commitment", "SC-1"))
     nothing_more(office)
 
 
@@ -151,7 +152,7 @@ def test_a_step_that_was_accepted_and_is_still_asked_is_answered_once(office: Of
     go(office)
     office.open[record.id] = question
     sync = go(office)
-    assert len(office.given) == 1 and sync.ledger.call_count(sync.run.run_id) == {}
+    assert len(office.given) == 1 and sync.ledger.journal.call_count(sync.run.run_id) == {}
 
 
 def test_what_a_rule_stops_is_returned_with_its_sentence_and_accepted_when_it_comes_back(office: Office) -> None:
@@ -178,8 +179,8 @@ def test_what_is_shown_of_the_workflow_is_no_part_of_the_sentence(office: Office
     monkeypatch.setattr(office.world.procore, "asked", lambda entity, project, ids: asked, raising=False)
     office.ask(record)
     sync = go(office)
-    (row,) = sync.ledger.outcomes(sync.run.run_id, "commitments")
-    assert UNDER_WORKFLOW in row["message"] and office.told == [("Return", "SC-1 has no schedule of values.")]
+    (row,) = sync.ledger.outcomes.of(sync.run.run_id, "commitments")
+    assert UNDER_WORKFLOW in row.message and office.told == [("Return", "SC-1 has no schedule of values.")]
 
 
 def test_what_the_erp_refused_is_returned_in_its_words(office: Office) -> None:
@@ -241,8 +242,8 @@ def test_a_plan_says_what_it_would_answer_and_answers_nothing(office: Office) ->
     office.ask(draft(office.world, "SC-2", lines=()))
     sync = office.world.run(reconciled=False, params={**ONLY, "mode": "plan"})
     assert said(sync) == {"SC-1": 'would answer "Accept"', "SC-2": 'would answer "Return"'}
-    assert office.given == [] and sync.ledger.open_answers("commitments") == []
-    assert sync.ledger.call_count(sync.run.run_id) == {}
+    assert office.given == [] and sync.ledger.journal.open_answers("commitments") == []
+    assert sync.ledger.journal.call_count(sync.run.run_id) == {}
 
 
 @pytest.mark.parametrize("off", ["writes", "answers", "tool"])
@@ -285,7 +286,7 @@ def test_an_answer_without_an_answer_is_given_once(office: Office, arrives: str)
         office.arrive()
     nothing_more(office)
     assert office.told == [("Accept", "In the ERP as SC-1.")]
-    assert office.world.ledger.open_answers("commitments") == []
+    assert office.world.ledger.journal.open_answers("commitments") == []
 
 
 @pytest.mark.parametrize("when", ["crash_before", "crash_after"])
@@ -307,7 +308,7 @@ def test_a_step_that_goes_on_without_us_ends_the_doubt(office: Office) -> None:
     go(office)
     office.open.clear()  # a clerk has answered
     go(office)
-    assert office.world.ledger.open_answers("commitments") == [] and office.given == []
+    assert office.world.ledger.journal.open_answers("commitments") == [] and office.given == []
     office.ask(record)
     go(office)
     assert office.told == [("Accept", "In the ERP as SC-1.")]
@@ -321,7 +322,7 @@ def test_an_answer_that_is_refused_changes_no_document_and_stops_no_other(office
     sync = go(office)
     assert said(sync) == {"SC-1": "not answered", "SC-2": 'answered "Accept"'}
     assert state(office, "SC-1") == state(office, "SC-2") == ("linked", "")
-    assert len(sync.ledger.links("commitments")) == 2
+    assert len(sync.ledger.links.of("commitments")) == 2
     writes = office.world.writes()
     office.world.stage(office.world.sync(sync.run.run_id), "commitments")
     assert len(office.given) == (2 if fault == "later" else 1), "a refusal is asked for once in a run"
@@ -351,14 +352,17 @@ def test_an_answer_of_a_returned_document_is_no_trace_of_it_in_the_erp(office: O
     """What was said of it is not what was sent of it."""
     office.ask(draft(office.world, lines=()))
     go(office)
-    assert office.world.ledger.begun("commitments") == {} and office.world.ledger.open_intents("commitments", 0) == []
+    assert (
+        office.world.ledger.journal.begun("commitments") == {}
+        and office.world.ledger.journal.open_intents("commitments", 0) == []
+    )
 
 
 def test_what_was_read_long_ago_is_not_answered(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     office.ask(draft(office.world, lines=()))
-    monkeypatch.setattr(engine, "PLAN_HOLDS", timedelta(seconds=-1))
+    monkeypatch.setattr(plan, "PLAN_HOLDS", timedelta(seconds=-1))
     sync = office.world.sync(params=ONLY)
-    sync.ledger.finished(sync.run.run_id, "extract:commitments")
+    sync.ledger.runs.finished(sync.run.run_id, "extract:commitments")
     office.world.stage(sync, "commitments")
     assert office.given == []
 

@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from include.financials.billing import Movement, balance, certificate, completed, key_of, movement, movements, retained, totals
-from include.financials.models import BillingItem
+from include.financials.billing import (
+    BillingItem,
+    Movement,
+    balance,
+    certificate,
+    completed,
+    key_of,
+    movement,
+    movements,
+    retained,
+    totals,
+)
 from include.financials.money import ZERO
 
 Rows = dict[str, dict[str, str]]

@@ -30,7 +30,7 @@ def jobs(stages: dict[str, World], tmp_path: Path) -> Any:
 
 
 def ident(world: World, entity: str, key: str) -> str:
-    return next(link.procore_id for link in world.ledger.links(entity) if link.erp_key == key)
+    return next(link.procore_id for link in world.ledger.links.of(entity) if link.erp_key == key)
 
 
 def in_procore(world: World, job: str = JOB, amount: str = "500.00", **changes: Any) -> None:
@@ -62,7 +62,7 @@ def owner(world: World, job: str = JOB) -> str | None:
 
 
 def message(world: World) -> str:
-    return str(world.ledger.outcomes(f"run-{world.runs}", BUDGETS)[0]["message"])
+    return str(world.ledger.outcomes.of(f"run-{world.runs}", BUDGETS)[0].message)
 
 
 def balanced(sync: Sync) -> Reconciliation:
@@ -143,7 +143,7 @@ def test_an_empty_ledger_knows_each_owner_again(jobs: World, tmp_path: Path) -> 
     again = jobs.without_ledger(tmp_path / "again")
     sync = again.run()
     assert again.states(sync, BUDGETS) == {JOB: ADOPTED, OTHER: ADOPTED} and again.writes() == 0
-    assert {link.erp_key: (link.content or {}).get("owner") for link in again.ledger.links(BUDGETS)} == {
+    assert {link.erp_key: (link.content or {}).get("owner") for link in again.ledger.links.of(BUDGETS)} == {
         JOB: "erp", OTHER: "procore",
     }  # fmt: skip
     again.close()
@@ -224,25 +224,76 @@ def test_a_line_of_nothing_that_a_change_opens_is_no_change(jobs: World) -> None
     assert state(jobs) == UNCHANGED
 
 
-@pytest.mark.parametrize("side", ["procore", "erp"])
+def lose(world: World, side: str, how: str) -> None:
+    """A person empties a budget. Procore's is its lines: those without an amount are none, and so is the budget."""
+    records = getattr(world, side).records[BUDGETS]
+    left = [one.model_copy(update={"lines": (), "amount": Decimal(0)}) for one in records if how != "record" and side == "erp"]
+    if how == "zero":
+        left = [one.model_copy(update={"lines": (budget_line(amount="0.00", code=f"{JOB}//03-3000"),)}) for one in left]
+    records[:] = left
+
+
+@pytest.mark.parametrize("mode", ["apply", "plan"])
+@pytest.mark.parametrize(("side", "how"), [("procore", "lines"), ("erp", "record"), ("erp", "lines"), ("erp", "zero")])
 @pytest.mark.parametrize("told", ["erp", "procore"])
-def test_a_budget_that_one_side_lost_is_a_conflict(jobs: World, told: str, side: str) -> None:
+def test_a_budget_that_one_side_lost_is_a_conflict(jobs: World, told: str, side: str, how: str, mode: str) -> None:
+    """Whoever owns it: nothing is written over the figures that are left, and no tie counts those that are gone."""
     in_erp(jobs) if told == "erp" else in_procore(jobs)
     go(jobs)
     writes = jobs.writes()
-    getattr(jobs, side).records[BUDGETS].clear()
-    found, sync = go(jobs)
-    assert found == ("conflicts", "R-02") and jobs.writes() == writes
-    balanced(sync)
+    lose(jobs, side, how)
+    sync = jobs.run(params={"entities": [BUDGETS], "mode": mode})
+    assert jobs.states(sync, BUDGETS)[JOB] == ("conflicts", "R-02") and jobs.writes() == writes
+    assert f"nothing of it is left in {'Procore' if side == 'procore' else 'the ERP'}" in message(jobs)
+    t02 = [d for d in balanced(sync).differences if d.tie == "T-02"]
+    left = ("0.00", "500.00") if side == "procore" else ("500.00", "0.00")
+    assert [(str(d.procore), str(d.erp), [i.code for i in d.explained]) for d in t02] == [(*left, ["CONFLICT"])]
 
 
-def test_a_budget_that_both_sides_lost_is_a_conflict_too(jobs: World) -> None:
+def test_a_budget_that_was_put_back_is_linked_as_before(jobs: World) -> None:
     in_erp(jobs)
     go(jobs)
-    for side in (jobs.erp, jobs.procore):
-        side.records[BUDGETS].clear()
+    kept = list(jobs.procore.records[BUDGETS])
+    for side, how in (("procore", "lines"), ("erp", "zero")):
+        lose(jobs, side, how)
+        assert state(jobs) == ("conflicts", "R-02")
+        jobs.procore.records[BUDGETS][:] = kept
+        in_erp(jobs)
+        found, sync = go(jobs)
+        assert found == UNCHANGED and not balanced(sync).differences
+
+
+@pytest.mark.parametrize("how", ["record", "lines", "zero"])
+@pytest.mark.parametrize("told", ["erp", "procore"])
+def test_a_budget_that_both_sides_lost_is_a_conflict_too(jobs: World, told: str, how: str) -> None:
+    in_erp(jobs) if told == "erp" else in_procore(jobs)
+    go(jobs)
+    writes = jobs.writes()
+    lose(jobs, "erp", how)
+    lose(jobs, "procore", how)
     sync = jobs.run(params={"entities": [BUDGETS]})
-    assert jobs.states(sync, BUDGETS) == {JOB: ("conflicts", "R-02")} and balanced(sync)
+    assert jobs.states(sync, BUDGETS) == {JOB: ("conflicts", "R-02")} and jobs.writes() == writes
+    assert "neither side has it any more" in message(jobs)
+    assert not [d for d in balanced(sync).differences if d.tie == "T-02"]
+
+
+def test_an_estimate_without_amounts_is_no_budget_yet(jobs: World) -> None:
+    in_erp(jobs, amount="0.00")
+    assert state(jobs) == ("skipped", "") and jobs.writes() == 0
+
+
+@pytest.mark.parametrize("how", ["lines", "zero"])
+def test_an_owner_that_lost_its_figures_and_its_link_empties_nothing(jobs: World, tmp_path: Path, how: str) -> None:
+    """The project says that the budget is the ERP's, which has no figures of it; Procore has."""
+    in_erp(jobs)
+    go(jobs)
+    lose(jobs, "erp", how)
+    again = jobs.without_ledger(tmp_path / "again")
+    again.run(params={"entities": ["cost_types", "projects", "cost_codes"]})
+    writes = again.writes()
+    found, sync = go(again)
+    assert found == ("conflicts", "B-01") and again.writes() == writes and balanced(sync)
+    again.close()
 
 
 def test_a_line_without_a_place_holds_the_whole_budget(jobs: World) -> None:
@@ -290,7 +341,7 @@ def test_a_budget_is_handed_over_to_procore_once(jobs: World) -> None:
     assert state(jobs) == ("held", "unlinked") and jobs.writes() == writes
     assert main([*command, "link", "budget", JOB]) == 0
     assert state(jobs) == ADOPTED and jobs.writes() == writes
-    assert [(link.content or {}).get("owner") for link in jobs.ledger.links(BUDGETS)] == ["procore"]
+    assert [(link.content or {}).get("owner") for link in jobs.ledger.links.of(BUDGETS)] == ["procore"]
     in_erp(jobs, amount="501.00")
     assert state(jobs) == ("conflicts", "B-04")
 

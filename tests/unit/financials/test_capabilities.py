@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from include.financials import preflight
-from include.financials.entities import ENTITIES
+from include.financials.entities import ENTITIES, MODELS
 from include.financials.exceptions import ConfigurationError
-from include.financials.models import MODELS, Record
 from include.financials.port import Capability
 from include.financials.reconciliation import reconcile
+from include.financials.record import Record
 from tests.unit.financials.pair import FULL, World, draft, in_procore, invoice, item, plant, prime_contract
 
 CHANGES, INVOICES = "commitment_change_orders", "subcontractor_invoices"
@@ -60,7 +60,7 @@ def switch(world: World, writes: str, *entities: str) -> None:
 
 
 def said(world: World, entity: str) -> dict[str, str]:
-    return {row["number"]: row["message"] or "" for row in world.ledger.outcomes(f"run-{world.runs}", entity)}
+    return {row.number: row.message or "" for row in world.ledger.outcomes.of(f"run-{world.runs}", entity)}
 
 
 # -- keeps

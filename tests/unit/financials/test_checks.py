@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks, engine, gate, report
+from include.financials import checks, gate, report
 from include.financials.exceptions import RetryLater
-from include.financials.judging import source_hash
+from include.financials.judging.memory import source_hash
 from include.financials.ledger import stamp
 from include.financials.port import Invalid, Page
 from include.financials.reading import extract
+from include.financials.writing import engine
 from tests.unit.financials.pair import ONLY, FakeErp, World, commitment, draft, line, make_settings, vendor
 
 BAD = Invalid("vendors", "V-7", "V-7", "name", "has no text", scope="G1")
@@ -41,7 +42,9 @@ def test_a_read_goes_on_at_its_cursor_and_reads_nothing_twice(world: World) -> N
 
 def test_a_read_that_fails_after_its_last_page_does_not_begin_again(linked: World) -> None:
     """The list was read, then the records that wait were asked for by id and the ERP did not answer."""
-    linked.ledger.remember([{"entity": "vendors", "company": "G1", "side": "erp", "id": "V-1", "number": "V-1", "state": "held"}])
+    linked.ledger.records.remember(
+        [{"entity": "vendors", "company": "G1", "side": "erp", "id": "V-1", "number": "V-1", "state": "held"}]
+    )
     for number in range(2, 5):
         linked.erp.put(vendor(f"V-{number}"))
     sync = linked.sync(params={"since": stamp(linked.clock.now)})
@@ -74,15 +77,17 @@ def test_a_record_that_moved_to_a_later_page_is_judged_once(world: World, monkey
     sync = world.sync()
     extract.extract(sync, "vendors")
     checks.check(sync, "vendors", [0])
-    rows = world.ledger.outcomes(sync.run.run_id, "vendors")
-    assert [row["number"] for row in rows] == ["V-1", "V-2"]
-    assert '"After"' in rows[0]["work"]
+    rows = world.ledger.outcomes.of(sync.run.run_id, "vendors")
+    assert [row.number for row in rows] == ["V-1", "V-2"]
+    assert '"After"' in rows[0].work
 
 
 @pytest.fixture
 def unreadable(linked: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The ERP's V-7 cannot be read any more, and it was stopped before."""
-    linked.ledger.remember([{"entity": "vendors", "company": "G1", "side": "erp", "id": "V-7", "number": "V-7", "state": "held"}])
+    linked.ledger.records.remember(
+        [{"entity": "vendors", "company": "G1", "side": "erp", "id": "V-7", "number": "V-7", "state": "held"}]
+    )
     read, read_ids = FakeErp.read, FakeErp.read_ids
 
     def with_bad(self: FakeErp, entity: str, **options: Any) -> Iterator[Page]:
@@ -103,8 +108,8 @@ def unreadable(linked: World, monkeypatch: pytest.MonkeyPatch) -> World:
 def test_a_record_that_cannot_be_read_is_quarantined_once(unreadable: World) -> None:
     sync = unreadable.run()
     assert unreadable.states(sync, "vendors") == {"V-1": ("unchanged", ""), "V-7": ("quarantined", "V-01")}
-    row = next(row for row in unreadable.ledger.outcomes(sync.run.run_id, "vendors") if row["number"] == "V-7")
-    assert row["message"] == "Vendor V-7: field name: has no text. Correct it in the ERP."
+    row = next(row for row in unreadable.ledger.outcomes.of(sync.run.run_id, "vendors") if row.number == "V-7")
+    assert row.message == "Vendor V-7: field name: has no text. Correct it in the ERP."
 
 
 def test_stopped_records_are_taken_up_again_outside_the_window(linked: World) -> None:
@@ -125,12 +130,12 @@ def test_our_own_write_is_nobodys_change(linked: World) -> None:
     """Writing external ids moves the contract's time: a window over that time must not show it as changed then."""
     document = draft(linked)
     linked.run(params=ONLY)
-    known = linked.ledger.seen("commitments", "procore")["", document.id]
-    assert known["source_changed_at"] == stamp(document.updated_at)
-    assert known["seen_updated_at"] > known["source_changed_at"]
+    known = linked.ledger.records.seen("commitments", "procore")["", document.id]
+    assert known.source_changed_at == stamp(document.updated_at)
+    assert known.seen_updated_at > known.source_changed_at
     linked.run(params=ONLY)
-    again = linked.ledger.seen("commitments", "procore")["", document.id]
-    assert again["source_changed_at"] == stamp(document.updated_at)
+    again = linked.ledger.records.seen("commitments", "procore")["", document.id]
+    assert again.source_changed_at == stamp(document.updated_at)
 
 
 def test_a_line_that_changed_without_its_header_is_noticed(linked: World) -> None:
@@ -157,7 +162,7 @@ def again(world: World, entity: str, **options: Any) -> tuple[Any, Any]:
     found = []
     for _ in range(2):
         checks.check(sync, entity, [0])
-        found.append([row | {"judged": None} for row in world.ledger.outcomes(sync.run.run_id, entity)])
+        found.append([row._replace(judged=False) for row in world.ledger.outcomes.of(sync.run.run_id, entity)])
     return found[0], found[1]
 
 
@@ -171,9 +176,9 @@ def test_a_decided_vendor_is_linked_also_by_a_later_try(world: World) -> None:
     own = world.procore.put(vendor(id="90001", company=None))
     sync = world.run(params={"entities": ["vendors"]})
     assert world.states(sync, "vendors") == {"V-1": ("held", "2.9")}
-    world.ledger.decide(entity="vendors", company="G1", record_id="V-1", pair="90001", decision="link", who="ann")
+    world.ledger.decisions.decide(entity="vendors", company="G1", record_id="V-1", pair="90001", decision="link", who="ann")
     first, second = again(world, "vendors")
-    assert [row["action"] for row in first] == ["link"] and first == second
+    assert [row.action for row in first] == ["link"] and first == second
     sync = world.run(params={"entities": ["vendors"]})
     assert [record.id for record in world.procore.records["vendors"]] == [own.id]
     assert world.procore.records["vendors"][0].origin_id == "sandbox:G1:vendors:V-1"
@@ -184,9 +189,11 @@ def test_a_decided_document_is_linked_also_by_a_later_try(linked: World) -> None
     document = draft(linked)
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("held", "2.9")}
-    linked.ledger.decide(entity="commitments", company="01", record_id="SC-1", pair=document.id, decision="link", who="ann")
+    linked.ledger.decisions.decide(
+        entity="commitments", company="01", record_id="SC-1", pair=document.id, decision="link", who="ann"
+    )
     first, second = again(linked, "commitments")
-    assert [row["action"] for row in first] == ["link"] and first == second
+    assert [row.action for row in first] == ["link"] and first == second
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("updated", "")}
     assert linked.erp.applied == {} and len(linked.erp.records["commitments"]) == 1
@@ -223,7 +230,7 @@ def test_a_gate_that_is_tried_again_in_the_same_run_stays_closed(linked: World) 
     extract.extract(sync, "commitments")
     for _ in range(2):
         checks.check(sync, "commitments", [0])
-        opening = gate.verdict(world.ledger.outcomes(sync.run.run_id, "commitments"), world.settings.gate)
+        opening = gate.verdict(world.ledger.outcomes.of(sync.run.run_id, "commitments"), world.settings.gate)
         assert (opening.passed, opening.judged, opening.failed) == (False, 20, 6)
         gate.close(sync, "commitments", opening)
 
@@ -234,7 +241,7 @@ def test_what_an_open_gate_carried_over_does_not_count_again(linked: World) -> N
     sync = world.run(params=ONLY)
     assert len(world.erp.records["commitments"]) == 14
     sync = world.run(params=ONLY)
-    opening = gate.verdict(world.ledger.outcomes(sync.run.run_id, "commitments"), world.settings.gate)
+    opening = gate.verdict(world.ledger.outcomes.of(sync.run.run_id, "commitments"), world.settings.gate)
     assert (opening.judged, opening.failed) == (0, 0)
 
 
@@ -290,7 +297,7 @@ def test_an_approval_ends_when_the_content_changes_also_if_it_is_put_back(linked
     linked.settings = make_settings(approve_above=Decimal("99.99"))
     document = draft(linked)
     assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("held", "M-13")}
-    linked.ledger.decide(
+    linked.ledger.decisions.decide(
         entity="commitments",
         company="01",
         record_id=document.id,
@@ -301,8 +308,8 @@ def test_an_approval_ends_when_the_content_changes_also_if_it_is_put_back(linked
     linked.procore.change("commitments", "SC-1", title="Changed since")
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("held", "M-13")}
-    (row,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
-    assert "The approval by ann" in row["message"] and "has ended: the document was changed since" in row["message"]
+    (row,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
+    assert "The approval by ann" in row.message and "has ended: the document was changed since" in row.message
     linked.procore.change("commitments", "SC-1", title="Steel")
     assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("held", "M-13")}
     assert linked.writes() == 0

@@ -18,12 +18,12 @@ def test_a_run_of_one_document_loads_that_alone(full: World) -> None:
     """What else waits to be loaded is neither judged nor counted, and the next run finds it as if nothing had been."""
     for number in ("SC-8", "SC-9"):
         draft(full, number)
-    before = full.ledger.watermark("procore", "commitments")
+    before = full.ledger.runs.watermark("procore", "commitments")
     sync = full.run(params={"documents": ["sc-9 "], "entities": ["commitments"]})
     assert full.states(sync, "commitments") == {"SC-9": ("created", "")}
     assert full.erp.all("commitments", id="SC-9") and not full.erp.all("commitments", id="SC-8")
     assert report.build(sync)["documents"] == {"sc-9 ": {"commitments": "created"}}
-    assert report.move_watermarks(sync, ["commitments"]) == [] and full.ledger.watermark("procore", "commitments") == before
+    assert report.move_watermarks(sync, ["commitments"]) == [] and full.ledger.runs.watermark("procore", "commitments") == before
     again = full.run(params={"documents": ["SC-9"], "entities": ["commitments"]})
     assert full.states(again, "commitments") == {"SC-9": ("unchanged", "")}
     assert full.states(full.run(), "commitments")["SC-8"] == ("created", "")
@@ -35,7 +35,7 @@ def test_documents_without_entities_are_looked_for_in_all_that_have_numbers(full
     assert sync.run.entities == DOCUMENTS
     for name in sync.run.entities:
         full.stage(sync, name)
-    assert {row["entity"] for row in full.ledger.outcomes(sync.run.run_id)} == {"commitments"}
+    assert {row.entity for row in full.ledger.outcomes.of(sync.run.run_id)} == {"commitments"}
     assert report.build(sync)["documents"] == {"SC-9": {"commitments": "created"}, "SC-99": {}}
 
 
@@ -49,8 +49,8 @@ def test_a_number_that_no_list_shows_is_told_with_those_like_it(full: World, cap
 def test_the_missing_parents_of_a_document_are_named(full: World) -> None:
     draft(full, "SC-9", lines=(line(code="25-104//03-4000"),))
     sync = full.run(params={"documents": ["SC-9"], "entities": ["commitments"]})
-    (row,) = full.ledger.outcomes(sync.run.run_id, "commitments")
-    assert (row["state"], row["rule"]) == ("held", "M-05") and "03-4000" in row["message"]
+    (row,) = full.ledger.outcomes.of(sync.run.run_id, "commitments")
+    assert (row.state, row.rule) == ("held", "M-05") and "03-4000" in row.message
 
 
 def test_only_documents_can_be_chosen_by_number(ledger: Ledger) -> None:

@@ -14,8 +14,8 @@ from tests.unit.financials.test_run import start
 
 def ended(ledger: Ledger, run_id: str, kind: Kind, calls: int, status: str = "success", **params: Any) -> Run:
     run = start(ledger, kind, run_id, **params)
-    ledger.count_traffic(run_id, "extract", calls, 2)
-    ledger.finish_run(run_id, status)
+    ledger.runs.count_traffic(run_id, "extract", calls, 2)
+    ledger.runs.finish(run_id, status)
     return run
 
 

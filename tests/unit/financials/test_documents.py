@@ -14,7 +14,6 @@ import pytest
 from include.financials import report
 from include.financials.entities import ENTITIES
 from include.financials.reconciliation import reconcile
-from include.financials.rules import INSTEAD
 from include.financials.view import Sync
 from tests.unit.financials.pair import (
     DOCUMENTS,
@@ -64,13 +63,13 @@ def states(world: World, *entities: str, **params: Any) -> dict[str, tuple[str, 
 
 
 def said(world: World, entity: str, number: str) -> str:
-    rows = world.ledger.outcomes(f"run-{world.runs}", entity)
-    return " ".join(row["message"] or "" for row in rows if row["number"] == number)
+    rows = world.ledger.outcomes.of(f"run-{world.runs}", entity)
+    return " ".join(row.message or "" for row in rows if row.number == number)
 
 
 def warned(world: World, entity: str, number: str) -> str:
-    rows = world.ledger.outcomes(f"run-{world.runs}", entity)
-    return " ".join(row["warnings"] or "" for row in rows if row["number"] == number)
+    rows = world.ledger.outcomes.of(f"run-{world.runs}", entity)
+    return " ".join(row.warnings or "" for row in rows if row.number == number)
 
 
 def n(sequence: int) -> str:
@@ -96,8 +95,8 @@ def later(world: World, *entities: str) -> None:
 
 
 def test_every_entity_is_created_and_a_second_run_writes_nothing(full: World) -> None:
-    assert {name for name in ENTITIES if full.ledger.links(name)} == set(ENTITIES)
-    assert {link.status for name in ENTITIES for link in full.ledger.links(name)} == {"active"}
+    assert {name for name in ENTITIES if full.ledger.links.of(name)} == set(ENTITIES)
+    assert {link.status for name in ENTITIES for link in full.ledger.links.of(name)} == {"active"}
     sync = full.run()
     assert set(full.counts(sync)) == {"unchanged"} and full.writes() == 0
     assert set(sync.run.entities) == set(ENTITIES)
@@ -120,7 +119,9 @@ def test_an_empty_ledger_adopts_every_entity_without_a_write(full: World, tmp_pa
     sync = world.run()
     assert set(world.counts(sync)) == {"adopted"} and world.writes() == 0
     assert reconcile(sync).balanced
-    assert {name: len(world.ledger.links(name)) for name in ENTITIES} == {name: len(full.ledger.links(name)) for name in ENTITIES}
+    assert {name: len(world.ledger.links.of(name)) for name in ENTITIES} == {
+        name: len(full.ledger.links.of(name)) for name in ENTITIES
+    }
     sync = world.run()
     assert set(world.counts(sync)) == {"unchanged"} and world.writes() == 0
     world.close()
@@ -135,7 +136,7 @@ def test_a_plan_says_of_every_entity_what_apply_does(ready: World, tmp_path: Pat
         assert ready.states(plan, name) == twin.states(apply, name), name
         keys = ("number", "action", "rule", "waits_for", "message", "warnings", "amount", "content_hash")
         shown = [
-            [{k: row[k] for k in keys} for row in w.ledger.outcomes(s.run.run_id, name)]
+            [{k: getattr(row, k) for k in keys} for row in w.ledger.outcomes.of(s.run.run_id, name)]
             for w, s in ((ready, plan), (twin, apply))
         ]
         assert shown[0] == shown[1], name
@@ -165,8 +166,8 @@ def test_a_change_of_the_source_is_written_once(full: World, entity: str) -> Non
     number = source.records[entity][0].number
     changed = source.put(source.records[entity][0].model_copy(update=CHANGED[entity]))
     sync = go(full, entity)
-    rows = [r for r in full.ledger.outcomes(sync.run.run_id, entity) if r["id"] == changed.id]
-    assert [(r["state"], r["action"], r["done"]) for r in rows] == [("linked", "update", True)]
+    rows = [r for r in full.ledger.outcomes.of(sync.run.run_id, entity) if r.id == changed.id]
+    assert [(r.state, r.action, r.done) for r in rows] == [("linked", "update", True)]
     ((name, value),) = CHANGED[entity].items()
     assert value in [getattr(r, name) for r in target.all(entity, number=number)]
     writes = full.writes()
@@ -188,24 +189,24 @@ def test_what_may_not_change_is_a_conflict_on_either_side_and_is_never_written(f
     memory = systems[row.source if side == "source" else row.target]
     memory.put(memory.records[entity][0].model_copy(update=FROZEN[entity]))
     sync = go(full, entity)
-    found = [r for r in full.ledger.outcomes(sync.run.run_id, entity) if r["state"] == "conflict"]
+    found = [r for r in full.ledger.outcomes.of(sync.run.run_id, entity) if r.state == "conflict"]
     if (entity, side) == ("commitments", "target"):
         assert found == [], "the ERP's own vendor change is no drift of Procore's (M-14)"
     else:
         rule = "M-14" if entity == "commitments" else "R-04"
         assert [(r["rule"], r["action"]) for r in found] == [(rule, "none")]
-        assert INSTEAD[entity].format(entity=entity, number=found[0]["number"]) in found[0]["message"]
+        assert ENTITIES[entity].instead.format(entity=entity, number=found[0]["number"]) in found[0]["message"]
     assert full.writes() == 0
 
 
 def test_a_lock_of_the_other_side_is_told_with_what_to_do_instead(linked: World) -> None:
-    assert set(INSTEAD) == set(ENTITIES)
+    assert all(row.instead for row in ENTITIES.values())
     draft(linked, "SC-1")
     linked.erp.locked.add("SC-1")
     sync = linked.run(reconciled=False, params=ONLY)
-    (found,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
-    assert (found["state"], found["rule"]) == ("blocked", "refused")
-    assert found["message"] == (
+    (found,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
+    assert (found.state, found.rule) == ("blocked", "refused")
+    assert found.message == (
         "Commitment SC-1 was refused by the ERP: the record is locked. Put it back and issue a change order, or end the link: "
         "decide unlink commitments SC-1."
     )
@@ -216,8 +217,8 @@ def test_a_document_that_the_target_lost_is_a_conflict_and_not_made_again(full: 
     target = full.procore if ENTITIES[entity].target == "procore" else full.erp
     target.records[entity].clear()
     sync = go(full, entity)
-    rows = full.ledger.outcomes(sync.run.run_id, entity)
-    assert rows and {(r["state"], r["rule"]) for r in rows} == {("conflict", "R-02")} and full.writes() == 0
+    rows = full.ledger.outcomes.of(sync.run.run_id, entity)
+    assert rows and {(r.state, r.rule) for r in rows} == {("conflict", "R-02")} and full.writes() == 0
     assert reconcile(sync).balanced
 
 
@@ -457,31 +458,29 @@ def test_one_that_the_erp_refuses_holds_back_those_after_it(ready: World) -> Non
     assert [r.number for r in ready.erp.records[INVOICES]] == ["N-1", "N-2", "N-3"]
 
 
-def test_a_later_try_of_the_run_does_not_overtake_either(ready: World) -> None:
+def test_a_later_try_of_the_run_does_not_overtake_either(ready: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first invoice was refused, and the task died before the second was told to wait."""
-    from include.financials import engine
+    from include.financials.writing import engine, steps
 
     draft(ready)
     draw(ready, 1)
     draw(ready, 2, "20.00", "10.00")
     go(ready, "commitments", CHANGES)
     ready.erp.refuse["N-1"] = "PERIOD_CLOSED"
-    overtaken, engine._Load._overtaken = engine._Load._overtaken, _die  # type: ignore[method-assign]
-    try:
+    with monkeypatch.context() as dying:
+        dying.setattr(steps, "in_turn", _die)
         with pytest.raises(KeyboardInterrupt):
             ready.run("the-run", params={"entities": [INVOICES]})
-    finally:
-        engine._Load._overtaken = overtaken  # type: ignore[method-assign]
     again = ready.sync("the-run")
     engine.load(again, INVOICES)
     assert ready.erp.records[INVOICES] == []
     assert ready.states(again, INVOICES) == {"N-1": ("quarantined", "refused"), "N-2": ("held", "I-03")}
 
 
-def _die(self: Any, job: Any) -> bool:
-    if self.stopped:
+def _die(load: Any, job: Any, **_: Any) -> bool:
+    if load.stopped:
         raise KeyboardInterrupt
-    return False
+    return True
 
 
 def test_movements_are_counted_from_an_invoice_outside_the_window(ready: World) -> None:
@@ -827,6 +826,6 @@ def test_a_check_of_new_documents_that_is_tried_again_says_the_same(full: World,
     found = []
     for _ in range(2):
         checks.check(sync, entity, [0])
-        found.append([row | {"judged": None} for row in full.ledger.outcomes(sync.run.run_id, entity)])
+        found.append([row._replace(judged=False) for row in full.ledger.outcomes.of(sync.run.run_id, entity)])
     assert found[0] == found[1]
-    assert "create" in {row["action"] for row in found[0]} or entity in (INVOICES, OWNER_INVOICES)
+    assert "create" in {row.action for row in found[0]} or entity in (INVOICES, OWNER_INVOICES)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from include.financials import report
 from include.financials.__main__ import main
-from include.financials.document_facts import FACTS
 from include.financials.entities import ENTITIES
-from include.financials.facts import limits_fault
-from include.financials.models import Record
+from include.financials.judging.limits import limits_fault
 from include.financials.port import Capability
 from include.financials.reconciliation import reconcile
+from include.financials.record import Record
 from tests.unit.financials.pair import (
     PRIME_LINE,
     SECOND,
@@ -40,8 +39,8 @@ BORN_THERE = [name for name, row in ENTITIES.items() if row.source == "procore"]
 
 
 def judged(world: World, sync: Any, entity: str) -> dict[str, tuple[str, str | None, str]]:
-    rows = world.ledger.outcomes(sync.run.run_id, entity)
-    return {row["number"]: (row["state"], row["rule"], row["message"] or "") for row in rows}
+    rows = world.ledger.outcomes.of(sync.run.run_id, entity)
+    return {row.number: (row.state, row.rule, row.message or "") for row in rows}
 
 
 def one(world: World, sync: Any, entity: str, number: str) -> tuple[str, str | None, str]:
@@ -54,11 +53,11 @@ def last(world: World, side: str, entity: str) -> Record:
 
 
 def linked_number(world: World, entity: str, erp_key: str) -> str:
-    return next(link.number for link in world.ledger.links(entity) if link.erp_key == erp_key)
+    return next(link.number for link in world.ledger.links.of(entity) if link.erp_key == erp_key)
 
 
 def end(world: World, entity: str, number: str) -> None:
-    assert world.ledger.end_link(entity, number, "a controller") == 1
+    world.end_link(entity, number)
 
 
 # -- void in the ERP --
@@ -86,8 +85,8 @@ def test_a_document_that_is_void_in_the_erp_and_over_in_procore_is_closed(full: 
     sync = full.run()
     state, _, message = one(full, sync, entity, number)
     assert (state, "ended on both sides" in message) == ("skipped", True)
-    assert there.id not in {link.erp_key for link in full.ledger.links(entity)}
-    assert [row["what"] for row in full.ledger.story(entity, number)["audit"]][-1] == "link closed"
+    assert there.id not in {link.erp_key for link in full.ledger.links.of(entity)}
+    assert [row.what for row in full.ledger.story.of(entity, number).notes][-1] == "link closed"
     assert full.writes() == 0 and reconcile(sync).balanced
     again = full.run()
     assert judged(full, again, entity).get(number, ("skipped",))[0] == "skipped"
@@ -100,7 +99,7 @@ def test_a_plan_closes_no_link(full: World) -> None:
     full.procore.put(here.model_copy(update={"status": "draft"}))
     sync = full.run(params={"mode": "plan"})
     assert one(full, sync, INVOICES, here.number)[0] == "skipped"
-    assert there.id in {link.erp_key for link in full.ledger.links(INVOICES)}
+    assert there.id in {link.erp_key for link in full.ledger.links.of(INVOICES)}
 
 
 def test_a_corrected_invoice_under_a_new_number_is_a_new_document(full: World) -> None:
@@ -156,7 +155,7 @@ def test_a_linked_document_that_is_not_due_any_more_is_a_conflict_and_counts_for
 def test_budget_changes_that_an_unlocked_budget_destroys_are_missed(full: World) -> None:
     here = last(full, "procore", "budget_changes")
     full.procore.records["budget_changes"].remove(here)
-    number = full.ledger.links("budget_changes")[0].number
+    number = full.ledger.links.of("budget_changes")[0].number
     sync = full.run()
     state, rule, message = one(full, sync, "budget_changes", number)
     assert (state, rule) == ("conflict", "R-02") and "unlock a budget" in message
@@ -168,7 +167,7 @@ def test_budget_changes_that_an_unlocked_budget_destroys_are_missed(full: World)
 def test_what_procore_does_not_have_any_more_is_missed_whatever_list_it_was_in(full: World, entity: str) -> None:
     """Also where the list is filtered by time, and never on the word of a list alone."""
     here = last(full, "procore", entity)
-    number = next(link.number for link in full.ledger.links(entity) if link.procore_id == here.id)
+    number = next(link.number for link in full.ledger.links.of(entity) if link.procore_id == here.id)
     full.procore.missed.add((entity, here.id))
     assert judged(full, full.run(), entity).get(number, ("linked",))[0] == "linked", "a list may miss a row"
     full.procore.missed.clear()
@@ -186,7 +185,7 @@ def test_what_procore_does_not_have_any_more_is_missed_whatever_list_it_was_in(f
 def test_what_belongs_to_a_contract_that_is_hidden_from_us_is_not_gone(full: World, entity: str) -> None:
     here: Any = last(full, "procore", entity)
     contracts = "commitments" if hasattr(here, "commitment") else PRIMES
-    number = next(link.number for link in full.ledger.links(entity) if link.procore_id == here.id)
+    number = next(link.number for link in full.ledger.links.of(entity) if link.procore_id == here.id)
     full.procore.records[entity].remove(here)
     full.procore.hidden.add((contracts, here.commitment if contracts == "commitments" else here.prime_contract))
     state, rule, message = one(full, full.run(), entity, number)
@@ -205,7 +204,7 @@ def test_a_void_payment_that_was_removed_in_procore_is_closed(full: World) -> No
     sync = full.run()
     state, _, message = one(full, sync, PAYMENTS, there.number)
     assert (state, "ended on both sides" in message) == ("skipped", True)
-    assert not [link for link in full.ledger.links(PAYMENTS) if link.erp_key == there.id]
+    assert not [link for link in full.ledger.links.of(PAYMENTS) if link.erp_key == there.id]
     assert reconcile(sync).balanced
     sync = full.run()
     assert full.writes() == 0 and reconcile(sync).balanced and not [s for s in judged(full, sync, PAYMENTS).values() if s[1]]
@@ -312,7 +311,7 @@ def test_a_contract_that_is_closed_takes_no_more_and_differs_in_nothing(full: Wo
     full.erp.put(full.erp.get(contracts, id=key).model_copy(update={"status": "closed"}))
     before = full.writes()
     sync = full.run()
-    assert not [row for row in full.ledger.outcomes(sync.run.run_id) if row["state"] not in ("linked", "skipped")]
+    assert not [row for row in full.ledger.outcomes.of(sync.run.run_id) if row.state not in ("linked", "skipped")]
     assert full.writes() == before and reconcile(sync).balanced, "the closing changes nothing"
 
     in_procore(full, prime_change("002") if prime else change("002"))
@@ -360,8 +359,8 @@ def test_a_contract_that_is_worth_nothing_any_more_can_be_overbilled(ready: Worl
     ready.run()
     in_procore(ready, invoice(1, items=(item("L1", "5.00", "0.50"),)))
     sync = ready.run()
-    (row,) = (r for r in ready.ledger.outcomes(sync.run.run_id, INVOICES) if r["number"] == "N-1")
-    assert row["state"] == "linked" and "I-09" in row["warnings"] and "5.00, and it is worth 0.00" in row["warnings"]
+    (row,) = (r for r in ready.ledger.outcomes.of(sync.run.run_id, INVOICES) if r.number == "N-1")
+    assert row.state == "linked" and "I-09" in row.warnings and "5.00, and it is worth 0.00" in row.warnings
 
 
 # -- drift on the target's side --
@@ -454,7 +453,7 @@ def test_every_number_is_asked_for_the_alphabet_of_the_erp(
 ) -> None:
     capability = Capability(alphabets={} if alphabet is None else {field: alphabet})
     record = ENTITIES[entity].model.model_construct(**{field: number})
-    found = limits_fault(record, capability, FACTS[entity].LIMITED, "the ERP")
+    found = limits_fault(record, capability, cast(Any, ENTITIES[entity].facts).LIMITED, "the ERP")
     assert (found is None) is fits and (fits or number in str(found))
 
 
@@ -467,9 +466,11 @@ def test_a_deleted_record_that_carries_our_mark_is_not_adopted_after_the_ledger_
     full.procore.put(here.model_copy(update={"deleted": True}))
     twin = full.without_ledger(tmp_path / "lost")
     sync = twin.run()
-    number = linked_number(full, entity, next(link.erp_key for link in full.ledger.links(entity) if link.procore_id == here.id))
+    number = linked_number(
+        full, entity, next(link.erp_key for link in full.ledger.links.of(entity) if link.procore_id == here.id)
+    )
     assert one(twin, sync, entity, number)[0] == "conflict", one(twin, sync, entity, number)
-    assert here.id not in {link.procore_id for link in twin.ledger.links(entity) if link.status == "active"}
+    assert here.id not in {link.procore_id for link in twin.ledger.links.of(entity) if link.status == "active"}
     assert twin.writes() == 0
     if ENTITIES[entity].source == "erp":  # the way out that it names is open: the mark is put aside, and the record is made anew
         assert "decide unlink" in one(twin, sync, entity, number)[2]

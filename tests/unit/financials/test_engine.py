@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks, engine, report
+from include.financials import checks, report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ContractBroken, LeaseLost, OutcomeUnknown, RetryLater, SyncError, Unsettled
 from include.financials.ledger import LEASE_SECONDS, moment, stamp
@@ -21,6 +21,7 @@ from include.financials.port import Beat, Item, Outcome, Step, idle
 from include.financials.reading import extract
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
+from include.financials.writing import engine
 from tests.unit.financials.pair import (
     ONLY,
     Crash,
@@ -117,9 +118,9 @@ def test_one_fault_at_any_call_of_a_load_leaves_no_trace_after_the_next_run(
             where = f"{kind} at {side} {call}"
             assert plain(world) == expected, where
             assert twice(world) == [], where
-            assert {link.status for link in world.ledger.links(entity)} == {"active"}, where
-            assert world.ledger.open_intents(entity, 0) == [], where
-            assert {row["state"] for row in world.ledger.outcomes(last.run.run_id, entity)} == {"linked"}, where
+            assert {link.status for link in world.ledger.links.of(entity)} == {"active"}, where
+            assert world.ledger.journal.open_intents(entity, 0) == [], where
+            assert {row.state for row in world.ledger.outcomes.of(last.run.run_id, entity)} == {"linked"}, where
             if kind == "crash_after" and entity in SHAPES:  # the hardest case also shows that it is over
                 writes = world.writes()
                 last = world.run(params={"entities": [entity]}, reconciled=False)
@@ -163,11 +164,11 @@ def test_an_answer_lost_while_the_other_side_cannot_be_asked(
                 with pytest.raises(RetryLater):
                     world.run(params={"entities": [entity]})
                 assert memory.calls[position + 1].startswith("find")
-                assert world.ledger.open_intents(entity, 0), "what is not known stays open"
+                assert world.ledger.journal.open_intents(entity, 0), "what is not known stays open"
                 memory.faults = {}
                 world.run(params={"entities": [entity]})
                 assert plain(world) == expected and twice(world) == [], f"{first} at {call}"
-                assert world.ledger.open_intents(entity, 0) == []
+                assert world.ledger.journal.open_intents(entity, 0) == []
                 world.close()
 
 
@@ -212,7 +213,7 @@ def test_a_refused_record_does_not_stop_its_neighbours(linked: World) -> None:
         "SC-2": ("quarantined", "refused"),
         "SC-3": ("blocked", "refused"),
     }
-    message = next(row["message"] for row in linked.ledger.outcomes(sync.run.run_id, "commitments") if row["number"] == "SC-2")
+    message = next(row.message for row in linked.ledger.outcomes.of(sync.run.run_id, "commitments") if row.number == "SC-2")
     assert message == "Commitment SC-2 was refused by the ERP: VENDOR_HOLD: vendor V-1 is on hold"
     assert not linked.procore.get("commitments", number="SC-2").origin_id
     linked.erp.refuse.clear()
@@ -237,7 +238,7 @@ def test_a_refused_last_step_is_taken_up_again_without_the_first(linked: World) 
     linked.procore.refuse["SC-1"] = "no right on commitments"
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("quarantined", "refused")}
-    assert [link.status for link in linked.ledger.links("commitments")] == ["pending"]
+    assert [link.status for link in linked.ledger.links.of("commitments")] == ["pending"]
     linked.procore.refuse.clear()
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
@@ -318,13 +319,15 @@ def test_writes_off_still_adopts(linked: World) -> None:
     linked.settings = make_settings(entities={**make_settings().entities, "commitments": EntitySettings(writes="off")})
     document = draft(linked, "SC-9", origin_id=f"sandbox:01:commitments:{made.id}")
     assert linked.states(linked.run(), "commitments") == {"SC-9": ("adopted", "")}
-    assert [link.procore_id for link in linked.ledger.links("commitments")] == [document.id]
+    assert [link.procore_id for link in linked.ledger.links.of("commitments")] == [document.id]
 
 
 def test_a_plan_writes_nothing_and_says_what_apply_does(world: World) -> None:
-    before = world.ledger.seen("vendors", "erp")
+    before = world.ledger.records.seen("vendors", "erp")
     plan = world.run(params={"mode": "plan"})
-    assert world.writes() == 0 and world.ledger.seen("vendors", "erp") == before and world.ledger.links("vendors") == []
+    assert (
+        world.writes() == 0 and world.ledger.records.seen("vendors", "erp") == before and world.ledger.links.of("vendors") == []
+    )
     planned = world.counts(plan)
     apply = world.run()
     assert world.counts(apply) == planned == Counter(created=5)
@@ -346,7 +349,7 @@ def test_a_task_whose_lease_is_gone_stops_at_once(linked: World, monkeypatch: py
     with pytest.raises(LeaseLost):
         linked.run(params=ONLY)
     assert len(linked.erp.records["commitments"]) == 2, "one call of two was under way, no other was begun"
-    assert linked.ledger.links("commitments") == []
+    assert linked.ledger.links.of("commitments") == []
     monkeypatch.undo()
     with linked.ledger.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM leases")
@@ -364,7 +367,7 @@ def test_a_hundred_two_hundred_and_a_hundred_again_are_three_writes(linked: Worl
         names.append(linked.procore.get("vendors", number="V-1").name)  # type: ignore[attr-defined]
     assert names == ["100", "200", "100"]
     assert linked.procore.applied["vendors", "update", "V-1"] == 3
-    assert [link.revision for link in linked.ledger.links("vendors")] == [4]
+    assert [link.revision for link in linked.ledger.links.of("vendors")] == [4]
 
 
 def test_a_title_changed_to_and_fro_is_written_each_time(linked: World) -> None:
@@ -405,7 +408,7 @@ def test_a_new_type_of_a_linked_code_is_assigned(linked: World) -> None:
 def test_nothing_is_synced_under_a_job_number_that_two_companies_use(world: World) -> None:
     world.erp.put(project("25-104", company="02"))
     world.run()
-    assert {row["rule"] for row in world.ledger.outcomes("run-1", "projects")} == {"J-01"}
+    assert {row.rule for row in world.ledger.outcomes.of("run-1", "projects")} == {"J-01"}
     assert world.procore.records["projects"] == [] == world.procore.records["cost_codes"]
 
 
@@ -433,11 +436,11 @@ def test_what_another_shard_left_open_is_looked_up_before_it_is_sent(linked: Wor
     linked.procore.failing = {"post commitments link": "crash_after"}
     with pytest.raises(Crash):
         linked.run(params=ONLY | {"shards": 2})
-    assert linked.ledger.open_intents("commitments", 1) and not linked.ledger.open_intents("commitments", 0)
+    assert linked.ledger.journal.open_intents("commitments", 1) and not linked.ledger.journal.open_intents("commitments", 0)
     linked.procore.failing = {}
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
-    assert linked.ledger.open_intents("commitments", 1) == []
+    assert linked.ledger.journal.open_intents("commitments", 1) == []
     assert linked.procore.applied["commitments", "link", "SC-1"] == 1 and twice(linked) == []
 
 
@@ -451,7 +454,7 @@ def test_a_load_first_takes_up_what_an_earlier_run_left_open(linked: World) -> N
     extract.extract(sync, "commitments")
     checks.check(sync, "commitments", [0])
     engine.load(sync, "commitments")
-    assert linked.ledger.open_intents("commitments", 0) == []
+    assert linked.ledger.journal.open_intents("commitments", 0) == []
 
 
 def test_nothing_arrived_is_said_as_such(linked: World) -> None:
@@ -470,15 +473,15 @@ def test_a_record_in_doubt_says_so_until_it_is_settled(linked: World) -> None:
     sync = linked.sync(params=ONLY)
     with pytest.raises(Unsettled):
         linked.stage(sync, "commitments")
-    (row,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
+    (row,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
     told = report.stopped_row(row, plan=False)
     assert told is not None and (told["state"], told["rule"], told["waits_for"]) == ("held", "doubt", "an answer of the ERP")
     assert "SC-1 was sent to the ERP (create) without an answer" in told["message"]
     linked.erp.failing = {}
     linked.clock.now += timedelta(minutes=2)
     engine.load(sync, "commitments")
-    (row,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
-    assert (row["done"], row["rule"], row["message"]) == (True, None, None) and report.stopped_row(row, plan=False) is None
+    (row,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
+    assert (row.done, row.rule, row.message) == (True, None, None) and report.stopped_row(row, plan=False) is None
 
 
 # -- a plan that was overtaken ------------------------------------------------------------------------------------------------
@@ -505,8 +508,8 @@ def test_a_plan_that_another_run_overtook_writes_nothing(linked: World, change: 
             connection.exec_driver_sql("DELETE FROM intents")
     engine.load(old, "commitments")
     assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and len(linked.erp.records["commitments"]) == 1
-    (row,) = linked.ledger.outcomes(old.run.run_id, "commitments")
-    assert (row["state"], row["rule"]) == ("held", "stale") and "was loaded since this run judged it" in row["message"]
+    (row,) = linked.ledger.outcomes.of(old.run.run_id, "commitments")
+    assert (row.state, row.rule) == ("held", "stale") and "was loaded since this run judged it" in row.message
     assert linked.states(linked.run(params=ONLY), "commitments") == {"SC-1": ("unchanged", "")}
 
 
@@ -527,18 +530,18 @@ def test_a_plan_does_not_hold_for_days(linked: World, hours: int) -> None:
     """A load that failed and is cleared days later: the document was voided in Procore since, and nothing else tells of it."""
     draft(linked)
     old = judged(linked, "commitments")
-    linked.ledger.finished(old.run.run_id, "extract:commitments")
+    linked.ledger.runs.finished(old.run.run_id, "extract:commitments")
     with linked.ledger.engine.begin() as connection:
         at = stamp(datetime.now(UTC) - timedelta(hours=hours))
         connection.exec_driver_sql(f"UPDATE steps SET finished_at = '{at}'")
     linked.procore.change("commitments", "SC-1", status="Void")
     engine.load(old, "commitments")
-    (row,) = linked.ledger.outcomes(old.run.run_id, "commitments")
+    (row,) = linked.ledger.outcomes.of(old.run.run_id, "commitments")
     if hours == 1:
-        assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and row["state"] == "linked"
+        assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and row.state == "linked"
         return
     assert not linked.erp.applied["commitments", "create", "SC-1"]
-    assert (row["state"], row["rule"]) == ("held", "stale") and "was read by this run at" in row["message"]
+    assert (row.state, row.rule) == ("held", "stale") and "was read by this run at" in row.message
 
 
 def test_what_was_begun_is_finished_however_old_its_plan(linked: World) -> None:
@@ -549,13 +552,13 @@ def test_what_was_begun_is_finished_however_old_its_plan(linked: World) -> None:
     with contextlib.suppress(SyncError):
         engine.load(old, "commitments")
     linked.procore.failing = {}
-    linked.ledger.finished(old.run.run_id, "extract:commitments")
+    linked.ledger.runs.finished(old.run.run_id, "extract:commitments")
     with linked.ledger.engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE steps SET finished_at = '{stamp(datetime.now(UTC) - timedelta(days=3))}'")
     linked.clock.now += timedelta(hours=1)
     engine.load(linked.sync(old.run.run_id), "commitments")
     assert linked.erp.applied["commitments", "create", "SC-1"] == 1
-    assert [link.status for link in linked.ledger.links("commitments")] == ["active"]
+    assert [link.status for link in linked.ledger.links.of("commitments")] == ["active"]
 
 
 def test_a_list_that_is_read_again_is_read_as_it_is_now(world: World) -> None:
@@ -572,26 +575,26 @@ def test_what_a_person_parted_meanwhile_is_not_written(world: World) -> None:
     world.run(params={"entities": ["vendors"]})
     world.erp.change("vendors", "V-1", name="Second name")
     old = judged(world, "vendors")
-    world.ledger.part(world.ledger.links("vendors")[0], "ann")
+    world.ledger.decisions.part(world.ledger.links.of("vendors")[0], "ann")
     writes = world.writes()
     engine.load(old, "vendors")
-    assert world.writes() == writes and "was unlinked since" in world.ledger.outcomes(old.run.run_id, "vendors")[0]["message"]
+    assert world.writes() == writes and "was unlinked since" in world.ledger.outcomes.of(old.run.run_id, "vendors")[0].message
 
 
 def test_a_link_that_a_person_made_anew_is_not_closed(full: World) -> None:
     """Both sides had ended; since then a person has parted the two and linked them again, and means it."""
     entity = "prime_contracts"
-    (link,) = full.ledger.links(entity)
+    (link,) = full.ledger.links.of(entity)
     full.erp.change(entity, "PC-1", status="void")
     full.procore.put(full.procore.get(entity, id=link.procore_id).model_copy(update={"status": "Void"}))
     old = judged(full, entity)
-    assert [row["action"] for row in full.ledger.outcomes(old.run.run_id, entity)] == ["close"]
-    full.ledger.part(link, "ann")
-    again = replace(link, link_id=None, revision=link.revision + 1)
-    with full.ledger.lease(entity, 0) as lease:
-        full.ledger.adopt("by hand", entity, [again], [], lease)
+    assert [row.action for row in full.ledger.outcomes.of(old.run.run_id, entity)] == ["close"]
+    full.ledger.decisions.part(link, "ann")
+    again = link._replace(link_id=None, revision=link.revision + 1)
+    with full.ledger.leases.hold(entity, 0) as lease:
+        full.ledger.journal.adopt(lease, "by hand", entity, [again], [])
     engine.load(old, entity)
-    assert [(one.erp_key, one.status) for one in full.ledger.links(entity)] == [("PC-1", "active")]
+    assert [(one.erp_key, one.status) for one in full.ledger.links.of(entity)] == [("PC-1", "active")]
 
 
 # -- a write that arrives late, a record that only its marks know -------------------------------------------------------------
@@ -704,7 +707,7 @@ def test_an_answer_that_names_another_record_stops_the_task(linked: World, monke
     monkeypatch.setattr(FakeProcore, "post", other)
     with pytest.raises(ContractBroken, match=r"Procore answered the link of commitment SC-1, its record .*, with record 1"):
         linked.run(params=ONLY)
-    assert [link for link in linked.ledger.links("commitments") if link.status == "active"] == []
+    assert [link for link in linked.ledger.links.of("commitments") if link.status == "active"] == []
 
 
 def test_one_record_for_two_that_were_sent_stops_the_task(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -718,7 +721,7 @@ def test_one_record_for_two_that_were_sent_stops_the_task(world: World, monkeypa
     monkeypatch.setattr(FakeProcore, "post", same)
     with pytest.raises(ContractBroken, match=r"answered the create of vendor V-\d with record \d+, which it also gave for V-\d"):
         world.run(params={"entities": ["vendors"]})
-    assert world.ledger.links("vendors") == []
+    assert world.ledger.links.of("vendors") == []
 
 
 def test_a_look_that_began_within_the_settle_time_proves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,8 @@ def only(world: World, entity: str, **params: Any) -> Any:
 
 def stopped(world: World, sync: Any, entity: str) -> dict[tuple[str, str], tuple[str, str, str]]:
     """(side, number) -> (state, rule, message) of what did not pass."""
-    rows = world.ledger.outcomes(sync.run.run_id, entity)
-    return {
-        (r["side"], r["number"]): (r["state"], r["rule"], r["message"]) for r in rows if r["state"] not in ("linked", "skipped")
-    }
+    rows = world.ledger.outcomes.of(sync.run.run_id, entity)
+    return {(r.side, r.number): (r.state, r.rule, r.message) for r in rows if r.state not in ("linked", "skipped")}
 
 
 def unexplained(sync: Any) -> list[Any]:
@@ -132,7 +130,7 @@ def test_another_company_that_cannot_be_read_stops_nobody(world: World) -> None:
 @pytest.mark.parametrize("entity", ["cost_codes", "direct_costs", "prime_contracts", "payments_issued", "payments_received"])
 def test_nothing_is_said_of_what_belongs_to_a_project_that_is_not_shown(full: World, entity: str) -> None:
     """Its list is not read, and nobody asks for its records: they are not gone, and nothing is written to them."""
-    link = next(link for link in full.ledger.links("projects") if link.erp_key == "25-104")
+    link = next(link for link in full.ledger.links.of("projects") if link.erp_key == "25-104")
     full.procore.hidden.add(("projects", link.procore_id))
     for record in list(full.erp.records[entity]):
         full.erp.put(record)
@@ -149,10 +147,10 @@ def test_a_row_that_procores_list_misses_is_asked_for_by_its_id(world: World, en
     if entity not in world.used or not world.erp.records[entity]:
         plant(world, entity)
         world.run()
-    link = world.ledger.links(entity)[0]
+    link = world.ledger.links.of(entity)[0]
     world.procore.missed.add((entity, link.procore_id))
     sync = only(world, entity, since="2020-01-01")
-    assert stopped(world, sync, entity) == {} and world.ledger.links(entity), "it is there: a list may miss a row"
+    assert stopped(world, sync, entity) == {} and world.ledger.links.of(entity), "it is there: a list may miss a row"
     world.procore.missed.clear()
     world.procore.hidden.add((entity, link.procore_id))
     sync = only(world, entity, since="2020-01-01")
@@ -167,7 +165,7 @@ def test_a_row_that_procores_list_misses_is_asked_for_by_its_id(world: World, en
 
 @pytest.mark.parametrize("entity", ["vendors", "cost_codes", "prime_contracts"])
 def test_a_row_that_the_erps_list_misses_is_asked_for_by_its_key(world: World, entity: str) -> None:
-    link = world.ledger.links(entity)[0]
+    link = world.ledger.links.of(entity)[0]
     world.erp.missed.add((entity, link.erp_key))
     sync = only(world, entity, since="2020-01-01")
     assert ("erp", link.number) not in stopped(world, sync, entity)
@@ -179,7 +177,7 @@ def test_a_row_that_the_erps_list_misses_is_asked_for_by_its_key(world: World, e
 
 @pytest.mark.parametrize("entity", ["commitments", "commitment_change_orders", "subcontractor_invoices"])
 def test_a_document_that_the_erps_list_misses_is_asked_for_by_its_key(world: World, entity: str) -> None:
-    link = world.ledger.links(entity)[0]
+    link = world.ledger.links.of(entity)[0]
     world.erp.missed.add((entity, link.erp_key))
     sync = only(world, entity, since="2020-01-01")
     assert stopped(world, sync, entity) == {}
@@ -229,9 +227,9 @@ def test_a_document_with_our_marker_that_cannot_be_read_is_not_sent_again(world:
 def test_a_budget_with_a_row_that_cannot_be_read_is_quarantined_on_its_side(
     world: World, linked: bool, side: str, job: str
 ) -> None:
-    link = next(one for one in world.ledger.links("budgets") if one.erp_key == job)
+    link = next(one for one in world.ledger.links.of("budgets") if one.erp_key == job)
     if not linked:
-        world.ledger.end_link("budgets", link.number, "test")
+        world.end_link("budgets", link.number)
     ident = link.procore_id if side == "procore" else link.erp_key
     system = world.procore if side == "procore" else world.erp
     system.garbled["budgets", ident] = "lines[1].amount"
@@ -253,18 +251,18 @@ def test_a_commitment_met_unreadable_is_remembered_once(world: World) -> None:
     world.run()
     del world.procore.garbled["commitments", own.id]
     world.run()
-    rows = [row for row in world.ledger.seen("commitments", "procore").values() if row["id"] == own.id]
-    assert [(row["company"], row["state"]) for row in rows] == [("01", "linked")]
+    rows = [row for row in world.ledger.records.seen("commitments", "procore").values() if row.id == own.id]
+    assert [(row.company, row.state) for row in rows] == [("01", "linked")]
     assert unexplained(world.run()) == []
 
 
 def test_a_record_met_before_its_project_was_linked_keeps_its_one_row(world: World) -> None:
     row = {"entity": "commitments", "side": "procore", "id": "5", "number": "5"}
-    world.ledger.remember([row | {"company": "", "state": "held"}])
-    world.ledger.remember([row | {"company": "01", "state": "linked"}])
-    world.ledger.remember([row | {"company": ""}])
-    found = [seen for seen in world.ledger.seen("commitments", "procore").values() if seen["id"] == "5"]
-    assert [(seen["company"], seen["state"]) for seen in found] == [("01", "linked")]
+    world.ledger.records.remember([row | {"company": "", "state": "held"}])
+    world.ledger.records.remember([row | {"company": "01", "state": "linked"}])
+    world.ledger.records.remember([row | {"company": ""}])
+    found = [seen for seen in world.ledger.records.seen("commitments", "procore").values() if seen.id == "5"]
+    assert [(seen.company, seen.state) for seen in found] == [("01", "linked")]
 
 
 @pytest.mark.parametrize("side", ["procore", "erp"])
@@ -348,9 +346,9 @@ def test_a_run_of_one_entity_on_an_empty_ledger_writes_nothing_and_names_what_it
         twin.run(params={"entities": [name]}, reconciled=False)
     writes = twin.writes()
     sync = twin.run(params={"entities": [entity]}, reconciled=False)
-    rows = twin.ledger.outcomes(sync.run.run_id, entity)
-    assert twin.writes() == writes and {row["state"] for row in rows} <= {"held", "linked", "skipped"}
-    said = [row["message"] for row in rows if row["message"]]
+    rows = twin.ledger.outcomes.of(sync.run.run_id, entity)
+    assert twin.writes() == writes and {row.state for row in rows} <= {"held", "linked", "skipped"}
+    said = [row.message for row in rows if row.message]
     assert not [text for text in said if re.search(r"\d{9,}", text) or " -> " in text]
 
 
@@ -401,7 +399,7 @@ def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) 
 def test_a_change_order_of_a_contract_that_is_not_shown_waits_for_it_by_name(
     world: World, monkeypatch: pytest.MonkeyPatch, told: str, known: bool
 ) -> None:
-    contract = world.ledger.links("commitments")[0]
+    contract = world.ledger.links.of("commitments")[0]
     own = world.procore.get("commitment_change_orders", number="SC-1/001")
     ident = own.id if known else "99"
     number = "001" if known else "002"

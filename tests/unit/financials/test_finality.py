@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from include.financials.entities import ENTITIES
-from include.financials.models import Record
-from include.financials.statuses import FINAL
+from include.financials.record import Record
 from include.financials.view import Sync
 from tests.unit.financials.pair import Crash, World, make_settings
 
 ON = make_settings(show_final="on")
+FINAL = {name: row.final for name, row in ENTITIES.items() if row.final}
 
 
 def go(world: World, *entities: str, **options: Any) -> Sync:
@@ -30,7 +30,7 @@ def state(world: World, entity: str) -> str | None:
 def counterpart(world: World, entity: str) -> Record:
     """Of Procore's first, in the ERP."""
     first = world.procore.records[entity][0]
-    (link,) = [link for link in world.ledger.links(entity) if link.procore_id == first.id]
+    (link,) = [link for link in world.ledger.links.of(entity) if link.procore_id == first.id]
     return world.erp.get(entity, id=link.erp_key)
 
 
@@ -83,13 +83,13 @@ def test_a_note_that_fails_stops_nothing_and_is_written_by_the_next_run(full: Wo
     full.procore.failing = {"post commitments final": fault}
     with pytest.raises(Crash) if fault == "crash_after" else nullcontext():
         go(full, "commitments")
-    links = full.ledger.links("commitments")
+    links = full.ledger.links.of("commitments")
     assert [link.status for link in links] == ["active"]
     full.procore.failing = {}
     full.ledger.engine.dispose()
     go(full, "commitments")
     assert state(full, "commitments") == "closed"
-    assert full.ledger.links("commitments")[0].revision == links[0].revision
+    assert full.ledger.links.of("commitments")[0].revision == links[0].revision
     writes = full.writes()
     go(full, "commitments")
     assert full.writes() == writes

@@ -14,11 +14,12 @@ import pytest
 
 from include.financials import checks
 from include.financials.entities import ENTITIES
-from include.financials.facts import Row
 from include.financials.gate import Gate, Opening, verdict
-from include.financials.judging import judge_rows
+from include.financials.judging.check import judge_rows
+from include.financials.judging.facts import Row
+from include.financials.judging.rules import PRECEDENCE, TESTS, Finding, Rule, judge, verdicts
+from include.financials.ledger import Judged
 from include.financials.reading import extract
-from include.financials.rules import PRECEDENCE, RULES, TESTS, Finding, Rule, judge, rules_of, verdicts
 from include.financials.settings import GateSettings
 from tests.unit.financials.pair import FULL, ONLY, World, commitment, cost_code, cost_type, draft, line, project, vendor
 
@@ -43,6 +44,9 @@ class Caught(list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]]):
         return judge_rows(entity, records, lines)
 
 
+RULES = [(name, rule) for name, row in ENTITIES.items() for rule in row.rules]
+
+
 @pytest.fixture(scope="module")
 def produced(stages: dict[str, World], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[Row], list[Row]]]:
     """Per entity the fact rows (records, lines) of a real check of good records."""
@@ -65,10 +69,10 @@ def produced(stages: dict[str, World], tmp_path_factory: pytest.TempPathFactory)
     return found
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.entity}-{rule.name}")
-def test_a_rule_finds_what_is_wrong_and_nothing_else(rule: Rule, produced: Any) -> None:
+@pytest.mark.parametrize(("entity", "rule"), RULES, ids=lambda one: getattr(one, "name", one))
+def test_a_rule_finds_what_is_wrong_and_nothing_else(entity: str, rule: Rule, produced: Any) -> None:
     """On a row of a real check: its fact is there, and message and waits_for find every value they name."""
-    records, lines = produced[rule.entity]
+    records, lines = produced[entity]
     row = (records if rule.grain == "record" else lines)[0]
     assert {rule.fact, "row", "number", *names_in(rule.message), *names_in(rule.waits_for)} <= set(row)
     for value in GOOD[rule.test]:
@@ -83,33 +87,31 @@ def test_a_good_record_breaks_no_rule(produced: Any) -> None:
     for entity, (records, lines) in produced.items():
         good = [row for row in records if row["number"] != "SC-22"], [row for row in lines if row["number"] != "SC-22"]
         assert judge_rows(entity, *good) == [] and good[0], entity
-        if any(rule.grain == "line" for rule in rules_of(entity)):
+        if any(rule.grain == "line" for rule in ENTITIES[entity].rules):
             assert good[1], entity
 
 
 def test_a_held_record_always_says_what_it_waits_for() -> None:
-    assert [rule.name for rule in RULES if rule.state == "held" and rule.waits_for is None] == []
+    assert [(name, rule.name) for name, rule in RULES if rule.state == "held" and rule.waits_for is None] == []
 
 
 def test_rules_can_be_told_apart() -> None:
     for entity in ENTITIES:
         for grain in ("record", "line"):
-            names = [rule.name for rule in rules_of(entity) if rule.grain == grain]
+            names = [rule.name for rule in ENTITIES[entity].rules if rule.grain == grain]
             assert len(names) == len(set(names))
-    assert {f"M-{n:02}" for n in range(1, 15)} - {"M-03"} <= {rule.id for rule in rules_of("commitments")}, (
+    assert {f"M-{n:02}" for n in range(1, 15)} - {"M-03"} <= {rule.id for rule in ENTITIES["commitments"].rules}, (
         "M-03 skips, it judges nothing"
     )
 
 
 def test_a_fact_that_a_row_lacks_is_a_fault_of_the_code() -> None:
     with pytest.raises(KeyError):
-        judge(rules_of("vendors"), [{"row": "x"}])
+        judge(ENTITIES["vendors"].rules, [{"row": "x"}])
 
 
 def _finding(state: Any, rule_id: str, severity: Any = "critical") -> Finding:
-    return Finding(
-        Rule(rule_id, "vendors", "f", "absent", state, "m", severity=severity), "r", f"message of {rule_id}", f"waits {rule_id}"
-    )
+    return Finding(Rule(rule_id, "f", "absent", state, "m", severity=severity), "r", f"message of {rule_id}", f"waits {rule_id}")
 
 
 def test_the_state_that_needs_most_care_wins() -> None:
@@ -134,7 +136,7 @@ def test_a_contract_that_is_not_executed_loads_with_a_warning(linked: World) -> 
     draft(linked, executed=False)
     sync = linked.run(params=ONLY)
     assert linked.states(sync, "commitments") == {"SC-1": ("created", "")}
-    assert "is not executed" in linked.ledger.outcomes(sync.run.run_id, "commitments")[0]["warnings"]
+    assert "is not executed" in linked.ledger.outcomes.of(sync.run.run_id, "commitments")[0].warnings
 
 
 # -- Great Expectations --
@@ -145,7 +147,7 @@ def test_great_expectations_finds_what_python_finds(produced: Any) -> None:
     rng = random.Random(5)
     records: list[Row] = []
     lines: list[Row] = []
-    rules = rules_of("commitments")
+    rules = ENTITIES["commitments"].rules
     for number in range(60):
         for into, templates, grain in (
             (records, produced["commitments"][0], "record"),
@@ -183,12 +185,11 @@ def test_great_expectations_finds_nothing_in_good_rows(produced: Any) -> None:
 
 def rows(
     good: int, bad: int, *, amount: str = "100.00", bad_amount: str | None = None, reasons: int = 99, **changes: Any
-) -> list[dict[str, Any]]:
-    base = {"judged": True, "how": "none", "rule": None, "state": "linked"} | changes
-    fit = [{**base, "number": f"G-{n}", "amount": amount} for n in range(good)]
+) -> list[Judged]:
+    base = Judged(**dict.fromkeys(Judged._fields, None) | {"judged": True, "how": "none", "state": "linked"} | changes)  # type: ignore[arg-type]
+    fit = [base._replace(number=f"G-{n}", amount=amount) for n in range(good)]
     return fit + [
-        {**base, "number": f"B-{n}", "amount": bad_amount or amount, "state": "held", "rule": f"M-{n % reasons:02}"}
-        for n in range(bad)
+        base._replace(number=f"B-{n}", amount=bad_amount or amount, state="held", rule=f"M-{n % reasons:02}") for n in range(bad)
     ]
 
 
@@ -215,12 +216,12 @@ def rows(
         (rows(0, 10) + rows(11, 0, how="external_id"), True, None),
         (rows(0, 10) + rows(10, 0, how="external_id"), False, "10 of 10"),
         (rows(1, 10) + rows(99, 0, how="external_id"), False, "10 of 11"),
-        ([row | {"state": "skipped"} for row in rows(0, 30)], True, None),
+        ([row._replace(state="skipped") for row in rows(0, 30)], True, None),
         (rows(40, 4) + rows(0, 30, judged=False), True, None),
         (rows(0, 6, amount="0.00"), False, "6 of 6"),
     ],
 )
-def test_the_verdict_at_its_limits(given: list[dict[str, Any]], passed: bool, says: str | None) -> None:
+def test_the_verdict_at_its_limits(given: list[Judged], passed: bool, says: str | None) -> None:
     found = verdict(given, GateSettings())
     assert found.passed is passed
     assert (found.reason is None) if says is None else (says in (found.reason or ""))
@@ -377,16 +378,16 @@ def test_each_gate_rule_at_its_edge(
     number = changes.pop("number", "SC-1") if "number" in changes else "SC-1"
     draft(linked, number, **changes)
     sync = linked.run(params=ONLY)
-    row = linked.ledger.outcomes(sync.run.run_id, "commitments")[0]
-    assert (linked.states(sync, "commitments")[number][0], row["rule"], row["waits_for"]) == expected
-    assert expected[1] is None or number in row["message"] or "Job" in row["message"]
+    row = linked.ledger.outcomes.of(sync.run.run_id, "commitments")[0]
+    assert (linked.states(sync, "commitments")[number][0], row.rule, row.waits_for) == expected
+    assert expected[1] is None or number in row.message or "Job" in row.message
 
 
 def test_a_number_that_two_documents_use_stops_both(linked: World) -> None:
     first = draft(linked)
     linked.procore.put(first.model_copy(update={"id": "999999", "kind": "purchase_order"}))
     sync = linked.run(params=ONLY)
-    assert {(row["state"], row["rule"]) for row in linked.ledger.outcomes(sync.run.run_id, "commitments")} == {
+    assert {(row.state, row.rule) for row in linked.ledger.outcomes.of(sync.run.run_id, "commitments")} == {
         ("quarantined", "M-10")
     }
 
@@ -443,8 +444,8 @@ def test_master_rules(linked: World, record: Any, expected: tuple[str, str | Non
     if getattr(record, "project", None) == "25-999":
         linked.erp.put(project("25-999", status="closed"))
     sync = linked.run()
-    row = next(r for r in linked.ledger.outcomes(sync.run.run_id, type(record).entity) if r["id"] == record.id)
-    assert (linked.states(sync, row["entity"])[row["number"]][0], row["rule"]) == expected
+    row = next(r for r in linked.ledger.outcomes.of(sync.run.run_id, type(record).entity) if r.id == record.id)
+    assert (linked.states(sync, row.entity)[row.number][0], row.rule) == expected
 
 
 def test_tests_are_what_they_are_called() -> None:

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.financials import inbox
-from include.financials import tables as t
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
-from include.financials.inbox import Claimed, Event, claim, receive, settle, waiting, with_parents
-from include.financials.ledger import Ledger, stamp
+from include.financials.ledger import Ledger, RunRow, inbox, stamp
+from include.financials.ledger import tables as t
+from include.financials.ledger.inbox import Claimed, Event, with_parents
 from include.financials.run import Run, load_run, open_run
-from include.operators import WindowOperator
+from include.provider.operators.head import WindowOperator
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 from tests.unit.financials.pair import START, World, draft, make_settings
 from tests.unit.financials.test_ledger import url  # noqa: F401  (fixture)
@@ -40,26 +39,25 @@ def event(ident: str = "01J", **changes: Any) -> Event:
 
 
 def run_row(ledger: Ledger, run_id: str) -> None:
-    plain = {"run_id": run_id, "mode": "apply", "kind": "manual", "params": "{}", "settings_hash": "h", "since": None}
-    ledger.open_run(plain | {"until": stamp(), "started_at": stamp()})
+    ledger.runs.open(RunRow(run_id, "apply", "manual", "{}", "h", None, stamp(), stamp()))
 
 
 def taken(ledger: Ledger, run_id: str) -> int:
-    return claim(ledger, run_id, CONCERNS, OURS).events
+    return ledger.inbox.claim(run_id, CONCERNS, OURS).events
 
 
 def test_an_event_is_kept_once_and_taken_once(book: Ledger) -> None:
-    assert [receive(book, event(ident)) for ident in ("a", "b", "a")] == [True, True, False]
-    assert (waiting(book), taken(book, "one"), waiting(book), taken(book, "two")) == (2, 2, 0, 0)
-    assert receive(book, event("c")) and taken(book, "two") == 1, "what comes later is the next run's"
-    assert settle(book, "one", succeeded=True) == 2 and settle(book, "one", succeeded=True) == 0
-    assert not receive(book, event("a")), "delivered again after it is done with"
+    assert [book.inbox.receive(event(ident)) for ident in ("a", "b", "a")] == [True, True, False]
+    assert (book.inbox.waiting(), taken(book, "one"), book.inbox.waiting(), taken(book, "two")) == (2, 2, 0, 0)
+    assert book.inbox.receive(event("c")) and taken(book, "two") == 1, "what comes later is the next run's"
+    assert book.inbox.settle("one", succeeded=True) == 2 and book.inbox.settle("one", succeeded=True) == 0
+    assert not book.inbox.receive(event("a")), "delivered again after it is done with"
     assert taken(book, "three") == 0
 
 
 def test_what_was_done_with_long_ago_is_removed_by_a_run_that_succeeds(book: Ledger) -> None:
     for days, ident in ((91, "long ago"), (89, "lately"), (None, "open")):
-        receive(book, event(ident))
+        book.inbox.receive(event(ident))
         if days is not None:
             done = stamp(datetime.now(UTC) - timedelta(days=days))
             with book.engine.begin() as connection:
@@ -69,39 +67,41 @@ def test_what_was_done_with_long_ago_is_removed_by_a_run_that_succeeds(book: Led
         with book.engine.connect() as connection:
             return list(connection.execute(sa.select(t.webhook_inbox.c.event_id).order_by(t.webhook_inbox.c.event_id)).scalars())
 
-    settle(book, "plan", succeeded=False)
+    book.inbox.settle("plan", succeeded=False)
     assert kept() == ["lately", "long ago", "open"], "a plan and a run that failed remove nothing"
-    settle(book, "one", succeeded=True)
+    book.inbox.settle("one", succeeded=True)
     assert kept() == ["lately", "open"]
 
 
 def test_what_a_failed_run_had_taken_is_free_again(book: Ledger) -> None:
-    receive(book, event())
+    book.inbox.receive(event())
     assert taken(book, "one") == 1
     assert taken(book, "one") == 1, "a later try of the run goes on with it"
-    assert settle(book, "one", succeeded=False) == 1 and waiting(book) == 1
+    assert book.inbox.settle("one", succeeded=False) == 1 and book.inbox.waiting() == 1
     assert taken(book, "two") == 1
 
 
 def test_a_run_that_died_gives_its_events_back(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    receive(book, event())
+    book.inbox.receive(event())
     run_row(book, "one")
     assert taken(book, "one") == 1 and taken(book, "two") == 0
-    book.finish_run("one", "failed")  # and ended before it could settle
+    book.runs.finish("one", "failed")  # and ended before it could settle
     assert taken(book, "two") == 1
     monkeypatch.setattr(inbox, "DEAD_AFTER", timedelta(seconds=-1))
     assert taken(book, "three") == 1, "never heard of again"
 
 
 def test_a_claim_says_what_the_run_is_about(linked: World) -> None:
-    (job,) = linked.ledger.links("projects")
+    (job,) = linked.ledger.links.of("projects")
     here = {"project_id": job.procore_id}
-    receive(linked.ledger, event("own", **here, user_id=OURS))
-    receive(linked.ledger, event("unknown", **here, resource="Drawings"))
-    receive(linked.ledger, event("elsewhere", project_id="4711"))
-    assert claim(linked.ledger, "one", CONCERNS, OURS) == Claimed(3, (), ())
-    receive(linked.ledger, event("change", **here, resource="Change Order Packages"))
-    assert claim(linked.ledger, "two", CONCERNS, OURS) == Claimed(1, ("commitments", "commitment_change_orders"), ("25-104",))
+    linked.ledger.inbox.receive(event("own", **here, user_id=OURS))
+    linked.ledger.inbox.receive(event("unknown", **here, resource="Drawings"))
+    linked.ledger.inbox.receive(event("elsewhere", project_id="4711"))
+    assert linked.ledger.inbox.claim("one", CONCERNS, OURS) == Claimed(3, (), ())
+    linked.ledger.inbox.receive(event("change", **here, resource="Change Order Packages"))
+    assert linked.ledger.inbox.claim("two", CONCERNS, OURS) == Claimed(
+        1, ("commitments", "commitment_change_orders"), ("25-104",)
+    )
 
 
 def test_an_entity_brings_what_it_refers_to_in_procore() -> None:
@@ -110,10 +110,10 @@ def test_an_entity_brings_what_it_refers_to_in_procore() -> None:
 
 
 def test_a_run_of_events_reads_these_and_nothing_else(linked: World) -> None:
-    (job,) = linked.ledger.links("projects")
+    (job,) = linked.ledger.links.of("projects")
     draft(linked)
-    receive(linked.ledger, event(project_id=job.procore_id))
-    claimed = claim(linked.ledger, "events__1", CONCERNS, OURS)
+    linked.ledger.inbox.receive(event(project_id=job.procore_id))
+    claimed = linked.ledger.inbox.claim("events__1", CONCERNS, OURS)
     asked = len(linked.procore.calls)
     run = open_run(
         linked.ledger, linked.settings, run_id="events__1", kind="manual", source_now=linked.clock.tick(), claimed=claimed
@@ -147,8 +147,8 @@ def test_a_run_of_events_has_the_mode_of_a_scheduled_one(ledger: Ledger) -> None
 
 def test_a_window_that_is_tried_again_is_about_the_same_events(linked: World) -> None:
     """Also when more have come meanwhile: those are the next run's."""
-    (job,) = linked.ledger.links("projects")
-    receive(linked.ledger, event("a", project_id=job.procore_id))
+    (job,) = linked.ledger.links.of("projects")
+    linked.ledger.inbox.receive(event("a", project_id=job.procore_id))
     source = SimpleNamespace(account=lambda: OURS, now=linked.clock.tick, client=None)
     context: Any = {
         "params": {"events": True, "entities": [*ENTITIES], "mode": "apply", "since": None, "projects": []},
@@ -157,9 +157,9 @@ def test_a_window_that_is_tried_again_is_about_the_same_events(linked: World) ->
     window = WindowOperator(task_id="window", sync_run_id="events__1")
 
     def opened() -> Run:
-        return window._run(context, linked.ledger, linked.settings, source, source)
+        return window.run_of(context, linked.ledger, linked.settings, source, source)
 
     first = opened()
     assert (first.entities, first.projects) == (("commitments",), ("25-104",))
-    receive(linked.ledger, event("b", project_id=job.procore_id, resource="Change Order Packages"))
-    assert opened() == first and waiting(linked.ledger) == 1
+    linked.ledger.inbox.receive(event("b", project_id=job.procore_id, resource="Change Order Packages"))
+    assert opened() == first and linked.ledger.inbox.waiting() == 1

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 import include.financials.__main__ as command
-from include.financials import checks, engine, report
+from include.financials import checks, report
 from include.financials.identity import parse_origin
 from include.financials.reading import extract
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings
+from include.financials.writing import engine
 from tests.unit.financials.pair import (
     PRIME_LINE,
     World,
@@ -40,8 +41,8 @@ def go(world: World, *entities: str, **params: Any) -> dict[str, tuple[str, str]
 
 
 def said(world: World, entity: str, number: str) -> str:
-    rows = world.ledger.outcomes(f"run-{world.runs}", entity)
-    return " ".join(f"{row['message'] or ''} {row['warnings'] or ''}" for row in rows if row["number"] == number)
+    rows = world.ledger.outcomes.of(f"run-{world.runs}", entity)
+    return " ".join(f"{row.message or ''} {row.warnings or ''}" for row in rows if row.number == number)
 
 
 def decide(world: World, *words: str) -> int:
@@ -178,7 +179,7 @@ def test_an_opening_invoice_of_the_erp_is_part_of_the_balance(contract: World) -
 def test_a_decision_that_cannot_be_says_why(contract: World, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert decide(contract, *words) == 2
     assert capsys.readouterr().err.strip()
-    assert contract.ledger.decisions("commitments") == contract.ledger.decisions("vendors") == []
+    assert contract.ledger.decisions.of("commitments") == contract.ledger.decisions.of("vendors") == []
 
 
 # -- predecessors that no run has read --
@@ -208,7 +209,7 @@ def test_what_refers_to_what_is_not_linked_is_held_for_that_alone(contract: Worl
     """A payment without its invoice is not proposed; the invoice of a contract that is not linked is not wrong."""
     draw(contract, 1, "100.00")
     by_hand(contract, "N-1", "100.00", 1)
-    contract.ledger.part(contract.ledger.links("commitments")[0], "ann")
+    contract.ledger.decisions.part(contract.ledger.links.of("commitments")[0], "ann")
     contract.erp.put(payment(amount=Decimal("100.00")))
     sync = contract.run(params={"entities": [INVOICES, "payments_issued"]})
     assert contract.states(sync, INVOICES)["N-1"] == ("held", "I-01")
@@ -275,7 +276,7 @@ def test_any_two_records_can_be_paired_by_hand(linked: World, mode: str) -> None
     linked.settings = make_settings()
     assert decide(linked, "link", "commitment", "X-1", "--to", own.id) == 0
     go(linked, "commitments")
-    (link,) = linked.ledger.links("commitments")
+    (link,) = linked.ledger.links.of("commitments")
     assert (link.erp_key, link.procore_id) == ("X-1", own.id) and linked.erp.applied == {}
     assert set(go(linked, "commitments").values()) == {("unchanged", "")}
 
@@ -317,10 +318,10 @@ def test_an_ambiguous_number_lists_its_candidates_and_is_taken_by_id(linked: Wor
     linked.run()
     assert decide(linked, "unlink", "vendor", "V-9") == 2
     told = capsys.readouterr().err
-    first, second = (link.procore_id for link in linked.ledger.links("vendors") if link.number == "V-9")
+    first, second = (link.procore_id for link in linked.ledger.links.of("vendors") if link.number == "V-9")
     assert first in told and second in told and "--id" in told
     assert decide(linked, "unlink", "vendor", "V-9", "--id", first) == 0
-    assert second in {link.procore_id for link in linked.ledger.links("vendors")}
+    assert second in {link.procore_id for link in linked.ledger.links.of("vendors")}
 
 
 @pytest.mark.parametrize("change", [{"title": "Another"}, {"status": "closed"}, {"amount": Decimal("101.00")}])
@@ -377,10 +378,10 @@ def test_a_pair_that_a_person_names_between_check_and_load_is_not_made_twice(lin
     assert decide(linked, "link", "commitment", "X-1", "--to", own.id) == 0
     engine.load(sync, "commitments")
     assert linked.erp.applied == {}
-    (row,) = linked.ledger.outcomes(sync.run.run_id, "commitments")
-    assert (row["state"], row["rule"]) == ("held", "stale")
+    (row,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
+    assert (row.state, row.rule) == ("held", "stale")
     go(linked, "commitments")
-    assert [(link.erp_key, link.procore_id) for link in linked.ledger.links("commitments")] == [("X-1", own.id)]
+    assert [(link.erp_key, link.procore_id) for link in linked.ledger.links.of("commitments")] == [("X-1", own.id)]
 
 
 def test_a_vendor_that_a_person_names_between_check_and_load_is_not_made_twice(world: World) -> None:
@@ -393,7 +394,7 @@ def test_a_vendor_that_a_person_names_between_check_and_load_is_not_made_twice(w
     engine.load(sync, "vendors")
     assert len(world.procore.records["vendors"]) == 1
     go(world, "vendors")
-    assert [(link.erp_key, link.procore_id) for link in world.ledger.links("vendors")] == [("V-1", "7007")]
+    assert [(link.erp_key, link.procore_id) for link in world.ledger.links.of("vendors")] == [("V-1", "7007")]
     assert len(world.procore.records["vendors"]) == 1
 
 
@@ -428,7 +429,7 @@ def test_a_balance_that_cannot_be_is_refused(
     """A negative one would let a draw through that was billed already."""
     assert decide(contract, "opening", "commitment", "SC-1", "--date", "2026-08-31", *words) == 2
     assert why in capsys.readouterr().err
-    assert contract.ledger.decisions("commitments") == []
+    assert contract.ledger.decisions.of("commitments") == []
 
 
 @pytest.mark.parametrize("way", ["unreadable", "gone"])
@@ -465,7 +466,9 @@ def test_two_words_about_one_record_write_to_it_once(world: World, capsys: pytes
     world.erp.put(vendor("V-2", name="Another"))
     world.procore.put(vendor("P-7", id="7007", company=None, name="Entered by hand", origin_id=None))
     for key in ("V-1", "V-2"):
-        world.ledger.decide(entity="vendors", company="G1", record_id=key, pair="7007", decision="link", who="ann", number=key)
+        world.ledger.decisions.decide(
+            entity="vendors", company="G1", record_id=key, pair="7007", decision="link", who="ann", number=key
+        )
     assert world.erp.get("vendors", number="V-1").company == "G1"
     found = go(world, "vendors")
     assert found["V-1"][0] == "updated" and found["V-2"] == ("conflicts", "R-02")

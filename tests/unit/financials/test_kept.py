@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from upath import UPath
 
-from include.financials.ledger import Ledger
+from include.financials.ledger import Call, Ledger
 from include.financials.reading.kept import KeptLists, kept_lists
 from tests.unit.financials.pair import make_settings
 from tests.unit.financials.test_run import start
@@ -39,14 +39,11 @@ def served(kept: KeptLists) -> list[str]:
 
 def call(ledger: Ledger, scope: str, status: Literal["sent", "done", "unknown"] = "done", system: str = "procore") -> None:
     """A write as the engine journals it."""
-    told: dict[str, Any] = {
-        "call_id": f"{scope} {status} {system}", "run_id": "r", "system": system, "entity": "commitments", "step": "link",
-        "scope": scope, "level": 0, "items": 1,
-    }  # fmt: skip
-    with ledger.lease("commitments", 0, "r") as lease:
-        ledger.sending(lease, told, [])
+    told = Call(f"{scope} {status} {system}", "r", system, "commitments", "link", scope, 0, 1)
+    with ledger.leases.hold("commitments", 0, "r") as lease:
+        ledger.journal.sending(lease, told, [])
         if status != "sent":
-            ledger.settled(lease, {**told, "status": status}, [], run_id="r", entity="commitments")
+            ledger.journal.settled(lease, told._replace(status=status), [], run_id="r", entity="commitments")
 
 
 def test_it_comes_back_digit_for_digit(kept: KeptLists) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import Record
+from include.financials.record import Record
 from tests.unit.financials.pair import (
     World,
     budget_change,
@@ -30,8 +30,8 @@ def only(world: World, entity: str) -> Any:
 
 
 def told(world: World, sync: Any, entity: str, number: str) -> tuple[str, str | None, str]:
-    (row,) = (r for r in world.ledger.outcomes(sync.run.run_id, entity) if r["number"] == number and r["action"] != "unchanged")
-    return row["state"], row["rule"], row["message"] or ""
+    (row,) = (r for r in world.ledger.outcomes.of(sync.run.run_id, entity) if r.number == number and r.action != "unchanged")
+    return row.state, row.rule, row.message or ""
 
 
 def by_hand(world: World, entity: str, **changes: Any) -> Record:
@@ -114,8 +114,8 @@ def test_a_company_that_cannot_be_read_is_known_by_its_tax_id_however_it_is_writ
     full.procore.garbled["vendors", "777"] = "active"
     full.erp.put(vendor("V-9", tax_id="897777777"))
     sync = only(full, "vendors")
-    rows = [r for r in full.ledger.outcomes(sync.run.run_id, "vendors") if r["side"] == "erp" and r["number"] == "V-9"]
-    assert [(r["state"], r["rule"]) for r in rows] == [("held", "R-06")] and len(full.procore.all("vendors", number="V-9")) == 1
+    rows = [r for r in full.ledger.outcomes.of(sync.run.run_id, "vendors") if r.side == "erp" and r.number == "V-9"]
+    assert [(r.state, r.rule) for r in rows] == [("held", "R-06")] and len(full.procore.all("vendors", number="V-9")) == 1
 
 
 def test_no_tax_id_is_nobodys(full: World) -> None:
@@ -141,8 +141,8 @@ def test_a_record_of_procore_that_is_over_is_no_look_alike(full: World, record: 
     """To link it would be to link with nothing; nobody could end that by the advice of the report."""
     by_hand(full, record.entity, **over)
     full.erp.put(record)
-    rows = full.ledger.outcomes(only(full, record.entity).run.run_id, record.entity)
-    assert [(r["state"], r["rule"]) for r in rows if r["side"] == "erp" and r["number"] == record.number] == [("linked", None)]
+    rows = full.ledger.outcomes.of(only(full, record.entity).run.run_id, record.entity)
+    assert [(r.state, r.rule) for r in rows if r.side == "erp" and r.number == record.number] == [("linked", None)]
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,10 @@ def test_a_record_of_procore_that_is_over_is_no_look_alike(full: World, record: 
 )
 def test_nobody_stands_apart_from_what_is_over(full: World, entity: str, changes: dict[str, Any]) -> None:
     """A link that a person ended, of a record that is deleted since: 'link the two again' would be no way out."""
-    link = full.ledger.links(entity)[0]
-    full.ledger.end_link(entity, link.number, "a controller")
+    link = full.ledger.links.of(entity)[0]
+    full.end_link(entity, link.number)
     full.procore.put(full.procore.get(entity, id=link.procore_id).model_copy(update=changes))
-    rows = full.ledger.outcomes(only(full, entity).run.run_id, entity)
-    assert not [r["message"] for r in rows if r["rule"] == "unlinked"]
-    assert [r["state"] for r in rows if r["side"] == "erp" and r["number"] == link.number] == ["linked"]
-    assert full.ledger.links(entity)[0].procore_id != link.procore_id
+    rows = full.ledger.outcomes.of(only(full, entity).run.run_id, entity)
+    assert not [r.message for r in rows if r.rule == "unlinked"]
+    assert [r.state for r in rows if r.side == "erp" and r.number == link.number] == ["linked"]
+    assert full.ledger.links.of(entity)[0].procore_id != link.procore_id

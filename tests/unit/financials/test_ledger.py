@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,29 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from include.erp.database import Database
-from include.financials import ledger as ledger_module
-from include.financials import tables as t
 from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
-from include.financials.ledger import LEASE_SECONDS, Lease, Ledger, Link, moment, stamp
+from include.financials.ledger import (
+    LEASE_SECONDS,
+    Call,
+    Intent,
+    Judged,
+    Lease,
+    Ledger,
+    Link,
+    RunRow,
+    Settled,
+    leases,
+    migrations,
+    moment,
+    room,
+    stamp,
+)
+from include.financials.ledger import tables as t
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,14 +64,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def book(url: str) -> Iterator[Ledger]:
     opened = Ledger(url)
     opened.create()
-    opened.open_run(run_row())
+    opened.runs.open(run_row())
     yield opened
     opened.close()
 
 
-def run_row(run_id: str = "r", mode: str = "apply") -> dict[str, Any]:
-    plain = {"run_id": run_id, "mode": mode, "kind": "manual", "params": "{}", "settings_hash": "h", "since": None}
-    return plain | {"until": stamp(), "started_at": stamp()}
+def run_row(run_id: str = "r", mode: str = "apply") -> RunRow:
+    return RunRow(run_id, mode, "manual", "{}", "h", None, stamp(), stamp())
 
 
 def outcome(record_id: str = "1", run_id: str = "r", **changes: Any) -> dict[str, Any]:
@@ -90,22 +106,16 @@ def link(key: str = "V-1", procore_id: str = "9001", **changes: Any) -> Link:
     return Link(**({"entity": "vendors", "company": "G1", "erp_key": key, "procore_id": procore_id, "number": key} | changes))
 
 
-def intent(name: str = "i1", **changes: Any) -> dict[str, Any]:
-    plain = {"intent": name, "run_id": "r", "entity": "vendors", "company": "G1", "source_id": "1", "shard": 0, "step": "create"}
-    return plain | {"revision": 0, "content_hash": "h", "item": "{}"} | changes
+def judged(record_id: str = "1") -> Judged:
+    return Judged(**dict.fromkeys(Judged._fields, None) | outcome(record_id))
 
 
-def call(name: str = "c1") -> dict[str, Any]:
-    return {
-        "call_id": name,
-        "run_id": "r",
-        "system": "procore",
-        "entity": "vendors",
-        "step": "create",
-        "scope": "",
-        "level": 0,
-        "items": 1,
-    }
+def intent(name: str = "i1", **changes: Any) -> Intent:
+    return Intent(name, "r", "vendors", "G1", "1", 0, "create", 0, "h", "{}")._replace(**changes)
+
+
+def call(name: str = "c1") -> Call:
+    return Call(name, "r", "procore", "vendors", "create", "", 0, 1)
 
 
 def everything(book: Ledger) -> dict[str, list[tuple[Any, ...]]]:
@@ -124,7 +134,7 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + offset
 
-    monkeypatch.setattr(ledger_module, "datetime", Moved)
+    monkeypatch.setattr(leases, "datetime", Moved)
 
 
 # -- schema --
@@ -136,8 +146,27 @@ def test_migrations_and_tables_are_equal(book: Ledger) -> None:
     assert found == []
 
 
+def test_the_version_of_the_tables_is_the_last_migration(book: Ledger) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+    with book.engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == migrations.HEAD
+
+
+def test_a_ledger_of_another_program_is_not_touched(book: Ledger) -> None:
+    with book.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    before = everything(book)
+    with pytest.raises(ConfigurationError, match="is of version 9999, this program needs"):
+        book.ready()
+    with pytest.raises(ConfigurationError, match="version 9999, which this program does not know"):
+        book.create()
+    assert everything(book) == before
+
+
 def test_migrating_twice_changes_nothing(book: Ledger) -> None:
-    book.remember([record()])
+    book.records.remember([record()])
     before = everything(book)
     book.create()
     assert everything(book) == before
@@ -159,28 +188,28 @@ def test_another_database_is_refused() -> None:
             name = "mysql"
 
     with pytest.raises(ConfigurationError, match="not on mysql"):
-        ledger_module._upsert(Other(), t.runs, [run_row()], update_columns=())  # type: ignore[arg-type]
+        room.upsert(Other(), t.runs, [room.values(run_row())], update_columns=())  # type: ignore[arg-type]
 
 
 # -- runs and watermarks --
 
 
 def test_a_run_is_opened_once(book: Ledger) -> None:
-    first = book.run("r")
-    again = book.open_run(run_row(mode="plan"))
+    first = book.runs.get("r")
+    again = book.runs.open(run_row(mode="plan"))
     assert again == first
-    book.finish_run("r", "success")
-    done = book.run("r")
-    assert done is not None and done["status"] == "success" and done["finished_at"]
-    assert book.run("unknown") is None
+    book.runs.finish("r", "success")
+    done = book.runs.get("r")
+    assert done is not None and done.status == "success" and done.finished_at
+    assert book.runs.get("unknown") is None
 
 
 def test_a_watermark_only_goes_forward(book: Ledger) -> None:
-    assert book.watermark("erp", "vendors") is None
+    assert book.runs.watermark("erp", "vendors") is None
     for value, expected in (("2026-07-01", "2026-07-01"), ("2026-08-01", "2026-08-01"), ("2026-07-15", "2026-08-01")):
-        book.move_watermark("erp", "vendors", value, "r")
-        assert book.watermark("erp", "vendors") == expected
-    assert book.watermark("procore", "vendors") is None
+        book.runs.move_watermark("erp", "vendors", value, "r")
+        assert book.runs.watermark("erp", "vendors") == expected
+    assert book.runs.watermark("procore", "vendors") is None
 
 
 def test_stamps_sort_as_times_do() -> None:
@@ -199,67 +228,67 @@ def test_stamps_sort_as_times_do() -> None:
 
 
 def test_a_column_that_is_left_out_keeps_its_value(book: Ledger) -> None:
-    book.remember([record(state="held", message="waits"), record("2", state="linked")])
-    book.remember([record(state="linked"), record("3")])
-    seen = book.seen("vendors", "erp")
-    assert seen["G1", "1"]["state"] == "linked" and seen["G1", "1"]["message"] == "waits"
-    assert seen["G1", "2"]["state"] == "linked" and seen["G1", "3"]["state"] is None
-    assert book.seen("vendors", "procore") == {} == book.seen("projects", "erp")
+    book.records.remember([record(state="held", message="waits"), record("2", state="linked")])
+    book.records.remember([record(state="linked"), record("3")])
+    seen = book.records.seen("vendors", "erp")
+    assert seen["G1", "1"].state == "linked" and seen["G1", "1"].message == "waits"
+    assert seen["G1", "2"].state == "linked" and seen["G1", "3"].state is None
+    assert book.records.seen("vendors", "procore") == {} == book.records.seen("projects", "erp")
 
 
 def test_many_records_at_once(book: Ledger) -> None:
-    book.remember([record(str(n), message="x" * 20) for n in range(1201)])
-    assert len(book.seen("vendors", "erp")) == 1201
+    book.records.remember([record(str(n), message="x" * 20) for n in range(1201)])
+    assert len(book.records.seen("vendors", "erp")) == 1201
 
 
 def test_a_retried_check_says_it_anew_but_never_takes_back_what_is_done(book: Ledger) -> None:
-    book.judge("r", "vendors", 0, [outcome("1"), outcome("2")], [record("1", state="linked")])
-    book.mark_done("r", "vendors", [outcome("1")])
-    book.judge("r", "vendors", 0, [outcome("1", state="held"), outcome("3")])
-    assert [(row["id"], row["state"], row["done"]) for row in book.outcomes("r", "vendors")] == [
+    book.outcomes.judge("r", "vendors", 0, [outcome("1"), outcome("2")], [record("1", state="linked")])
+    book.outcomes.mark_done("r", "vendors", [judged("1")])
+    book.outcomes.judge("r", "vendors", 0, [outcome("1", state="held"), outcome("3")])
+    assert [(row.id, row.state, row.done) for row in book.outcomes.of("r", "vendors")] == [
         ("1", "linked", True),
         ("3", "linked", False),
     ]
-    assert [row["id"] for row in book.work("r", "vendors", 0)] == ["3"]
+    assert [row.id for row in book.outcomes.work("r", "vendors", 0)] == ["3"]
 
 
 def test_a_shard_and_a_run_are_judged_apart(book: Ledger) -> None:
-    book.open_run(run_row("other"))
-    book.judge("r", "vendors", 0, [outcome("1")])
-    book.judge("r", "vendors", 1, [outcome("2", shard=1)])
-    book.judge("other", "vendors", 0, [outcome("1", "other")])
-    book.judge("r", "vendors", 0, [])
-    assert [row["id"] for row in book.outcomes("r")] == ["2"]
-    assert [row["id"] for row in book.outcomes("other", "vendors", 0)] == ["1"]
+    book.runs.open(run_row("other"))
+    book.outcomes.judge("r", "vendors", 0, [outcome("1")])
+    book.outcomes.judge("r", "vendors", 1, [outcome("2", shard=1)])
+    book.outcomes.judge("other", "vendors", 0, [outcome("1", "other")])
+    book.outcomes.judge("r", "vendors", 0, [])
+    assert [row.id for row in book.outcomes.of("r")] == ["2"]
+    assert [row.id for row in book.outcomes.of("other", "vendors", 0)] == ["1"]
 
 
 def test_judging_is_one_commit(book: Ledger) -> None:
-    book.judge("r", "vendors", 0, [outcome("1")], [record("1", state="linked")])
+    book.outcomes.judge("r", "vendors", 0, [outcome("1")], [record("1", state="linked")])
     before = everything(book)
     with pytest.raises(sa.exc.SQLAlchemyError):
-        book.judge("r", "vendors", 0, [outcome("2")], [record("2", number=None)])
+        book.outcomes.judge("r", "vendors", 0, [outcome("2")], [record("2", number=None)])
     assert everything(book) == before
 
 
 @pytest.mark.parametrize(("mode", "state"), [("apply", "held"), ("plan", "linked")])
 def test_a_plan_leaves_no_state_behind(book: Ledger, mode: str, state: str) -> None:
-    book.open_run(run_row("p", mode))
-    book.remember([record(state="linked")])
-    book.judge("p", "vendors", 0, [outcome("1", "p")])
-    book.restate(
+    book.runs.open(run_row("p", mode))
+    book.records.remember([record(state="linked")])
+    book.outcomes.judge("p", "vendors", 0, [outcome("1", "p")])
+    book.outcomes.restate(
         "p", "vendors", [{"company": "G1", "side": "erp", "id": "1", "state": "held", "rule": "gate", "message": "closed"}]
     )
-    assert book.outcomes("p")[0]["state"] == "held"
-    assert book.seen("vendors", "erp")["G1", "1"]["state"] == state
+    assert book.outcomes.of("p")[0].state == "held"
+    assert book.records.seen("vendors", "erp")["G1", "1"].state == state
 
 
 def test_planned_links_are_this_runs_findings_that_are_not_done(book: Ledger) -> None:
     rows = [outcome("1"), outcome("2", state="held"), outcome("3", erp_key=None), outcome("4", procore_id="9004"), outcome("5")]
-    book.judge("r", "vendors", 0, rows)
-    book.mark_done("r", "vendors", [outcome("5")])
-    found = book.planned_links("r", "vendors")
+    book.outcomes.judge("r", "vendors", 0, rows)
+    book.outcomes.mark_done("r", "vendors", [judged("5")])
+    found = book.links.planned("r", "vendors")
     assert sorted((one.erp_key, one.procore_id, one.status) for one in found) == [("1", "", "planned"), ("4", "9004", "planned")]
-    assert book.planned_links("other", "vendors") == []
+    assert book.links.planned("other", "vendors") == []
 
 
 # -- leases --
@@ -267,131 +296,130 @@ def test_planned_links_are_this_runs_findings_that_are_not_done(book: Ledger) ->
 
 def test_a_lease_is_exclusive_and_given_back(book: Ledger) -> None:
     other = Ledger(book.url)
-    with book.lease("vendors", 0):
-        with pytest.raises(RetryLater) as caught, other.lease("vendors", 0):
+    with book.leases.hold("vendors", 0):
+        with pytest.raises(RetryLater) as caught, other.leases.hold("vendors", 0):
             pytest.fail("two holders")
         assert caught.value.seconds is not None and 5 <= caught.value.seconds <= LEASE_SECONDS
-        with pytest.raises(RetryLater), other.lease("vendors", 1, "another run"):
+        with pytest.raises(RetryLater), other.leases.hold("vendors", 1, "another run"):
             raise AssertionError
-        with other.lease("vendors", 1), other.lease("projects", 0):
+        with other.leases.hold("vendors", 1), other.leases.hold("projects", 0):
             pass
-    with other.lease("vendors", 0):
+    with other.leases.hold("vendors", 0):
         pass
     other.close()
 
 
 def test_a_lease_is_given_back_after_a_failure(book: Ledger) -> None:
-    with pytest.raises(ZeroDivisionError), book.lease("vendors", 0):
+    with pytest.raises(ZeroDivisionError), book.leases.hold("vendors", 0):
         raise ZeroDivisionError
-    with book.lease("vendors", 0):
+    with book.leases.hold("vendors", 0):
         pass
 
 
 def test_a_zombie_commits_nothing(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lease ran out and went to another task: whatever it still tries is refused and leaves no trace."""
-    book.judge("r", "vendors", 0, [outcome()])
-    with book.lease("vendors", 0) as old:
-        book.sending(old, call(), [intent()])
+    book.outcomes.judge("r", "vendors", 0, [outcome()])
+    with book.leases.hold("vendors", 0) as old:
+        book.journal.sending(old, call(), [intent()])
         later(monkeypatch, LEASE_SECONDS + 1)
-        with book.lease("vendors", 0) as new:
+        with book.leases.hold("vendors", 0) as new:
             before = everything(book)
             attempts: list[Callable[[Lease], None]] = [
-                lambda lease: book.sending(lease, call("c2"), [intent("i2")]),
-                lambda lease: book.settled(
+                lambda lease: book.journal.sending(lease, call("c2"), [intent("i2")]),
+                lambda lease: book.journal.settled(
                     lease,
-                    call() | {"status": "done"},
-                    [{"intent": "i1", "status": "confirmed"}],
+                    call()._replace(status="done"),
+                    [Settled("i1", "confirmed")],
                     run_id="r",
                     entity="vendors",
                     links=[link()],
                     outcomes=[outcome(done=True)],
                     remembered=[record()],
-                    audit=[],
                 ),
-                lambda lease: book.adopt("r", "vendors", [link()], [outcome()], lease),
+                lambda lease: book.journal.adopt(lease, "r", "vendors", [link()], [judged()]),
             ]
             for attempt in attempts:
                 with pytest.raises(LeaseLost, match="writes nothing more"):
                     attempt(old)
             assert everything(book) == before
-            book.settled(new, None, [{"intent": "i1", "status": "confirmed"}], run_id="r", entity="vendors")
-    assert book.intents(["i1"])["i1"]["status"] == "confirmed"
+            book.journal.settled(new, None, [Settled("i1", "confirmed")], run_id="r", entity="vendors")
+    assert book.journal.intents(["i1"])["i1"].status == "confirmed"
 
 
 def test_a_lease_that_only_ran_out_is_still_held(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lost means that somebody took over: a long look-up before a write is no reason for a task to fail."""
-    with book.lease("vendors", 0) as lease:
+    with book.leases.hold("vendors", 0) as lease:
         later(monkeypatch, LEASE_SECONDS + 1)
-        book.sending(lease, call(), [intent()])
-        with pytest.raises(RetryLater), book.lease("vendors", 0):
+        book.journal.sending(lease, call(), [intent()])
+        with pytest.raises(RetryLater), book.leases.hold("vendors", 0):
             pass
-    assert len(book.open_intents("vendors", 0)) == 1
+    assert len(book.journal.open_intents("vendors", 0)) == 1
 
 
 def test_a_lease_that_only_ran_out_is_not_lost_to_another_shard(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    with book.lease("vendors", 0, "r") as lease:
+    with book.leases.hold("vendors", 0, "r") as lease:
         later(monkeypatch, LEASE_SECONDS + 1)
-        with book.lease("vendors", 1, "r"):
-            book.sending(lease, call(), [intent()])
-    assert len(book.open_intents("vendors", 0)) == 1
+        with book.leases.hold("vendors", 1, "r"):
+            book.journal.sending(lease, call(), [intent()])
+    assert len(book.journal.open_intents("vendors", 0)) == 1
 
 
 @pytest.mark.parametrize("shard", [0, 1])
 def test_another_run_takes_over_what_ran_out_whatever_its_shard(
     book: Ledger, monkeypatch: pytest.MonkeyPatch, shard: int
 ) -> None:
-    with book.lease("vendors", 0, "r") as lease:
+    with book.leases.hold("vendors", 0, "r") as lease:
         later(monkeypatch, LEASE_SECONDS + 1)
-        with book.lease("vendors", shard, "another run"), pytest.raises(LeaseLost):
-            book.sending(lease, call(), [intent()])
+        with book.leases.hold("vendors", shard, "another run"), pytest.raises(LeaseLost):
+            book.journal.sending(lease, call(), [intent()])
 
 
 def test_each_commit_renews_the_lease(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    with book.lease("vendors", 0) as lease:
+    with book.leases.hold("vendors", 0) as lease:
         for number in range(3):
             later(monkeypatch, (number + 1) * LEASE_SECONDS * 0.8)
-            book.sending(lease, call(f"c{number}"), [intent(f"i{number}")])
+            book.journal.sending(lease, call(f"c{number}"), [intent(f"i{number}")])
 
 
 # -- the journal --
 
 
 def test_what_is_sent_stays_open_until_it_is_settled(book: Ledger) -> None:
-    with book.lease("vendors", 0) as lease:
-        book.sending(lease, call(), [intent("i1"), intent("i2"), intent("i3")])
-        assert [row["intent"] for row in book.open_intents("vendors", 0)] == ["i1", "i2", "i3"]
+    with book.leases.hold("vendors", 0) as lease:
+        book.journal.sending(lease, call(), [intent("i1"), intent("i2"), intent("i3")])
+        assert [row.intent for row in book.journal.open_intents("vendors", 0)] == ["i1", "i2", "i3"]
         rows = [
-            {"intent": "i1", "status": "confirmed", "result_id": "9001"},
-            {"intent": "i2", "status": "rejected", "message": "no"},
+            Settled("i1", "confirmed", "9001"),
+            Settled("i2", "rejected", message="no"),
         ]
-        book.settled(
-            lease, call() | {"status": "done"}, [*rows, {"intent": "i3", "status": "unknown"}], run_id="r", entity="vendors"
+        book.journal.settled(
+            lease, call()._replace(status="done"), [*rows, Settled("i3", "unknown")], run_id="r", entity="vendors"
         )
-    assert [row["intent"] for row in book.open_intents("vendors", 0)] == ["i3"]
-    assert book.open_intents("vendors", 1) == [] == book.open_intents("projects", 0)
-    assert book.intents(["i1", "nothing"])["i1"]["result_id"] == "9001"
-    assert book.written("r", "procore") == 1 and book.written("r", "erp") == 0
-    assert book.call_count("r") == {"procore": 1} == book.call_count("r", "vendors")
+    assert [row.intent for row in book.journal.open_intents("vendors", 0)] == ["i3"]
+    assert book.journal.open_intents("vendors", 1) == [] == book.journal.open_intents("projects", 0)
+    assert book.journal.intents(["i1", "nothing"])["i1"].result_id == "9001"
+    assert book.journal.written("r", "procore") == 1 and book.journal.written("r", "erp") == 0
+    assert book.journal.call_count("r") == {"procore": 1} == book.journal.call_count("r", "vendors")
 
 
 def test_sending_is_one_commit(book: Ledger) -> None:
-    with book.lease("vendors", 0) as lease:
+    with book.leases.hold("vendors", 0) as lease:
         before = everything(book)
         with pytest.raises(sa.exc.SQLAlchemyError):
-            book.sending(lease, call(), [intent("i1"), intent("i2", item=None)])
+            book.journal.sending(lease, call(), [intent("i1"), intent("i2", item=None)])
         assert everything(book) == before
 
 
 def test_settling_is_one_commit(book: Ledger) -> None:
-    book.judge("r", "vendors", 0, [outcome()])
-    with book.lease("vendors", 0) as lease:
-        book.sending(lease, call(), [intent()])
+    book.outcomes.judge("r", "vendors", 0, [outcome()])
+    with book.leases.hold("vendors", 0) as lease:
+        book.journal.sending(lease, call(), [intent()])
         before = everything(book)
         with pytest.raises(sa.exc.SQLAlchemyError):
-            book.settled(
+            book.journal.settled(
                 lease,
-                call() | {"status": "done"},
-                [{"intent": "i1", "status": "confirmed"}],
+                call()._replace(status="done"),
+                [Settled("i1", "confirmed")],
                 run_id="r",
                 entity="vendors",
                 links=[link()],
@@ -402,62 +430,62 @@ def test_settling_is_one_commit(book: Ledger) -> None:
 
 
 def test_an_intent_that_is_sent_again_keeps_its_first_time(book: Ledger) -> None:
-    with book.lease("vendors", 0) as lease:
-        book.sending(lease, call("c1"), [intent()])
-        first = book.intents(["i1"])["i1"]
-        book.settled(lease, None, [{"intent": "i1", "status": "planned"}], run_id="r", entity="vendors")
-        book.sending(lease, call("c2"), [intent(run_id="r2")])
-        again = book.intents(["i1"])["i1"]
-    assert (again["created_at"], again["call_id"], again["run_id"], again["status"]) == (first["created_at"], "c2", "r2", "sent")
+    with book.leases.hold("vendors", 0) as lease:
+        book.journal.sending(lease, call("c1"), [intent()])
+        first = book.journal.intents(["i1"])["i1"]
+        book.journal.settled(lease, None, [Settled("i1", "planned")], run_id="r", entity="vendors")
+        book.journal.sending(lease, call("c2"), [intent(run_id="r2")])
+        again = book.journal.intents(["i1"])["i1"]
+    assert (again.created_at, again.call_id, again.run_id, again.status) == (first.created_at, "c2", "r2", "sent")
 
 
 # -- links --
 
 
 def test_a_link_is_written_once_and_then_moved_on(book: Ledger) -> None:
-    with book.lease("vendors", 0) as lease:
-        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link(status="pending", content={"name": "A"})])
-        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link(revision=1, content={"name": "B"})])
-    (found,) = book.links("vendors")
+    with book.leases.hold("vendors", 0) as lease:
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link(status="pending", content={"name": "A"})])
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link(revision=1, content={"name": "B"})])
+    (found,) = book.links.of("vendors")
     assert (found.status, found.revision, found.content) == ("active", 1, {"name": "B"})
 
 
 @pytest.mark.parametrize("second", [link("V-2", "9001"), link("V-1", "9002")])
 def test_one_record_has_one_counterpart(book: Ledger, second: Link) -> None:
-    with book.lease("vendors", 0) as lease:
-        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
+    with book.leases.hold("vendors", 0) as lease:
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
         with pytest.raises(sa.exc.IntegrityError):
-            book.settled(lease, None, [], run_id="r", entity="vendors", links=[second])
+            book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[second])
         with pytest.raises(sa.exc.IntegrityError):
-            book.adopt("r", "vendors", [second], [], lease)
-    assert [(one.erp_key, one.procore_id) for one in book.links("vendors")] == [("V-1", "9001")]
+            book.journal.adopt(lease, "r", "vendors", [second], [])
+    assert [(one.erp_key, one.procore_id) for one in book.links.of("vendors")] == [("V-1", "9001")]
 
 
 def test_a_link_that_ended_leaves_a_tombstone_and_frees_both_ids(book: Ledger) -> None:
-    with book.lease("vendors", 0) as lease:
-        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
-        (old,) = book.links("vendors")
+    with book.leases.hold("vendors", 0) as lease:
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
+        (old,) = book.links.of("vendors")
         assert old.link_id is not None
-        assert book.end_link("vendors", old.number, "a controller") == 1
-        assert book.links("vendors") == []
-        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link("V-1", "9002")])
+        book.decisions.part(old, "a controller")
+        assert book.links.of("vendors") == []
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link("V-1", "9002")])
     with book.engine.connect() as connection:
         assert sorted(connection.execute(sa.select(t.links.c.status)).scalars()) == ["active", "tombstone"]
 
 
 def test_the_same_key_in_two_companies_is_two_records(book: Ledger) -> None:
-    with book.lease("vendors", 0) as lease:
-        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link(), link(procore_id="9002", company="G2")])
-    assert len(book.links("vendors")) == 2
+    with book.leases.hold("vendors", 0) as lease:
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link(), link(procore_id="9002", company="G2")])
+    assert len(book.links.of("vendors")) == 2
 
 
 def test_adoption_links_marks_done_and_audits(book: Ledger) -> None:
-    book.judge("r", "vendors", 0, [outcome("V-1", action="adopt")])
-    with book.lease("vendors", 0) as lease:
-        book.adopt("r", "vendors", [link(content={"name": "A"})], [outcome("V-1")], lease)
-    assert book.outcomes("r")[0]["done"] is True
-    assert [row["what"] for row in book.story("vendors", "V-1")["audit"]] == ["adopted"]
-    assert book.call_count("r") == {}
+    book.outcomes.judge("r", "vendors", 0, [outcome("V-1", action="adopt")])
+    with book.leases.hold("vendors", 0) as lease:
+        book.journal.adopt(lease, "r", "vendors", [link(content={"name": "A"})], [judged("V-1")])
+    assert book.outcomes.of("r")[0].done is True
+    assert [row.what for row in book.story.of("vendors", "V-1").notes] == ["adopted"]
+    assert book.journal.call_count("r") == {}
 
 
 # -- decisions, traffic, story --
@@ -465,55 +493,59 @@ def test_adoption_links_marks_done_and_audits(book: Ledger) -> None:
 
 def test_a_decision_takes_the_place_of_an_earlier_one_of_its_kind_and_lasts(book: Ledger) -> None:
     named = {"entity": "vendors", "company": "G1", "record_id": "1", "who": "ann"}
-    book.decide(**named, content_hash="h1", decision="approve")
-    book.decide(**named, content_hash="h2", decision="approve")
-    book.decide(**named, pair="9", decision="link")
-    assert [(one.decision, one.content_hash, one.pair) for one in book.decisions("vendors")] == [
+    book.decisions.decide(**named, content_hash="h1", decision="approve")
+    book.decisions.decide(**named, content_hash="h2", decision="approve")
+    book.decisions.decide(**named, pair="9", decision="link")
+    assert [(one.decision, one.content_hash, one.pair) for one in book.decisions.of("vendors")] == [
         ("approve", "h2", ""), ("link", "", "9"),
     ]  # fmt: skip
-    book.decide(**named, pair="9", decision="unlink")
-    assert [one.decision for one in book.decisions("vendors")] == ["approve", "unlink"]
-    assert book.decisions("projects") == [] and [one.decision for one in book.decisions("vendors", "unlink")] == ["unlink"]
-    assert [row["what"] for row in book.story("vendors", "1")["audit"]] == []
+    book.decisions.decide(**named, pair="9", decision="unlink")
+    assert [one.decision for one in book.decisions.of("vendors")] == ["approve", "unlink"]
+    assert book.decisions.of("projects") == [] and [one.decision for one in book.decisions.of("vendors", "unlink")] == ["unlink"]
+    assert [row.what for row in book.story.of("vendors", "1").notes] == []
 
 
 def test_a_decision_that_a_run_ended_is_told_once_and_by_a_plan_ends_nothing(book: Ledger) -> None:
-    book.decide(entity="commitments", company="01", record_id="1", content_hash="h", decision="approve", who="ann", number="SC-1")
-    (said,) = book.decisions("commitments")
+    book.decisions.decide(
+        entity="commitments", company="01", record_id="1", content_hash="h", decision="approve", who="ann", number="SC-1"
+    )
+    (said,) = book.decisions.of("commitments")
     for _ in range(2):
-        book.decision_ended(said, "r", "it changed", plan=True)
-    assert [row["detail"] for row in book.decisions_ended("r")] == ["it changed"] and book.decisions("commitments") == [said]
-    book.decision_ended(said, "r2", "it changed", plan=False)
-    assert book.decisions("commitments") == []
+        book.decisions.ended(said, "r", "it changed", plan=True)
+    assert [row.detail for row in book.story.decisions_ended("r")] == ["it changed"] and book.decisions.of("commitments") == [
+        said
+    ]
+    book.decisions.ended(said, "r2", "it changed", plan=False)
+    assert book.decisions.of("commitments") == []
 
 
 def test_traffic_of_all_tasks_and_tries_adds_up(book: Ledger) -> None:
-    assert book.traffic("r") == (0, 0)
+    assert book.runs.traffic("r") == (0, 0)
     for task, calls, writes in (("a", 3, 1), ("a", 2, 0), ("b", 5, 4)):
-        book.count_traffic("r", task, calls, writes)
-    assert book.traffic("r") == (10, 5)
+        book.runs.count_traffic("r", task, calls, writes)
+    assert book.runs.traffic("r") == (10, 5)
 
 
 def test_the_story_has_all_that_concerns_a_number_and_nothing_else(book: Ledger) -> None:
-    book.remember([record("V-1", number="V-1", state="linked"), record("V-2", number="V-2")])
-    book.judge("r", "vendors", 0, [outcome("V-1", number="V-1"), outcome("V-2", number="V-2")])
-    with book.lease("vendors", 0) as lease:
+    book.records.remember([record("V-1", number="V-1", state="linked"), record("V-2", number="V-2")])
+    book.outcomes.judge("r", "vendors", 0, [outcome("V-1", number="V-1"), outcome("V-2", number="V-2")])
+    with book.leases.hold("vendors", 0) as lease:
         for name, key in (("i1", "V-1"), ("i2", "V-2")):
-            book.sending(lease, call(f"c{key}"), [intent(name, source_id=key)])
-        book.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
-    book.decide(entity="vendors", company="G1", record_id="V-1", content_hash="h", decision="link", who="ann")
-    story = book.story("vendors", "V-1")
-    assert {part: len(rows) for part, rows in story.items()} == {
+            book.journal.sending(lease, call(f"c{key}"), [intent(name, source_id=key)])
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
+    book.decisions.decide(entity="vendors", company="G1", record_id="V-1", content_hash="h", decision="link", who="ann")
+    story = book.story.of("vendors", "V-1")
+    assert {field.name: len(getattr(story, field.name)) for field in fields(story)} == {
         "records": 1,
         "links": 1,
         "intents": 1,
         "calls": 1,
         "outcomes": 1,
         "decisions": 1,
-        "audit": 1,
+        "notes": 1,
     }
-    assert story["calls"][0]["call_id"] == "cV-1"
-    assert not any(book.story("vendors", "V-9").values())
+    assert story.calls[0].call_id == "cV-1"
+    assert not book.story.of("vendors", "V-9")
 
 
 # -- threads --
@@ -526,12 +558,14 @@ def test_tasks_that_write_at_once_do_not_disturb_each_other(book: Ledger) -> Non
     def work(name: str) -> None:
         mine = Ledger(book.url)
         try:
-            with mine.lease(name, 0) as lease:
+            with mine.leases.hold(name, 0) as lease:
                 for number in range(15):
-                    mine.sending(lease, call(f"{name}{number}") | {"entity": name}, [intent(f"{name}{number}", entity=name)])
-                    mine.move_watermark("erp", "vendors", f"2026-07-{number + 1:02}", name)
-                    mine.settled(lease, None, [{"intent": f"{name}{number}", "status": "confirmed"}], run_id="r", entity=name)
-                    mine.count_traffic("r", "shared", 1, 1)
+                    mine.journal.sending(
+                        lease, call(f"{name}{number}")._replace(entity=name), [intent(f"{name}{number}", entity=name)]
+                    )
+                    mine.runs.move_watermark("erp", "vendors", f"2026-07-{number + 1:02}", name)
+                    mine.journal.settled(lease, None, [Settled(f"{name}{number}", "confirmed")], run_id="r", entity=name)
+                    mine.runs.count_traffic("r", "shared", 1, 1)
         except BaseException as error:  # noqa: BLE001  (the main thread shows it)
             failures.append(error)
         finally:
@@ -543,10 +577,10 @@ def test_tasks_that_write_at_once_do_not_disturb_each_other(book: Ledger) -> Non
     for thread in threads:
         thread.join(60)
     assert failures == []
-    assert book.traffic("r") == (30, 30)
-    assert book.watermark("erp", "vendors") == "2026-07-15"
-    assert book.call_count("r") == {"procore": 30}
-    assert book.open_intents("vendors", 0) == []
+    assert book.runs.traffic("r") == (30, 30)
+    assert book.runs.watermark("erp", "vendors") == "2026-07-15"
+    assert book.journal.call_count("r") == {"procore": 30}
+    assert book.journal.open_intents("vendors", 0) == []
 
 
 def test_only_one_of_many_gets_the_lease(book: Ledger) -> None:
@@ -558,7 +592,7 @@ def test_only_one_of_many_gets_the_lease(book: Ledger) -> None:
         mine = Ledger(book.url)
         start.wait(30)
         try:
-            with mine.lease("vendors", 0) as lease:
+            with mine.leases.hold("vendors", 0) as lease:
                 won.append(lease)
                 over.wait(30)
         except RetryLater as error:
@@ -590,7 +624,7 @@ def test_a_ledger_file_is_the_owners_alone(tmp_path: Path) -> None:
     try:
         book = Ledger(f"sqlite:///{tmp_path}/of/ledger.sqlite")
         book.create()
-        book.open_run(run_row())
+        book.runs.open(run_row())
         with book.engine.connect() as reading:
             reading.execute(sa.select(t.runs)).all()
             made = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "of").iterdir()}
@@ -623,7 +657,7 @@ def test_a_ledger_that_is_away_is_told_from_one_that_is_wrong(said: str | psycop
 
     if said is not None:
         sa.event.listen(book.engine, "do_connect", connect)
-    for ask in (book.ready, lambda: book.run("r"), lambda: book.finished("r", "window")):
+    for ask in (book.ready, lambda: book.runs.get("r"), lambda: book.runs.finished("r", "window")):
         with pytest.raises(kind, match=rf"^The ledger \S+ .*{re.escape(str(said or 'Connection refused'))}") as caught:
             ask()
         assert type(caught.value) is kind
@@ -638,16 +672,16 @@ def test_a_ledger_file_that_takes_nothing_says_what_is_the_matter(tmp_path: Path
     with book.engine.begin() as full:
         full.exec_driver_sql("PRAGMA max_page_count = 1")
         with pytest.raises(RetryLater, match=r"^The ledger \S+ cannot be written: .*is full.* Make room"):
-            full.execute(sa.insert(t.runs), run_row() | {"params": "x" * 1_000_000})
+            full.execute(sa.insert(t.runs), room.values(run_row()._replace(params="x" * 1_000_000)))
     book.close()
     reader = Ledger(f"sqlite:///file:{path}?mode=ro&uri=true")
     with pytest.raises(ConfigurationError, match=r"^The ledger \S+ may only be read: .*readonly.* Give the account .* right to"):
-        reader.open_run(run_row())
+        reader.runs.open(run_row())
     reader.close()
     path.write_bytes(b"no SQLite at all, but a text of some length" * 100)
     damaged = Ledger(f"sqlite:///{path}")
     with pytest.raises(ConfigurationError, match=r"^The ledger \S+ cannot be read: .* Put back the last backup"):
-        damaged.run("r")
+        damaged.runs.get("r")
     damaged.close()
 
 

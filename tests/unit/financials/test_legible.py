@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from include.financials.ledger import Ledger
+from include.financials.ledger.story import why
 from include.financials.legible import broken, legible
 from include.financials.port import Invalid
-from include.financials.why import why
 from include.procore import parse
+from include.procore.areas import ENTITIES
 from tests.unit.financials.pair import World, draft
 
 FORGED = "SC-9\n2026-10-01 INFO all is well\x1b[2J\u202e"
@@ -50,12 +51,12 @@ def test_a_row_of_procore_that_holds_such_is_named_in_words_that_can_be_kept(num
         row.required("number")
         raise parse.Misfit("title", f"is no title, but {number}")
 
-    found = parse.fit("commitments", {"id": 5, "number": number}, build)
+    found = ENTITIES["commitments"].fit({"id": 5, "number": number}, build)
     assert isinstance(found, Invalid) and found.field == field
     assert found.number == legible(number) and found.message == legible(found.message)
     row = {"entity": "commitments", "company": "", "side": "procore", "id": found.id, "number": found.number}
-    ledger.remember([row])
-    assert [known["number"] for known in ledger.story("commitments", found.number)["records"]] == [found.number]
+    ledger.records.remember([row])
+    assert [known.number for known in ledger.story.of("commitments", found.number).records] == [found.number]
 
 
 def test_a_number_forges_no_line_of_a_log(linked: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -64,5 +65,5 @@ def test_a_number_forges_no_line_of_a_log(linked: World, caplog: pytest.LogCaptu
         linked.run(params={"entities": ["commitments"]})
     told = [record.getMessage() for record in caplog.records if "SC-9" in record.getMessage()]
     assert told and not [text for text in told if set(text) & STEERS], told
-    story = why(linked.ledger, "commitment", FORGED)
+    story = why(linked.ledger.story, "commitment", FORGED)
     assert len(story) > 1 and not [line for line in story if set(line) & STEERS], "and `why` finds it by its number as it is"

@@ -10,10 +10,10 @@ import pytest
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import differing, line_twice
-from include.financials.ledger import Link
-from include.financials.matching import ErpSource, Match, ProcoreSource, by_settings, identity_keys
-from include.financials.models import Record
-from include.financials.references import LinkIndex
+from include.financials.judging.matching import ErpSource, ProcoreSource, by_settings, identity_keys
+from include.financials.judging.subject import Match
+from include.financials.ledger import Link, LinkIndex
+from include.financials.record import Record
 from tests.unit.financials.pair import (
     budget,
     budget_line,

@@ -37,21 +37,19 @@ INVOICES, COSTS, VENDORS = "subcontractor_invoices", "direct_costs", "vendors"
 
 
 def stopped(world: World, sync: Any) -> dict[tuple[str, str], tuple[str, str | None, str]]:
-    rows = world.ledger.outcomes(sync.run.run_id)
-    return {
-        (r["entity"], r["number"]): (r["state"], r["rule"], r["message"]) for r in rows if r["state"] not in ("linked", "skipped")
-    }
+    rows = world.ledger.outcomes.of(sync.run.run_id)
+    return {(r.entity, r.number): (r.state, r.rule, r.message) for r in rows if r.state not in ("linked", "skipped")}
 
 
 def told(world: World, sync: Any, entity: str, number: str) -> tuple[str, str | None, str]:
     source = ENTITIES[entity].source
-    rows = [r for r in world.ledger.outcomes(sync.run.run_id, entity) if r["number"] == number and r["side"] == source]
+    rows = [r for r in world.ledger.outcomes.of(sync.run.run_id, entity) if r.number == number and r.side == source]
     assert len(rows) == 1, f"{len(rows)} outcomes of {entity} {number}"
-    return rows[0]["state"], rows[0]["rule"], rows[0]["message"] or ""
+    return rows[0].state, rows[0].rule, rows[0].message or ""
 
 
 def company(world: World, key: str) -> str:
-    return next(link.procore_id for link in world.ledger.links(VENDORS) if link.erp_key == key)
+    return next(link.procore_id for link in world.ledger.links.of(VENDORS) if link.erp_key == key)
 
 
 def merge(world: World, old: str = "V-1", into: str = "V-2") -> None:
@@ -192,8 +190,8 @@ def test_the_survivor_is_paid_for_what_the_old_vendor_billed(merged: World) -> N
 def test_a_number_that_the_old_vendor_used_is_used(merged: World, whose: str) -> None:
     third(merged, vendor=whose, number="N-1")
     sync = merged.run()
-    rows = [r for r in merged.ledger.outcomes(sync.run.run_id, INVOICES) if r["state"] == "quarantined"]
-    assert [(r["rule"], r["number"]) for r in rows] == [("I-04", "N-1")] and merged.writes() == 0
+    rows = [r for r in merged.ledger.outcomes.of(sync.run.run_id, INVOICES) if r.state == "quarantined"]
+    assert [(r.rule, r.number) for r in rows] == [("I-04", "N-1")] and merged.writes() == 0
 
 
 @pytest.mark.parametrize("whose", ["V-1", "V-2"])
@@ -226,7 +224,7 @@ def test_of_two_invoices_of_one_number_the_one_that_nobody_linked_is_proposed(me
     there = merged.erp.put(invoice(3, company="01", id="V-2/N-1", number="N-1", vendor="V-2", amount=drawn.amount))
     merged.erp.records[INVOICES].insert(0, merged.erp.records[INVOICES].pop())  # in whatever order the ERP lists them
     sync = merged.run()
-    rows = {r["id"]: (r["rule"], r["erp_key"]) for r in merged.ledger.outcomes(sync.run.run_id, INVOICES)}
+    rows = {r.id: (r.rule, r.erp_key) for r in merged.ledger.outcomes.of(sync.run.run_id, INVOICES)}
     assert rows[drawn.id] == ("2.9", there.id) and merged.writes() == 0
 
 
@@ -313,7 +311,7 @@ def test_both_ends_agree_once_the_companies_are_merged_as_well(merged: World) ->
     sync = quiet(merged)
     state, rule, message = told(merged, sync, VENDORS, "V-1")
     assert (state, rule, "ended on both sides" in message) == ("skipped", None, True)
-    assert [link.erp_key for link in merged.ledger.links(VENDORS)] == ["V-2"]
+    assert [link.erp_key for link in merged.ledger.links.of(VENDORS)] == ["V-2"]
     quiet(merged)
     third(merged, vendor="V-2")
     draft(merged, "SC-2", vendor="V-2")

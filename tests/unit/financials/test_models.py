@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from include.financials.entities import ENTITIES, in_stage
-from include.financials.models import MODELS, Commitment
+from include.financials.entities import ENTITIES, MODELS, in_stage
+from include.financials.entities.commitments import Commitment
 from tests.unit.financials.pair import commitment, cost_code, line, vendor
 
 BIG = str(2**53 + 1)

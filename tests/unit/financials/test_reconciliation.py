@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from include.financials import __main__ as command
-from include.financials import engine, report
-from include.financials.documents import Document
+from include.financials import report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
-from include.financials.explained import Difference, Explained
+from include.financials.explained import Difference, Document, Explained
 from include.financials.ledger import Ledger, stamp
-from include.financials.reconciliation import _TIES, MASTER, Reconciliation, reconcile
-from include.financials.why import entity_named, why
+from include.financials.ledger.story import entity_named, why
+from include.financials.reconciliation import Reconciliation, reconcile
+from include.financials.writing import engine
 from tests.unit.financials.pair import ONLY, World, commitment, cost_code, draft, line, project, vendor
 
 
@@ -148,7 +148,7 @@ def test_equal_counts_can_hide_different_sets(linked: World) -> None:
     linked.procore.records["vendors"][0] = linked.procore.records["vendors"][0].model_copy(
         update={"origin_id": "sandbox:G1:vendors:V-99"}
     )
-    linked.ledger.remember(
+    linked.ledger.records.remember(
         [
             {
                 "entity": "vendors",
@@ -271,11 +271,11 @@ def test_a_run_that_was_not_reconciled_is_not_balanced(linked: World) -> None:
     ],
 )
 def test_a_watermark_moves_only_when_no_hole_is_left(linked: World, options: dict[str, Any], moves: bool) -> None:
-    linked.ledger.move_watermark("erp", "vendors", "2026-09-30T18:00:00.000000Z", "earlier")
+    linked.ledger.runs.move_watermark("erp", "vendors", "2026-09-30T18:00:00.000000Z", "earlier")
     sync = linked.sync(**options)
     assert report.move_watermarks(sync, ["vendors"]) == (["vendors"] if moves else [])
     expected = stamp(sync.run.until) if moves else "2026-09-30T18:00:00.000000Z"
-    assert linked.ledger.watermark("erp", "vendors") == expected
+    assert linked.ledger.runs.watermark("erp", "vendors") == expected
 
 
 # -- why --
@@ -296,7 +296,7 @@ def test_an_unknown_entity_is_refused() -> None:
 
 def test_the_first_line_is_the_answer(three: World) -> None:
     three.run(params=ONLY)
-    lines = why(three.ledger, "commitment", "SC-2")
+    lines = why(three.ledger.story, "commitment", "SC-2")
     assert lines[0].startswith("SC-2 is held by M-08. SC-2 line 1: job 25-104 has 03-3000 but not type 9.")
     assert lines[0].endswith("It waits for: cost_codes 25-104//03-3000.")
     assert any("amount 200.50" in text for text in lines)
@@ -305,7 +305,7 @@ def test_the_first_line_is_the_answer(three: World) -> None:
 def test_a_linked_document_tells_its_calls_and_ids(linked: World) -> None:
     document = draft(linked)
     linked.run(params=ONLY)
-    told = "\n".join(why(linked.ledger, "commitment", "SC-1"))
+    told = "\n".join(why(linked.ledger.story, "commitment", "SC-1"))
     for part in (
         "SC-1 is linked.",
         f"Procore id {document.id} = ERP 01/SC-1, active",
@@ -327,7 +327,7 @@ def test_the_command_line(three: World, capsys: pytest.CaptureFixture[str]) -> N
     assert command.main(["--ledger", url, "why", "invoice", "1"]) == 2
     assert "unknown entity" in capsys.readouterr().err
     assert command.main(["--ledger", url, "decide", "approve", "commitment", "SC-2", "--note", "seen"]) == 0
-    assert three.ledger.story("commitments", "SC-2")["decisions"][0]["detail"] == "seen"
+    assert three.ledger.story.of("commitments", "SC-2").decisions[0].detail == "seen"
     assert command.main(["--ledger", url, "decide", "approve", "commitment", "XX-9"]) == 2
     with pytest.raises(SystemExit):
         command.main(["--ledger", url, "decide", "forget", "commitment", "SC-2"])
@@ -343,7 +343,7 @@ def test_the_command_line_takes_the_ledger_from_the_environment(
     assert command.main(["why", "vendor", "V-1"]) == 0
     assert "not known to the ledger" in capsys.readouterr().out
     opened = Ledger(f"sqlite:///{tmp_path}/fresh/ledger.sqlite")
-    assert opened.run("x") is None
+    assert opened.runs.get("x") is None
     opened.close()
 
 
@@ -359,9 +359,9 @@ def test_a_decision_from_the_command_line_takes_effect(linked: World, caplog: py
 
 def test_every_entity_is_reconciled_in_some_way() -> None:
     """Master data by its keys, documents by their amounts."""
-    tied = {tie.entities[0] for tie in _TIES}
-    assert {name for name, row in ENTITIES.items() if row.model.line is None and not row.document} == set(MASTER)
-    assert {*MASTER, *tied} == set(ENTITIES)
+    master = {name for name, row in ENTITIES.items() if row.master}
+    assert {name for name, row in ENTITIES.items() if row.model.line is None and not row.document} == master
+    assert {name for name, row in ENTITIES.items() if row.ties} == set(ENTITIES) - master
 
 
 def test_a_closed_job_keeps_its_documents_in_the_sums(linked: World) -> None:

@@ -16,9 +16,9 @@ import pytest
 
 from include.financials import checks
 from include.financials.entities import ENTITIES
-from include.financials.judging import judge_rows
+from include.financials.judging.check import judge_rows
+from include.financials.judging.rules import Finding, Rule
 from include.financials.reading import extract
-from include.financials.rules import RULES, Finding, Rule
 from tests.unit.financials.pair import (
     FROZEN,
     FULL,
@@ -98,7 +98,7 @@ def erp(entity: str, ident: str, **changes: Any) -> Act:
 
 
 def unlink(entity: str, number: str) -> Act:
-    return lambda world, _: world.ledger.end_link(entity, number, "ann")
+    return lambda world, _: world.end_link(entity, number)
 
 
 def narrow(**limits: Any) -> Act:
@@ -130,20 +130,20 @@ def stranger(world: World, entity: str) -> None:
 
 
 def part(world: World, entity: str) -> None:
-    world.ledger.part(last_link(world, entity), "ann")
+    world.ledger.decisions.part(last_link(world, entity), "ann")
 
 
 def last_link(world: World, entity: str) -> Any:
     """Of the entity's last record."""
     ident = source(world, entity).records[entity][-1].id
-    return next(link for link in world.ledger.links(entity) if ident in (link.erp_key, link.procore_id))
+    return next(link for link in world.ledger.links.of(entity) if ident in (link.erp_key, link.procore_id))
 
 
 def pair_apart(world: World, entity: str) -> None:
     """A person said that two are one; since then one of them has changed."""
     link = last_link(world, entity)
-    world.ledger.part(link, "ann")
-    world.ledger.decide(
+    world.ledger.decisions.part(link, "ann")
+    world.ledger.decisions.decide(
         entity=entity, company=link.company, record_id=link.erp_key, pair=link.procore_id, decision="link", who="ann",
         value={"apart": []},
     )  # fmt: skip
@@ -181,8 +181,8 @@ def doubled_line(world: World, entity: str) -> None:
 def forget(world: World, entity: str) -> None:
     """The links of all that the record refers to are gone from the ledger; but for the job, without which nothing is read."""
     for name in {*ENTITIES[entity].references.values()} - {entity, "projects"}:
-        for link in world.ledger.links(name):
-            world.ledger.part(link, "ann")
+        for link in world.ledger.links.of(name):
+            world.ledger.decisions.part(link, "ann")
 
 
 def lose(world: World, entity: str) -> None:
@@ -254,7 +254,7 @@ def copied(world: World, entity: str) -> None:
 
 
 def _linked(world: World, entity: str, key: str) -> str:
-    return next(link.procore_id for link in world.ledger.links(entity) if link.erp_key == key)
+    return next(link.procore_id for link in world.ledger.links.of(entity) if link.erp_key == key)
 
 
 def on_header(world: World, entity: str) -> None:
@@ -304,7 +304,7 @@ def locked(world: World, entity: str) -> None:
     world.procore.change("budgets", "25-104", locked=True)
 
 
-REFERRING = tuple({rule.fact for rule in RULES if rule.refers})
+REFERRING = tuple({rule.fact for row in ENTITIES.values() for rule in row.rules if rule.refers})
 """What says the same of a reference by itself."""
 NEXT = ("sequence_kept",)
 """The invoice after one that is stopped waits for it."""
@@ -395,7 +395,7 @@ FAULTS: dict[str, Fault] = {
     "parted": Fault(part, "full", also=("number_in_erp", "billed_before")),
     "pair_apart": Fault(pair_apart, "full", also=("difference_cents",)),
     "line_unlinked": Fault(
-        lambda world, entity: world.ledger.part(world.ledger.links("cost_codes")[-1], "ann"), also=("line_unplaced",)
+        lambda world, entity: world.ledger.decisions.part(world.ledger.links.of("cost_codes")[-1], "ann"), also=("line_unplaced",)
     ),
     "unlocked": Fault(lambda world, entity: world.procore.change(entity, "25-105", locked=False)),
     "line_unplaced": Fault(budget_lines("erp", "25-104", cost_code="25-104//03")),
@@ -447,19 +447,27 @@ def judged(world: World, entity: str) -> Found:
     return found
 
 
-ROWS = [rule for rule in RULES if rule.entity in NEW and rule.entity not in UNREACHABLE.get(rule.fact, ())]
+ROWS = [
+    (name, rule)
+    for name, row in ENTITIES.items()
+    if name in NEW
+    for rule in row.rules
+    if name not in UNREACHABLE.get(rule.fact, ())
+]
 
 
-@pytest.mark.parametrize("rule", ROWS, ids=lambda rule: f"{rule.entity}-{rule.name}")
-def test_a_rule_stops_what_breaks_it(rule: Rule, stages: dict[str, World], stocked: tuple[World, World], tmp_path: Path) -> None:
-    fault = OWN.get((rule.entity, rule.fact)) or FAULTS[rule.fact]
+@pytest.mark.parametrize(("entity", "rule"), ROWS, ids=lambda one: getattr(one, "name", one))
+def test_a_rule_stops_what_breaks_it(
+    entity: str, rule: Rule, stages: dict[str, World], stocked: tuple[World, World], tmp_path: Path
+) -> None:
+    fault = OWN.get((entity, rule.fact)) or FAULTS[rule.fact]
     if fault.base == "adopt":
         world = stocked[1].without_ledger(tmp_path / "world")
-        world.run(params={"entities": [name for name in ENTITIES if name != rule.entity]})
+        world.run(params={"entities": [name for name in ENTITIES if name != entity]})
     else:
-        world = (stages[rule.entity] if fault.base == "stage" else stocked[1]).fork(tmp_path / "world")
-    fault.act(world, rule.entity)
-    found = judged(world, rule.entity)
+        world = (stages[entity] if fault.base == "stage" else stocked[1]).fork(tmp_path / "world")
+    fault.act(world, entity)
+    found = judged(world, entity)
     world.close()
     facts = {finding.rule.fact for finding in found}
     assert rule in {finding.rule for finding in found}, f"it found {facts or 'nothing'}"
@@ -477,6 +485,6 @@ def test_nothing_is_found_in_good_records(
 
 
 def test_every_row_has_its_fault_and_every_fault_its_row() -> None:
-    facts = {rule.fact for rule in RULES if rule.entity in NEW}
+    facts = {rule.fact for name in NEW for rule in ENTITIES[name].rules}
     assert set(FAULTS) == facts
-    assert set(OWN) <= {(rule.entity, rule.fact) for rule in ROWS}
+    assert set(OWN) <= {(name, rule.fact) for name, rule in ROWS}

@@ -30,7 +30,7 @@ def start(
 @pytest.fixture
 def marked(ledger: Ledger) -> Ledger:
     """A ledger whose list of vendors has been read up to 1 August."""
-    ledger.move_watermark("erp", "vendors", stamp(AUGUST), "earlier")
+    ledger.runs.move_watermark("erp", "vendors", stamp(AUGUST), "earlier")
     return ledger
 
 
@@ -65,7 +65,7 @@ def test_a_run_whose_window_is_empty_is_refused(marked: Ledger) -> None:
         ConfigurationError, match=r"until \(2026-07-01.* read already: vendors up to 2026-08-01.*give since as well"
     ):
         start(marked, until="2026-07-01")
-    assert marked.run("r") is None
+    assert marked.runs.get("r") is None
     with pytest.raises(ConfigurationError, match="vendors up to"):
         start(marked, until="2026-07-01", entities=["customers", "vendors"])
     start(marked, run_id="others", until="2026-07-01", entities=["customers"])
@@ -115,7 +115,7 @@ def test_a_run_that_is_asked_for_otherwise_does_nothing(ledger: Ledger, first: A
     """A backfill that reprocesses a date, or a trigger under an old id: Airflow keeps the run and changes type and parameters."""
     begun = start(ledger, first[0], interval=(JULY, AUGUST), **first[1])
     for step in (*HEAD, "load:vendors"):
-        ledger.finished("r", step)
+        ledger.runs.finished("r", step)
     with pytest.raises(ConfigurationError) as caught:
         start(ledger, then[0], interval=(JULY, AUGUST), **then[1])
     assert told in str(caught.value) and "Nothing was done" in str(caught.value)
@@ -151,15 +151,15 @@ def test_the_mode_of_a_scheduled_run_is_a_setting(ledger: Ledger) -> None:
 
 def test_a_step_that_did_not_run_to_its_end_is_named(ledger: Ledger) -> None:
     start(ledger)
-    ledger.finished("r", "window")
-    ledger.finished("r", "extract:commitments", [0])
+    ledger.runs.finished("r", "window")
+    ledger.runs.finished("r", "extract:commitments", [0])
     with pytest.raises(StepMissing, match=r"preflight, select did not run to the end in run r .* Clear them"):
         require(ledger, "r", ["window", "preflight", "select"])
     with pytest.raises(StepMissing, match="extract:commitments"):
         require(ledger, "r", ["extract:commitments"], [0, 1])
     with pytest.raises(StepMissing, match="window"):
         require(ledger, "another run", ["window"])
-    ledger.finished("r", "extract:commitments", [1])
+    ledger.runs.finished("r", "extract:commitments", [1])
     require(ledger, "r", ["window", "extract:commitments"], [0])
     require(ledger, "r", ["extract:commitments"], [0, 1])
 
@@ -201,7 +201,7 @@ def test_a_parameter_that_makes_no_sense_is_refused(ledger: Ledger, params: dict
     with pytest.raises(ConfigurationError) as caught:
         start(ledger, **params)
     assert message in str(caught.value)
-    assert ledger.run("r") is None, "a refused run leaves nothing behind"
+    assert ledger.runs.get("r") is None, "a refused run leaves nothing behind"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.settings import DEFAULT, from_file, load, parse
-from include.pipeline import SANDBOX_SETTINGS
+from sandbox.pipeline import SETTINGS
 
 
 @pytest.mark.parametrize(("written", "read"), [("on", "on"), ("off", "off"), ("'on'", "on"), ("yes", "on"), ("false", "off")])
@@ -92,7 +92,7 @@ def test_the_shipped_file_writes_nothing() -> None:
 
 
 def test_the_sandboxs_settings_are_the_shipped_ones_switched_on() -> None:
-    shipped, sandbox = (from_file(path).model_dump(mode="json") for path in (DEFAULT, SANDBOX_SETTINGS))
+    shipped, sandbox = (from_file(path).model_dump(mode="json") for path in (DEFAULT, SETTINGS))
     assert {chosen.pop("writes") for chosen in sandbox["entities"].values()} == {"on"}
     for chosen in shipped["entities"].values():
         del chosen["writes"]

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from include.financials.models import MODELS, Record
+from include.financials.entities import MODELS
 from include.financials.port import Invalid, Page
 from include.financials.reading import staging
 from include.financials.reading.staging import Staged, arrow_schema, slug
+from include.financials.record import Record
 from tests.unit.financials import pair
 from tests.unit.financials.pair import World, commitment, cost_type, line, project, vendor
 

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import itertools
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +12,6 @@ from include.procore.pacing import Pace
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.fake import Clock, FakeProcore
 
-ROOT = Path(__file__).resolve().parents[3]
 _clients = itertools.count(1)
 
 
@@ -93,33 +88,3 @@ class Sandbox:
     def system(self, **options: Any) -> ProcoreSystem:
         codes = {"1": "L", "2": "M", "3": "C", "4": "E", "5": "O"}
         return ProcoreSystem(self.client(**options), erp_system="sandbox", cost_type_codes=codes)
-
-
-@pytest.fixture(scope="session")
-def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One sandbox process for all tests of this directory."""
-    state = tmp_path_factory.mktemp("sandbox")
-    with (state / "stderr.txt").open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "include.sandbox", "--port", "0", "--state", str(state)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            assert line, f"the sandbox did not start: {(state / 'stderr.txt').read_text()[-2000:]}"
-            yield Sandbox(json.loads(line))
-        finally:
-            process.terminate()
-            process.communicate(timeout=20)
-
-
-@pytest.fixture
-def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The sandbox as seeded, without limits, with an empty request log."""
-    running_sandbox.reset()
-    running_sandbox.forget()
-    yield running_sandbox
-    requests.delete(f"{running_sandbox.url}/_sandbox/faults", timeout=10)

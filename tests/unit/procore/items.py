@@ -8,26 +8,17 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from include.financials.entities.budgets import Budget, BudgetLine
+from include.financials.entities.changes import CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.costs import DirectCost
+from include.financials.entities.directory import Vendor, VendorInsurance
+from include.financials.entities.invoices import OwnerInvoice, SubcontractorInvoice
+from include.financials.entities.jobs import SubJob, TaxCode
+from include.financials.entities.payments import PaymentIssued, PaymentReceived
+from include.financials.entities.primes import PrimeContract
 from include.financials.identity import canonical_json
-from include.financials.models import (
-    Budget,
-    BudgetLine,
-    CommitmentChangeOrder,
-    DirectCost,
-    Line,
-    OwnerInvoice,
-    PaymentIssued,
-    PaymentReceived,
-    PrimeChangeOrder,
-    PrimeContract,
-    Record,
-    SubcontractorInvoice,
-    SubJob,
-    TaxCode,
-    Vendor,
-    VendorInsurance,
-)
 from include.financials.port import Action, Item, Outcome, Step
+from include.financials.record import Line, Record
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.conftest import Sandbox
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.financials.entities import ENTITIES
-from include.financials.inbox import Event
+from include.financials.ledger.inbox import Event
 from include.procore.events import RESOURCES, parse
 
 V2: dict[str, Any] = {

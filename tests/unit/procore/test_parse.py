@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import Commitment, CostCode, Customer, Project, Vendor
+from include.financials.entities.codes import CostCode
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.directory import Customer, Vendor
+from include.financials.entities.jobs import Project
 from include.financials.port import Invalid, Window
-from include.procore import parse, records
+from include.procore import parse
+from include.procore.areas import ENTITIES, codes, commitments
 from include.procore.client import _load
 
 CONTRACT: dict[str, Any] = {
@@ -51,12 +55,8 @@ def build(changes: dict[str, Any] | None = None, lines: list[Any] | None = None)
     """As the client would hand it over: through JSON, with Decimals."""
     data = _load(json.dumps({**CONTRACT, **(changes or {})}))
     rows = _load(json.dumps([LINE] if lines is None else lines))
-    built = parse.fit(
-        "commitments",
-        data,
-        lambda row: records.commitment(row, "sandbox", "subcontract", "9001", rows),
-        scope="9001",
-        number=("number", "title"),
+    built = ENTITIES["commitments"].fit(
+        data, lambda row: commitments.commitment(row, "sandbox", "subcontract", "9001", rows), scope="9001"
     )
     assert isinstance(built, Commitment | Invalid)
     return built
@@ -161,7 +161,7 @@ def test_lines_come_in_order_and_may_lack_their_code() -> None:
 
 @pytest.mark.parametrize("data", [None, 5, "x", []])
 def test_a_row_that_is_no_object(data: Any) -> None:
-    invalid = parse.fit("vendors", data, lambda row: records.vendor(row, "sandbox"))
+    invalid = ENTITIES["vendors"].record(data, "sandbox")
     assert isinstance(invalid, Invalid)
     assert invalid.field == "record"
 
@@ -174,13 +174,13 @@ def test_vendors_customers_projects() -> None:
         "origin_code": "",
         "business_register": {"type": "ein", "identifier": "12-3"},
     }
-    vendor = parse.fit("vendors", row, lambda r: records.vendor(r, "sandbox"))
+    vendor = ENTITIES["vendors"].record(row, "sandbox")
     assert isinstance(vendor, Vendor)
     assert (vendor.number, vendor.code, vendor.tax_id, vendor.active, vendor.company) == ("Ågren Stål", None, "12-3", False, None)
-    customer = parse.fit("customers", {"id": 5, "name": "Owner", "origin_code": "C-1"}, lambda r: records.customer(r, "sandbox"))
+    customer = ENTITIES["customers"].record({"id": 5, "name": "Owner", "origin_code": "C-1"}, "sandbox")
     assert isinstance(customer, Customer)
     assert customer.number == "C-1"
-    project = parse.fit("projects", {"id": 5, "name": "Test", "active": False}, lambda r: records.project(r, "sandbox"))
+    project = ENTITIES["projects"].record({"id": 5, "name": "Test", "active": False}, "sandbox")
     assert isinstance(project, Project)
     assert (project.number, project.status) == ("Test", "closed")
 
@@ -189,7 +189,7 @@ def test_vendors_customers_projects() -> None:
 def test_a_cost_code_names_its_parent_in_either_form(parent: dict[str, Any]) -> None:
     row = {"id": 8, "code": "3000", "full_code": "03-3000", "name": "Concrete", **parent}
     assert parse.parent_id(row) == "7"
-    code = parse.fit("cost_codes", row, lambda r: records.cost_code(r, "sandbox", records.Place("9", 1, False, ("1",))))
+    code = ENTITIES["cost_codes"].fit(row, lambda r: codes.cost_code(r, "sandbox", codes.Place("9", 1, False, ("1",))))
     assert isinstance(code, CostCode)
     assert (code.parent, code.level, code.cost_types, code.number) == ("7", 1, ("1",), "03-3000")
 

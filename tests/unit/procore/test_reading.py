@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,16 +11,15 @@ from typing import Any
 import pytest
 
 from include.financials.entities import ENTITIES
+from include.financials.entities.codes import CostCode
+from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted
-from include.financials.models import Commitment, CostCode, Record
 from include.financials.port import Page, Window
+from include.financials.record import Record
 from include.procore.client import ProcoreClient
-from include.procore.resources import RESOURCES
-from include.procore.system import OriginAudit, ProcoreSystem
+from include.procore.system import ProcoreSystem
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.fake import Answer, Call, FakeProcore
-
-EXTERNAL = tuple(row.name for row in ENTITIES.values() if row.external_id)
 
 
 def records(pages: Iterator[Page]) -> list[Any]:
@@ -55,9 +53,7 @@ def test_customers_come_with_the_vendors(sandbox: Sandbox, system: ProcoreSystem
     customers = records(system.read("customers"))
     assert customers
     assert system.client.calls == calls
-    both = records(sandbox.system().read_directory())
-    assert {record.id for record in both if record.entity == "customers"} == {record.id for record in customers}
-    assert len({record.id for record in both}) == len(both)
+    assert {record.id for record in records(sandbox.system().read("customers"))} == {record.id for record in customers}
 
 
 def test_inactive_vendors_are_read_too(system: ProcoreSystem) -> None:
@@ -183,16 +179,14 @@ def test_the_golden_jobs_budget_and_costs(system: ProcoreSystem) -> None:
 
 
 def test_only_selected_contracts_cost_a_call(system: ProcoreSystem, sandbox: Sandbox) -> None:
-    headers = list(system.headers())
-    calls = system.client.calls
-    recent = sorted(header.updated_at for header in headers if header.updated_at)[-5]
+    idle = sandbox.system()
+    assert records(idle.read("commitments", window=Window(since=datetime(2030, 1, 1, tzinfo=UTC)))) == []
+    everything = records(sandbox.system().read("commitments"))
+    recent = sorted(record.updated_at for record in everything if record.updated_at)[-5]
     chosen = records(system.read("commitments", window=Window(since=recent)))
-    expected = {header.id for header in headers if header.updated_at and header.updated_at >= recent}
+    expected = {record.id for record in everything if record.updated_at and record.updated_at >= recent}
     assert {record.id for record in chosen} == expected
-    assert system.client.calls - calls == len(expected), "the lists of headers() were taken over, one call per contract"
-    calls = system.client.calls
-    assert len(list(system.headers())) == len(headers)
-    assert system.client.calls == calls
+    assert system.client.calls - idle.client.calls == len(expected), "beside the lists one call per contract"
 
 
 def test_also_selects_what_the_window_leaves_out(system: ProcoreSystem) -> None:
@@ -202,10 +196,7 @@ def test_also_selects_what_the_window_leaves_out(system: ProcoreSystem) -> None:
     assert chosen[0].lines
 
 
-@pytest.mark.parametrize("headers_first", [False, True])
-def test_a_second_read_looks_again(sandbox: Sandbox, system: ProcoreSystem, headers_first: bool) -> None:
-    if headers_first:
-        assert list(system.headers())
+def test_a_second_read_looks_again(sandbox: Sandbox, system: ProcoreSystem) -> None:
     record = next(
         record for record in records(system.read("commitments")) if record.status == "Draft" and record.kind == "subcontract"
     )
@@ -233,14 +224,13 @@ def test_a_deleted_contract_shows_without_lines(sandbox: Sandbox, system: Procor
 
 @pytest.mark.parametrize("entity", ["vendors", "projects", "cost_codes", "commitments"])
 def test_a_read_resumes_at_its_cursor(sandbox: Sandbox, entity: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {
-        name: dataclasses.replace(row, per_page=3 if name == "projects" else 20)
-        for name, row in RESOURCES.items()
-        if row.per_page
-    }
-    for name, row in small.items():
-        monkeypatch.setitem(RESOURCES, name, row)
-    monkeypatch.setattr("include.procore.readers.contracts.Commitments.page_size", 10)
+    pages = ProcoreClient.pages
+
+    def smaller(client: ProcoreClient, path: str, *given: Any, per_page: int | None = None, **more: Any) -> Any:
+        return pages(client, path, *given, per_page=per_page and (3 if path.endswith("/projects") else 20), **more)
+
+    monkeypatch.setattr(ProcoreClient, "pages", smaller)
+    monkeypatch.setattr("include.procore.areas.commitments.Commitments.page_size", 10)
     scopes = list(sandbox.system().keys("projects"))[:2] if entity == "commitments" else None
     whole = list(sandbox.system().read(entity, scopes=scopes))
     assert len(whole) > 2 or entity == "projects"
@@ -289,26 +279,12 @@ def test_the_check_names_what_is_wrong(sandbox: Sandbox) -> None:
     assert "refused the client credentials" in problems[0]
 
 
-def test_foreign_external_ids_are_found(system: ProcoreSystem) -> None:
-    audit = system.origin_id_audit()
-    assert set(audit) == set(EXTERNAL)
-    assert audit["vendors"].foreign == 1
-    assert "otherapp" in audit["vendors"].examples[0]
-    assert audit["commitments"].ours == 40
-    given = records(sandbox_records for sandbox_records in system.read("vendors"))
-    assert system.origin_id_audit(given)["vendors"] == audit["vendors"]
-    assert OriginAudit().ours == 0
-
-
 def test_pages_in_the_browser(system: ProcoreSystem) -> None:
     record = next(iter(records(system.read("commitments"))))
     kind = {"subcontract": "work_order_contracts", "purchase_order": "purchase_order_contracts"}[record.kind]
-    assert (
-        system.web_url("commitments", record)
-        == f"{system.client.base_url}/{record.project}/project/commitments/{kind}/{record.id}"
-    )
+    assert system.web_url(record) == f"{system.client.base_url}/{record.project}/project/commitments/{kind}/{record.id}"
     project = next(iter(records(system.read("projects"))))
-    assert system.web_url("projects", project) == f"{system.client.base_url}/{project.id}/project/home"
+    assert system.web_url(project) == f"{system.client.base_url}/{project.id}/project/home"
 
 
 # ---------------------------------------------------------------------- what a well-behaved server does not show

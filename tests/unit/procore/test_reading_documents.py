@@ -13,7 +13,7 @@ import pytest
 from include.financials.exceptions import NotPermitted, RetryLater
 from include.financials.port import Header, Invalid, Page, Window
 from include.procore.client import ProcoreClient
-from include.procore.readers.base import Documents
+from include.procore.reading.base import Documents
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.fake import Answer, Call, FakeProcore
 
@@ -846,29 +846,7 @@ def test_a_second_read_of_payments_looks_at_the_contracts_again(world: World) ->
 )
 def test_pages_in_the_browser(world: World, entity: str, address: str | None) -> None:
     record = read(world, entity)[0]
-    assert world.system().web_url(entity, record) == (address and world.fake.url + address)
-
-
-def test_the_audit_looks_at_lists_only(world: World, fake: FakeProcore) -> None:
-    for path in ("/rest/v1.0/vendors", "/rest/v1.0/companies/8089/vendors/inactive", "/rest/v1.0/standard_cost_codes"):
-        world.put(path, [])
-    segments = "/rest/v1.0/companies/8089/work_breakdown_structure/segments"
-    world.put(segments, [{"id": 71, "type": "cost_code"}])
-    world.put(f"{segments}/71/lists", [{"id": 3, "name": "Master"}])
-    audit = world.system().origin_id_audit()
-    assert (audit["direct_costs"].ours, audit["direct_costs"].empty) == (1, 1)
-    assert (audit["vendor_insurances"].ours, audit["commitment_change_orders"].empty) == (1, 2)
-    assert set(audit) >= {
-        "payments_issued",
-        "owner_invoices",
-        "prime_contracts",
-        "subcontractor_invoices",
-        "tax_codes",
-        "sub_jobs",
-    }
-    assert "budgets" not in audit, "a budget carries no external id"
-    assert not world.asked("/rest/v1.0/change_order_packages/51")
-    assert not world.asked(f"{PROJECTS}/direct_costs/line_items")
+    assert world.system().web_url(record) == (address and world.fake.url + address)
 
 
 @pytest.mark.parametrize(

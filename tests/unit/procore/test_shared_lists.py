@@ -10,12 +10,12 @@ import pytest
 from upath import UPath
 
 from include.financials.entities import ENTITIES
+from include.financials.entities.jobs import TaxCode
 from include.financials.ledger import Ledger
-from include.financials.models import TaxCode
 from include.financials.port import Window
 from include.financials.reading.kept import KeptLists
+from include.procore.areas import WAYS
 from include.procore.system import ProcoreSystem
-from include.procore.writing.table import WAYS
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.items import item, step, vendor
 from tests.unit.procore.test_reading import records

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from include.chaos.receiving import OLD, Site, receiving
-from include.connections import RECEIVER
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
-from include.financials.inbox import waiting
-from include.operators import swept, without_events
-from include.procore import events, resources
+from include.procore import areas, events
 from include.procore.__main__ import main
 from include.procore.client import ProcoreClient
+from include.procore.system import ProcoreSystem
 from include.procore.webhooks import NAMESPACE, Receiver, Webhooks, sweep
-from include.sandbox.procore.settings import Settings
+from include.provider.events import RECEIVER, swept, without_events
+from sandbox.chaos.receiving import OLD, Site, receiving
+from sandbox.pipeline import SETTINGS
+from sandbox.procore.settings import Settings
 from tests.end_to_end.world import UNLIMITED, settings_with
-from tests.unit.sandbox_procore.serving import P1, SUBCONTRACT, Caller, hand_made, serving
+from tests.unit.sandbox.procore.serving import P1, SUBCONTRACT, Caller, hand_made, serving
 
 NEW = "token-of-the-tests-2nd"
 HOOKS = "/rest/v2.0/companies/8089/webhooks/hooks"
@@ -224,11 +224,11 @@ def test_what_procore_could_not_deliver_is_kept_in_the_inbox_once(api: Caller, s
     rename(api, "And one that fails")
     deliver(api)
     assert sweep(webhooks, site.ledger) == {"failing": 1, "discarded": 1, "new": 1, "unreadable": 0}
-    assert sweep(webhooks, site.ledger)["new"] == 0 and waiting(site.ledger) == 2
+    assert sweep(webhooks, site.ledger)["new"] == 0 and site.ledger.inbox.waiting() == 2
     site.tokens = (OLD,)
     api.control("POST", "/clock", {"advance": 60})
     deliver(api)
-    assert waiting(site.ledger) == 2, "delivered at last: it was here already"
+    assert site.ledger.inbox.waiting() == 2, "delivered at last: it was here already"
 
 
 def test_the_command_takes_airflows_connections(
@@ -239,9 +239,8 @@ def test_the_command_takes_airflows_connections(
         "extra": {"company_id": 8089},
     }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_PROCORE_DEFAULT", json.dumps(procore))
-    settings = Path(resources.__file__).parents[1] / "sandbox" / "settings.yaml"
-    monkeypatch.setenv("PROCORE_ERP_SETTINGS", str(settings))
-    monkeypatch.setattr("include.operators.Variable.get", lambda *_, **__: None)
+    monkeypatch.setenv("PROCORE_ERP_SETTINGS", str(SETTINGS))
+    monkeypatch.setattr("include.provider.settings.Variable.get", lambda *_, **__: None)
 
     def told(action: str, **connection: Any) -> tuple[int, list[str]]:
         fields = {"conn_type": "generic", "password": OLD, "host": site.address, **connection}
@@ -268,9 +267,10 @@ def test_a_scheduled_run_looks_for_events_where_there_is_a_receiver(
     api: Caller, site: Site, webhooks: Webhooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without one, or without leave to look, polling alone is as good: a sentence, no failure."""
-    sync: Any = SimpleNamespace(systems={"procore": SimpleNamespace(client=webhooks.client)}, settings=ON)
+    system = ProcoreSystem(webhooks.client, erp_system="sandbox")
+    sync: Any = SimpleNamespace(systems={"procore": system}, settings=ON)
     monkeypatch.delenv("AIRFLOW_CONN_PROCORE_WEBHOOKS", raising=False)
-    assert swept(webhooks.client, site.ledger) is None and "procore_webhooks is not defined" in without_events(sync)[0]
+    assert swept(system, site.ledger) is None and "procore_webhooks is not defined" in without_events(sync)[0]
     fields = {"conn_type": "generic", "password": OLD, "host": site.address}
     monkeypatch.setenv("AIRFLOW_CONN_PROCORE_WEBHOOKS", json.dumps(fields))
     assert without_events(sync) == [f"Procore has no hook to {site.address}: python -m include.procore webhooks apply"]
@@ -279,14 +279,14 @@ def test_a_scheduled_run_looks_for_events_where_there_is_a_receiver(
     site.tokens = None
     rename(api, "Fails")
     deliver(api)
-    assert swept(webhooks.client, site.ledger) == {"failing": 1, "discarded": 0, "new": 1, "unreadable": 0}
+    assert swept(system, site.ledger) == {"failing": 1, "discarded": 0, "new": 1, "unreadable": 0}
     api.control("POST", "/faults", {"path": "/webhooks/", "times": 2, "action": "status", "status": 403})
-    assert swept(webhooks.client, site.ledger) is None and "403" in without_events(sync)[0]
+    assert swept(system, site.ledger) is None and "403" in without_events(sync)[0]
 
 
 def test_which_resources_have_events_stands_in_the_table() -> None:
-    assert SUBCONTRACT and resources.events_of("subcontractor_invoices") == resources.events_of("tax_codes") == ()
-    assert resources.events_of("commitments") == (
+    assert SUBCONTRACT and areas.ENTITIES["subcontractor_invoices"].events == areas.ENTITIES["tax_codes"].events == ()
+    assert areas.ENTITIES["commitments"].events == (
         "Work Order Contracts", "Purchase Order Contracts", "Work Order Contract Line Items",
         "Purchase Order Contract Line Items",
     )  # fmt: skip

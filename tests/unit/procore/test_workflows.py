@@ -15,9 +15,9 @@ from include.procore.client import ProcoreClient
 from include.procore.exceptions import NotFound
 from include.procore.system import ProcoreSystem
 from include.procore.workflows import Workflows
-from include.sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, Settings
-from include.sandbox.world import World
-from tests.unit.sandbox_procore.serving import COMPANY, DRAFT, P1, P2, Caller, hand_made, serving
+from sandbox.procore.settings import CLIENT_ID, CLIENT_SECRET, Settings
+from sandbox.world import World
+from tests.unit.sandbox.procore.serving import COMPANY, DRAFT, P1, P2, Caller, hand_made, serving
 
 TOOLS = {"commitments": "Commitments", "subcontractor_invoices": "Subcontractor Invoices"}
 FLOWS = f"/rest/v2.0/companies/{COMPANY}/projects/{P1}/workflows/instances"

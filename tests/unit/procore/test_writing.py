@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from include.financials.entities.codes import CostCode, CostType
+from include.financials.entities.commitments import Commitment
+from include.financials.entities.directory import Customer
+from include.financials.entities.jobs import Project
 from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused, RetryLater
-from include.financials.models import Commitment, CostCode, CostType, Customer, Project
 from include.financials.port import Action, Item, Outcome, batches
 from include.procore.client import ProcoreClient
 from include.procore.pacing import Pace

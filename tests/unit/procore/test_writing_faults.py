@@ -11,7 +11,7 @@ import pytest
 
 from include.financials.exceptions import ContractBroken, OutcomeUnknown
 from include.financials.port import Action, Item, Step
-from include.procore.writing import STEPS
+from include.procore.areas import STEPS
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.items import Site, all_of, known, sent, step
 

@@ -10,8 +10,8 @@ import pytest
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import content
-from include.financials.models import Record
 from include.financials.port import Item
+from include.financials.record import Record
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.items import Site, all_of, known

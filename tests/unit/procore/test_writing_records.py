@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.financials.models import SubJob, TaxCode, VendorInsurance
+from include.financials.entities.directory import VendorInsurance
+from include.financials.entities.jobs import SubJob, TaxCode
 from include.financials.port import Item
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem

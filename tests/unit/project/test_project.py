@@ -79,9 +79,10 @@ def test_the_provider_entry_point_is_registered_and_valid() -> None:
 
 
 def test_the_connection_type_names_a_hook_of_that_type() -> None:
-    from include.connections import ErpHook, LedgerHook
-    from include.procore.hook import ProcoreHook
-    from include.procore.provider import get_provider_info
+    from include.provider.get_provider_info import get_provider_info
+    from include.provider.hooks.erp import ErpHook
+    from include.provider.hooks.ledger import LedgerHook
+    from include.provider.hooks.procore import ProcoreHook
 
     types = {row["connection-type"]: row for row in get_provider_info()["connection-types"]}
     assert set(types) == {hook.conn_type for hook in (ProcoreHook, ErpHook, LedgerHook)}

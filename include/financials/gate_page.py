@@ -1,0 +1,76 @@
+"""What a gate saw, as a page that an analyst reads without a server: the verdict, every expectation, and the frames it looked at,
+what failed first and marked. It loads nothing from anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from include.financials.legible import legible
+
+SHOWN = 200
+"""Rows of a frame that the page shows; the file beside it has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Rows of real columns. ``wrong`` says of a row, by its place, which column broke which rule; ``file`` is where all of it
+    is."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Sequence[Mapping[str, Any]]
+    file: str
+    wrong: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    def shown(self) -> dict[str, Any]:
+        order = sorted(range(len(self.rows)), key=lambda place: place not in self.wrong)[:SHOWN]
+        numbers = {name for name in self.columns if any(isinstance(row[name], Decimal | int) for row in self.rows)}
+        return {
+            "name": self.name,
+            "columns": self.columns,
+            "numbers": numbers,
+            "total": len(self.rows),
+            "file": self.file,
+            "rows": [
+                {
+                    "values": {name: _cell(self.rows[place][name]) for name in self.columns},
+                    "wrong": {name: legible(why) for name, why in self.wrong.get(place, {}).items()},
+                }
+                for place in order
+            ],
+        }
+
+
+def page(
+    gate: str, entity: str, run: str, opening: Mapping[str, Any], results: Sequence[Mapping[str, Any]], frames: Sequence[Frame]
+) -> str:
+    """HTML. ``opening`` is the verdict as :class:`~include.financials.gate.Opening` has it, ``results`` are rows of rule,
+    severity, expected, checked, failed, amount (text) and records; those that found something come first."""
+    order = sorted(results, key=lambda row: (not row["failed"], row["rule"]))
+    shown = [{**row, "records": [legible(number) for number in row["records"]]} for row in order]
+    told = {**opening, "reason": legible(opening["reason"] or "")}
+    return _template().render(
+        gate=gate, entity=entity, run=legible(run), opening=told, results=shown, frames=[frame.shown() for frame in frames]
+    )
+
+
+def _cell(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:f}" if isinstance(value, Decimal) else legible(str(value))
+
+
+@cache
+def _template() -> jinja2.Template:
+    source = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
+    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)

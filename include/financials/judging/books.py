@@ -1,0 +1,212 @@
+"""What rules look up while they judge documents: the ERP's jobs, vendors, codes, documents and periods as read in this run, with
+what the run will have written by then, and the names that people know Procore's records by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from include.financials.identity import number_key
+from include.financials.money import total
+from include.financials.record import COST_CODES, PERIODS, PROJECTS, VENDORS, Record, contract_of
+from include.financials.statuses import OPEN, VOID
+
+if TYPE_CHECKING:
+    from include.financials.billing import Invoice
+    from include.financials.entities.codes import CostCode
+    from include.financials.entities.directory import Vendor
+    from include.financials.entities.invoices import Period
+    from include.financials.entities.jobs import Project
+    from include.financials.ledger import Ledger
+    from include.financials.view import Sync
+
+Key = tuple[str, str]
+"""(company, ERP key)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What was billed on a contract before go-live, by a person's word: gross and the retainage kept of it, up to ``day``. Draws
+    of Procore up to then are not sent, and the ERP's invoices up to then that nobody linked are part of it."""
+
+    contract: str
+    amount: Decimal
+    retainage: Decimal
+    day: date
+
+    def covers(self, day: date | None) -> bool:
+        return day is not None and day <= self.day
+
+
+def openings(ledger: Ledger, contracts: str) -> dict[Key, Opening]:
+    """The opening balances of commitments or prime contracts, by (company, ERP key)."""
+    return {
+        (one.company, one.record_id): Opening(
+            one.number, Decimal(one.value["amount"]), Decimal(one.value["retainage"]), date.fromisoformat(one.value["date"])
+        )
+        for one in ledger.decisions.of(contracts, "opening")
+    }
+
+
+class Books:
+    """Read when first asked for; one instance per check, of the entity ``judged``."""
+
+    def __init__(self, sync: Sync, judged: str) -> None:
+        self.sync, self.judged = sync, judged
+        # Bound per instance: what was read belongs to this run.
+        self.documents = cache(lambda entity: sync.books(entity, planned=entity != judged))
+        self.links = cache(sync.links)
+        self.memory = cache(sync.memory)
+        self.seen = cache(sync.ledger.records.seen)
+        self.names = cache(self._names)
+        self.openings = cache(lambda contracts: openings(sync.ledger, contracts))
+
+    @cached_property
+    def unread(self) -> Any:
+        """Keys of the ERP's records of an entity that cannot be read."""
+        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.lists.unreadable_everywhere("erp", entity)})
+
+    def document(self, entity: str, company: str, key: str | None) -> Record | None:
+        return self.documents(entity).get((company, key)) if key is not None else None
+
+    def numbered(self, record: Record, company: str) -> Record | None:
+        """The ERP's document of that number, as people write it (of that vendor, where vendors number): one that counts before a
+        void one, which keeps its number, too."""
+        return cast(Record | None, self._numbers(record.entity).get((company, number_key(record))))
+
+    @cached_property
+    def _numbers(self) -> Any:
+        @cache
+        def numbers(entity: str) -> dict[Key, Record]:
+            found: dict[Key, Record] = {}
+            for (company, _), record in self.documents(entity).items():
+                key = company, number_key(record)
+                if key not in found or getattr(found[key], "status", None) == VOID:
+                    found[key] = record
+            return found
+
+        return numbers
+
+    @cached_property
+    def jobs(self) -> Mapping[Key, Project]:
+        return cast("Mapping[Key, Project]", self.documents(PROJECTS))
+
+    @cached_property
+    def codes(self) -> Mapping[Key, CostCode]:
+        return cast("Mapping[Key, CostCode]", self.documents(COST_CODES))
+
+    @cached_property
+    def children(self) -> Mapping[str, list[str]]:
+        """Children of each code, by parent id: what a person may choose instead of a header."""
+        children: dict[str, list[str]] = {}
+        for code in self.codes.values():
+            if code.parent:
+                children.setdefault(code.parent, []).append(code.number)
+        return children
+
+    def vendor(self, procore_id: str | None) -> Vendor | None:
+        """The ERP vendor that a Procore vendor is linked to; of a merged one the survivor."""
+        links = self.links(VENDORS)
+        link = links.erp(procore_id)
+        key = links.mergers.key(link.company, link.erp_key) if link else None
+        return cast("Vendor | None", self.document(VENDORS, link.company, key)) if link else None
+
+    @cached_property
+    def inactive_projects(self) -> set[str]:
+        """Procore ids of projects that are not active there."""
+        projects = cast("Iterable[Project]", self.sync.lists.everywhere("procore", PROJECTS))
+        return {record.id for record in projects if not record.active} - self.sync.reopened()
+
+    def name(self, entity: str, procore_id: str | None) -> str:
+        """What people call a record of Procore, ``none`` without one. One that no run has read yet was asked for by its
+        id; that stands where nothing is known of it."""
+        if procore_id is None:
+            return "none"
+        return str(self.names(entity).get(procore_id) or self._asked(entity).get(procore_id, procore_id))
+
+    @cached_property
+    def _asked(self) -> Any:
+        @cache
+        def asked(entity: str) -> dict[str, str]:
+            shards = self.sync.lists.shards_of(self.judged)
+            answer, _ = self.sync.lists.answer(self.judged, shards, "procore", entity)
+            return {one.id: one.number for one in answer.shown}
+
+        return asked
+
+    def _names(self, entity: str) -> Mapping[str, str]:
+        found = self.sync.lists.names(entity)
+        return {record_id: row["number"] for record_id, row in self.memory(entity).items()} if found is None else found
+
+    # -- contracts ------------------------------------------------------------------------------------------------------------
+
+    def invoices(self, entity: str, company: str, contract: str | None) -> list[tuple[Key, Invoice]]:
+        """All invoices that the ERP has on a contract, whatever they are called and whoever entered them; void ones left out."""
+        return [((company, record.id), record) for record in self._by_contract(entity).get((company, contract), ())]
+
+    def billed(self, entity: str, contracts: str, company: str, contract: str | None) -> Decimal:
+        """Gross of all of them, with what an opening balance says was billed beyond those that it covers."""
+        bills = [record for _, record in self.invoices(entity, company, contract)]
+        opening = self.openings(contracts).get((company, contract or ""))
+        if opening is not None:
+            links = self.links(entity).by_erp
+            covered = [r for r in bills if opening.covers(r.billing_date) and r.marker is None and (company, r.id) not in links]
+            return total(r.amount for r in bills if r not in covered) + opening.amount
+        return total(record.amount for record in bills)
+
+    def has_code(self, company: str, job: str | None, number: str) -> bool:
+        """Whether the ERP's job has a code of that number, linked or not."""
+        return (company, job, number) in self._code_numbers
+
+    @cached_property
+    def _code_numbers(self) -> set[tuple[str, str | None, str]]:
+        return {(company, code.project, code.number) for (company, _), code in self.codes.items()}
+
+    def changed(self, entity: str, company: str, contract: str) -> Decimal:
+        """What the change orders on a contract add to it, void ones left out."""
+        return total(
+            record.amount
+            for (owner, _), record in cast("Mapping[Key, Any]", self.documents(entity)).items()
+            if owner == company and contract_of(record) == contract and record.status != VOID
+        )
+
+    @cached_property
+    def _by_contract(self) -> Any:
+        @cache
+        def by_contract(entity: str) -> dict[tuple[str, str | None], list[Invoice]]:
+            found: dict[tuple[str, str | None], list[Invoice]] = {}
+            for (company, _), record in cast("Mapping[Key, Invoice]", self.documents(entity)).items():
+                if record.status != VOID:
+                    found.setdefault((company, contract_of(record)), []).append(record)
+            return found
+
+        return by_contract
+
+    # -- periods --------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _periods(self) -> dict[tuple[str, str], list[Period]]:
+        found: dict[tuple[str, str], list[Period]] = {}
+        for record in cast("Iterable[Period]", self.sync.lists.everywhere("erp", PERIODS)):
+            found.setdefault((record.company or "", record.module), []).append(record)
+        for periods in found.values():
+            periods.sort(key=lambda period: period.first_day)
+        return found
+
+    @property
+    def has_calendar(self) -> bool:
+        """Whether the ERP tells which periods are open. Where its mapping leaves them out, it refuses a closed one itself."""
+        return bool(self._periods) or PERIODS in self.sync.capabilities("erp")
+
+    def period(self, company: str, module: str, day: date) -> Period | None:
+        periods = self._periods.get((company, module), ())
+        return next((p for p in periods if p.first_day <= day <= p.last_day), None)
+
+    def next_open(self, company: str, module: str, day: date) -> date | None:
+        """First day not before ``day`` that lies in an open period."""
+        periods = self._periods.get((company, module), ())
+        return next((max(p.first_day, day) for p in periods if p.status == OPEN and p.last_day >= day), None)

@@ -1,0 +1,290 @@
+"""What all checks share: from a verdict to an outcome row, a plan of work, and the ledger's memory of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from include.financials.entities import ENTITIES
+from include.financials.entities.jobs import Project
+from include.financials.entity import Entity
+from include.financials.existence import Existing, in_erp_keys, money_of, traced
+from include.financials.identity import canonical_json, content, digest
+from include.financials.judging.books import Books
+from include.financials.judging.changes import apart
+from include.financials.judging.facts import CheckRow, Facts, LeftOutRow, Row, common
+from include.financials.judging.matching import People, finished
+from include.financials.judging.memory import blank, memory, own_marks, source_hash, stopped
+from include.financials.judging.plan import both_ended, half_made, plan
+from include.financials.judging.rules import Finding, Verdict, judge
+from include.financials.judging.subject import Match, Subject
+from include.financials.ledger import Link, LinkIndex, Seen, decoded, key_of
+from include.financials.money import text
+from include.financials.port import CALLED, UNSEEN, Capability, Invalid, told
+from include.financials.record import PROJECTS, Record, Side
+from include.financials.references import References
+from include.financials.view import Sync
+
+Judge = Callable[[str, Sequence[Row], Sequence[Row]], list[Finding]]
+"""(entity, record rows, line rows) -> findings: plain Python, or Great Expectations at a gate."""
+
+
+def judge_rows(entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
+    rules = ENTITIES[entity].rules
+    return judge([r for r in rules if r.grain == "record"], records) + judge([r for r in rules if r.grain == "line"], lines)
+
+
+class Judging:
+    """One entity's check in one or all of its shards."""
+
+    def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
+        # What the ERP does not keep is nothing that the two sides could agree on.
+        self.sync, self.row, self.shard = sync, row.kept(sync.kept_by_erp(row.name)), shard
+        self.capability: Capability = sync.capabilities(row.target).get(row.name, Capability())
+        self.seen = sync.ledger.records.seen(row.name, row.source)
+        decisions = sync.ledger.decisions.of(row.name)
+        self.people = People(decisions)
+        self.approvals = {one.record_id: one for one in decisions if one.decision == "approve"}
+        self.begun = sync.ledger.journal.begun(row.name)
+        self.candidates = sync.ledger.outcomes.candidates(row.name, sync.run.run_id) if row.gate else set()
+
+    def skip(self, subject: Subject) -> str | None:
+        """Why a record that has no counterpart is not due; None: it is."""
+        raise NotImplementedError
+
+    def over(self, subject: Subject) -> bool:
+        """Whether a linked record counts for nothing any more on either side: they agree, and the link is over."""
+        return False
+
+    def unfinished(self, match: Match, company: str, record: Record) -> Match:
+        """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link:
+        its steps go on. It is not adopted, which would leave out the steps that are missing."""
+        item = self.begun.get((company, record.id))
+        if match.how != "external_id" or match.target is None or match.broken:
+            return match
+        if item is not None:
+            sent = self.row.model.model_validate(item["record"], strict=False)
+            made: Mapping[str, Any] | None = self.sync.mergers.content(self.row.name, company, content(sent, self.row.content))
+        else:
+            made = half_made(self.row, record, match.target)
+        if made is None:
+            return match
+        erp, procore = (record, match.target) if self.row.source == "erp" else (match.target, record)
+        link = Link(self.row.name, company, erp.id, procore.id, record.number, content=made, status="pending")
+        return Match("link", link=link, target=match.target, finished=finished(self.row, match.target))
+
+    def annotated(self, subject: Subject, *, approved: bool = False, approval_ended: str = "") -> Row:
+        """All that the rules look at of one record."""
+        own: CheckRow = {
+            **self.left_out(subject.own, subject.match),
+            "parent_unread": self.parent_unread(subject),
+            "approval_ended": approval_ended,
+        }
+        return {**common(self.row, subject, subject.match.target), **self.facts.header(subject, approved), **own}
+
+    def left_out(self, own: Record, match: Match) -> LeftOutRow:
+        """The first record it names of an entity that the ERP's mapping leaves out: nobody can say what that is called there.
+        What is linked has been placed already."""
+        out = self.sync.left_out if match.how != "link" else frozenset()
+        for entity in out & set(self.row.waits):
+            return {"left_out": f"the {ENTITIES[entity].label}", "left_out_entity": entity.replace("_", " ")}
+        for name, entity in self.row.references.items():
+            if entity not in out:
+                continue
+            head, _, rest = name.partition(".")
+            value = getattr(own, head)
+            values = [getattr(one, rest) for one in value] if rest else value if isinstance(value, tuple) else (value,)
+            named = next((one for one in values if one), None)
+            if named:
+                label = f"{ENTITIES[entity].label} {self.called(entity, named)}"
+                return {"left_out": label, "left_out_entity": entity.replace("_", " ")}
+        return {"left_out": None, "left_out_entity": None}
+
+    def parent_unread(self, subject: Subject) -> str | None:
+        """What a pair waits for that cannot be compared yet, in the names that people know (rule R-08)."""
+        for entity, ident, key in subject.unknown.values():
+            return f"{ENTITIES[entity].label} {key or self.books.name(entity, ident)}"
+        return None
+
+    def called(self, entity: str, ident: str) -> str:
+        """What people call a record of the source; an ERP's key is what it is called."""
+        return ident
+
+    def hash_of(self, record: Record) -> str:
+        return source_hash(record)
+
+    def result(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
+        reason = self.skip(subject)
+        base = self.base(subject)
+        if self.over(subject):
+            return {**base, **both_ended(subject.record.number, subject.match.link)}
+        if reason:
+            return {**base, "action": "none", "state": "skipped", "rule": None, "message": reason}
+        if verdict is not None and verdict.state != "linked":
+            return {
+                **base,
+                "action": "none",
+                "state": verdict.state,
+                "rule": verdict.rule,
+                "waits_for": verdict.waits_for,
+                "message": verdict.message,
+                "work": self.offered(subject),
+            }
+        return {**base, **plan(self.row, subject)}
+
+    def offered(self, subject: Subject) -> str | None:
+        """What a person is to know who accepts a proposal: in what the two differ, and whether that can be accepted."""
+        if not subject.match.proposal or len(subject.match.candidates) != 1:
+            return None
+        unlike, refused = apart(self.row, subject.record, subject.match.candidates[0])
+        return canonical_json({"apart": unlike, "refused": refused})
+
+    def pair_ended(self, subject: Subject, facts: Mapping[str, Any]) -> None:
+        """A pair whose records changed since a person said that they are one needs the person again."""
+        said = subject.match.decision
+        if said is not None and facts["pair_apart"] and "differ since" in facts["pair_apart"]:
+            self.sync.ledger.decisions.ended(said, self.sync.run.run_id, facts["pair_apart"], plan=self.sync.run.plan)
+
+    def base(self, subject: Subject) -> dict[str, Any]:
+        own, amount = subject.own, getattr(subject.own, "amount", None)
+        hashed = self.hash_of(own)
+        key = key_of(subject.side, subject.company, own.id)
+        known = self.seen.get(key)
+        return blank(self.sync, self.row, self.shard) | {
+            "company": subject.company,
+            "side": subject.side,
+            "id": own.id,
+            # An ERP record keeps its own number (a cost type has another one in Procore); Procore's document gets its full one.
+            "number": own.number if subject.side == "erp" else subject.record.number,
+            "project": getattr(subject.record, "project", None) or (own.number if isinstance(own, Project) else None),
+            "amount": text(amount) if amount is not None else None,
+            "currency": getattr(own, "currency", None),
+            "source_hash": hashed,
+            "content_hash": digest(content(subject.record, self.row.content)),
+            "how": subject.match.how,
+            "procore_id": subject.procore_id,
+            "erp_key": subject.erp_key,
+            "judged": known is None or known.source_hash != hashed or key in self.candidates,
+            # Apply mode remembers them with the record; a plan leaves nothing but its own rows.
+            "figures": canonical_json(subject.record.figures() | {"own": own_marks(own)}) if self.sync.run.plan else None,
+        }
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the rules look at; of documents of the ERP in the terms of Procore, whose limits they must keep."""
+        return self.row.facts(self.books, self.references, self.row, self.capability)
+
+    @cached_property
+    def references(self) -> References:
+        return References(self.sync.links, self.row)
+
+    @cached_property
+    def _known(self) -> dict[Side, Mapping[tuple[str, str], Seen]]:
+        target = self.row.target
+        return {self.row.source: self.seen, target: self.sync.ledger.records.seen(self.row.name, target)}
+
+    def in_erp_keys(self, bad: Invalid) -> Invalid:
+        """An unreadable record of Procore with what it names as ERP keys, and with the company of its project's job."""
+        project = self.references.link(PROJECTS, bad.scope) if "project" in self.row.references else None
+        found = in_erp_keys(bad, self.row, self.references.key)
+        # A project whose list is closed to us stands for all that it holds, under its own name.
+        number = self.books.name(PROJECTS, bad.id) if bad.id == bad.scope and self.row.document else bad.number
+        return replace(found, company=project.company if project else None, number=number)
+
+    def existing(self, invalid: Iterable[Invalid], links: LinkIndex) -> Existing:
+        """The unreadable part of the target's list: asked before anything is created, linked or called gone."""
+        row, sync = self.row, self.sync
+        translated = self.in_erp_keys if row.target == "procore" else (lambda bad: bad)
+        return Existing(
+            row, row.target, links, invalid,
+            system=sync.namespace, procore_company=sync.procore_company, translated=translated,
+        )  # fmt: skip
+
+    def unusable(self, bad: Invalid, side: Side, links: LinkIndex) -> dict[str, Any]:
+        """A record that cannot be read is still the one it was: the ledger goes on remembering its number and its figures. One
+        that is sound, and belongs to a contract that is not shown to us or cannot be read, waits for that."""
+        row = self.row
+        if side == "procore":
+            bad = self.in_erp_keys(bad)
+        known = self._remembered(side, bad)
+        company = bad.company or (known.company if known is not None else "")
+        hashed, number = digest([bad.field, bad.message]), known.number if known is not None else self._called(bad)
+        link = links.by_procore.get(bad.id) if side == "procore" else links.by_erp.get((company, bad.id))
+        amount, where = money_of(bad), CALLED[side]
+        found = blank(self.sync, row, self.shard) | {
+            "company": company,
+            "side": side,
+            "id": bad.id,
+            "number": number,
+            "project": bad.shown.get("project") if side == "erp" or bad.company else None,
+            "amount": text(amount) if amount is not None else None,
+            "procore_id": link.procore_id if link else bad.id if side == "procore" else None,
+            "erp_key": link.erp_key if link else bad.id if side == "erp" else None,
+            "source_hash": hashed,
+            "judged": side == row.source and (known is None or known.source_hash != hashed),
+        }
+        if bad.behind:
+            rule = row.rule("hidden")
+            who = f"{row.label} {number}" if bad.behind == row.name else self._contract(bad)
+            named = {"label": row.label.capitalize(), "number": number, "hidden": f"{who} {bad.message}"}
+            told = {"message": rule.message.format_map(named), "waits_for": (rule.waits_for or "").format_map(named)}
+            return found | {"state": rule.state, "rule": rule.id, **told}
+        message = f"{row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {where}."
+        return found | {"state": "quarantined", "rule": row.field_rule, "message": message}
+
+    def project_unread(self, side: Side, place: str, who: str) -> str:
+        """Why nobody looked for a record of that project on a side, in words."""
+        bad = next((bad for bad in self.sync.lists.unreadable(side, PROJECTS) if bad.id == place), None)
+        return told(bad, side, "project") if bad is not None else f"the project of {who} {UNSEEN.format(side=CALLED[side])}"
+
+    def _remembered(self, side: Side, bad: Invalid) -> Seen | None:
+        known = self._known[side]
+        if side == "procore" or bad.company:
+            return known.get(key_of(side, bad.company or "", bad.id))
+        found = [row for (_, record_id), row in known.items() if record_id == bad.id]
+        return found[0] if len(found) == 1 else None
+
+    def _called(self, bad: Invalid) -> str:
+        """Its number as people know it: that of a document of a contract or job names both."""
+        if bad.behind in (None, self.row.name) or not (number := bad.shown.get("change_number")):
+            return bad.number
+        return f"{self._contract(bad, label=False)}/{number}"
+
+    def _contract(self, bad: Invalid, *, label: bool = True) -> str:
+        """The contract that is in the way, by the number that people know it by."""
+        entity = bad.behind or ""
+        named = bad.shown.get("commitment") or bad.shown.get("prime_contract") or ""
+        link = self.references.index[entity].find(bad.company or "", named) if named else None
+        known = self.books.name(entity, named)
+        number = link.number if link else known if known != named else "of that number"
+        return f"{ENTITIES[entity].label} {number}" if label else number
+
+    @cached_property
+    def books(self) -> Books:
+        return Books(self.sync, self.row.name)
+
+    def traces(self, unusable: Iterable[tuple[Invalid, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+        """The ledger's memory of records that cannot be read: looked for again in every run, counted at the gate once. Its
+        figures are the last that were read, unless its row tells another amount by now."""
+        remembered = []
+        for bad, result in unusable:
+            kept = stopped(self.row, result)
+            side: Side = result["side"]
+            told = self.in_erp_keys(bad) if side == "procore" else bad
+            known = self._known[side].get(key_of(side, result["company"], bad.id))
+            figures_known = decoded(known.figures) if known is not None else {}
+            amount = money_of(told)
+            if figures_known.get("amount") and (amount is None or Decimal(figures_known["amount"]) == amount):
+                kept["figures"] = canonical_json({**figures_known, "unread": bad.field})
+            elif amount is not None:
+                kept["figures"] = canonical_json({**figures_known, **traced(told)})
+            origin = bad.shown.get("origin_id")
+            remembered.append(kept | {"scope": kept["scope"] or bad.scope} | ({"origin_id": origin} if origin else {}))
+        return remembered
+
+    def remembered(self, result: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+        known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
+        return memory(self.row, result, subject.own, known) | {"figures": canonical_json(subject.record.figures())}

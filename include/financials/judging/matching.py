@@ -1,0 +1,389 @@
+"""Who is who: the counterpart of a source record on the target side.
+A match is made by link, external id or marker, never by looks.
+
+Natural keys (a tax id, a code, a number) can only propose a match, and two candidates anywhere are an ambiguity for a person
+(rules V-02, J-01, docs/domain-rules.md 2.9).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from include.financials.entity import Entity
+from include.financials.existence import Existing
+from include.financials.identity import (
+    Origin,
+    change_number,
+    code,
+    made_from,
+    marker,
+    meaning,
+    number_key,
+    parse_origin,
+)
+from include.financials.judging.subject import Match
+from include.financials.ledger import Decision, Link, LinkIndex
+from include.financials.port import Invalid
+from include.financials.record import Record
+from include.financials.statuses import ENDED_IN_PROCORE, VOID
+
+
+class People:
+    """What people said of pairs of an entity: that two records are one, or that they are not, whatever marks they carry."""
+
+    def __init__(self, decisions: Iterable[Decision] = ()) -> None:
+        self.parted: dict[tuple[str, str, str], Decision] = {}
+        self.joined_erp: dict[tuple[str, str], Decision] = {}
+        self.joined_procore: dict[str, Decision] = {}
+        for one in decisions:
+            if one.decision == "unlink":
+                self.parted[one.company, one.record_id, one.pair] = one
+            elif one.decision == "link" and one.pair:
+                self.joined_erp[one.company, one.record_id] = one
+                self.joined_procore[one.pair] = one
+        self.ids = {pair for _, _, pair in self.parted}
+
+    def told(self, row: Entity, number: str, other: str, one: Decision) -> str:
+        way = f"decide link {row.name} {one.record_id} --to {one.pair}"
+        return (
+            f"The link of {row.label} {number} with {other} was ended by {one.said}; it is neither linked nor sent until "
+            f"somebody links the two again: {way}."
+        )
+
+
+def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]:
+    """(field, scope, value) of each natural key that the record has, as what it means (``identity.meaning``); codes are compared
+    within their project and sub job only. A key such as ``payment_number+amount`` is that of several fields together; a field
+    with a question mark may be empty."""
+    scope = "/".join(str(getattr(record, name, None) or "") for name in ("project", "sub_job")) if row.project_scoped else ""
+    for name in row.identity:
+        fields = name.split("+")
+        values = [meaning(field.rstrip("?"), getattr(record, field.rstrip("?"))) for field in fields]
+        if all(value is not None or field.endswith("?") for field, value in zip(fields, values, strict=True)):
+            yield name, scope, " ".join(str(value) for value in values)
+
+
+def by_settings(row: Entity, match: Match) -> Match:
+    """The settings name the one candidate: a person's decision already."""
+    if match.proposal and len(match.candidates) == 1:
+        return Match("marker" if row.external_id else "external_id", target=match.candidates[0])
+    return match
+
+
+class ErpSource:
+    """Matches ERP-born records with Procore's. ``everyone`` is the ERP's full list, ``targets`` Procore's, both in ERP keys."""
+
+    def __init__(
+        self,
+        row: Entity,
+        system: str,
+        links: LinkIndex,
+        targets: Sequence[Record],
+        everyone: Sequence[Record],
+        existing: Existing | None = None,
+        people: People | None = None,
+    ) -> None:
+        self.row, self.system, self.links = row, system, links
+        self.people = people or People()
+        self.existing = existing or Existing(row, "procore", links, (), system=system, procore_company="")
+        self.by_id = {record.id: record for record in targets}
+        # One that stands before one that is over, which keeps its mark.
+        self.by_origin = {record.origin_id: record for record in sorted(targets, key=_over, reverse=True) if record.origin_id}
+        self.half_made = self._half_made(targets, everyone)
+        ours = {record.id for found in self.half_made.values() for record in found}
+        self.unclaimed: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+        for record in targets:
+            # One whose link a person ended may be somebody else's, though it still carries our mark.
+            free = parse_origin(record.origin_id, system) is None or record.id in self.people.ids
+            if record.id not in links.by_procore and record.id not in ours and free and not _over(record):
+                for key in identity_keys(row, record):
+                    self.unclaimed[key].append(record)
+        self.alike: dict[tuple[str, str, str], dict[str, Record]] = defaultdict(dict)
+        for record in everyone:
+            if row.document and (self._settled(record) or getattr(record, "status", None) == VOID):
+                continue  # two documents alike are two: one that has its counterpart, or counts for nothing, is no rival
+            if getattr(record, "merged_into", None) is not None:
+                continue  # it is the vendor that it was merged into, which is asked for itself
+            for key in identity_keys(row, record):
+                self.alike[key][f"{record.company}:{record.id}"] = record
+        self.claimed: set[str] = set()
+        self.named: dict[str, tuple[str, str]] = {}
+        """Procore id -> (company, key) of the record that it is by a person's word."""
+
+    def _settled(self, record: Record) -> bool:
+        return (record.company or "", record.id) in self.links.by_erp or self.origin(record) in self.by_origin
+
+    def origin(self, record: Record) -> str:
+        return str(Origin(self.system, record.company or "", self.row.name, record.id))
+
+    def match(self, record: Record) -> Match:
+        link = self.links.by_erp.get((record.company or "", record.id))
+        if link is not None and link.status != "planned":
+            return self._linked(record, link)
+        said = self.people.joined_erp.get((record.company or "", record.id))
+        chosen = self.by_id.get(said.pair) if said is not None else None
+        if said is not None and getattr(record, "merged_into", None) is None:
+            place, other = (record.company or "", record.id), self.links.by_procore.get(said.pair)
+            linked = other is not None and (other.company, other.erp_key) != place
+            taken = linked or self.named.setdefault(said.pair, place) != place
+            if chosen is None or chosen.deleted or taken:
+                why = "is the counterpart of another record" if taken else "Procore does not show"
+                return _no_pair(said, self.existing.get(said.pair), f"Procore's id {said.pair}, which {why}")
+            self.claimed.add(chosen.id)
+            return Match("marker" if self.row.external_id else "external_id", target=chosen, decision=said)
+        target = self.by_origin.get(self.origin(record))
+        if target is not None:
+            self.claimed.add(target.id)
+            if (record.company or "", record.id, target.id) not in self.people.parted:
+                return _deleted(record, target) if target.deleted else Match("external_id", target=target)
+        if half := self.half_made.get(_place(record, record.id)):
+            self.claimed.update(one.id for one in half)
+            if len(half) == 1:
+                return Match("external_id", target=half[0])
+            others = ", ".join(f"Procore {one.number} (id {one.id})" for one in half)
+            return Match(ambiguous=f"{others} (all made from {record.number})", candidates=half)
+        unread = self.existing.twin(record)
+        if unread is not None:
+            return Match(unread=unread)
+        found = self._by_looks(record)
+        if not (found.proposal or found.ambiguous or found.foreign):
+            found.parted = self._parted(record)
+        return found
+
+    def _parted(self, record: Record) -> str | None:
+        for (company, key, ident), said in self.people.parted.items():
+            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.existing):
+                continue
+            self.claimed.add(ident)
+            other = self.by_id.get(ident)
+            if other is not None and _over(other):
+                continue  # from what is over nobody has to stand apart
+            named = f"Procore's {other.number} (id {ident})" if other else f"Procore's record {ident}"
+            return self.people.told(self.row, record.number, named, said)
+        return None
+
+    def _half_made(self, targets: Sequence[Record], everyone: Sequence[Record]) -> dict[tuple[str, str | None], list[Record]]:
+        """Documents whose header an earlier try made, before it could give them lines and external id: ``origin_data`` tells of
+        which record, with or without a ledger."""
+        if not (self.row.document and self.row.later):
+            return {}
+        known = {_place(record, record.id) for record in everyone}
+        found: dict[tuple[str, str | None], list[Record]] = defaultdict(list)
+        for record in targets:
+            key = made_from(record.origin_data) if not record.origin_id and not record.deleted else None
+            taken = record.id in self.links.by_procore or record.id in self.people.ids  # linked, or parted by a person
+            if key is not None and not taken and _place(record, key) in known:
+                found[_place(record, key)].append(record)
+        return found
+
+    def _linked(self, record: Record, link: Link) -> Match:
+        target = self.by_id.get(link.procore_id)
+        found = Match("link", link=link, target=target)
+        self.claimed.add(link.procore_id)
+        found.unread = self.existing.get(link.procore_id)
+        if found.unread is not None:
+            return found
+        if target is None and link.procore_id in self.existing.hidden:
+            found.hidden = self.existing.hidden[link.procore_id]
+        elif target is None or target.deleted:
+            found.broken, found.gone = "Procore no longer has it", True
+        elif link.status == "active" and target.origin_id != self.origin(record):
+            found.broken = f"its external id in Procore is {target.origin_id or 'empty'} now"
+        elif link.status == "pending" and target.origin_id == self.origin(record):
+            found.finished = finished(self.row, target)
+        return found
+
+    def _by_looks(self, record: Record) -> Match:
+        found = Match()
+        for key in identity_keys(self.row, record):
+            candidates, twins = self._rivals(record, key)
+            candidates = [c for c in candidates if (record.company or "", record.id, c.id) not in self.people.parted]
+            # Two documents alike are two, one record twice is wrong.
+            if not candidates and (len(twins) < 2 or self.row.document):
+                continue
+            found.candidates += candidates
+            self.claimed.update(candidate.id for candidate in candidates)
+            name = key[0].replace("_", " ").replace("?", "").replace("+", ", ")
+            if len(twins) > 1 or len(candidates) > 1:
+                others = sorted(twins - {f"{record.company}:{record.id}"}) + [
+                    f"Procore {c.number} (id {c.id})" for c in candidates
+                ]
+                value = " ".join(str(getattr(record, field.rstrip("?"))) for field in key[0].split("+"))
+                found.ambiguous = f"{', '.join(others)} (same {name} {value})"
+            elif candidates[0].origin_id and candidates[0].id not in self.people.ids:
+                found.foreign = candidates[0].origin_id
+            else:
+                found.proposal = f"Procore's {candidates[0].number} (id {candidates[0].id}, same {name})"
+            break
+        return found
+
+    def disputed(self, target: Record) -> bool:
+        """Whether more than one record of the ERP may be the one that a record of Procore's stands for."""
+        if target.origin_id is not None:
+            return False
+        for key in identity_keys(self.row, target):
+            for twin in self.alike.get(key, {}).values():
+                candidates, twins = self._rivals(twin, key)
+                if len(twins) > 1 and any(one.id == target.id for one in candidates):
+                    return True
+        return False
+
+    def alike_in_procore(self, record: Record) -> list[Record]:
+        """Who in Procore looks like a record of the ERP, whether this run judges it or not."""
+        return [one for key in identity_keys(self.row, record) for one in self._rivals(record, key)[0]]
+
+    def _rivals(self, record: Record, key: tuple[str, str, str]) -> tuple[list[Record], set[str]]:
+        """(who in Procore may be its counterpart, who in the ERP may be that, too)."""
+        candidates, twins = self.unclaimed.get(key, []), self.alike[key]
+        if self.row.rivals is not None:
+            candidates, twins = self.row.rivals(record, key[0], candidates, twins)
+        # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.
+        alien = {
+            name
+            for name, twin in twins.items()
+            if self.row.per_company(key[0]) and twin.company != record.company and (not candidates or self._settled(twin))
+        }
+        return candidates, set(twins) - alien
+
+
+def _over(record: Record) -> bool:
+    """Procore's record is deleted or void: it counts for nothing, and is nobody's counterpart by looks."""
+    return record.deleted or getattr(record, "status", None) in ENDED_IN_PROCORE
+
+
+def finished(row: Entity, target: Record) -> bool:
+    """Whether a record in Procore that carries our external id lacks nothing: that of a document comes last, and locks it."""
+    return row.document and row.source == "erp" and bool(target.origin_id)
+
+
+def _deleted(record: Record, target: Record) -> Match:
+    """Procore deleted the record that carries our mark of this one: not adopted, and not made again unasked. Where the ERP's is
+    void as well there is nothing left to say."""
+    over = getattr(record, "status", None) == VOID
+    return Match() if over else Match("external_id", target=target, broken="Procore no longer has it", gone=True)
+
+
+def _place(record: Record, key: str) -> tuple[str, str | None]:
+    """Two companies may give two documents one key; on one project they are one."""
+    return key, getattr(record, "project", None)
+
+
+_ALIKE = {
+    "project": "job", "vendor": "vendor", "customer": "customer", "commitment": "commitment",
+    "prime_contract": "prime contract", "amount": "amount",
+}  # fmt: skip
+"""What must be equal beside the number before a document of the ERP is proposed as the counterpart, and what people call it
+(docs/domain-rules.md 2.9)."""
+
+
+def _no_pair(said: Decision, unread: Invalid | None, other: str) -> Match:
+    """A person named the counterpart, and it cannot be taken: whatever the reason is, the record is not made a second time."""
+    if unread is not None:
+        return Match("external_id", unread=unread)
+    return Match("external_id", broken=f"it was linked by {said.said} with {other}")
+
+
+class ProcoreSource:
+    """Matches Procore-born documents with the ERP's. The document itself carries our external id, the ERP's the marker."""
+
+    def __init__(
+        self,
+        row: Entity,
+        system: str,
+        links: LinkIndex,
+        targets: Sequence[Record],
+        procore_company: str,
+        existing: Existing | None = None,
+        people: People | None = None,
+    ) -> None:
+        self.people = people or People()
+        self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
+        self.existing = existing or Existing(row, "erp", links, (), system=system, procore_company=procore_company)
+        self.by_key = {(record.company, record.id): record for record in targets}
+        # A void document counts for nothing and is nobody's counterpart.
+        standing = [record for record in targets if getattr(record, "status", None) != VOID]
+        self.by_marker = {record.marker: record for record in standing if record.marker}
+        self.by_number: dict[tuple[str | None, str], list[Record]] = defaultdict(list)
+        for record in standing:  # of a vendor that was merged, two may bear one number
+            self.by_number[record.company, number_key(record)].append(record)
+        self.taken = {(link.company, link.erp_key) for link in links.by_erp.values()}
+
+    def match(self, record: Record) -> Match:
+        link = self.links.by_procore.get(record.id)
+        if link is not None and link.status != "planned":
+            return self._linked(record, link)
+        said = self.people.joined_procore.get(record.id)
+        chosen = self.by_key.get((said.company, said.record_id)) if said is not None else None
+        if said is not None:
+            other = self.links.by_erp.get((said.company, said.record_id))
+            taken = other is not None and other.procore_id != record.id
+            if chosen is None or taken:
+                why = "is the counterpart of another document" if taken else "the ERP does not have"
+                unread = self.existing.get(said.record_id, said.company)
+                return _no_pair(said, unread, f"the ERP's {said.record_id}, which {why}")
+            return Match("marker" if self.row.external_id else "external_id", target=chosen, decision=said)
+        parted = self._parted(record)
+        if parted is not None:
+            found = self._by_looks(record)
+            return found if found.proposal else Match(parted=parted)
+        origin = parse_origin(record.origin_id, self.system)
+        if record.origin_id and origin is None:
+            return Match(foreign=record.origin_id)
+        if origin is not None and origin.entity != self.row.name:
+            return Match("external_id", broken=f"its external id {origin} names one of the {origin.entity}")
+        if origin is not None:
+            target = self.by_key.get((origin.company, origin.key))
+            if target is not None and getattr(target, "status", None) == VOID:
+                if code(target.number) != code(record.number):
+                    return self._by_looks(record)  # corrected under a new number: what it was is void, this is a new document
+                return Match("external_id", target=target, voided=target.id)
+            if target is None and (unread := self.existing.get(origin.key, origin.company)):
+                return Match("external_id", unread=unread)
+            # A contract that is not linked yet lends its change order no number to compare.
+            part = (lambda number: change_number(number).rpartition("/")[2]) if self.row.numbered_in else code
+            if target is None or part(target.number) != part(record.number):
+                known = "has no such document" if target is None else f"calls that document {target.number}"
+                return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
+            return Match("external_id", target=target)
+        target = self.by_marker.get(marker(self.procore_company, self.row.name, record.id))
+        if target is not None:
+            # Where Procore takes no external id there is nothing left to write: the pair is adopted.
+            return Match("marker" if self.row.external_id else "external_id", target=target)
+        unread = self.existing.twin(record)
+        return Match(unread=unread) if unread is not None else self._by_looks(record)
+
+    def _parted(self, record: Record) -> str | None:
+        for (company, key, ident), said in self.people.parted.items():
+            other = self.by_key.get((company, key)) if ident == record.id else None
+            if other is not None and getattr(other, "status", None) != VOID:  # from what is void nobody has to stand apart
+                return self.people.told(self.row, record.number, f"the ERP's {other.number}", said)
+        return None
+
+    def _by_looks(self, record: Record) -> Match:
+        """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
+        for same in self.by_number.get((record.company, number_key(record)), ()):
+            if same.marker or (same.company, same.id) in self.taken:
+                continue
+            if (same.company or "", same.id, record.id) in self.people.parted:
+                continue
+            asked = [name for name in _ALIKE if name not in self.row.unkept]
+            if all(getattr(same, name, None) == getattr(record, name, None) for name in asked):
+                told = ", ".join(_ALIKE[name] for name in asked if getattr(same, name, None) is not None)
+                return Match(candidates=[same], proposal=f"the ERP's {same.number} (same number, {told})")
+        return Match()
+
+    def _linked(self, record: Record, link: Link) -> Match:
+        target = self.by_key.get((link.company, link.erp_key))
+        found = Match("link", link=link, target=target)
+        expected = str(Origin(self.system, link.company, self.row.name, link.erp_key))
+        found.unread = self.existing.get(link.erp_key, link.company)
+        if target is None and found.unread is not None:
+            return found
+        if target is None and link.erp_key in self.existing.hidden:
+            found.hidden = self.existing.hidden[link.erp_key]
+        elif target is None:
+            found.broken = "the ERP no longer has it"
+        elif link.status == "active" and self.row.external_id and record.origin_id != expected:
+            found.broken = f"its external id in Procore is {record.origin_id or 'empty'} now"
+        return found

@@ -1,0 +1,224 @@
+"""Checks of Procore-born documents: Procore -> ERP, those of commitments behind the gate."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from include.financials.entity import Entity
+from include.financials.judging.check import Judge, Judging
+from include.financials.judging.facts import Row
+from include.financials.judging.matching import ProcoreSource
+from include.financials.judging.memory import blank, stopped
+from include.financials.judging.plan import both_ended, ended_on_both_sides
+from include.financials.judging.rules import Verdict, verdicts
+from include.financials.judging.subject import Subject
+from include.financials.ledger import Decision, Link, LinkIndex
+from include.financials.port import CALLED, SINCE, Invalid
+from include.financials.reading.questions import counterpart, links_in_run
+from include.financials.record import PROJECTS, Record
+from include.financials.statuses import VOID
+from include.financials.view import Sync
+
+log = logging.getLogger(__name__)
+
+
+class ProcoreBorn(Judging):
+    """One entity over all its shards: a verdict on part of a stage would be none."""
+
+    def __init__(self, sync: Sync, row: Entity, shards: tuple[int, ...]) -> None:
+        super().__init__(sync, row, 0)
+        self.shards = shards
+        self.ended: dict[str, str] = {}
+        """What became of a person's decision, by row."""
+
+    def run(self, judged_by: Judge) -> list[dict[str, Any]]:
+        sync, row = self.sync, self.row
+        targets = list(sync.lists.everywhere("erp", row.name))
+        unreadable, links = list(sync.lists.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
+        subjects: list[tuple[int, Subject]] = []
+        invalid: list[tuple[int, Invalid]] = []
+        read = {shard: list(sync.staged(row.name, shard).records()) for shard in self.shards}
+        missed, asked = sync.lists.answer(row.name, self.shards, "erp", row.name)
+        targets, unreadable = [*targets, *missed.records], [*unreadable, *missed.invalid]
+        existing = self.existing(unreadable, links)
+        listed = asked | {record.id for record in targets} | {bad.id for bad in unreadable}
+        existing.hidden = self._unasked([own for records in read.values() for own in records], links, listed)
+        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, existing, self.people)
+        here = {record.id for records in read.values() for record in records}
+        here |= {bad.id for shard in self.shards for bad in sync.staged(row.name, shard).invalid()}
+        gone = self._gone(matcher, here)
+        self.facts.learn([record for records in read.values() for record in records])
+        for shard in self.shards:
+            subjects += [(shard, self._document(record, matcher)) for record in read[shard]]
+            invalid += [(shard, bad) for bad in sync.staged(row.name, shard).invalid()]
+        reasons = {subject.row: self.skip(subject) for _, subject in subjects}
+        self.facts.prepare([subject for _, subject in subjects if reasons[subject.row] is None])
+        verdict: dict[str, Verdict] = {}
+        for wave in self._waves([subject for _, subject in subjects]):
+            verdict |= self._judge([subject for subject in wave if reasons[subject.row] is None], judged_by)
+            for subject in wave:
+                found = verdict.get(subject.row)
+                self.facts.settled(subject, "skipped" if reasons[subject.row] else found.state if found else "linked")
+        judged: list[tuple[int, Subject, dict[str, Any]]] = []
+        remembered: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        for shard, subject in subjects:
+            if not sync.run.wants(subject.own.number, subject.record.number):
+                continue  # judged for what follows it; the run is not about it
+            found = verdict.get(subject.row)
+            result = self.result(subject, found) | {"shard": shard}
+            warnings = [*found.warnings] if found is not None else []
+            if subject.row in self.ended and self.ended[subject.row] not in (result["message"] or ""):
+                warnings.append(self.ended[subject.row])
+            if warnings:
+                result["warnings"] = json.dumps(warnings)
+            judged.append((shard, subject, result))
+        self._say_who_is_asked(judged)
+        results = [result for _, _, result in judged]
+        for shard, subject, result in judged:
+            remembered[shard].append(self.remembered(result, subject))
+        unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
+        unusable += [(self.shards[0], bad, self.unusable(bad, "erp", links)) for bad in unreadable if self._in_run(bad)]
+        for shard, bad, result in [told for told in unusable if sync.run.wants(told[2]["number"])]:
+            results.append(result | {"shard": shard})
+            remembered[shard] += self.traces([(bad, result)])
+        for link, result in [told for told in gone if sync.run.wants(told[1]["number"])]:
+            results.append(result)
+            remembered[self.shards[0]].append(stopped(row, result) | {"deleted": True, "company": link.company})
+        for shard in self.shards:
+            of_shard = [result for result in results if result["shard"] == shard]
+            sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, of_shard, [] if sync.run.plan else remembered[shard])
+        return results
+
+    def _say_who_is_asked(self, judged: Sequence[tuple[int, Subject, dict[str, Any]]]) -> None:
+        """A document that waits, and is under a workflow, says at which step it is: there it moves on, not here."""
+        under = {ident: said for shard in self.shards for ident, said in (self._noted(shard).get("under") or {}).items()}
+        for _, subject, result in judged:
+            if result["state"] != "linked" and (asked := under.get(subject.own.id)):
+                result["message"] = " ".join(filter(None, (result["message"], asked)))
+
+    def _noted(self, shard: int) -> dict[str, Any]:
+        return self.sync.noted(self.row.name, shard)
+
+    def called(self, entity: str, ident: str) -> str:
+        return self.books.name(entity, ident)
+
+    def _unasked(self, owns: Sequence[Record], links: LinkIndex, listed: set[str]) -> dict[str, str]:
+        """ERP key -> who it is, of counterparts that nobody looked for: linked since this run read the ERP's list."""
+        found = {}
+        for own in owns:
+            key = counterpart(own, self.row, links, self.sync.namespace)
+            if key is not None and key not in listed:
+                found[key] = SINCE.format(who=f"{self.row.label} {own.number}", side=CALLED["erp"])
+        return found
+
+    def _in_run(self, bad: Invalid) -> bool:
+        """The ERP's list is read whole; a run of some projects tells of those."""
+        return not self.sync.run.projects or bad.scope in self.sync.run.projects
+
+    def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
+        records: list[Row] = []
+        lines: list[Row] = []
+        for subject in subjects:
+            said = self.approvals.get(subject.own.id)
+            approved = said is not None and said.content_hash == self.hash_of(subject.own)
+            ended = self._approval_ended(subject, said) if said is not None and not approved else ""
+            head = self.annotated(subject, approved=approved, approval_ended=ended)
+            self.pair_ended(subject, head)
+            records.append(head)
+            lines += self.facts.lines(subject, head)
+        return verdicts(judged_by(self.row.name, records, lines))
+
+    def _approval_ended(self, subject: Subject, said: Decision) -> str:
+        """An approval is of one content: a change ends it for good, also if somebody puts the content back."""
+        if subject.match.how != "none":
+            return ""
+        told = f" The approval by {said.said} has ended: the document was changed since."
+        self.sync.ledger.decisions.ended(said, self.sync.run.run_id, f"{subject.record.number}:{told}", plan=self.sync.run.plan)
+        self.ended[subject.row] = told.strip()
+        return told
+
+    def _waves(self, subjects: Sequence[Subject]) -> Iterator[list[Subject]]:
+        """Documents that follow one another are judged one after the other: what became of the first decides on the second."""
+        waves: dict[int, list[Subject]] = defaultdict(list)
+        for subject in subjects:
+            waves[self.facts.turn(subject)].append(subject)
+        for _, wave in sorted(waves.items()):
+            yield wave
+
+    def _gone(self, matcher: ProcoreSource, here: set[str]) -> list[tuple[Link, dict[str, Any]]]:
+        """Linked documents that Procore's lists do not show any more, though they were asked for by id: transfers that went when
+        their budget was unlocked, for one."""
+        told = []
+        by_id = {link.procore_id: link for link in links_in_run(self.sync, matcher.links)}
+        missing = {i for shard in self.shards for i in self._noted(shard).get("missing") or ()} - here
+        for ident in sorted(missing & by_id.keys()):
+            link = by_id[ident]
+            rule = self.row.rule("broken_link")
+            target = matcher.by_key.get((link.company, link.erp_key))
+            ended = target is None or getattr(target, "status", None) == VOID
+            why = f"Procore no longer has it{self.row.destroyed}"
+            said = {"label": self.row.label.capitalize(), "entity": self.row.name, "broken_link": why}
+            message = rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key})
+            verdict: dict[str, Any] = {"state": rule.state, "rule": rule.id, "message": message}
+            told.append(
+                (
+                    link,
+                    blank(self.sync, self.row, self.shards[0])
+                    | {
+                        "company": link.company, "side": "procore", "id": ident, "number": link.number, "project": link.scope,
+                        "how": "link", "procore_id": ident, "erp_key": link.erp_key,
+                        **(both_ended(link.number, link) if ended else verdict),
+                    },
+                )
+            )  # fmt: skip
+        return told
+
+    def over(self, subject: Subject) -> bool:
+        match = subject.match
+        if match.how != "link" or match.link is None or match.link.status != "active":
+            return False
+        there = match.target is None or getattr(match.target, "status", None) == VOID
+        return there and not self.facts.due(subject.own)
+
+    def _document(self, record: Record, matcher: ProcoreSource) -> Subject:
+        translated = self.facts.translated(record)
+        project = self.references.link(PROJECTS, getattr(record, "project", None))
+        company = project.company if project else ""
+        translated = translated.model_copy(update={"company": company})
+        match = matcher.match(translated)
+        match = self.unfinished(match, company, translated)
+        alike = match.target or (match.candidates[0] if match.proposal else None)
+        key = match.link.erp_key if match.link else alike.id if alike else translated.natural_key
+        # Its company is its counterpart's, where its own project is not linked.
+        target = match.target
+        unknown = self.references.unknown(record, target, company or target.company or "") if target is not None else {}
+        return Subject(record, translated, match, "procore", company, key, record.id, unknown if match.how != "none" else {})
+
+    def skip(self, subject: Subject) -> str | None:
+        own: Any = subject.own
+        number = subject.record.number
+        if self.over(subject):
+            return ended_on_both_sides(number)
+        if subject.match.voided is not None and not self.facts.due(own):
+            return f"{number} is {'deleted' if own.deleted else own.status} in Procore and void in the ERP"
+        if subject.match.how != "none" or subject.match.broken or subject.match.foreign:
+            return None
+        if own.deleted:
+            return f"{number} was deleted in Procore before it was sent"
+        if own.status not in self._due(subject):
+            return f"{number} is {own.status}"
+        start = self.sync.settings.documents_from
+        if start is not None and own.updated_at is not None and own.updated_at < start:
+            return f"{number} was last changed before documents_from ({start.isoformat()})"
+        return self.facts.skip(subject)
+
+    def _due(self, subject: Subject) -> tuple[str, ...]:
+        """Statuses in which a document is due. One that looks like a document of the ERP is proposed also in those that only a
+        linked one may reach: it was sent by other hands, and went on since."""
+        chosen, kind = self.sync.settings.of(self.row.name), getattr(subject.own, "kind", None)
+        later = chosen.when_linked(kind) if subject.match.proposal else ()
+        return (*chosen.statuses(kind), *later)

@@ -1,0 +1,73 @@
+"""Room: leases. Who may write one entity's shard; asked before and after each request."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+
+from include.financials.exceptions import LeaseLost, RetryLater
+from include.financials.ledger import tables as t
+from include.financials.ledger.room import Room, values
+from include.financials.ledger.tables import LeaseRow, moment, stamp
+
+LEASE_SECONDS = 180
+"""Longer than any single request may last (connect and read time-outs of the hook), so that an expired lease means:
+nothing in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    entity: str
+    shard: int
+    holder: str
+
+
+class Leases(Room):
+    @contextmanager
+    def hold(self, entity: str, shard: int, run_id: str = "") -> Iterator[Lease]:
+        """Hold the right to write one entity's shard. Raises RetryLater while another task holds it, or another run any shard of
+        the entity: two runs need not be divided alike."""
+        lease = Lease(entity, shard, f"{os.getpid()}-{uuid.uuid4().hex}")
+        now = datetime.now(UTC)
+        row = LeaseRow(entity, shard, run_id, lease.holder, stamp(now + timedelta(seconds=LEASE_SECONDS)))
+        c = t.leases.c
+        with self.writing() as connection:
+            if connection.dialect.name == "postgresql":  # one asks at a time: two that cannot see each other would both be first
+                connection.exec_driver_sql("LOCK TABLE leases IN EXCLUSIVE MODE")
+            # Only what is in the way: a lease of the run's other shards that merely ran out is still theirs.
+            others = and_(c.entity == entity, or_(c.shard == shard, c.run_id != run_id))
+            connection.execute(delete(t.leases).where(others, c.expires_at < stamp(now)))
+            until = connection.execute(select(c.expires_at).where(others).order_by(c.expires_at)).scalar()
+            if until is None:
+                connection.execute(insert(t.leases), [values(row)])
+        if until is not None:
+            wait = max(5.0, (cast(datetime, moment(until)) - now).total_seconds())
+            raise RetryLater(f"{entity} is being written by another task (until {until} at the latest); trying again then", wait)
+        try:
+            yield lease
+        finally:
+            with self.writing() as connection:
+                connection.execute(delete(t.leases).where(c.holder == lease.holder))
+
+    def renew(self, lease: Lease) -> None:
+        """The lease goes on from now: asked before each request, for a call may take several of them. Raises LeaseLost when it
+        has passed to somebody else; one that only ran out (a long look, a long wait for the limit) is still this task's."""
+        with self.writing() as connection:
+            renew(connection, lease)
+
+
+def renew(connection: Connection, lease: Lease) -> None:
+    """See :meth:`Leases.renew`; within another room's transaction."""
+    until = stamp(datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS))
+    renewed = connection.execute(update(t.leases).where(t.leases.c.holder == lease.holder).values(expires_at=until))
+    if renewed.rowcount != 1:
+        raise LeaseLost(
+            f"the lease on {lease.entity} (shard {lease.shard}) has passed to another task; it stops and writes nothing more"
+        )

@@ -1,0 +1,142 @@
+"""Room: the links, and an index of them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sqlalchemy import Connection, and_, func, insert, null, select, update
+
+from include.financials.entities import ENTITIES
+from include.financials.identity import canonical_json
+from include.financials.ledger import tables as t
+from include.financials.ledger.room import Room, chunks, values
+from include.financials.ledger.tables import Link, stamp
+from include.financials.mergers import Mergers
+
+_MOVED = ("revision", "content_hash", "status", "number", "scope")
+"""What a later write of the same pair brings, beside the content."""
+_AT = Link._fields.index("content")
+_WHO = [null().label("content") if column.name == "content" else column for column in t.links.c]
+
+
+class Links(Room):
+    def of(self, entity: str, *, contents: bool = True) -> list[Link]:
+        """The links that have not ended; without ``contents`` for those who only ask who is who: decoding them takes longer than
+        reading them."""
+        query = select(*(t.links.c if contents else _WHO)).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        if not contents:
+            return [Link._make(row) for row in rows]
+        return [Link._make((*row[:_AT], json.loads(row[_AT]), *row[_AT + 1 :])) for row in rows]
+
+    def ended_revisions(self, entity: str) -> dict[tuple[str, str], int]:
+        """Highest revision of links that have ended, by (company, ERP key): a new link goes on from there, or its writes would
+        carry the keys of old ones and be taken for done."""
+        c = t.links.c
+        query = (
+            select(c.company, c.erp_key, func.max(c.revision))
+            .where(c.entity == entity, c.ended_at.is_not(None))
+            .group_by(c.company, c.erp_key)
+        )
+        with self.reading() as connection:
+            return {(company, key): revision for company, key, revision in connection.execute(query)}
+
+    def planned(self, run_id: str, entity: str) -> list[Link]:
+        """Links that this run has found or planned: in plan mode they are the only trace of what apply would have linked."""
+        o = t.outcomes.c
+        query = select(o.company, o.erp_key, o.procore_id, o.number, o.content_hash, o.project).where(
+            o.run_id == run_id, o.entity == entity, o.state == "linked", o.erp_key.is_not(None), o.done.is_(False)
+        )
+        with self.reading() as connection:
+            return [
+                Link(entity, company, key, ident or "", number, content_hash=hashed or "", status="planned", scope=project)
+                for company, key, ident, number, hashed, project in connection.execute(query)
+            ]
+
+    def show(self, link: Link, status: str) -> None:
+        """Procore's record of a link shows this status of the ERP from now on."""
+        with self.writing() as connection:
+            connection.execute(update(t.links).where(t.links.c.link_id == link.link_id).values(shown=status))
+
+
+# -- within another room's transaction ----------------------------------------------------------------------------------------
+
+
+def write(connection: Connection, links: Iterable[Link]) -> None:
+    """Bring the links of these pairs up to date; a pair that has none gets one. Raises IntegrityError where one of the two is
+    linked with another."""
+    c, new = t.links.c, []
+    for link in links:
+        changed = {name: getattr(link, name) for name in _MOVED} | {"content": canonical_json(link.content or {})}
+        pair = (c.entity == link.entity, c.procore_id == link.procore_id, c.erp_key == link.erp_key, c.ended_at.is_(None))
+        if connection.execute(update(t.links).where(and_(*pair)).values(**changed)).rowcount == 0:
+            new.append(link)
+    insert_all(connection, new)
+
+
+def insert_all(connection: Connection, links: Sequence[Link]) -> None:
+    now = stamp()
+    for chunk in chunks(links):
+        rows = [
+            values(one, "link_id") | {"content": canonical_json(one.content or {}), "created_at": now} for one in chunk
+        ]  # fmt: skip
+        connection.execute(insert(t.links), rows)
+
+
+def end(connection: Connection, *where: object) -> None:
+    """A tombstone stays."""
+    ended = update(t.links).where(*where, t.links.c.ended_at.is_(None))  # type: ignore[arg-type]
+    connection.execute(ended.values(ended_at=stamp(), status="tombstone"))
+
+
+# -- the index ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class LinkIndex:
+    """Links by either id."""
+
+    by_procore: Mapping[str, Link] = field(default_factory=dict)
+    by_erp: Mapping[tuple[str, str], Link] = field(default_factory=dict)
+    mergers: Mergers = field(default_factory=Mergers)
+    """Of vendors: which keys are one."""
+
+    @classmethod
+    def of(cls, links: Sequence[Link], mergers: Mergers | None = None) -> LinkIndex:
+        """Of several links of one id the first counts."""
+        by_procore = {link.procore_id: link for link in reversed(links) if link.procore_id}
+        by_erp = {(link.company, link.erp_key): link for link in reversed(links)}
+        return cls(by_procore, by_erp, mergers or Mergers())
+
+    def find(self, company: str, key: str) -> Link | None:
+        """The link of an ERP key that a record of ``company`` names: its own company's or, for what companies share, the only
+        one. Two companies may have a job, a contract or an invoice of one number: never taken for each other. A merged vendor is
+        found by the link of the key that stands for it or, while that has none, of one that was merged into it."""
+        if not self.mergers:
+            return self._find(company, key)
+        keys = (key, *self.mergers.others(company, key))
+        return next((found for one in keys if (found := self._find(company, one)) is not None), None)
+
+    def _find(self, company: str, key: str) -> Link | None:
+        own = self.by_erp.get((company, key))
+        if own is not None:
+            return own
+        others = self._shared.get(key, ())
+        return others[0] if len(others) == 1 else None
+
+    @cached_property
+    def _shared(self) -> Mapping[str, list[Link]]:
+        """Links of what companies share, by ERP key. Made once, also where there are none: it is asked at every miss."""
+        found: dict[str, list[Link]] = defaultdict(list)
+        for (_, key), link in self.by_erp.items():
+            if ENTITIES[link.entity].shared and link.scope is None:
+                found[key].append(link)
+        return dict(found)
+
+    def erp(self, procore_id: str | None) -> Link | None:
+        return self.by_procore.get(procore_id) if procore_id else None

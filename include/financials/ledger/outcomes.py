@@ -1,0 +1,126 @@
+"""Room: what a run said of each record, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+
+from include.financials.ledger import records
+from include.financials.ledger import tables as t
+from include.financials.ledger.room import Room, chunks
+from include.financials.ledger.tables import Judged, key_of
+
+STOPPED = ("held", "quarantined", "blocked", "conflict")
+STAGE_CLOSED = "stage closed"
+"""An audit row: a gate kept a stage back."""
+
+_SAID = ("state", "rule", "waits_for", "message")
+_CHANGES = (*_SAID, "done", "procore_id", "erp_key")
+"""What a load or a gate changes of a record that was judged."""
+
+
+class Outcomes(Room):
+    def judge(
+        self,
+        run_id: str,
+        entity: str,
+        shard: int,
+        rows: Sequence[Mapping[str, Any]],
+        remembered: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Replace what this run said of one entity's shard (``rows``: fields of :class:`Judged`; a retried check says it anew)
+        and remember the records, in one commit."""
+        o = t.outcomes.c
+        here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
+        with self.writing() as connection:
+            connection.execute(delete(t.outcomes).where(*here, o.done.is_(False)))
+            done = set(map(tuple, connection.execute(select(o.company, o.side, o.id).where(*here))))
+            fresh = {(row["company"], row["side"], row["id"]): dict(row) for row in rows}
+            for chunk in chunks([row for key, row in fresh.items() if key not in done]):
+                connection.execute(insert(t.outcomes), list(chunk))
+            # Both sides were read before the load: of what is done its memory is younger than a retried check's.
+            records.write(connection, [row for row in remembered if (row["company"], row["side"], row["id"]) not in done])
+
+    def of(self, run_id: str, entity: str | None = None, shard: int | None = None) -> list[Judged]:
+        """By entity, number and id."""
+        o = t.outcomes.c
+        given = [column == value for column, value in ((o.entity, entity), (o.shard, shard)) if value is not None]
+        return self._rows(o.run_id == run_id, *given)
+
+    def linked(self, run_id: str, entity: str, *actions: str) -> list[Judged]:
+        """What a run links, or has linked, by these actions."""
+        o = t.outcomes.c
+        return self._rows(o.run_id == run_id, o.entity == entity, o.state == "linked", o.action.in_(actions))
+
+    def work(self, run_id: str, entity: str, shard: int) -> list[Judged]:
+        """What is left to do of a run: linked by plan, not done yet."""
+        o = t.outcomes.c
+        here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
+        return self._rows(*here, o.done.is_(False), o.state == "linked")
+
+    def closing(self, run_id: str, entity: str, shard: int) -> list[Judged]:
+        """Records of a run that are over on both sides and whose links are still to be closed."""
+        o = t.outcomes.c
+        here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
+        return self._rows(*here, o.done.is_(False), o.action == "close")
+
+    def _rows(self, *where: Any) -> list[Judged]:
+        o = t.outcomes.c
+        with self.reading() as connection:
+            rows = connection.execute(select(t.outcomes).where(*where).order_by(o.entity, o.number, o.id)).all()
+        return list(map(Judged._make, rows))
+
+    def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
+        """Keys (:func:`key_of`) of what a gate has judged without letting it through: in this run (a retried check judges the
+        same records), or in the last run that judged it, whose stage was closed (docs/domain-rules.md 2.3: it keeps its
+        records as candidates)."""
+        o, r, a = t.outcomes.c, t.runs.c, t.audit.c
+        query = select(o.side, o.company, o.id, o.run_id).join(t.runs, r.run_id == o.run_id)
+        query = query.where(o.entity == entity, o.judged, or_(r.mode == "apply", r.run_id == run_id)).order_by(r.started_at)
+        with self.reading() as connection:
+            closed = set(connection.execute(select(a.run_id).where(a.entity == entity, a.what == STAGE_CLOSED)).scalars())
+            last = {key_of(side, company, ident): judged_in for side, company, ident, judged_in in connection.execute(query)}
+        return {key for key, judged_in in last.items() if judged_in == run_id or judged_in in closed}
+
+    def restate(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Change what was said of records already judged in this run (a closed gate, writes switched off). A row names its record
+        (company, side, id) and what is new of it."""
+        if rows:
+            with self.writing() as connection:
+                restate(connection, run_id, entity, rows)
+
+    def mark_done(self, run_id: str, entity: str, rows: Sequence[Judged]) -> None:
+        """Nothing to write for these: unchanged."""
+        if rows:
+            with self.writing() as connection:
+                mark_done(connection, run_id, entity, rows)
+
+
+# -- within another room's transaction ----------------------------------------------------------------------------------------
+
+
+def restate(connection: Connection, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A plan's word changes its own rows; an apply's is remembered with the record."""
+    if not rows:
+        return
+    remember = connection.execute(select(t.runs.c.mode).where(t.runs.c.run_id == run_id)).scalar() == "apply"
+    o, r = t.outcomes.c, t.records.c
+    for row in rows:
+        changed = {name: row[name] for name in _CHANGES if name in row}
+        where = (o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
+        connection.execute(update(t.outcomes).where(*where).values(**changed))
+        kept = {name: value for name, value in changed.items() if name in _SAID}
+        if kept and remember:
+            within, _ = key_of(row["side"], row["company"], row["id"])
+            known = (r.entity == entity, r.side == row["side"], r.within == within, r.id == row["id"])
+            connection.execute(update(t.records).where(*known).values(**kept))
+
+
+def mark_done(connection: Connection, run_id: str, entity: str, rows: Sequence[Judged]) -> None:
+    if rows:
+        o = t.outcomes.c
+        same = [o[name] == bindparam(f"of_{name}") for name in rows[0].key]
+        statement = update(t.outcomes).where(o.run_id == run_id, o.entity == entity, *same).values(done=True)
+        connection.execute(statement, [{f"of_{name}": value for name, value in row.key.items()} for row in rows])

@@ -1,0 +1,77 @@
+"""What the rooms share: how one reads, how one writes, and rows that are inserted or brought up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from include.financials.exceptions import ConfigurationError
+
+READS = "reads"
+"""Execution option of a connection that only reads: it need not wait for those that write."""
+CHUNK = 500
+
+T = TypeVar("T")
+
+
+class Room:
+    """One family of tables. Each public method is one transaction; what several rooms write in one transaction takes its
+    connection."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reader = engine.execution_options(**{READS: True})
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """All that is read in it is of one moment."""
+        return self._reader.connect()
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """All that is written in it is committed at its end, or nothing."""
+        return self.engine.begin()
+
+
+def chunks(rows: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def values(row: NamedTuple, *without: str) -> dict[str, Any]:
+    """A row as what is inserted; without an id that the database gives."""
+    found = row._asdict()
+    for name in without:
+        del found[name]
+    return found
+
+
+def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is there; whether it was new."""
+    return connection.execute(_insert(connection, table).values(**row).on_conflict_do_nothing()).rowcount == 1
+
+
+def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:
+    """Insert rows; of those that are there bring only ``update_columns`` up to date."""
+    given = [dict(row) for row in rows]
+    if not given:
+        return
+    keys = [column.name for column in table.primary_key]
+    # One compiled statement for all rows: a statement with the values in it would be compiled anew for every chunk.
+    statement = _insert(connection, table)
+    if update_columns:
+        changed = {name: statement.excluded[name] for name in update_columns}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    for chunk in chunks(given):
+        connection.execute(statement, list(chunk))
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}.get(connection.dialect.name)
+    if dialect is None:
+        raise ConfigurationError(f"the ledger runs on SQLite or PostgreSQL, not on {connection.dialect.name}")
+    return dialect.insert(table)

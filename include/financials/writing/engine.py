@@ -1,0 +1,160 @@
+"""The engine: carries out what a check planned, one journaled step after the other, and never sends anything twice.
+
+A record's trouble (a refusal) changes that record's state; a system's trouble ends the task, and the next try goes on where this
+one stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
+from include.financials.exceptions import ConfigurationError
+from include.financials.ledger import Judged
+from include.financials.port import CALLED, Action
+from include.financials.reading.questions import lists_changed
+from include.financials.record import Side
+from include.financials.view import Sync
+from include.financials.writing import answering, finality
+from include.financials.writing.plan import Job, Load, aged, allowed, job_of, levels, link_of, placed, steps_of, still_as_judged
+from include.financials.writing.settling import finish, read_back_missing, unsettled
+from include.financials.writing.steps import carry_step, recover
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Summary of a load: records written and calls made per step, and what was refused."""
+
+    entity: str
+    shard: int
+    mode: str
+    created: int
+    updated: int
+    adopted: int
+    unchanged: int
+    refused: int
+    calls: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Loaded:
+    """Carry out the plan of one entity's shard. In plan mode nothing is done.
+    Raises RetryLater, OutcomeUnknown and other system trouble.
+
+    Without ``write`` (its gate is closed) only what needs no write is done: adopting, and taking note of what is unchanged.
+    """
+    row = ENTITIES[entity]
+    if sync.run.plan:
+        log.info("plan mode: nothing of %s is written", entity)
+        if write:
+            answering.plan(sync, row, shard)
+        return _summary(sync, row, shard)
+    waits: dict[str, float] = {}
+    with sync.ledger.leases.hold(entity, shard, sync.run.run_id) as lease:
+        if write:
+            recover(Load(sync, row, shard, lease, row.source))
+        sides: tuple[Side, ...] = ("erp", "procore") if row.two_way else (row.source,)
+        for source in sides:
+            one = Load(sync, row, shard, lease, source)
+            _run(one, write=write)
+            waits |= one.waits
+        if write and not aged(sync, entity, shard):
+            answering.carry_out(sync, row, shard, lease)
+            finality.carry_out(sync, row, shard, lease)
+    loaded = _summary(sync, row, shard)
+    log.info(
+        "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
+        entity, loaded.created, loaded.updated, loaded.adopted, loaded.unchanged, loaded.refused, loaded.calls,
+    )  # fmt: skip
+    for name in lists_changed(row) if write else ():
+        if sync.lists.spoilt("erp", name, shard):  # reconciliation compares what the ERP shows now, not what we meant to write
+            sync.lists.reread("erp", name, shard)
+    if waits:
+        raise unsettled(entity, waits)
+    return loaded
+
+
+def _summary(sync: Sync, row: Entity, shard: int) -> Loaded:
+    rows = sync.ledger.outcomes.of(sync.run.run_id, row.name, shard)
+    done = Counter(one.action for one in rows if one.state == "linked")
+    refused = sum(1 for one in rows if one.action not in ("none", "unchanged", "close") and one.state != "linked")
+    return Loaded(
+        row.name,
+        shard,
+        sync.run.mode,
+        done["create"],
+        done["update"] + done["link"],
+        done["adopt"],
+        done["unchanged"],
+        refused,
+        sum(sync.ledger.journal.call_count(sync.run.run_id, row.name).values()),
+    )
+
+
+def _run(load: Load, *, write: bool) -> None:
+    ledger, name = load.sync.ledger, load.row.name
+    over = [one for one in ledger.outcomes.closing(load.run_id, name, load.shard) if one.side == load.source_side]
+    if over := still_as_judged(load, over):
+        ledger.journal.close_links(load.lease, load.run_id, name, over)
+        log.info("%s: %d ended on both sides; their links are closed", name, len(over))
+    work = ledger.outcomes.work(load.run_id, name, load.shard)
+    by_action: dict[str, list[Judged]] = defaultdict(list)
+    for row in still_as_judged(load, [one for one in work if one.side == load.source_side]):
+        by_action[row.action].append(row)
+    ledger.outcomes.mark_done(load.run_id, name, by_action.pop("unchanged", []))
+    if rows := by_action.pop("adopt", []):
+        links = [link_of(load, job_of(load, row, {}), "active") for row in rows]
+        ledger.journal.adopt(load.lease, load.run_id, name, links, rows)
+        log.info("%s: adopted %d that both sides already had; no write was made", name, len(rows))
+    actions: tuple[Action, ...] = ("link", "create", "update")  # what is linked may be the parent of what is created
+    for action in actions:
+        if write and by_action.get(action):
+            _carry_out(load, action, by_action[action])
+
+
+def _carry_out(load: Load, action: Action, rows: Sequence[Judged]) -> None:
+    links = load.sync.ledger.links.of(load.row.name)
+    known = {(link.company, link.erp_key): link for link in links}
+    load.linked = {("procore", "", link.procore_id): link for link in links}
+    jobs = placed(load, [job_of(load, row, known) for row in rows])
+    steps = steps_of(load, action)
+    if not steps:
+        if action == "update":
+            _refuse_update(load, jobs)
+            return
+        if not allowed(load, jobs):
+            return
+        raise ConfigurationError(f"{load.target_side} offers no way to {action} {load.row.name}; {len(jobs)} wait for one")
+    if whole := [job for job in jobs if job.finished]:
+        finish(load, whole)
+    for number, step in enumerate(steps, start=1):
+        last = number == len(steps)
+        for level, group in levels(load, step, [job for job in jobs if not (job.failed or job.finished)]):
+            first = action == "create" and number == 1
+            if made := [job for job in group if first and job.agreed is not None]:
+                finish(load, made, "active" if last else "pending")
+            carry_step(load, step, [job for job in group if not first or job.agreed is None], level, last=last)
+    read_back_missing(load, [job for job in jobs if not job.failed and not job.read_back])
+
+
+def _refuse_update(load: Load, jobs: Sequence[Job]) -> None:
+    """The target takes no changes of what it has: a person makes them there, and no other record waits for that."""
+    side, rows = CALLED[load.target_side], []
+    for job in jobs:
+        job.failed = True
+        message = (
+            f"{load.row.label.capitalize()} {job.row.number}: its {', '.join(job.changes)} changed, and {side} takes no changes"
+            f" of {load.row.name} from us. Change it there by hand."
+        )
+        log.warning("%s", message)
+        rows.append({**job.row.key, "state": "quarantined", "rule": "refused", "waits_for": None, "message": message})
+    load.restate(rows)

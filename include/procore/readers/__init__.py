@@ -1,1 +1,0 @@
-"""How each entity is read from Procore: one module per area. ``include.procore.reading`` is the door to all of them."""

@@ -1,0 +1,122 @@
+"""Who may know whom: the graph of imports, drawn from the sources. It has no circle, and no arrow goes up.
+
+An import within a function, or for type checking only, counts as any other: it is knowledge all the same.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Set
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+LEVELS: tuple[tuple[str, ...], ...] = (
+    ("include.financials",),
+    ("include.procore", "include.erp", "include.order"),
+    ("include.session",),
+    ("include.pipeline",),
+    ("include.provider",),
+    ("dags", "plugins", "include.procore.__main__", "include.erp.__main__", "include.financials.__main__"),
+    ("sandbox",),
+)
+"""From below to above. A part knows itself and what is below it, not its neighbours: Procore nothing of an ERP, an ERP nothing of
+Procore. A command (``__main__``) stands on top as a DAG does: it puts together what is below, and nothing knows it."""
+
+SPOKEN = {"billing", "entities", "exceptions", "identity", "inbox", "legible", "models", "money", "port", "settings", "statuses"}
+"""What the two systems may know of the domain: the port, and the words that are spoken at it."""
+
+STILL: Mapping[tuple[str, str], str] = {
+    ("include.financials.facts", "include.financials.cost_facts"): "a circle until facts stand with their families",
+    ("include.procore.webhooks", "include.financials.ledger"): "until the inbox is a room of the ledger with a type of its own",
+    (
+        "include.procore.workflows",
+        "include.financials.run",
+    ): "`nearest` says what somebody may have meant, which is no business of a run",
+}
+"""Arrows that should not be there, and why they still are. One that is gone is taken out of here, or the test fails."""
+
+
+def sources() -> dict[str, Path]:
+    found = {}
+    for folder in ("include", "sandbox", "dags", "plugins"):
+        for path in sorted(path for path in (ROOT / folder).rglob("*.py") if path.stat().st_size):
+            found[".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = path
+    return found
+
+
+SOURCES = sources()
+
+
+def imports(source: str) -> set[str]:
+    """What a source names. ``from package import module`` is an import of the module, not of whatever else the package holds."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {one if (one := f"{node.module}.{alias.name}") in SOURCES else node.module for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+IMPORTS = {name: imports(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+GRAPH = {name: (others & IMPORTS.keys()) - {name} for name, others in IMPORTS.items()}
+
+
+def level(module: str) -> tuple[int, str]:
+    """Number of its level, and the part of it that the module belongs to: the longest name counts."""
+    fits = [
+        (len(part), number, part) for number, parts in enumerate(LEVELS) for part in parts if f"{module}.".startswith(f"{part}.")
+    ]
+    assert fits, f"{module} has no level: say in LEVELS where it stands"
+    return max(fits)[1:]
+
+
+def up(graph: Mapping[str, set[str]]) -> list[tuple[str, str]]:
+    """Arrows to a level above, or to a neighbour."""
+    arrows = [(one, other) for one, others in graph.items() for other in others]
+    return sorted((a, b) for a, b in arrows if level(a)[1] != level(b)[1] and level(b)[0] >= level(a)[0])
+
+
+def forbidden() -> set[tuple[str, str]]:
+    """Arrows up; into the rooms of the domain from one of the two systems; and those of :data:`STILL` that close a circle."""
+    systems = [name for name in GRAPH if level(name)[1] in ("include.procore", "include.erp")]
+    inside = {(a, b) for a in systems for b in GRAPH[a] if b.startswith("include.financials.") and b.split(".")[2] not in SPOKEN}
+    return {
+        *up(GRAPH),
+        *inside,
+        *(pair for pair in STILL if pair[1] in GRAPH.get(pair[0], ()) and circle(GRAPH, STILL.keys() - {pair})),
+    }
+
+
+def circle(graph: Mapping[str, set[str]], without: Set[tuple[str, str]] = frozenset()) -> list[str] | None:
+    """One of the graph, if it has any: not even an import within a function hides it."""
+    try:
+        TopologicalSorter({a: {b for b in others if (a, b) not in without} for a, others in graph.items()}).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return None
+
+
+def test_no_arrow_goes_up_and_none_into_a_room_of_the_domain() -> None:
+    assert forbidden() == STILL.keys()
+
+
+def test_there_is_no_circle() -> None:
+    assert circle(GRAPH, STILL.keys()) is None
+
+
+def test_nothing_below_the_provider_knows_airflow() -> None:
+    """Nor anything of a web server."""
+    below = [name for name in IMPORTS if level(name)[0] < level("include.provider")[0]]
+    outside = {(name, other.partition(".")[0]) for name in below for other in IMPORTS[name]}
+    assert [pair for pair in sorted(outside) if pair[1] in ("airflow", "fastapi", "starlette")] == []
+
+
+def test_the_test_sees_what_it_forbids() -> None:
+    source = "def f():\n    from include.provider.operators import base\n"
+    assert imports(source) == {"include.provider.operators.base"}
+    assert up({"include.procore.client": {"include.provider.links"}}) and up({"include.erp.sql": {"include.procore.client"}})
+    assert up({"include.session": {"sandbox.clock"}}) and not up({"include.provider.links": {"include.procore.system"}})
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) and circle({"a": {"b", "c"}, "b": {"c"}}) is None

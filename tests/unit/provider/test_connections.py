@@ -1,0 +1,129 @@
+"""The doors to ERP and ledger: an address from a connection's fields, and a password that stands in one of them only."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import Any
+from unittest import mock
+
+import pytest
+from airflow.sdk import RetryAction
+
+from include.financials.exceptions import ConfigurationError
+from include.provider.hooks.database import DatabaseHook
+from include.provider.hooks.erp import ErpHook
+from include.provider.hooks.ledger import LedgerHook
+from include.provider.hooks.procore import ProcoreHook
+from include.provider.operators.entity import ExtractOperator
+from include.provider.operators.head import WindowOperator
+from include.provider.retry import SyncRetryPolicy
+
+SECRET = "S3cret/p@ss"
+SERVER = {"host": "db", "port": 5432, "schema": "led", "login": "sync", "password": SECRET}
+POSTGRES = {"dialect": "postgresql+psycopg2"}
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, hook: type[DatabaseHook] = LedgerHook, **parts: Any) -> Any:
+    monkeypatch.setenv("AIRFLOW_CONN_HERE", json.dumps({"conn_type": hook.conn_type, **parts}))
+    return hook("here")
+
+
+@pytest.mark.parametrize(
+    ("parts", "address"),
+    [
+        ({**SERVER, "extra": POSTGRES}, "postgresql+psycopg2://sync:S3cret%2Fp%40ss@db:5432/led"),
+        ({**SERVER, "port": 0, "extra": {**POSTGRES, "query": None}}, "postgresql+psycopg2://sync:S3cret%2Fp%40ss@db/led"),
+        ({**SERVER, "extra": {**POSTGRES, "query": "sslmode=require"}}, "postgresql+psycopg2://sync:S3cret%2Fp%40ss@db:5432/led?sslmode=require"),
+        ({"schema": "/srv/of me@home/led.sqlite"}, "sqlite:////srv/of me%40home/led.sqlite"),
+        ({"host": "var/led.sqlite", "port": 0, "extra": {"dialect": "sqlite"}}, "sqlite:///var/led.sqlite"),
+    ],
+)  # fmt: skip
+def test_an_address_is_put_together_from_the_fields(monkeypatch: pytest.MonkeyPatch, parts: Any, address: str) -> None:
+    assert connect(monkeypatch, **parts).url.render_as_string(hide_password=False) == address
+
+
+WHOLE = f"postgresql://sync:{SECRET}@db/led"
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"extra": {"url": WHOLE}}, "delete url"),
+        ({"conn_type": "generic", "extra": {"url": WHOLE}}, "is of type generic.*delete url"),
+        ({**SERVER, "host": WHOLE, "extra": POSTGRES}, "hold a whole address"),
+        ({**SERVER, "host": f"sync:{SECRET}@db", "extra": POSTGRES}, "hold a whole address"),
+        ({"schema": WHOLE, "extra": POSTGRES}, "hold a whole address"),
+        ({**SERVER, "extra": {**POSTGRES, "password": SECRET}}, "password belongs into"),
+        ({**SERVER, "extra": {**POSTGRES, "query": f"sslpassword={SECRET}"}}, "sslpassword belongs into"),
+        ({**SERVER, "extra": {**POSTGRES, "query": {"n": 1}}}, "query is written like"),
+        ({**SERVER, "schema": "", "extra": {}}, "lacks dialect, schema"),
+        ({"host": "a.sqlite", "schema": "b.sqlite"}, "there are 2"),
+    ],
+)
+def test_a_wrong_connection_is_explained_without_its_password(monkeypatch: pytest.MonkeyPatch, parts: Any, said: str) -> None:
+    for hook in (LedgerHook, ErpHook):
+        with pytest.raises(ConfigurationError, match=said) as caught:
+            _ = connect(monkeypatch, hook, **parts).url
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+        ok, message = connect(monkeypatch, hook, **parts).test_connection()
+        assert not ok and SECRET not in message
+
+
+def test_a_password_is_masked_in_every_form_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr("include.provider.hooks.database.mask_secret", masked.append)
+    _ = connect(monkeypatch, **SERVER, extra=POSTGRES).url
+    assert set(masked) == {SECRET, "S3cret%2Fp%40ss"}
+
+
+def test_the_settings_of_an_erp_are_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in ({"ap_invoices": "posted"}, '{"ap_invoices": "posted"}'):
+        assert connect(monkeypatch, ErpHook, extra={"settings": given}).settings == {"ap_invoices": "posted"}
+    assert connect(monkeypatch, ErpHook, extra={"settings": {}}).settings == {}
+    for wrong in ("posted", {"ap_invoices": 1}, ["x"]):
+        with pytest.raises(ConfigurationError, match="settings is an object"):
+            _ = connect(monkeypatch, ErpHook, extra={"settings": wrong}).settings
+
+
+def test_a_connection_that_nobody_made_is_not_tried_again() -> None:
+    for ask in (lambda: ProcoreHook("nobody").client, lambda: LedgerHook("nobody").url, lambda: ErpHook("nobody").mapping):
+        with pytest.raises(ConfigurationError, match="Connection nobody is not defined") as caught:
+            ask()
+        assert SyncRetryPolicy().evaluate(caught.value, 1, 3).action is RetryAction.FAIL
+
+
+@pytest.mark.parametrize("emptied", [None, ""])
+def test_a_window_of_the_operators_own_is_not_overruled_by_an_empty_field(emptied: str | None) -> None:
+    def asked(**params: Any) -> dict[str, Any]:
+        context: Any = {"params": params, "dag_run": mock.Mock(run_type="manual")}
+        task = WindowOperator(task_id="window", since="2026-09-01", until="2026-09-02", sync_run_id="r")
+        with mock.patch("include.provider.operators.head.open_run") as opened:
+            now = mock.Mock(now=mock.Mock(return_value=1))
+            task.run_of(context, mock.Mock(), mock.Mock(), now, now)
+        return {key: opened.call_args.kwargs["params"][key] for key in ("since", "until")}
+
+    assert asked(since=emptied, until=emptied) == {"since": "2026-09-01", "until": "2026-09-02"}
+    assert asked(since="2026-08-01", until=emptied) == {"since": "2026-08-01", "until": "2026-09-02"}
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_what_is_cleared_is_read_again(cleared: bool) -> None:
+    """A later try goes on where it stopped; a task that had come to its end and runs once more was cleared, days later even."""
+    sync = mock.Mock()
+    sync.run.entities, sync.run.projects = ("vendors",), ()
+    sync.ledger.runs.finished_at.return_value = "2026-09-01T00:00:00Z" if cleared else None
+    for task in (
+        ExtractOperator(task_id="extract", entity="vendors", sync_run_id="r"),
+        WindowOperator(task_id="window", sync_run_id="r"),
+    ):
+        sync.forget.reset_mock()
+        with (
+            mock.patch.object(type(task), "opened") as opened,
+            mock.patch("include.financials.reading.extract.extract"),
+            mock.patch("include.financials.cost.expected"),
+            mock.patch("include.provider.operators.base.push_links"),
+        ):
+            opened.return_value.__enter__.return_value = sync
+            task.execute({"ti": mock.Mock()})  # type: ignore[arg-type]
+        assert sync.forget.called is cleared
