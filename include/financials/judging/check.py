@@ -67,7 +67,7 @@ class Judging:
             return match
         if item is not None:
             sent = self.row.model.model_validate(item["record"], strict=False)
-            made: Mapping[str, Any] | None = self.sync.mergers.content(self.row.name, company, content(sent, self.row.content))
+            made: Mapping[str, Any] | None = self.sync.as_merged(self.row.name, company, content(sent, self.row.content))
         else:
             made = half_made(self.row, record, match.target)
         if made is None:

@@ -194,8 +194,8 @@ def test_what_may_not_change_is_a_conflict_on_either_side_and_is_never_written(f
         assert found == [], "the ERP's own vendor change is no drift of Procore's (M-14)"
     else:
         rule = "M-14" if entity == "commitments" else "R-04"
-        assert [(r["rule"], r["action"]) for r in found] == [(rule, "none")]
-        assert ENTITIES[entity].instead.format(entity=entity, number=found[0]["number"]) in found[0]["message"]
+        assert [(r.rule, r.action) for r in found] == [(rule, "none")]
+        assert ENTITIES[entity].instead.format(entity=entity, number=found[0].number) in found[0].message
     assert full.writes() == 0
 
 

@@ -21,7 +21,7 @@ FAMILIES = ("include/financials/entities/", "include/procore/areas/", "include/m
 """Where an entity stands under its own name."""
 NAMED: dict[str, str] = {
     "dags/procore_erp_sync.py": "parameters of a run that are called like entities",
-    "include/operators.py": "the same",
+    "include/provider/operators/head.py": "the same",
     "include/financials/record.py": "the constants: what all others are placed in",
     "include/financials/run.py": "the same",
     "include/financials/reconciliation.py": "the field of a cost code's assigned types",

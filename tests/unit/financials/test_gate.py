@@ -61,7 +61,7 @@ def produced(stages: dict[str, World], tmp_path_factory: pytest.TempPathFactory)
                 "extended_type": "calculated",
             }
             draft(world, "SC-22", lines=(line(), line(2, kind="9", **unit)))
-        sync = world.sync()
+        sync = world.sync(params={"entities": [name]})
         extract.extract(sync, name)
         checks.check(sync, name, [0], caught)
         world.close()

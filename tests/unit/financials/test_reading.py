@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from include.financials import checks, engine, reconciliation
+from include.financials import checks, reconciliation
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater, StepMissing
 from include.financials.reading import extract
+from include.financials.writing import engine
 from tests.unit.financials.pair import World, commitment, in_procore
 
 
@@ -24,7 +25,7 @@ def test_every_question_is_asked_by_an_extract(full: World) -> None:
         checks.check(sync, name, [0])
         reconciliation.reconcile(sync)
         assert calls(full) == asked, name
-        assert full.ledger.outcomes(sync.run.run_id, name), name
+        assert full.ledger.outcomes.of(sync.run.run_id, name), name
 
 
 def test_a_list_is_read_once_in_a_run(full: World) -> None:
@@ -64,8 +65,8 @@ def test_an_extract_ends_however_few_calls_it_is_given(full: World) -> None:
                 assert tries < 200, name
         full.procore.faults = full.erp.faults = {}
         checks.check(sync, name, [0])
-        rows = full.ledger.outcomes(sync.run.run_id, name)
-        assert rows and {row["state"] for row in rows} == {"linked"}, name
+        rows = full.ledger.outcomes.of(sync.run.run_id, name)
+        assert rows and {row.state for row in rows} == {"linked"}, name
     assert tries > 5
 
 
@@ -90,11 +91,9 @@ def test_what_this_run_wrote_to_the_erp_is_read_again(linked: World) -> None:
 def test_what_was_linked_since_the_lists_were_read_is_left_to_the_next_run(full: World) -> None:
     sync = full.sync(params={"entities": ["vendors"], "since": "2020-01-01"})
     extract.extract(sync, "vendors")
-    (link, *_) = full.ledger.links("vendors")
+    (link, *_) = full.ledger.links.of("vendors")
     with full.ledger.engine.begin() as connection:
         connection.exec_driver_sql("update links set procore_id = '424242' where procore_id = ?", (link.procore_id,))
     checks.check(sync, "vendors", [0])
-    rows = {row["number"]: row for row in full.ledger.outcomes(sync.run.run_id, "vendors") if row["side"] == "erp"}
-    assert (
-        rows[link.number]["state"] == "held" and "linked since this run read the lists of Procore" in rows[link.number]["message"]
-    )
+    rows = {row.number: row for row in full.ledger.outcomes.of(sync.run.run_id, "vendors") if row.side == "erp"}
+    assert rows[link.number].state == "held" and "linked since this run read the lists of Procore" in rows[link.number].message
