@@ -27,6 +27,10 @@ from include.provider.operators.head import PreflightOperator, SelectOperator, S
 from include.provider.operators.result import ReconcileOperator, ReportOperator
 from include.provider.retry import SyncRetryPolicy
 
+POOL = "procore_api"
+"""Of every task that calls a system. A task can be in one pool, and each of them may call Procore: its hourly budget of calls is
+what is scarce, shared with every other integration of the company. Checks and reconciliation call nobody."""
+
 PARAMS = {
     "entities": Param(
         list(ENTITIES), type="array", minItems=1, items={"type": "string", "enum": list(ENTITIES)},
@@ -72,8 +76,8 @@ PARAMS = {
 )
 def procore_erp_sync() -> None:
     # The head. Nothing is read unless all of it succeeded: only `window` opens a run, and the ledger knows who has really run.
-    window = WindowOperator(task_id="window", pool="procore_api")
-    preflight = PreflightOperator(task_id="preflight", pool="procore_api")
+    window = WindowOperator(task_id="window", pool=POOL)
+    preflight = PreflightOperator(task_id="preflight", pool=POOL)
     select = SelectOperator(task_id="select")
     shards = ShardsOperator(task_id="shards")
     window >> preflight >> [select, shards]
@@ -89,7 +93,7 @@ def procore_erp_sync() -> None:
             if previous is not None:
                 previous >> done
         previous = done
-    reconcile = ReconcileOperator(task_id="reconcile", pool="procore_api")
+    reconcile = ReconcileOperator(task_id="reconcile")
     report = ReportOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE)
     [select, previous] >> reconcile >> report
     previous >> report  # the last of all, also where the head failed and nothing is left to reconcile
@@ -106,13 +110,13 @@ def entity_tasks(
         return operator.partial(**options).expand(shard=parts) if mapped else operator(**options)
 
     # all_success of the head and of the previous stage's end, which always comes: a stage that failed lets the next be judged.
-    extract = make(ExtractOperator, f"extract_{row.name}", pool=pool_of_extract(row), trigger_rule=TriggerRule.ALL_SUCCESS)
+    extract = make(ExtractOperator, f"extract_{row.name}", pool=POOL, trigger_rule=TriggerRule.ALL_SUCCESS)
     judge, name = (ReferentialIntegrityOperator, row.gate) if row.gate else (CheckOperator, f"check_{row.name}")
     # What stands behind a gate is judged also when that stays closed; its load then has a failed load above it and does not run.
     judged = TriggerRule.ALL_DONE if gates_before(row) else TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-    check = make(judge, name, row.project_scoped and not judged_whole(row), pool="procore_api", trigger_rule=judged)
+    check = make(judge, name, row.project_scoped and not judged_whole(row), trigger_rule=judged)
     loaded = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-    load = make(LoadOperator, f"load_{row.name}", pool="procore_api", trigger_rule=loaded)
+    load = make(LoadOperator, f"load_{row.name}", pool=POOL, trigger_rule=loaded)
     select >> extract >> check >> load
     if previous is not None:
         previous >> extract
@@ -121,12 +125,6 @@ def entity_tasks(
         loads[name] >> load
     checks[row.name], loads[row.name] = check, load
     return [extract, check, load]
-
-
-def pool_of_extract(row: Entity) -> str:
-    """A task can be in one pool: whatever may call Procore is in its pool, because its hourly budget of calls is what is scarce,
-    shared with every other integration of the company. What is left is reading the ERP alone."""
-    return "erp" if row.source == "erp" and not row.two_way else "procore_api"
 
 
 procore_erp_sync()

@@ -9,11 +9,11 @@ from typing import Any
 from include import session
 from include.financials.checks import check
 from include.financials.entities import ENTITIES
-from include.financials.extract import extract
 from include.financials.gate import guard, wait_behind
 from include.financials.ledger import Ledger
 from include.financials.port import System
 from include.financials.preflight import preflight
+from include.financials.reading.extract import extract
 from include.financials.reconciliation import reconcile
 from include.financials.report import build, keep, move_watermarks
 from include.financials.run import Kind, Run, load_run, open_run

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from include.financials.exceptions import SyncError
-from include.financials.kept import kept_lists
 from include.financials.ledger import Ledger
 from include.financials.port import System
+from include.financials.reading.kept import kept_lists
 from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.view import Sync

@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import requests
 
-from include.financials.staging import private_file, private_folder
+from include.financials.reading.staging import private_file, private_folder
 from sandbox import pipeline
 from sandbox.chaos.picture import Picture, differences, picture
 from sandbox.local import (

@@ -33,8 +33,8 @@ import psutil  # type: ignore[import-untyped]
 import requests
 
 from include.financials.ledger import Ledger
+from include.financials.reading.staging import private_folder
 from include.financials.report import COUNTS
-from include.financials.staging import private_folder
 from include.procore.client import ProcoreClient
 from include.provider.events import RECEIVER
 from sandbox.local import (

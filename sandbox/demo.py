@@ -21,8 +21,8 @@ import requests
 
 from include.financials.entities import ENTITIES
 from include.financials.entity import STAGES
+from include.financials.reading.staging import private_file, private_folder
 from include.financials.report import COUNTS
-from include.financials.staging import private_file, private_folder
 from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, running_or_new
 
 DEMO = VAR / "demo"

@@ -26,7 +26,7 @@ import yaml
 from sqlalchemy import make_url
 
 from include.financials.ledger import Ledger
-from include.financials.staging import private_file, private_folder
+from include.financials.reading.staging import private_file, private_folder
 from sandbox.pipeline import SETTINGS
 from sandbox.procore.login import OWNER_ID
 

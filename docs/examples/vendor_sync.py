@@ -32,8 +32,8 @@ SYNC = {
 def vendor_sync() -> None:
     window = WindowOperator(task_id="window", pool="procore_api")
     preflight = PreflightOperator(task_id="preflight", pool="procore_api")
-    extract = ExtractOperator(task_id="extract", entity="vendors", pool="erp")
-    check = CheckOperator(task_id="check", entity="vendors", pool="procore_api")
+    extract = ExtractOperator(task_id="extract", entity="vendors", pool="procore_api")
+    check = CheckOperator(task_id="check", entity="vendors")
     load = LoadOperator(task_id="load", entity="vendors", pool="procore_api")
     window >> preflight >> extract >> check >> load
 

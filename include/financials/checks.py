@@ -45,8 +45,9 @@ class Checked:
 
 
 def check(sync: Sync, entity: str, shards: Iterable[int], judged_by: Judge = judge_rows) -> Checked:
-    """Judge the staged records of ``shards``. Raises nothing for a record's own trouble."""
-    row = ENTITIES[entity]
+    """Judge the staged records of ``shards``, of files and of the ledger alone. Raises nothing for a record's own trouble, and
+    StepMissing where nobody has read what is needed."""
+    row, sync = ENTITIES[entity], sync.judging(entity)
     if row.source == "procore":
         found = ProcoreBorn(sync, row, tuple(shards)).run(judged_by)
     else:

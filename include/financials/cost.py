@@ -53,7 +53,7 @@ def expected(sync: Sync, days: int | None = None) -> Expected:
         projects = len(run.projects) or sum(link.status == "active" for link in ledger.links.of(PROJECTS, contents=False))
         calls = lists(run.entities, projects)
         known_from = f"the lists of {projects} projects; documents come on top, one call or more each"
-    there = sync.systems["erp"].capabilities()
+    there = sync.capabilities("erp")
     erp = sum(name in there for name in (*run.entities, PERIODS))
     return Expected(calls, erp, known_from, days, None if days is None else days * calls)
 

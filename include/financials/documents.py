@@ -9,6 +9,7 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
+from include.financials.exceptions import StepMissing
 from include.financials.existence import traced
 from include.financials.explained import Document
 from include.financials.identity import canonical_json, digest, parse_origin
@@ -16,6 +17,7 @@ from include.financials.judging.books import Opening, openings
 from include.financials.judging.documents import is_due
 from include.financials.ledger import Decision, Link, decoded, moment, stamp
 from include.financials.port import Invalid
+from include.financials.reading.chosen import elsewhere
 from include.financials.record import PROJECTS, Record, contract_of
 from include.financials.statuses import UNPOSTED, VOID
 from include.financials.view import Sync
@@ -40,10 +42,16 @@ class Documents:
     # -- shared ---------------------------------------------------------------------------------------------------------------
 
     def _erp(self, row: Entity) -> dict[tuple[str, str], Record | Invalid]:
-        """Read anew: what the ERP shows now, not what we meant to write; also what cannot be read."""
-        found: list[Record | Invalid] = []
-        for page in self.sync.systems["erp"].read(row.name):
-            found += [*page.records, *page.invalid]
+        """What the ERP showed when this run read it last, after what it wrote there; also what cannot be read. By (company, key).
+        Raises StepMissing where a load wrote there and ended before it could look."""
+        lists, name = self.sync.lists, row.name
+        if spoilt := [shard for shard in lists.shards_of(name) if lists.spoilt("erp", name, shard)]:
+            raise StepMissing(
+                f"The {name} of the ERP were written to and not read since (shards {spoilt}): a load did not end. "
+                "Clear it and what follows."
+            )
+        found: list[Record | Invalid] = [*lists.everywhere("erp", name), *lists.unreadable_everywhere("erp", name)]
+        found += [one for shard in lists.shards_of(name) for one in elsewhere(self.sync, name, shard).page().shown]
         return {(record.company or "", record.id): record for record in found}
 
     def _links(self, row: Entity) -> list[Link]:
@@ -267,9 +275,9 @@ class Documents:
         """Projects that a plan has looked at without seeing a budget there: its ledger goes on remembering what was."""
         sync = self.sync
         found: set[str] = set()
-        for shard in sync.shards_of(row.name):
-            here = {record.id for record in sync.snapshot("procore", row.name, shard)}
-            here |= {bad.scope or bad.id for bad in sync.unreadable("procore", row.name, shard)}
+        for shard in sync.lists.shards_of(row.name):
+            here = {record.id for record in sync.lists.snapshot("procore", row.name, shard)}
+            here |= {bad.scope or bad.id for bad in sync.lists.unreadable("procore", row.name, shard)}
             found |= {*(sync.scopes("procore", row.name, shard) or ())} - here
         return found
 

@@ -91,6 +91,9 @@ class Entity:
     """Each record has an owning side of its own (a budget); ``direction`` is only where it starts."""
     reread: bool = False
     """Lines that do not add up may be lines that we did not get: the document is read once more (rule M-09)."""
+    beside: tuple[str, ...] = ()
+    """Entities whose ERP lists its rules look things up in although no field names them: what a contract's invoice bills is no
+    direct cost (rule D-02)."""
     strangers: str | None = None
     """Another entity of the same list in Procore: what nothing marks there may be one of these (an owner among the vendors)."""
     coded_by: str | None = None

@@ -7,7 +7,7 @@ record that cannot be read is nobody's to overwrite, and nothing that could be i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -18,7 +18,7 @@ from include.financials.identity import Origin, change_number, marker, meaning, 
 from include.financials.ledger import Link, LinkIndex
 from include.financials.money import text, to_cents
 from include.financials.port import Invalid
-from include.financials.record import PROJECTS, Record, Side
+from include.financials.record import Record, Side
 from include.financials.view import Sync
 
 _PLACE = ("project", "sub_job", "commitment", "prime_contract", "vendor", "customer")
@@ -168,18 +168,12 @@ def in_erp_keys(bad: Invalid, row: Entity, key: Callable[[str, str | None], str 
     return replace(bad, shown={**bad.shown, **named})
 
 
-def hidden_contracts(sync: Sync, entity: str, lost: Sequence[Link]) -> dict[str, Link]:
-    """Procore id -> the contract, of linked documents that are in no list and do not answer to their id because their contract is
-    not shown to us: what belongs to a private contract goes with it, and is not gone. One look-up by id of these contracts."""
+def contracts_of(sync: Sync, entity: str, lost: Iterable[Link]) -> dict[str, Link]:
+    """Procore id -> the contract, of linked documents that are in no list and do not answer to their id: their contract may be
+    hidden from us. What belongs to a private contract goes with it, and is not gone."""
     row = ENTITIES[entity]
-    if row.contract is None or row.contracts is None or not lost:
+    if row.contract is None or row.contracts is None:
         return {}
-    field, index, projects = row.contract, sync.fresh_links(row.contracts, contents=False), sync.fresh_links(PROJECTS)
-    of = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
-    places = {
-        contract.procore_id: project.procore_id
-        for contract in of.values()
-        if contract is not None and (project := projects.find(contract.company, contract.scope or "")) is not None
-    }
-    hidden = sync.whereabouts("procore", row.contracts, [(place, ident) for ident, place in places.items()]).hidden
-    return {ident: contract for ident, contract in of.items() if contract is not None and contract.procore_id in hidden}
+    field, index = row.contract, sync.fresh_links(row.contracts, contents=False)
+    found = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
+    return {ident: contract for ident, contract in found.items() if contract is not None}

@@ -30,9 +30,9 @@ from include.financials.judging.facts import Row
 from include.financials.judging.rules import Expected, Finding, Rule, finding, judge
 from include.financials.ledger import Judged
 from include.financials.money import ZERO, text
+from include.financials.reading.staging import write_whole
 from include.financials.report import keep, recall
 from include.financials.settings import GateSettings
-from include.financials.staging import write_whole
 from include.financials.view import Sync
 from include.financials.writing.engine import load
 
@@ -256,7 +256,7 @@ def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
     Leaves ``validation-<gate>.json`` (every rule's figures), ``gate-<gate>.json`` (the verdict), ``gate-<gate>.html`` (both, to
     read) and the frames as ``gate-<gate>-<grain>.parquet`` in the run's folder.
     """
-    gate = Gate(ENTITIES[entity].rules)
+    gate, sync = Gate(ENTITIES[entity].rules), sync.judging(entity)
     checked = check(sync, entity, range(sync.run.shards), gate)
     opening = verdict(sync.ledger.outcomes.of(sync.run.run_id, entity), sync.settings.gate, gate.results)
     name = ENTITIES[entity].gate or entity
@@ -309,6 +309,7 @@ def close(sync: Sync, entity: str, opening: Opening) -> None:
         for row in sync.ledger.outcomes.of(sync.run.run_id, entity)
         if row.state == "linked" and row.action not in ("unchanged", "adopt")
     ]  # fmt: skip
+    sync = sync.judging(entity)
     sync.ledger.story.stage_closed(sync.run.run_id, entity, opening.reason or "")
     sync.ledger.outcomes.restate(sync.run.run_id, entity, waiting)
     for shard in range(sync.run.shards if ENTITIES[entity].project_scoped else 1):
@@ -335,4 +336,4 @@ def wait_behind(sync: Sync, entity: str, shards: Sequence[int]) -> None:
     ]  # fmt: skip
     sync.ledger.outcomes.restate(sync.run.run_id, entity, waiting)
     for shard in shards:
-        load(sync, entity, shard, write=False)
+        load(sync.judging(entity), entity, shard, write=False)

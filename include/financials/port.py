@@ -35,6 +35,8 @@ CALLED: Mapping[str, str] = {"procore": "Procore", "erp": "the ERP"}
 SIDES: tuple[Side, ...] = ("procore", "erp")
 UNSEEN = "is not visible to us in {side}: it is private there, or was deleted"
 """What is said of a record that neither a list nor a read by id shows, where that proves no deletion."""
+SINCE = "{who} was linked since this run read the lists of {side}"
+"""What is said of a record that nobody could look for, because its link is younger than what was read."""
 
 
 @dataclass(frozen=True, slots=True)

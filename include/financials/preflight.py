@@ -11,9 +11,9 @@ from include.financials.cost import COMPANY_LISTS, lists
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.identity import FROZEN, parse_origin
+from include.financials.legible import nearest
 from include.financials.port import SIDES, Capability
 from include.financials.record import PERIODS, PROJECTS
-from include.financials.run import nearest
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def _unknown_jobs(sync: Sync) -> list[str]:
     """A job number that neither side has would make a run over nothing, and that run would be green."""
     if not sync.run.projects:
         return []
-    known = dict.fromkeys(record.number for side in SIDES for record in sync.snapshot(side, PROJECTS))
+    known = dict.fromkeys(record.number for side in SIDES for record in sync.lists.snapshot(side, PROJECTS))
     wrong = [number for number in sync.run.projects if number not in known]
     return [nearest("parameter projects: neither Procore nor the ERP has job", wrong, sorted(known))] if wrong else []
 
@@ -66,7 +66,7 @@ def _capability_problems(sync: Sync) -> list[str]:
     for name in sync.run.entities:
         row, written = ENTITIES[name], sync.settings.of(name).writes == "on"
         for side in ("procore", "erp"):
-            capability = sync.systems[side].capabilities().get(name, Capability())
+            capability = sync.capabilities(side).get(name, Capability())
             if unmapped := sync.missing(side, name):
                 problems.append(unmapped)
             elif not capability.read:
@@ -89,13 +89,13 @@ def _left_out(sync: Sync) -> Iterator[str]:
     for name in ENTITIES:
         if name in sync.left_out:
             yield f"The ERP's mapping leaves {_words(name)} out and their writes are off: they are no part of the run."
-    if PERIODS not in sync.systems["erp"].capabilities() and not sync.snapshot("erp", PERIODS):
+    if PERIODS not in sync.capabilities("erp") and not sync.lists.snapshot("erp", PERIODS):
         yield "The ERP's mapping leaves periods out: whether a posting date lies in an open one is left to the ERP."
 
 
 def _not_written(sync: Sync) -> Iterator[str]:
     for name in sync.run.entities:
-        capability = sync.systems["erp"].capabilities().get(name)
+        capability = sync.capabilities("erp").get(name)
         if ENTITIES[name].two_way and capability is not None and not capability.create:
             yield f"The ERP takes no {_words(name)}: those that Procore owns are not written to it."
 
@@ -121,7 +121,7 @@ def origin_audit(sync: Sync, entity: str) -> dict[str, Any]:
     """How many of Procore's records carry our external id, another's, or none; examples of the foreign ones."""
     counted: Counter[str] = Counter()
     examples = []
-    for record in sync.snapshot("procore", entity):
+    for record in sync.lists.snapshot("procore", entity):
         if not record.origin_id:
             counted["empty"] += 1
         elif parse_origin(record.origin_id, sync.namespace):
@@ -134,10 +134,10 @@ def origin_audit(sync: Sync, entity: str) -> dict[str, Any]:
 
 def expected_calls(sync: Sync) -> int:
     """List calls that reading takes: company lists by the thousand, and the lists of each project."""
-    projects = len(sync.snapshot("procore", PROJECTS))
+    projects = len(sync.lists.snapshot("procore", PROJECTS))
     if not projects:
         log.warning(
             "the service account sees no project in Procore; unless the company is new, choose the app's permitted projects there"
         )
-    counted = {name: len(sync.snapshot("procore", name)) for name in COMPANY_LISTS if name in sync.run.entities}
+    counted = {name: len(sync.lists.snapshot("procore", name)) for name in COMPANY_LISTS if name in sync.run.entities}
     return lists(sync.run.entities, projects, counted)

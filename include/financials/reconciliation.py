@@ -1,7 +1,7 @@
 """Reconciliation: both sides' figures as last read, tie by tie, and the control equation (docs/domain-rules.md 4).
 
 ``P - E = sum(explained items) + unexplained`` for every tie and grain. An explained item names one record, one amount and one
-code; there is no "other". Procore's figures are those of the last read of each document, the ERP's are read anew here.
+code; there is no "other". Figures are those of the last read: of the ERP, after what this run wrote there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, Link, Seen, decoded
 from include.financials.money import ZERO
 from include.financials.record import COST_CODES, PROJECTS
-from include.financials.view import References, Sync
+from include.financials.references import References
+from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def reconcile(sync: Sync) -> Reconciliation:
     A run of some entities or some projects compares those only: of the others the ledger may know nothing yet.
     """
     compared: list[Difference] = []
+    sync = sync.judging("reconciliation")
     for entity in sync.run.entities:
         if ENTITIES[entity].master:
             compared += _master(sync, entity)
@@ -155,7 +157,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     known = {key: row.state for key, row in seen.items()}
     numbers = {key: row.number for key, row in seen.items()}
     numbers |= {(row.company, row.erp_key or ""): row.number for row in outcomes}
-    erp = {(record.company or "", record.id): record for record in sync.everywhere("erp", entity)}
+    erp = {(record.company or "", record.id): record for record in sync.lists.everywhere("erp", entity)}
     planned = {(link.company, link.erp_key) for link in links_of(sync, entity) if link.status == "planned"}
     linked = {(link.company, link.erp_key) for link in links_of(sync, entity)} & erp.keys()
     projects = sync.run.projects
@@ -163,7 +165,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
         (link.company, link.erp_key) for link in links_of(sync, entity) if projects and link.scope and link.scope not in projects
     }
     if ENTITIES[entity].project_scoped:  # of a job that cannot be read nobody asked for codes and sub jobs
-        jobs = {record.id for record in sync.everywhere("erp", PROJECTS)}
+        jobs = {record.id for record in sync.lists.everywhere("erp", PROJECTS)}
         elsewhere |= {(link.company, link.erp_key) for link in links_of(sync, entity) if link.scope and link.scope not in jobs}
     procore = {key for key in (_origin_key(sync, origin) for origin in _procore_side(sync, entity)) if key} - elsewhere | planned
     yield from _key_sets(entity, procore, linked, known | {key: state for key, state in states.items() if state}, numbers)
@@ -178,7 +180,7 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
 
 def _procore_side(sync: Sync, entity: str) -> list[str | None]:
     if sync.run.plan:
-        return [record.origin_id for record in sync.everywhere("procore", entity)]
+        return [record.origin_id for record in sync.lists.everywhere("procore", entity)]
     return [row.origin_id for row in _remembered(sync, entity)]
 
 
@@ -196,8 +198,8 @@ def _assignments(
     business. A code that was stopped explains the pairs that it lacks."""
     known: dict[tuple[str, str], set[str]] = {}
     if sync.run.plan:
-        references = References(sync, ENTITIES[COST_CODES])
-        for record in sync.everywhere("procore", COST_CODES):
+        references = References(sync.links, ENTITIES[COST_CODES])
+        for record in sync.lists.everywhere("procore", COST_CODES):
             key = _origin_key(sync, record.origin_id)
             if key and isinstance(translated := references.translated(record), CostCode):
                 known[key] = set(translated.cost_types)

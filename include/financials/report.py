@@ -11,11 +11,11 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.ledger import STOPPED, WORKFLOW, Judged, Note, moment
+from include.financials.legible import nearest
 from include.financials.money import ZERO, text
+from include.financials.reading.staging import private_folder, write_whole
 from include.financials.reconciliation import Reconciliation
 from include.financials.record import Side
-from include.financials.run import nearest
-from include.financials.staging import private_folder, write_whole
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from typing import Any, Literal, cast
 
 from include.financials.entities import ENTITIES
@@ -15,6 +14,7 @@ from include.financials.exceptions import ConfigurationError, StepMissing
 from include.financials.identity import canonical_json
 from include.financials.ledger import Ledger, RunRow, moment, stamp
 from include.financials.ledger.inbox import Claimed
+from include.financials.legible import nearest
 from include.financials.port import Window
 from include.financials.record import Side
 from include.financials.settings import Settings
@@ -217,18 +217,6 @@ def require(ledger: Ledger, run_id: str, steps: Iterable[str], shards: Sequence[
             f"Nothing was done: {', '.join(missing)} did not run to the end in run {run_id} (failed, skipped or marked by hand). "
             f"Clear {'it' if len(missing) == 1 else 'them'} and what follows, and let Airflow run it; to mark it does not count."
         )
-
-
-def nearest(what: str, wrong: Iterable[str], known: Iterable[str]) -> str:
-    """``unknown parameter mod (did you mean mode?); known: ...``"""
-    candidates = list(known)
-    by_folded = {name.casefold(): name for name in candidates}
-    told = []
-    for name in wrong:
-        close = [by_folded[found] for found in get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)]
-        told.append(f"{name!r} (did you mean {', '.join(close)}?)" if close else repr(name))
-    shown = ", ".join(candidates[:30]) + (" ..." if len(candidates) > 30 else "")
-    return f"{what} {', '.join(told)}; known: {shown or 'none'}"
 
 
 def _validate(params: Mapping[str, Any]) -> None:

@@ -55,7 +55,7 @@ def chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 class Kept(Protocol):
-    """Lists that runs share (``include.financials.kept``)."""
+    """Lists that runs share (``include.financials.reading.kept``)."""
 
     def get(self, address: str, project: str | None) -> list[Any] | None: ...
 

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused
-from include.financials.ledger import Ledger
+from include.financials.ledger.inbox import Inbox
 from include.financials.port import System
 from include.financials.settings import Settings
 from include.procore.client import ProcoreClient
@@ -274,7 +274,7 @@ class Webhooks:
             yield f"Hooks {more} are twins of {hooks[0]['id']}: each event comes more than once; delete them in Procore."
 
 
-def sweep(webhooks: Webhooks, ledger: Ledger) -> dict[str, int]:
+def sweep(webhooks: Webhooks, inbox: Inbox) -> dict[str, int]:
     """Keep in the inbox what Procore could not deliver, for the run that asks.
 
     Returns how many deliveries are ``failing`` and ``discarded``, how many events of them were ``new`` to the inbox, and how many
@@ -288,7 +288,7 @@ def sweep(webhooks: Webhooks, ledger: Ledger) -> dict[str, int]:
         except ValueError:
             found["unreadable"] += 1
             continue
-        found["new"] += ledger.inbox.receive(event)
+        found["new"] += inbox.receive(event)
     return dict(found)
 
 

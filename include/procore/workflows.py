@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from include.financials.exceptions import ConfigurationError
+from include.financials.legible import nearest
 from include.financials.port import Answer, Asked, Beat, Outcome, Question, idle
-from include.financials.run import nearest
 from include.procore.client import ProcoreClient
 from include.procore.lists import row_id
 from include.procore.parse import time_or_none

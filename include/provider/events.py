@@ -81,7 +81,7 @@ def swept(system: System, ledger: Ledger) -> dict[str, int] | None:
     """Events that Procore could not deliver, taken into the inbox (counts as of :func:`include.procore.webhooks.sweep`); None
     where there is no receiver, or Procore does not say. Raises RetryLater where Procore is away."""
     try:
-        found = sweep(Webhooks.of(system, receiver_of()), ledger)
+        found = sweep(Webhooks.of(system, receiver_of()), ledger.inbox)
     except RetryLater:
         raise
     except SyncError as error:

@@ -91,5 +91,5 @@ def _read(sync: Sync, side: Side, entity: str, shards: Sequence[int]) -> Iterato
     for shard in shards:
         if ENTITIES[entity].source == side:
             yield from sync.staged(entity, shard).records()
-        elif sync.has_snapshot(side, entity, shard):
-            yield from sync.snapshot(side, entity, shard)
+        elif sync.lists.has_snapshot(side, entity, shard):
+            yield from sync.lists.snapshot(side, entity, shard)

@@ -248,7 +248,7 @@ def _subscribe(world: Sandbox, address: str) -> None:
 
 def _sweep(world: Sandbox, address: str) -> None:
     with _webhooks(world, address) as webhooks, closing(Ledger(f"sqlite:///{world.folder}/ledger.sqlite")) as ledger:
-        sweep(webhooks, ledger)
+        sweep(webhooks, ledger.inbox)
 
 
 @contextmanager

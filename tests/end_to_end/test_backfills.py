@@ -14,9 +14,9 @@ import pytest
 
 from include.financials.checks import check
 from include.financials.entities import ENTITIES
-from include.financials.extract import extract
 from include.financials.gate import guard
 from include.financials.preflight import preflight
+from include.financials.reading.extract import extract
 from include.financials.reconciliation import reconcile
 from include.financials.writing.engine import load
 from sandbox.chaos.picture import Picture, differences, picture
@@ -97,10 +97,10 @@ def test_a_cleared_day_is_read_anew(company: tuple[World, State, Picture, Any]) 
     world, seeded, _, _ = company
     world.back_to(seeded)
     with opened(world.info, world.folder, "day", kind="backfill", interval=NEWEST_FIRST[0]) as sync:
-        sync.snapshot("procore", "tax_codes")
+        sync.lists.snapshot("procore", "tax_codes")
         assert list((sync.staging / "lists").glob("*.json"))
         sync.forget()
         assert not list((sync.staging / "lists").glob("*.json"))
         world.forget_requests()
-        sync.snapshot("procore", "tax_codes")
+        sync.lists.snapshot("procore", "tax_codes")
     assert [row["path"] for row in world.requests() if row["path"].endswith("/tax_codes")]

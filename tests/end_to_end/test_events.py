@@ -88,7 +88,7 @@ def test_whatever_becomes_of_events_the_end_is_that_of_polling_alone(
                     world.run(events=True)
                     runs += 1
             before = world.audit()
-            found = sweep(webhooks, site.ledger)
+            found = sweep(webhooks, site.ledger.inbox)
             report = world.quick(kind="scheduled")
     wrote = world.audit()[len(before) :]
     assert picture(world) == by_polling and report["reconciliation"]["balanced"] is True

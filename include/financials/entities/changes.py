@@ -47,7 +47,7 @@ from include.financials.statuses import POSTED, UNPOSTED, VOID
 from include.financials.ties import Tie, per_document, per_line
 
 if TYPE_CHECKING:
-    from include.financials.view import References
+    from include.financials.references import References
 
 # -- models ---------------------------------------------------------------------------------------------------------------------
 

@@ -89,7 +89,9 @@ class CostCodeFacts(Facts):
 
     @cached_property
     def _parents(self) -> dict[str, str | None]:
-        return {record.id: record.parent for record in cast(Iterable[CostCode], self.books.sync.everywhere("erp", COST_CODES))}
+        return {
+            record.id: record.parent for record in cast(Iterable[CostCode], self.books.sync.lists.everywhere("erp", COST_CODES))
+        }
 
     def header(self, subject: Subject, approved: bool) -> CostCodeRow:
         record = cast(CostCode, subject.record)

@@ -170,6 +170,7 @@ DIRECT_COST = Entity(
     project_scoped=True,
     document=True,
     later=("amount", "lines"),
+    beside=("subcontractor_invoices",),
     lists=2,
     not_counted={UNPOSTED: "not approved"},
     facts=DirectCostFacts,

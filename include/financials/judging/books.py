@@ -56,7 +56,7 @@ class Books:
     """Read when first asked for; one instance per check, of the entity ``judged``."""
 
     def __init__(self, sync: Sync, judged: str) -> None:
-        self.sync = sync
+        self.sync, self.judged = sync, judged
         # Bound per instance: what was read belongs to this run.
         self.documents = cache(lambda entity: sync.books(entity, planned=entity != judged))
         self.links = cache(sync.links)
@@ -68,7 +68,7 @@ class Books:
     @cached_property
     def unread(self) -> Any:
         """Keys of the ERP's records of an entity that cannot be read."""
-        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.unreadable_everywhere("erp", entity)})
+        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.lists.unreadable_everywhere("erp", entity)})
 
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
@@ -118,28 +118,28 @@ class Books:
     @cached_property
     def inactive_projects(self) -> set[str]:
         """Procore ids of projects that are not active there."""
-        projects = cast("Iterable[Project]", self.sync.everywhere("procore", PROJECTS))
+        projects = cast("Iterable[Project]", self.sync.lists.everywhere("procore", PROJECTS))
         return {record.id for record in projects if not record.active} - self.sync.reopened()
 
-    def name(self, entity: str, procore_id: str | None, project: str | None = None) -> str:
-        """What people call a record of Procore, ``none`` without one. One that no run has read yet is asked for by its id, if its
-        ``project`` is told; its id stands where nothing is known of it."""
+    def name(self, entity: str, procore_id: str | None) -> str:
+        """What people call a record of Procore, ``none`` without one. One that no run has read yet was asked for by its
+        id; that stands where nothing is known of it."""
         if procore_id is None:
             return "none"
-        known = self.names(entity).get(procore_id)
-        return known or (self._asked(entity, project, procore_id) if project else procore_id)
+        return str(self.names(entity).get(procore_id) or self._asked(entity).get(procore_id, procore_id))
 
     @cached_property
     def _asked(self) -> Any:
         @cache
-        def asked(entity: str, project: str, procore_id: str) -> str:
-            answer = self.sync.whereabouts("procore", entity, [(project, procore_id)])
-            return next((one.number for one in answer.shown if one.id == procore_id), procore_id)
+        def asked(entity: str) -> dict[str, str]:
+            shards = self.sync.lists.shards_of(self.judged)
+            answer, _ = self.sync.lists.answer(self.judged, shards, "procore", entity)
+            return {one.id: one.number for one in answer.shown}
 
         return asked
 
     def _names(self, entity: str) -> Mapping[str, str]:
-        found = self.sync.names(entity)
+        found = self.sync.lists.names(entity)
         return {record_id: row["number"] for record_id, row in self.memory(entity).items()} if found is None else found
 
     # -- contracts ------------------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class Books:
     @cached_property
     def _periods(self) -> dict[tuple[str, str], list[Period]]:
         found: dict[tuple[str, str], list[Period]] = {}
-        for record in cast("Iterable[Period]", self.sync.everywhere("erp", PERIODS)):
+        for record in cast("Iterable[Period]", self.sync.lists.everywhere("erp", PERIODS)):
             found.setdefault((record.company or "", record.module), []).append(record)
         for periods in found.values():
             periods.sort(key=lambda period: period.first_day)
@@ -200,7 +200,7 @@ class Books:
     @property
     def has_calendar(self) -> bool:
         """Whether the ERP tells which periods are open. Where its mapping leaves them out, it refuses a closed one itself."""
-        return bool(self._periods) or PERIODS in self.sync.systems["erp"].capabilities()
+        return bool(self._periods) or PERIODS in self.sync.capabilities("erp")
 
     def period(self, company: str, module: str, day: date) -> Period | None:
         periods = self._periods.get((company, module), ())

@@ -24,7 +24,7 @@ from include.financials.judging.rules import verdicts
 from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Link
 from include.financials.money import text
-from include.financials.port import CALLED, SIDES, UNSEEN, Capability, Invalid
+from include.financials.port import CALLED, SIDES, SINCE, UNSEEN, Capability, Invalid, Page
 from include.financials.record import COST_CODES, PROJECTS, Record, Side
 from include.financials.view import Sync
 
@@ -37,7 +37,7 @@ class Budgets(Judging):
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         super().__init__(sync, row, shard)
         self.links = sync.fresh_links(row.name)
-        self.erp = sync.systems["erp"].capabilities().get(row.name, Capability())
+        self.erp = sync.capabilities("erp").get(row.name, Capability())
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
@@ -54,7 +54,9 @@ class Budgets(Judging):
             results.append(result)
             remembered += self._memory(result, subject, procore, erp)
             remembered += self._gone(subject.match.link, procore, subject.match)
-        unusable = [(bad, self._unusable(bad, side)) for side in SIDES for bad in sync.unreadable(side, row.name, self.shard)]
+        unusable = [
+            (bad, self._unusable(bad, side)) for side in SIDES for bad in sync.lists.unreadable(side, row.name, self.shard)
+        ]
         results += [result for _, result in unusable]
         vanished = self._vanished({(subject.company, subject.erp_key) for subject, _, _ in subjects})
         results += [self._nowhere(link) for link in vanished]
@@ -66,12 +68,12 @@ class Budgets(Judging):
     def _pairs(self) -> Iterator[tuple[Budget | None, Budget | None]]:
         """Both sides' budgets by job; Procore's of a project that is not linked stands alone. One that cannot be read on a side
         is judged by nobody: what it holds is not known, so there is nothing to write to it and nothing to compare it with."""
-        erp = {(r.company or "", r.id): cast(Budget, r) for r in self.sync.snapshot("erp", self.row.name, self.shard)}
-        unread = {(bad.company, bad.id) for bad in self.sync.unreadable("erp", self.row.name, self.shard)}
-        for bad in self.sync.unreadable("procore", self.row.name, self.shard):
+        erp = {(r.company or "", r.id): cast(Budget, r) for r in self.sync.lists.snapshot("erp", self.row.name, self.shard)}
+        unread = {(bad.company, bad.id) for bad in self.sync.lists.unreadable("erp", self.row.name, self.shard)}
+        for bad in self.sync.lists.unreadable("procore", self.row.name, self.shard):
             if (link := self.references.link(PROJECTS, bad.scope)) is not None:
                 erp.pop((link.company, link.erp_key), None)
-        for record in self.sync.snapshot("procore", self.row.name, self.shard):
+        for record in self.sync.lists.snapshot("procore", self.row.name, self.shard):
             link = self.references.link(PROJECTS, cast(Budget, record).project)
             if link is None or not unread & {(link.company, link.erp_key), (None, link.erp_key)}:
                 yield cast(Budget, record), erp.pop((link.company, link.erp_key), None) if link else None
@@ -87,18 +89,18 @@ class Budgets(Judging):
     def _vanished(self, here: set[tuple[str, str | None]]) -> list[Link]:
         """Linked budgets that neither side shows any more: nothing is left to judge, and yet somebody has to know (rule R-02)."""
         scopes = self.sync.scopes("erp", self.row.name, self.shard) or ()
-        unread = {bad.id for side in SIDES for bad in self.sync.unreadable(side, self.row.name, self.shard)}
+        unread = {bad.id for side in SIDES for bad in self.sync.lists.unreadable(side, self.row.name, self.shard)}
         gone = [
             link
             for key, link in self.links.by_erp.items()
             if key not in here and link.erp_key in scopes and not unread & {link.erp_key, link.procore_id}
         ]
-        answers = [
-            self.sync.whereabouts("erp", self.row.name, [(None, link.erp_key) for link in gone]),
-            self.sync.whereabouts("procore", self.row.name, [(link.procore_id, link.procore_id) for link in gone]),
+        there = {one for page, _ in self._answers.values() for one in (*(record.id for record in page.shown), *page.hidden)}
+        # What was linked since this run read the lists is not gone: nobody has looked for it.
+        asked = [
+            link for link in gone if link.erp_key in self._answers["erp"][1] and link.procore_id in self._answers["procore"][1]
         ]
-        there = {one for a in answers for one in (*(r.id for r in a.records), *(bad.id for bad in a.invalid), *a.hidden)}
-        return [link for link in gone if not there & {link.erp_key, link.procore_id}]
+        return [link for link in asked if not there & {link.erp_key, link.procore_id}]
 
     def _nowhere(self, link: Link) -> dict[str, Any]:
         rule = self.row.rule("broken_link")
@@ -175,9 +177,16 @@ class Budgets(Judging):
         place, who = link.procore_id if side == "procore" else link.erp_key, f"budget {link.number}"
         if place not in self._read[side]:
             return self.project_unread(side, place, who)
-        answer = self.sync.whereabouts(side, self.row.name, [(place if side == "procore" else None, place)])
+        answer, asked = self._answers[side]
         there = {*(one.id for one in answer.shown), *answer.hidden}
+        if place not in asked:
+            return SINCE.format(who=who, side=CALLED[side])
         return f"{who} {UNSEEN.format(side=CALLED[side])}" if place in there else None
+
+    @cached_property
+    def _answers(self) -> Mapping[Side, tuple[Page, set[str]]]:
+        """What became of linked budgets that a list did not show, and which were asked for."""
+        return {side: self.sync.lists.answer(self.row.name, [self.shard], side, self.row.name) for side in SIDES}
 
     @cached_property
     def _read(self) -> Mapping[Side, set[str]]:

@@ -25,7 +25,8 @@ from include.financials.ledger import Link, LinkIndex, Seen, decoded, key_of
 from include.financials.money import text
 from include.financials.port import CALLED, UNSEEN, Capability, Invalid, told
 from include.financials.record import PROJECTS, Record, Side
-from include.financials.view import References, Sync
+from include.financials.references import References
+from include.financials.view import Sync
 
 Judge = Callable[[str, Sequence[Row], Sequence[Row]], list[Finding]]
 """(entity, record rows, line rows) -> findings: plain Python, or Great Expectations at a gate."""
@@ -42,7 +43,7 @@ class Judging:
     def __init__(self, sync: Sync, row: Entity, shard: int) -> None:
         # What the ERP does not keep is nothing that the two sides could agree on.
         self.sync, self.row, self.shard = sync, row.kept(sync.kept_by_erp(row.name)), shard
-        self.capability: Capability = sync.systems[row.target].capabilities().get(row.name, Capability())
+        self.capability: Capability = sync.capabilities(row.target).get(row.name, Capability())
         self.seen = sync.ledger.records.seen(row.name, row.source)
         decisions = sync.ledger.decisions.of(row.name)
         self.people = People(decisions)
@@ -66,7 +67,7 @@ class Judging:
             return match
         if item is not None:
             sent = self.row.model.model_validate(item["record"], strict=False)
-            made: Mapping[str, Any] | None = self.sync.mergers.content(self.row.name, company, content(sent, self.row.content))
+            made: Mapping[str, Any] | None = self.sync.as_merged(self.row.name, company, content(sent, self.row.content))
         else:
             made = half_made(self.row, record, match.target)
         if made is None:
@@ -104,9 +105,8 @@ class Judging:
 
     def parent_unread(self, subject: Subject) -> str | None:
         """What a pair waits for that cannot be compared yet, in the names that people know (rule R-08)."""
-        project = getattr(subject.own, "project", None) if subject.side == "procore" else None
         for entity, ident, key in subject.unknown.values():
-            return f"{ENTITIES[entity].label} {key or self.books.name(entity, ident, project)}"
+            return f"{ENTITIES[entity].label} {key or self.books.name(entity, ident)}"
         return None
 
     def called(self, entity: str, ident: str) -> str:
@@ -179,7 +179,7 @@ class Judging:
 
     @cached_property
     def references(self) -> References:
-        return References(self.sync, self.row)
+        return References(self.sync.links, self.row)
 
     @cached_property
     def _known(self) -> dict[Side, Mapping[tuple[str, str], Seen]]:
@@ -237,7 +237,7 @@ class Judging:
 
     def project_unread(self, side: Side, place: str, who: str) -> str:
         """Why nobody looked for a record of that project on a side, in words."""
-        bad = next((bad for bad in self.sync.unreadable(side, PROJECTS) if bad.id == place), None)
+        bad = next((bad for bad in self.sync.lists.unreadable(side, PROJECTS) if bad.id == place), None)
         return told(bad, side, "project") if bad is not None else f"the project of {who} {UNSEEN.format(side=CALLED[side])}"
 
     def _remembered(self, side: Side, bad: Invalid) -> Seen | None:

@@ -27,7 +27,8 @@ from include.financials.statuses import NO_MORE, VOID
 
 if TYPE_CHECKING:
     from include.financials.ledger import Link
-    from include.financials.view import References, Sync
+    from include.financials.references import References
+    from include.financials.view import Sync
 
 
 class DocumentRow(TypedDict):
@@ -256,7 +257,7 @@ class ContractFacts(DocumentFacts):
     def numbered(self, own: Record) -> str:
         """Number of the contract that the document belongs to, as far as it is known."""
         link = self.references.link(self.contracts, contract_of(own))
-        return link.number if link else self.books.name(self.contracts, contract_of(own), getattr(own, "project", None))
+        return link.number if link else self.books.name(self.contracts, contract_of(own))
 
     def header(self, subject: Subject, approved: bool) -> ContractRow:
         own = subject.own

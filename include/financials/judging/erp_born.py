@@ -12,7 +12,7 @@ from include.financials.entities import ENTITIES
 from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
-from include.financials.existence import hidden_contracts
+from include.financials.existence import contracts_of
 from include.financials.identity import content, differing, known, parse_origin
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.matching import ErpSource, by_settings
@@ -20,10 +20,13 @@ from include.financials.judging.memory import blank, procore_row, source_hash, s
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Link, LinkIndex
-from include.financials.port import CALLED, UNSEEN, Invalid, Page, Window
+from include.financials.port import CALLED, SINCE, UNSEEN, Invalid, Page, Window
+from include.financials.reading.extract import in_window
+from include.financials.reading.questions import not_in_erp
 from include.financials.record import PROJECTS, SUB_JOBS, Record
+from include.financials.references import References
 from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
-from include.financials.view import COMPANY_LEVEL, References, Sync
+from include.financials.view import COMPANY_LEVEL, Sync
 
 
 class ErpBorn(Judging):
@@ -35,19 +38,19 @@ class ErpBorn(Judging):
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
-        staged = sync.staged(row.name, self.shard)
         references = self.references
-        shown, unreadable = sync.snapshot("procore", row.name, self.shard), sync.unreadable("procore", row.name, self.shard)
+        shown, unreadable = self._in_procore()
         links = sync.fresh_links(row.name)
         listed = {one.id for one in Page([*shown], [*unreadable]).shown}
-        missed = self._missed(links, listed)
+        missed, self._asked = sync.lists.answer(row.name, [self.shard], "procore", row.name)
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
-        everyone = [self._mapped(record) for record in sync.snapshot("erp", row.name, self.shard)]
+        everyone = [self._mapped(record) for record in sync.lists.snapshot("erp", row.name, self.shard)]
         existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
         existing.hidden = self._unasked(links, listed) | self._hidden(links, missed)
         matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
-        read = (*sync.of_erp(staged.records()), *self._unread(matcher))
+        window = in_window(sync, row.name, self.shard)
+        read = (*window, *self._unread(matcher, window))
         subjects = [self._subject(record, matcher) for record in read if sync.run.wants(record.number)]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
@@ -60,7 +63,9 @@ class ErpBorn(Judging):
             self.pair_ended(subject, facts)
         verdict = verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
-        here = {(bad.company, bad.id): bad for bad in [*staged.invalid(), *sync.unreadable("erp", row.name, self.shard)]}
+        here = {
+            (bad.company, bad.id): bad for bad in [*self._by_key.invalid, *sync.lists.unreadable("erp", row.name, self.shard)]
+        }
         unusable = [(bad, self.unusable(bad, "erp", links)) for bad in here.values()]
         unusable += [(bad, self.unusable(bad, "procore", links)) for bad in unreadable]
         unusable = [told for told in unusable if sync.run.wants(told[1]["number"])]
@@ -79,30 +84,32 @@ class ErpBorn(Judging):
         sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
 
-    def _missed(self, links: LinkIndex, shown: set[str]) -> Page:
-        """Linked records that Procore's list does not show, asked for by id: that alone tells which of them are gone."""
-        scopes = self.sync.scopes("procore", self.row.name, self.shard)
-        missing = []
-        for link in links.by_erp.values():
-            if link.procore_id in shown:
-                continue
-            project = (
-                self.references.index[PROJECTS].find(link.company, link.scope) if link.scope and scopes is not None else None
-            )
-            place = (project.procore_id if project else COMPANY_LEVEL) if scopes is not None else None
-            if scopes is None or place in scopes:
-                missing.append((place or None, link.procore_id))
-        found = self.sync.whereabouts("procore", self.row.name, missing)
-        self._asked = {ident for _, ident in missing}
-        return found
+    def _in_procore(self) -> tuple[list[Record], list[Invalid]]:
+        """Procore's list as far as its projects are linked: what was read of others, before they were judged, is nobody's."""
+        lists, scopes = self.sync.lists, self.sync.scopes("procore", self.row.name, self.shard)
+        shown = lists.snapshot("procore", self.row.name, self.shard)
+        unreadable = lists.unreadable("procore", self.row.name, self.shard)
+        if scopes is None:
+            return shown, unreadable
+        here = [record for record in shown if (getattr(record, "project", None) or COMPANY_LEVEL) in scopes]
+        return here, [bad for bad in unreadable if (bad.scope or COMPANY_LEVEL) in scopes]
+
+    @cached_property
+    def _by_key(self) -> Page:
+        """What the ERP said of records that its list did not show."""
+        return self.sync.lists.answer(self.row.name, [self.shard], "erp", self.row.name)[0]
 
     def _unasked(self, links: LinkIndex, listed: set[str]) -> dict[str, str]:
         """Procore id -> who it is, of linked records that nobody looked for, because their project is not linked, or not shown to
         us: nothing can be said of them, least of all that they are gone."""
         projects, found = self.references.index.get(PROJECTS), {}
+        scopes = self.sync.scopes("procore", self.row.name, self.shard)
         for ident in links.by_procore.keys() - listed - self._asked:
             link = links.by_procore[ident]
             project = projects.find(link.company, link.scope or "") if projects is not None else None
+            if scopes is None or (project.procore_id if project else COMPANY_LEVEL) in scopes:
+                found[ident] = SINCE.format(who=f"{self.row.label} {link.number}", side=CALLED["procore"])
+                continue
             found[ident] = self.project_unread(
                 "procore", project.procore_id if project else "", f"{self.row.label} {link.number}"
             )
@@ -111,11 +118,14 @@ class ErpBorn(Judging):
     def _hidden(self, links: LinkIndex, missed: Page) -> dict[str, str]:
         """Procore id -> who it is, of linked records that are not shown to us; those of a contract go with it."""
         unseen = UNSEEN.format(side=CALLED["procore"])
-        found = {ident: f"{self.row.label} {links.by_procore[ident].number} {unseen}" for ident in missed.hidden}
+        known = [links.by_procore[ident] for ident in missed.hidden if ident in links.by_procore]
+        found = {link.procore_id: f"{self.row.label} {link.number} {unseen}" for link in known}
         here = {one.id for one in missed.shown}
-        lost = [links.by_procore[ident] for ident in self._asked - here - found.keys()]
-        for ident, contract in hidden_contracts(self.sync, self.row.name, lost).items():
-            found[ident] = f"{ENTITIES[contract.entity].label} {contract.number} {unseen}"
+        lost = [links.by_procore[ident] for ident in self._asked - here - found.keys() if ident in links.by_procore]
+        for ident, contract in contracts_of(self.sync, self.row.name, lost).items():
+            answer, _ = self.sync.lists.answer(self.row.name, [self.shard], "procore", contract.entity)
+            if contract.procore_id in answer.hidden:
+                found[ident] = f"{ENTITIES[contract.entity].label} {contract.number} {unseen}"
         return found
 
     def _in_sub_job(self, record: Record) -> Record:
@@ -125,20 +135,20 @@ class ErpBorn(Judging):
 
     @cached_property
     def _sub_jobs(self) -> dict[str, str]:
-        return {record.id: record.number for record in self.sync.everywhere("procore", SUB_JOBS)}
+        return {record.id: record.number for record in self.sync.lists.everywhere("procore", SUB_JOBS)}
 
     def _told(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
         warnings = json.dumps(verdict.warnings) if verdict is not None and verdict.warnings else None
         return self.result(subject, verdict) | {"warnings": warnings}
 
-    def _unread(self, matcher: ErpSource) -> list[Record]:
+    def _unread(self, matcher: ErpSource, window: Sequence[Record]) -> list[Record]:
         """ERP records outside the window that Procore shows as ours and the ledger does not know: documents in the window may
         name them, and adopting them writes nothing (docs/domain-rules.md 2.9). And those whose counterpart in Procore is not what
         was agreed on any more: what people do there moves no time of the ERP's."""
-        read = {(record.company, record.id) for record in self.sync.staged(self.row.name, self.shard).records()}
+        read = {(record.company, record.id) for record in window}
         return [
             record
-            for record in self.sync.snapshot("erp", self.row.name, self.shard)
+            for record in self.sync.lists.snapshot("erp", self.row.name, self.shard)
             if (record.company, record.id) not in read
             and (
                 self._moved(matcher, matcher.links.by_erp[record.company or "", record.id], record)
@@ -174,7 +184,7 @@ class ErpBorn(Judging):
         return {(company, known.scope) for (company, _), known in self.seen.items() if known.state != "skipped"}
 
     def _unreadable_strangers(self) -> list[Invalid]:
-        return self.sync.unreadable("procore", self.row.strangers) if self.row.strangers else []
+        return self.sync.lists.unreadable("procore", self.row.strangers) if self.row.strangers else []
 
     def _strangers(self) -> list[Record]:
         """Companies of Procore's directory that nothing marks as an owner or a vendor: an ERP customer may be one of them."""
@@ -183,23 +193,21 @@ class ErpBorn(Judging):
         model = self.row.model
         return [
             model.model_validate({name: getattr(record, name) for name in model.model_fields}, strict=False)
-            for record in self.sync.snapshot("procore", self.row.strangers)
+            for record in self.sync.lists.snapshot("procore", self.row.strangers)
             if parse_origin(record.origin_id, self.sync.namespace) is None
         ]
 
     def _vanished(self, matcher: ErpSource, here: set[tuple[str, str]]) -> list[dict[str, Any]]:
         """Linked records that neither the ERP's full list nor a read by their key shows (rule R-02)."""
         sync, row = self.sync, self.row
-        unreadable = {bad.id for bad in sync.unreadable("erp", row.name, self.shard)}
-        scopes = sync.scopes("erp", row.name, self.shard)
+        answer, asked = sync.lists.answer(row.name, [self.shard], "erp", row.name)
+        there = {(one.company or "", one.id) for one in answer.shown}
         gone = [
             link
-            for key, link in matcher.links.by_erp.items()
-            if key not in here and link.erp_key not in unreadable and (scopes is None or (link.scope or COMPANY_LEVEL) in scopes)
+            for link in not_in_erp(sync, row, self.shard, matcher.links, here)
+            # What was linked since this run read the list is not gone: nobody has looked for it.
+            if link.erp_key in asked and not there & {(link.company, link.erp_key), ("", link.erp_key)}
         ]
-        answer = sync.whereabouts("erp", row.name, [(None, link.erp_key) for link in gone])
-        there = {(one.company or "", one.id) for one in answer.shown}
-        gone = [link for link in gone if (link.company, link.erp_key) not in there and ("", link.erp_key) not in there]
         rule = row.rule("broken_link")
         said = {"label": row.label.capitalize(), "entity": row.name, "broken_link": "the ERP no longer has it"}
         return [
@@ -286,7 +294,7 @@ class ErpBorn(Judging):
     def _finished(self) -> set[tuple[str | None, str]]:
         """Jobs that were closed before they were ever sent: neither they nor their codes are due."""
         links = self.books.links(PROJECTS)
-        jobs = self.sync.snapshot("erp", PROJECTS)
+        jobs = self.sync.lists.snapshot("erp", PROJECTS)
         return {
             (job.company, job.id)
             for job in jobs

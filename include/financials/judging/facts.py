@@ -19,7 +19,7 @@ from include.financials.port import Capability, told
 from include.financials.record import Record
 
 if TYPE_CHECKING:
-    from include.financials.view import References
+    from include.financials.references import References
 
 Row = Mapping[str, Any]
 """A row of facts as the rules take it, whatever entity it is of."""

@@ -22,7 +22,7 @@ from include.financials.record import Record, contract_of
 from include.financials.statuses import OPEN, VOID
 
 if TYPE_CHECKING:
-    from include.financials.view import References
+    from include.financials.references import References
 
 
 class DatesRow(TypedDict):
@@ -189,7 +189,7 @@ class InvoiceFacts(ContractFacts):
         links = self.books.links(self.changes)
         moves = movements(own.items, self.before(own) or ())
         billed = {change for (change, _), move in moves.items() if change is not None and not move.empty}
-        waiting = sorted(self.books.name(self.changes, change, own.project) for change in billed if links.erp(change) is None)
+        waiting = sorted(self.books.name(self.changes, change) for change in billed if links.erp(change) is None)
         return ", ".join(waiting) or None
 
     def _dates(self, subject: Subject, record: Invoice) -> DatesRow:

@@ -380,7 +380,9 @@ class ProcoreSource:
         found.unread = self.existing.get(link.erp_key, link.company)
         if target is None and found.unread is not None:
             return found
-        if target is None:
+        if target is None and link.erp_key in self.existing.hidden:
+            found.hidden = self.existing.hidden[link.erp_key]
+        elif target is None:
             found.broken = "the ERP no longer has it"
         elif link.status == "active" and self.row.external_id and record.origin_id != expected:
             found.broken = f"its external id in Procore is {record.origin_id or 'empty'} now"

@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from include.financials.entity import Entity
-from include.financials.exceptions import NotPermitted, Refused
-from include.financials.identity import content, parse_origin
-from include.financials.identity import known as known_content
-from include.financials.judging.changes import changes_of_frozen
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.facts import Row
 from include.financials.judging.matching import ProcoreSource
@@ -21,8 +17,8 @@ from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Decision, Link, LinkIndex
-from include.financials.money import total
-from include.financials.port import Invalid, Page
+from include.financials.port import CALLED, SINCE, Invalid
+from include.financials.reading.questions import counterpart, links_in_run
 from include.financials.record import PROJECTS, Record
 from include.financials.statuses import VOID
 from include.financials.view import Sync
@@ -41,20 +37,20 @@ class ProcoreBorn(Judging):
 
     def run(self, judged_by: Judge) -> list[dict[str, Any]]:
         sync, row = self.sync, self.row
-        targets = list(sync.everywhere("erp", row.name))
-        unreadable, links = list(sync.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
+        targets = list(sync.lists.everywhere("erp", row.name))
+        unreadable, links = list(sync.lists.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
         subjects: list[tuple[int, Subject]] = []
         invalid: list[tuple[int, Invalid]] = []
-        read = {shard: self._reread(sync.staged(row.name, shard).records()) for shard in self.shards}
-        missed = self._missed([own for records in read.values() for own in records], links, [*targets, *unreadable])
+        read = {shard: list(sync.staged(row.name, shard).records()) for shard in self.shards}
+        missed, asked = sync.lists.answer(row.name, self.shards, "erp", row.name)
         targets, unreadable = [*targets, *missed.records], [*unreadable, *missed.invalid]
         existing = self.existing(unreadable, links)
+        listed = asked | {record.id for record in targets} | {bad.id for bad in unreadable}
+        existing.hidden = self._unasked([own for records in read.values() for own in records], links, listed)
         matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, existing, self.people)
         here = {record.id for records in read.values() for record in records}
         here |= {bad.id for shard in self.shards for bad in sync.staged(row.name, shard).invalid()}
-        changed = self._ended_in_erp(matcher, here)
-        read[self.shards[0]] += changed
-        gone = self._gone(matcher, here | {record.id for record in changed})
+        gone = self._gone(matcher, here)
         self.facts.learn([record for records in read.values() for record in records])
         for shard in self.shards:
             subjects += [(shard, self._document(record, matcher)) for record in read[shard]]
@@ -99,35 +95,25 @@ class ProcoreBorn(Judging):
 
     def _say_who_is_asked(self, judged: Sequence[tuple[int, Subject, dict[str, Any]]]) -> None:
         """A document that waits, and is under a workflow, says at which step it is: there it moves on, not here."""
-        if self.sync.settings.workflow.shown != "on":
-            return
-        waiting: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        under = {ident: said for shard in self.shards for ident, said in (self._noted(shard).get("under") or {}).items()}
         for _, subject, result in judged:
-            own: Any = subject.own
-            if result["state"] != "linked" and own.project and not own.deleted:
-                waiting[own.project][own.id] = result
-        for project, results in waiting.items():
-            try:
-                found = self.sync.systems["procore"].asked(self.row.name, project, results)
-            except (NotPermitted, Refused) as error:
-                log.warning("which workflows the %ss of project %s are under is not known: %s", self.row.label, project, error)
-                continue
-            for ident, asked in found.items():
-                results[ident]["message"] = " ".join(filter(None, (results[ident]["message"], str(asked))))
+            if result["state"] != "linked" and (asked := under.get(subject.own.id)):
+                result["message"] = " ".join(filter(None, (result["message"], asked)))
+
+    def _noted(self, shard: int) -> dict[str, Any]:
+        return self.sync.noted(self.row.name, shard)
 
     def called(self, entity: str, ident: str) -> str:
         return self.books.name(entity, ident)
 
-    def _missed(self, owns: Sequence[Record], links: LinkIndex, shown: Sequence[Record | Invalid]) -> Page:
-        """Counterparts that the ERP's list does not show, asked for by their key: that alone tells which of them are gone."""
-        here = {one.id for one in shown}
-        wanted = {}
+    def _unasked(self, owns: Sequence[Record], links: LinkIndex, listed: set[str]) -> dict[str, str]:
+        """ERP key -> who it is, of counterparts that nobody looked for: linked since this run read the ERP's list."""
+        found = {}
         for own in owns:
-            link, origin = links.by_procore.get(own.id), parse_origin(own.origin_id, self.sync.namespace)
-            key = link.erp_key if link else origin.key if origin and origin.entity == self.row.name else None
-            if key is not None and key not in here:
-                wanted[key] = (None, key)
-        return self.sync.whereabouts("erp", self.row.name, list(wanted.values()))
+            key = counterpart(own, self.row, links, self.sync.namespace)
+            if key is not None and key not in listed:
+                found[key] = SINCE.format(who=f"{self.row.label} {own.number}", side=CALLED["erp"])
+        return found
 
     def _in_run(self, bad: Invalid) -> bool:
         """The ERP's list is read whole; a run of some projects tells of those."""
@@ -163,53 +149,12 @@ class ProcoreBorn(Judging):
         for _, wave in sorted(waves.items()):
             yield wave
 
-    def _reread(self, records: Iterable[Record]) -> list[Record]:
-        """Lines that do not add up may be lines that we did not get: those documents are read once more (rule M-09)."""
-        found: list[Any] = list(records)
-        odd = [r for r in found if r.lines and total(line.amount for line in r.lines) != r.amount] if self.row.reread else []
-        if not odd:
-            return found
-        log.info("reading %d %s again whose lines do not add up to their contract sum", len(odd), self.row.name)
-        again = {
-            r.id: r
-            for page in self.sync.systems["procore"].read_ids(self.row.name, [(r.project, r.id) for r in odd])
-            for r in page.records
-        }
-        return [again.get(record.id, record) for record in found]
-
-    def _ended_in_erp(self, matcher: ProcoreSource, here: set[str]) -> list[Record]:
-        """Linked documents outside the window whose counterpart in the ERP ended, or is not what was agreed on any more: what a
-        clerk does there moves no time of Procore's."""
-        moved = [link for link in self._links_in_run(matcher) if link.procore_id not in here and self._moved(matcher, link)]
-        if not moved:
-            return []
-        log.info("reading %d %s again that changed in the ERP after they were linked", len(moved), self.row.name)
-        return self._ask(moved)
-
-    def _ask(self, links: Sequence[Link]) -> list[Record]:
-        projects = {link.erp_key: link.procore_id for link in self.sync.links(PROJECTS).by_erp.values()}
-        wanted = [(projects.get(link.scope or ""), link.procore_id) for link in links]
-        return [r for page in self.sync.systems["procore"].read_ids(self.row.name, wanted) for r in page.records]
-
-    def _links_in_run(self, matcher: ProcoreSource) -> list[Link]:
-        chosen = self.sync.run.projects
-        links = [link for link in matcher.links.by_procore.values() if link.status == "active"]
-        return [link for link in links if not chosen or link.scope in chosen]
-
-    def _moved(self, matcher: ProcoreSource, link: Link) -> bool:
-        target = matcher.by_key.get((link.company, link.erp_key))
-        if target is None or getattr(target, "status", None) == VOID:
-            known = self.seen.get((link.company, link.procore_id))
-            return known is None or not known.deleted
-        before, now = known_content(link.content or {}, self.row.content), content(target, self.row.content)
-        return bool(link.content) and bool(changes_of_frozen(self.row, before, now))
-
     def _gone(self, matcher: ProcoreSource, here: set[str]) -> list[tuple[Link, dict[str, Any]]]:
         """Linked documents that Procore's lists do not show any more, though they were asked for by id: transfers that went when
         their budget was unlocked, for one."""
         told = []
-        by_id = {link.procore_id: link for link in self._links_in_run(matcher)}
-        missing = {i for shard in self.shards for i in self.sync.unlisted(self.row.name, shard)} - here
+        by_id = {link.procore_id: link for link in links_in_run(self.sync, matcher.links)}
+        missing = {i for shard in self.shards for i in self._noted(shard).get("missing") or ()} - here
         for ident in sorted(missing & by_id.keys()):
             link = by_id[ident]
             rule = self.row.rule("broken_link")

@@ -111,7 +111,7 @@ class Ledger:
         """Make the tables from their definitions, or bring older ones up to date (alembic; safe when several start it at once on
         SQLite and PostgreSQL). Raises ConfigurationError for a ledger whose version this program does not know."""
         if (path := self._file()) is not None:
-            from include.financials.staging import private_folder  # pyarrow stays out of the parse of the DAG
+            from include.financials.reading.staging import private_folder
 
             private_folder(path.parent)
         with self.engine.begin() as connection:

@@ -18,6 +18,7 @@ from include.financials.identity import canonical_json, digest
 from include.financials.ledger import WORKFLOW, Call, Intent, Judged, Lease, Note, Settled, decoded, stamp
 from include.financials.ledger.journal import ANSWER
 from include.financials.port import UNDER_WORKFLOW, Answer, Outcome, Question
+from include.financials.reading.extract import asked_of_us
 from include.financials.view import Sync
 from include.financials.writing.settling import settled_as
 from include.financials.writing.steps import Failed, new_call, send, settle_time, waited
@@ -86,7 +87,7 @@ def carry_out(sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
 
 
 def _due(sync: Sync, row: Entity, shard: int) -> Iterator[Due]:
-    if not sync.settings.workflow.answered(row.name) or not (questions := sync.questions(row.name, shard)):
+    if not sync.settings.workflow.answered(row.name) or not (questions := asked_of_us(sync, row.name, shard)):
         return
     links = {link.procore_id: link for link in sync.ledger.links.of(row.name, contents=False)}
     begun = {ident for _, ident in sync.ledger.journal.begun(row.name)}
@@ -160,7 +161,7 @@ class _Desk:
         """Looks for every answer in doubt, also of steps that are over. Returns the intents that may be sent again: they are not
         there, and their settle time is over."""
         free = set()
-        here = self.sync.questions(self.row.name, self.shard)
+        here = asked_of_us(self.sync, self.row.name, self.shard)
         # A step that several are asked takes a second answer of ours: no key of Procore's refuses it.
         given = settle_time(self.sync, keyless=True)
         for entry in self.sync.ledger.journal.open_answers(self.row.name):

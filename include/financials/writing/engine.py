@@ -17,6 +17,7 @@ from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError
 from include.financials.ledger import Judged
 from include.financials.port import CALLED, Action
+from include.financials.reading.questions import lists_changed
 from include.financials.record import Side
 from include.financials.view import Sync
 from include.financials.writing import answering, finality
@@ -74,6 +75,9 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
         "%s: %d created, %d updated, %d adopted, %d unchanged, %d refused, in %d write calls",
         entity, loaded.created, loaded.updated, loaded.adopted, loaded.unchanged, loaded.refused, loaded.calls,
     )  # fmt: skip
+    for name in lists_changed(row) if write else ():
+        if sync.lists.spoilt("erp", name, shard):  # reconciliation compares what the ERP shows now, not what we meant to write
+            sync.lists.reread("erp", name, shard)
     if waits:
         raise unsettled(entity, waits)
     return loaded

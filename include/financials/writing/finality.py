@@ -42,7 +42,7 @@ def carry_out(sync: Sync, row: Entity, shard: int, lease: Lease) -> None:
 
 def _news(sync: Sync, row: Entity, shard: int) -> Iterator[tuple[Link, Record, str]]:
     """Linked documents of the run whose status in the ERP is final and not shown, or shown and final no more."""
-    there = {(record.company or "", record.id): record for record in sync.everywhere("erp", row.name)}
+    there = {(record.company or "", record.id): record for record in sync.lists.everywhere("erp", row.name)}
     for link in sync.ledger.links.of(row.name, contents=False):
         record = there.get((link.company, link.erp_key))
         job = link.scope or ""

@@ -15,6 +15,7 @@ from include.financials.entity import Entity
 from include.financials.identity import content, digest
 from include.financials.ledger import STOPPED, Judged, Lease, Link, LinkIndex, decoded, moment, stamp
 from include.financials.port import Action, Step, System
+from include.financials.reading.questions import lists_changed
 from include.financials.record import Record, Side
 from include.financials.view import Sync
 from include.financials.writing.items import budget_owners
@@ -98,6 +99,12 @@ class Load:
 
     def restate(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.sync.ledger.outcomes.restate(self.run_id, self.row.name, rows)
+
+    def spoil(self, step: Step) -> None:
+        """What this run has read of the ERP is no more what stands there."""
+        if step.system == "erp":
+            for name in lists_changed(self.row):
+                self.sync.lists.spoil("erp", name, self.shard)
 
     def stop(self, job: Job) -> None:
         """Nothing more is sent of it in this load, nor of what follows it."""

@@ -11,7 +11,7 @@ from include.financials.identity import canonical_json
 from include.financials.ledger import Call, Note, Settled, stamp
 from include.financials.port import CALLED, Outcome, Step
 from include.financials.record import Record, Side
-from include.financials.view import References
+from include.financials.references import References
 from include.financials.writing.items import origin_of
 from include.financials.writing.plan import Job, Load, link_of
 
@@ -40,6 +40,7 @@ def settle(
     doubts: Mapping[str, str | None] | None = None,
 ) -> None:
     """``doubts``: since when each intent that is absent stays in doubt, see :func:`settled_as`."""
+    load.spoil(step)
     intents, links, restated, remembered, notes = [], [], [], [], []
     named: dict[tuple[str, str], Job] = {}
     for outcome in outcomes:
@@ -152,7 +153,7 @@ def read_back_missing(load: Load, jobs: Sequence[Job]) -> None:
             place = link.procore_id if link else None
         if ident := job.procore_id if side == "procore" else job.erp_key:
             by_id[ident] = (place, job)
-    references = References(sync, load.row)
+    references = References(sync.links, load.row)
     rows = []
     for page in load.target.read_ids(load.row.name, [(place, ident) for ident, (place, _) in by_id.items()]):
         for record in page.records:

@@ -171,6 +171,7 @@ def _call(part: Part, scope: str, batch: Sequence[Item], doubts: Mapping[str, st
     """One journaled call. ``doubts``: since when an intent is in doubt from an earlier sending, if it is."""
     load, step, sync = part.load, part.step, part.load.sync
     call = new_call(load.run_id, step.system, load.row.name, step.name, scope, level=part.level, items=len(batch))
+    load.spoil(step)
     outcomes = send(
         sync.ledger, load.lease, part.system, call, list(map(part.intent, batch)),
         lambda alive: list(part.system.post(step, batch, alive)),
@@ -286,6 +287,7 @@ def recover(load: Load) -> None:
         system = load.sync.systems[step.system]
         now, given = system.now(), settle_time(load.sync, keyless=step.keyless)  # before the look, as in _look_again
         found = list(system.find(step, [undump(load.row, row) for row in rows]))
+        load.spoil(step)
         since = {row.intent: row.doubted_at for row in rows}
         settled = [
             settled_as(outcome, since[outcome.intent])

@@ -13,7 +13,8 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, StageClosed, SyncError
-from include.financials.run import HEAD, Run, load_run, nearest, require
+from include.financials.legible import nearest
+from include.financials.run import HEAD, Run, load_run, require
 from include.provider.links import LINKS, push_links
 from include.provider.retry import pause
 

@@ -25,7 +25,7 @@ class ExtractOperator(EntityOperator):
     step = "extract"
 
     def run_step(self, sync: Sync, context: Context) -> dict[str, Any]:
-        from include.financials.extract import extract
+        from include.financials.reading.extract import extract
 
         return extract(sync, self.entity, int(self.shard)).as_dict()
 

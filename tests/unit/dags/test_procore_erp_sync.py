@@ -47,14 +47,13 @@ def test_one_dag_with_owner_tags_and_docs(dag: DAG) -> None:
 
 
 def test_every_task_that_calls_a_system_is_in_a_pool_of_that_system(dag: DAG) -> None:
-    """What calls both is in Procore's, whose budget is the scarce one; those that call none hold no slot of either. (What they do
-    not call, test_airflow.py counts.)"""
+    """What calls both is in Procore's, whose budget is the scarce one; who judges calls none and holds no slot. (What they do not
+    call, test_airflow.py counts.)"""
     pools = {task.task_id: task.pool for task in dag.tasks}
     none = {task for task, pool in pools.items() if pool == "default_pool"}
-    assert none == {"select", "shards", "report", *(f"{name}.done" for name in STAGES.values())}
-    one = {task for task, pool in pools.items() if pool == "erp"}
-    assert one == {task_id(name, "extract") for name, row in ENTITIES.items() if row.source == "erp" and not row.two_way}
-    assert {pools[task] for task in set(pools) - none - one} == {"procore_api"}
+    checks = {task_id(name, "check") for name in ENTITIES}
+    assert none == {"select", "shards", "reconcile", "report", *(f"{name}.done" for name in STAGES.values())} | checks
+    assert {pools[task] for task in set(pools) - none} == {"procore_api"}
 
 
 def test_the_schedule_has_real_intervals(dag: DAG) -> None:
@@ -91,7 +90,7 @@ def test_the_head_stands_before_everything(dag: DAG) -> None:
 def test_select_skips_every_task_of_the_entities_that_a_run_is_not_about(dag: DAG) -> None:
     done: list[Any] = []
     run = SimpleNamespace(run_id="r", entities=("commitments", "owner_invoices"))
-    sync: Any = SimpleNamespace(run=run, ledger=SimpleNamespace(finished=lambda *step: done.append(step)))
+    sync: Any = SimpleNamespace(run=run, ledger=SimpleNamespace(runs=SimpleNamespace(finished=lambda *step: done.append(step))))
     context: Any = {"dag": dag, "ti": SimpleNamespace(map_index=-1, xcom_push=lambda **_: None)}
     select: Any = dag.get_task("select")
     with pytest.raises(DownstreamTasksSkipped) as left:

@@ -15,14 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
 from upath import UPath
 
-from include.financials import checks, extract, gate, reconciliation, report
+from include.financials import checks, gate, reconciliation, report
 from include.financials.billing import BillingItem, Invoice, totals
 from include.financials.entities import ENTITIES
 from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
@@ -40,6 +39,7 @@ from include.financials.identity import content, marker
 from include.financials.ledger import Ledger
 from include.financials.money import ZERO
 from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
+from include.financials.reading import extract
 from include.financials.record import Line, Record, Side, contract_of
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
@@ -499,20 +499,6 @@ class FakeProcore(Memory):
         return record.model_copy(update=changes)
 
 
-class Once(Sync):
-    """Turns each list into records once, where a run's tasks would each do it anew: that only costs time."""
-
-    @cached_property
-    def _lists(self) -> dict[tuple[str, str, int], list[Record]]:
-        return {}
-
-    def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
-        key = side, entity, shard
-        if key not in self._lists:
-            self._lists[key] = super().snapshot(side, entity, shard)
-        return list(self._lists[key])
-
-
 @dataclass
 class World:
     folder: Path
@@ -561,7 +547,7 @@ class World:
         chosen = json.loads(known.params) if known else {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)
         systems: dict[Side, Any] = {"procore": self.procore, "erp": self.erp}
-        return Once(run, self.ledger, self.settings, systems, UPath(self.folder / "staging"), PROCORE_COMPANY, NAMESPACE)
+        return Sync(run, self.ledger, self.settings, systems, UPath(self.folder / "staging"), PROCORE_COMPANY, NAMESPACE)
 
     def in_use(self) -> list[str]:
         """Entities of which a side has, or ever had, a record: the others would only cost time."""

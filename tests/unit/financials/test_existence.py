@@ -366,18 +366,18 @@ def test_a_snapshot_resumes_at_its_cursor(world: World, monkeypatch: pytest.Monk
     length = sum(1 for _ in memory.read(entity, scopes=scopes))
     assert length > 2
     sync = world.sync()
-    sync.snapshot(side, "projects")
+    sync.lists.snapshot(side, "projects")
     for tries in range(1, length + 1):  # noqa: B007 - how many it took is asked below
         start = len(memory.calls)
         memory.faults = {start + 2: "later"}
         try:
-            sync.unreadable(side, entity)
+            sync.lists.unreadable(side, entity)
             break
         except RetryLater:
             assert len(memory.calls) > start + 2, "the fault fired"
     else:
         pytest.fail("it begins anew at every try")
-    assert tries > 1 and len(sync.snapshot(side, entity)) == length, "every row once"
+    assert tries > 1 and len(sync.lists.snapshot(side, entity)) == length, "every row once"
 
 
 def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) -> None:
@@ -387,9 +387,9 @@ def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) 
     sync = world.sync()
     world.procore.faults = {len(world.procore.calls) + 2: "later"}
     with pytest.raises(RetryLater):
-        sync.unreadable("procore", "vendors")
+        sync.lists.unreadable("procore", "vendors")
     place = sync.folder / "snapshots" / "procore" / "vendors"
-    assert sync._left(place, 0) is not None and sync._left(place, 0) is None, "one takes it, the other begins its own"
+    assert sync.lists._left(place, 0) is not None and sync.lists._left(place, 0) is None, "one takes it, the other begins its own"
 
 
 # -- a contract that is not shown to us --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import pandas
 import pytest
 
-from include.financials import checks, extract
+from include.financials import checks
 from include.financials import gate as gate_module
 from include.financials.entities import ENTITIES
 from include.financials.gate import Gate, Opening, validated, verdict
@@ -21,6 +21,7 @@ from include.financials.judging.check import judge_rows
 from include.financials.judging.facts import Row
 from include.financials.judging.rules import PRECEDENCE, TESTS, Expected, Finding, Rule, judge, verdicts
 from include.financials.ledger import Judged
+from include.financials.reading.extract import extract
 from include.financials.settings import GateSettings
 from tests.unit.financials.pair import FULL, ONLY, World, commitment, cost_code, cost_type, draft, line, project, vendor
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import include.financials.__main__ as command
-from include.financials import checks, extract, report
+from include.financials import checks, report
 from include.financials.identity import parse_origin
+from include.financials.reading import extract
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings
 from include.financials.writing import engine

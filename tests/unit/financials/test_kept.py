@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pytest
 from upath import UPath
 
-from include.financials.kept import KeptLists, kept_lists
 from include.financials.ledger import Call, Ledger
+from include.financials.reading.kept import KeptLists, kept_lists
 from tests.unit.financials.pair import make_settings
 from tests.unit.financials.test_run import start
 

@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 import pytest
 
-from include.financials import checks, extract
+from include.financials import checks
 from include.financials.entities import ENTITIES
 from include.financials.gate import Gate
 from include.financials.judging.check import judge_rows
 from include.financials.judging.rules import Finding, Rule
+from include.financials.reading import extract
 from tests.unit.financials.pair import (
     FROZEN,
     FULL,

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from include.financials import staging
 from include.financials.entities import MODELS
 from include.financials.port import Invalid, Page
+from include.financials.reading import staging
+from include.financials.reading.staging import Staged, arrow_schema, slug
 from include.financials.record import Record
-from include.financials.staging import Staged, arrow_schema, slug
 from tests.unit.financials import pair
 from tests.unit.financials.pair import World, commitment, cost_type, line, project, vendor
 
@@ -155,16 +155,16 @@ def test_a_nullable_large_id_is_no_float(tmp_path: Path) -> None:
 
 
 def test_nothing_is_there_before_the_first_page(staged: Staged) -> None:
-    assert staged.state() == {"pages": 0, "cursor": None, "complete": False, "records": 0, "invalid": 0}
+    assert staged.state() == {"pages": 0, "cursor": None, "complete": False, "records": 0, "invalid": 0, "hidden": []}
     assert list(staged.records()) == [] and list(staged.invalid()) == []
 
 
 def test_the_manifest_says_how_far_the_read_has_come(staged: Staged) -> None:
     bad = Invalid("vendors", "9", "V-9", "name", "missing")
     staged.add(Page([vendor("V-1")], invalid=[bad], cursor={"page": 2}))
-    assert staged.state() == {"pages": 1, "cursor": {"page": 2}, "complete": False, "records": 1, "invalid": 1}
+    assert staged.state() == {"pages": 1, "cursor": {"page": 2}, "complete": False, "records": 1, "invalid": 1, "hidden": []}
     staged.add(Page([vendor("V-2")]))
-    assert staged.state() == {"pages": 2, "cursor": None, "complete": True, "records": 2, "invalid": 1}
+    assert staged.state() == {"pages": 2, "cursor": None, "complete": True, "records": 2, "invalid": 1, "hidden": []}
     assert _names(list(staged.records())) == ["V-1", "V-2"]
     assert list(staged.invalid()) == [bad]
 
@@ -249,8 +249,12 @@ def test_a_task_parses_a_list_once_and_anew_after_it_was_forgotten(linked: World
         return rows(self)
 
     monkeypatch.setattr(Staged, "_rows", counted)
-    first = sync.snapshot("procore", "vendors")
+    first = sync.lists.snapshot("procore", "vendors")
     first.clear()  # what one caller does with its list is nobody else's
-    assert sync.snapshot("procore", "vendors") and parsed == 1
-    sync.forget()
-    assert sync.snapshot("procore", "vendors") and parsed == 2
+    assert sync.lists.snapshot("procore", "vendors") and parsed == 0, "what was read just now is not parsed"
+    later = linked.sync(sync.run.run_id)
+    assert later.lists.snapshot("procore", "vendors") and later.judging("vendors").lists.snapshot("procore", "vendors")
+    assert parsed == 1
+    linked.procore.change("vendors", "V-1", name="Another")
+    later.forget()
+    assert [getattr(one, "name", None) for one in later.lists.snapshot("procore", "vendors")] == ["Another"]

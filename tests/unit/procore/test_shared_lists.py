@@ -11,9 +11,9 @@ from upath import UPath
 
 from include.financials.entities import ENTITIES
 from include.financials.entities.jobs import TaxCode
-from include.financials.kept import KeptLists
 from include.financials.ledger import Ledger
 from include.financials.port import Window
+from include.financials.reading.kept import KeptLists
 from include.procore.areas import WAYS
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.conftest import Sandbox

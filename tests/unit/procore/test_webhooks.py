@@ -212,19 +212,19 @@ def test_status_shows_what_could_not_be_delivered(api: Caller, site: Site, webho
 
 
 def test_what_procore_could_not_deliver_is_kept_in_the_inbox_once(api: Caller, site: Site, webhooks: Webhooks) -> None:
-    assert sweep(webhooks, site.ledger) == {"failing": 0, "discarded": 0, "new": 0, "unreadable": 0}
+    assert sweep(webhooks, site.ledger.inbox) == {"failing": 0, "discarded": 0, "new": 0, "unreadable": 0}
     webhooks.apply(webhooks.plan(ON))
     site.tokens = None
     rename(api, "Given up")
     deliver(api)
-    assert sweep(webhooks, site.ledger) == {"failing": 1, "discarded": 0, "new": 1, "unreadable": 0}
+    assert sweep(webhooks, site.ledger.inbox) == {"failing": 1, "discarded": 0, "new": 1, "unreadable": 0}
     api.control("POST", "/clock", {"advance": 13 * 3600})
     api.login()
     deliver(api)
     rename(api, "And one that fails")
     deliver(api)
-    assert sweep(webhooks, site.ledger) == {"failing": 1, "discarded": 1, "new": 1, "unreadable": 0}
-    assert sweep(webhooks, site.ledger)["new"] == 0 and site.ledger.inbox.waiting() == 2
+    assert sweep(webhooks, site.ledger.inbox) == {"failing": 1, "discarded": 1, "new": 1, "unreadable": 0}
+    assert sweep(webhooks, site.ledger.inbox)["new"] == 0 and site.ledger.inbox.waiting() == 2
     site.tokens = (OLD,)
     api.control("POST", "/clock", {"advance": 60})
     deliver(api)

@@ -120,7 +120,7 @@ def test_what_is_cleared_is_read_again(cleared: bool) -> None:
         sync.forget.reset_mock()
         with (
             mock.patch.object(type(task), "opened") as opened,
-            mock.patch("include.financials.extract.extract"),
+            mock.patch("include.financials.reading.extract.extract"),
             mock.patch("include.financials.cost.expected"),
             mock.patch("include.provider.operators.base.push_links"),
         ):

@@ -18,7 +18,7 @@ def vendor(key: str, company: str = "01") -> Vendor:
     return Vendor(id=key, company=company, number=key, name=key)
 
 
-def links(erp: Iterable[Vendor], rows: list[dict[str, Any]], pages: bool = True) -> dict[str, str]:
+def links(erp: Iterable[Vendor], rows: list[SimpleNamespace], pages: bool = True) -> dict[str, str]:
     """What a task about ERP vendors leaves in XCom, by the name of the link."""
     procore = mock.Mock(web_url=lambda record, base=None: f"{base}/{record.id if record else 'home'}")
     other = mock.Mock(web_url=lambda record: f"https://erp/{record.company}/{record.id}")
@@ -26,10 +26,10 @@ def links(erp: Iterable[Vendor], rows: list[dict[str, Any]], pages: bool = True)
     sync = mock.Mock(
         run=SimpleNamespace(run_id="r"),
         systems={"procore": procore, "erp": other},
-        has_snapshot=lambda *_: False,
+        lists=SimpleNamespace(has_snapshot=lambda *_: False),
         staged=lambda *_: SimpleNamespace(records=lambda: iter(erp)),
     )
-    sync.ledger.outcomes.return_value = rows
+    sync.ledger.outcomes.of.return_value = rows
     left: dict[str, str] = {}
     context: Any = {"ti": SimpleNamespace(xcom_push=lambda key, value: left.update({key: value}))}
     with mock.patch("include.financials.report.recall", return_value={"address": "https://procore"}):
@@ -37,8 +37,8 @@ def links(erp: Iterable[Vendor], rows: list[dict[str, Any]], pages: bool = True)
     return left
 
 
-def row(key: str, state: str, company: str = "01") -> dict[str, Any]:
-    return {"procore_id": None, "erp_key": key, "company": company, "state": state}
+def row(key: str, state: str, company: str = "01") -> SimpleNamespace:
+    return SimpleNamespace(procore_id=None, erp_key=key, company=company, state=state)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def row(key: str, state: str, company: str = "01") -> dict[str, Any]:
         ([], "01/V-1"),
     ],
 )
-def test_the_erp_is_opened_at_the_record_that_needs_somebody(rows: list[dict[str, Any]], page: str) -> None:
+def test_the_erp_is_opened_at_the_record_that_needs_somebody(rows: list[SimpleNamespace], page: str) -> None:
     found = links([vendor("V-1"), vendor("V-2"), vendor("V-2", "02")], rows)
     assert found == {ProcoreRecordLink.left: "https://procore/home", ErpRecordLink.left: f"https://erp/{page}"}
 

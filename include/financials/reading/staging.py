@@ -15,8 +15,8 @@ import os
 import re
 import types
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -86,10 +86,11 @@ class Staged:
         return self.path / "manifest.json"
 
     def state(self) -> dict[str, Any]:
-        """``{"pages", "cursor", "complete", "records", "invalid"}``; zeros before the first page."""
+        """``{"pages", "cursor", "complete", "records", "invalid", "hidden"}``; zeros before the first page. ``hidden``: ids of
+        a read by id that its side does not show us."""
         if self._manifest.exists():
             return dict(json.loads(self._manifest.read_text(encoding="utf-8")))
-        return {"pages": 0, "cursor": None, "complete": False, "records": 0, "invalid": 0}
+        return {"pages": 0, "cursor": None, "complete": False, "records": 0, "invalid": 0, "hidden": []}
 
     def add(self, page: Page, *, last: bool | None = None) -> None:
         """Write a page, then the manifest that makes it count; a crash in between leaves a file that the next try writes over."""
@@ -112,6 +113,7 @@ class Staged:
                 "complete": page.cursor is None if last is None else last,
                 "records": state["records"] + len(page.records),
                 "invalid": state["invalid"] + len(page.invalid),
+                "hidden": [*state["hidden"], *page.hidden],
             }
         )
 
@@ -124,7 +126,11 @@ class Staged:
 
     def records(self) -> Iterator[Record]:
         """Each record once, as read last: one that changes while its list is read can move to a later page and come twice."""
-        yield from {(record.company, record.id): record for record in self._rows()}.values()
+        yield from _records_once(self._rows())
+
+    def page(self) -> Page:
+        """All that was read, as one page."""
+        return Page(list(self.records()), list(self.invalid()), hidden=list(dict.fromkeys(self.state()["hidden"])))
 
     def _rows(self) -> Iterator[Record]:
         for number in range(1, self.state()["pages"] + 1):
@@ -135,12 +141,25 @@ class Staged:
                     yield self.model.model_validate(row, strict=False)
 
     def invalid(self) -> Iterator[Invalid]:
-        found: dict[tuple[str | None, str], Invalid] = {}
-        for number in range(1, self.state()["pages"] + 1):
-            path = self.path / f"invalid-{number:05}.json"
-            if path.exists():
-                found |= {(row["scope"], row["id"]): Invalid(**row) for row in json.loads(path.read_text(encoding="utf-8"))}
-        yield from found.values()
+        yield from _invalid_once(
+            Invalid(**row)
+            for number in range(1, self.state()["pages"] + 1)
+            if (path := self.path / f"invalid-{number:05}.json").exists()
+            for row in json.loads(path.read_text(encoding="utf-8"))
+        )
+
+
+def once(page: Page) -> Page:
+    """Of each record what was read last."""
+    return replace(page, records=_records_once(page.records), invalid=_invalid_once(page.invalid))
+
+
+def _records_once(records: Iterable[Record]) -> list[Record]:
+    return list({(record.company, record.id): record for record in records}.values())
+
+
+def _invalid_once(found: Iterable[Invalid]) -> list[Invalid]:
+    return list({(bad.scope, bad.id): bad for bad in found}.values())
 
 
 def write_whole(path: UPath, content: str | bytes) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from include.financials.ledger import Ledger, moment, stamp
-from include.financials.staging import private_folder, write_whole
+from include.financials.reading.staging import private_folder, write_whole
 
 if TYPE_CHECKING:
     from include.financials.run import Run

@@ -1,0 +1,66 @@
+"""Which records an extract looks at beside those of its window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from include.financials.identity import parse_origin
+from include.financials.ledger import STOPPED, Seen, moment
+from include.financials.port import Header, Window
+from include.financials.reading.staging import Staged
+from include.financials.view import Sync
+
+
+def elsewhere(sync: Sync, entity: str, shard: int) -> Staged:
+    """The ERP's records of jobs that cannot be read, or that it does not list: nobody judges them, and yet they are there."""
+    return Staged(sync.folder / "answers" / entity / f"shard-{shard}" / "erp-elsewhere", entity)
+
+
+def listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header], bool]:
+    """The same, taking note of every record that the list shows."""
+
+    def noted(header: Header) -> bool:
+        listed.add(header.id)
+        return also(header)
+
+    return noted
+
+
+def wanted(known: Mapping[tuple[str, str], Seen], window: Window) -> list[tuple[str, str]]:
+    """Records that stopped, and those whose change lies in the window although our own write has moved their time since."""
+    found = []
+    for key, record in known.items():
+        changed = moment(record.source_changed_at)
+        stopped = record.state in STOPPED
+        moved = record.state is not None and window.since is not None and changed is not None and window.covers(changed)
+        if stopped or moved:
+            found.append(key)
+    return found
+
+
+def in_scope(record: Seen, scopes: list[str] | None) -> bool:
+    return scopes is None or (record.scope or "") in scopes
+
+
+def also(known: Mapping[tuple[str, str], Seen], wanted: list[tuple[str, str]], namespace: str) -> Callable[[Header], bool]:
+    """Documents outside the window that must be looked at: open ones, those whose sum is not the one last read (a line may change
+    without moving its contract's ``updated_at``, docs/procore-contract.md 10.21), deleted ones, and those that carry our external
+    id though the ledger does not know them: documents in the window may name them, and adopting writes nothing."""
+    ids = {record_id for _, record_id in wanted}
+    amounts = {record_id: record.amount for (_, record_id), record in known.items()}
+    deleted = {record_id for (_, record_id), record in known.items() if record.deleted}
+
+    def chosen(header: Header) -> bool:
+        if header.id in ids or (header.id not in amounts and parse_origin(header.origin_id, namespace) is not None):
+            return True
+        if header.id in amounts and header.deleted and header.id not in deleted:
+            return True
+        known_amount = amounts.get(header.id)
+        return known_amount is not None and header.amount is not None and known_amount != format(header.amount, ".2f")
+
+    return chosen
+
+
+def named(sync: Sync) -> Callable[[Header], bool]:
+    """Only the documents that the run was asked for, whatever the ledger knows of them."""
+    return lambda header: sync.run.wants(header.number)

@@ -1,0 +1,265 @@
+"""The lists and answers of a run: read once, kept beside the staged pages, and taken from there by every task behind.
+
+Whoever holds the systems (extract, load) reads a list that nobody has read yet. Who judges holds none: what it needs and nobody
+has read is an error that names the task which ought to have.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NoReturn, Protocol
+
+from upath import UPath
+
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import StepMissing
+from include.financials.port import Invalid, Page, Systems
+from include.financials.reading.staging import Staged, once, private_folder, write_whole
+from include.financials.record import Record, Side
+from include.financials.run import Run
+
+log = logging.getLogger(__name__)
+
+KEPT_RECORDS = 10_000
+"""Records of one list that a task keeps in memory; longer lists are parsed again each time that they are asked for."""
+
+Place = tuple[Side, str, int]
+"""(side, entity, shard) of a list."""
+Wanted = Sequence[tuple[str | None, str]]
+"""(scope, own-side id) of records that are asked for by id."""
+
+
+class Shut:
+    """The systems of a task that judges: there are none."""
+
+    def __init__(self, judged: str) -> None:
+        self.judged = judged
+
+    def __getitem__(self, side: Side) -> NoReturn:
+        raise StepMissing(
+            f"{self.judged.replace('_', ' ')}: nothing is asked of {side} here; what is looked at, an extract has read before "
+            "(extract_{entity} of what is missing)."
+        )
+
+
+class Reader(Protocol):
+    """What a task tells of itself (``view.Sync``)."""
+
+    run: Run
+    systems: Systems | Shut
+    judged: str | None
+
+    @property
+    def folder(self) -> UPath: ...
+
+    def read_scopes(self, side: Side, entity: str, shard: int) -> list[str] | None: ...
+
+    def of_erp(self, records: Iterable[Record]) -> list[Record]: ...
+
+    def unreadable_of_erp(self, unreadable: Iterable[Invalid]) -> list[Invalid]: ...
+
+
+class Lists:
+    """What one task has parsed of the lists of its run. ``parsed`` may be shared with another view of the same run."""
+
+    def __init__(self, sync: Reader, parsed: dict[Place, tuple[list[Record], list[Invalid]]] | None = None) -> None:
+        self.sync = sync
+        self.parsed = {} if parsed is None else parsed
+
+    # -- lists ----------------------------------------------------------------------------------------------------------------
+
+    def snapshot(self, side: Side, entity: str, shard: int = 0) -> list[Record]:
+        """All records of an entity as ``side`` had them when this run read its list."""
+        return [*self._both(side, entity, shard)[0]]
+
+    def unreadable(self, side: Side, entity: str, shard: int = 0) -> list[Invalid]:
+        """Records of a list that do not fit their model: they exist, and must not be taken for gone."""
+        return [*self._both(side, entity, shard)[1]]
+
+    def _both(self, side: Side, entity: str, shard: int) -> tuple[list[Record], list[Invalid]]:
+        place = (side, entity, shard)
+        if place in self.parsed:
+            return self.parsed[place]
+        staged, erp = self._staged(side, entity, shard), side == "erp"
+        if place in self.parsed:  # read just now
+            return self.parsed[place]
+        records = self.sync.of_erp(staged.records()) if erp else list(staged.records())
+        unreadable = self.sync.unreadable_of_erp(staged.invalid()) if erp else list(staged.invalid())
+        if len(records) <= KEPT_RECORDS:
+            self.parsed[place] = records, unreadable
+        return records, unreadable
+
+    def shards_of(self, entity: str) -> range:
+        row = ENTITIES.get(entity)
+        return range(self.sync.run.shards if row is not None and row.project_scoped else 1)
+
+    def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
+        """The list of all shards."""
+        for shard in self.shards_of(entity):
+            yield from self._both(side, entity, shard)[0]
+
+    def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
+        for shard in self.shards_of(entity):
+            yield from self._both(side, entity, shard)[1]
+
+    def names(self, entity: str) -> dict[str, str] | None:
+        """What people call Procore's records of an entity, by id; None where no run reads its list whole."""
+        row = ENTITIES[entity]
+        return {one.id: getattr(one, row.named_by) for one in self.everywhere("procore", entity)} if row.listed else None
+
+    def has_snapshot(self, side: Side, entity: str, shard: int = 0) -> bool:
+        """Whether this run has read that list."""
+        return bool((self._place(side, entity) / f"shard-{shard}.json").exists())
+
+    def need(self, side: Side, entity: str, shard: int = 0) -> None:
+        """Read a list that this run has not read yet; nothing is parsed."""
+        self._staged(side, entity, shard)
+
+    def spoil(self, side: Side, entity: str, shard: int) -> None:
+        """This run is about to change what that list shows: nothing may be compared with it before :meth:`reread`."""
+        self.parsed.pop((side, entity, shard), None)
+        if self.has_snapshot(side, entity, shard):
+            private_folder(self._place(side, entity))
+            write_whole(self._place(side, entity) / f"spoilt-{shard}.json", "{}")
+
+    def spoilt(self, side: Side, entity: str, shard: int) -> bool:
+        return bool((self._place(side, entity) / f"spoilt-{shard}.json").exists())
+
+    def reread(self, side: Side, entity: str, shard: int) -> None:
+        """Read a list again that this run has changed; whoever looks at it meanwhile finds the old one."""
+        place, name = self._place(side, entity), f"shard-{shard}-{uuid.uuid4().hex}"
+        fresh = self._read_all(side, entity, shard, Staged(place / name, entity))
+        self.parsed.pop((side, entity, shard), None)
+        self._keep(side, entity, shard, fresh)
+        write_whole(place / f"shard-{shard}.json", json.dumps({"folder": name}))
+        (place / f"spoilt-{shard}.json").unlink(missing_ok=True)
+
+    def _place(self, side: Side, entity: str) -> UPath:
+        return self.sync.folder / "snapshots" / side / entity
+
+    def _staged(self, side: Side, entity: str, shard: int) -> Staged:
+        """Two tasks may want the same list at the same time: each reads into a folder of its own, the first whole one counts."""
+        place = self._place(side, entity)
+        chosen = place / f"shard-{shard}.json"
+        if not chosen.exists():
+            if self.sync.judged is not None:
+                reads = entity if entity in self.sync.run.entities else self.sync.judged
+                raise StepMissing(
+                    f"{self.sync.judged.replace('_', ' ')}: no task of this run has read the {entity} of {side} (shard {shard}). "
+                    f"Clear extract_{reads} and what follows."
+                )
+            name = self._left(place, shard) or f"shard-{shard}-{uuid.uuid4().hex}"
+            staged = Staged(place / name, entity)
+            try:
+                fresh = self._read_all(side, entity, shard, staged)
+            except BaseException:
+                if staged.state()["pages"]:
+                    write_whole(place / f"left-{shard}-{uuid.uuid4().hex}.json", json.dumps({"folder": name}))
+                raise
+            if not chosen.exists():
+                write_whole(chosen, json.dumps({"folder": name}))
+                self._keep(side, entity, shard, fresh)
+        return Staged(place / json.loads(chosen.read_text(encoding="utf-8"))["folder"], entity)
+
+    def _keep(self, side: Side, entity: str, shard: int, fresh: Page | None) -> None:
+        """What was read just now need not be parsed again."""
+        if fresh is not None:
+            records, unreadable = fresh.records, fresh.invalid
+            if side == "erp":
+                records, unreadable = self.sync.of_erp(records), self.sync.unreadable_of_erp(unreadable)
+            self.parsed[side, entity, shard] = records, unreadable
+
+    @staticmethod
+    def _left(place: UPath, shard: int) -> str | None:
+        """The folder of a read that ended before its list did (a limit, a lost connection): whoever comes first goes on at its
+        cursor, so that a list ends however few calls an hour allows. Renaming the note takes it: there is one taker."""
+        for note in sorted(place.glob(f"left-{shard}-*.json")) if place.exists() else ():
+            taken = place / f"taken-{uuid.uuid4().hex}.json"
+            try:
+                note.rename(taken)
+            except FileNotFoundError:
+                continue
+            return str(json.loads(taken.read_text(encoding="utf-8"))["folder"])
+        return None
+
+    def _read_all(self, side: Side, entity: str, shard: int, staged: Staged) -> Page | None:
+        """All of it as one page, if it was read at one go and is not too long to be kept."""
+        scopes = self.sync.read_scopes(side, entity, shard)
+        state, read = staged.state(), Page([])
+        kept = not state["pages"]
+        if (scopes is None or scopes) and (not state["pages"] or state["cursor"] is not None):
+            for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state["cursor"]):
+                staged.add(page, last=False)
+                kept = kept and len(read.records) + len(page.records) <= KEPT_RECORDS
+                if kept:
+                    read.records += page.records
+                    read.invalid += page.invalid
+        staged.complete()
+        state = staged.state()
+        log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state["records"], state["invalid"])
+        return once(read) if kept else None
+
+    # -- answers --------------------------------------------------------------------------------------------------------------
+
+    def ask(self, asker: str, shard: int, side: Side, entity: str, wanted: Wanted) -> Page:
+        """Ask for records that a list ought to have shown, by (scope, id): a list may miss a row (one was deleted between two of
+        its pages), or hide one. What the answer does not name at all is gone. Kept for the check of ``asker``, in that shard."""
+        answers, noted = self._answers(asker, shard, side, entity)
+        known = set(_asked(noted))
+        fresh = [pair for pair in dict.fromkeys(wanted) if pair[1] not in known]
+        if fresh:
+            log.info("%d %s are not in %s's list; asking for them by id", len(fresh), entity, side)
+            told = {one.id for one in answers.page().shown}
+            for page in self.sync.systems[side].read_ids(entity, [pair for pair in fresh if pair[1] not in told]):
+                answers.add(page, last=False)
+            answers.complete()
+            write_whole(noted, json.dumps(sorted(known | {ident for _, ident in fresh})))
+        return self._page(answers, side)
+
+    def answer(self, asker: str, shards: Sequence[int], side: Side, entity: str) -> tuple[Page, set[str]]:
+        """What became of the questions of an extract: the answer, and the ids that were asked for."""
+        found, asked = Page([]), set()
+        for shard in shards:
+            answers, noted = self._answers(asker, shard, side, entity)
+            asked |= set(_asked(noted))
+            if answers.state()["pages"]:
+                page = self._page(answers, side)
+                found.records += page.records
+                found.invalid += page.invalid
+                found.hidden += page.hidden
+        return found, asked
+
+    def _answers(self, asker: str, shard: int, side: Side, entity: str) -> tuple[Staged, UPath]:
+        place = self.sync.folder / "answers" / asker / f"shard-{shard}"
+        return Staged(place / f"{side}-{entity}", entity), place / f"{side}-{entity}.json"
+
+    def _page(self, answers: Staged, side: Side) -> Page:
+        page = answers.page()
+        if side == "erp":
+            page.records, page.invalid = self.sync.of_erp(page.records), self.sync.unreadable_of_erp(page.invalid)
+        return page
+
+    # -- again ----------------------------------------------------------------------------------------------------------------
+
+    def forget(self, entity: str = "*", shard: int | str = "*") -> None:
+        """What this run has read of an entity's shard (of all of them) is read again: somebody cleared the task, perhaps days
+        later, and what it read then is no more how things are."""
+        self.parsed.clear()
+        folder = self.sync.folder
+        for note in (
+            f"{entity}/shard-{shard}/manifest.json",
+            f"{entity}/extract-{shard}.json",
+            f"answers/{entity}/shard-{shard}/*.json",
+            f"answers/{entity}/shard-{shard}/*/manifest.json",
+            f"snapshots/*/{entity}/shard-{shard}.json",
+            f"snapshots/*/{entity}/left-{shard}-*.json",
+        ):
+            for path in list(folder.glob(note)) if folder.exists() else ():
+                path.unlink(missing_ok=True)
+
+
+def _asked(noted: UPath) -> list[str]:
+    return list(json.loads(noted.read_text(encoding="utf-8"))) if noted.exists() else []

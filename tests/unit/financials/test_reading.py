@@ -1,0 +1,99 @@
+"""Extract reads all that a check looks at; a check, the gate and reconciliation ask nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.financials import checks, reconciliation
+from include.financials.entities import ENTITIES
+from include.financials.exceptions import RetryLater, StepMissing
+from include.financials.reading import extract
+from include.financials.writing import engine
+from tests.unit.financials.pair import World, commitment, in_procore
+
+
+def calls(world: World) -> int:
+    return len(world.erp.calls) + len(world.procore.calls)
+
+
+def test_every_question_is_asked_by_an_extract(full: World) -> None:
+    """Of each entity by itself, with nothing but its own extract before it: what it refers to is read by that, too."""
+    for name in ENTITIES:
+        sync = full.sync(params={"entities": [name], "since": "2020-01-01"})
+        extract.extract(sync, name)
+        asked = calls(full)
+        checks.check(sync, name, [0])
+        reconciliation.reconcile(sync)
+        assert calls(full) == asked, name
+        assert full.ledger.outcomes.of(sync.run.run_id, name), name
+
+
+def test_a_list_is_read_once_in_a_run(full: World) -> None:
+    full.erp.page_size = full.procore.page_size = 1000
+    for system in (full.erp, full.procore):
+        system.calls.clear()
+    full.run(params={"since": "2020-01-01"})
+    for system in (full.erp, full.procore):
+        lists = [call for call in system.calls if call.startswith("read ")]
+        assert sorted(lists) == sorted(set(lists))
+
+
+def test_who_judges_has_no_systems(world: World) -> None:
+    sync = world.sync()
+    judging = sync.judging("vendors")
+    with pytest.raises(StepMissing, match="vendors: nothing is asked of erp here"):
+        judging.systems["erp"]
+    with pytest.raises(StepMissing, match=r"no task of this run has read the vendors of procore .* Clear extract_vendors"):
+        judging.lists.snapshot("procore", "vendors")
+    assert judging.capabilities("erp").keys() == sync.capabilities("erp").keys() and calls(world) == 0
+
+
+def test_an_extract_ends_however_few_calls_it_is_given(full: World) -> None:
+    """One answer at each try: the next one goes on where it stopped, and nothing is asked twice but what was not answered."""
+    full.erp.page_size = full.procore.page_size = 1
+    tries = 0
+    for name in ("vendors", "cost_codes", "commitments", "subcontractor_invoices", "payments_issued"):
+        sync = full.sync(params={"entities": [name], "since": "2020-01-01"})
+        while True:
+            full.procore.faults = {len(full.procore.calls) + 2: "later"}
+            full.erp.faults = {len(full.erp.calls) + 2: "later"}
+            try:
+                extract.extract(full.sync(sync.run.run_id), name)
+                break
+            except RetryLater:
+                tries += 1
+                assert tries < 200, name
+        full.procore.faults = full.erp.faults = {}
+        checks.check(sync, name, [0])
+        rows = full.ledger.outcomes.of(sync.run.run_id, name)
+        assert rows and {row.state for row in rows} == {"linked"}, name
+    assert tries > 5
+
+
+def test_what_this_run_wrote_to_the_erp_is_read_again(linked: World) -> None:
+    """Reconciliation compares what the ERP shows, not what we meant to write; a load that ended before it could look says so."""
+    in_procore(linked, commitment("SC-9"))
+    sync = linked.sync(params={"entities": ["commitments"]})
+    extract.extract(sync, "commitments")
+    checks.check(sync, "commitments", [0])
+    linked.erp.failing = {"read commitments": "later"}
+    with pytest.raises(RetryLater):
+        engine.load(sync, "commitments")
+    with pytest.raises(StepMissing, match="were written to and not read since"):
+        reconciliation.reconcile(sync)
+    linked.erp.failing = {}
+    engine.load(sync, "commitments")
+    assert reconciliation.reconcile(sync).balanced
+    (number,) = (one.number for one in sync.lists.snapshot("erp", "commitments") if one.number == "SC-9")
+    assert number
+
+
+def test_what_was_linked_since_the_lists_were_read_is_left_to_the_next_run(full: World) -> None:
+    sync = full.sync(params={"entities": ["vendors"], "since": "2020-01-01"})
+    extract.extract(sync, "vendors")
+    (link, *_) = full.ledger.links.of("vendors")
+    with full.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("update links set procore_id = '424242' where procore_id = ?", (link.procore_id,))
+    checks.check(sync, "vendors", [0])
+    rows = {row.number: row for row in full.ledger.outcomes.of(sync.run.run_id, "vendors") if row.side == "erp"}
+    assert rows[link.number].state == "held" and "linked since this run read the lists of Procore" in rows[link.number].message
