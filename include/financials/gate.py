@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -148,13 +149,17 @@ def expectation(gx: Any, rule: Rule, expected: Expected, number: int) -> Any:
             )
 
 
+_NAMED = re.compile(r"\{\w+\}")
+
+
 def rule_result(rule: Rule, checked: int, failed: Sequence[Row]) -> dict[str, Any]:
     """Per rule: what must hold, checked, failed, amount (text) and the first 20 records."""
     amounts = {row["row"]: Decimal(row["amount"] or "0") for row in failed}
     return {
         "rule": rule.id,
         "fact": rule.fact,
-        "expected": "; ".join(expected.words for expected in rule.expects) or f"no {rule.fact.replace('_', ' ')}",
+        # What is judged in Python has no words of its own for what must hold; its message says what did not.
+        "expected": "; ".join(expected.words for expected in rule.expects) or f'not: "{_NAMED.sub("…", rule.message)}"',
         "by": "Great Expectations" if rule.expects else "Python",
         "severity": rule.severity,
         "checked": checked,

@@ -32,7 +32,7 @@ class Frame:
 
     def shown(self) -> dict[str, Any]:
         order = sorted(range(len(self.rows)), key=lambda place: place not in self.wrong)[:SHOWN]
-        numbers = {name for name in self.columns if any(isinstance(row[name], Decimal | int) for row in self.rows)}
+        numbers = {name for name in self.columns if any(type(row[name]) in (Decimal, int) for row in self.rows)}
         return {
             "name": self.name,
             "columns": self.columns,

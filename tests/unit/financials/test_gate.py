@@ -10,14 +10,16 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pandas
 import pytest
 
 from include.financials import checks
+from include.financials import gate as gate_module
 from include.financials.entities import ENTITIES
-from include.financials.gate import Gate, Opening, verdict
+from include.financials.gate import Gate, Opening, validated, verdict
 from include.financials.judging.check import judge_rows
 from include.financials.judging.facts import Row
-from include.financials.judging.rules import PRECEDENCE, TESTS, Finding, Rule, judge, verdicts
+from include.financials.judging.rules import PRECEDENCE, TESTS, Expected, Finding, Rule, judge, verdicts
 from include.financials.ledger import Judged
 from include.financials.reading import extract
 from include.financials.settings import GateSettings
@@ -142,42 +144,85 @@ def test_a_contract_that_is_not_executed_loads_with_a_warning(linked: World) -> 
 # -- Great Expectations --
 
 
-def test_great_expectations_finds_what_python_finds(produced: Any) -> None:
-    """Rows in which every fact is good or wrong at random: the same findings, rule by rule, on both grains."""
+CELLS: dict[str, list[Any]] = {
+    "filled": ["x", "0", 0, False, ""], "empty": [None], "among": [None], "not_among": [None, "none", ""], "positive": [1, 7],
+    "equal": [None],
+}  # fmt: skip
+"""Cells that meet an expectation of each kind, beside those that it names."""
+
+
+def met(expected: Expected, row: Row) -> bool:
+    """The same in Python: an empty cell is in every set and equals everything."""
+    cell = row[expected.column]
+    if any(row[name] is None for name in expected.where):
+        return True
+    match expected.test:
+        case "filled":
+            return cell is not None
+        case "empty":
+            return cell is None
+        case "among":
+            return cell is None or cell in expected.values
+        case "not_among":
+            return cell is None or cell not in expected.values
+        case "positive":
+            return bool(cell is not None and cell >= 1)
+        case "equal":
+            return cell is None or row[expected.values[0]] is None or cell == row[expected.values[0]]
+
+
+@pytest.mark.parametrize("grain", ["record", "line"])
+def test_great_expectations_finds_what_its_expectations_say(grain: str) -> None:
+    """Frames whose cells are good, wrong or empty at random: the same places, by the first expectation of a rule that fails."""
     rng = random.Random(5)
-    records: list[Row] = []
-    lines: list[Row] = []
+    rules = [rule for rule in ENTITIES["commitments"].rules if rule.expects and rule.grain == grain]
+    asked = [expected for rule in rules for expected in rule.expects]
+    names = {name for one in asked for name in (one.column, *one.where, *(one.values if one.test == "equal" else ()))}
+    cells: dict[str, list[Any]] = {name: [None, "x"] for name in sorted(names)}
+    for one in asked:
+        if one.test == "equal":
+            cells[one.values[0]].append("y")
+        good = [*CELLS[one.test], *(one.values if one.test == "among" else ())]
+        wrong = {"among": [not value for value in one.values], "not_among": list(one.values), "positive": [0]}.get(one.test, [])
+        cells[one.column] = [*cells[one.column], *good, *wrong] if one.test in ("filled", "empty", "equal") else [*good, *wrong]
+    frame = [{name: rng.choice(values) for name, values in cells.items()} for _ in range(80)]
+    wanted = {}
+    for rule in rules:
+        first = {place: next((one for one in rule.expects if not met(one, row)), None) for place, row in enumerate(frame)}
+        wanted[rule] = {place: one for place, one in first.items() if one is not None}
+    assert validated(grain, rules, frame) == wanted
+    assert all(wanted.values()), "every rule was seen to fail"
+
+
+def test_the_gate_finds_nothing_in_good_rows(produced: Any) -> None:
     rules = ENTITIES["commitments"].rules
-    for number in range(60):
-        for into, templates, grain in (
-            (records, produced["commitments"][0], "record"),
-            (lines, produced["commitments"][1], "line"),
-        ):
-            row = dict(templates[0], row=f"procore|01|{number}", number=f"SC-{number}")
-            for rule in rules:
-                if rule.grain == grain:
-                    row[rule.fact] = rng.choice(WRONG[rule.test] if rng.random() < 0.3 else GOOD[rule.test])
-            into.append(row)
-    gate = Gate(GateSettings())
-    there, here = gate("commitments", records, lines), judge_rows("commitments", records, lines)
-
-    def key(finding: Finding) -> tuple[str, ...]:
-        return finding.rule.name, finding.rule.grain, finding.id, finding.message, str(finding.waits_for)
-
-    assert sorted(map(key, there)) == sorted(map(key, here))
-    assert {finding.rule for finding in there} == set(rules), "every rule was seen to fail"
-    for row in gate.results:
-        assert (row["checked"], row["failed"]) == (60, sum((f.rule.id, f.rule.fact) == (row["rule"], row["fact"]) for f in here))
-        assert len(row["records"]) <= 20
-    assert len(gate.results) == len(rules)
-
-
-def test_great_expectations_finds_nothing_in_good_rows(produced: Any) -> None:
     records, lines = produced["commitments"]
-    gate = Gate(GateSettings())
+    gate = Gate(rules)
     assert gate("commitments", records[:1], lines[:1]) == []
     assert {row["failed"] for row in gate.results} == {0} and {row["amount"] for row in gate.results} == {"0.00"}
-    assert Gate(GateSettings())("commitments", [], []) == []
+    assert len(gate.results) == len(rules) and {row["checked"] for row in gate.results} == {1}
+    assert Gate(rules)("commitments", [], []) == []
+
+
+def test_what_is_linked_already_costs_no_frame(produced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Great Expectations takes seconds to import: a quiet run does without."""
+    monkeypatch.setattr(gate_module, "quiet_great_expectations", lambda: pytest.fail("nothing is about to load"))
+    gate = Gate(ENTITIES["commitments"].rules)
+    (row,) = produced["commitments"][0][:1]
+    assert gate("commitments", [{**row, "fresh": False, "drift": "its status"}], [])[0].rule.id == "M-14"
+    assert gate.frames == {}
+
+
+def test_the_page_shows_what_was_wrong_and_runs_nothing(linked: World) -> None:
+    draft(linked, "SC-9", title="<script>alert(1)</script>", lines=(line(code="00-0000"),))
+    sync = linked.sync(params=ONLY)
+    extract.extract(sync, "commitments")
+    gate_module.guard(sync, "commitments")
+    (row,) = pandas.read_parquet(str(sync.folder / "gate-referential_integrity-line.parquet")).to_dict("records")
+    assert (row["number"], row["erp_code"], row["cost_code"]) == ("SC-9", None, "00-0000")
+    page = (sync.folder / "gate-referential_integrity.html").read_text(encoding="utf-8")
+    assert 'title="M-05: the cost code is one of the job in the ERP"' in page
+    assert "&lt;script&gt;alert(1)" in page and "<script" not in page
 
 
 # -- the verdict --

@@ -97,8 +97,8 @@ def test_a_cent_on_one_side_is_found_by_every_tie_and_never_explained(
         world.erp.put(bumped(world.erp.records[entity][-1]))
     else:
         key, row = list(world.ledger.records.seen(entity, "procore").items())[-1]
-        named = {"entity": entity, "company": key[0], "side": "procore", "id": key[1], "number": row["number"]}
-        world.ledger.records.remember([named | {"figures": canonical_json(bumped_figures(json.loads(row["figures"])))}])
+        named = {"entity": entity, "company": key[0], "side": "procore", "id": key[1], "number": row.number}
+        world.ledger.records.remember([named | {"figures": canonical_json(bumped_figures(json.loads(row.figures)))}])
     for tie, entities in TIES:
         found = [d for d in differences(sync, tie, entities) if d.unexplained]
         assert bool(found) is (entity in entities), (tie.id, found)
