@@ -154,7 +154,7 @@ class Sync:
     def unreadable_of_erp(self, unreadable: Iterable[Invalid]) -> list[Invalid]:
         return [self.mergers.unreadable(bad) if FIELDS.get(bad.entity) else bad for bad in unreadable]
 
-    def as_merged(self, entity: str, company: str, agreed: Mapping[str, Any]) -> Mapping[str, Any]:
+    def as_merged(self, entity: str, company: str, agreed: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What was agreed on once, with the vendors by now. Of an entity that names none nobody has to have read the vendors."""
         return (self.mergers.content(entity, company, agreed) or agreed) if FIELDS.get(entity) else agreed
 

@@ -89,7 +89,7 @@ def _read(sync: Sync, side: Side, entity: str, shards: Sequence[int]) -> Iterato
     from include.financials.entities import ENTITIES
 
     for shard in shards:
-        if ENTITIES[entity].source == side:
+        if side == "procore" == ENTITIES[entity].source:
             yield from sync.staged(entity, shard).records()
         elif sync.lists.has_snapshot(side, entity, shard):
             yield from sync.lists.snapshot(side, entity, shard)

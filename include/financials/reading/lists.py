@@ -106,9 +106,12 @@ class Lists:
             yield from self._both(side, entity, shard)[1]
 
     def names(self, entity: str) -> dict[str, str] | None:
-        """What people call Procore's records of an entity, by id; None where no run reads its list whole."""
+        """What people call Procore's records of an entity, by id; None where this run has not read its list whole: an extract
+        reads it where a name is asked for that nothing is linked to, and the ledger remembers the others."""
         row = ENTITIES[entity]
-        return {one.id: getattr(one, row.named_by) for one in self.everywhere("procore", entity)} if row.listed else None
+        if not row.listed or not all(self.has_snapshot("procore", entity, shard) for shard in self.shards_of(entity)):
+            return None
+        return {one.id: getattr(one, row.named_by) for one in self.everywhere("procore", entity)}
 
     def has_snapshot(self, side: Side, entity: str, shard: int = 0) -> bool:
         """Whether this run has read that list."""

@@ -71,27 +71,18 @@ def references_of(row: Entity, record: Record) -> Iterator[tuple[str, str]]:
 
 
 class Unlinked:
-    """References to records of Procore that have no counterpart, or one that the ERP's list lacks: what is said of them needs
-    their names."""
+    """References to records of Procore that nothing is linked to: what is said of them needs their names."""
 
     def __init__(self, sync: Sync, row: Entity) -> None:
         self.sync, self.row = sync, row
-        self._placed = {name: self._counterparts(name) for name in {*row.references.values()} - {row.name}}
+        self._linked = {name: sync.links(name).by_procore for name in {*row.references.values()} - {row.name}}
         self.found: dict[str, set[Asked]] = defaultdict(set)
         """(project, id) by entity."""
 
     def take(self, record: Record) -> None:
         for entity, ident in references_of(self.row, record):
-            if ident not in self._placed[entity]:
+            if ident not in self._linked[entity]:
                 self.found[entity].add((getattr(record, "project", None), ident))
-
-    def _counterparts(self, entity: str) -> Collection[str]:
-        """Procore ids of what the ERP has, too. The list of what an own task of this stage reads is not looked at before."""
-        linked, lists = self.sync.links(entity).by_procore, self.sync.lists
-        if not ENTITIES[entity].listed or entity in coming(self.sync, self.row):
-            return linked.keys()
-        here = {(record.company or "", record.id) for record in lists.everywhere("erp", entity)}
-        return {ident for ident, link in linked.items() if (link.company, link.erp_key) in here}
 
     def lists(self) -> list[str]:
         """Whole lists that tell their names."""
