@@ -26,8 +26,7 @@ def links(erp: Iterable[Vendor], rows: list[SimpleNamespace], pages: bool = True
     sync = mock.Mock(
         run=SimpleNamespace(run_id="r"),
         systems={"procore": procore, "erp": other},
-        lists=SimpleNamespace(has_snapshot=lambda *_: False),
-        staged=lambda *_: SimpleNamespace(records=lambda: iter(erp)),
+        lists=SimpleNamespace(has_snapshot=lambda *_: True, snapshot=lambda side, *_: [*erp] if side == "erp" else []),
     )
     sync.ledger.outcomes.of.return_value = rows
     left: dict[str, str] = {}
