@@ -292,3 +292,18 @@ def test_operating_explains_every_error_setting_and_count() -> None:
 def test_operating_explains_every_parameter_of_the_dag() -> None:
     text = (DOCS / "operating.md").read_text(encoding="utf-8")
     assert [name for name in PARAMS if f"`{name}`" not in text] == []
+
+
+def test_the_way_of_a_commitment_leads_through_code_that_is_there() -> None:
+    """Each step names files, and what to begin reading at in them; every other path of the page exists as well."""
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:include|sandbox|dags|tests|plugins)/[\w/.]+)`", text))
+    assert paths and [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    steps = [line.split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+    assert len(steps) == 10
+    for _, _, files, names in steps:
+        code = "\n".join((ROOT / path).read_text(encoding="utf-8") for path in re.findall(r"`([\w/.]+)`", files))
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^(?:def|class) {name}\b", code, re.M), (files, name)
+    short = re.findall(r"`((?:judging|reading|writing|ledger|entities)/[\w./*]*)`", text)
+    assert [name for name in short if "*" not in name and not (ROOT / "include" / "financials" / name).exists()] == []
