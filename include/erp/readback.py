@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.erp.codecs import FieldError, show
-from include.erp.mapping import Statement
+from include.erp.mapping.spec import Statement
 from include.erp.writing import Encoder, Writer
 from include.financials.entities import ENTITIES, MODELS
 from include.financials.port import Invalid, Item

@@ -12,43 +12,18 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 
-from include.erp.codecs import Codec, FieldError, Unfit, bounds, codec, show
+from include.erp.codecs import FieldError, bounds, codec, show
+from include.erp.columns import Columns, Getter, Row, among, column_of, getter, plain, splits
 from include.erp.database import Database, as_table
-from include.erp.mapping import FieldSpec, Loc, Mapping, kind_of, line_fields, parts
+from include.erp.mapping.checks import kind_of, line_fields
+from include.erp.mapping.loading import Mapping
+from include.erp.mapping.spec import FieldSpec, Loc
 from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Invalid, Window
 from include.financials.record import LineModel, Record
 
 M = TypeVar("M", bound=BaseModel)
-Row = Sequence[Any]
-Getter = Callable[[Row], Any]
-
-
-def fill(template: str, values: Sequence[str]) -> str:
-    return template.format(**dict(zip(parts(template), values, strict=True)))
-
-
-def splits(template: str, text: str) -> Iterator[dict[str, str]]:
-    """Every way to read ``text`` as the filled template: one, unless a value contains the text between two columns."""
-    columns = parts(template)
-    literals = template.format(**dict.fromkeys(columns, "\0")).split("\0")
-
-    def rest(index: int, tail: str) -> Iterator[tuple[str, ...]]:
-        after = literals[index + 1]
-        if index == len(columns) - 1:
-            if tail.endswith(after):
-                yield (tail[: len(tail) - len(after)],)
-            return
-        start = tail.find(after)
-        while start >= 0:
-            for following in rest(index + 1, tail[start + len(after) :]):
-                yield (tail[:start], *following)
-            start = tail.find(after, start + 1)
-
-    if text.startswith(literals[0]):
-        for values in rest(0, text[len(literals[0]) :]):
-            yield dict(zip(columns, values, strict=True))
 
 
 SAMPLE = 100
@@ -57,71 +32,6 @@ SAMPLE = 100
 
 def _unpadded(raw: Any) -> Any:
     return raw.rstrip(" ") if isinstance(raw, str) else raw
-
-
-def plain(raw: Any) -> str:
-    """A key column as text, as it stands in ids."""
-    if isinstance(raw, str):
-        return raw.strip()
-    return str(int(raw)) if isinstance(raw, Decimal) and raw == raw.to_integral_value() else str(raw)
-
-
-def getter(name: str, spec: FieldSpec, kind: str, position: dict[str, int]) -> Getter:
-    """How one canonical field is had from a row. It raises FieldError when the value does not fit."""
-    if spec.is_constant:
-        return lambda row: spec.constant
-    if spec.template is not None:
-        template, places = spec.template, [position[column] for column in spec.columns()]
-        return lambda row: None if any(row[i] is None for i in places) else fill(template, [plain(row[i]) for i in places])
-    place = position[spec.columns()[0]]
-    return _column(name, place, codec(spec.storage(kind)), spec.map or {})
-
-
-def _column(name: str, place: int, values: Codec, known: dict[Any, Any]) -> Getter:
-    decode = values.decode
-
-    def get(row: Row) -> Any:
-        raw = row[place]
-        if raw is None or (isinstance(raw, str) and not raw.strip()):
-            # ERPs pad and blank where they mean nothing; a map may still give the blank a meaning.
-            return known.get(raw.strip() if raw else raw)
-        try:
-            value = decode(raw)
-        except Unfit as unfit:
-            raise FieldError(name, str(unfit)) from None
-        # CHAR columns come padded. Models strip what they hold; an id is also handed out without one (`keys`), and is one id.
-        return value.strip() if isinstance(value, str) else value
-
-    return get
-
-
-def _among(words: tuple[str, ...], entity: str, get: Getter) -> Getter:
-    """A status that is one of the words that rules know. Another one is never taken for any of them."""
-
-    def status(row: Row) -> Any:
-        word = get(row)
-        if word is not None and word not in words:
-            raise FieldError(
-                "status",
-                f"is {show(word)}, the words for {entity} are {', '.join(words)}; translate it with `map` in the mapping",
-            )
-        return word
-
-    return status
-
-
-class Columns:
-    """The columns one SELECT needs, in order, each once, with the places of the mapping that use them."""
-
-    def __init__(self) -> None:
-        self.position: dict[str, int] = {}
-        self.uses: list[tuple[Loc, str]] = []
-
-    def need(self, loc: Loc, *columns: str) -> list[int]:
-        for column in columns:
-            self.position.setdefault(column, len(self.position))
-            self.uses.append((loc, column))
-        return [self.position[column] for column in columns]
 
 
 @dataclass(slots=True)
@@ -197,9 +107,9 @@ class Reader:
             if field.list is None:
                 getters[name] = getter(name, field, kind_of(self.model.model_fields[name]), position)
         if (words := self.model.statuses) and "status" in getters:
-            getters["status"] = _among(words, self.name, getters["status"])
+            getters["status"] = among(words, self.name, getters["status"])
         if changed := self.spec.changed_since:
-            getters["updated_at"] = _column("updated_at", position[changed.column], codec(changed.storage("timestamp")), {})
+            getters["updated_at"] = column_of("updated_at", position[changed.column], codec(changed.storage("timestamp")), {})
         if self.spec.find:
             getters.setdefault("marker", getter("marker", FieldSpec(column=self.spec.find.marker), "text", position))
         return getters
@@ -214,7 +124,7 @@ class Reader:
             own = columns.need((*loc, "join"), *field.join)
             (place,) = columns.need((*loc, "list"), field.list)
             columns.need((*loc, "order"), *field.order)
-            element = _column(name, place, codec(field.storage("text")), field.map or {})
+            element = column_of(name, place, codec(field.storage("text")), field.map or {})
             yield Nested(
                 *(name, loc, field.source, columns, as_table(field.source, tuple(columns.position))),
                 *(self.columns.need((*loc, "join"), *field.join.values()), own, field.order or (field.list,)),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from include.erp.mapping import load_mapping, load_yaml, suggest
+from include.erp.mapping.loading import load_mapping, load_yaml
+from include.erp.mapping.spec import suggest
 from include.erp.sql import SqlSystem
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import System

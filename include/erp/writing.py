@@ -16,9 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from include.erp.codecs import FieldError, Unfit, codec, show
+from include.erp.columns import splits
 from include.erp.database import Database
-from include.erp.mapping import FieldSpec, Mapping, ParameterSpec, Statement, field_parameters, kind_of, line_fields
-from include.erp.reading import splits
+from include.erp.mapping.checks import field_parameters, kind_of, line_fields
+from include.erp.mapping.loading import Mapping
+from include.erp.mapping.spec import FieldSpec, ParameterSpec, Statement
 from include.financials.entities import MODELS
 from include.financials.port import Capability, Item
 from include.financials.record import LineModel

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from include.financials.exceptions import ContractBroken
-from include.procore.client import ProcoreClient, Rows
+from include.procore.client import ProcoreClient
 from include.procore.exceptions import NotFound
 from include.procore.resources import Resource
+from include.procore.wire import Rows
 
 ID_BATCH = 100
 """Ids in one ``filters[id]``: keeps the address well under the 8 KB that servers take."""

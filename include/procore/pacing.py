@@ -96,3 +96,8 @@ def shared_pace(base_url: str, company_id: str, client_id: str) -> Pace:
     """The process-wide budget of this service account in this company."""
     with _PACES_LOCK:
         return _PACES.setdefault((base_url, company_id, client_id), Pace())
+
+
+def limited(headers: Mapping[str, str]) -> float:
+    """Seconds to stay away after a 429."""
+    return next((s for s in (retry_after(headers), until_reset(headers)) if s is not None), UNSAID)

@@ -28,10 +28,11 @@ from include.financials.port import (
     idle,
 )
 from include.financials.record import Record, Side
+from include.procore.address import clean_url
 from include.procore.areas import CAPABILITIES, ENTITIES, STEPS, WAYS
 from include.procore.areas.codes.lists import code_list
 from include.procore.areas.jobs import PROJECTS
-from include.procore.client import ProcoreClient, clean_url
+from include.procore.client import ProcoreClient
 from include.procore.entity import Desk
 from include.procore.exceptions import NotFound
 from include.procore.lists import Kept, Lists, row_id

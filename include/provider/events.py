@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow.sdk.log import mask_secret
 
 from include.financials.exceptions import ConfigurationError, RetryLater, SyncError
-from include.procore.client import clean_url
+from include.procore.address import clean_url
 from include.procore.webhooks import Receiver, Webhooks, sweep
 from include.provider.connections import connection_of
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from include.erp import registry
-from include.erp.mapping import load_mapping
+from include.erp.mapping.loading import load_mapping
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import SyncError
 from include.financials.port import Health

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from include.erp.sql import SqlSystem
+from include.erp.inspection import Inspection
 from include.erp.writing import Writer
 from tests.end_to_end.world import State, World
 
@@ -22,9 +22,9 @@ def _statements_are_parsed_once() -> Iterator[None]:
     """SQLite parses a mapping's write statements for the check before each run, and says the same of the same statements over the
     same tables: a tenth of a run."""
     found: dict[tuple[str, str], list[str]] = {}
-    check = SqlSystem._check_writes
+    check = Inspection.writes
 
-    def once(system: SqlSystem, writer: Writer) -> list[str]:
+    def once(system: Inspection, writer: Writer) -> list[str]:
         if system.database.dialect != "sqlite":
             return list(check(system, writer))
         with system.database.reading("the schema") as connection:
@@ -34,7 +34,7 @@ def _statements_are_parsed_once() -> Iterator[None]:
             found[key] = list(check(system, writer))
         return found[key]
 
-    with mock.patch.object(SqlSystem, "_check_writes", once):
+    with mock.patch.object(Inspection, "writes", once):
         yield
 
 

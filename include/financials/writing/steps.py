@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar, cast
@@ -23,7 +23,7 @@ from include.financials.exceptions import (
     SyncError,
 )
 from include.financials.ledger import Call, Intent, Lease, Ledger, Settled, moment, stamp
-from include.financials.port import Item, Outcome, Step, System, batches
+from include.financials.port import Item, Outcome, Step, System
 from include.financials.record import Side
 from include.financials.view import Sync
 from include.financials.writing.items import intent_of, item_of, parent_missing, undump
@@ -297,3 +297,14 @@ def recover(load: Load) -> None:
         journal.settled(load.lease, None, settled, run_id=load.run_id, entity=entity)
         arrived = sum(outcome.status == "confirmed" for outcome in found)
         log.info("%s %s: %d of %d open intents had arrived", entity, name, arrived, len(rows))
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping import Mapping, load_mapping
+from include.erp.mapping.loading import Mapping, load_mapping
 from include.erp.registry import mapping_path
 from include.erp.sql import SqlSystem
 from sandbox.erp import schema

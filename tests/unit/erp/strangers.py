@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from include.erp.mapping import load_mapping
+from include.erp.mapping.loading import load_mapping
 from include.erp.sql import SqlSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping import Mapping
+from include.erp.mapping.loading import Mapping
 from include.erp.sql import SqlSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities import ENTITIES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping import load_mapping
+from include.erp.mapping.loading import load_mapping
 from include.erp.registry import KINDS, erp_system, mapping_path
 from include.erp.sql import SqlSystem
 from include.financials.entities import MODELS

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping import load_mapping
+from include.erp.mapping.loading import load_mapping
 from include.erp.sql import SqlSystem
 from include.financials import preflight
 from include.financials.entities import ENTITIES

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping import load_mapping
+from include.erp.mapping.loading import load_mapping
 from include.erp.sql import SqlSystem
 from include.financials.entities import ENTITIES, MODELS
 from include.financials.exceptions import ConfigurationError

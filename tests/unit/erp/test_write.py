@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from include.erp.mapping import Mapping, load_mapping
+from include.erp.mapping.loading import Mapping, load_mapping
 from include.erp.sql import SqlSystem
 from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater

@@ -20,7 +20,8 @@ from urllib3.exceptions import MaxRetryError
 from urllib3.exceptions import SSLError as TlsError
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
-from include.procore.client import ProcoreClient, clean_url, login_url_for, redact
+from include.procore.address import clean_url, login_url_for, redact
+from include.procore.client import ProcoreClient
 from include.procore.exceptions import Unavailable
 from include.procore.pacing import UNSAID
 from tests.unit.procore.fake import NOW, Answer, Call, Clock, FakeProcore

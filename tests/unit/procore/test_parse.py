@@ -16,7 +16,7 @@ from include.financials.entities.jobs import Project
 from include.financials.port import Invalid, Window
 from include.procore import parse
 from include.procore.areas import ENTITIES, codes, commitments
-from include.procore.client import _load
+from include.procore.wire import load
 
 CONTRACT: dict[str, Any] = {
     "id": 8300040015,
@@ -53,8 +53,8 @@ LINE: dict[str, Any] = {
 
 def build(changes: dict[str, Any] | None = None, lines: list[Any] | None = None) -> Commitment | Invalid:
     """As the client would hand it over: through JSON, with Decimals."""
-    data = _load(json.dumps({**CONTRACT, **(changes or {})}))
-    rows = _load(json.dumps([LINE] if lines is None else lines))
+    data = load(json.dumps({**CONTRACT, **(changes or {})}))
+    rows = load(json.dumps([LINE] if lines is None else lines))
     built = ENTITIES["commitments"].fit(
         data, lambda row: commitments.commitment(row, "sandbox", "subcontract", "9001", rows), scope="9001"
     )
@@ -86,7 +86,7 @@ def test_scale_does_not_matter(amount: Any) -> None:
 
 
 def test_a_number_in_json_does_not_pass_through_float() -> None:
-    data = _load('{"a": 9007199254740993.11}')
+    data = load('{"a": 9007199254740993.11}')
     assert parse.Row(data).money("a") == Decimal("9007199254740993.11")
 
 

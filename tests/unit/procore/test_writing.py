@@ -14,7 +14,8 @@ from include.financials.entities.commitments import Commitment
 from include.financials.entities.directory import Customer
 from include.financials.entities.jobs import Project
 from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused, RetryLater
-from include.financials.port import Action, Item, Outcome, batches
+from include.financials.port import Action, Item, Outcome
+from include.financials.writing.steps import batches
 from include.procore.client import ProcoreClient
 from include.procore.pacing import Pace
 from include.procore.system import ProcoreSystem

@@ -10,7 +10,8 @@ import pytest
 
 from include.financials.exceptions import ContractBroken, OutcomeUnknown
 from include.financials.identity import canonical_json
-from include.financials.port import Item, Step, batches
+from include.financials.port import Item, Step
+from include.financials.writing.steps import batches
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.conftest import Sandbox

@@ -1,0 +1,180 @@
+"""Reading a mapping file. A bad one is refused before any database is asked, one line per fault: ``file:line: key: message``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from include.erp.mapping.checks import Checks
+from include.erp.mapping.spec import EntitySpec, Loc, MappingSpec, suggest
+from include.financials.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the keys of a file stand. ``lines``: line (from 1) of each key and element; ``lists``: which blocks are lists."""
+
+    path: Path
+    lines: dict[Loc, int]
+    lists: set[Loc]
+
+    def line(self, loc: Loc) -> int:
+        """The line of a place, or of the nearest block around it."""
+        while loc and loc not in self.lines:
+            loc = loc[:-1]
+        return self.lines.get(loc, 1)
+
+    def at(self, *loc: str | int) -> str:
+        """``file:line: key.path``; elements of lists are counted from 1."""
+        names = [str(int(part) + 1) if loc[:index] in self.lists else str(part) for index, part in enumerate(loc)]
+        return f"{self.path}:{self.line(loc)}" + (f": {'.'.join(names)}" if names else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping file that was found good. ``at`` names a place of it for messages."""
+
+    spec: MappingSpec
+    places: Places
+
+    @property
+    def system(self) -> str:
+        return self.spec.system
+
+    def at(self, *loc: str | int) -> str:
+        return self.places.at(*loc)
+
+    def entity(self, name: str) -> EntitySpec:
+        """Raises ConfigurationError when the file says nothing of the entity."""
+        try:
+            return self.spec.entities[name]
+        except KeyError:
+            raise ConfigurationError(
+                f"{self.at('entities')}: has no '{name}'. Add it, or switch the entity off in the settings."
+            ) from None
+
+    def settings(self, chosen: MappingOf[str, Any]) -> dict[str, Any]:
+        """Every setting's value: as chosen, else its default. Raises ConfigurationError for one that the file does not offer."""
+        known = self.spec.settings
+        for name, value in chosen.items():
+            if name not in known:
+                raise ConfigurationError(f"{self.at('settings')}: offers no setting {name!r}{suggest(name, known)}")
+            if value not in known[name].allowed:
+                raise ConfigurationError(
+                    f"{self.at('settings', name)}: {value!r} is not allowed{suggest(value, known[name].allowed)}"
+                )
+        return {name: spec.default for name, spec in known.items()} | dict(chosen)
+
+
+def load_yaml(path: Path) -> tuple[Any, Places]:
+    """A YAML file as plain values, and where its keys stand; nobody may change them. Raises ConfigurationError."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return _parsed(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, changed: int, size: int) -> tuple[Any, Places]:
+    """Parsed once per version of the file: a task opens its systems more than once, and parsing takes a third of a second."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            data = YAML(typ="rt").load(file)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problem = str(error.problem or error).split("\n")[0]
+        if "duplicate key" in problem:
+            problem = (
+                f"{problem.split(' with value')[0].replace('found duplicate', 'duplicate')}: a key may stand once in a block"
+            )
+        raise ConfigurationError(f"{path}:{line}: {problem}") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}:1: is not YAML in UTF-8: {error}") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    places = Places(path, {(): 1}, set())
+    return _plain(data, (), places), places
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{path}: cannot be read ({error.strerror}). Check the path of the mapping file.")
+
+
+def _plain(node: Any, loc: Loc, places: Places) -> Any:
+    lines = places.lines
+    if isinstance(node, CommentedMap):
+        for key in node:
+            # Keys that came in through a merge (<<) have no place of their own.
+            lines[*loc, key] = (node.lc.data or {}).get(key, [lines[loc] - 1])[0] + 1
+        return {_scalar(key): _plain(value, (*loc, key), places) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        places.lists.add(loc)
+        for index in range(len(node)):
+            lines[*loc, index] = node.lc.item(index)[0] + 1
+        return [_plain(value, (*loc, index), places) for index, value in enumerate(node)]
+    return _scalar(node)
+
+
+def _scalar(value: Any) -> Any:
+    """ruamel's round-trip scalars are subclasses; the models are strict."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float):
+        return Decimal(str(value))  # a number with a point is never a binary float here
+    for plain in (str, int):
+        if isinstance(value, plain):
+            return plain(value)
+    return value
+
+
+def load_mapping(path: str | Path) -> Mapping:
+    """Read and check a mapping file. Raises ConfigurationError with every fault found, one per line, with file, line and key."""
+    data, places = load_yaml(Path(path))
+    faults: list[tuple[Loc, str]] = []
+    spec: MappingSpec | None = None
+    try:
+        spec = MappingSpec.model_validate(data)
+    except ValidationError as error:
+        for fault in error.errors():
+            faults.extend(_fault(fault, places.lines))
+    if spec is not None:
+        faults.extend(Checks(spec).faults())
+    if faults:
+        faults.sort(key=lambda fault: places.line(fault[0]))
+        raise ConfigurationError("\n".join(f"{places.at(*loc)}: {message}" for loc, message in faults))
+    assert spec is not None
+    return Mapping(spec, places)
+
+
+def _fault(error: Any, lines: dict[Loc, int]) -> Iterator[tuple[Loc, str]]:
+    """pydantic's error as (place, sentence). Parts of the location that are not in the file (union branches) are left out."""
+    loc: Loc = ()
+    for part in error["loc"]:
+        if (*loc, part) in lines:
+            loc = (*loc, part)
+    context = error.get("ctx") or {}
+    match error["type"]:
+        case "unknown_keys":
+            for key in context["keys"]:
+                yield (*loc, key), f"unknown key{suggest(key, context['allowed'])}"
+        case "missing":
+            yield (*loc, error["loc"][-1]), "is required and missing"
+        case "literal_error":
+            allowed = re.findall(r"'([^']*)'", context["expected"])
+            yield loc, f"{error['input']!r} is not allowed{suggest(error['input'], allowed)}"
+        case _:
+            found = error["input"]
+            shown = "value" in context or not isinstance(found, str | int | Decimal) or len(str(found)) > 40
+            yield loc, error["msg"] + ("" if shown else f" (found {found!r})")

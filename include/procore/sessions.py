@@ -1,0 +1,68 @@
+"""Sessions of requests: the company's header, the bearer token, and one that is open to calls that others make."""
+
+from __future__ import annotations
+
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from include.procore.address import redact
+from include.procore.pacing import limited
+
+if TYPE_CHECKING:
+    from include.procore.client import ProcoreClient
+
+
+class Bearer(requests.auth.AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class OpenSession(requests.Session):
+    """See :meth:`ProcoreClient.session`."""
+
+    def __init__(self, client: ProcoreClient) -> None:
+        super().__init__()
+        self._client = client
+        self.auth = self._authorize
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return Bearer(self._client.token())(request) if self._ours(request) else request
+
+    def _ours(self, request: requests.PreparedRequest) -> bool:
+        return (request.url or "").startswith(f"{self._client.base_url}/")
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if not self._ours(request):  # a redirect to a file store: neither token nor budget concern it
+            return super().send(request, **options)
+        self._client.paced(f"{request.method} {redact(request.url or '')}")
+        response = super().send(request, **options)
+        given = request.headers.get("Authorization", "")
+        if response.status_code == 401 and given.startswith("Bearer "):
+            response.close()
+            Bearer(self._client.token(refused=given.removeprefix("Bearer ")))(request)
+            response = super().send(request, **options)
+        self._client.pace.observe(response.headers, hold=response.status_code != 429)
+        if response.status_code == 429:
+            self._client.pace.hold(limited(response.headers))
+        return response
+
+
+def session(company_id: str, session: requests.Session | None = None) -> requests.Session:
+    session = session or requests.Session()
+    session.headers.update({"Procore-Company-Id": company_id, "Accept": "application/json", "User-Agent": "procore-erp-sync"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=8, max_retries=0))
+    return session
+
+
+def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from taking credentials for the login host out of a .netrc file."""
+    return request
