@@ -65,12 +65,12 @@ def test_the_requests_of_a_task_are_counted_whatever_became_of_it() -> None:
 
     with pytest.raises(NotPermitted), site.enter(asks):
         pass
-    site.ledger.count_traffic.assert_called_once_with("r", "extract[0]", 5, 2)
+    site.ledger.runs.count_traffic.assert_called_once_with("r", "extract[0]", 5, 2)
     assert site.told[0] == "procore:8089", "the name space of its markers is the company's"
 
 
 def test_an_error_in_counting_does_not_hide_the_tasks_own() -> None:
     site = Opened()
-    site.ledger.count_traffic.side_effect = RetryLater("the ledger is away")
+    site.ledger.runs.count_traffic.side_effect = RetryLater("the ledger is away")
     with pytest.raises(NotPermitted), site.enter(refused):
         pass
