@@ -5,8 +5,8 @@ Money is :class:`~decimal.Decimal` and travels with its ISO currency; times are 
 entity's model stands with its row, in ``entities/``; here is what they have in common.
 
 A reference field (``vendor``, ``project``, ``cost_code`` ...) holds the *other record's key on the side it was read from*: the
-Procore id on Procore's side, the ERP key on the ERP's. ``references.References`` translates Procore ids into ERP keys, the language in
-which contents are compared and hashed.
+Procore id on Procore's side, the ERP key on the ERP's. ``references.References`` translates Procore ids into ERP keys, the
+language in which contents are compared and hashed.
 """
 
 from __future__ import annotations

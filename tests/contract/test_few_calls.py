@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from include import pipeline
 from include.financials.checks import check
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater
@@ -16,7 +15,8 @@ from include.financials.reading.extract import extract
 from include.financials.reconciliation import reconcile
 from include.procore import client
 from include.procore.pacing import Pace
-from tests.unit.sandbox_procore.serving import serving
+from sandbox import pipeline
+from tests.unit.sandbox.procore.serving import serving
 
 SIZE, HOURLY = "small", 30
 WAITS = 60

@@ -300,7 +300,7 @@ def test_nobody_else_writes_between_the_look_up_and_the_write(
     """On SQLite a transaction that begins with a read could not go on to write once another one has written."""
     if ledger.dialect.name != "sqlite":
         pytest.skip("PostgreSQL locks rows, and the unique marker decides")
-    stored, refused = erp._stored, []
+    stored, refused = erp._posting._stored, []
 
     def meanwhile(*arguments: Any) -> Any:
         found = stored(*arguments)
@@ -314,7 +314,7 @@ def test_nobody_else_writes_between_the_look_up_and_the_write(
             other.exec_driver_sql("PRAGMA busy_timeout = 15000")
         return found
 
-    monkeypatch.setattr(erp, "_stored", meanwhile)
+    monkeypatch.setattr(erp._posting, "_stored", meanwhile)
     assert post(erp, commitment("104-SC-001"))[0].status == "confirmed"
     assert refused == ["database is locked"] * 2
 
@@ -335,14 +335,14 @@ def test_later_is_not_said_once_a_record_of_the_call_is_committed(
     staged: SqlSystem, monkeypatch: pytest.MonkeyPatch, busy: str, expected: type[Exception]
 ) -> None:
     """The batch fails at its commit and goes again record by record; then the database is busy at one of them."""
-    whole = staged._transaction
+    whole = staged._posting._transaction
 
     def transaction(writer: Any, prepared: Any, beat: Any) -> dict[str, Outcome]:
         if len(prepared) == 1 and prepared[0][0].number == busy:
             raise RetryLater("busy")
         return whole(writer, prepared, beat)
 
-    monkeypatch.setattr(staged, "_transaction", transaction)
+    monkeypatch.setattr(staged._posting, "_transaction", transaction)
     with pytest.raises(expected):
         post(staged, commitment("A1"), commitment("A2"), commitment("A3", project="nowhere"))
 

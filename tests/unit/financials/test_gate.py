@@ -21,7 +21,7 @@ from include.financials.judging.check import judge_rows
 from include.financials.judging.facts import Row
 from include.financials.judging.rules import PRECEDENCE, TESTS, Expected, Finding, Rule, judge, verdicts
 from include.financials.ledger import Judged
-from include.financials.reading.extract import extract
+from include.financials.reading import extract
 from include.financials.settings import GateSettings
 from tests.unit.financials.pair import FULL, ONLY, World, commitment, cost_code, cost_type, draft, line, project, vendor
 
@@ -63,7 +63,7 @@ def produced(stages: dict[str, World], tmp_path_factory: pytest.TempPathFactory)
                 "extended_type": "calculated",
             }
             draft(world, "SC-22", lines=(line(), line(2, kind="9", **unit)))
-        sync = world.sync()
+        sync = world.sync(params={"entities": [name]})
         extract.extract(sync, name)
         checks.check(sync, name, [0], caught)
         world.close()
