@@ -93,7 +93,7 @@ def procore_erp_sync() -> None:
             if previous is not None:
                 previous >> done
         previous = done
-    reconcile = ReconcileOperator(task_id="reconcile")
+    reconcile = ReconcileOperator(task_id="reconcile", pool="erp")
     report = ReportOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE)
     [select, previous] >> reconcile >> report
     previous >> report  # the last of all, also where the head failed and nothing is left to reconcile

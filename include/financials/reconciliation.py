@@ -20,6 +20,7 @@ from include.financials.explained import Difference, Document, Explained
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, Link, Seen, decoded
 from include.financials.money import ZERO
+from include.financials.reading.questions import lists_changed
 from include.financials.record import COST_CODES, PROJECTS
 from include.financials.references import References
 from include.financials.view import Sync
@@ -46,6 +47,7 @@ def reconcile(sync: Sync) -> Reconciliation:
     A run of some entities or some projects compares those only: of the others the ledger may know nothing yet.
     """
     compared: list[Difference] = []
+    _look_again(sync)
     sync = sync.judging("reconciliation")
     for entity in sync.run.entities:
         if ENTITIES[entity].master:
@@ -79,6 +81,14 @@ def _kept(sync: Sync, entity: str, needs: Sequence[str]) -> bool:
 
 
 Docs = Sequence[Document]
+
+
+def _look_again(sync: Sync) -> None:
+    """The one thing that is asked here: a run beside this one may have written to the ERP after this one read it. What the ledger
+    knows by now is compared with what the ERP shows by now."""
+    last = sync.ledger.journal.last_calls("erp")
+    written = [(name, at) for entity, at in last.items() for name in lists_changed(ENTITIES[entity])]
+    sync.lists.look_again("erp", written)
 
 
 def _counts(documents: Docs) -> Iterator[Difference]:

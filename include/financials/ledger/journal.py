@@ -201,6 +201,14 @@ class Journal(Room):
         with self.reading() as connection:
             return [(scope, bool(open_)) for scope, open_ in connection.execute(query)]
 
+    def last_calls(self, system: Side) -> dict[str, str]:
+        """When each entity was written to a system last, by any run (a stamp)."""
+        c = t.calls.c
+        ended = func.max(func.coalesce(c.finished_at, c.started_at))
+        query = select(c.entity, ended).where(c.system == system).group_by(c.entity)
+        with self.reading() as connection:
+            return {str(entity): str(at) for entity, at in connection.execute(query)}
+
     def call_count(self, run_id: str, entity: str | None = None) -> dict[str, int]:
         """Write calls of a run by system, of one entity or of all."""
         query = select(t.calls.c.system, func.count()).where(t.calls.c.run_id == run_id).group_by(t.calls.c.system)

@@ -16,6 +16,7 @@ from upath import UPath
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import StepMissing
+from include.financials.ledger import stamp
 from include.financials.port import Invalid, Page, Systems
 from include.financials.reading.staging import Staged, once, private_folder, write_whole
 from include.financials.record import Record, Side
@@ -133,12 +134,23 @@ class Lists:
 
     def reread(self, side: Side, entity: str, shard: int) -> None:
         """Read a list again that this run has changed; whoever looks at it meanwhile finds the old one."""
-        place, name = self._place(side, entity), f"shard-{shard}-{uuid.uuid4().hex}"
+        place, name, at = self._place(side, entity), f"shard-{shard}-{uuid.uuid4().hex}", stamp()
         fresh = self._read_all(side, entity, shard, Staged(place / name, entity))
         self.parsed.pop((side, entity, shard), None)
         self._keep(side, entity, shard, fresh)
-        write_whole(place / f"shard-{shard}.json", json.dumps({"folder": name}))
+        write_whole(place / f"shard-{shard}.json", json.dumps({"folder": name, "read_at": at}))
         (place / f"spoilt-{shard}.json").unlink(missing_ok=True)
+
+    def look_again(self, side: Side, written: Iterable[tuple[str, str]]) -> None:
+        """Read lists again to which somebody wrote since, another run for one; ``written``: each list and when (a stamp)."""
+        for entity, at in written:
+            for shard in self.shards_of(entity):
+                note = self._place(side, entity) / f"shard-{shard}.json"
+                if self.spoilt(side, entity, shard):
+                    continue  # by this run itself: its load reads it again, or is to be cleared
+                if note.exists() and json.loads(note.read_text(encoding="utf-8"))["read_at"] <= at:
+                    log.info("reading all %s of %s again: another run has written there since", entity, side)
+                    self.reread(side, entity, shard)
 
     def _place(self, side: Side, entity: str) -> UPath:
         return self.sync.folder / "snapshots" / side / entity
@@ -155,7 +167,7 @@ class Lists:
                     f"Clear extract_{reads} and what follows."
                 )
             name = self._left(place, shard) or f"shard-{shard}-{uuid.uuid4().hex}"
-            staged = Staged(place / name, entity)
+            staged, at = Staged(place / name, entity), stamp()
             try:
                 fresh = self._read_all(side, entity, shard, staged)
             except BaseException:
@@ -163,7 +175,7 @@ class Lists:
                     write_whole(place / f"left-{shard}-{uuid.uuid4().hex}.json", json.dumps({"folder": name}))
                 raise
             if not chosen.exists():
-                write_whole(chosen, json.dumps({"folder": name}))
+                write_whole(chosen, json.dumps({"folder": name, "read_at": at}))
                 self._keep(side, entity, shard, fresh)
         return Staged(place / json.loads(chosen.read_text(encoding="utf-8"))["folder"], entity)
 

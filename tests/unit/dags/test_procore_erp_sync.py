@@ -47,13 +47,14 @@ def test_one_dag_with_owner_tags_and_docs(dag: DAG) -> None:
 
 
 def test_every_task_that_calls_a_system_is_in_a_pool_of_that_system(dag: DAG) -> None:
-    """What calls both is in Procore's, whose budget is the scarce one; who judges calls none and holds no slot. (What they do not
-    call, test_airflow.py counts.)"""
+    """What calls both is in Procore's, whose budget is the scarce one; who judges calls none and holds no slot. Reconciliation
+    asks the ERP alone, and only where another run wrote meanwhile. (What they do not call, test_airflow.py counts.)"""
     pools = {task.task_id: task.pool for task in dag.tasks}
     none = {task for task, pool in pools.items() if pool == "default_pool"}
     checks = {task_id(name, "check") for name in ENTITIES}
-    assert none == {"select", "shards", "reconcile", "report", *(f"{name}.done" for name in STAGES.values())} | checks
-    assert {pools[task] for task in set(pools) - none} == {"procore_api"}
+    assert none == {"select", "shards", "report", *(f"{name}.done" for name in STAGES.values())} | checks
+    assert pools.pop("reconcile") == "erp"
+    assert {pools[task] for task in pools.keys() - none} == {"procore_api"}
 
 
 def test_the_schedule_has_real_intervals(dag: DAG) -> None:

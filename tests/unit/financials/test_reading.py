@@ -88,6 +88,21 @@ def test_what_this_run_wrote_to_the_erp_is_read_again(linked: World) -> None:
     assert number
 
 
+def test_what_another_run_wrote_to_the_erp_meanwhile_is_read_again(linked: World) -> None:
+    """The ledger knows of it by now: compared with an older list it would be a difference that is none."""
+    params = {"entities": ["commitments"]}
+    early = linked.run(params=params)
+    assert [*early.lists.everywhere("erp", "commitments")] == []
+    in_procore(linked, commitment("SC-9"))
+    late = linked.run(params=params)
+    assert linked.states(late, "commitments") == {"SC-9": ("created", "")}
+    assert reconciliation.reconcile(linked.sync(early.run.run_id)).balanced
+    calls = len(linked.erp.calls)
+    assert reconciliation.reconcile(linked.sync(late.run.run_id)).balanced and len(linked.erp.calls) == calls, (
+        "nobody wrote since"
+    )
+
+
 def test_what_was_linked_since_the_lists_were_read_is_left_to_the_next_run(full: World) -> None:
     sync = full.sync(params={"entities": ["vendors"], "since": "2020-01-01"})
     extract.extract(sync, "vendors")
