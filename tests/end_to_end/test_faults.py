@@ -139,10 +139,8 @@ def test_the_erp_is_locked_while_posting(tiny: World, undisturbed: dict[str, Any
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from include.financials.ledger import Ledger
-from sandbox import pipeline
 from include.financials.ledger.journal import Journal
-from include import pipeline
+from sandbox import pipeline
 folder, entity, system = sys.argv[1:4]
 info = dict(zip(("base_url", "login_url", "company_id", "client_id", "client_secret", "erp_url"), sys.argv[4:]))
 settled = Journal.settled
