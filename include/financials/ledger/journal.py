@@ -201,11 +201,11 @@ class Journal(Room):
         with self.reading() as connection:
             return [(scope, bool(open_)) for scope, open_ in connection.execute(query)]
 
-    def last_calls(self, system: Side) -> dict[str, str]:
-        """When each entity was written to a system last, by any run (a stamp)."""
+    def last_calls(self, system: Side, beside: str) -> dict[str, str]:
+        """When each entity was written to a system last by a run that is not ``beside`` (a stamp)."""
         c = t.calls.c
         ended = func.max(func.coalesce(c.finished_at, c.started_at))
-        query = select(c.entity, ended).where(c.system == system).group_by(c.entity)
+        query = select(c.entity, ended).where(c.system == system, c.run_id != beside).group_by(c.entity)
         with self.reading() as connection:
             return {str(entity): str(at) for entity, at in connection.execute(query)}
 

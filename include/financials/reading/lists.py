@@ -41,8 +41,8 @@ class Shut:
 
     def __getitem__(self, side: Side) -> NoReturn:
         raise StepMissing(
-            f"{self.judged.replace('_', ' ')}: nothing is asked of {side} here; what is looked at, an extract has read before "
-            "(extract_{entity} of what is missing)."
+            f"{self.judged.replace('_', ' ')}: nothing is asked of {side} here; what is looked at, an extract has read. "
+            "Clear the extracts and what follows."
         )
 
 
@@ -142,7 +142,7 @@ class Lists:
         (place / f"spoilt-{shard}.json").unlink(missing_ok=True)
 
     def look_again(self, side: Side, written: Iterable[tuple[str, str]]) -> None:
-        """Read lists again to which somebody wrote since, another run for one; ``written``: each list and when (a stamp)."""
+        """Read lists again to which a run beside this one wrote since; ``written``: each list and when (a stamp)."""
         for entity, at in written:
             for shard in self.shards_of(entity):
                 note = self._place(side, entity) / f"shard-{shard}.json"

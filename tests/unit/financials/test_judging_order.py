@@ -341,7 +341,7 @@ def test_an_acceptance_that_ended_is_told_in_the_report(linked: World, change: d
 
 
 def test_a_job_reopened_in_the_same_run_holds_nothing(linked: World) -> None:
-    linked.procore.change("projects", "25-104", active=False)
+    linked.procore.change("projects", "25-104", status="closed")
     linked.erp.change("projects", "25-104", status="closed")
     linked.run()
     draft(linked)

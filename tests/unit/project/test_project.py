@@ -150,3 +150,12 @@ def test_a_version_managers_empty_shim_counts_as_no_uv(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.delenv("INSTALLER", raising=False)
     assert _setup_env(tmp_path).find_uv() is None
+
+
+def test_the_image_has_no_sandbox() -> None:
+    """Its credentials are published, and nothing in production needs it: the product does not know it."""
+    ignored = [line for line in _lines(".dockerignore") if not line.startswith("#")]
+    assert {"sandbox", "tests", "var"} <= set(ignored) and not [line for line in ignored if line.startswith("!")]
+    for folder in ("include", "dags", "plugins"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert not re.search(r"^\s*(?:from|import) sandbox\b", path.read_text(encoding="utf-8"), re.M), path
