@@ -298,6 +298,19 @@ class Store:
             self._held.clear()
             self._concealed.clear()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other thread writes; no transaction is begun."""
+        with self._lock:
+            yield
+
+    def replace(self, other: sqlite3.Connection) -> None:
+        """Become a copy of another store's database, clock and meta included."""
+        with self._lock:
+            other.backup(self.connection)
+            self._held.clear()
+            self._concealed.clear()
+
     def set_meta(self, name: str, value: Any) -> None:
         with self.writing():
             self.connection.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", (name, json.dumps(value)))
