@@ -1,15 +1,19 @@
-"""The directory: vendors, their insurance, and customers (docs/domain-rules.md 2.1, rules V-01 to V-04)."""
+"""The directory: vendors, their insurance, customers, and users (docs/domain-rules.md 2.1, rules V-01 to V-04, U-01 to U-03)."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import ClassVar, Literal, TypedDict, cast
+from typing import Annotated, ClassVar, Literal, TypedDict, cast
+
+from pydantic import AfterValidator
 
 from include.financials.entity import Entity
+from include.financials.judging import changes
 from include.financials.judging.facts import Facts
 from include.financials.judging.limits import limits_fault
 from include.financials.judging.rules import Rule
-from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, field_fault
+from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, altered, field_fault
 from include.financials.judging.subject import Subject
 from include.financials.port import CALLED
 from include.financials.record import VENDORS, Record, Text
@@ -57,6 +61,24 @@ class Customer(Record):
     city: str | None = None
     state: str | None = None
     zip: str | None = None
+
+
+class User(Record):
+    """An employee in the ERP, a user of the company in Procore; ``number`` is the employee's. One e-mail in two spellings of case
+    is one: it is kept in small letters."""
+
+    entity = "users"
+
+    employee_id: str | None = None
+    first_name: str | None = None
+    last_name: Text
+    email: Annotated[str, AfterValidator(str.lower)] | None = None
+    job_title: str | None = None
+    active: bool = True
+
+    @property
+    def name(self) -> str:
+        return " ".join(filter(None, (self.first_name, self.last_name)))
 
 
 # -- facts ----------------------------------------------------------------------------------------------------------------------
@@ -116,7 +138,47 @@ class InsuranceFacts(Facts):
         }
 
 
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+class UserRow(TypedDict):
+    field_fault: str | None
+    email_fault: str | None
+    altered: str | None
+    access: str | None
+
+
+class UserFacts(Facts):
+    """Rules U-01 to U-03."""
+
+    row: ClassVar[type] = UserRow
+
+    def header(self, subject: Subject, approved: bool) -> UserRow:
+        record = cast(User, subject.record)
+        fields = ("employee_id", "first_name", "last_name", "email", "job_title")
+        fault = None if record.email else "no e-mail"
+        if record.email and not _EMAIL.fullmatch(record.email):
+            fault = f"an e-mail that is none ({record.email})"
+        return {
+            "field_fault": limits_fault(record, self.capability, fields, CALLED["procore"]),
+            "email_fault": fault,
+            "altered": changes.altered(self.entity, subject),
+            "access": _access(record, subject),
+        }
+
+
+def _access(record: User, subject: Subject) -> str | None:
+    """What somebody did with the account in Procore. Only a change in the ERP opens or closes one: who was locked out there is
+    not let in again by us, nor the other way round."""
+    there, link = cast(User | None, subject.match.target), subject.match.link
+    if there is None or link is None or there.active is record.active or (link.content or {}).get("active") is not record.active:
+        return None
+    return "active" if there.active else "inactive"
+
+
 # -- rows -----------------------------------------------------------------------------------------------------------------------
+
+_LOGIN = "By its e-mail a person signs in to Procore: change it there by hand, or put it back in the ERP."
 
 VENDOR = Entity(
     Vendor,
@@ -125,6 +187,7 @@ VENDOR = Entity(
     direction="erp_to_procore",
     content=("name", "code", "tax_id", "active"),
     identity=("tax_id", "code"),
+    one_everywhere=("tax_id",),
     twins=(("tax_id",), ("code",)),
     shared=True,
     listed=True,
@@ -191,3 +254,36 @@ CUSTOMER = Entity(
     instead=IN_ERP,
     rules=(*WHOSE, *SEEN, ADOPTED, field_fault("V-01"), ALIKE, *PEOPLE),
 )
+
+USER = Entity(
+    User,
+    label="user",
+    stage=1,
+    direction="erp_to_procore",
+    content=("employee_id", "first_name", "last_name", "email", "job_title", "active"),
+    identity=("email", "employee_id"),
+    one_everywhere=("email",),
+    twins=(("email",), ("employee_id",)),
+    frozen=("email",),
+    altered_there=("active",),
+    alone="is no employee of the ERP",
+    listed=True,
+    named_by="name",
+    facts=UserFacts,
+    field_rule="U-01",
+    instead=_LOGIN,
+    rules=(
+        *WHOSE,
+        *SEEN,
+        ADOPTED,
+        field_fault("U-01"),
+        Rule("U-02", "email_fault", "absent", "quarantined",
+             "Employee {number} ({name}) has {email_fault}, and by that a person signs in to Procore. Correct it in the ERP."),
+        altered(_LOGIN),
+        Rule("U-03", "access", "absent", "linked",
+             "{name} ({number}) is {access} in Procore, and not so in the ERP; nobody's access is changed for that.",
+             severity="warning"),
+        ALIKE,
+        *PEOPLE,
+    ),
+)  # fmt: skip
