@@ -1,4 +1,4 @@
-"""The directory: vendors, their insurance, customers, and users (docs/domain-rules.md 2.1, rules V-01 to V-04, U-01 to U-03)."""
+"""The directory: vendors, their insurance, customers, and users (docs/domain-rules.md 2.1, rules V-01 to V-04, U-01 to U-04)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Annotated, ClassVar, Literal, TypedDict, cast
 from pydantic import AfterValidator
 
 from include.financials.entity import Entity
-from include.financials.judging import changes
 from include.financials.judging.facts import Facts
 from include.financials.judging.limits import limits_fault
 from include.financials.judging.rules import Rule
-from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, altered, field_fault
+from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, field_fault
 from include.financials.judging.subject import Subject
 from include.financials.port import CALLED
 from include.financials.record import VENDORS, Record, Text
@@ -144,12 +143,12 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 class UserRow(TypedDict):
     field_fault: str | None
     email_fault: str | None
-    altered: str | None
+    email_there: str | None
     access: str | None
 
 
 class UserFacts(Facts):
-    """Rules U-01 to U-03."""
+    """Rules U-01 to U-04."""
 
     row: ClassVar[type] = UserRow
 
@@ -162,23 +161,28 @@ class UserFacts(Facts):
         return {
             "field_fault": limits_fault(record, self.capability, fields, CALLED["procore"]),
             "email_fault": fault,
-            "altered": changes.altered(self.entity, subject),
-            "access": _access(record, subject),
+            "email_there": self._email_there(record, subject),
+            "access": self._access(record, subject),
         }
 
+    @staticmethod
+    def _email_there(record: User, subject: Subject) -> str | None:
+        """By what else a linked person signs in: that is theirs to change, in Procore."""
+        there = cast(User | None, subject.match.target) if subject.match.link is not None else None
+        return None if there is None or there.email == record.email else there.email or "nothing"
 
-def _access(record: User, subject: Subject) -> str | None:
-    """What somebody did with the account in Procore. Only a change in the ERP opens or closes one: who was locked out there is
-    not let in again by us, nor the other way round."""
-    there, link = cast(User | None, subject.match.target), subject.match.link
-    if there is None or link is None or there.active is record.active or (link.content or {}).get("active") is not record.active:
-        return None
-    return "active" if there.active else "inactive"
+    @staticmethod
+    def _access(record: User, subject: Subject) -> str | None:
+        """What somebody did with the account in Procore. Only a change in the ERP opens or closes one: who was locked out there
+        is not let in again by us, nor the other way round."""
+        there, link = cast(User | None, subject.match.target), subject.match.link
+        agreed = (link.content or {}).get("active") if link is not None else None
+        if there is None or there.active is record.active or agreed is not record.active:
+            return None
+        return "active" if there.active else "inactive"
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------------------
-
-_LOGIN = "By its e-mail a person signs in to Procore: change it there by hand, or put it back in the ERP."
 
 VENDOR = Entity(
     Vendor,
@@ -271,7 +275,7 @@ USER = Entity(
     named_by="name",
     facts=UserFacts,
     field_rule="U-01",
-    instead=_LOGIN,
+    instead=IN_ERP,
     rules=(
         *WHOSE,
         *SEEN,
@@ -279,10 +283,12 @@ USER = Entity(
         field_fault("U-01"),
         Rule("U-02", "email_fault", "absent", "quarantined",
              "Employee {number} ({name}) has {email_fault}, and by that a person signs in to Procore. Correct it in the ERP."),
-        altered(_LOGIN),
         Rule("U-03", "access", "absent", "linked",
              "{name} ({number}) is {access} in Procore, and not so in the ERP; nobody's access is changed for that.",
              severity="warning"),
+        Rule("U-04", "email_there", "absent", "linked",
+             "{name} ({number}) signs in to Procore by {email_there}, and the ERP has another e-mail. We do not change by what a "
+             "person signs in: make the two agree by hand.", severity="warning"),
         ALIKE,
         *PEOPLE,
     ),
