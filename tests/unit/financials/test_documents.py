@@ -149,6 +149,7 @@ CHANGED: dict[str, dict[str, Any]] = {
     "vendors": {"name": "Another"},
     "vendor_insurances": {"provider": "Another"},
     "customers": {"name": "Another"},
+    "users": {"job_title": "Another"},
     "projects": {"name": "Another"},
     "sub_jobs": {"name": "Another"},
     "tax_codes": {"description": "Another"},
