@@ -143,8 +143,8 @@ class Entity:
 
     @property
     def master(self) -> bool:
-        """Master data: neither a document nor a budget."""
-        return not (self.document or self.two_way)
+        """Master data of the ERP: neither a document nor a budget."""
+        return not (self.document or self.two_way or self.read_only)
 
     @property
     def contracts(self) -> str | None:

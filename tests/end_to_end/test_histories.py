@@ -19,7 +19,17 @@ from tests.end_to_end.world import World, counts, done, stopped, unexplained
 
 JOB = "25-104"
 MADE_BY_US = (
-    *("vendors", "projects", "sub_jobs", "tax_codes", "cost_codes", "standard_cost_codes", "line_item_types", "insurances", "users"),
+    *(
+        "vendors",
+        "projects",
+        "sub_jobs",
+        "tax_codes",
+        "cost_codes",
+        "standard_cost_codes",
+        "line_item_types",
+        "insurances",
+        "users",
+    ),
     *("direct_costs", "direct_cost_lines", "contract_payments", "prime_contracts", "budget_lines"),
 )
 """Kinds of records that the sync makes in Procore."""

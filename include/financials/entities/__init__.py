@@ -36,6 +36,9 @@ _LOOKED_UP: tuple[type[Record], ...] = (invoices.Period,)
 """Read from the ERP, and kept in step with nothing."""
 MODELS: dict[str, type[Record]] = {model.entity: model for model in (*(row.model for row in _ORDER), *_LOOKED_UP)}
 
+OF_ERP: dict[str, type[Record]] = {name: m for name, m in MODELS.items() if name not in ENTITIES or not ENTITIES[name].read_only}
+"""What an ERP has: all but what is only read in Procore."""
+
 
 def gates_before(row: Entity) -> frozenset[str]:
     """The gates that stand before something that this entity refers to. A closed one stops its load, not its judgement: every
