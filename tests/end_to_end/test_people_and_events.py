@@ -188,6 +188,8 @@ def test_change_events_are_read_and_kept_and_sent_nowhere(fresh: World, capsys: 
     assert fresh.writes() == [] and fresh.audit() == audit and report["erp_writes"] == 0
     lists = [row["query"] for row in fresh.requests() if row["path"].endswith("/change_events")]
     assert len(lists) == 2, "one list for each project, and no call for a single event"
+    assert list(fresh.folder.glob("staging/*/snapshots/erp/projects")), "where a list of the ERP would be"
+    assert not list(fresh.folder.glob("staging/*/snapshots/erp/change_events")), "the ERP is not asked for them"
     kept = {row["number"]: row["origin_id"] for row in fresh.ledger("SELECT * FROM records WHERE entity = 'change_events'")}
     assert kept == {"25-104/001": "estimating:CE-2207", "25-104/002": None, "25-098/001": "estimating:CE-2231"}
     said = told(fresh, capsys, "change event", "25-104/001")
