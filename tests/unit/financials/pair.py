@@ -1014,7 +1014,7 @@ def plant(world: World, *entities: str) -> None:
 
 BUDGETS = "budgets"
 DOCUMENTS = (
-    "budget_changes", "commitments", "change_events", "commitment_change_orders", "subcontractor_invoices", "payments_issued",
+    "budget_changes", "commitments", "commitment_change_orders", "subcontractor_invoices", "payments_issued",
     "prime_change_orders", "owner_invoices", "payments_received",
 )  # fmt: skip
 """Planted last: what they name must have its Procore id before."""
