@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from include.financials.entities import ENTITIES
 from include.financials.ledger import Ledger
-from tests.unit.financials.pair import BUDGETS, DOCUMENTS, World, plant, seed_masters
-
-LINKED = [name for name, row in ENTITIES.items() if not row.read_only]
-"""What has a counterpart on the other side; what is only read would end otherwise than all others in each of these worlds."""
+from tests.unit.financials.pair import BUDGETS, DOCUMENTS, LINKED, World, plant, seed_masters
 
 
 @pytest.fixture(scope="session")

@@ -1012,6 +1012,9 @@ def plant(world: World, *entities: str) -> None:
         PLANTS[name](world)
 
 
+LINKED = [name for name, row in ENTITIES.items() if not row.read_only]
+"""What has a counterpart on the other side; what is only read would end otherwise than all others in a world of these."""
+
 BUDGETS = "budgets"
 DOCUMENTS = (
     "budget_changes", "commitments", "commitment_change_orders", "subcontractor_invoices", "payments_issued",

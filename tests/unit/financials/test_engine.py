@@ -49,7 +49,7 @@ KINDS = ("after", "crash_after")
 @pytest.fixture(scope="module")
 def goods(stages: dict[str, World], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World]]:
     """The worlds before each entity's first load, after that load, in which nothing broke down."""
-    found = {name: stages[name].fork(tmp_path_factory.mktemp("goods") / name) for name in ENTITIES}
+    found = {name: stages[name].fork(tmp_path_factory.mktemp("goods") / name) for name in stages}
     for name, world in found.items():
         world.run(params={"entities": [name]})
     yield found
