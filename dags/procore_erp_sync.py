@@ -102,7 +102,7 @@ def procore_erp_sync() -> None:
 def entity_tasks(
     stage: TaskGroup, row: Entity, select: Any, parts: Any, previous: Any, checks: dict[str, Any], loads: dict[str, Any]
 ) -> list[Any]:
-    """extract -> check -> load of one entity, in one part or in as many as the run has shards."""
+    """extract -> check -> load of one entity (no load of what is only read), in one part or in as many as the run has shards."""
 
     def make(operator: Any, label: str, mapped: bool = row.project_scoped, **options: Any) -> Any:
         # A task is known by its stage and its step; the group of its entity is there for the eye.
@@ -115,15 +115,20 @@ def entity_tasks(
     # What stands behind a gate is judged also when that stays closed; its load then has a failed load above it and does not run.
     judged = TriggerRule.ALL_DONE if gates_before(row) else TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
     check = make(judge, name, row.project_scoped and not judged_whole(row), trigger_rule=judged)
-    loaded = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-    load = make(LoadOperator, f"load_{row.name}", pool=POOL, trigger_rule=loaded)
-    select >> extract >> check >> load
+    select >> extract >> check
     if previous is not None:
         previous >> extract
     for name in row.after:
         checks[name] >> check
+    checks[row.name] = check
+    if row.read_only:
+        return [extract, check]
+    loaded = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    load = make(LoadOperator, f"load_{row.name}", pool=POOL, trigger_rule=loaded)
+    check >> load
+    for name in row.after:
         loads[name] >> load
-    checks[row.name], loads[row.name] = check, load
+    loads[row.name] = load
     return [extract, check, load]
 
 

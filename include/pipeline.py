@@ -62,8 +62,8 @@ def run(access: session.Access, run_id: str, **options: Any) -> dict[str, Any]:
 
 
 def stage(sync: Sync, name: str, *, write: bool = True) -> bool:
-    """extract, check, load of one entity; False where nothing was loaded: its gate stayed closed, or (``write`` False) that of an
-    entity it refers to."""
+    """extract, check and, unless it is only read, load of one entity; False where nothing was loaded: its gate stayed closed, or
+    (``write`` False) that of an entity it refers to."""
     row = ENTITIES[name]
     shards = parts(row, sync.run.shards)
     for shard in shards:
@@ -72,6 +72,8 @@ def stage(sync: Sync, name: str, *, write: bool = True) -> bool:
         check(sync, name, shards)
     elif not guard(sync, name)[1].passed:
         return False
+    if row.read_only:
+        return True
     if not write:
         wait_behind(sync, name, shards)
         return False

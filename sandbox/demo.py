@@ -111,7 +111,7 @@ def surprises(stopped: Sequence[Mapping[str, Any]], planted: Sequence[Mapping[st
     return wrong + [f"{e} {k}: {s} by {r}, though nothing was planted" for e, k, s, r in sorted(found - expected)]
 
 
-_TO = {"erp_to_procore": "Procore", "procore_to_erp": "ERP"}
+_TO = {"erp_to_procore": "Procore", "procore_to_erp": "ERP", "procore_only": "-"}
 
 
 def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]], *, fresh: bool) -> list[str]:

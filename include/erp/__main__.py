@@ -16,7 +16,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from include.erp.registry import erp_system
-from include.financials.entities import ENTITIES, MODELS
+from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.exceptions import ConfigurationError, SyncError
 from include.financials.money import ZERO
 from include.financials.port import Invalid, System
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("mapping", help="a mapping file, or the name of one in include/mappings")
         sub.add_argument("url", help="SQLAlchemy URL of the ERP's database")
         if command is _sample:
-            sub.add_argument("entity", choices=list(MODELS), metavar="entity", help="e.g. commitments")
+            sub.add_argument("entity", choices=list(OF_ERP), metavar="entity", help="e.g. commitments")
             sub.add_argument("-n", type=int, default=SAMPLES, help=f"how many (default {SAMPLES})")
         sub.set_defaults(command=command)
     return parser
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 def _check(erp: System, given: argparse.Namespace) -> Iterator[str]:
     health = erp.check()
     yield f"{health.description}, {health.version}, clock {health.now.isoformat()}"
-    for name in MODELS:
+    for name in OF_ERP:
         yield from _entity(erp, name)
     yield from (f"problem: {problem}" for problem in health.problems)
 
@@ -88,7 +88,7 @@ def _sample(erp: System, given: argparse.Namespace) -> Iterator[str]:
 def _totals(erp: System, given: argparse.Namespace) -> Iterator[str]:
     rows = [("entity", "company", "currency", "records", "amount")]
     problems: list[str] = []
-    for name in MODELS:
+    for name in OF_ERP:
         if name not in erp.capabilities():
             continue
         seen = _Seen(erp, name)
@@ -112,7 +112,7 @@ class _Seen:
     """Everything that the ERP has of an entity, added up page by page."""
 
     def __init__(self, erp: System, name: str) -> None:
-        self.money = "amount" in MODELS[name].model_fields
+        self.money = "amount" in OF_ERP[name].model_fields
         self.counts: Counter[tuple[str, str]] = Counter()
         self.sums: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
         self.samples: list[Record] = []

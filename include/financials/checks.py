@@ -16,6 +16,7 @@ from include.financials.entities import ENTITIES
 from include.financials.judging.budgets import Budgets
 from include.financials.judging.check import Judge, judge_rows
 from include.financials.judging.erp_born import ErpBorn
+from include.financials.judging.only_read import OnlyRead
 from include.financials.judging.procore_born import ProcoreBorn
 from include.financials.ledger import STOPPED
 from include.financials.legible import legible
@@ -48,7 +49,9 @@ def check(sync: Sync, entity: str, shards: Iterable[int], judged_by: Judge = jud
     """Judge the staged records of ``shards``, of files and of the ledger alone. Raises nothing for a record's own trouble, and
     StepMissing where nobody has read what is needed."""
     row, sync = ENTITIES[entity], sync.judging(entity)
-    if row.source == "procore":
+    if row.read_only:
+        found = OnlyRead(sync, row, tuple(shards)).run()
+    elif row.source == "procore":
         found = ProcoreBorn(sync, row, tuple(shards)).run(judged_by)
     else:
         kind = Budgets if row.two_way else ErpBorn

@@ -54,7 +54,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def decide(ledger: Ledger, chosen: argparse.Namespace, who: str) -> str:
     """Record one decision and say what was recorded, on which record, and what the next run will do. Raises SyncError with the
     next step where it cannot be recorded."""
-    desk = _Desk(ledger, ENTITIES[entity_named(chosen.entity)], chosen, who)
+    row = ENTITIES[entity_named(chosen.entity)]
+    if row.read_only:
+        raise SyncError(f"a {row.label} is only read: nothing links it or sends it, so there is nothing to decide")
+    desk = _Desk(ledger, row, chosen, who)
     return {
         "approve": desk.approve,
         "link": desk.link,

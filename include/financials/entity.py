@@ -16,7 +16,8 @@ from include.financials.ties import Tie
 if TYPE_CHECKING:  # facts are told of the row that they belong to: only their type is named here
     from include.financials.judging.facts import Facts
 
-Direction = Literal["erp_to_procore", "procore_to_erp"]
+Direction = Literal["erp_to_procore", "procore_to_erp", "procore_only"]
+"""``procore_only``: read there, kept in the ledger, sent nowhere."""
 Rivals = Callable[[Record, str, list[Record], dict[str, Record]], tuple[list[Record], dict[str, Record]]]
 """(record, natural key, who may be its counterpart, who beside it may be that too, by name) -> those that are left of both."""
 
@@ -58,6 +59,8 @@ class Entity:
 
     references: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
+    one_everywhere: tuple[str, ...] = ()
+    """Natural keys that are one record's in all companies of the ERP (a tax id, an e-mail): what others number for themselves."""
     rivals: Rivals | None = None
     """Tells apart records that one natural key cannot: payments of one contract and amount by their numbers."""
     twins: tuple[tuple[str, ...], ...] = ()
@@ -115,6 +118,8 @@ class Entity:
     cost that Procore has were posted: that is no news."""
     not_counted: Mapping[str, str] = field(default_factory=dict)
     """Status of Procore's counterpart of an ERP-born document in which that counts for nothing there -> how people say so."""
+    alone: str = "was born in Procore and waits for accounting"
+    """What is said of a record that Procore alone has, of an entity that the ERP owns."""
     destroyed: str = ""
     """How Procore may have lost a linked record, said of one that it no longer has."""
     unkept: frozenset[str] = frozenset()
@@ -132,9 +137,14 @@ class Entity:
         return any(rule.fact == fact for rule in self.rules)
 
     @property
+    def read_only(self) -> bool:
+        """Nothing of it is sent anywhere: it has no counterpart, no load and no writes to switch on."""
+        return self.direction == "procore_only"
+
+    @property
     def master(self) -> bool:
-        """Master data: neither a document nor a budget."""
-        return not (self.document or self.two_way)
+        """Master data of the ERP: neither a document nor a budget."""
+        return not (self.document or self.two_way or self.read_only)
 
     @property
     def contracts(self) -> str | None:
@@ -158,9 +168,8 @@ class Entity:
         return replace(self, content=content, frozen=tuple(n for n in self.frozen if n not in gone), unkept=frozenset(gone))
 
     def per_company(self, key: str) -> bool:
-        """Whether a natural key tells records apart within one ERP company only: what companies number for themselves. A tax id
-        is one vendor's everywhere."""
-        return key != "tax_id" and not self.numbered_once
+        """Whether a natural key tells records apart within one ERP company only: what companies number for themselves."""
+        return key not in self.one_everywhere and not self.numbered_once
 
     @property
     def numbered_in(self) -> tuple[str, ...]:

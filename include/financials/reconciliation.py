@@ -49,13 +49,13 @@ def reconcile(sync: Sync) -> Reconciliation:
     compared: list[Difference] = []
     _look_again(sync)
     sync = sync.judging("reconciliation")
-    for entity in sync.run.entities:
-        if ENTITIES[entity].master:
-            compared += _master(sync, entity)
-        elif ENTITIES[entity].external_id:
-            compared += _synced(sync, entity)
+    rows = [row for row in (ENTITIES[entity] for entity in sync.run.entities) if not row.read_only]
+    for row in rows:
+        if row.master:
+            compared += _master(sync, row.name)
+        elif row.external_id:
+            compared += _synced(sync, row.name)
     documents = Documents(sync)
-    rows = [ENTITIES[entity] for entity in sync.run.entities]
     # In the order of the ties' numbers, whichever family names them.
     for tie, row in sorted(((tie, one) for one in rows for tie in one.ties), key=lambda pair: pair[0].id):
         names = [row.name, *(name for name in tie.beside if name in sync.run.entities)]

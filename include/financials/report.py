@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.ledger import STOPPED, WORKFLOW, Judged, Note, moment
 from include.financials.legible import nearest
 from include.financials.money import ZERO, text
@@ -137,13 +138,14 @@ def recall(sync: Sync, name: str) -> dict[str, Any] | None:
 
 
 def loaded(sync: Sync) -> list[str]:
-    """Entities whose load came to its end in all shards of this run."""
+    """Entities whose last step, the load if it has one, came to its end in all shards of this run."""
     done = sync.ledger.runs.steps(sync.run.run_id)
-    return [
-        name
-        for name in sync.run.entities
-        if all((f"load:{name}", shard) in done for shard in range(sync.run.shards if ENTITIES[name].project_scoped else 1))
-    ]
+
+    def over(row: Entity) -> bool:
+        last = f"check:{row.name}" if row.read_only else f"load:{row.name}"
+        return all((last, shard) in done for shard in range(sync.run.shards if row.project_scoped else 1))
+
+    return [name for name in sync.run.entities if over(ENTITIES[name])]
 
 
 def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:

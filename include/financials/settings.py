@@ -118,9 +118,11 @@ class Settings(_Model):
     @field_validator("entities")
     @classmethod
     def _known(cls, value: dict[str, EntitySettings]) -> dict[str, EntitySettings]:
-        for name in value:
+        for name, chosen in value.items():
             if name not in ENTITIES:
                 raise ValueError(f"unknown entity {name!r}; known: {', '.join(ENTITIES)}")
+            if ENTITIES[name].read_only and chosen.writes == "on":
+                raise ValueError(f"{name} are only read: there are no writes to switch on")
         return value
 
     @field_validator("cost_type_codes")

@@ -87,11 +87,12 @@ class Sync:
         """Entities that the ERP does not have (its mapping leaves them out) and whose writes are off: no part of the run. One
         whose writes are on stays in it, for preflight to say what is missing."""
         there = self.capabilities("erp")
-        return frozenset(name for name in ENTITIES if name not in there and self.settings.of(name).writes == "off")
+        due = (name for name, row in ENTITIES.items() if not row.read_only and name not in there)
+        return frozenset(name for name in due if self.settings.of(name).writes == "off")
 
     def missing(self, side: Side, entity: str) -> str | None:
         """What to do about an entity of the run that a side does not have; None: it has it."""
-        if entity in self.capabilities(side):
+        if entity in self.capabilities(side) or (side == "erp" and ENTITIES[entity].read_only):
             return None
         return (
             f"{side} cannot read {entity}, which its mapping leaves out, but entities.{entity}.writes is on: map it, or set"

@@ -18,8 +18,9 @@ from include.procore.areas import ENTITIES as KEPT
 LARGEST = 64 * 1024
 """Bytes of a payload; the largest that is described has some hundred."""
 
-BORN = tuple(name for name, row in ENTITIES.items() if row.source == "procore" or row.two_way)
-"""Entities that events are about: what is born in Procore, or may be (budgets). What the ERP owns is read there."""
+BORN = tuple(name for name, row in ENTITIES.items() if (row.source == "procore" and not row.read_only) or row.two_way)
+"""Entities that events are about: what is born in Procore, or may be (budgets). What the ERP owns is read there, and what is only
+read has nowhere to go in a hurry."""
 
 RESOURCES: Mapping[str, tuple[str, ...]] = {
     event: tuple(entity for entity in BORN if event in KEPT[entity].events) for entity in BORN for event in KEPT[entity].events

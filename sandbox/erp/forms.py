@@ -36,6 +36,7 @@ _LENGTHS: dict[str, dict[str, int]] = {
         "zip": 12,
     },
     "customers": {"customer": 12, "name": 30, "address": 60, "city": 30, "state": 4, "zip": 12},
+    "employees": {"employee": 12, "first_name": 40, "last_name": 40, "email": 80, "job_title": 60},
     "jobs": {"job": 10, "name": 60},
     "sub_jobs": {"sub_job": 10, "name": 60},
     "cost_types": {"cost_group": 10, "cost_type": 4, "name": 30},

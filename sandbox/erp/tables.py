@@ -77,6 +77,11 @@ _table(
     *(_text("address", null=True), _text("city", null=True), _text("state", null=True), _text("zip", null=True)),
 )
 _table(
+    "employees",
+    *(_key("company"), _key("employee"), _text("first_name", null=True), _text("last_name"), _text("email", null=True)),
+    *(_text("job_title", null=True), _int("active", default=1)),
+)
+_table(
     "jobs",
     *(_key("company"), _key("job"), _text("name"), _text("customer", null=True), _text("status", default="open")),
     *(_text("start_date", null=True), _text("completion_date", null=True)),
@@ -322,6 +327,7 @@ REFERENCES: tuple[Reference, ...] = (
         "merged_into names no vendor of the vendor group",
     ),
     Reference("COMPANY_UNKNOWN", "customers", ("company",), "companies", ("company",), "the customer's company does not exist"),
+    Reference("COMPANY_UNKNOWN", "employees", ("company",), "companies", ("company",), "the employee's company does not exist"),
     Reference("COMPANY_UNKNOWN", "jobs", ("company",), "companies", ("company",), "the job's company does not exist"),
     Reference("COMPANY_UNKNOWN", "periods", ("company",), "companies", ("company",), "the period's company does not exist"),
     Reference(

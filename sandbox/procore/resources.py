@@ -10,6 +10,7 @@ from sandbox.procore import (
     billing_periods,
     budget,
     budget_changes,
+    change_events,
     change_orders,
     changes,
     codes,
@@ -24,6 +25,7 @@ from sandbox.procore import (
     primes,
     requisitions,
     taxes,
+    users,
     wbs,
 )
 from sandbox.procore.commitments import LINES, PURCHASE_ORDERS, STATUSES, WORK_ORDERS
@@ -231,6 +233,28 @@ INSURANCES_OF_COMPANY = replace(
     attributes=insurances.COMPANY_ATTRIBUTES,
     hooks=Hooks(conditions=insurances.of_company, prepare=insurances.prepare),
 )
+
+USERS_OF_COMPANY = Resource(
+    kind=users.KIND,
+    path="/rest/v1.3/companies/{company_id}/users",
+    wrapper="user",
+    scope="company",
+    attributes=users.ATTRIBUTES,
+    defaults=users.DEFAULTS,
+    actions=("update", "sync"),
+    views={"default": users.VIEW},
+    list_view="default",
+    show_view="default",
+    filters={
+        "active": IGNORED,
+        "origin_id": ORIGIN,
+        "search": Filter("like", ("first_name", "last_name", "email_address", "job_title")),
+        **TIMES,
+    },
+    hooks=Hooks(prepare=users.prepare),
+    first_id=LARGE + 590_000_000,
+)
+USERS = replace(USERS_OF_COMPANY, path="/rest/v1.3/users", actions=("list",))
 
 TAX_CODES = Resource(
     kind="tax_codes",
@@ -596,6 +620,23 @@ CHANGE_LINES_V2 = replace(
     hooks=replace(CHANGE_LINES.hooks, prepare=change_orders.prepare_line),
 )
 
+CHANGE_EVENTS = Resource(
+    kind=change_events.KIND,
+    path="/rest/v1.1/change_events",
+    wrapper="change_event",
+    scope="project",
+    attributes=change_events.ATTRIBUTES,
+    actions=("list", "create"),
+    views={"default": change_events.view},
+    list_view="default",
+    show_view="default",
+    filters={"include_deleted": Filter("deleted"), **TIMES},
+    hooks=Hooks(prepare=change_events.prepare),
+    errors="exception",
+    soft_delete=True,
+    first_id=LARGE + 600_000_000,
+)
+
 # -- prime contracts and payments --------------------------------------------------------------------------------------
 
 PRIME_CONTRACTS = Resource(
@@ -718,6 +759,8 @@ RESOURCES: tuple[Resource, ...] = (
     WBS_CODES,
     INSURANCES,
     INSURANCES_OF_COMPANY,
+    USERS,
+    USERS_OF_COMPANY,
     TAX_CODES,
     BUDGET_LINES,
     BUDGET_CHANGES,
@@ -737,6 +780,7 @@ RESOURCES: tuple[Resource, ...] = (
     CHANGE_ORDER_REQUESTS,
     COMMITMENT_CHANGE_ORDERS,
     PRIME_CHANGE_ORDERS,
+    CHANGE_EVENTS,
     PRIME_CONTRACTS,
     PRIME_CONTRACT_LIST,
     PRIME_LINES,

@@ -58,10 +58,11 @@ def load(
 def planted(seed: str = "planted", size: str | Mapping[str, int] = "small", history: str = "linked") -> list[dict[str, str]]:
     """The planted problems: entity, key (natural number), problem, rule, expected state.
 
-    Without links only the vendors' problems keep their meaning: every document waits for its parents. ``none`` has no problem.
+    Without links only the problems of vendors and users keep their meaning: every document waits for its parents. ``none`` has
+    no problem.
     """
     found = problems(Company(seed, size_of(size)))
-    meant = {"linked": {entry.entity for entry in found}, "unlinked": {"vendors"}, "none": set[str]()}[history]
+    meant = {"linked": {entry.entity for entry in found}, "unlinked": {"vendors", "users"}, "none": set[str]()}[history]
     return [entry.as_dict() for entry in found if entry.entity in meant]
 
 

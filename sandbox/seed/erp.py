@@ -49,7 +49,7 @@ class ErpRows:
         self.linked = linked
         self.documents = documents
         self.days = days
-        self._planted = set() if documents else {entry.key for entry in planted(company) if entry.entity == "vendors"}
+        self._planted = set() if documents else {entry.key for entry in planted(company) if entry.entity in ("vendors", "users")}
 
     def write(self, engine: sa.Engine) -> Iterator[tuple[str, int]]:
         """Fill the ledger in one transaction; yields (table, rows) as each table is done."""
@@ -61,6 +61,7 @@ class ErpRows:
                 ("vendors", self.vendors()),
                 ("vendor_insurances", self.insurances()),
                 ("customers", self.customers()),
+                ("employees", self.employees()),
                 ("jobs", self.jobs()),
                 ("sub_jobs", self.sub_jobs()),
                 ("cost_types", self.cost_types()),
@@ -153,6 +154,17 @@ class ErpRows:
         for c in self.company.customers():
             row = {"company": c.company, "customer": c.code, "name": c.name, "active": int(c.active)}
             yield row | {"address": c.address, "city": c.city, "state": c.state, "zip": c.zip, **_stamps(c.updated_at)}
+
+    def employees(self) -> Iterator[Row]:
+        for n, e in enumerate(self.company.employees()):
+            if e.number not in self._planted:
+                row: Row = {"company": e.company, "employee": e.number, "first_name": e.first_name, "last_name": e.last_name}
+                yield row | {
+                    "email": e.email,
+                    "job_title": e.job_title,
+                    "active": int(e.active),
+                    **_stamps(names.master_moment(n)),
+                }
 
     def settings(self) -> Iterator[Row]:
         """Billing beyond the contract sum is allowed, as in Procore."""

@@ -27,6 +27,7 @@ from sandbox.seed.ids import (
 from sandbox.seed.model import (
     Code,
     Customer,
+    Employee,
     Job,
     SubJob,
     TaxCode,
@@ -37,11 +38,13 @@ from sandbox.seed.tables import (
     CLOSED_JOB,
     CODE_INDEX,
     DIVISIONS,
+    EMPLOYEES,
     EXTRA_SECTIONS,
     FULL_HOLD_VENDOR,
     IDLE_CUSTOMER,
     NAMED_CUSTOMERS,
     NAMED_JOBS,
+    ODD_EMPLOYEES,
     SECTIONS,
     STANDARD_SECTIONS,
     TAX_CODES,
@@ -86,6 +89,10 @@ class Masters:
     def _customer(n: int, company: str, code: str, name: str, linked: bool) -> Customer:
         place, moment = names.address(500 + n), names.master_moment(500 + n)
         return Customer(CUSTOMER_ID + n, company, code, name, linked, *place, names.phone(n), moment)
+
+    def employees(self) -> tuple[Employee, ...]:
+        """The same few at every size; a reduced company has none with a fault."""
+        return (*EMPLOYEES, *ODD_EMPLOYEES) if self.size.whole else EMPLOYEES
 
     # -- jobs and cost codes -------------------------------------------------------------------------------------------
 

@@ -264,6 +264,21 @@ class DirectCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Employee:
+    """``user``: the id of the person's user in Procore, None where there is none; ``linked``: it carries our external id."""
+
+    company: str
+    number: str
+    first_name: str
+    last_name: str
+    email: str | None
+    job_title: str
+    user: int | None = None
+    linked: bool = False
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Planted:
     """A planted problem and the record beside it that must load."""
 

@@ -7,7 +7,7 @@ from sandbox.seed.company import Company, planted_commitments
 from sandbox.seed.documents import job_documents
 from sandbox.seed.ids import FOREIGN, LINKED_VENDORS, NEW_VENDORS, TWIN_CANDIDATE, TWINS
 from sandbox.seed.model import Planted
-from sandbox.seed.tables import NAMED_JOBS
+from sandbox.seed.tables import EMPLOYEES, NAMED_JOBS, ODD_EMPLOYEES
 
 _FOREIGN_TEXT = "Procore's record carries the external id of another integration, otherapp-7781"
 _TWINS_TEXT = "two ERP vendors and one Procore vendor share a tax id"
@@ -19,6 +19,21 @@ _PLANTED_VENDORS = (
         Planted(22, "vendors", key, _TWINS_TEXT, "V-02", "quarantined", _GOOD_TWIN)
         for key in (*map(names.vendor_code, TWINS), names.vendor_name(TWIN_CANDIDATE))
     ),
+)
+
+_GOOD_USER = EMPLOYEES[-1].number
+_PLANTED_USERS = tuple(
+    Planted(number, "users", employee.number, problem, rule, expected, _GOOD_USER)
+    for employee, (number, problem, rule, expected) in zip(
+        ODD_EMPLOYEES,
+        (
+            (28, "the employee has no e-mail", "U-02", "quarantined"),
+            (29, "two employees share an e-mail", "V-02", "quarantined"),
+            (29, "two employees share an e-mail", "V-02", "quarantined"),
+            (30, "a user of Procore has the employee's e-mail and no external id", "2.9", "held"),
+        ),
+        strict=True,
+    )
 )
 
 PROBLEMS: dict[int, tuple[str, str, str]] = {
@@ -55,7 +70,7 @@ def planted(company: Company) -> list[Planted]:
     """The planted problems of a company; none in a reduced one, which has no faults."""
     if not company.size.whole:
         return []
-    found = [*planted_commitments(company.seed), *_PLANTED_VENDORS, *costs.planted(company), *budgets.PLANTED]
+    found = [*planted_commitments(company.seed), *_PLANTED_VENDORS, *_PLANTED_USERS, *costs.planted(company), *budgets.PLANTED]
     return sorted([*found, *_documents(company)], key=lambda entry: (entry.number, entry.key))
 
 

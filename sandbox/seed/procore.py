@@ -13,6 +13,7 @@ from sandbox.seed import budgets, costs, names, policies
 from sandbox.seed.company import Company
 from sandbox.seed.ids import (
     ADJUSTMENT_LINE_ID,
+    CHANGE_EVENT_ID,
     DIRECT_COST_ID,
     DIRECT_COST_LINE_ID,
     LIST_ID,
@@ -30,6 +31,7 @@ from sandbox.seed.names import SENT_AFTER
 from sandbox.seed.sizes import CHUNK
 from sandbox.seed.tables import (
     ANCHOR,
+    CHANGE_EVENTS,
     CODE_INDEX,
     COST_TYPES,
     DIVISIONS,
@@ -74,12 +76,14 @@ class ProcoreRows:
             ("tax_codes", self.tax_codes()),
             ("vendors", self.vendors()),
             ("insurances", self.insurances()),
+            ("users", self.users()),
             ("projects", self.projects()),
             ("sub_jobs", self.sub_jobs()),
             ("cost_codes", self.cost_codes()),
             ("wbs_codes", self.wbs_codes()),
             ("budget_lines", self.budget_lines()),
             ("budget_changes", self.budget_changes()),
+            ("change_events", self.change_events()),
         ):
             yield kind, load(store, kind, rows)
         yield from self._write_direct_costs(store)
@@ -172,6 +176,14 @@ class ProcoreRows:
             row |= {"effective_date": policy.effective.isoformat(), "expiration_date": policy.expiration.isoformat()}
             yield row | {"status": "expired" if policy.expiration < ANCHOR.date() else "compliant"}
 
+    def users(self) -> Iterator[Row]:
+        for n, e in enumerate(self.company.employees()):
+            if e.user is not None:
+                row = _row(e.user, names.master_moment(n)) | self._origin(e.company, "users", e.number, e.linked)
+                known = e.linked and self.linked
+                row |= {"first_name": e.first_name, "last_name": e.last_name, "email_address": e.email, "job_title": e.job_title}
+                yield row | {"employee_id": e.number if known else None, "is_employee": known, "is_active": e.active}
+
     def projects(self) -> Iterator[Row]:
         for job in self._jobs():
             street, city, state, zip_code = names.address(300 + job.index)
@@ -188,6 +200,13 @@ class ProcoreRows:
             row |= {"address": street, "city": city, "state_code": state, "zip": zip_code, **CENTRAL, "permitted": True}
             row |= {"start_date": job.start.isoformat(), "completion_date": job.completion.isoformat()}
             yield row | {"total_value": f"{job.value}.00", "currency_iso_code": "USD"}
+
+    def change_events(self) -> Iterator[Row]:
+        jobs = {job.number: job for job in self._jobs()}
+        for n, (number, own, title, status, origin) in enumerate(CHANGE_EVENTS):
+            if (job := jobs.get(number)) is not None:
+                row = _row(CHANGE_EVENT_ID + n, names.document_moment(n), project_id=job.id, number=own, origin_id=origin)
+                yield row | {"title": title, "status_id": status, "scope": "tbd", "origin_data": None}
 
     def sub_jobs(self) -> Iterator[Row]:
         for job in self._jobs():

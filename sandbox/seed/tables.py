@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from sandbox.seed.model import SubJob
+from sandbox.seed.model import Employee, SubJob
 
 ANCHOR = datetime(2026, 9, 30, 18, 0, tzinfo=UTC)
 """The sandbox clock after a reset; no seeded record is younger."""
@@ -276,6 +276,27 @@ NAMED_CUSTOMERS = (
 )
 IDLE_CUSTOMER = ("01", "C-2007", "Draymoor Retail Trust", False)
 """Inactive in the ERP, so that it is never sent: the owner of planted #25's prime contract."""
+
+EMPLOYEES = (
+    Employee("01", "E-1001", "Martha", "Kestrel", "martha.kestrel@example.com", "Project manager", 4_810_001_001, linked=True),
+    Employee("02", "E-1002", "Zoë", "Åkerström-Núñez", "zoe.akerstrom@example.com", "Estimator", 4_810_001_002, linked=True),
+    Employee("01", "E-1003", "Owen", "Tolliver", "owen.tolliver@example.com", "Superintendent", active=False),
+    Employee("01", "E-1004", "Priya", "Lindqvist", "priya.lindqvist@example.com", "Project engineer"),
+)
+ODD_EMPLOYEES = (
+    # planted #28 to #30: no e-mail, one e-mail of two, and a user in Procore that only looks like one of them
+    Employee("01", "E-1005", "Bruno", "Haverford", None, "Foreman"),
+    Employee("01", "E-1006", "Ada", "Quillon", "field.office@example.com", "Field engineer"),
+    Employee("02", "E-1007", "Tomas", "Quillon", "field.office@example.com", "Surveyor"),
+    Employee("01", "E-1008", "Ines", "Marlowe", "ines.marlowe@example.com", "Controller", 4_810_001_008),
+)
+
+CHANGE_EVENTS = (
+    # job, number, title, status id, external id (an estimating program's) or none
+    ("25-104", "001", "Added exam room, level 2", 1, "estimating:CE-2207"),
+    ("25-104", "002", "Unsuitable soil at grid C", 2, None),
+    ("25-098", "001", "Relocated bus canopy", 3, "estimating:CE-2231"),
+)
 
 TAX_CODES = (
     # code, description, rate in percent, linked

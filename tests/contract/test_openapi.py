@@ -67,7 +67,7 @@ def test_every_route_is_described_and_every_description_is_served() -> None:
 
 def test_what_no_description_holds_says_where_it_comes_from() -> None:
     hand_made = {name: entry["source"] for name, entry in operations().items() if "source" in entry}
-    assert len(hand_made) == 51 and all(source.startswith("hand-made: ") for source in hand_made.values())
+    assert len(hand_made) == 54 and all(source.startswith("hand-made: ") for source in hand_made.values())
     assert all(source for entry in operations().values() for source in entry.get("corrections", {}).values())
 
 
@@ -123,6 +123,7 @@ ITEMS = [
 IN_COMPANY, IN_PROJECT = {"company_id": COMPANY}, {"project_id": P1}
 INSURANCES = f"/companies/{COMPANY}/insurances"
 VENDOR_INSURANCES = f"/companies/{COMPANY}/vendors/{STEEL}/insurances"
+USERS, EVENTS = f"/rest/v1.3/companies/{COMPANY}/users", "/rest/v1.1/change_events"
 BUDGET, CHANGES = f"/projects/{P1}/budget", f"/projects/{P1}/budget_changes"
 BUDGET_LINES = "/rest/v1.1/budget_line_items"
 PERIODS = f"/projects/{P1}/billing_periods"
@@ -187,6 +188,11 @@ CALLS: list[tuple[str, str, Any]] = [
     ("PATCH", f"/sub_jobs/sync?project_id={P1}", {**IN_PROJECT, "updates": [{"code": "1", "name": "New"}]}),
     ("PATCH", "/vendors/sync", {**IN_COMPANY, "updates": [{"id": GONE, "city": "Dayton"}]}),
     ("PATCH", "/work_order_contracts/sync", {**IN_PROJECT, "updates": [{"id": DRAFT, "origin_data": "x"}]}),
+    ("PATCH", f"{USERS}/sync", {"updates": [{"last_name": "Kestrel", "email_address": "k@example.com", "origin_id": "u"}]}),
+    ("PATCH", f"{USERS}/{FIRST['users']}", {"user": {"job_title": "Estimator"}}),
+    ("GET", f"/rest/v1.3/users?company_id={COMPANY}", None),
+    ("POST", f"{EVENTS}?project_id={P1}", {"change_event": {"status": {"id": 1}, "scope": "tbd", "title": "More"}}),
+    ("GET", f"{EVENTS}?project_id={P1}", None),
     ("PATCH", f"/cost_codes/{CAST}", {**IN_PROJECT, "cost_code": {"code": "3000", "name": "Cast"}}),
     ("POST", f"{WBS}/wbs_codes", {"segment_items": ITEMS}),
     ("GET", f"{WBS}/wbs_codes", None),

@@ -31,7 +31,7 @@ def test_run_and_run_again(postgres_url: str, tmp_path: Path, settled: State) ->
         tables = business(postgres_url)
         again = run(info, tmp_path, "again", ledger_url=postgres_url)
         assert business(postgres_url) == tables
-    assert surprises(first["stopped"], planted) == [] and len(planted) == 29
+    assert surprises(first["stopped"], planted) == [] and len(planted) == 33
     assert {name: counts(first, name) for name in first["entities"]} == {
         name: counts(settled.report, name) for name in settled.report["entities"]
     }

@@ -16,7 +16,7 @@ from tests.end_to_end.world import State, World, counts, done, settings_with
 
 OPEN = settings_with(gate={"max_failed_records": "1", "max_failed_amount": "1", "one_reason_records": "1"})
 """A month alone has more bad ones among its new documents than the gate lets through; here only windows matter."""
-MASTERS = [name for name, row in ENTITIES.items() if not row.document and not row.two_way]
+MASTERS = [name for name, row in ENTITIES.items() if row.master]
 BILLING = ["subcontractor_invoices", "payments_issued"]
 
 

@@ -22,7 +22,7 @@ from include.erp.mapping.spec import (
     Statement,
     suggest,
 )
-from include.financials.entities import MODELS
+from include.financials.entities import OF_ERP
 from include.financials.record import LineModel, Record
 
 OWN_KEYS = {"id": "id", "company": "company", "number": "number", "updated_at": "changed_since", "lines": "lines"}
@@ -75,10 +75,10 @@ class Checks:
                 yield ("settings", name, "default"), f"{setting.default!r} is not among its `allowed`"
         for name, entity in self.spec.entities.items():
             loc: Loc = ("entities", name)
-            if name not in MODELS:
-                yield loc, f"is no entity{suggest(name, MODELS)}"
+            if name not in OF_ERP:
+                yield loc, f"is no entity{suggest(name, OF_ERP)}"
                 continue
-            model = MODELS[name]
+            model = OF_ERP[name]
             yield from self._entity(loc, entity, model)
             yield from self._writes(loc, entity, model)
 

@@ -10,6 +10,7 @@ _ORDER: tuple[Entity, ...] = (
     directory.VENDOR,
     directory.VENDOR_INSURANCE,
     directory.CUSTOMER,
+    directory.USER,
     jobs.PROJECT,
     jobs.SUB_JOB,
     jobs.TAX_CODE,
@@ -19,6 +20,7 @@ _ORDER: tuple[Entity, ...] = (
     budgets.BUDGET_CHANGE,
     costs.DIRECT_COST,
     commitments.COMMITMENT,
+    changes.CHANGE_EVENT,
     changes.COMMITMENT_CHANGE_ORDER,
     invoices.SUBCONTRACTOR_INVOICE,
     payments.PAYMENT_ISSUED,
@@ -33,6 +35,9 @@ ENTITIES: dict[str, Entity] = {row.name: row for row in _ORDER}
 _LOOKED_UP: tuple[type[Record], ...] = (invoices.Period,)
 """Read from the ERP, and kept in step with nothing."""
 MODELS: dict[str, type[Record]] = {model.entity: model for model in (*(row.model for row in _ORDER), *_LOOKED_UP)}
+
+OF_ERP: dict[str, type[Record]] = {name: m for name, m in MODELS.items() if name not in ENTITIES or not ENTITIES[name].read_only}
+"""What an ERP has: all but what is only read in Procore."""
 
 
 def gates_before(row: Entity) -> frozenset[str]:

@@ -1,4 +1,5 @@
-"""Change orders on commitments and on prime contracts (docs/domain-rules.md 2.5, rules O-01 to O-05, P-02)."""
+"""Change orders on commitments and on prime contracts (docs/domain-rules.md 2.4, rules O-01 to O-05, P-02), and the change
+events that they may come from, which are only read (O-06)."""
 
 from __future__ import annotations
 
@@ -13,9 +14,11 @@ from include.financials.entities.primes import PRIME_CONTRACT
 from include.financials.entity import Entity
 from include.financials.judging.books import Books
 from include.financials.judging.documents import ContractFacts, ContractRow, position_twice
+from include.financials.judging.facts import Facts
 from include.financials.judging.rules import Rule
 from include.financials.judging.shared import (
     CODED,
+    HIDDEN,
     LINE_FAULT,
     LINE_SUM,
     NUMBER_IN_ERP,
@@ -99,6 +102,19 @@ class PrimeChangeOrder(ChangeOrder):
 
     def figures(self) -> Figures:
         return super().figures() | {"markup": text(self.markup)}
+
+
+class ChangeEvent(Record):
+    """What may become change orders. ``status`` is Procore's own, whatever the company calls it."""
+
+    entity = "change_events"
+    numbered_in = ("project",)
+
+    project: Text
+    title: str | None = None
+    status: Text
+    change_type: str | None = None
+    change_reason: str | None = None
 
 
 # -- facts ----------------------------------------------------------------------------------------------------------------------
@@ -193,6 +209,15 @@ class PrimeChangeFacts(ChangeFacts):
     born = "erp"
 
 
+class ChangeEventFacts(Facts):
+    """Nothing is asked of it: it is only read."""
+
+    def translated(self, own: Record) -> Record:
+        assert isinstance(own, ChangeEvent)
+        job = self.references.key(PROJECTS, own.project) or self.books.name(PROJECTS, own.project)
+        return super().translated(own).model_copy(update={"number": f"{job}/{own.number}"})
+
+
 # -- rows -----------------------------------------------------------------------------------------------------------------------
 
 _INSTEAD = "Put it back, and issue another change order for the difference."
@@ -273,3 +298,17 @@ PRIME_CHANGE_ORDER = Entity(
     ),
     ties=(Tie("T-20", per_document("amount")),),
 )  # fmt: skip
+
+CHANGE_EVENT = Entity(
+    ChangeEvent,
+    label="change event",
+    stage=3,
+    direction="procore_only",
+    content=("number", "title", "status", "change_type", "change_reason"),
+    references={"project": PROJECTS},
+    project_scoped=True,
+    facts=ChangeEventFacts,
+    field_rule="O-06",
+    instead="Nothing of it is carried over.",
+    rules=(HIDDEN,),
+)

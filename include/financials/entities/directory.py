@@ -1,9 +1,12 @@
-"""The directory: vendors, their insurance, and customers (docs/domain-rules.md 2.1, rules V-01 to V-04)."""
+"""The directory: vendors, their insurance, customers, and users (docs/domain-rules.md 2.1, rules V-01 to V-04, U-01 to U-04)."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import ClassVar, Literal, TypedDict, cast
+from typing import Annotated, ClassVar, Literal, TypedDict, cast
+
+from pydantic import AfterValidator
 
 from include.financials.entity import Entity
 from include.financials.judging.facts import Facts
@@ -57,6 +60,24 @@ class Customer(Record):
     city: str | None = None
     state: str | None = None
     zip: str | None = None
+
+
+class User(Record):
+    """An employee in the ERP, a user of the company in Procore; ``number`` is the employee's. One e-mail in two spellings of case
+    is one: it is kept in small letters."""
+
+    entity = "users"
+
+    employee_id: str | None = None
+    first_name: str | None = None
+    last_name: Text
+    email: Annotated[str, AfterValidator(str.lower)] | None = None
+    job_title: str | None = None
+    active: bool = True
+
+    @property
+    def name(self) -> str:
+        return " ".join(filter(None, (self.first_name, self.last_name)))
 
 
 # -- facts ----------------------------------------------------------------------------------------------------------------------
@@ -116,6 +137,51 @@ class InsuranceFacts(Facts):
         }
 
 
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+class UserRow(TypedDict):
+    field_fault: str | None
+    email_fault: str | None
+    email_there: str | None
+    access: str | None
+
+
+class UserFacts(Facts):
+    """Rules U-01 to U-04."""
+
+    row: ClassVar[type] = UserRow
+
+    def header(self, subject: Subject, approved: bool) -> UserRow:
+        record = cast(User, subject.record)
+        fields = ("employee_id", "first_name", "last_name", "email", "job_title")
+        fault = None if record.email else "no e-mail"
+        if record.email and not _EMAIL.fullmatch(record.email):
+            fault = f"an e-mail that is none ({record.email})"
+        return {
+            "field_fault": limits_fault(record, self.capability, fields, CALLED["procore"]),
+            "email_fault": fault,
+            "email_there": self._email_there(record, subject),
+            "access": self._access(record, subject),
+        }
+
+    @staticmethod
+    def _email_there(record: User, subject: Subject) -> str | None:
+        """By what else a linked person signs in: that is theirs to change, in Procore."""
+        there = cast(User | None, subject.match.target) if subject.match.link is not None else None
+        return None if there is None or there.email == record.email else there.email or "nothing"
+
+    @staticmethod
+    def _access(record: User, subject: Subject) -> str | None:
+        """What somebody did with the account in Procore. Only a change in the ERP opens or closes one: who was locked out there
+        is not let in again by us, nor the other way round."""
+        there, link = cast(User | None, subject.match.target), subject.match.link
+        agreed = (link.content or {}).get("active") if link is not None else None
+        if there is None or there.active is record.active or agreed is not record.active:
+            return None
+        return "active" if there.active else "inactive"
+
+
 # -- rows -----------------------------------------------------------------------------------------------------------------------
 
 VENDOR = Entity(
@@ -125,6 +191,7 @@ VENDOR = Entity(
     direction="erp_to_procore",
     content=("name", "code", "tax_id", "active"),
     identity=("tax_id", "code"),
+    one_everywhere=("tax_id",),
     twins=(("tax_id",), ("code",)),
     shared=True,
     listed=True,
@@ -191,3 +258,38 @@ CUSTOMER = Entity(
     instead=IN_ERP,
     rules=(*WHOSE, *SEEN, ADOPTED, field_fault("V-01"), ALIKE, *PEOPLE),
 )
+
+USER = Entity(
+    User,
+    label="user",
+    stage=1,
+    direction="erp_to_procore",
+    content=("employee_id", "first_name", "last_name", "email", "job_title", "active"),
+    identity=("email", "employee_id"),
+    one_everywhere=("email",),
+    twins=(("email",), ("employee_id",)),
+    frozen=("email",),
+    altered_there=("active",),
+    alone="is no employee of the ERP",
+    listed=True,
+    named_by="name",
+    facts=UserFacts,
+    field_rule="U-01",
+    instead=IN_ERP,
+    rules=(
+        *WHOSE,
+        *SEEN,
+        ADOPTED,
+        field_fault("U-01"),
+        Rule("U-02", "email_fault", "absent", "quarantined",
+             "Employee {number} ({name}) has {email_fault}, and by that a person signs in to Procore. Correct it in the ERP."),
+        Rule("U-03", "access", "absent", "linked",
+             "{name} ({number}) is {access} in Procore, and not so in the ERP; nobody's access is changed for that.",
+             severity="warning"),
+        Rule("U-04", "email_there", "absent", "linked",
+             "{name} ({number}) signs in to Procore by {email_there}, and the ERP has another e-mail. We do not change by what a "
+             "person signs in: make the two agree by hand.", severity="warning"),
+        ALIKE,
+        *PEOPLE,
+    ),
+)  # fmt: skip

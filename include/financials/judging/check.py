@@ -282,7 +282,9 @@ class Judging:
             elif amount is not None:
                 kept["figures"] = canonical_json({**figures_known, **traced(told)})
             origin = bad.shown.get("origin_id")
-            remembered.append(kept | {"scope": kept["scope"] or bad.scope} | ({"origin_id": origin} if origin else {}))
+            # A record of the source is asked for again in its own side's project.
+            scope = bad.scope if side == "procore" == self.row.source else kept["scope"] or bad.scope
+            remembered.append(kept | {"scope": scope} | ({"origin_id": origin} if origin else {}))
         return remembered
 
     def remembered(self, result: Mapping[str, Any], subject: Subject) -> dict[str, Any]:

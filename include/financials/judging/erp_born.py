@@ -315,7 +315,7 @@ class ErpBorn(Judging):
             state, rule, message = (
                 "skipped",
                 None,
-                f"{self.row.label} {record.number} was born in Procore and waits for accounting",
+                f"{self.row.label} {record.number} {self.row.alone}",
             )
             if matcher.disputed(record):
                 state, rule = "quarantined", self.row.rule("ambiguous").id

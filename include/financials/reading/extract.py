@@ -87,7 +87,7 @@ def in_window(sync: Sync, entity: str, shard: int) -> list[Record]:
 
 
 def _read_elsewhere(sync: Sync, row: Entity, shard: int) -> None:
-    if not row.project_scoped or shard != 0:
+    if not row.project_scoped or shard != 0 or row.read_only:
         return
     listed = {job.id for job in sync.lists.snapshot("erp", PROJECTS)}
     known = {bad.id for bad in sync.lists.unreadable("erp", PROJECTS)} | {key for _, key in sync.links(PROJECTS).by_erp}
@@ -186,10 +186,8 @@ class _ProcoreBorn:
         self.read |= self.bad
         if not self.sync.noted(self.name, self.shard).get("source") and (self.scopes is None or self.scopes):
             self._source()
-        self.sync.lists.need("erp", self.name, self.shard)
-        if self.scopes is None or self.scopes:
-            self._moved()
-            self._odd()
+        if not self.row.read_only:
+            self._both_sides()
         self.staged.complete()
         for name in self.unlinked.lists():
             _everywhere(self.sync, "procore", name)
@@ -298,6 +296,12 @@ class _ProcoreBorn:
             self._by_id(missing)
 
     # -- both sides -----------------------------------------------------------------------------------------------------------
+
+    def _both_sides(self) -> None:
+        self.sync.lists.need("erp", self.name, self.shard)
+        if self.scopes is None or self.scopes:
+            self._moved()
+            self._odd()
 
     def _moved(self) -> None:
         """Counterparts that the ERP's list does not show are asked for by their key; linked documents outside the window are read

@@ -1,4 +1,4 @@
-"""Change orders of commitments and of prime contracts (docs/procore-contract.md 5.3).
+"""Change orders of commitments and of prime contracts (docs/procore-contract.md 5.3), and change events (5.4).
 
 Their packages carry the external ids, and come in one list for both kinds of contract; the contract tells them apart. What a line
 of a commitment's change order changes stands in a newer resource only.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.changes import ChangeEvent, ChangeLine, CommitmentChangeOrder, PrimeChangeOrder
 from include.financials.money import ZERO, to_cents, total
 from include.financials.port import Header, Invalid, Window
 from include.procore import payloads
@@ -19,7 +19,7 @@ from include.procore.building import Contract, currency, document_number, line_f
 from include.procore.entity import Desk, Plan, ProcoreEntity
 from include.procore.lists import Extra, Raw, row_id
 from include.procore.parse import Row, common
-from include.procore.reading.base import HIDDEN, Built, Documents, Listed
+from include.procore.reading.base import HIDDEN, ROW_PAGE, Built, Documents, Listed
 from include.procore.reading.contracts import Book, Entry, contracts
 from include.procore.resources import Resource
 from include.procore.shown import CHANGE
@@ -75,7 +75,17 @@ NEWER_LINES = Resource(
     origin_id=False,
     lock="status",
 )
-RESOURCES = (PACKAGES, NEWER, NEWER_LINES)
+EVENTS = Resource(
+    "change_events",
+    docs="5.4",
+    list="/rest/v1.1/change_events",
+    project="query",
+    params={"filters[include_deleted]": "with"},
+    filters=frozenset({"created_at", "updated_at", "include_deleted"}),
+    web="/{project}/project/change_events/{id}",
+    events=("Change Events",),
+)
+RESOURCES = (PACKAGES, NEWER, NEWER_LINES, EVENTS)
 
 PRIME = "PrimeContractChangeOrder"
 """``type`` of a package of a prime contract, as it shows itself; a list row has none."""
@@ -141,6 +151,21 @@ def _change_line(row: Row, partners: Partners) -> ChangeLine:
     if changes is not None and changes not in partners.positions:
         raise row.misfit("commitment_line_item_id", f"{changes} is no line of the contract's schedule of values")
     return ChangeLine(**fields, line=partners.positions[changes] if changes is not None else None)
+
+
+def change_event(row: Row, system: str, project: str) -> ChangeEvent:
+    """The external ids lie in ``external_data``; ``event_origin.origin_id`` is the Procore record that it came from."""
+    status, kind, reason = row.child("status"), row.child("change_type"), row.child("change_reason")
+    external = row.child("external_data") or Row({})
+    return ChangeEvent(
+        **common(Row({**row.data, **external.data}), system),
+        number=document_number(row),
+        project=project,
+        title=row.text("title"),
+        status=(status or Row({}, "status.")).required("mapped_to_status"),
+        change_type=kind.text("name") if kind else None,
+        change_reason=reason.text("change_reason") if reason else None,
+    )
 
 
 # -- reading ------------------------------------------------------------------------------------------------------------------
@@ -296,6 +321,19 @@ class PrimeChangeOrders(ChangeOrders):
         return lambda row, entry: Partners()
 
 
+class ChangeEvents(Documents):
+    """Its rows hold all its items, so the list is asked for those of the window."""
+
+    page_size = ROW_PAGE
+    light = False
+
+    def header(self, row: Row, project: str, group: str) -> Header:
+        return Header(row.required_id(), document_number(row), project, updated_at=row.moment("updated_at"))
+
+    def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
+        return (self.fit(one.row, project, change_event, self._desk.system, project) for one in chosen)
+
+
 _WRITES: Plan = {**plans.linked(PACKAGES, payloads.external_numbered), "final": (plans.noted(PACKAGES),)}
 
 ENTITIES = (
@@ -316,5 +354,12 @@ ENTITIES = (
         shown={**CHANGE, "prime_contract": ("contract_id",)},
         lists_all=True,
         writes=_WRITES,
+    ),
+    ProcoreEntity(
+        "change_events",
+        resources=(EVENTS,),
+        names=("number", "title"),
+        reader=ChangeEvents,
+        shown={"origin_id": ("external_data.origin_id",), "status": ("status.name",)},
     ),
 )

@@ -1,11 +1,11 @@
-"""Vendors and customers, which share one directory, and the vendors' insurances (docs/procore-contract.md 3.1, 3.2)."""
+"""Vendors and customers, which share one directory, the vendors' insurances, users (docs/procore-contract.md 3.1, 3.2, 3.10)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from include.financials.entities.directory import Customer, Vendor, VendorInsurance
+from include.financials.entities.directory import Customer, User, Vendor, VendorInsurance
 from include.financials.identity import parse_origin
 from include.financials.port import Item, Page, Window
 from include.procore import payloads
@@ -54,7 +54,21 @@ INSURANCES = Resource(
     # Written as name, read back as insurance_provider (docs/procore-contract.md 3.2).
     read_as={"name": "insurance_provider"},
 )
-RESOURCES = (VENDORS, INACTIVE_VENDORS, INSURANCES)
+# The list of the company, inactive users among them; the one below /companies shows active ones only.
+USERS = Resource(
+    "users",
+    docs="3.10",
+    list="/rest/v1.3/users",
+    company="query",
+    wrapper="user",
+    filters=frozenset({"origin_id", "created_at", "updated_at", "vendor_id", "trade_id", "search", "active"}),
+    sync="/rest/v1.3/companies/{company}/users/sync",
+    sync_scope="path",
+    permission="the permission Admin on the tool Directory of the company",
+    web="/{company}/company/directory/users/{id}",
+    events=("Company Users",),
+)
+RESOURCES = (VENDORS, INACTIVE_VENDORS, INSURANCES, USERS)
 
 # -- building -----------------------------------------------------------------------------------------------------------------
 
@@ -100,6 +114,21 @@ def vendor_insurance(row: Row, system: str, scope: str | None = None) -> VendorI
         limit=row.text("limit"),
         effective_date=row.day("effective_date"),
         expiration_date=row.day("expiration_date"),
+    )
+
+
+def user(row: Row, system: str, scope: str | None = None) -> User:
+    """Somebody without an employee's number is known by the e-mail."""
+    employee, email = row.text("employee_id"), row.text("email_address")
+    return User(
+        **common(row, system),
+        number=employee or email or row.required_id(),
+        employee_id=employee,
+        first_name=row.text("first_name"),
+        last_name=row.required("last_name"),
+        email=email,
+        job_title=row.text("job_title"),
+        active=row.flag("is_active", True),
     )
 
 
@@ -212,6 +241,14 @@ _INSURANCE: payloads.Fields = {
     "effective_date": day("effective_date"),
     "expiration_date": day("expiration_date"),
 }
+_USER: payloads.Fields = {
+    "employee_id": lambda item: {"employee_id": getattr(item.record, "employee_id", None), "is_employee": True},
+    "first_name": same("first_name"),
+    "last_name": same("last_name"),
+    "email": same("email", "email_address"),
+    "job_title": same("job_title"),
+    "active": same("active", "is_active"),
+}
 _ADDRESS = {"address": "address", "city": "city", "state": "state_code", "zip": "zip"}
 """Go out when a company is created and never again: Procore owns them from then on."""
 
@@ -252,5 +289,14 @@ ENTITIES = (
         build=vendor_insurance,
         shown={"number": ("policy_number",), "vendor": ("vendor_id",), "insurance_type": ("insurance_type",)},
         writes=plans.records(INSURANCES, _INSURANCE),
+    ),
+    ProcoreEntity(
+        "users",
+        resources=(USERS,),
+        names=("employee_id", "email_address", "name"),
+        reader=CompanyList,
+        build=user,
+        shown={"email": ("email_address",), "employee_id": ("employee_id",)},
+        writes=plans.records(USERS, _USER),
     ),
 )

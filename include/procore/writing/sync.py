@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from include.financials.exceptions import ContractBroken, OutcomeUnknown
+from include.financials.exceptions import ContractBroken, NotPermitted, OutcomeUnknown
 from include.financials.port import Item, Outcome
 from include.procore import payloads
 from include.procore.entity import Desk
@@ -160,8 +160,9 @@ def frame(desk: Desk, resource: Resource, item: Item) -> tuple[str, list[tuple[s
     project = project_of(item) if resource.project != "none" else None
     path = str(resource.sync).format(company=desk.client.company_id, project=project, parent=item.procore_id)
     params = [("project_id", project)] if project and resource.sync_scope in ("query", "both") else []
-    body: Raw = {"company_id": int(desk.client.company_id)} if resource.company == "query" else {}
-    if project and resource.sync_scope in ("body", "both"):
+    in_body = resource.sync_scope in ("body", "both")
+    body: Raw = {"company_id": int(desk.client.company_id)} if resource.company == "query" and in_body else {}
+    if project and in_body:
         body["project_id"] = int(project)
     return path, params, body
 
@@ -179,7 +180,12 @@ def send(
     twice = next((value for value, count in Counter(str(entry[key]) for entry in entries).items() if count > 1), None)
     if twice:
         raise ContractBroken(f"two records of one call carry the external id {twice}; what Procore then does is not defined")
-    reply = desk.client.request(resource.sync_method, path, params=params, body={**body, resource.sync_key: list(entries)})
+    try:
+        reply = desk.client.request(resource.sync_method, path, params=params, body={**body, resource.sync_key: list(entries)})
+    except NotPermitted as refused_all:
+        if resource.permission is None:
+            raise
+        raise NotPermitted(f"{refused_all}. It needs {resource.permission}.") from refused_all
     made, refused = (_Half(rows, key) for rows in sync_halves(reply.data, reply.call))
     answers: list[Answer] = []
     for entry in entries:

@@ -40,6 +40,7 @@ CORE, MONEY = "Core", "Financial Management"
 
 TABLE: tuple[Fires, ...] = (
     Fires("Company Insurances", "company", "insurances", CORE, "Directory"),
+    Fires("Company Users", "company", "users", CORE, "Directory"),
     Fires("Company Vendors", "company", "vendors", CORE, "Directory", KEPT),
     Fires("ERP Requests", "company", "", MONEY, "ERP Integrations"),
     Fires("Line Item Types", "company", "line_item_types", CORE, "Admin"),
@@ -48,6 +49,7 @@ TABLE: tuple[Fires, ...] = (
     Fires("Standard Cost Codes", "company", "standard_cost_codes", CORE, "Admin"),
     Fires("Budget Changes", "project", "budget_changes", MONEY, "Budget"),
     Fires("Budget Line Items", "project", "budget_lines", MONEY, "Budget"),
+    Fires("Change Events", "project", "change_events", MONEY, "Change Events"),
     Fires("Change Order Packages", "project", "change_order_packages", MONEY, "Change Orders"),
     Fires("Change Order Requests", "project", "change_order_requests", MONEY, "Change Orders"),
     Fires("Contract Payments", "project", "contract_payments", MONEY, "Commitments"),

@@ -32,6 +32,14 @@ def dag() -> DAG:
     return bag.dags["procore_erp_sync"]
 
 
+LOADED = [name for name, row in ENTITIES.items() if not row.read_only]
+"""What is only read has no load."""
+
+
+def steps_of(name: str) -> tuple[str, ...]:
+    return ("extract", "check", "load") if name in LOADED else ("extract", "check")
+
+
 def task_id(name: str, prefix: str) -> str:
     row = ENTITIES[name]
     return f"{STAGES[row.stage]}.{row.gate if prefix == 'check' and row.gate else f'{prefix}_{name}'}"
@@ -62,7 +70,7 @@ def test_the_schedule_has_real_intervals(dag: DAG) -> None:
     assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
 
 
-@pytest.mark.parametrize("name", ENTITIES)
+@pytest.mark.parametrize("name", LOADED)
 def test_extract_then_check_then_load(dag: DAG, name: str) -> None:
     extract, check, load = (dag.get_task(task_id(name, step)) for step in ("extract", "check", "load"))
     assert check.task_id in extract.downstream_task_ids
@@ -72,12 +80,21 @@ def test_extract_then_check_then_load(dag: DAG, name: str) -> None:
     assert load.trigger_rule == LOADS
 
 
+def test_what_is_only_read_is_judged_and_never_loaded(dag: DAG) -> None:
+    only = ENTITIES.keys() - LOADED
+    assert only
+    for name in only:
+        assert task_id(name, "check") in dag.get_task(task_id(name, "extract")).downstream_task_ids
+        assert task_id(name, "load") not in dag.task_ids
+        assert dag.get_task(task_id(name, "check")).downstream_task_ids == {f"{STAGES[ENTITIES[name].stage]}.done"}
+
+
 @pytest.mark.parametrize("name", ENTITIES)
 def test_edges_come_from_the_references(dag: DAG, name: str) -> None:
-    load, check = dag.get_task(task_id(name, "load")), dag.get_task(task_id(name, "check"))
     for parent in ENTITIES[name].after:
-        assert task_id(parent, "load") in load.upstream_task_ids
-        assert task_id(parent, "check") in check.upstream_task_ids
+        assert task_id(parent, "check") in dag.get_task(task_id(name, "check")).upstream_task_ids
+        if name in LOADED:
+            assert task_id(parent, "load") in dag.get_task(task_id(name, "load")).upstream_task_ids
 
 
 def test_the_head_stands_before_everything(dag: DAG) -> None:
@@ -96,8 +113,8 @@ def test_select_skips_every_task_of_the_entities_that_a_run_is_not_about(dag: DA
     select: Any = dag.get_task("select")
     with pytest.raises(DownstreamTasksSkipped) as left:
         select.run_step(sync, context)
-    steps = ("extract", "check", "load")
-    assert set(left.value.tasks) == {task_id(name, step) for name in ENTITIES if name not in run.entities for step in steps}
+    left_out = {name for name in ENTITIES if name not in run.entities}
+    assert set(left.value.tasks) == {task_id(name, step) for name in left_out for step in steps_of(name)}
     assert done == [("r", "select")], "noted before it leaves"
 
 
@@ -136,7 +153,7 @@ def test_what_stands_behind_a_gate_is_judged_and_not_written_when_that_stays_clo
     for name in ENTITIES:
         rule = TriggerRule.ALL_DONE if name in behind else LOADS
         assert dag.get_task(task_id(name, "check")).trigger_rule == rule
-        assert dag.get_task(task_id(name, "load")).trigger_rule == LOADS
+        assert name not in LOADED or dag.get_task(task_id(name, "load")).trigger_rule == LOADS
 
 
 def test_only_project_scoped_entities_are_sharded(dag: DAG) -> None:
@@ -145,7 +162,7 @@ def test_only_project_scoped_entities_are_sharded(dag: DAG) -> None:
         task_id(n, s)
         for n, row in ENTITIES.items()
         if row.project_scoped
-        for s in ("extract", "check", "load")
+        for s in steps_of(n)
         if not (s == "check" and row.source == "procore")  # documents of Procore are judged over all shards together
     }
     assert mapped == expected
@@ -171,7 +188,7 @@ def test_the_graph_has_a_group_per_stage_and_in_it_one_per_entity(dag: DAG) -> N
     assert set(stages) == {None, *STAGES.values(), *(f"{STAGES[row.stage]}.{name}" for name, row in ENTITIES.items())}
     for name, row in ENTITIES.items():
         group = stages[f"{STAGES[row.stage]}.{name}"]
-        steps = [task_id(name, step) for step in ("extract", "check", "load")]
+        steps = [task_id(name, step) for step in steps_of(name)]
         assert set(group.children) == set(steps)
         assert [group.children[step].task_display_name for step in steps] == [step.partition(".")[2] for step in steps]
 

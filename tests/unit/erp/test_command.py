@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from include.erp.__main__ import main
-from include.financials.entities import MODELS
+from include.financials.entities import OF_ERP
 from tests.unit.erp.strangers import MAPPING, change, commitment, database, invoice, post, system
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +52,7 @@ def test_check_shows_counts_sums_and_three_samples(erp: tuple[str, str], capsys:
     assert "subcontractor_invoices: 1 records, sum 500.00" in lines
     assert any("not kept, not compared: title" in line for line in lines), "change orders have no title here"
     left_out = {line.removesuffix(": left out") for line in lines if line.endswith(": left out")}
-    assert left_out == set(MODELS) - {"commitments", "commitment_change_orders", "subcontractor_invoices"}
+    assert left_out == set(OF_ERP) - {"commitments", "commitment_change_orders", "subcontractor_invoices"}
 
 
 def test_check_names_unreadable_records_with_their_field(erp: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +88,7 @@ def test_sample_is_canonical_json(erp: tuple[str, str], capsys: pytest.CaptureFi
     code, lines = told(capsys, "sample", *erp, "commitments", "-n", "2")
     records = [json.loads(line) for line in lines]
     assert code == 0 and [record["number"] for record in records] == ["SC-1", "SC-2"]
-    model = MODELS["commitments"].model_validate(records[0], strict=False)
+    model = OF_ERP["commitments"].model_validate(records[0], strict=False)
     assert model.model_dump(mode="json") == records[0] and records[0]["amount"] == "14860.00"
     assert told(capsys, "sample", *erp, "vendors")[0] == 1
     with pytest.raises(SystemExit):

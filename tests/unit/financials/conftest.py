@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from include.financials.entities import ENTITIES
 from include.financials.ledger import Ledger
-from tests.unit.financials.pair import BUDGETS, DOCUMENTS, World, plant, seed_masters
+from tests.unit.financials.pair import BUDGETS, DOCUMENTS, LINKED, World, plant, seed_masters
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +42,7 @@ def linked(_worlds: tuple[World, World], tmp_path: Path) -> Iterator[World]:
 def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, World]]:
     """(all masters, budgets and prime contracts linked, every entity linked)."""
     before = World(tmp_path_factory.mktemp("stocked"))
-    plant(before, *(name for name in ENTITIES if name not in DOCUMENTS and name != BUDGETS))
+    plant(before, *(name for name in LINKED if name not in DOCUMENTS and name != BUDGETS))
     before.run()
     plant(before, BUDGETS)
     before.run(params={"entities": [BUDGETS]})
@@ -61,7 +60,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World
     be forked."""
     base = World(tmp_path_factory.mktemp("base"))
     found = {}
-    for name in ENTITIES:
+    for name in LINKED:
         plant(base, name)
         found[name] = base.fork(tmp_path_factory.mktemp("stages") / name)
         base.run(params={"entities": [name]})

@@ -25,11 +25,11 @@ from include.financials import checks, gate, reconciliation, report
 from include.financials.billing import BillingItem, Invoice, totals
 from include.financials.entities import ENTITIES
 from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
-from include.financials.entities.changes import ChangeLine, ChangeOrder, CommitmentChangeOrder, PrimeChangeOrder
+from include.financials.entities.changes import ChangeEvent, ChangeLine, ChangeOrder, CommitmentChangeOrder, PrimeChangeOrder
 from include.financials.entities.codes import CostCode, CostType
 from include.financials.entities.commitments import Commitment
 from include.financials.entities.costs import DirectCost
-from include.financials.entities.directory import Customer, Vendor, VendorInsurance
+from include.financials.entities.directory import Customer, User, Vendor, VendorInsurance
 from include.financials.entities.invoices import OwnerInvoice, Period, SubcontractorInvoice
 from include.financials.entities.jobs import Project, SubJob, TaxCode
 from include.financials.entities.payments import PaymentIssued, PaymentReceived
@@ -294,8 +294,9 @@ class FakeErp(Memory):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__("erp", clock)
+        self.capability = {name: FULL for name, row in ENTITIES.items() if not row.read_only}
         for name, row in ENTITIES.items():
-            if row.target == "erp" or row.two_way:
+            if (row.target == "erp" and not row.read_only) or row.two_way:
                 self.steps_of[name, "create"] = (Step("erp", name, "create", batch=2),)
         self.steps_of["commitments", "update"] = (Step("erp", "commitments", "update", batch=2),)
         self.records["periods"] = [
@@ -577,6 +578,8 @@ class World:
         for shard in shards:
             extract.extract(sync, name, shard)
         checks.check(sync, name, shards)
+        if row.read_only:
+            return
         if row.gate:
             opening = gate.verdict(sync.ledger.outcomes.of(sync.run.run_id, name), sync.settings.gate)
             if not opening.passed:
@@ -607,7 +610,7 @@ class World:
 
 
 def make_settings(**changes: Any) -> Settings:
-    entities = {name: EntitySettings(writes="on") for name in ENTITIES}
+    entities = {name: EntitySettings(writes="off" if row.read_only else "on") for name, row in ENTITIES.items()}
     eligible: dict[str, tuple[str, ...]] = {"subcontract": ("Approved", "Complete"), "purchase_order": ("Approved",)}
     entities["commitments"] = EntitySettings(writes="on", eligible=eligible)
     for name in ("budget_changes", "commitment_change_orders", "prime_change_orders", "owner_invoices"):
@@ -626,6 +629,11 @@ def vendor(number: str = "V-1", **changes: Any) -> Vendor:
 
 def customer(number: str = "C-1", **changes: Any) -> Customer:
     return Customer(**({"id": number, "company": "01", "number": number, "name": f"Owner {number}", "code": number} | changes))
+
+
+def user(number: str = "E-1", **changes: Any) -> User:
+    plain: dict[str, Any] = {"id": number, "company": "01", "number": number, "employee_id": number, "job_title": "Foreman"}
+    return User(**(plain | {"first_name": "Ada", "last_name": "Quill", "email": f"{number.lower()}@example.com"} | changes))
 
 
 def project(number: str = "25-104", **changes: Any) -> Project:
@@ -800,6 +808,11 @@ def change(number: str = "001", contract: str = "SC-1", **changes: Any) -> Commi
     return CommitmentChangeOrder(**({"commitment": contract} | _change(number, contract, changes)))
 
 
+def change_event(number: str = "001", **changes: Any) -> ChangeEvent:
+    plain: dict[str, Any] = {"id": f"CE-{number}", "number": number, "project": "25-104", "title": "Soil", "status": "open"}
+    return ChangeEvent(**(plain | {"origin_id": "estimating:7"} | changes))
+
+
 def prime_change(number: str = "001", contract: str = "PC-1", **changes: Any) -> PrimeChangeOrder:
     return PrimeChangeOrder(**({"prime_contract": contract} | _change(number, contract, changes)))
 
@@ -952,6 +965,7 @@ PLANTS: dict[str, Any] = {
     "vendors": lambda world: world.erp.put(vendor()),
     "vendor_insurances": lambda world: world.erp.put(insurance()),
     "customers": lambda world: world.erp.put(customer()),
+    "users": lambda world: world.erp.put(user()),
     "projects": lambda world: (world.erp.put(project()), world.erp.put(project("25-105"))),
     "sub_jobs": lambda world: world.erp.put(sub_job()),
     "tax_codes": lambda world: world.erp.put(tax_code()),
@@ -965,6 +979,7 @@ PLANTS: dict[str, Any] = {
     "budget_changes": lambda world: in_procore(world, budget_change()),
     "direct_costs": lambda world: world.erp.put(direct_cost(lines=(line(1, "70.00"), line(2, "-5.00")))),
     "commitments": lambda world: draft(world, lines=(line(1, "60.00"), line(2, "40.00", tax_code="T-1"))),
+    "change_events": lambda world: in_procore(world, change_event()),
     "commitment_change_orders": lambda world: in_procore(
         world, change(lines=(change_line(1, "10.00"), change_line(2, "5.00", None)))
     ),
@@ -996,6 +1011,9 @@ def plant(world: World, *entities: str) -> None:
     for name in entities or ENTITIES:
         PLANTS[name](world)
 
+
+LINKED = [name for name, row in ENTITIES.items() if not row.read_only]
+"""What has a counterpart on the other side; what is only read would end otherwise than all others in a world of these."""
 
 BUDGETS = "budgets"
 DOCUMENTS = (

@@ -25,6 +25,7 @@ from tests.unit.financials.pair import (
     payment,
     project,
     tax_code,
+    user,
     vendor,
 )
 
@@ -324,6 +325,16 @@ def test_a_project_number_is_one_jobs_in_all_companies() -> None:
 def test_a_tax_id_is_one_vendors_in_all_companies() -> None:
     twins = [vendor(tax_id="12-3456789"), vendor("V-9", company="G2", tax_id="123456789")]
     assert told(erp_source(everyone=twins).match(twins[0])) == {"ambiguous"}
+
+
+def test_an_e_mail_is_one_persons_in_all_companies() -> None:
+    """Also in another spelling of case; a number is each company's own."""
+    twins = [user(email="a@example.com"), user("E-9", company="02", email="A@Example.com")]
+    source = ErpSource(ENTITIES["users"], "sandbox", LinkIndex(), [], twins)
+    assert [told(source.match(twin)) for twin in twins] == [{"ambiguous"}, {"ambiguous"}]
+    apart = [user(email="a@example.com"), user(company="02", email="b@example.com")]
+    source = ErpSource(ENTITIES["users"], "sandbox", LinkIndex(), [], apart)
+    assert [told(source.match(one)) for one in apart] == [set(), set()]
 
 
 @pytest.mark.parametrize("number", ["sc-1", "SC-1 "])

@@ -34,7 +34,8 @@ from tests.unit.financials.pair import (
 )
 
 NEW = {
-    "vendor_insurances", "sub_jobs", "tax_codes", "budgets", "budget_changes", "direct_costs", "commitment_change_orders",
+    "vendor_insurances", "users", "sub_jobs", "tax_codes", "budgets", "budget_changes", "direct_costs",
+    "commitment_change_orders",
     "subcontractor_invoices", "payments_issued", "prime_contracts", "prime_change_orders", "owner_invoices", "payments_received",
 }  # fmt: skip
 ERP_BORN = {name for name in NEW if ENTITIES[name].source == "erp" and ENTITIES[name].document}
@@ -147,7 +148,8 @@ def pair_apart(world: World, entity: str) -> None:
         entity=entity, company=link.company, record_id=link.erp_key, pair=link.procore_id, decision="link", who="ann",
         value={"apart": []},
     )  # fmt: skip
-    alter(**(FROZEN.get(entity) or {"vendor_insurances": {"provider": "Else"}, "sub_jobs": {"name": "Else"}}.get(entity)
+    alter(**(FROZEN.get(entity) or {"vendor_insurances": {"provider": "Else"}, "sub_jobs": {"name": "Else"},
+                                        "users": {"job_title": "Else"}}.get(entity)
              or {"description": "Else"}))(world, entity)  # fmt: skip
 
 
@@ -341,6 +343,9 @@ FAULTS: dict[str, Fault] = {
     "altered": Fault(lambda world, entity: alter(**FROZEN[entity])(world, entity), "full"),
     "vendor_linked": Fault(alter(vendor="V-9")),
     "expired": Fault(alter(expiration_date=date(2026, 9, 29))),
+    "email_fault": Fault(alter(email=None)),
+    "email_there": Fault(end_there(email="another@example.com"), "full"),
+    "access": Fault(end_there(active=False), "full"),
     "project_linked": Fault(unknown_job),
     "ambiguous": Fault(twins(2)),
     "proposal": Fault(namesake(), also=("billed_before", *NEXT)),
@@ -405,9 +410,11 @@ FAULTS: dict[str, Fault] = {
 OWN: dict[tuple[str, str], Fault] = {
     **{(name, fact): Fault(shadows(count, origin)) for name in ERP_BORN
        for fact, count, origin in (("proposal", 1, None), ("foreign_origin", 1, "vista:01:x:y"), ("ambiguous", 2, None))},
-    **{(name, fact): Fault(twins(1, **changes)) for name in ("vendor_insurances", "sub_jobs", "tax_codes")
+    **{(name, fact): Fault(twins(1, **changes)) for name in ("vendor_insurances", "sub_jobs", "tax_codes", "users")
        for fact, changes in (("proposal", {}), ("foreign_origin", {"origin_id": "vista:01:x:y"}))},
     ("vendor_insurances", "adoption_difference"): Fault(alter(provider="Another"), "adopt"),
+    ("users", "adoption_difference"): Fault(alter(job_title="Another"), "adopt"),
+    ("users", "field_fault"): Fault(narrow(max_lengths={"last_name": 0})),
     ("sub_jobs", "adoption_difference"): Fault(alter(name="Another"), "adopt"),
     ("tax_codes", "adoption_difference"): Fault(alter(description="Another"), "adopt"),
     ("direct_costs", "date_missing"): Fault(alter(cost_date=None)),

@@ -31,6 +31,7 @@ def test_writes_are_off_unless_somebody_says_on() -> None:
         ("entities: {}\noverlap_minuets: 5", "overlap_minuets"),
         ("entities: {}\ngate: {max_failed: 0.2}", "gate.max_failed"),
         ("entities: {vendors: {writes: maybe}}", "entities.vendors.writes"),
+        ("entities: {change_events: {writes: on}}", "change_events are only read"),
         ("entities: {vendor: {}}", "unknown entity 'vendor'"),
         ("entities: {}\ncost_type_codes: {'1': L, '2': L}", "one to one"),
         ("entities: {}\ndocuments_from: 2026-07-01T00:00:00", "zone"),
@@ -93,7 +94,8 @@ def test_the_shipped_file_writes_nothing() -> None:
 
 def test_the_sandboxs_settings_are_the_shipped_ones_switched_on() -> None:
     shipped, sandbox = (from_file(path).model_dump(mode="json") for path in (DEFAULT, SETTINGS))
-    assert {chosen.pop("writes") for chosen in sandbox["entities"].values()} == {"on"}
+    on = {name for name, chosen in sandbox["entities"].items() if chosen.pop("writes") == "on"}
+    assert on == {name for name, row in ENTITIES.items() if not row.read_only}
     for chosen in shipped["entities"].values():
         del chosen["writes"]
     assert sandbox == {**shipped, "scheduled_mode": "apply"}

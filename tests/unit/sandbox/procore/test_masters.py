@@ -132,6 +132,63 @@ def test_sub_jobs_with_cost_codes_and_wbs_codes(api: Caller, world: World) -> No
     assert added["wbs_code"]["flat_code"] == "20.31-2000.L" and added["cost_code"]["biller"] == "Site work"
 
 
+# -- users ---------------------------------------------------------------------------------------------------------------
+
+USERS = f"/rest/v1.3/companies/{COMPANY}/users"
+
+
+def test_users(api: Caller) -> None:
+    person = {"last_name": "Åkerström", "email_address": "z@example.com", "origin_id": "sandbox:01:users:E-1"}
+    (made,), errors = api.sync(f"{USERS}/sync", [{**person, "first_name": "Zoë", "employee_id": "E-1", "is_employee": True}])
+    assert errors == [] and (made["name"], made["is_active"], made["employee_id"]) == ("Zoë Åkerström", True, "E-1")
+    (gone,), _ = api.sync(f"{USERS}/sync", [{"origin_id": "sandbox:01:users:E-1", "is_active": False}])
+    assert (gone["id"], gone["is_active"], gone["email_address"]) == (made["id"], False, "z@example.com")
+    everybody = f"/rest/v1.3/users?company_id={COMPANY}"
+    assert [row["id"] for row in api.get(everybody)] == [made["id"]], "inactive ones are listed too"
+    assert api.get(f"{everybody}&filters[origin_id]=sandbox:01:users:E-2") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ({"last_name": "A"}, "email_address"),
+        ({"email_address": "b@example.com"}, "last_name"),
+        ({"last_name": "A", "email_address": "nobody"}, "email_address"),
+        ({"last_name": "A", "email_address": "TAKEN@example.com"}, "email_address"),
+        ({"last_name": "A", "email_address": "b@example.com", "employee_id": "E-2"}, "employee_id"),
+        ({"last_name": "A", "email_address": "b@example.com", "company_id": COMPANY}, "company_id"),
+        ({"last_name": "A", "email_address": "b@example.com", "employee": "E-2"}, "employee"),
+        ({"last_name": "A", "email_address": "b@example.com", "is_active": "perhaps"}, "is_active"),
+    ],
+)
+def test_a_user_that_cannot_be(api: Caller, entry: dict[str, Any], field: str) -> None:
+    api.sync(f"{USERS}/sync", [{"last_name": "First", "email_address": "taken@example.com"}])
+    made, (error,) = api.sync(f"{USERS}/sync", [entry])
+    assert made == [] and [*error["errors"]] == [field]
+    assert len(api.get(f"/rest/v1.3/users?company_id={COMPANY}")) == 1
+
+
+def test_the_sync_of_users_takes_its_company_from_the_path_alone(api: Caller) -> None:
+    body = {"company_id": COMPANY, "updates": []}
+    assert "company_id" in str(api.send("PATCH", f"{USERS}/sync", body, 400))
+
+
+# -- change events -------------------------------------------------------------------------------------------------------
+
+
+def test_change_events(api: Caller) -> None:
+    path = f"/rest/v1.1/change_events?project_id={P1}"
+    event = {"status": {"id": 3}, "scope": "tbd", "title": "Soil", "external_data": {"origin_id": "estimating:7"}}
+    made = api.send("POST", path, {"change_event": event}, 201)
+    assert (made["number"], made["status"]["mapped_to_status"]) == ("001", "pending")
+    assert made["external_data"] == {"origin_id": "estimating:7", "origin_data": None} and "origin_id" not in made
+    assert api.get(path) == [made] and api.get(f"/rest/v1.1/change_events?project_id={P2}") == []
+    assert api.get(f"{path}&filters[updated_at]=2000-01-01T00:00:00Z...2000-01-02T00:00:00Z") == []
+    api.send("POST", path, {"change_event": {**event, "external_data": None, "status": {"id": 9}}}, 422)
+    api.send("POST", path, {"change_event": {"status": {"id": 1}}}, 400)
+    api.send("POST", path, {"change_event": event}, 422)  # the external id is taken
+
+
 # -- tax codes ---------------------------------------------------------------------------------------------------------
 
 

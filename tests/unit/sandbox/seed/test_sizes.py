@@ -86,7 +86,7 @@ def test_refused_arguments(make: Any, arguments: dict[str, Any], text: str) -> N
 
 def test_unlinked(make: Any, small: World) -> None:
     world = make(history="unlinked")
-    masters = ("vendors", "projects", "line_item_types", "standard_cost_codes", "cost_codes", "sub_jobs", "tax_codes")
+    masters = ("vendors", "projects", "line_item_types", "standard_cost_codes", "cost_codes", "sub_jobs", "tax_codes", "users")
     documents = ("work_order_contracts", "purchase_order_contracts", "direct_costs", "direct_cost_lines")
     for kind in (*masters, "insurances", *documents):
         assert [row["id"] for row in world.procore(kind)] == [row["id"] for row in small.procore(kind)]
@@ -95,7 +95,7 @@ def test_unlinked(make: Any, small: World) -> None:
     assert {row["marker"] for row in world.erp("commitments")} == {None} and len(world.erp("commitments")) == 40
     for table in ("budgets", "budget_changes"):
         assert {row["marker"] for row in world.erp(table)} == {None} and len(world.erp(table)) == len(small.erp(table))
-    assert {entry["entity"] for entry in world.planted} == {"vendors"}
+    assert {entry["entity"] for entry in world.planted} == {"vendors", "users"}
 
 
 def test_none(make: Any) -> None:
@@ -103,6 +103,7 @@ def test_none(make: Any) -> None:
     kinds = {row["kind"] for row in world.store.rows("SELECT DISTINCT kind FROM objects")}
     assert kinds == {"line_item_types", "standard_cost_code_lists"}
     assert not any(row["origin_id"] for row in world.procore("line_item_types"))
+    assert [row["employee"] for row in world.erp("employees")] == ["E-1001", "E-1002", "E-1003", "E-1004"]
     assert len(world.erp("vendors")) == 54 and len(world.erp("jobs")) == 6
     assert len(world.erp("vendor_insurances")) == 2 * 52 and len(world.erp("tax_codes")) == 3 and len(world.erp("sub_jobs")) == 2
     for table in ("commitments", "budgets", "budget_lines", "budget_changes", "job_costs", "job_cost_lines"):
