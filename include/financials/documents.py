@@ -123,7 +123,7 @@ class Documents:
         sync, known = self.sync, set(known_in_procore)
         accepted = {(one.company, one.record_id): one for one in sync.ledger.decisions.of(row.name, "accept")}
         remembered, unread = [], 0
-        ours = f"procore:{sync.procore_company}:{row.name}:"
+        ours = f"{sync.marks}:{row.name}:"
         for record in records:
             plain = _standing(record)
             if not plain:

@@ -21,21 +21,20 @@ from include.financials.entity import Entity
 from include.financials.identity import parse_origin, shard_of
 from include.financials.ledger import Ledger, Link, LinkIndex, decoded
 from include.financials.mergers import FIELDS, Mergers
-from include.financials.port import Capability, Invalid, Systems
+from include.financials.port import Capability, Invalid
 from include.financials.reading.kept import KeptLists
-from include.financials.reading.lists import Lists, Shut
+from include.financials.reading.lists import Lists
 from include.financials.reading.staging import Staged, private_folder, slug, write_whole
 from include.financials.record import PROJECTS, VENDORS, Record, Side
 from include.financials.references import References
 from include.financials.run import Run
 from include.financials.settings import Settings
+from include.financials.systems import Shut, Sides, Systems
 
 _JUDGED = ("number", "state", "rule", "company", "project", "message")
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
-
-Capabilities = Mapping[Side, Mapping[str, Capability]]
 
 
 @dataclass
@@ -47,17 +46,10 @@ class Sync:
     settings: Settings
     systems: Systems | Shut
     staging: UPath
-    procore_company: str
-    namespace: str
-    """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
     settings_now: Callable[[], Settings] | None = None
     """Reads the settings anew: what a person switches off must stop a run that is under way."""
     kept: KeptLists | None = None
     """Lists that the days of a backfill share."""
-    able: Capabilities | None = None
-    """What the two sides can do, where no system is there to say it."""
-    judged: str | None = None
-    """What is judged, where this is the view of a task that judges."""
     _links: dict[tuple[str, str], tuple[int, LinkIndex]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -72,15 +64,33 @@ class Sync:
     def judging(self, what: str) -> Sync:
         """The same run without its systems. Asking one raises StepMissing, which names what ought to have been read before."""
         twin = copy.copy(self)
-        twin.able = {side: self.capabilities(side) for side in ("procore", "erp")}
-        twin.systems, twin.judged = Shut(what), what
+        twin.systems = Shut(what, self.known)
         twin.__dict__["lists"] = Lists(twin, self.lists.parsed)
         return twin
 
-    # -- what the sides can do ------------------------------------------------------------------------------------------------
+    @property
+    def judged(self) -> str | None:
+        """What is judged, where this is the view of a task that judges."""
+        return self.systems.judged if isinstance(self.systems, Shut) else None
+
+    # -- what is known of the sides without asking them -----------------------------------------------------------------------
+
+    @property
+    def known(self) -> Sides:
+        return self.systems.known
+
+    @property
+    def namespace(self) -> str:
+        """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
+        return self.known["erp"].namespace
+
+    @property
+    def marks(self) -> str:
+        """First part of the markers that the ERP's documents carry which were made from Procore (``procore:8089``)."""
+        return self.known["procore"].namespace
 
     def capabilities(self, side: Side) -> Mapping[str, Capability]:
-        return self.able[side] if self.able is not None else self.systems[side].capabilities()
+        return self.known[side].capabilities()
 
     @cached_property
     def left_out(self) -> frozenset[str]:

@@ -52,7 +52,7 @@ def push_links(sync: Sync, context: Context, entity: str, shards: Sequence[int])
     """Leave the addresses of a task's record in XCom."""
     from include.financials.report import recall
 
-    procore, erp = sync.systems["procore"], sync.systems["erp"]
+    procore, erp = sync.known["procore"], sync.known["erp"]
     base = (recall(sync, "web") or {}).get("address")
     pages = (procore.web_url(record, base) for record in _candidates(sync, "procore", entity, shards))
     context["ti"].xcom_push(key=ProcoreRecordLink.left, value=next(filter(None, pages), None) or procore.web_url(None, base))

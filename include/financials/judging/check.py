@@ -200,7 +200,7 @@ class Judging:
         translated = self.in_erp_keys if row.target == "procore" else (lambda bad: bad)
         return Existing(
             row, row.target, links, invalid,
-            system=sync.namespace, procore_company=sync.procore_company, translated=translated,
+            system=sync.namespace, marks=sync.marks, translated=translated,
         )  # fmt: skip
 
     def unusable(self, bad: Invalid, side: Side, links: LinkIndex) -> dict[str, Any]:

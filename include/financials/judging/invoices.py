@@ -273,7 +273,7 @@ class InvoiceFacts(ContractFacts):
     @cached_property
     def _known(self) -> dict[tuple[str, str], str]:
         """ERP invoices that are one of Procore's: linked, or carrying the mark of one. (company, key) -> Procore id."""
-        ours = f"procore:{self.sync.procore_company}:{self.entity.name}:"
+        ours = f"{self.sync.marks}:{self.entity.name}:"
         marked = {
             key: (record.marker or "").removeprefix(ours)
             for key, record in self.books.documents(self.entity.name).items()

@@ -47,7 +47,7 @@ class ProcoreBorn(Judging):
         existing = self.existing(unreadable, links)
         listed = asked | {record.id for record in targets} | {bad.id for bad in unreadable}
         existing.hidden = self._unasked([own for records in read.values() for own in records], links, listed)
-        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, existing, self.people)
+        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.marks, existing, self.people)
         here = {record.id for records in read.values() for record in records}
         here |= {bad.id for shard in self.shards for bad in sync.staged(row.name, shard).invalid()}
         gone = self._gone(matcher, here)

@@ -10,17 +10,18 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from upath import UPath
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import StepMissing
 from include.financials.ledger import stamp
-from include.financials.port import Invalid, Page, Systems
+from include.financials.port import Invalid, Page
 from include.financials.reading.staging import Staged, once, private_folder, write_whole
 from include.financials.record import Record, Side
 from include.financials.run import Run
+from include.financials.systems import Shut, Systems
 
 log = logging.getLogger(__name__)
 
@@ -33,25 +34,14 @@ Wanted = Sequence[tuple[str | None, str]]
 """(scope, own-side id) of records that are asked for by id."""
 
 
-class Shut:
-    """The systems of a task that judges: there are none."""
-
-    def __init__(self, judged: str) -> None:
-        self.judged = judged
-
-    def __getitem__(self, side: Side) -> NoReturn:
-        raise StepMissing(
-            f"{self.judged.replace('_', ' ')}: nothing is asked of {side} here; what is looked at, an extract has read. "
-            "Clear the extracts and what follows."
-        )
-
-
 class Reader(Protocol):
     """What a task tells of itself (``view.Sync``)."""
 
     run: Run
     systems: Systems | Shut
-    judged: str | None
+
+    @property
+    def judged(self) -> str | None: ...
 
     @property
     def folder(self) -> UPath: ...
