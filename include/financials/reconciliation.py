@@ -84,8 +84,8 @@ Docs = Sequence[Document]
 
 
 def _look_again(sync: Sync) -> None:
-    """The one thing that is asked here: a run beside this one may have written to the ERP after this one read it. What the ledger
-    knows by now is compared with what the ERP shows by now."""
+    """The one thing that is asked here, of the ERP alone, which is not opened otherwise: a run beside this one may have written
+    there after this one read it. What the ledger knows by now is compared with what the ERP shows by now."""
     last = sync.ledger.journal.last_calls("erp", beside=sync.run.run_id)
     written = [(name, at) for entity, at in last.items() for name in lists_changed(ENTITIES[entity])]
     sync.lists.look_again("erp", written)

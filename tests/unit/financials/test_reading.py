@@ -41,7 +41,7 @@ def test_a_list_is_read_once_in_a_run(full: World) -> None:
 def test_who_judges_has_no_systems(world: World) -> None:
     sync = world.sync()
     judging = sync.judging("vendors")
-    with pytest.raises(StepMissing, match="vendors: nothing is asked of erp here"):
+    with pytest.raises(StepMissing, match="vendors: nothing is asked of the ERP here"):
         judging.systems["erp"]
     with pytest.raises(StepMissing, match=r"no task of this run has read the vendors of procore .* Clear extract_vendors"):
         judging.lists.snapshot("procore", "vendors")

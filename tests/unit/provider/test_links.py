@@ -25,7 +25,7 @@ def links(erp: Iterable[Vendor], rows: list[SimpleNamespace], pages: bool = True
     other.capabilities.return_value = {"vendors": Capability(pages=pages)}
     sync = mock.Mock(
         run=SimpleNamespace(run_id="r"),
-        systems={"procore": procore, "erp": other},
+        known={"procore": procore, "erp": other},
         lists=SimpleNamespace(has_snapshot=lambda *_: True, snapshot=lambda side, *_: [*erp] if side == "erp" else []),
     )
     sync.ledger.outcomes.of.return_value = rows
