@@ -123,12 +123,12 @@ def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
         entity
     ).keys()  # ended on both sides: a void document may still carry our external id
     procore: set[tuple[str, str]] = set()
-    for row in sync.memory(entity).values():
-        key = _origin_key(sync, row["origin_id"])
-        if key is not None and not row["deleted"] and not (row["state"] == "skipped" and key in closed):
+    for held in sync.memory(entity).values():
+        key = _origin_key(sync, held.origin_id)
+        if key is not None and not held.deleted and not (held.state == "skipped" and key in closed):
             procore.add(key)
-            numbers[key] = row["number"]
-            states |= {key: row["state"]} if row["state"] else {}
+            numbers[key] = held.number
+            states |= {key: held.state} if held.state else {}
     linked = {(link.company, link.erp_key) for link in sync.ledger.links.of(entity, contents=False) if link.status == "active"}
     if sync.run.plan:
         planned = {(link.company, link.erp_key) for link in sync.ledger.links.planned(sync.run.run_id, entity)}

@@ -19,19 +19,18 @@ from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.identity import parse_origin, shard_of
-from include.financials.ledger import Ledger, Link, LinkIndex, decoded
+from include.financials.ledger import Judged, Ledger, Link, LinkIndex, decoded
 from include.financials.mergers import FIELDS, Mergers
 from include.financials.port import Capability, Invalid
 from include.financials.reading.kept import KeptLists
 from include.financials.reading.lists import Lists
 from include.financials.reading.staging import Staged, private_folder, slug, write_whole
-from include.financials.record import PROJECTS, VENDORS, Record, Side
+from include.financials.record import PROJECTS, VENDORS, Held, Record, Side
 from include.financials.references import References
 from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.systems import Shut, Sides, Systems
-
-_JUDGED = ("number", "state", "rule", "company", "project", "message")
+from include.financials.work import Work
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
@@ -211,33 +210,38 @@ class Sync:
 
     # -- what is known of records by now -------------------------------------------------------------------------------------
 
-    def memory(self, entity: str) -> dict[str, dict[str, Any]]:
-        """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves
-        none), what this run has read and judged."""
+    def memory(self, entity: str) -> dict[str, Held]:
+        """Every record of Procore as last read, by id: the ledger's memory and, in plan mode (which leaves none), what this run
+        has read and judged."""
         found = {
-            record_id: {**row._asdict(), "figures": decoded(row.figures)}
+            record_id: Held(
+                row.number, row.company, row.state, row.rule, row.message, row.origin_id, row.deleted, decoded(row.figures)
+            )
             for (_, record_id), row in self.ledger.records.seen(entity, "procore").items()
         }
         if self.run.plan:
             found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
-            for row in self.ledger.outcomes.of(self.run.run_id, entity):
-                if row.side == "procore":
-                    before = found.get(row.id, {"origin_id": None, "deleted": False, "figures": {}})
-                    told = decoded(row.figures)
-                    judged = {name: getattr(row, name) for name in _JUDGED}
-                    found[row.id] = {**before, **judged, **({"figures": told} if told else {}), **told.pop("own", {})}
+            for one in self.ledger.outcomes.of(self.run.run_id, entity):
+                if one.side == "procore":
+                    found[one.id] = self._judged_now(found.get(one.id, Held(one.number)), one)
         return found
 
-    def _read_now(self, row: Entity) -> dict[str, dict[str, Any]]:
+    @staticmethod
+    def _judged_now(before: Held, one: Judged) -> Held:
+        held = replace(before, number=one.number, company=one.company, state=one.state, rule=one.rule, message=one.message)
+        if not (told := decoded(one.figures)):
+            return held
+        own = told.pop("own", {})
+        marks = {"origin_id": held.origin_id, "deleted": held.deleted, **own}
+        return replace(held, figures=told, origin_id=marks["origin_id"], deleted=marks["deleted"])
+
+    def _read_now(self, row: Entity) -> dict[str, Held]:
         """What Procore holds of an ERP-born entity, as this run has read it."""
         references = References(self.links, row)
         return {
-            record.id: {
-                "number": record.number, "origin_id": record.origin_id, "company": "", "deleted": False, "state": None,
-                "rule": None, "figures": references.translated(record).figures(),
-            }
-            for record in self.lists.everywhere("procore", row.name)
-        }  # fmt: skip
+            one.id: Held(one.number, origin_id=one.origin_id, figures=references.translated(one).figures())
+            for one in self.lists.everywhere("procore", row.name)
+        }
 
     def books(self, entity: str, *, planned: bool = True) -> dict[tuple[str, str], Record]:
         """The ERP's records by (company, key), as read in this run plus what this run will have written by then: the same for a
@@ -249,9 +253,9 @@ class Sync:
             return found
         for outcome in self.ledger.outcomes.linked(self.run.run_id, entity, "create"):
             if outcome.side == "procore" and (planned or outcome.done):
-                key = (outcome.company, outcome.erp_key or "")
-                record = row.model.model_validate(decoded(outcome.work)["record"], strict=False)
-                found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
+                key, work = (outcome.company, outcome.erp_key or ""), Work.of(outcome)
+                if work is not None:
+                    found.setdefault(key, work.source(row).model_copy(update={"company": key[0], "id": key[1]}))
         return found
 
     def reopened(self) -> set[str]:
@@ -259,9 +263,8 @@ class Sync:
         return {
             outcome.procore_id
             for outcome in self.ledger.outcomes.linked(self.run.run_id, PROJECTS, "update")
-            if outcome.procore_id and outcome.work
-            if (work := decoded(outcome.work)) and "active" in work["changes"]
-            if getattr(ENTITIES[PROJECTS].model.model_validate(work["record"], strict=False), "active", False)
+            if outcome.procore_id and (work := Work.of(outcome)) is not None and "active" in work.changes
+            if getattr(work.source(ENTITIES[PROJECTS]), "active", False)
             if outcome.done or self.run.plan
         }
 
