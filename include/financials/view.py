@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ from include.financials.mergers import FIELDS, Mergers
 from include.financials.port import Capability, Invalid
 from include.financials.reading.kept import KeptLists
 from include.financials.reading.lists import Lists
-from include.financials.reading.staging import Staged, private_folder, slug, write_whole
+from include.financials.reading.staging import Noted, Staged, private_folder, slug, write_whole
 from include.financials.record import PROJECTS, VENDORS, Held, Record, Side
 from include.financials.references import References
 from include.financials.run import Run
@@ -130,14 +130,13 @@ class Sync:
         """The source's records of the window, of an entity that is born in Procore."""
         return Staged(self.folder / entity / f"shard-{shard}", entity)
 
-    def noted(self, entity: str, shard: int) -> dict[str, Any]:
+    def noted(self, entity: str, shard: int) -> Noted:
         """What the extract of that shard has noted (:mod:`include.financials.reading.extract`); empty before it ran."""
-        path = self.folder / entity / f"extract-{shard}.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+        return Noted.read(self.folder / entity / f"extract-{shard}.json")
 
-    def note(self, entity: str, shard: int, **told: Any) -> None:
+    def note(self, entity: str, shard: int, noted: Noted) -> None:
         private_folder(self.folder / entity)
-        write_whole(self.folder / entity / f"extract-{shard}.json", json.dumps({**self.noted(entity, shard), **told}))
+        write_whole(self.folder / entity / f"extract-{shard}.json", json.dumps(asdict(noted)))
 
     def forget(self, entity: str = "*", shard: int | str = "*") -> None:
         """What this run has read of an entity's shard (of all of them) is read again (:meth:`Lists.forget`)."""

@@ -96,16 +96,13 @@ class ProcoreBorn(Judging):
 
     def _with_who_is_asked(self, judged: Sequence[tuple[int, Subject, Judged]]) -> list[tuple[int, Subject, Judged]]:
         """A document that waits, and is under a workflow, says at which step it is: there it moves on, not here."""
-        under = {ident: said for shard in self.shards for ident, said in (self._noted(shard).get("under") or {}).items()}
+        under = {ident: said for shard in self.shards for ident, said in self.sync.noted(self.row.name, shard).under.items()}
         told = []
         for shard, subject, result in judged:
             asked = under.get(subject.own.id) if result.state != "linked" else None
             message = " ".join(filter(None, (result.message, asked))) if asked else result.message
             told.append((shard, subject, result._replace(message=message)))
         return told
-
-    def _noted(self, shard: int) -> dict[str, Any]:
-        return self.sync.noted(self.row.name, shard)
 
     def called(self, entity: str, ident: str) -> str:
         return self.books.name(entity, ident)
@@ -158,7 +155,7 @@ class ProcoreBorn(Judging):
         their budget was unlocked, for one."""
         told = []
         by_id = {link.procore_id: link for link in links_in_run(self.sync, matcher.links)}
-        missing = {i for shard in self.shards for i in self._noted(shard).get("missing") or ()} - here
+        missing = {i for shard in self.shards for i in self.sync.noted(self.row.name, shard).missing} - here
         for ident in sorted(missing & by_id.keys()):
             link = by_id[ident]
             rule = self.row.rule("broken_link")

@@ -161,7 +161,7 @@ class Lists:
             try:
                 fresh = self._read_all(side, entity, shard, staged)
             except BaseException:
-                if staged.state()["pages"]:
+                if staged.state().pages:
                     write_whole(place / f"left-{shard}-{uuid.uuid4().hex}.json", json.dumps({"folder": name}))
                 raise
             if not chosen.exists():
@@ -194,9 +194,9 @@ class Lists:
         """All of it as one page, if it was read at one go and is not too long to be kept."""
         scopes = self.sync.read_scopes(side, entity, shard)
         state, read = staged.state(), Page([])
-        kept = not state["pages"]
-        if (scopes is None or scopes) and (not state["pages"] or state["cursor"] is not None):
-            for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state["cursor"]):
+        kept = not state.pages
+        if (scopes is None or scopes) and (not state.pages or state.cursor is not None):
+            for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state.cursor):
                 staged.add(page, last=False)
                 kept = kept and len(read.records) + len(page.records) <= KEPT_RECORDS
                 if kept:
@@ -204,7 +204,7 @@ class Lists:
                     read.invalid += page.invalid
         staged.complete()
         state = staged.state()
-        log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state["records"], state["invalid"])
+        log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state.records, state.invalid)
         return once(read) if kept else None
 
     # -- answers --------------------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class Lists:
         for shard in shards:
             answers, noted = self._answers(asker, shard, side, entity)
             asked |= set(_asked(noted))
-            if answers.state()["pages"]:
+            if answers.state().pages:
                 page = self._page(answers, side)
                 found.records += page.records
                 found.invalid += page.invalid

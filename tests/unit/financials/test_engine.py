@@ -475,8 +475,8 @@ def test_a_record_in_doubt_says_so_until_it_is_settled(linked: World) -> None:
         linked.stage(sync, "commitments")
     (row,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
     told = report.stopped_row(row, plan=False)
-    assert told is not None and (told["state"], told["rule"], told["waits_for"]) == ("held", "doubt", "an answer of the ERP")
-    assert "SC-1 was sent to the ERP (create) without an answer" in told["message"]
+    assert told is not None and (told.state, told.rule, told.waits_for) == ("held", "doubt", "an answer of the ERP")
+    assert "SC-1 was sent to the ERP (create) without an answer" in (told.message or "")
     linked.erp.failing = {}
     linked.clock.now += timedelta(minutes=2)
     engine.load(sync, "commitments")
