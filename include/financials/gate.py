@@ -19,14 +19,14 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from upath import UPath
 
 from include.financials.checks import Checked, check
 from include.financials.entities import ENTITIES, gates_before
 from include.financials.gate_page import Frame, page
-from include.financials.judging.facts import Row
+from include.financials.judging.facts import GateRow, Row
 from include.financials.judging.rules import Expected, Finding, Rule, finding, judge
 from include.financials.ledger import Judged, Restated
 from include.financials.money import ZERO, text
@@ -48,14 +48,15 @@ class Gate:
 
     rules: Sequence[Rule]
     results: list[RuleResult] = field(default_factory=list)
-    frames: dict[str, list[Row]] = field(default_factory=dict)
+    frames: dict[str, list[GateRow]] = field(default_factory=dict)
     """Rows of facts by grain, as far as they are about to load."""
     wrong: dict[str, dict[int, dict[str, str]]] = field(default_factory=dict)
     """Grain -> place in its frame -> column -> what was expected of it."""
 
     def __call__(self, entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
         findings: list[Finding] = []
-        for grain, rows in (("record", records), ("line", lines)):
+        for grain, told in (("record", records), ("line", lines)):
+            rows = cast("Sequence[GateRow]", told)
             rules = [rule for rule in self.rules if rule.grain == grain]
             fresh = [row for row in rows if row["fresh"]]
             known = [row for row in rows if not row["fresh"]]
@@ -67,7 +68,7 @@ class Gate:
             findings += found
         return findings
 
-    def _expect(self, grain: str, rules: Sequence[Rule], rows: Sequence[Row]) -> list[Finding]:
+    def _expect(self, grain: str, rules: Sequence[Rule], rows: Sequence[GateRow]) -> list[Finding]:
         start = len(self.frames.setdefault(grain, []))
         self.frames[grain] += rows
         wrong = self.wrong.setdefault(grain, {})
@@ -78,8 +79,8 @@ class Gate:
                 wrong.setdefault(start + place, {})[expected.column] = f"{rule.id}: {expected.words}"
         return findings
 
-    def _count(self, rules: Sequence[Rule], rows: Sequence[Row], found: Sequence[Finding]) -> None:
-        by_row: dict[str, list[Row]] = defaultdict(list)
+    def _count(self, rules: Sequence[Rule], rows: Sequence[GateRow], found: Sequence[Finding]) -> None:
+        by_row: dict[str, list[GateRow]] = defaultdict(list)
         for row in rows:
             by_row[row["row"]].append(row)
         for rule in rules if rows else ():
@@ -171,7 +172,7 @@ class RuleResult:
     records: tuple[str, ...]
 
 
-def rule_result(rule: Rule, checked: int, failed: Sequence[Row]) -> RuleResult:
+def rule_result(rule: Rule, checked: int, failed: Sequence[GateRow]) -> RuleResult:
     amounts = {row["row"]: Decimal(row["amount"] or "0") for row in failed}
     return RuleResult(
         rule=rule.id,
