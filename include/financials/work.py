@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from include.financials.entity import Entity
@@ -33,7 +33,8 @@ class Work:
         return cls(**{**held, "changes": tuple(held.get("changes", ()))}) if held else None
 
     def text(self) -> str:
-        return canonical_json(asdict(self))
+        # Not dataclasses.asdict, which copies all that is in the record.
+        return canonical_json({one.name: getattr(self, one.name) for one in fields(self)})
 
     def source(self, row: Entity) -> Record:
         return row.model.model_validate(self.record, strict=False)
