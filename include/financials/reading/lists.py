@@ -66,6 +66,12 @@ class Lists:
         """All records of an entity as ``side`` had them when this run read its list."""
         return [*self._both(side, entity, shard)[0]]
 
+    def rows(self, side: Side, entity: str, shard: int = 0) -> Iterator[Record]:
+        """The same one by one, for who needs a few of them: what is not parsed yet is parsed only as far as it is asked for."""
+        held = self.parsed.get((side, entity, shard))
+        for record in held[0] if held is not None else self._staged(side, entity, shard).rows():
+            yield from self.sync.of_erp([record]) if side == "erp" and held is None else (record,)
+
     def unreadable(self, side: Side, entity: str, shard: int = 0) -> list[Invalid]:
         """Records of a list that do not fit their model: they exist, and must not be taken for gone."""
         return [*self._both(side, entity, shard)[1]]

@@ -165,13 +165,14 @@ class Staged:
 
     def records(self) -> Iterator[Record]:
         """Each record once, as read last: one that changes while its list is read can move to a later page and come twice."""
-        yield from _records_once(self._rows())
+        yield from _records_once(self.rows())
 
     def page(self) -> Page:
         """All that was read, as one page."""
         return Page(list(self.records()), list(self.invalid()), hidden=list(dict.fromkeys(self.state().hidden)))
 
-    def _rows(self) -> Iterator[Record]:
+    def rows(self) -> Iterator[Record]:
+        """The records as they were read, page by page: nothing is kept of them, and one may come twice."""
         for number in range(1, self.state().pages + 1):
             with (self.path / f"page-{number:05}.parquet").open("rb") as source:
                 # No reader threads: one still running when a short-lived task process exits aborts that process.
