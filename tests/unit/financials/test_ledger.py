@@ -251,6 +251,16 @@ def test_judging_is_one_commit(book: Ledger) -> None:
     assert everything(book) == before
 
 
+def test_what_is_said_of_a_row_names_its_columns_and_leaves_the_others() -> None:
+    """Each column of a memory can be said, and nothing else can; None is said, nothing is not."""
+    assert {one.name for one in fields(Remembered)} == {*t.Seen._fields} - {"within"}
+    assert {one.name for one in fields(Restated)} - {"row"} <= {*Judged._fields}
+    assert record(rule=None).columns() == {
+        "entity": "vendors", "company": "G1", "side": "erp", "id": "1", "number": "V-1", "within": "G1", "rule": None,
+    }  # fmt: skip
+    assert Restated(outcome(), state="held").columns() == {"state": "held"}
+
+
 @pytest.mark.parametrize(("mode", "state"), [("apply", "held"), ("plan", "linked")])
 def test_a_plan_leaves_no_state_behind(book: Ledger, mode: str, state: str) -> None:
     book.runs.open(run_row("p", mode))
