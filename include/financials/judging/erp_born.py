@@ -44,11 +44,11 @@ class ErpBorn(Judging):
         missed, self._asked = sync.lists.answer(row.name, [self.shard], "procore", row.name)
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
-        everyone = [self._mapped(record) for record in sync.lists.snapshot("erp", row.name, self.shard)]
+        everyone = [self._mapped(record) for record in self._listed]
         existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
         existing.hidden = self._unasked(links, listed) | self._hidden(links, missed)
         matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
-        window = in_window(sync, row.name, self.shard)
+        window = in_window(sync, row.name, self.shard, self._listed)
         read = (*window, *self._unread(matcher, window))
         subjects = [self._subject(record, matcher) for record in read if sync.run.wants(record.number)]
         for record in everyone:
@@ -82,6 +82,11 @@ class ErpBorn(Judging):
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
+
+    @cached_property
+    def _listed(self) -> list[Record]:
+        """The ERP's list, however long, parsed once."""
+        return self.sync.lists.snapshot("erp", self.row.name, self.shard)
 
     def _in_procore(self) -> tuple[list[Record], list[Invalid]]:
         """Procore's list as far as its projects are linked: what was read of others, before they were judged, is nobody's."""
@@ -147,7 +152,7 @@ class ErpBorn(Judging):
         read = {(record.company, record.id) for record in window}
         return [
             record
-            for record in self.sync.lists.snapshot("erp", self.row.name, self.shard)
+            for record in self._listed
             if (record.company, record.id) not in read
             and (
                 self._moved(matcher, matcher.links.by_erp[record.company or "", record.id], record)

@@ -79,16 +79,12 @@ def _begun(sync: Sync, entity: str, shard: int, window: Window) -> Noted:
     return replace(sync.noted(entity, shard), since=since, until=stamp(window.until))
 
 
-def in_window(sync: Sync, entity: str, shard: int) -> list[Record]:
-    """The records of the ERP that a run looks at: those that its extract found in the window, and those that wait."""
+def in_window(sync: Sync, entity: str, shard: int, listed: Iterable[Record]) -> list[Record]:
+    """Those of an ERP's list that a run looks at: what its extract found in the window, and what waits."""
     noted = sync.noted(entity, shard)
     window = Window(moment(noted.since), moment(noted.until))
     waiting = set(noted.waiting)
-    found = [
-        record
-        for record in sync.lists.snapshot("erp", entity, shard)
-        if window.covers(record.updated_at) or (record.company or "", record.id) in waiting
-    ]
+    found = [record for record in listed if window.covers(record.updated_at) or (record.company or "", record.id) in waiting]
     answer, _ = sync.lists.answer(entity, [shard], "erp", entity)
     return found + [record for record in answer.records if (record.company or "", record.id) in waiting]
 
@@ -126,7 +122,7 @@ class _ErpBorn:
         sync.note(self.name, shard, replace(_begun(sync, self.name, shard, self.window), waiting=tuple(waiting)))
         self._ask(links, here, {one.id for one in shown}, [(known[key].scope, key[1]) for key in waiting if key not in here])
         self._look_up(shown)
-        return len(in_window(sync, self.name, shard)), len(bad)
+        return len(in_window(sync, self.name, shard, everyone)), len(bad)
 
     def _ask(self, links: LinkIndex, here: set[tuple[str, str]], listed: set[str], missing: Sequence[questions.Asked]) -> None:
         """Where linked records are that a list does not show."""

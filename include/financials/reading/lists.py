@@ -74,7 +74,14 @@ class Lists:
 
     def unreadable(self, side: Side, entity: str, shard: int = 0) -> list[Invalid]:
         """Records of a list that do not fit their model: they exist, and must not be taken for gone."""
-        return [*self._both(side, entity, shard)[1]]
+        return [*self._bad(side, entity, shard)]
+
+    def _bad(self, side: Side, entity: str, shard: int) -> list[Invalid]:
+        if (side, entity, shard) not in self.parsed:
+            staged = self._staged(side, entity, shard)
+            if staged.state().records > KEPT_RECORDS:  # not for their sake a long list that nobody keeps
+                return self.sync.unreadable_of_erp(staged.invalid()) if side == "erp" else list(staged.invalid())
+        return self._both(side, entity, shard)[1]
 
     def _both(self, side: Side, entity: str, shard: int) -> tuple[list[Record], list[Invalid]]:
         place = (side, entity, shard)
@@ -100,7 +107,7 @@ class Lists:
 
     def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
         for shard in self.shards_of(entity):
-            yield from self._both(side, entity, shard)[1]
+            yield from self._bad(side, entity, shard)
 
     def names(self, entity: str) -> dict[str, str] | None:
         """What people call Procore's records of an entity, by id; None where this run has not read its list whole: an extract

@@ -21,7 +21,7 @@ BAD = Invalid("vendors", "V-7", "V-7", "name", "has no text", scope="G1")
 
 
 def staged(sync: Any, entity: str) -> list[str]:
-    return [record.number for record in extract.in_window(sync, entity, 0)]
+    return [record.number for record in extract.in_window(sync, entity, 0, sync.lists.snapshot("erp", entity))]
 
 
 # -- extract --
