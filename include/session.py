@@ -1,4 +1,4 @@
-"""Opens both systems and the ledger for a run, or a part of one: for operators, commands, benchmarks and tests alike."""
+"""Opens the ledger for a run or a part of one, and the doors to both systems: for operators, commands and tests alike."""
 
 from __future__ import annotations
 
