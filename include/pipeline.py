@@ -11,18 +11,17 @@ from include.financials.checks import check
 from include.financials.entities import ENTITIES
 from include.financials.gate import guard, wait_behind
 from include.financials.ledger import Ledger
-from include.financials.port import System
 from include.financials.preflight import preflight
 from include.financials.reading.extract import extract
 from include.financials.reconciliation import reconcile
 from include.financials.report import build, keep, move_watermarks
 from include.financials.run import Kind, Run, load_run, open_run
 from include.financials.settings import Settings
+from include.financials.systems import Systems
 from include.financials.view import Sync
 from include.financials.writing.engine import load
 from include.order import behind, parts
 from include.procore.events import RESOURCES
-from include.procore.system import ProcoreSystem
 
 
 def opened(
@@ -32,11 +31,12 @@ def opened(
     """The sync of a run. ``events``: it is about those in the inbox of the ledger, and takes them. ``again``: it was opened
     before, as tasks behind the first one find it."""
 
-    def decide(ledger: Ledger, settings: Settings, procore: ProcoreSystem, erp: System) -> Run:
+    def decide(ledger: Ledger, settings: Settings, systems: Systems) -> Run:
         if again:
             return load_run(ledger, run_id)
+        procore = systems["procore"]
         claimed = ledger.inbox.claim(run_id, RESOURCES, procore.account()) if events else None
-        now = min(procore.now(), erp.now())
+        now = min(procore.now(), systems["erp"].now())
         return open_run(
             ledger, settings, run_id=run_id, kind=kind, source_now=now, interval=interval, params=params, claimed=claimed
         )

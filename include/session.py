@@ -1,10 +1,10 @@
-"""Opens both systems and the ledger for a run, or a part of one: for operators, commands, benchmarks and tests alike."""
+"""Opens the ledger for a run or a part of one, and the doors to both systems: for operators, commands and tests alike."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,31 +16,35 @@ from include.financials.port import System
 from include.financials.reading.kept import kept_lists
 from include.financials.run import Run
 from include.financials.settings import Settings
+from include.financials.systems import Sides, Systems
 from include.financials.view import Sync
 from include.procore.client import ProcoreClient
-from include.procore.system import ProcoreSystem, namespace_of
+from include.procore.lists import Kept
+from include.procore.system import ProcoreSystem
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How the two systems, the ledger and the files of a run are reached. Whoever opens a run calls these, in this order, and
-    closes what they open.
+    """How the two systems, the ledger and the files of a run are reached. Whoever opens a run closes what these open.
 
-    ``erp`` is given the name space of the markers that documents made from Procore carry (``procore:8089``); ``ledger`` opens one
-    that is there; ``staging`` is a folder (a path of ``upath`` or Airflow's ``ObjectStoragePath``); ``settings`` reads them anew
-    each time: what a person switches off stops a run that is under way.
+    ``known`` says what is known of both sides by their connections and the mapping: no client is made for it. ``procore`` and
+    ``erp`` are called only when something is asked of that side; ``erp`` is given the name space of the markers that documents
+    made from Procore carry (``procore:8089``). ``ledger`` opens one that is there; ``staging`` is a folder (a path of ``upath``
+    or Airflow's ``ObjectStoragePath``); ``settings`` reads them anew each time: what a person switches off stops a run that is
+    under way.
     """
 
     settings: Callable[[], Settings]
-    procore: Callable[[], ProcoreClient]
+    known: Callable[[], Sides]
     ledger: Callable[[], Ledger]
-    erp: Callable[[str], System]
     staging: Callable[[], Any]
+    procore: Callable[[], ProcoreClient]
+    erp: Callable[[str], System]
 
 
-Decide = Callable[[Ledger, Settings, ProcoreSystem, System], Run]
+Decide = Callable[[Ledger, Settings, Systems], Run]
 """Which run it is: opened by the first task of a run, looked up in the ledger by all others."""
 
 
@@ -48,23 +52,48 @@ Decide = Callable[[Ledger, Settings, ProcoreSystem, System], Run]
 def opened(access: Access, run_id: str, decide: Decide, task: str = "all") -> Iterator[Sync]:
     """The sync of a run, while the block lasts. The requests made in it are added to the run's traffic, as those of ``task``.
 
+    A system is opened when it is first asked: a task that judges, chooses or reports opens neither of them.
+
     Raises ConfigurationError for what ``access`` finds wrong, RetryLater where a system is away, and whatever ``decide`` raises.
     """
-    settings = access.settings()
+    settings, known = access.settings(), access.known()
     with ExitStack() as stack:
-        client = stack.enter_context(closing(access.procore()))
         ledger = stack.enter_context(closing(access.ledger()))
-        erp = stack.enter_context(closing(access.erp(namespace_of(client))))
-        procore = procore_system(client, erp.namespace, settings)
-        stack.enter_context(_counted(ledger, run_id, task, client))
-        run = decide(ledger, settings, procore, erp)
+        doors = stack.enter_context(_Doors(access, settings, known, lambda client: _counted(ledger, run_id, task, client)))
+        systems = Systems(known, doors.procore, doors.erp)
+        run = decide(ledger, settings, systems)
         staging = access.staging()
         kept = kept_lists(run, ledger, settings, staging)
-        procore.share_lists(kept)
-        yield Sync(
-            run, ledger, settings, {"procore": procore, "erp": erp}, staging, client.company_id, erp.namespace, access.settings,
-            kept,
-        )  # fmt: skip
+        doors.share(kept)
+        yield Sync(run, ledger, settings, systems, staging, access.settings, kept)
+
+
+class _Doors(ExitStack):
+    """Opens the two systems, and closes those that it opened."""
+
+    def __init__(
+        self, access: Access, settings: Settings, known: Sides, counted: Callable[[ProcoreClient], AbstractContextManager[None]]
+    ) -> None:
+        super().__init__()
+        self._access, self._settings, self._known, self._counted = access, settings, known, counted
+        self._kept: Kept | None = None
+        self._procore: ProcoreSystem | None = None
+
+    def procore(self) -> ProcoreSystem:
+        client = self.enter_context(closing(self._access.procore()))
+        self.enter_context(self._counted(client))
+        self._procore = procore_system(client, self._known["erp"].namespace, self._settings)
+        self._procore.share_lists(self._kept)
+        return self._procore
+
+    def erp(self) -> System:
+        return self.enter_context(closing(self._access.erp(self._known["procore"].namespace)))
+
+    def share(self, kept: Kept | None) -> None:
+        """The lists that Procore's side may take from ``kept``, whether it is open by now or not."""
+        self._kept = kept
+        if self._procore is not None:
+            self._procore.share_lists(kept)
 
 
 def procore_system(client: ProcoreClient, namespace: str, settings: Settings) -> ProcoreSystem:

@@ -10,11 +10,12 @@ from typing import Any
 from upath import UPath
 
 from include import pipeline
-from include.erp.registry import erp_system
+from include.erp.registry import described_erp, erp_system
 from include.financials.ledger import Ledger
 from include.financials.settings import Settings, from_file
 from include.financials.view import Sync
 from include.procore.client import ProcoreClient
+from include.procore.described import DescribedProcore
 from include.session import Access
 
 MAPPING = "sandbox_erp"
@@ -33,6 +34,7 @@ def access(info: Mapping[str, Any], folder: Path, settings: Settings | None = No
 
     return Access(
         settings=lambda: chosen,
+        known=lambda: {"procore": DescribedProcore(info["base_url"], info["company_id"]), "erp": described_erp(MAPPING)},
         procore=lambda: ProcoreClient(
             info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"]
         ),

@@ -12,25 +12,23 @@ from collections.abc import Mapping as MappingOf
 from datetime import datetime
 from functools import cache
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from include.erp.codecs import Storage, Unfit, codec
 from include.erp.database import Database, no_colons
+from include.erp.described import DescribedErp
 from include.erp.inspection import Inspection
 from include.erp.mapping.loading import Mapping
-from include.erp.mapping.spec import PAGE_PARTS, WRITES
+from include.erp.mapping.spec import WRITES
 from include.erp.posting import DONE, STEPS, Posting
 from include.erp.reading import Reader, dump_key, load_key
 from include.erp.writing import Writer
-from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import (
     Action,
     Asked,
     Beat,
-    Capability,
     Header,
     Health,
     Invalid,
@@ -41,10 +39,10 @@ from include.financials.port import (
     Window,
     idle,
 )
-from include.financials.record import Record, Side
+from include.financials.record import Record
 
 
-class SqlSystem:
+class SqlSystem(DescribedErp):
     """An ERP reached by SQL.
 
     :param url_or_engine: SQLAlchemy URL (text with password, never logged) or a ready engine.
@@ -57,8 +55,6 @@ class SqlSystem:
     :param lock_timeout: seconds to wait for a lock before a call ends as RetryLater.
     """
 
-    side: Side = "erp"
-
     def __init__(
         self,
         url_or_engine: str | sa.URL | sa.Engine,
@@ -70,8 +66,8 @@ class SqlSystem:
         id_batch: int = 500,
         lock_timeout: float = 10.0,
     ) -> None:
-        self.mapping, self.origin_system = mapping, origin_system
-        self.name = mapping.system
+        super().__init__(mapping)
+        self.origin_system = origin_system
         self.page_size, self.id_batch = page_size, id_batch
         self.database = Database(url_or_engine, lock_timeout)
         self._readers: Callable[[str], Reader] = cache(lambda name: Reader(mapping, name, self.database))
@@ -81,25 +77,11 @@ class SqlSystem:
         )
         self._posting = Posting(self.database, self._readers, self._writers, self.marker, id_batch)
 
-    @property
-    def namespace(self) -> str:
-        return self.mapping.system
-
     def close(self) -> None:
         self.database.close()
 
     def web_address(self) -> None:
         """The mapping says where each entity has its pages."""
-
-    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
-        """As the mapping's ``web_url`` of the entity says; None where it says nothing, or the record lacks what stands in it."""
-        spec = self.mapping.spec.entities.get(record.entity) if record is not None else None
-        if spec is None or spec.web_url is None:
-            return None
-        parts = {name: str(getattr(record, name, None) or "") for name in PAGE_PARTS if f"{{{name}}}" in spec.web_url}
-        return (
-            spec.web_url.format_map({name: quote(part, safe="") for name, part in parts.items()}) if all(parts.values()) else None
-        )
 
     # -- about the system
 
@@ -114,9 +96,6 @@ class SqlSystem:
         for name in self.mapping.spec.entities:
             problems += inspection.entity(self._readers(name))
         return Health(f"{self.mapping.system}: {self.database.label}", self.database.version(), now, tuple(problems))
-
-    def capabilities(self) -> MappingOf[str, Capability]:
-        return {name: spec.capability(MODELS[name].line) for name, spec in self.mapping.spec.entities.items()}
 
     def now(self) -> datetime:
         """The ERP's clock, as the mapping's ``now`` asks for it, UTC."""

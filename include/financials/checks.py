@@ -56,10 +56,8 @@ def check(sync: Sync, entity: str, shards: Iterable[int], judged_by: Judge = jud
     else:
         kind = Budgets if row.two_way else ErpBorn
         found = [result for shard in shards for result in kind(sync, row, shard).run(judged_by)]
-    states, actions = Counter(r["state"] for r in found), Counter(r["action"] for r in found if r["state"] == "linked")
-    stopped = tuple(
-        legible(f"{r['number']}: {r['state']} by {r['rule']}: {r['message']}") for r in found if r["state"] in STOPPED
-    )
+    states, actions = Counter(r.state for r in found), Counter(r.action for r in found if r.state == "linked")
+    stopped = tuple(legible(f"{r.number}: {r.state} by {r.rule}: {r.message}") for r in found if r.state in STOPPED)
     for line in stopped:
         log.warning("%s", line)
     log.info("checked %d %s: %s; to do: %s", len(found), entity.replace("_", " "), _told(states), _told(actions) or "nothing")

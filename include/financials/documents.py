@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
@@ -15,12 +14,13 @@ from include.financials.explained import Document
 from include.financials.identity import canonical_json, digest, parse_origin
 from include.financials.judging.books import Opening, openings
 from include.financials.judging.documents import is_due
-from include.financials.ledger import Decision, Link, decoded, moment, stamp
+from include.financials.ledger import Decision, Link, Remembered, Stranger, moment, stamp
 from include.financials.port import Invalid
 from include.financials.reading.chosen import elsewhere
-from include.financials.record import PROJECTS, Record, contract_of
+from include.financials.record import PROJECTS, Figures, Held, Record, contract_of
 from include.financials.statuses import UNPOSTED, VOID
 from include.financials.view import Sync
+from include.financials.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -58,16 +58,13 @@ class Documents:
         planned = self.sync.ledger.links.planned(self.sync.run.run_id, row.name) if self.sync.run.plan else []
         return [*self.sync.ledger.links.of(row.name, contents=False), *planned]
 
-    def _planned(self, row: Entity) -> dict[tuple[str, str], dict[str, Any]]:
+    def _planned(self, row: Entity) -> dict[tuple[str, str], Figures]:
         """Figures of what a plan would write, by (company, ERP key)."""
         if not self.sync.run.plan:
             return {}
         outcomes = self.sync.ledger.outcomes.linked(self.sync.run.run_id, row.name, "create", "update")
         return {
-            (outcome.company, outcome.erp_key or ""): row.model.model_validate(
-                decoded(outcome.work)["record"], strict=False
-            ).figures()
-            for outcome in outcomes
+            (one.company, one.erp_key or ""): work.source(row).figures() for one in outcomes if (work := Work.of(one)) is not None
         }
 
     def _key(self, origin_id: str | None) -> tuple[str, str] | None:
@@ -86,33 +83,33 @@ class Documents:
         parted = {one.pair: (one.company, one.record_id) for one in self.sync.ledger.decisions.of(row.name, "unlink")}
         for procore_id, seen in memory.items():
             link = by_procore.get(procore_id)
-            key = (link.company, link.erp_key) if link else self._key(seen["origin_id"])
-            if key is None and seen["state"] == "held" and seen["rule"] == "2.9":
+            key = (link.company, link.erp_key) if link else self._key(seen.origin_id)
+            if key is None and seen.state == "held" and seen.rule == "2.9":
                 key = proposed.get(
-                    procore_id, (seen["company"], seen["number"])
+                    procore_id, (seen.company, seen.number)
                 )  # proposed: the pair waits for a decision, and neither is an orphan
-            if seen["state"] == "held" and seen["rule"] == "unlinked":
+            if seen.state == "held" and seen.rule == "unlinked":
                 key = parted.get(procore_id, key)  # a person ended the link: the two stand apart, by a decision
             record = erp.get(key) if key else None
             if record is not None and key is not None:
                 used.add(key)
-            elif seen["state"] is None or (seen["deleted"] and link is None):
+            elif seen.state is None or (seen.deleted and link is None):
                 continue
             held = _standing(record) if record is not None else planned.get(key, {}) if key else {}
             yield Document(
-                row.name, seen["number"], seen["figures"].get("project"), seen["company"], key[1] if key else procore_id,
-                procore_id, record.id if record else None, seen["state"], seen["figures"], held,
+                row.name, seen.number, seen.figures.get("project"), seen.company, key[1] if key else procore_id,
+                procore_id, record.id if record else None, seen.state, seen.figures, held,
                 planned=record is None and bool(held), linked=_agreed(link), due=self._due(row, seen, link),
-                opening=seen["state"] == "skipped" and "opening balance" in (seen.get("message") or ""),
+                opening=seen.state == "skipped" and "opening balance" in (seen.message or ""),
             )  # fmt: skip
         yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], memory.keys())
 
-    def _due(self, row: Entity, seen: Mapping[str, Any], link: Link | None) -> bool:
+    def _due(self, row: Entity, seen: Held, link: Link | None) -> bool:
         """Of documents that were agreed on: what is not due and was never sent is told by its state (``skipped``)."""
-        told = seen["figures"]
+        told = seen.figures
         if not _agreed(link) or told.get("unread"):
             return True
-        return not seen["deleted"] and is_due(self.sync, row.name, told.get("status"), told.get("kind"))
+        return not seen.deleted and is_due(self.sync, row.name, told.get("status"), told.get("kind"))
 
     def _erp_only(self, row: Entity, records: Iterable[Record | Invalid], known_in_procore: Iterable[str]) -> Iterator[Document]:
         """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.
@@ -122,8 +119,9 @@ class Documents:
         """
         sync, known = self.sync, set(known_in_procore)
         accepted = {(one.company, one.record_id): one for one in sync.ledger.decisions.of(row.name, "accept")}
-        remembered, unread = [], 0
-        ours = f"procore:{sync.procore_company}:{row.name}:"
+        alone: list[Stranger] = []
+        unread = 0
+        ours = f"{sync.marks}:{row.name}:"
         for record in records:
             plain = _standing(record)
             if not plain:
@@ -133,15 +131,15 @@ class Documents:
                 unread += 1
                 continue
             late = changed is not None and changed > sync.run.until and mark is None
-            named: dict[str, Any] = {
-                "entity": row.name, "company": record.company or "", "side": "erp", "id": record.id, "number": record.number,
-            }  # fmt: skip
             # What was accepted is the document: its title too, which no figure shows.
             hashed = digest([plain, getattr(record, "title", None)])
             plain = {**plain, "title": getattr(record, "title", None)}
-            remembered.append(
-                named | {"source_hash": hashed, "amount": plain["amount"], "figures": canonical_json(plain), "read_at": stamp()}
-            )
+            alone.append(
+                Stranger(
+                    sync.run.run_id, row.name, record.company or "", "erp", record.id, record.number, hashed, plain["amount"],
+                    canonical_json(plain),
+                )
+            )  # fmt: skip
             said = accepted.get((record.company or "", record.id))
             if said is not None and said.content_hash != hashed:
                 self._accept_ended(said, plain)
@@ -152,12 +150,17 @@ class Documents:
         if unread:
             log.warning("%d %s of the ERP come from Procore records that no run has read yet; not compared", unread, row.name)
         if sync.run.plan:
-            kept = ("entity", "company", "side", "id", "number", "source_hash", "amount", "figures")
-            sync.ledger.records.meet(sync.run.run_id, [{name: one[name] for name in kept} for one in remembered])
+            sync.ledger.records.meet(alone)
         else:
-            sync.ledger.records.remember(remembered)
+            sync.ledger.records.remember(
+                Remembered(
+                    one.entity, one.company, one.side, one.id, one.number, source_hash=one.source_hash, amount=one.amount,
+                    figures=one.figures, read_at=stamp(),
+                )
+                for one in alone
+            )  # fmt: skip
 
-    def _accept_ended(self, said: Decision, plain: Mapping[str, Any]) -> None:
+    def _accept_ended(self, said: Decision, plain: Figures) -> None:
         """The document is not the one that was accepted: a change order, a new title, a closing ... The report says so."""
         before = said.value
         changed = [
@@ -200,7 +203,7 @@ class Documents:
         # Proposed: the pair waits for a decision, and neither is an orphan.
         proposed = {(o.company, o.id): o.procore_id for o in outcomes if o.state == "held" and o.rule in ("2.9", "unlinked")}
         memory, planned = self._shown(row), self._planned(row)
-        by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen["origin_id"]))}
+        by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen.origin_id))}
         read_to = moment(sync.ledger.runs.watermark("erp", row.name))
         used: set[str] = set()
         for key, record in self._erp(row).items():
@@ -215,7 +218,7 @@ class Documents:
             lost = state is None and read_to is not None and changed is not None and changed <= read_to
             if state in (None, "skipped") and seen is None and not lost:
                 continue
-            shown = seen["figures"] if seen is not None else planned.get(key, {})
+            shown = seen.figures if seen is not None else planned.get(key, {})
             late = state is None and changed is not None and changed > sync.run.until
             yield Document(
                 row.name, record.number, _project(record), key[0], key[1], procore_id, record.id, state,
@@ -226,17 +229,17 @@ class Documents:
         gone = {link.procore_id: key for key, link in links.items()}
         for procore_id, seen in memory.items():
             if procore_id not in used:
-                key = gone.get(procore_id, (seen["company"] or "", seen["number"]))
+                key = gone.get(procore_id, (seen.company or "", seen.number))
                 agreed = _agreed(links.get(key))
-                state = seen["state"] or (states.get(key) if agreed else None)  # gone from the ERP: its own row tells of it
+                state = seen.state or (states.get(key) if agreed else None)  # gone from the ERP: its own row tells of it
                 yield Document(
-                    row.name, seen["number"], seen["figures"].get("project"), key[0], key[1], procore_id, None,
-                    state if state != "skipped" else None, seen["figures"], {}, linked=agreed,
+                    row.name, seen.number, seen.figures.get("project"), key[0], key[1], procore_id, None,
+                    state if state != "skipped" else None, seen.figures, {}, linked=agreed,
                 )  # fmt: skip
 
-    def _shown(self, row: Entity) -> dict[str, dict[str, Any]]:
+    def _shown(self, row: Entity) -> dict[str, Held]:
         """Procore's records that still exist, as last read."""
-        return {i: seen for i, seen in self.sync.memory(row.name).items() if not seen["deleted"] and seen["figures"]}
+        return {i: seen for i, seen in self.sync.memory(row.name).items() if not seen.deleted and seen.figures}
 
     # -- either way -----------------------------------------------------------------------------------------------------------
 
@@ -246,7 +249,7 @@ class Documents:
         outcomes = {(o.company, o.erp_key or o.number): o for o in sync.ledger.outcomes.of(sync.run.run_id, row.name)}
         erp, planned = self._erp(row), self._planned(row)
         shown = {
-            (seen["company"], seen["figures"].get("project") or ""): (i, seen)
+            (seen.company, seen.figures.get("project") or ""): (i, seen)
             for i, seen in self._shown(row).items()
         }  # fmt: skip
         projects = {link.procore_id: link for link in sync.links(PROJECTS).by_erp.values()}
@@ -262,7 +265,7 @@ class Documents:
             procore_id, seen = shown.get(key, (None, None))
             record = erp.get(key)
             coming = planned.get(key, {})
-            p = seen["figures"] if seen else coming
+            p = seen.figures if seen else coming
             e = _standing(record) if record is not None else coming
             if outcome is not None and outcome.state == "linked" and coming:
                 p, e = (coming, e) if outcome.side == "erp" else (p, coming)
@@ -286,7 +289,7 @@ def _agreed(link: Link | None) -> bool:
     return link is not None and link.status == "active"
 
 
-def _standing(record: Record | Invalid | None) -> dict[str, Any]:
+def _standing(record: Record | Invalid | None) -> Figures:
     """Figures of a document of the ERP that counts; a void one counts for nothing."""
     if isinstance(record, Invalid):
         return {} if record.shown.get("status") == VOID else traced(record)
@@ -295,7 +298,7 @@ def _standing(record: Record | Invalid | None) -> dict[str, Any]:
     return record.figures()
 
 
-def _posted(record: Record | Invalid) -> dict[str, Any]:
+def _posted(record: Record | Invalid) -> Figures:
     """Figures of a document that was born in the ERP: unposted again, it counts for nothing."""
     return {} if not isinstance(record, Invalid) and getattr(record, "status", None) == UNPOSTED else _standing(record)
 

@@ -61,10 +61,10 @@ class Existing:
         invalid: Iterable[Invalid],
         *,
         system: str,
-        procore_company: str,
+        marks: str,
         translated: Callable[[Invalid], Invalid] = lambda bad: bad,
     ) -> None:
-        self.row, self.side, self.system, self.procore_company = row, side, system, procore_company
+        self.row, self.side, self.system, self.marks = row, side, system, marks
         self.by_id: dict[str, list[Invalid]] = {}
         self.free: list[Invalid] = []
         """Those that nothing is linked to: each may be the twin of something."""
@@ -89,7 +89,7 @@ class Existing:
         """It names its counterpart, readable or not: nobody else's twin."""
         if self.side == "procore":
             return parse_origin(mark, self.system) is not None
-        return mark.startswith(f"procore:{self.procore_company}:{self.row.name}:")
+        return mark.startswith(f"{self.marks}:{self.row.name}:")
 
     def __contains__(self, record_id: str) -> bool:
         return record_id in self.by_id
@@ -103,7 +103,7 @@ class Existing:
         """The unreadable record that carries our mark of this source record: its counterpart, for certain."""
         if self.side == "procore":
             return self.certain.get(str(Origin(self.system, record.company or "", self.row.name, record.id)))
-        return self.certain.get(marker(self.procore_company, self.row.name, record.id))
+        return self.certain.get(marker(self.marks, self.row.name, record.id))
 
     def twin(self, record: Record) -> Invalid | None:
         """An unreadable record that this one (in ERP keys) may be already; None: it is surely none of them."""

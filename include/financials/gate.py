@@ -17,18 +17,18 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from upath import UPath
 
 from include.financials.checks import Checked, check
 from include.financials.entities import ENTITIES, gates_before
 from include.financials.gate_page import Frame, page
-from include.financials.judging.facts import Row
+from include.financials.judging.facts import GateRow, Row
 from include.financials.judging.rules import Expected, Finding, Rule, finding, judge
-from include.financials.ledger import Judged
+from include.financials.ledger import Judged, Restated
 from include.financials.money import ZERO, text
 from include.financials.reading.staging import write_whole
 from include.financials.report import keep, recall
@@ -47,15 +47,16 @@ class Gate:
     """
 
     rules: Sequence[Rule]
-    results: list[dict[str, Any]] = field(default_factory=list)
-    frames: dict[str, list[Row]] = field(default_factory=dict)
+    results: list[RuleResult] = field(default_factory=list)
+    frames: dict[str, list[GateRow]] = field(default_factory=dict)
     """Rows of facts by grain, as far as they are about to load."""
     wrong: dict[str, dict[int, dict[str, str]]] = field(default_factory=dict)
     """Grain -> place in its frame -> column -> what was expected of it."""
 
     def __call__(self, entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
         findings: list[Finding] = []
-        for grain, rows in (("record", records), ("line", lines)):
+        for grain, told in (("record", records), ("line", lines)):
+            rows = cast("Sequence[GateRow]", told)
             rules = [rule for rule in self.rules if rule.grain == grain]
             fresh = [row for row in rows if row["fresh"]]
             known = [row for row in rows if not row["fresh"]]
@@ -67,7 +68,7 @@ class Gate:
             findings += found
         return findings
 
-    def _expect(self, grain: str, rules: Sequence[Rule], rows: Sequence[Row]) -> list[Finding]:
+    def _expect(self, grain: str, rules: Sequence[Rule], rows: Sequence[GateRow]) -> list[Finding]:
         start = len(self.frames.setdefault(grain, []))
         self.frames[grain] += rows
         wrong = self.wrong.setdefault(grain, {})
@@ -78,8 +79,8 @@ class Gate:
                 wrong.setdefault(start + place, {})[expected.column] = f"{rule.id}: {expected.words}"
         return findings
 
-    def _count(self, rules: Sequence[Rule], rows: Sequence[Row], found: Sequence[Finding]) -> None:
-        by_row: dict[str, list[Row]] = defaultdict(list)
+    def _count(self, rules: Sequence[Rule], rows: Sequence[GateRow], found: Sequence[Finding]) -> None:
+        by_row: dict[str, list[GateRow]] = defaultdict(list)
         for row in rows:
             by_row[row["row"]].append(row)
         for rule in rules if rows else ():
@@ -149,24 +150,42 @@ def expectation(gx: Any, rule: Rule, expected: Expected, number: int) -> Any:
             )
 
 
+def _plain(one: RuleResult) -> dict[str, Any]:
+    return {**asdict(one), "records": list(one.records)}
+
+
 _NAMED = re.compile(r"\{\w+\}")
 
 
-def rule_result(rule: Rule, checked: int, failed: Sequence[Row]) -> dict[str, Any]:
-    """Per rule: what must hold, checked, failed, amount (text) and the first 20 records."""
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What a gate found by one rule; ``amount`` is text, ``records`` the numbers of the first 20."""
+
+    rule: str
+    fact: str
+    expected: str
+    by: str
+    severity: str
+    checked: int
+    failed: int
+    amount: str
+    records: tuple[str, ...]
+
+
+def rule_result(rule: Rule, checked: int, failed: Sequence[GateRow]) -> RuleResult:
     amounts = {row["row"]: Decimal(row["amount"] or "0") for row in failed}
-    return {
-        "rule": rule.id,
-        "fact": rule.fact,
+    return RuleResult(
+        rule=rule.id,
+        fact=rule.fact,
         # What is judged in Python has no words of its own for what must hold; its message says what did not.
-        "expected": "; ".join(expected.words for expected in rule.expects) or f'not: "{_NAMED.sub("…", rule.message)}"',
-        "by": "Great Expectations" if rule.expects else "Python",
-        "severity": rule.severity,
-        "checked": checked,
-        "failed": len(failed),
-        "amount": text(sum(amounts.values(), ZERO)),
-        "records": list(dict.fromkeys(row["number"] for row in failed))[:20],
-    }
+        expected="; ".join(expected.words for expected in rule.expects) or f'not: "{_NAMED.sub("…", rule.message)}"',
+        by="Great Expectations" if rule.expects else "Python",
+        severity=rule.severity,
+        checked=checked,
+        failed=len(failed),
+        amount=text(sum(amounts.values(), ZERO)) or "0.00",
+        records=tuple(dict.fromkeys(row["number"] for row in failed))[:20],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +197,14 @@ class Opening:
     failed: int
     failed_amount: str
     reason: str | None
-    rules: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[RuleResult, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("passed", "judged", "failed", "failed_amount", "reason")} | {
-            "rules": [row for row in self.rules if row["failed"]]
-        }
+        """For XCom: of the rules those that found something."""
+        return {**asdict(self), "rules": [_plain(one) for one in self.rules if one.failed]}
 
 
-def verdict(outcomes: Sequence[Judged], settings: GateSettings, rules: Sequence[Mapping[str, Any]] = ()) -> Opening:
+def verdict(outcomes: Sequence[Judged], settings: GateSettings, rules: Sequence[RuleResult] = ()) -> Opening:
     """Judge a stage by its outcome rows: those judged for the first time or with changed content, that would load or fail to.
 
     Skipped records, linked ones that stay as they are and carried-over failures count in neither part.
@@ -260,17 +278,14 @@ def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
     checked = check(sync, entity, range(sync.run.shards), gate)
     opening = verdict(sync.ledger.outcomes.of(sync.run.run_id, entity), sync.settings.gate, gate.results)
     name = ENTITIES[entity].gate or entity
-    keep(sync, f"validation-{name}", {"rules": gate.results})
+    keep(sync, f"validation-{name}", {"rules": [_plain(one) for one in gate.results]})
     keep(sync, f"gate-{name}", {key: getattr(opening, key) for key in ("passed", "judged", "failed", "failed_amount")})
     told = show(sync, name, entity, gate, opening)
     log.info("what the gate saw: %s", told)
-    for row in gate.results:
-        if row["failed"]:
-            log.info(
-                "%s %s: %d of %d failed, %s: %s",
-                *(row[key] for key in ("rule", "fact", "failed", "checked", "amount")),
-                ", ".join(row["records"]),
-            )
+    for one in gate.results:
+        if one.failed:
+            found = (one.rule, one.fact, one.failed, one.checked, one.amount, ", ".join(one.records))
+            log.info("%s %s: %d of %d failed, %s: %s", *found)
     if opening.passed:
         log.info("gate open: %d judged, %d stopped for %s", opening.judged, opening.failed, opening.failed_amount)
     else:
@@ -291,7 +306,7 @@ def show(sync: Sync, name: str, entity: str, gate: Gate, opening: Opening) -> UP
         title = {"record": entity.replace("_", " ")}.get(grain, f"{grain}s")
         frames.append(Frame(title, tuple(columns[0]), columns, file.name, gate.wrong.get(grain, {})))
     place = sync.folder / f"gate-{name}.html"
-    write_whole(place, page(name, entity, sync.run.run_id, opening.as_dict(), gate.results, frames))
+    write_whole(place, page(name, entity, sync.run.run_id, opening, gate.results, frames))
     return place
 
 
@@ -301,11 +316,10 @@ def close(sync: Sync, entity: str, opening: Opening) -> None:
     Adopting writes nothing, so the gate does not stop it; else a lost ledger could never be made again beside a few bad records.
     """
     waiting = [
-        {
-            **row.key, "state": "held", "rule": "gate",
-            "waits_for": "the gate of this stage",
-            "message": f"{row.number} is fit to load, but its stage was stopped: {opening.reason}",
-        }
+        Restated(
+            row, state="held", rule="gate", waits_for="the gate of this stage",
+            message=f"{row.number} is fit to load, but its stage was stopped: {opening.reason}",
+        )
         for row in sync.ledger.outcomes.of(sync.run.run_id, entity)
         if row.state == "linked" and row.action not in ("unchanged", "adopt")
     ]  # fmt: skip
@@ -325,11 +339,10 @@ def wait_behind(sync: Sync, entity: str, shards: Sequence[int]) -> None:
     if not closed:
         return
     waiting = [
-        {
-            **row.key, "state": "held", "rule": "waits",
-            "waits_for": f"the gate {closed[0]}",
-            "message": f"{row.number} is fit to load, but waits behind the gate {closed[0]}, which is closed.",
-        }
+        Restated(
+            row, state="held", rule="waits", waits_for=f"the gate {closed[0]}",
+            message=f"{row.number} is fit to load, but waits behind the gate {closed[0]}, which is closed.",
+        )
         for shard in shards
         for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)
         if row.state == "linked" and row.action not in ("unchanged", "adopt")

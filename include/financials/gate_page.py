@@ -5,15 +5,18 @@ what failed first and marked. It loads nothing from anywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from include.financials.legible import legible
+
+if TYPE_CHECKING:
+    from include.financials.gate import Opening, RuleResult
 
 SHOWN = 200
 """Rows of a frame that the page shows; the file beside it has all of them."""
@@ -49,14 +52,11 @@ class Frame:
         }
 
 
-def page(
-    gate: str, entity: str, run: str, opening: Mapping[str, Any], results: Sequence[Mapping[str, Any]], frames: Sequence[Frame]
-) -> str:
-    """HTML. ``opening`` is the verdict as :class:`~include.financials.gate.Opening` has it, ``results`` are rows of rule,
-    severity, expected, checked, failed, amount (text) and records; those that found something come first."""
-    order = sorted(results, key=lambda row: (not row["failed"], row["rule"]))
-    shown = [{**row, "records": [legible(number) for number in row["records"]]} for row in order]
-    told = {**opening, "reason": legible(opening["reason"] or "")}
+def page(gate: str, entity: str, run: str, opening: Opening, results: Sequence[RuleResult], frames: Sequence[Frame]) -> str:
+    """HTML: the verdict, the rules (those that found something come first) and the frames."""
+    order = sorted(results, key=lambda one: (not one.failed, one.rule))
+    shown = [replace(one, records=tuple(map(legible, one.records))) for one in order]
+    told = replace(opening, reason=legible(opening.reason or ""))
     return _template().render(
         gate=gate, entity=entity, run=legible(run), opening=told, results=shown, frames=[frame.shown() for frame in frames]
     )

@@ -44,8 +44,8 @@ def made_from(origin_data: str | None) -> str | None:
     return key if isinstance(key, str) and key else None
 
 
-def marker(procore_company: str, entity: str, procore_id: str) -> str:
-    return f"procore:{procore_company}:{entity}:{procore_id}"
+def marker(namespace: str, entity: str, procore_id: str) -> str:
+    return f"{namespace}:{entity}:{procore_id}"
 
 
 NO_VALUE = frozenset({"", "n/a", "na", "none", "null", "nil", "-", "--", "0", "tbd"})

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol
 
 from include.financials.legible import legible
 from include.financials.record import Record, Side
@@ -281,8 +281,8 @@ class Answer:
         return f"{self.said} {self.mark}"
 
 
-class System(Protocol):
-    """Procore or an ERP. All methods may raise the errors of ``include.financials.exceptions``."""
+class Described(Protocol):
+    """What is known of Procore or an ERP by its connection and mapping alone: nothing is asked, and no secret is needed."""
 
     side: Side
     name: str
@@ -294,6 +294,17 @@ class System(Protocol):
         (``sandbox``), Procore's in an ERP's markers (``procore:8089``). Never changed after go-live."""
         ...
 
+    def capabilities(self) -> Mapping[str, Capability]: ...
+
+    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
+        """The page of a record (None: of the company) in the browser, if there is one. ``address`` is that of
+        :meth:`System.web_address`, where it is known."""
+        ...
+
+
+class System(Described, Protocol):
+    """Procore or an ERP. All methods may raise the errors of ``include.financials.exceptions``."""
+
     def close(self) -> None:
         """Give back connections; nothing may be asked afterwards."""
         ...
@@ -302,14 +313,7 @@ class System(Protocol):
         """Where people open its records in the browser, asked of the system itself; None where there are no such pages."""
         ...
 
-    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
-        """The page of a record (None: of the company) in the browser, if there is one. ``address`` is that of
-        :meth:`web_address`, where it is known; nothing is asked for it."""
-        ...
-
     def check(self) -> Health: ...
-
-    def capabilities(self) -> Mapping[str, Capability]: ...
 
     def now(self) -> datetime:
         """The system's own clock, UTC: watermarks and "today" come from here, never from the worker."""
@@ -372,6 +376,10 @@ class System(Protocol):
 class Asking(System, Protocol):
     """A system whose documents go through workflows that may ask our own account: Procore. Errors as those of :class:`System`."""
 
+    def account(self) -> str:
+        """Id of our own account's user: what it did is told of as well."""
+        ...
+
     def questions(self, entity: str, project: str) -> Mapping[str, Question]:
         """What our account is asked now about the documents of a project, by document id."""
         ...
@@ -383,10 +391,3 @@ class Asking(System, Protocol):
     def answer(self, answer: Answer, beat: Beat = idle) -> Outcome:
         """Give it, after looking as :meth:`answered` does. Raises OutcomeUnknown when the effect cannot be known."""
         ...
-
-
-class Systems(TypedDict):
-    """Both sides of a run."""
-
-    procore: Asking
-    erp: System

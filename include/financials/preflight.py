@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from include.financials.cost import COMPANY_LISTS, lists
@@ -39,17 +39,22 @@ def preflight(sync: Sync) -> dict[str, Any]:
     # Lists that are read in full anyway; cost codes and documents are audited by rule R-01 when their checks read them.
     audit = {entity: origin_audit(sync, entity) for entity in COMPANY_LISTS if entity in sync.run.entities}
     for entity, found in audit.items():
-        log.info("external ids of %s in Procore: %s", entity, found)
-        if found["foreign"]:
+        log.info("external ids of %s in Procore: %s", entity, found.as_dict())
+        if found.foreign:
             log.warning(
                 "%d %s carry another integration's external id, e.g. %s; they are never touched",
-                found["foreign"],
+                found.foreign,
                 entity,
-                found["examples"],
+                [*found.examples],
             )
     expected = expected_calls(sync)
     log.info("expected calls to Procore: about %d to read", expected)
-    return {**shown, "notes": told, "origin_id_audit": audit, "expected_calls": expected}
+    return {
+        **shown,
+        "notes": told,
+        "origin_id_audit": {entity: found.as_dict() for entity, found in audit.items()},
+        "expected_calls": expected,
+    }
 
 
 def _unknown_jobs(sync: Sync) -> list[str]:
@@ -117,19 +122,30 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def origin_audit(sync: Sync, entity: str) -> dict[str, Any]:
-    """How many of Procore's records carry our external id, another's, or none; examples of the foreign ones."""
-    counted: Counter[str] = Counter()
-    examples = []
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How many of Procore's records carry our external id, none, or another's, with examples of those."""
+
+    ours: int
+    empty: int
+    foreign: int
+    examples: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "examples": [*self.examples]}
+
+
+def origin_audit(sync: Sync, entity: str) -> Audit:
+    ours = empty = 0
+    foreign = []
     for record in sync.lists.snapshot("procore", entity):
         if not record.origin_id:
-            counted["empty"] += 1
+            empty += 1
         elif parse_origin(record.origin_id, sync.namespace):
-            counted["ours"] += 1
+            ours += 1
         else:
-            counted["foreign"] += 1
-            examples.append(f"{record.number}: {record.origin_id}")
-    return {"ours": counted["ours"], "empty": counted["empty"], "foreign": counted["foreign"], "examples": examples[:5]}
+            foreign.append(f"{record.number}: {record.origin_id}")
+    return Audit(ours, empty, len(foreign), tuple(foreign[:5]))
 
 
 def expected_calls(sync: Sync) -> int:

@@ -84,8 +84,8 @@ Docs = Sequence[Document]
 
 
 def _look_again(sync: Sync) -> None:
-    """The one thing that is asked here: a run beside this one may have written to the ERP after this one read it. What the ledger
-    knows by now is compared with what the ERP shows by now."""
+    """The one thing that is asked here, of the ERP alone, which is not opened otherwise: a run beside this one may have written
+    there after this one read it. What the ledger knows by now is compared with what the ERP shows by now."""
     last = sync.ledger.journal.last_calls("erp", beside=sync.run.run_id)
     written = [(name, at) for entity, at in last.items() for name in lists_changed(ENTITIES[entity])]
     sync.lists.look_again("erp", written)
@@ -123,12 +123,12 @@ def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
         entity
     ).keys()  # ended on both sides: a void document may still carry our external id
     procore: set[tuple[str, str]] = set()
-    for row in sync.memory(entity).values():
-        key = _origin_key(sync, row["origin_id"])
-        if key is not None and not row["deleted"] and not (row["state"] == "skipped" and key in closed):
+    for held in sync.memory(entity).values():
+        key = _origin_key(sync, held.origin_id)
+        if key is not None and not held.deleted and not (held.state == "skipped" and key in closed):
             procore.add(key)
-            numbers[key] = row["number"]
-            states |= {key: row["state"]} if row["state"] else {}
+            numbers[key] = held.number
+            states |= {key: held.state} if held.state else {}
     linked = {(link.company, link.erp_key) for link in sync.ledger.links.of(entity, contents=False) if link.status == "active"}
     if sync.run.plan:
         planned = {(link.company, link.erp_key) for link in sync.ledger.links.planned(sync.run.run_id, entity)}

@@ -11,6 +11,7 @@ language in which contents are compared and hashed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -164,3 +165,17 @@ def line_figures(line: Any) -> Figures:
 def contract_of(record: Record) -> str | None:
     """The contract that a document of a contract names."""
     return getattr(record, "commitment", None) or getattr(record, "prime_contract", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A record of Procore as it was last read, and what was said of it."""
+
+    number: str
+    company: str = ""
+    state: str | None = None
+    rule: str | None = None
+    message: str | None = None
+    origin_id: str | None = None
+    deleted: bool = False
+    figures: Figures = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -43,31 +44,33 @@ def entity_row(rows: Iterable[Judged], direction: str, plan: bool) -> dict[str, 
     return {"direction": direction, "extracted": sum(counts.values()), **counts, "amount": text(amount) if has_amount else "0.00"}
 
 
-def stopped_row(row: Judged, plan: bool) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A record that is not on both sides as it should be, and why: a row of the report's ``stopped``."""
+
+    entity: str
+    key: str | None
+    state: str
+    rule: str | None
+    waits_for: str | None
+    amount: str | None
+    message: str | None
+
+
+def stopped_row(row: Judged, plan: bool) -> Stopped | None:
     if row.state in STOPPED:
-        return {
-            "entity": row.entity,
-            "key": row.number,
-            **{k: getattr(row, k) for k in ("state", "rule", "waits_for", "amount", "message")},
-        }
+        return Stopped(row.entity, row.number, row.state, row.rule, row.waits_for, row.amount, row.message)
     if row.state == "linked" and not row.done and not plan:
         message = f"{row.number} was fit to load, but its load did not finish; the next run takes it up again."
-        return {
-            "entity": row.entity,
-            "key": row.number,
-            "state": "held",
-            "rule": row.rule or "load",
-            "waits_for": row.waits_for or "the next run",
-            "amount": row.amount,
-            "message": row.message or message,
-        }
+        waits_for = row.waits_for or "the next run"
+        return Stopped(row.entity, row.number, "held", row.rule or "load", waits_for, row.amount, row.message or message)
     return None
 
 
-def ended_row(row: Note) -> dict[str, Any]:
+def ended_row(row: Note) -> Stopped:
     """A document that only the ERP has, whose acceptance ended: no run sends it, and yet somebody has to look."""
-    named = {"entity": row.entity, "key": row.number, "state": "held", "rule": "accept", "amount": None}
-    return named | {"waits_for": f"decision accept {row.entity} {row.number}", "message": row.detail}
+    waits_for = f"decision accept {row.entity} {row.number}"
+    return Stopped(row.entity, row.number, "held", "accept", waits_for, None, row.detail)
 
 
 def build(sync: Sync) -> dict[str, Any]:
@@ -88,7 +91,7 @@ def build(sync: Sync) -> dict[str, Any]:
         "procore_writes": writes,
         "erp_writes": ledger.journal.written(run.run_id, "erp"),
         "entities": {name: entity_row(group, ENTITIES[name].direction, run.plan) for name, group in by_entity.items()},
-        "stopped": stopped,
+        "stopped": [asdict(one) for one in stopped],
         **({"documents": asked_for(sync, rows)} if run.documents else {}),
         **({"workflow": said} if (said := said_of_workflows(sync)) else {}),
         "gates": {

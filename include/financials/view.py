@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,23 +19,21 @@ from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.identity import parse_origin, shard_of
-from include.financials.ledger import Ledger, Link, LinkIndex, decoded
+from include.financials.ledger import Judged, Ledger, Link, LinkIndex, decoded
 from include.financials.mergers import FIELDS, Mergers
-from include.financials.port import Capability, Invalid, Systems
+from include.financials.port import Capability, Invalid
 from include.financials.reading.kept import KeptLists
-from include.financials.reading.lists import Lists, Shut
-from include.financials.reading.staging import Staged, private_folder, slug, write_whole
-from include.financials.record import PROJECTS, VENDORS, Record, Side
+from include.financials.reading.lists import Lists
+from include.financials.reading.staging import Noted, Staged, private_folder, slug, write_whole
+from include.financials.record import PROJECTS, VENDORS, Held, Record, Side
 from include.financials.references import References
 from include.financials.run import Run
 from include.financials.settings import Settings
-
-_JUDGED = ("number", "state", "rule", "company", "project", "message")
+from include.financials.systems import Shut, Sides, Systems
+from include.financials.work import Work
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
-
-Capabilities = Mapping[Side, Mapping[str, Capability]]
 
 
 @dataclass
@@ -47,17 +45,10 @@ class Sync:
     settings: Settings
     systems: Systems | Shut
     staging: UPath
-    procore_company: str
-    namespace: str
-    """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
     settings_now: Callable[[], Settings] | None = None
     """Reads the settings anew: what a person switches off must stop a run that is under way."""
     kept: KeptLists | None = None
     """Lists that the days of a backfill share."""
-    able: Capabilities | None = None
-    """What the two sides can do, where no system is there to say it."""
-    judged: str | None = None
-    """What is judged, where this is the view of a task that judges."""
     _links: dict[tuple[str, str], tuple[int, LinkIndex]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -72,15 +63,33 @@ class Sync:
     def judging(self, what: str) -> Sync:
         """The same run without its systems. Asking one raises StepMissing, which names what ought to have been read before."""
         twin = copy.copy(self)
-        twin.able = {side: self.capabilities(side) for side in ("procore", "erp")}
-        twin.systems, twin.judged = Shut(what), what
+        twin.systems = Shut(what, self.known)
         twin.__dict__["lists"] = Lists(twin, self.lists.parsed)
         return twin
 
-    # -- what the sides can do ------------------------------------------------------------------------------------------------
+    @property
+    def judged(self) -> str | None:
+        """What is judged, where this is the view of a task that judges."""
+        return self.systems.judged if isinstance(self.systems, Shut) else None
+
+    # -- what is known of the sides without asking them -----------------------------------------------------------------------
+
+    @property
+    def known(self) -> Sides:
+        return self.systems.known
+
+    @property
+    def namespace(self) -> str:
+        """First part of the external ids that we write (an ERP mapping's ``system``); never changed after go-live."""
+        return self.known["erp"].namespace
+
+    @property
+    def marks(self) -> str:
+        """First part of the markers that the ERP's documents carry which were made from Procore (``procore:8089``)."""
+        return self.known["procore"].namespace
 
     def capabilities(self, side: Side) -> Mapping[str, Capability]:
-        return self.able[side] if self.able is not None else self.systems[side].capabilities()
+        return self.known[side].capabilities()
 
     @cached_property
     def left_out(self) -> frozenset[str]:
@@ -122,14 +131,13 @@ class Sync:
         """The source's records of the window, of an entity that is born in Procore."""
         return Staged(self.folder / entity / f"shard-{shard}", entity)
 
-    def noted(self, entity: str, shard: int) -> dict[str, Any]:
+    def noted(self, entity: str, shard: int) -> Noted:
         """What the extract of that shard has noted (:mod:`include.financials.reading.extract`); empty before it ran."""
-        path = self.folder / entity / f"extract-{shard}.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+        return Noted.read(self.folder / entity / f"extract-{shard}.json")
 
-    def note(self, entity: str, shard: int, **told: Any) -> None:
+    def note(self, entity: str, shard: int, noted: Noted) -> None:
         private_folder(self.folder / entity)
-        write_whole(self.folder / entity / f"extract-{shard}.json", json.dumps({**self.noted(entity, shard), **told}))
+        write_whole(self.folder / entity / f"extract-{shard}.json", json.dumps(asdict(noted)))
 
     def forget(self, entity: str = "*", shard: int | str = "*") -> None:
         """What this run has read of an entity's shard (of all of them) is read again (:meth:`Lists.forget`)."""
@@ -202,33 +210,38 @@ class Sync:
 
     # -- what is known of records by now -------------------------------------------------------------------------------------
 
-    def memory(self, entity: str) -> dict[str, dict[str, Any]]:
-        """Every record of Procore as last read, by id, ``figures`` decoded: the ledger's memory and, in plan mode (which leaves
-        none), what this run has read and judged."""
+    def memory(self, entity: str) -> dict[str, Held]:
+        """Every record of Procore as last read, by id: the ledger's memory and, in plan mode (which leaves none), what this run
+        has read and judged."""
         found = {
-            record_id: {**row._asdict(), "figures": decoded(row.figures)}
+            record_id: Held(
+                row.number, row.company, row.state, row.rule, row.message, row.origin_id, row.deleted, decoded(row.figures)
+            )
             for (_, record_id), row in self.ledger.records.seen(entity, "procore").items()
         }
         if self.run.plan:
             found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
-            for row in self.ledger.outcomes.of(self.run.run_id, entity):
-                if row.side == "procore":
-                    before = found.get(row.id, {"origin_id": None, "deleted": False, "figures": {}})
-                    told = decoded(row.figures)
-                    judged = {name: getattr(row, name) for name in _JUDGED}
-                    found[row.id] = {**before, **judged, **({"figures": told} if told else {}), **told.pop("own", {})}
+            for one in self.ledger.outcomes.of(self.run.run_id, entity):
+                if one.side == "procore":
+                    found[one.id] = self._judged_now(found.get(one.id, Held(one.number)), one)
         return found
 
-    def _read_now(self, row: Entity) -> dict[str, dict[str, Any]]:
+    @staticmethod
+    def _judged_now(before: Held, one: Judged) -> Held:
+        held = replace(before, number=one.number, company=one.company, state=one.state, rule=one.rule, message=one.message)
+        if not (told := decoded(one.figures)):
+            return held
+        own = told.pop("own", {})
+        marks = {"origin_id": held.origin_id, "deleted": held.deleted, **own}
+        return replace(held, figures=told, origin_id=marks["origin_id"], deleted=marks["deleted"])
+
+    def _read_now(self, row: Entity) -> dict[str, Held]:
         """What Procore holds of an ERP-born entity, as this run has read it."""
         references = References(self.links, row)
         return {
-            record.id: {
-                "number": record.number, "origin_id": record.origin_id, "company": "", "deleted": False, "state": None,
-                "rule": None, "figures": references.translated(record).figures(),
-            }
-            for record in self.lists.everywhere("procore", row.name)
-        }  # fmt: skip
+            one.id: Held(one.number, origin_id=one.origin_id, figures=references.translated(one).figures())
+            for one in self.lists.everywhere("procore", row.name)
+        }
 
     def books(self, entity: str, *, planned: bool = True) -> dict[tuple[str, str], Record]:
         """The ERP's records by (company, key), as read in this run plus what this run will have written by then: the same for a
@@ -240,9 +253,9 @@ class Sync:
             return found
         for outcome in self.ledger.outcomes.linked(self.run.run_id, entity, "create"):
             if outcome.side == "procore" and (planned or outcome.done):
-                key = (outcome.company, outcome.erp_key or "")
-                record = row.model.model_validate(decoded(outcome.work)["record"], strict=False)
-                found.setdefault(key, record.model_copy(update={"company": key[0], "id": key[1]}))
+                key, work = (outcome.company, outcome.erp_key or ""), Work.of(outcome)
+                if work is not None:
+                    found.setdefault(key, work.source(row).model_copy(update={"company": key[0], "id": key[1]}))
         return found
 
     def reopened(self) -> set[str]:
@@ -250,9 +263,8 @@ class Sync:
         return {
             outcome.procore_id
             for outcome in self.ledger.outcomes.linked(self.run.run_id, PROJECTS, "update")
-            if outcome.procore_id and outcome.work
-            if (work := decoded(outcome.work)) and "active" in work["changes"]
-            if getattr(ENTITIES[PROJECTS].model.model_validate(work["record"], strict=False), "active", False)
+            if outcome.procore_id and (work := Work.of(outcome)) is not None and "active" in work.changes
+            if getattr(work.source(ENTITIES[PROJECTS]), "active", False)
             if outcome.done or self.run.plan
         }
 

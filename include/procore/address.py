@@ -54,6 +54,14 @@ def clean_url(url: str, what: str) -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{shown}"
 
 
+def company_number(company_id: int | str) -> str:
+    """A company's id, checked; raises ConfigurationError."""
+    number = str(company_id).strip()
+    if not number.isdecimal():
+        raise ConfigurationError("company_id in the extra of the Procore connection must be the number of a Procore company")
+    return number
+
+
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 
 

@@ -25,7 +25,7 @@ from requests import exceptions as http
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, RetryLater
-from include.procore.address import clean_url, login_url_for, redact
+from include.procore.address import clean_url, company_number, login_url_for, redact
 from include.procore.auth import TokenSource
 from include.procore.errors import error_for, parse_error
 from include.procore.exceptions import Unavailable
@@ -86,9 +86,7 @@ class ProcoreClient:
         self.login_url = (
             clean_url(login_url, "The login URL of the Procore connection") if login_url else login_url_for(self.base_url)
         )
-        self.company_id = str(company_id).strip()
-        if not self.company_id.isdecimal():
-            raise ConfigurationError("company_id in the extra of the Procore connection must be the number of a Procore company")
+        self.company_id = company_number(company_id)
         if not client_id or not client_secret:
             raise ConfigurationError("The Procore connection lacks client id (login) or client secret (password)")
         self._timeout = (connect_timeout, read_timeout)

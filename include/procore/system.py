@@ -16,7 +16,6 @@ from include.financials.port import (
     Answer,
     Asked,
     Beat,
-    Capability,
     Header,
     Health,
     Item,
@@ -27,28 +26,23 @@ from include.financials.port import (
     Window,
     idle,
 )
-from include.financials.record import Record, Side
 from include.procore.address import clean_url
-from include.procore.areas import CAPABILITIES, ENTITIES, STEPS, WAYS
+from include.procore.areas import ENTITIES, STEPS, WAYS
 from include.procore.areas.codes.lists import code_list
 from include.procore.areas.jobs import PROJECTS
 from include.procore.client import ProcoreClient
+from include.procore.described import DescribedProcore
 from include.procore.entity import Desk
 from include.procore.exceptions import NotFound
 from include.procore.lists import Kept, Lists, row_id
-from include.procore.resources import ACCOUNT, COMPANIES, WEB_ADDRESS, web_base, web_url
+from include.procore.resources import ACCOUNT, COMPANIES, WEB_ADDRESS, web_base
 from include.procore.workflows import Workflows
 from include.procore.writing.writer import Writer
 
 log = logging.getLogger(__name__)
 
 
-def namespace_of(client: ProcoreClient) -> str:
-    """First part of the markers that an ERP's documents made from this company's carry."""
-    return f"procore:{client.company_id}"
-
-
-class ProcoreSystem:
+class ProcoreSystem(DescribedProcore):
     """Procore behind the port. One instance serves one task: it remembers what it looked up, and is not thread-safe.
 
     :param client: the connection.
@@ -58,9 +52,6 @@ class ProcoreSystem:
     :param workflow_tools: name of the tool that has an entity's workflows; None: workflows are not looked at.
     :param cost_type_codes: ERP cost type -> Procore code, for cost types whose item has no ``refs["code"]``.
     """
-
-    side: Side = "procore"
-    name = "Procore"
 
     def __init__(
         self,
@@ -72,6 +63,7 @@ class ProcoreSystem:
         cost_code_list: str | None = None,
         workflow_tools: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__(client.base_url, client.company_id)
         self.client = client
         self.erp_system = erp_system
         self._lists = Lists(client, PROJECTS)
@@ -81,19 +73,12 @@ class ProcoreSystem:
 
     # ------------------------------------------------------------------ the system itself
 
-    @property
-    def namespace(self) -> str:
-        return namespace_of(self.client)
-
     def close(self) -> None:
         self.client.close()
 
     def now(self) -> datetime:
         """Procore's clock: the ``Date`` of its last reply and what went by since (UTC)."""
         return self.client.now()
-
-    def capabilities(self) -> Mapping[str, Capability]:
-        return CAPABILITIES
 
     def check(self) -> Health:
         """Token, service account, company, projects, standard cost code list; tools that have workflows (one call, if they are
@@ -105,15 +90,14 @@ class ProcoreSystem:
             name = self._company_name()
             if name is None:
                 problems.append(
-                    f"The service account does not see company {self.client.company_id}. Install the app there, or correct "
-                    "company_id."
+                    f"The service account does not see company {self.company_id}. Install the app there, or correct company_id."
                 )
             code_list(self._desk)
             problems += self._workflow_problems()
         except (ConfigurationError, Refused) as error:
             problems.append(str(error))
-        company = f"{name} ({self.client.company_id})" if name else f"company {self.client.company_id}"
-        return Health(f"Procore, {company}, at {self.client.base_url}", "REST v1.0 and v1.1", self._clock(), tuple(problems))
+        company = f"{name} ({self.company_id})" if name else f"company {self.company_id}"
+        return Health(f"Procore, {company}, at {self.base_url}", "REST v1.0 and v1.1", self._clock(), tuple(problems))
 
     def _workflow_problems(self) -> list[str]:
         """A workflow is only shown: where it may not be read the run goes on without, as its checks do."""
@@ -133,7 +117,7 @@ class ProcoreSystem:
 
     def _company_name(self) -> str | None:
         rows = (row for page in self.client.pages(COMPANIES.list, per_page=COMPANIES.per_page) for row in page.rows)
-        mine = (row for row in rows if isinstance(row, dict) and row_id(row) == self.client.company_id)
+        mine = (row for row in rows if isinstance(row, dict) and row_id(row) == self.company_id)
         return next((str(row.get("name")) for row in mine), None)
 
     def web_address(self) -> str:
@@ -142,22 +126,9 @@ class ProcoreSystem:
             told = self._lists.show(WEB_ADDRESS)
             return clean_url(str(told.get("web_base_url") or ""), "The web address of the Procore connection")
         except (ConfigurationError, ContractBroken, Refused) as error:
-            known = web_base(self.client.base_url)
+            known = web_base(self.base_url)
             log.info("Procore does not say where its web application is (%s); links go to %s", error, known)
             return known
-
-    def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
-        base = address or web_base(self.client.base_url)
-        if record is None:
-            return f"{base}/{self.client.company_id}/company/home"
-        return web_url(
-            base,
-            ENTITIES[record.entity].holding(record),
-            company=self.client.company_id,
-            project=getattr(record, "project", None),
-            parent=getattr(record, "vendor", None),
-            record_id=record.id,
-        )
 
     def asked(self, entity: str, project: str, ids: Collection[str]) -> dict[str, Asked]:
         """What workflows ask about these documents, by id: see :meth:`Workflows.asked`."""

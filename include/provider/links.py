@@ -5,8 +5,8 @@ The links are computed where the records are known; Airflow's UI only shows what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperatorLink
 
@@ -52,14 +52,18 @@ def push_links(sync: Sync, context: Context, entity: str, shards: Sequence[int])
     """Leave the addresses of a task's record in XCom."""
     from include.financials.report import recall
 
-    procore, erp = sync.systems["procore"], sync.systems["erp"]
+    procore, erp = sync.known["procore"], sync.known["erp"]
     base = (recall(sync, "web") or {}).get("address")
-    pages = (procore.web_url(record, base) for record in _candidates(sync, "procore", entity, shards))
-    context["ti"].xcom_push(key=ProcoreRecordLink.left, value=next(filter(None, pages), None) or procore.web_url(None, base))
+    rows = [row for shard in shards for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)]
+    rows.sort(key=lambda row: row.state in ("linked", "skipped"))  # those that stopped first, then those that were judged
+    ids = {row.procore_id: rank for rank, row in reversed([*enumerate(rows)])}
+    found = _page(_read(sync, "procore", entity, shards), lambda r: ids.get(r.id, len(rows)), lambda r: procore.web_url(r, base))
+    context["ti"].xcom_push(key=ProcoreRecordLink.left, value=found or procore.web_url(None, base))
     known = erp.capabilities().get(entity)
-    if known is not None and known.pages:
-        pages = (erp.web_url(record) for record in _candidates(sync, "erp", entity, shards))
-        if address := next(filter(None, pages), None):
+    if known is not None and known.pages:  # whose companies may have records of one id
+        keys = {(row.company, row.erp_key): rank for rank, row in reversed([*enumerate(rows)])}
+        read = _read(sync, "erp", entity, shards)
+        if address := _page(read, lambda r: keys.get((r.company or "", r.id), len(rows)), erp.web_url):
             context["ti"].xcom_push(key=ErpRecordLink.left, value=address)
 
 
@@ -70,18 +74,16 @@ def keep_web_address(sync: Sync) -> None:
     keep(sync, "web", {"address": sync.systems["procore"].web_address()})
 
 
-def _candidates(sync: Sync, side: Side, entity: str, shards: Sequence[int]) -> Iterator[Record]:
-    """Records as a side has them: those that stopped first, then those that were judged, then what was read."""
-    rows = [row for shard in shards for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)]
-    rows.sort(key=lambda row: row.state in ("linked", "skipped"))
-    if side == "procore":
-        known: list[Any] = [row.procore_id for row in rows]
-        read: dict[Any, Record] = {record.id: record for record in _read(sync, side, entity, shards)}
-    else:  # whose companies may have records of one id
-        known = [(row.company, row.erp_key) for row in rows]
-        read = {(record.company, record.id): record for record in _read(sync, side, entity, shards)}
-    yield from (read[one] for one in known if one in read)
-    yield from read.values()
+def _page(read: Iterator[Record], rank: Callable[[Record], int], page: Callable[[Record], str | None]) -> str | None:
+    """The address of the record with the lowest rank that has a page; no more is parsed, and nothing kept, than that takes."""
+    best: tuple[int, str] | None = None
+    for record in read:
+        own = rank(record)
+        if (best is None or own < best[0]) and (address := page(record)):
+            best = own, address
+            if own == 0:
+                break
+    return best[1] if best is not None else None
 
 
 def _read(sync: Sync, side: Side, entity: str, shards: Sequence[int]) -> Iterator[Record]:
@@ -90,6 +92,6 @@ def _read(sync: Sync, side: Side, entity: str, shards: Sequence[int]) -> Iterato
 
     for shard in shards:
         if side == "procore" == ENTITIES[entity].source:
-            yield from sync.staged(entity, shard).records()
+            yield from sync.staged(entity, shard).rows()
         elif sync.lists.has_snapshot(side, entity, shard):
-            yield from sync.lists.snapshot(side, entity, shard)
+            yield from sync.lists.rows(side, entity, shard)

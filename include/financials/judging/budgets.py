@@ -11,6 +11,7 @@ emptied after it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from include.financials.judging.facts import Row, twice
 from include.financials.judging.memory import blank, procore_row
 from include.financials.judging.rules import verdicts
 from include.financials.judging.subject import Match, Subject
-from include.financials.ledger import Link
+from include.financials.ledger import Judged, Link, Remembered
 from include.financials.money import text
 from include.financials.port import CALLED, SIDES, SINCE, UNSEEN, Capability, Invalid, Page
 from include.financials.record import COST_CODES, PROJECTS, Record, Side
@@ -39,7 +40,7 @@ class Budgets(Judging):
         self.links = sync.fresh_links(row.name)
         self.erp = sync.capabilities("erp").get(row.name, Capability())
 
-    def run(self, judged_by: Judge) -> list[dict[str, Any]]:
+    def run(self, judged_by: Judge) -> list[Judged]:
         sync, row = self.sync, self.row
         subjects, rows = [], []
         for procore, erp in self._pairs():
@@ -47,8 +48,8 @@ class Budgets(Judging):
             subjects.append((subject, procore, erp))
             rows.append(head)
         verdict = verdicts(judged_by(row.name, rows, []))
-        results: list[dict[str, Any]] = []
-        remembered: list[dict[str, Any]] = []
+        results: list[Judged] = []
+        remembered: list[Remembered] = []
         for subject, procore, erp in subjects:
             result = self.result(subject, verdict.get(subject.row))
             results.append(result)
@@ -80,11 +81,13 @@ class Budgets(Judging):
         for record in erp.values():
             yield None, record
 
-    def _unusable(self, bad: Invalid, side: Side) -> dict[str, Any]:
+    def _unusable(self, bad: Invalid, side: Side) -> Judged:
         """Known by its job, whichever side it is on: the budget carries no external id of its own."""
         found = self.unusable(bad, side, self.links)
         project = self.references.link(PROJECTS, bad.scope) if side == "procore" else None
-        return found | ({"company": project.company, "erp_key": project.erp_key, "project": project.erp_key} if project else {})
+        if project is None:
+            return found
+        return found._replace(company=project.company, erp_key=project.erp_key, project=project.erp_key)
 
     def _vanished(self, here: set[tuple[str, str | None]]) -> list[Link]:
         """Linked budgets that neither side shows any more: nothing is left to judge, and yet somebody has to know (rule R-02)."""
@@ -102,13 +105,12 @@ class Budgets(Judging):
         ]
         return [link for link in asked if not there & {link.erp_key, link.procore_id}]
 
-    def _nowhere(self, link: Link) -> dict[str, Any]:
+    def _nowhere(self, link: Link) -> Judged:
         rule = self.row.rule("broken_link")
-        return blank(self.sync, self.row, self.shard) | {
-            "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.erp_key,
-            "how": "link", "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
-            "message": rule.message.format(number=link.number, broken_link=NOWHERE),
-        }  # fmt: skip
+        return blank(self.sync, self.row, self.shard, "erp", link.company, link.erp_key, link.number)._replace(
+            project=link.erp_key, how="link", procore_id=link.procore_id, erp_key=link.erp_key, state=rule.state, rule=rule.id,
+            message=rule.message.format(number=link.number, broken_link=NOWHERE),
+        )  # fmt: skip
 
     # -- one job --------------------------------------------------------------------------------------------------------------
 
@@ -310,28 +312,20 @@ class Budgets(Judging):
 
     # -- memory ---------------------------------------------------------------------------------------------------------------
 
-    def _memory(
-        self, result: Mapping[str, Any], subject: Subject, procore: Budget | None, erp: Budget | None
-    ) -> Iterator[dict[str, Any]]:
+    def _memory(self, result: Judged, subject: Subject, procore: Budget | None, erp: Budget | None) -> Iterator[Remembered]:
         """Both sides as read: the owner's with its state, the other's with its figures."""
         yield self.remembered(result, subject)
         if subject.side == "erp" and procore is not None:
             here = self.references.translated(procore)
-            seen = procore_row(self.row, here, self.sync.namespace) | {"company": subject.company}
-            yield seen
+            yield replace(procore_row(self.row, here, self.sync.namespace), company=subject.company)
         elif subject.side == "procore" and erp is not None:
-            yield {
-                "entity": self.row.name, "company": subject.company, "side": "erp", "id": erp.id, "number": erp.number,
-                "scope": erp.id, "figures": canonical_json(erp.figures()),
-            }  # fmt: skip
+            figures = canonical_json(erp.figures())
+            yield Remembered(self.row.name, subject.company, "erp", erp.id, erp.number, scope=erp.id, figures=figures)
 
-    def _gone(self, link: Link | None, procore: Budget | None, match: Match | None) -> Iterator[dict[str, Any]]:
+    def _gone(self, link: Link | None, procore: Budget | None, match: Match | None) -> Iterator[Remembered]:
         """Procore's budget of a link that is no more there: no figure of it counts any longer. The ERP's are read anew."""
         if link is not None and link.procore_id and procore is None and (match is None or match.gone):
-            yield {
-                "entity": self.row.name, "company": link.company, "side": "procore", "id": link.procore_id,
-                "number": link.number, "deleted": True,
-            }  # fmt: skip
+            yield Remembered(self.row.name, link.company, "procore", link.procore_id, link.number, deleted=True)
 
 
 def has_amounts(budget: Budget | None) -> bool:

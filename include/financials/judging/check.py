@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from include.financials.entities import ENTITIES
 from include.financials.entities.jobs import Project
@@ -18,10 +18,10 @@ from include.financials.judging.changes import apart
 from include.financials.judging.facts import CheckRow, Facts, LeftOutRow, Row, common
 from include.financials.judging.matching import People, finished
 from include.financials.judging.memory import blank, memory, own_marks, source_hash, stopped
-from include.financials.judging.plan import both_ended, half_made, plan
+from include.financials.judging.plan import both_ended, half_made, planned
 from include.financials.judging.rules import Finding, Verdict, judge
 from include.financials.judging.subject import Match, Subject
-from include.financials.ledger import Link, LinkIndex, Seen, decoded, key_of
+from include.financials.ledger import Judged, Link, LinkIndex, Remembered, Seen, decoded, key_of
 from include.financials.money import text
 from include.financials.port import CALLED, UNSEEN, Capability, Invalid, told
 from include.financials.record import PROJECTS, Record, Side
@@ -116,24 +116,22 @@ class Judging:
     def hash_of(self, record: Record) -> str:
         return source_hash(record)
 
-    def result(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
+    def result(self, subject: Subject, verdict: Verdict | None) -> Judged:
         reason = self.skip(subject)
         base = self.base(subject)
         if self.over(subject):
-            return {**base, **both_ended(subject.record.number, subject.match.link)}
+            return both_ended(base, subject.record.number, subject.match.link)
         if reason:
-            return {**base, "action": "none", "state": "skipped", "rule": None, "message": reason}
+            return base._replace(state="skipped", message=reason)
         if verdict is not None and verdict.state != "linked":
-            return {
-                **base,
-                "action": "none",
-                "state": verdict.state,
-                "rule": verdict.rule,
-                "waits_for": verdict.waits_for,
-                "message": verdict.message,
-                "work": self.offered(subject),
-            }
-        return {**base, **plan(self.row, subject)}
+            return base._replace(
+                state=verdict.state,
+                rule=verdict.rule,
+                waits_for=verdict.waits_for,
+                message=verdict.message,
+                work=self.offered(subject),
+            )
+        return planned(base, self.row, subject)
 
     def offered(self, subject: Subject) -> str | None:
         """What a person is to know who accepts a proposal: in what the two differ, and whether that can be accepted."""
@@ -148,29 +146,26 @@ class Judging:
         if said is not None and facts["pair_apart"] and "differ since" in facts["pair_apart"]:
             self.sync.ledger.decisions.ended(said, self.sync.run.run_id, facts["pair_apart"], plan=self.sync.run.plan)
 
-    def base(self, subject: Subject) -> dict[str, Any]:
+    def base(self, subject: Subject) -> Judged:
         own, amount = subject.own, getattr(subject.own, "amount", None)
         hashed = self.hash_of(own)
         key = key_of(subject.side, subject.company, own.id)
         known = self.seen.get(key)
-        return blank(self.sync, self.row, self.shard) | {
-            "company": subject.company,
-            "side": subject.side,
-            "id": own.id,
-            # An ERP record keeps its own number (a cost type has another one in Procore); Procore's document gets its full one.
-            "number": own.number if subject.side == "erp" else subject.record.number,
-            "project": getattr(subject.record, "project", None) or (own.number if isinstance(own, Project) else None),
-            "amount": text(amount) if amount is not None else None,
-            "currency": getattr(own, "currency", None),
-            "source_hash": hashed,
-            "content_hash": digest(content(subject.record, self.row.content)),
-            "how": subject.match.how,
-            "procore_id": subject.procore_id,
-            "erp_key": subject.erp_key,
-            "judged": known is None or known.source_hash != hashed or key in self.candidates,
+        # An ERP record keeps its own number (a cost type has another one in Procore); Procore's document gets its full one.
+        number = own.number if subject.side == "erp" else subject.record.number
+        return blank(self.sync, self.row, self.shard, subject.side, subject.company, own.id, number)._replace(
+            project=getattr(subject.record, "project", None) or (own.number if isinstance(own, Project) else None),
+            amount=text(amount) if amount is not None else None,
+            currency=getattr(own, "currency", None),
+            source_hash=hashed,
+            content_hash=digest(content(subject.record, self.row.content)),
+            how=subject.match.how,
+            procore_id=subject.procore_id,
+            erp_key=subject.erp_key,
+            judged=known is None or known.source_hash != hashed or key in self.candidates,
             # Apply mode remembers them with the record; a plan leaves nothing but its own rows.
-            "figures": canonical_json(subject.record.figures() | {"own": own_marks(own)}) if self.sync.run.plan else None,
-        }
+            figures=canonical_json(subject.record.figures() | {"own": own_marks(own)}) if self.sync.run.plan else None,
+        )
 
     @cached_property
     def facts(self) -> Facts:
@@ -200,10 +195,10 @@ class Judging:
         translated = self.in_erp_keys if row.target == "procore" else (lambda bad: bad)
         return Existing(
             row, row.target, links, invalid,
-            system=sync.namespace, procore_company=sync.procore_company, translated=translated,
+            system=sync.namespace, marks=sync.marks, translated=translated,
         )  # fmt: skip
 
-    def unusable(self, bad: Invalid, side: Side, links: LinkIndex) -> dict[str, Any]:
+    def unusable(self, bad: Invalid, side: Side, links: LinkIndex) -> Judged:
         """A record that cannot be read is still the one it was: the ledger goes on remembering its number and its figures. One
         that is sound, and belongs to a contract that is not shown to us or cannot be read, waits for that."""
         row = self.row
@@ -214,26 +209,22 @@ class Judging:
         hashed, number = digest([bad.field, bad.message]), known.number if known is not None else self._called(bad)
         link = links.by_procore.get(bad.id) if side == "procore" else links.by_erp.get((company, bad.id))
         amount, where = money_of(bad), CALLED[side]
-        found = blank(self.sync, row, self.shard) | {
-            "company": company,
-            "side": side,
-            "id": bad.id,
-            "number": number,
-            "project": bad.shown.get("project") if side == "erp" or bad.company else None,
-            "amount": text(amount) if amount is not None else None,
-            "procore_id": link.procore_id if link else bad.id if side == "procore" else None,
-            "erp_key": link.erp_key if link else bad.id if side == "erp" else None,
-            "source_hash": hashed,
-            "judged": side == row.source and (known is None or known.source_hash != hashed),
-        }
+        found = blank(self.sync, row, self.shard, side, company, bad.id, number)._replace(
+            project=bad.shown.get("project") if side == "erp" or bad.company else None,
+            amount=text(amount) if amount is not None else None,
+            procore_id=link.procore_id if link else bad.id if side == "procore" else None,
+            erp_key=link.erp_key if link else bad.id if side == "erp" else None,
+            source_hash=hashed,
+            judged=side == row.source and (known is None or known.source_hash != hashed),
+        )
         if bad.behind:
             rule = row.rule("hidden")
             who = f"{row.label} {number}" if bad.behind == row.name else self._contract(bad)
             named = {"label": row.label.capitalize(), "number": number, "hidden": f"{who} {bad.message}"}
-            told = {"message": rule.message.format_map(named), "waits_for": (rule.waits_for or "").format_map(named)}
-            return found | {"state": rule.state, "rule": rule.id, **told}
+            told, waits_for = rule.message.format_map(named), (rule.waits_for or "").format_map(named)
+            return found._replace(state=rule.state, rule=rule.id, message=told, waits_for=waits_for)
         message = f"{row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {where}."
-        return found | {"state": "quarantined", "rule": row.field_rule, "message": message}
+        return found._replace(state="quarantined", rule=row.field_rule, message=message)
 
     def project_unread(self, side: Side, place: str, who: str) -> str:
         """Why nobody looked for a record of that project on a side, in words."""
@@ -266,27 +257,26 @@ class Judging:
     def books(self) -> Books:
         return Books(self.sync, self.row.name)
 
-    def traces(self, unusable: Iterable[tuple[Invalid, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    def traces(self, unusable: Iterable[tuple[Invalid, Judged]]) -> list[Remembered]:
         """The ledger's memory of records that cannot be read: looked for again in every run, counted at the gate once. Its
         figures are the last that were read, unless its row tells another amount by now."""
         remembered = []
         for bad, result in unusable:
-            kept = stopped(self.row, result)
-            side: Side = result["side"]
-            told = self.in_erp_keys(bad) if side == "procore" else bad
-            known = self._known[side].get(key_of(side, result["company"], bad.id))
+            # A record of the source is asked for again in its own side's project.
+            scope = bad.scope if result.side == "procore" == self.row.source else result.project or bad.scope
+            kept = replace(stopped(result), scope=scope)
+            told = self.in_erp_keys(bad) if result.side == "procore" else bad
+            known = self._known[cast(Side, result.side)].get(key_of(result.side, result.company, bad.id))
             figures_known = decoded(known.figures) if known is not None else {}
             amount = money_of(told)
             if figures_known.get("amount") and (amount is None or Decimal(figures_known["amount"]) == amount):
-                kept["figures"] = canonical_json({**figures_known, "unread": bad.field})
+                kept = replace(kept, figures=canonical_json({**figures_known, "unread": bad.field}))
             elif amount is not None:
-                kept["figures"] = canonical_json({**figures_known, **traced(told)})
+                kept = replace(kept, figures=canonical_json({**figures_known, **traced(told)}))
             origin = bad.shown.get("origin_id")
-            # A record of the source is asked for again in its own side's project.
-            scope = bad.scope if side == "procore" == self.row.source else kept["scope"] or bad.scope
-            remembered.append(kept | {"scope": scope} | ({"origin_id": origin} if origin else {}))
+            remembered.append(replace(kept, origin_id=origin) if origin else kept)
         return remembered
 
-    def remembered(self, result: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+    def remembered(self, result: Judged, subject: Subject) -> Remembered:
         known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
-        return memory(self.row, result, subject.own, known) | {"figures": canonical_json(subject.record.figures())}
+        return memory(result, subject.own, known, subject.record.figures())

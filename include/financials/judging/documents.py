@@ -288,7 +288,7 @@ class ContractFacts(DocumentFacts):
 
     def _unread(self, procore_id: str | None, link: Link) -> str | None:
         """The side on which the contract itself cannot be read: nothing new is sent on it."""
-        if self.books.memory(self.contracts).get(procore_id or "", {}).get("figures", {}).get("unread"):
+        if self.books.figures(self.contracts, procore_id).get("unread"):
             return CALLED["procore"]
         return CALLED["erp"] if (link.company, link.erp_key) in self.books.unread(self.contracts) else None
 
@@ -299,4 +299,4 @@ class ContractFacts(DocumentFacts):
             seen = self.books.seen(self.contracts, "erp").get((link.company, link.erp_key)) if link else None
             return seen is not None and seen.state == "conflict"
         known = self.books.memory(self.contracts).get(procore_id or "")
-        return known is not None and known["state"] == "conflict"
+        return known is not None and known.state == "conflict"

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.entities.directory import Vendor
@@ -19,7 +18,7 @@ from include.financials.judging.matching import ErpSource, by_settings
 from include.financials.judging.memory import blank, procore_row, source_hash, stopped
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
-from include.financials.ledger import Link, LinkIndex
+from include.financials.ledger import Judged, Link, LinkIndex, Remembered
 from include.financials.port import CALLED, SINCE, UNSEEN, Invalid, Page, Window
 from include.financials.reading.extract import in_window
 from include.financials.reading.questions import not_in_erp
@@ -36,7 +35,7 @@ class ErpBorn(Judging):
         super().__init__(sync, row, shard)
         self._asked: set[str] = set()
 
-    def run(self, judged_by: Judge) -> list[dict[str, Any]]:
+    def run(self, judged_by: Judge) -> list[Judged]:
         sync, row = self.sync, self.row
         references = self.references
         shown, unreadable = self._in_procore()
@@ -45,11 +44,11 @@ class ErpBorn(Judging):
         missed, self._asked = sync.lists.answer(row.name, [self.shard], "procore", row.name)
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
-        everyone = [self._mapped(record) for record in sync.lists.snapshot("erp", row.name, self.shard)]
+        everyone = [self._mapped(record) for record in self._listed]
         existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
         existing.hidden = self._unasked(links, listed) | self._hidden(links, missed)
         matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
-        window = in_window(sync, row.name, self.shard)
+        window = in_window(sync, row.name, self.shard, self._listed)
         read = (*window, *self._unread(matcher, window))
         subjects = [self._subject(record, matcher) for record in read if sync.run.wants(record.number)]
         for record in everyone:
@@ -68,7 +67,7 @@ class ErpBorn(Judging):
         }
         unusable = [(bad, self.unusable(bad, "erp", links)) for bad in here.values()]
         unusable += [(bad, self.unusable(bad, "procore", links)) for bad in unreadable]
-        unusable = [told for told in unusable if sync.run.wants(told[1]["number"])]
+        unusable = [told for told in unusable if sync.run.wants(told[1].number)]
         results += [result for _, result in unusable]
         vanished = (
             []
@@ -76,13 +75,18 @@ class ErpBorn(Judging):
             else self._vanished(matcher, {(s.company, s.own.id) for s in subjects} | {(r.company or "", r.id) for r in everyone})
         )
         results += vanished
-        results += [told for told in self._procore_only(matcher, targets) if sync.run.wants(told["number"])]
+        results += [told for told in self._procore_only(matcher, targets) if sync.run.wants(told.number)]
         remembered = [self.remembered(r, s) for r, s in zip(results, subjects, strict=False)]
         present = [procore_row(row, record, sync.namespace) for record in targets]
-        remembered += self.traces(unusable) + [stopped(row, result) for result in vanished]
+        remembered += self.traces(unusable) + [stopped(result) for result in vanished]
         remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
         sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
         return results
+
+    @cached_property
+    def _listed(self) -> list[Record]:
+        """The ERP's list, however long, parsed once."""
+        return self.sync.lists.snapshot("erp", self.row.name, self.shard)
 
     def _in_procore(self) -> tuple[list[Record], list[Invalid]]:
         """Procore's list as far as its projects are linked: what was read of others, before they were judged, is nobody's."""
@@ -137,9 +141,9 @@ class ErpBorn(Judging):
     def _sub_jobs(self) -> dict[str, str]:
         return {record.id: record.number for record in self.sync.lists.everywhere("procore", SUB_JOBS)}
 
-    def _told(self, subject: Subject, verdict: Verdict | None) -> dict[str, Any]:
+    def _told(self, subject: Subject, verdict: Verdict | None) -> Judged:
         warnings = json.dumps(verdict.warnings) if verdict is not None and verdict.warnings else None
-        return self.result(subject, verdict) | {"warnings": warnings}
+        return self.result(subject, verdict)._replace(warnings=warnings)
 
     def _unread(self, matcher: ErpSource, window: Sequence[Record]) -> list[Record]:
         """ERP records outside the window that Procore shows as ours and the ledger does not know: documents in the window may
@@ -148,7 +152,7 @@ class ErpBorn(Judging):
         read = {(record.company, record.id) for record in window}
         return [
             record
-            for record in self.sync.lists.snapshot("erp", self.row.name, self.shard)
+            for record in self._listed
             if (record.company, record.id) not in read
             and (
                 self._moved(matcher, matcher.links.by_erp[record.company or "", record.id], record)
@@ -197,7 +201,7 @@ class ErpBorn(Judging):
             if parse_origin(record.origin_id, self.sync.namespace) is None
         ]
 
-    def _vanished(self, matcher: ErpSource, here: set[tuple[str, str]]) -> list[dict[str, Any]]:
+    def _vanished(self, matcher: ErpSource, here: set[tuple[str, str]]) -> list[Judged]:
         """Linked records that neither the ERP's full list nor a read by their key shows (rule R-02)."""
         sync, row = self.sync, self.row
         answer, asked = sync.lists.answer(row.name, [self.shard], "erp", row.name)
@@ -211,33 +215,24 @@ class ErpBorn(Judging):
         rule = row.rule("broken_link")
         said = {"label": row.label.capitalize(), "entity": row.name, "broken_link": "the ERP no longer has it"}
         return [
-            blank(sync, row, self.shard)
-            | {
-                "company": link.company, "side": "erp", "id": link.erp_key, "number": link.number, "project": link.scope,
-                "how": "link", "procore_id": link.procore_id, "erp_key": link.erp_key, "state": rule.state, "rule": rule.id,
-                "message": rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key}),
-            }
+            blank(sync, row, self.shard, "erp", link.company, link.erp_key, link.number)._replace(
+                project=link.scope, how="link", procore_id=link.procore_id, erp_key=link.erp_key, state=rule.state, rule=rule.id,
+                message=rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key}),
+            )
             for link in gone
         ]  # fmt: skip
 
-    def _gone(self, present: Sequence[Mapping[str, Any]], references: References, unreadable: set[str]) -> list[dict[str, Any]]:
+    def _gone(self, present: Sequence[Remembered], references: References, unreadable: set[str]) -> list[Remembered]:
         """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What
         this run wrote itself is younger than the list it read."""
         sync, row = self.sync, self.row
-        here = {record["id"] for record in present}
+        here = {record.id for record in present}
         opened = sync.ledger.runs.get(sync.run.run_id)
         started = opened.started_at if opened is not None else ""
         scopes = sync.scopes("procore", row.name, self.shard)
         places = None if scopes is None else {references.key(PROJECTS, scope) for scope in scopes}
         return [
-            {
-                "entity": row.name,
-                "company": known.company,
-                "side": "procore",
-                "id": record_id,
-                "number": known.number,
-                "deleted": True,
-            }
+            Remembered(row.name, known.company, "procore", record_id, known.number, deleted=True)
             for (_, record_id), known in sync.ledger.records.seen(row.name, "procore").items()
             if record_id not in here and record_id not in unreadable and not known.deleted
             if (known.read_at or "") < started and (places is None or known.scope in places)
@@ -301,7 +296,7 @@ class ErpBorn(Judging):
             if isinstance(job, Project) and job.status == CLOSED and links.find(job.company or "", job.id) is None
         }
 
-    def _procore_only(self, matcher: ErpSource, targets: Sequence[Record]) -> list[dict[str, Any]]:
+    def _procore_only(self, matcher: ErpSource, targets: Sequence[Record]) -> list[Judged]:
         """Procore's records that no ERP record owns: waiting for accounting, a broken or foreign external id,
         or part of an ambiguity."""
         results = []
@@ -339,20 +334,15 @@ class ErpBorn(Judging):
             elif record.deleted or getattr(record, "active", True) is False:
                 message = f"{self.row.label} {record.number} is inactive and in Procore only"
             results.append(
-                blank(self.sync, self.row, self.shard)
-                | {
-                    "company": "",
-                    "side": "procore",
-                    "id": record.id,
-                    "number": record.number,
-                    "project": getattr(record, "project", None),
-                    "procore_id": record.id,
-                    "state": state,
-                    "rule": rule,
-                    "message": message,
-                    "source_hash": source_hash(record),
-                    "judged": True,
-                }
+                blank(self.sync, self.row, self.shard, "procore", "", record.id, record.number)._replace(
+                    project=getattr(record, "project", None),
+                    procore_id=record.id,
+                    state=state,
+                    rule=rule,
+                    message=message,
+                    source_hash=source_hash(record),
+                    judged=True,
+                )
             )
         return results
 

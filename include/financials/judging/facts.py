@@ -25,6 +25,16 @@ Row = Mapping[str, Any]
 """A row of facts as the rules take it, whatever entity it is of."""
 
 
+class GateRow(TypedDict):
+    """What a gate reads of each row, beside what its rules look at. ``columns``: the row of a frame."""
+
+    row: str
+    number: str
+    amount: str | None
+    fresh: bool
+    columns: Mapping[str, Any]
+
+
 class CommonRow(TypedDict):
     """What :func:`common` tells of every record. A text that names a fault is None when there is none."""
 

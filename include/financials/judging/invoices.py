@@ -18,7 +18,7 @@ from include.financials.judging.facts import Row
 from include.financials.judging.subject import Subject
 from include.financials.money import ZERO, text, total
 from include.financials.port import Capability
-from include.financials.record import Record, contract_of
+from include.financials.record import Figures, Held, Record, contract_of
 from include.financials.statuses import OPEN, VOID
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class InvoiceFacts(ContractFacts):
         known = self.here.get(own.previous)
         if known is not None:
             return known.items
-        remembered = self.books.memory(self.entity.name).get(own.previous, {}).get("figures")
+        remembered = self.books.figures(self.entity.name, own.previous)
         if not remembered:
             return None
         return tuple(BillingItem.model_validate(item, strict=False) for item in remembered["items"])
@@ -124,9 +124,8 @@ class InvoiceFacts(ContractFacts):
             if item.change_order is None:
                 place = contract.get(item.line or "")
             else:
-                row = self.books.memory(self.changes).get(item.change_order, {})
                 if item.change_order not in changes:
-                    changes[item.change_order] = _lines_by_id(row)
+                    changes[item.change_order] = _lines_by_id(self.books.figures(self.changes, item.change_order))
                 lines = changes[item.change_order]
                 # A row for a change order as a whole has a place where that has one line only; else nobody may guess it (O-03).
                 only = next(iter(lines.values())) if len(lines) == 1 and item.line is None else None
@@ -138,7 +137,7 @@ class InvoiceFacts(ContractFacts):
         return found
 
     def _contract_lines(self, own: Invoice) -> Mapping[str, Any]:
-        return _lines_by_id(self.books.memory(self.contracts).get(contract_of(own) or "", {}))
+        return _lines_by_id(self.books.figures(self.contracts, contract_of(own)))
 
     def _change_number(self, change_order: str | None) -> str | None:
         if change_order is None:
@@ -273,7 +272,7 @@ class InvoiceFacts(ContractFacts):
     @cached_property
     def _known(self) -> dict[tuple[str, str], str]:
         """ERP invoices that are one of Procore's: linked, or carrying the mark of one. (company, key) -> Procore id."""
-        ours = f"procore:{self.sync.procore_company}:{self.entity.name}:"
+        ours = f"{self.sync.marks}:{self.entity.name}:"
         marked = {
             key: (record.marker or "").removeprefix(ours)
             for key, record in self.books.documents(self.entity.name).items()
@@ -283,10 +282,10 @@ class InvoiceFacts(ContractFacts):
 
     def _later(self, contract: str | None, sequence: int) -> set[tuple[str, str]]:
         """ERP invoices that are known to be later draws of this contract, by what Procore numbers them."""
-        memory, found = self.books.memory(self.entity.name), set()
+        found = set()
         for key, ident in self._known.items():
             here = self.here.get(ident)
-            number = here.sequence if here is not None else memory.get(ident, {}).get("figures", {}).get("sequence")
+            number = here.sequence if here is not None else self.books.figures(self.entity.name, ident).get("sequence")
             if number is not None and int(number) >= sequence:
                 found.add(key)
         return found
@@ -295,12 +294,12 @@ class InvoiceFacts(ContractFacts):
         """Whether an invoice is linked, will be, or is approved and has nothing to send."""
         if self.states.get(previous) in ("linked", "opening") or self._linked(previous):
             return True
-        known = self.books.memory(self.entity.name).get(previous, {})
-        if known.get("state") == "skipped" and "opening balance" in (known.get("message") or ""):
+        known = self.books.memory(self.entity.name).get(previous) or Held(previous)
+        if known.state == "skipped" and "opening balance" in (known.message or ""):
             return True
         here = self.here.get(previous)
-        told = here.figures() if here is not None else known.get("figures", {})
-        state = self.states.get(previous) or known.get("state")
+        told = here.figures() if here is not None else known.figures
+        state = self.states.get(previous) or known.state
         approved = told.get("status") in self.sync.settings.of(self.entity.name).statuses()
         return state == "skipped" and approved and self._empty(here, told)
 
@@ -341,9 +340,9 @@ _SETTLED = SettledRow(
 """Facts of an invoice that its link has settled."""
 
 
-def _lines_by_id(row: Mapping[str, Any]) -> dict[str, Any]:
+def _lines_by_id(figures: Figures) -> dict[str, Any]:
     """Lines of a contract or change order as last read, by Procore id."""
-    return {line["id"]: line for line in row.get("figures", {}).get("lines", ())}
+    return {line["id"]: line for line in figures.get("lines", ())}
 
 
 def _known(part: str) -> str | None:

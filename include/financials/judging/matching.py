@@ -86,7 +86,7 @@ class ErpSource:
     ) -> None:
         self.row, self.system, self.links = row, system, links
         self.people = people or People()
-        self.existing = existing or Existing(row, "procore", links, (), system=system, procore_company="")
+        self.existing = existing or Existing(row, "procore", links, (), system=system, marks="")
         self.by_id = {record.id: record for record in targets}
         # One that stands before one that is over, which keeps its mark.
         self.by_origin = {record.origin_id: record for record in sorted(targets, key=_over, reverse=True) if record.origin_id}
@@ -293,13 +293,13 @@ class ProcoreSource:
         system: str,
         links: LinkIndex,
         targets: Sequence[Record],
-        procore_company: str,
+        marks: str,
         existing: Existing | None = None,
         people: People | None = None,
     ) -> None:
         self.people = people or People()
-        self.row, self.system, self.links, self.procore_company = row, system, links, procore_company
-        self.existing = existing or Existing(row, "erp", links, (), system=system, procore_company=procore_company)
+        self.row, self.system, self.links, self.marks = row, system, links, marks
+        self.existing = existing or Existing(row, "erp", links, (), system=system, marks=marks)
         self.by_key = {(record.company, record.id): record for record in targets}
         # A void document counts for nothing and is nobody's counterpart.
         standing = [record for record in targets if getattr(record, "status", None) != VOID]
@@ -346,7 +346,7 @@ class ProcoreSource:
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
             return Match("external_id", target=target)
-        target = self.by_marker.get(marker(self.procore_company, self.row.name, record.id))
+        target = self.by_marker.get(marker(self.marks, self.row.name, record.id))
         if target is not None:
             # Where Procore takes no external id there is nothing left to write: the pair is adopted.
             return Match("marker" if self.row.external_id else "external_id", target=target)

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from include.financials.entity import Entity
 from include.financials.identity import canonical_json, digest, parse_origin, plain
-from include.financials.ledger import Seen, stamp
-from include.financials.record import Record
+from include.financials.ledger import Judged, Remembered, Seen, stamp
+from include.financials.record import Figures, Record
 from include.financials.view import Sync
 
 
-def blank(sync: Sync, row: Entity, shard: int) -> dict[str, Any]:
-    """An outcome row in which nothing has been said yet."""
-    return {
-        "run_id": sync.run.run_id,
-        "entity": row.name,
-        "shard": shard,
-        "project": None,
-        "action": "none",
-        "how": "none",
-        "rule": None,
-        "waits_for": None,
-        "message": None,
-        "warnings": None,
-        "amount": None,
-        "currency": None,
-        "source_hash": None,
-        "content_hash": None,
-        "procore_id": None,
-        "erp_key": None,
-        "done": False,
-        "work": None,
-        "figures": None,
-        "judged": False,
-    }
+def blank(sync: Sync, row: Entity, shard: int, side: str, company: str, ident: str, number: str) -> Judged:
+    """A record of which nothing has been said yet: on both sides as it should be, and nothing to do."""
+    return Judged(sync.run.run_id, row.name, company, side, ident, shard, number, "linked")
 
 
 def own_marks(record: Record) -> dict[str, Any]:
@@ -49,55 +28,51 @@ def source_hash(record: Record) -> str:
     return digest(plain(record.model_dump(exclude={"updated_at", "origin_id", "origin_data", "origin_code", "marker"})))
 
 
-def memory(row: Entity, result: Mapping[str, Any], own: Record, known: Seen | None) -> dict[str, Any]:
+def memory(result: Judged, own: Record, known: Seen | None, figures: Figures) -> Remembered:
     """The ledger's memory of a source record: its state, and when it was last changed by somebody other than us."""
     seen = time_text(own.updated_at)
     ours = known is not None and known.seen_updated_at == seen
-    return {
-        "entity": row.name,
-        "company": result["company"],
-        "side": result["side"],
-        "id": own.id,
-        "number": result["number"],
-        "scope": getattr(own, "project", None),
-        "state": result["state"],
-        "rule": result["rule"],
-        "waits_for": result["waits_for"],
-        "message": result["message"],
-        "source_hash": result["source_hash"],
-        "origin_id": own.origin_id,
-        "source_changed_at": known.source_changed_at if ours and known else seen,
-        "seen_updated_at": seen,
-        "read_at": stamp(),
-        "deleted": own.deleted,
-        "amount": result["amount"],
-    }
+    return replace(
+        stopped(result),
+        scope=getattr(own, "project", None),
+        origin_id=own.origin_id,
+        source_changed_at=known.source_changed_at if ours and known else seen,
+        seen_updated_at=seen,
+        deleted=own.deleted,
+        amount=result.amount,
+        figures=canonical_json(figures),
+    )
 
 
-def stopped(row: Entity, result: Mapping[str, Any]) -> dict[str, Any]:
+def stopped(result: Judged) -> Remembered:
     """The memory of a record that could not be read, or is gone: looked for again in every run, counted at the gate once."""
-    kept = ("company", "side", "id", "number", "state", "rule", "waits_for", "message", "source_hash")
-    return {"entity": row.name, "scope": result["project"], "read_at": stamp(), **{name: result[name] for name in kept}}
+    return Remembered(
+        result.entity, result.company, result.side, result.id, result.number, scope=result.project, state=result.state,
+        rule=result.rule, waits_for=result.waits_for, message=result.message, source_hash=result.source_hash, read_at=stamp(),
+    )  # fmt: skip
 
 
-def procore_row(row: Entity, record: Record, system: str) -> dict[str, Any]:
+def procore_row(row: Entity, record: Record, system: str) -> Remembered:
     """The ledger's memory of a Procore record on the target side: what reconciliation counts."""
     origin = parse_origin(record.origin_id, system)
-    return {
-        "entity": row.name,
-        "company": origin.company if origin else "",
-        "side": "procore",
-        "id": record.id,
-        "number": record.number,
-        "scope": getattr(record, "project", None),
-        "origin_id": record.origin_id,
-        "seen_updated_at": time_text(record.updated_at),
-        "read_at": stamp(),
-        "deleted": record.deleted,
-        "figures": canonical_json(record.figures()),
+    return Remembered(
+        row.name,
+        origin.company if origin else "",
+        "procore",
+        record.id,
+        record.number,
+        scope=getattr(record, "project", None),
+        origin_id=record.origin_id,
+        seen_updated_at=time_text(record.updated_at),
+        read_at=stamp(),
+        deleted=record.deleted,
+        figures=canonical_json(record.figures()),
         # Of a target's record nothing is judged, but that it could not be read: it can, now.
-        **dict.fromkeys(("state", "rule", "waits_for", "message")),
-    }
+        state=None,
+        rule=None,
+        waits_for=None,
+        message=None,
+    )
 
 
 def time_text(value: datetime | None) -> str | None:

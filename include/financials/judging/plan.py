@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from include.financials.entity import Entity
-from include.financials.identity import canonical_json, content, differing, known
+from include.financials.identity import content, differing, known
 from include.financials.judging.changes import joined
 from include.financials.judging.subject import Subject
+from include.financials.ledger import Judged, Link
 from include.financials.record import Record
-
-if TYPE_CHECKING:
-    from include.financials.ledger import Link
+from include.financials.work import Work
 
 
 def half_made(row: Entity, record: Record, target: Record) -> dict[str, Any] | None:
@@ -38,35 +37,44 @@ def ended_on_both_sides(number: str) -> str:
     return f"{number} ended on both sides; its link is closed"
 
 
-def both_ended(number: str, link: Link | None) -> dict[str, Any]:
-    """Outcome of a record that is over in Procore and in the ERP: the load closes this link of it."""
-    work = canonical_json({"link": link.version if link is not None else None})
-    return {"action": "close", "state": "skipped", "rule": None, "message": ended_on_both_sides(number), "work": work}
+def both_ended(judged: Judged, number: str, link: Link | None) -> Judged:
+    """Of a record that is over in Procore and in the ERP: the load closes this link of it."""
+    work = Work(link.version if link is not None else None).text()
+    return judged._replace(action="close", state="skipped", message=ended_on_both_sides(number), work=work)
 
 
-def plan(row: Entity, subject: Subject) -> dict[str, Any]:
+def planned(judged: Judged, row: Entity, subject: Subject) -> Judged:
     """What to do with a record that passed: nothing, adopt, link, update or create."""
+
+    def work(
+        action: str, changes: tuple[str, ...] = (), *, agreed: Mapping[str, Any] | None = None, finished: bool = False
+    ) -> Judged:
+        level: int = getattr(record, "level", None) or getattr(record, "sequence", None) or 0
+        link = match.link.version if match.link is not None else None
+        todo = Work(link, record.model_dump(mode="json"), changes, level, agreed, finished)
+        return judged._replace(action=action, work=todo.text())
+
     match, record = subject.match, subject.record
     after = content(record, row.content)
     if match.how == "link" and match.link is not None:
         if match.link.status == "pending":
-            return _work("create", subject, (), agreed=match.link.content, finished=match.finished)
+            return work("create", agreed=match.link.content, finished=match.finished)
         before = known(match.link.content or {}, row.content)
         changed = tuple(name for name in differing(before, after) if name not in row.frozen)
         changed += tuple(name for name in drifted(row, subject) if name not in changed)
-        return _work("update", subject, changed) if changed else {"action": "unchanged", "state": "linked"}
+        return work("update", changed) if changed else judged._replace(action="unchanged")
     if match.decision is not None and match.target is not None:
         changed = differing(content(match.target, row.content), after)
         action = "link" if match.how == "marker" else "adopt"
-        return _work(action, subject, changed if action == "link" else (), agreed=joined(row, record, match.target))
+        return work(action, changed if action == "link" else (), agreed=joined(row, record, match.target))
     if match.how == "external_id":
-        return _work("adopt", subject, ())
+        return work("adopt")
     if match.how == "marker":
         held = content(match.target, row.content) if match.target else None
         changed = differing(held, after) if held is not None else ()
         # Linking writes external ids only: what the target holds is what is agreed, the rest is the next run's update.
-        return _work("link", subject, changed, agreed=held)
-    return _work("create", subject, ())
+        return work("link", changed, agreed=held)
+    return work("create")
 
 
 def drifted(row: Entity, subject: Subject) -> tuple[str, ...]:
@@ -78,20 +86,3 @@ def drifted(row: Entity, subject: Subject) -> tuple[str, ...]:
     names = tuple(name for name in row.restored if name in row.content)
     there, here = content(target, row.content), content(subject.record, row.content)
     return tuple(name for name in differing(there, here) if name in names)
-
-
-def _work(
-    action: str, subject: Subject, changes: tuple[str, ...], agreed: Mapping[str, Any] | None = None, *, finished: bool = False
-) -> dict[str, Any]:
-    """``agreed``: contents that the target holds already, where that is not what the record says by now. ``link``: the link that
-    this was decided on; a load that finds another one leaves the record to the next run."""
-    link = subject.match.link
-    work = {
-        "record": subject.record.model_dump(mode="json"),
-        "changes": list(changes),
-        "level": getattr(subject.record, "level", None) or getattr(subject.record, "sequence", 0),
-        "agreed": agreed,
-        "finished": finished,
-        "link": link.version if link is not None else None,
-    }
-    return {"action": action, "state": "linked", "work": canonical_json(work)}

@@ -6,6 +6,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from include.financials.entity import Entity
@@ -16,7 +17,7 @@ from include.financials.judging.memory import blank, stopped
 from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
-from include.financials.ledger import Decision, Link, LinkIndex
+from include.financials.ledger import Decision, Judged, LinkIndex, Remembered
 from include.financials.port import CALLED, SINCE, Invalid
 from include.financials.reading.questions import counterpart, links_in_run
 from include.financials.record import PROJECTS, Record
@@ -35,7 +36,7 @@ class ProcoreBorn(Judging):
         self.ended: dict[str, str] = {}
         """What became of a person's decision, by row."""
 
-    def run(self, judged_by: Judge) -> list[dict[str, Any]]:
+    def run(self, judged_by: Judge) -> list[Judged]:
         sync, row = self.sync, self.row
         targets = list(sync.lists.everywhere("erp", row.name))
         unreadable, links = list(sync.lists.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
@@ -47,7 +48,7 @@ class ProcoreBorn(Judging):
         existing = self.existing(unreadable, links)
         listed = asked | {record.id for record in targets} | {bad.id for bad in unreadable}
         existing.hidden = self._unasked([own for records in read.values() for own in records], links, listed)
-        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.procore_company, existing, self.people)
+        matcher = ProcoreSource(row, sync.namespace, links, targets, sync.marks, existing, self.people)
         here = {record.id for records in read.values() for record in records}
         here |= {bad.id for shard in self.shards for bad in sync.staged(row.name, shard).invalid()}
         gone = self._gone(matcher, here)
@@ -63,45 +64,45 @@ class ProcoreBorn(Judging):
             for subject in wave:
                 found = verdict.get(subject.row)
                 self.facts.settled(subject, "skipped" if reasons[subject.row] else found.state if found else "linked")
-        judged: list[tuple[int, Subject, dict[str, Any]]] = []
-        remembered: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        judged: list[tuple[int, Subject, Judged]] = []
+        remembered: dict[int, list[Remembered]] = defaultdict(list)
         for shard, subject in subjects:
             if not sync.run.wants(subject.own.number, subject.record.number):
                 continue  # judged for what follows it; the run is not about it
             found = verdict.get(subject.row)
-            result = self.result(subject, found) | {"shard": shard}
+            result = self.result(subject, found)._replace(shard=shard)
             warnings = [*found.warnings] if found is not None else []
-            if subject.row in self.ended and self.ended[subject.row] not in (result["message"] or ""):
+            if subject.row in self.ended and self.ended[subject.row] not in (result.message or ""):
                 warnings.append(self.ended[subject.row])
             if warnings:
-                result["warnings"] = json.dumps(warnings)
+                result = result._replace(warnings=json.dumps(warnings))
             judged.append((shard, subject, result))
-        self._say_who_is_asked(judged)
+        judged = self._with_who_is_asked(judged)
         results = [result for _, _, result in judged]
         for shard, subject, result in judged:
             remembered[shard].append(self.remembered(result, subject))
         unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
         unusable += [(self.shards[0], bad, self.unusable(bad, "erp", links)) for bad in unreadable if self._in_run(bad)]
-        for shard, bad, result in [told for told in unusable if sync.run.wants(told[2]["number"])]:
-            results.append(result | {"shard": shard})
+        for shard, bad, result in [told for told in unusable if sync.run.wants(told[2].number)]:
+            results.append(result._replace(shard=shard))
             remembered[shard] += self.traces([(bad, result)])
-        for link, result in [told for told in gone if sync.run.wants(told[1]["number"])]:
+        for result in [told for told in gone if sync.run.wants(told.number)]:
             results.append(result)
-            remembered[self.shards[0]].append(stopped(row, result) | {"deleted": True, "company": link.company})
+            remembered[self.shards[0]].append(replace(stopped(result), deleted=True))
         for shard in self.shards:
-            of_shard = [result for result in results if result["shard"] == shard]
+            of_shard = [result for result in results if result.shard == shard]
             sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, of_shard, [] if sync.run.plan else remembered[shard])
         return results
 
-    def _say_who_is_asked(self, judged: Sequence[tuple[int, Subject, dict[str, Any]]]) -> None:
+    def _with_who_is_asked(self, judged: Sequence[tuple[int, Subject, Judged]]) -> list[tuple[int, Subject, Judged]]:
         """A document that waits, and is under a workflow, says at which step it is: there it moves on, not here."""
-        under = {ident: said for shard in self.shards for ident, said in (self._noted(shard).get("under") or {}).items()}
-        for _, subject, result in judged:
-            if result["state"] != "linked" and (asked := under.get(subject.own.id)):
-                result["message"] = " ".join(filter(None, (result["message"], asked)))
-
-    def _noted(self, shard: int) -> dict[str, Any]:
-        return self.sync.noted(self.row.name, shard)
+        under = {ident: said for shard in self.shards for ident, said in self.sync.noted(self.row.name, shard).under.items()}
+        told = []
+        for shard, subject, result in judged:
+            asked = under.get(subject.own.id) if result.state != "linked" else None
+            message = " ".join(filter(None, (result.message, asked))) if asked else result.message
+            told.append((shard, subject, result._replace(message=message)))
+        return told
 
     def called(self, entity: str, ident: str) -> str:
         return self.books.name(entity, ident)
@@ -149,12 +150,12 @@ class ProcoreBorn(Judging):
         for _, wave in sorted(waves.items()):
             yield wave
 
-    def _gone(self, matcher: ProcoreSource, here: set[str]) -> list[tuple[Link, dict[str, Any]]]:
+    def _gone(self, matcher: ProcoreSource, here: set[str]) -> list[Judged]:
         """Linked documents that Procore's lists do not show any more, though they were asked for by id: transfers that went when
         their budget was unlocked, for one."""
         told = []
         by_id = {link.procore_id: link for link in links_in_run(self.sync, matcher.links)}
-        missing = {i for shard in self.shards for i in self._noted(shard).get("missing") or ()} - here
+        missing = {i for shard in self.shards for i in self.sync.noted(self.row.name, shard).missing} - here
         for ident in sorted(missing & by_id.keys()):
             link = by_id[ident]
             rule = self.row.rule("broken_link")
@@ -163,18 +164,14 @@ class ProcoreBorn(Judging):
             why = f"Procore no longer has it{self.row.destroyed}"
             said = {"label": self.row.label.capitalize(), "entity": self.row.name, "broken_link": why}
             message = rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key})
-            verdict: dict[str, Any] = {"state": rule.state, "rule": rule.id, "message": message}
+            judged = blank(self.sync, self.row, self.shards[0], "procore", link.company, ident, link.number)._replace(
+                project=link.scope, how="link", procore_id=ident, erp_key=link.erp_key
+            )
             told.append(
-                (
-                    link,
-                    blank(self.sync, self.row, self.shards[0])
-                    | {
-                        "company": link.company, "side": "procore", "id": ident, "number": link.number, "project": link.scope,
-                        "how": "link", "procore_id": ident, "erp_key": link.erp_key,
-                        **(both_ended(link.number, link) if ended else verdict),
-                    },
-                )
-            )  # fmt: skip
+                both_ended(judged, link.number, link)
+                if ended
+                else judged._replace(state=rule.state, rule=rule.id, message=message)
+            )
         return told
 
     def over(self, subject: Subject) -> bool:

@@ -11,6 +11,7 @@ from include.financials.ledger.journal import Settled
 from include.financials.ledger.leases import LEASE_SECONDS, Lease
 from include.financials.ledger.links import LinkIndex
 from include.financials.ledger.outcomes import STOPPED
+from include.financials.ledger.said import Remembered, Restated
 from include.financials.ledger.store import Ledger
 from include.financials.ledger.story import WORKFLOW
 from include.financials.ledger.tables import (
@@ -44,6 +45,8 @@ __all__ = [
     "Link",
     "LinkIndex",
     "Note",
+    "Remembered",
+    "Restated",
     "RunRow",
     "Seen",
     "Settled",

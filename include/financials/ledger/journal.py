@@ -7,7 +7,7 @@ that a process that was thought dead can neither write nor send again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import and_, func, insert, or_, select, update
@@ -19,6 +19,7 @@ from include.financials.ledger import records, story
 from include.financials.ledger import tables as t
 from include.financials.ledger.leases import Lease, renew
 from include.financials.ledger.room import Room, chunks, upsert, values
+from include.financials.ledger.said import Remembered, Restated
 from include.financials.ledger.tables import Call, Intent, Judged, Link, Note, decoded, stamp
 from include.financials.record import Side
 
@@ -126,8 +127,8 @@ class Journal(Room):
         run_id: str,
         entity: str,
         links: Sequence[Link] = (),
-        outcomes: Sequence[Mapping[str, Any]] = (),
-        remembered: Sequence[Mapping[str, Any]] = (),
+        outcomes: Sequence[Restated] = (),
+        remembered: Sequence[Remembered] = (),
         notes: Sequence[Note] = (),
     ) -> None:
         """The commit after a request: outcomes of its intents, and everything that follows from them."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, chunks
+from include.financials.ledger.room import Room, chunks, values
+from include.financials.ledger.said import Remembered, Restated
 from include.financials.ledger.tables import Judged, key_of
 
 STOPPED = ("held", "quarantined", "blocked", "conflict")
@@ -17,8 +18,6 @@ STAGE_CLOSED = "stage closed"
 """An audit row: a gate kept a stage back."""
 
 _SAID = ("state", "rule", "waits_for", "message")
-_CHANGES = (*_SAID, "done", "procore_id", "erp_key")
-"""What a load or a gate changes of a record that was judged."""
 
 
 class Outcomes(Room):
@@ -27,21 +26,21 @@ class Outcomes(Room):
         run_id: str,
         entity: str,
         shard: int,
-        rows: Sequence[Mapping[str, Any]],
-        remembered: Sequence[Mapping[str, Any]] = (),
+        rows: Sequence[Judged],
+        remembered: Sequence[Remembered] = (),
     ) -> None:
-        """Replace what this run said of one entity's shard (``rows``: fields of :class:`Judged`; a retried check says it anew)
-        and remember the records, in one commit."""
+        """Replace what this run said of one entity's shard (a retried check says it anew) and remember the records, in one
+        commit."""
         o = t.outcomes.c
         here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
         with self.writing() as connection:
             connection.execute(delete(t.outcomes).where(*here, o.done.is_(False)))
             done = set(map(tuple, connection.execute(select(o.company, o.side, o.id).where(*here))))
-            fresh = {(row["company"], row["side"], row["id"]): dict(row) for row in rows}
+            fresh = {row.key: row for row in rows}
             for chunk in chunks([row for key, row in fresh.items() if key not in done]):
-                connection.execute(insert(t.outcomes), list(chunk))
+                connection.execute(insert(t.outcomes), [values(row) for row in chunk])
             # Both sides were read before the load: of what is done its memory is younger than a retried check's.
-            records.write(connection, [row for row in remembered if (row["company"], row["side"], row["id"]) not in done])
+            records.write(connection, [row for row in remembered if (row.company, row.side, row.id) not in done])
 
     def of(self, run_id: str, entity: str | None = None, shard: int | None = None) -> list[Judged]:
         """By entity, number and id."""
@@ -84,9 +83,8 @@ class Outcomes(Room):
             last = {key_of(side, company, ident): judged_in for side, company, ident, judged_in in connection.execute(query)}
         return {key for key, judged_in in last.items() if judged_in == run_id or judged_in in closed}
 
-    def restate(self, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Change what was said of records already judged in this run (a closed gate, writes switched off). A row names its record
-        (company, side, id) and what is new of it."""
+    def restate(self, run_id: str, entity: str, rows: Sequence[Restated]) -> None:
+        """Change what was said of records already judged in this run."""
         if rows:
             with self.writing() as connection:
                 restate(connection, run_id, entity, rows)
@@ -101,26 +99,26 @@ class Outcomes(Room):
 # -- within another room's transaction ----------------------------------------------------------------------------------------
 
 
-def restate(connection: Connection, run_id: str, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def restate(connection: Connection, run_id: str, entity: str, rows: Sequence[Restated]) -> None:
     """A plan's word changes its own rows; an apply's is remembered with the record."""
     if not rows:
         return
     remember = connection.execute(select(t.runs.c.mode).where(t.runs.c.run_id == run_id)).scalar() == "apply"
     o, r = t.outcomes.c, t.records.c
-    for row in rows:
-        changed = {name: row[name] for name in _CHANGES if name in row}
-        where = (o.run_id == run_id, o.entity == entity, o.company == row["company"], o.side == row["side"], o.id == row["id"])
+    for one in rows:
+        row, changed = one.row, one.columns()
+        where = (o.run_id == run_id, o.entity == entity, o.company == row.company, o.side == row.side, o.id == row.id)
         connection.execute(update(t.outcomes).where(*where).values(**changed))
         kept = {name: value for name, value in changed.items() if name in _SAID}
         if kept and remember:
-            within, _ = key_of(row["side"], row["company"], row["id"])
-            known = (r.entity == entity, r.side == row["side"], r.within == within, r.id == row["id"])
+            within, _ = key_of(row.side, row.company, row.id)
+            known = (r.entity == entity, r.side == row.side, r.within == within, r.id == row.id)
             connection.execute(update(t.records).where(*known).values(**kept))
 
 
 def mark_done(connection: Connection, run_id: str, entity: str, rows: Sequence[Judged]) -> None:
     if rows:
         o = t.outcomes.c
-        same = [o[name] == bindparam(f"of_{name}") for name in rows[0].key]
+        same = (o.company == bindparam("of_company"), o.side == bindparam("of_side"), o.id == bindparam("of_id"))
         statement = update(t.outcomes).where(o.run_id == run_id, o.entity == entity, *same).values(done=True)
-        connection.execute(statement, [{f"of_{name}": value for name, value in row.key.items()} for row in rows])
+        connection.execute(statement, [{"of_company": row.company, "of_side": row.side, "of_id": row.id} for row in rows])

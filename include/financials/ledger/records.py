@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, upsert
+from include.financials.ledger.room import Room, upsert, values
+from include.financials.ledger.said import Remembered
 from include.financials.ledger.tables import Judged, Seen, Stranger, key_of
 from include.financials.record import Side
 
@@ -25,16 +26,15 @@ class Records(Room):
         found = map(Seen._make, rows)
         return {(row.within, row.id): row for row in found}
 
-    def remember(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Upsert rows (fields of :class:`Seen`, without ``within``); a column that a row leaves out keeps its value."""
+    def remember(self, rows: Iterable[Remembered]) -> None:
+        """Upsert rows; a column of which a row says nothing keeps its value."""
         with self.writing() as connection:
             write(connection, rows)
 
-    def meet(self, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Documents that only one side has, as a plan saw them (fields of :class:`Stranger`): a person may decide on them without
-        an apply before."""
+    def meet(self, rows: Sequence[Stranger]) -> None:
+        """Documents that only one side has, as a plan saw them: a person may decide on them without an apply before."""
         with self.writing() as connection:
-            upsert(connection, t.strangers, [{**row, "run_id": run_id} for row in rows], update_columns=("number",))
+            upsert(connection, t.strangers, [values(row) for row in rows], update_columns=("number",))
 
     def met(self, entity: str) -> list[tuple[str, Stranger | Judged]]:
         """What runs said of records (strangers, then outcomes), each record's last word, with the time that its run began."""
@@ -51,12 +51,12 @@ class Records(Room):
         return list({(row.side, *key_of(row.side, row.company, row.id)): (at, row) for at, row in found}.values())
 
 
-def write(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def write(connection: Connection, rows: Iterable[Remembered]) -> None:
     """See :meth:`Records.remember`; within another room's transaction."""
-    by_shape: dict[tuple[tuple[str, ...], bool], list[dict[str, Any]]] = {}
+    by_shape: dict[tuple[tuple[str, ...], bool], list[Mapping[str, Any]]] = {}
     for row in rows:
-        within, _ = key_of(row["side"], row["company"], row["id"])
-        by_shape.setdefault((tuple(sorted(row)), bool(row["company"])), []).append({**row, "within": within})
+        columns = row.columns()
+        by_shape.setdefault((tuple(columns), bool(row.company)), []).append(columns)
     for (shape, placed), alike in by_shape.items():
         # A record of Procore that was met before its project was linked: its company is filled in, never taken away.
         kept = _KEY if placed else (*_KEY, "company")

@@ -181,29 +181,29 @@ class Judged(NamedTuple):
     id: str
     shard: int
     number: str
-    project: str | None
-    action: str
-    how: str
     state: str
-    rule: str | None
-    waits_for: str | None
-    message: str | None
-    warnings: Json | None
-    amount: str | None
-    currency: str | None
-    source_hash: str | None
-    content_hash: str | None
-    procore_id: str | None
-    erp_key: str | None
-    judged: bool
-    done: bool
-    work: Json | None
-    figures: Json | None
+    project: str | None = None
+    action: str = "none"
+    how: str = "none"
+    rule: str | None = None
+    waits_for: str | None = None
+    message: str | None = None
+    warnings: Json | None = None
+    amount: str | None = None
+    currency: str | None = None
+    source_hash: str | None = None
+    content_hash: str | None = None
+    procore_id: str | None = None
+    erp_key: str | None = None
+    judged: bool = False
+    done: bool = False
+    work: Json | None = None
+    figures: Json | None = None
 
     @property
-    def key(self) -> dict[str, str]:
+    def key(self) -> tuple[str, str, str]:
         """The record within its run and entity."""
-        return {"company": self.company, "side": self.side, "id": self.id}
+        return self.company, self.side, self.id
 
 
 # -- rows: the journal --------------------------------------------------------------------------------------------------------

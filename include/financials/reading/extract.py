@@ -23,6 +23,7 @@ from include.financials.existence import contracts_of
 from include.financials.ledger import LinkIndex, Seen, key_of, moment, stamp
 from include.financials.port import CALLED, UNSEEN, Asked, Invalid, Page, Question, Window
 from include.financials.reading import chosen, questions
+from include.financials.reading.staging import Noted
 from include.financials.record import PROJECTS, SUB_JOBS, Record, Side
 from include.financials.view import Sync
 
@@ -53,7 +54,7 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
     row = ENTITIES[entity]
     if unmapped := sync.missing("erp", entity):  # an empty list would read as: all of them are gone
         raise ConfigurationError(unmapped)
-    if not sync.noted(entity, shard).get("complete"):
+    if not sync.noted(entity, shard).complete:
         window = sync.run.window(sync.ledger, row.source, entity, timedelta(minutes=sync.settings.overlap_minutes))
         for side, other in questions.lists_beside(sync, row):
             if shard == 0 or (ENTITIES[other].project_scoped if other in ENTITIES else False):
@@ -61,27 +62,29 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
         _read_elsewhere(sync, row, shard)
         one = _ErpBorn(sync, row, shard, window) if row.source == "erp" else _ProcoreBorn(sync, row, shard, window)
         records, invalid = one.run()
-        since = stamp(one.window.since) if one.window.since else None
-        sync.note(entity, shard, since=since, until=stamp(one.window.until), records=records, invalid=invalid, complete=True)
+        noted = replace(_begun(sync, entity, shard, one.window), records=records, invalid=invalid, complete=True)
+        sync.note(entity, shard, noted)
     noted = sync.noted(entity, shard)
     log.info(
         "extracted %d %s of %s changed since %s (%d not usable)",
-        noted["records"], entity, row.source, noted["since"] or "ever", noted["invalid"],
+        noted.records, entity, row.source, noted.since or "ever", noted.invalid,
     )  # fmt: skip
     place = sync.staged(entity, shard).path if row.source == "procore" else sync.folder / "snapshots" / "erp" / entity
-    return Extracted(entity, shard, noted["since"], noted["until"], noted["records"], noted["invalid"], str(place))
+    return Extracted(entity, shard, noted.since, noted.until, noted.records, noted.invalid, str(place))
 
 
-def in_window(sync: Sync, entity: str, shard: int) -> list[Record]:
-    """The records of the ERP that a run looks at: those that its extract found in the window, and those that wait."""
+def _begun(sync: Sync, entity: str, shard: int, window: Window) -> Noted:
+    """What is noted so far, and the window."""
+    since = stamp(window.since) if window.since else None
+    return replace(sync.noted(entity, shard), since=since, until=stamp(window.until))
+
+
+def in_window(sync: Sync, entity: str, shard: int, listed: Iterable[Record]) -> list[Record]:
+    """Those of an ERP's list that a run looks at: what its extract found in the window, and what waits."""
     noted = sync.noted(entity, shard)
-    window = Window(moment(noted["since"]), moment(noted["until"]))
-    waiting = {(company, ident) for company, ident in noted["waiting"]}
-    found = [
-        record
-        for record in sync.lists.snapshot("erp", entity, shard)
-        if window.covers(record.updated_at) or (record.company or "", record.id) in waiting
-    ]
+    window = Window(moment(noted.since), moment(noted.until))
+    waiting = set(noted.waiting)
+    found = [record for record in listed if window.covers(record.updated_at) or (record.company or "", record.id) in waiting]
     answer, _ = sync.lists.answer(entity, [shard], "erp", entity)
     return found + [record for record in answer.records if (record.company or "", record.id) in waiting]
 
@@ -92,8 +95,8 @@ def _read_elsewhere(sync: Sync, row: Entity, shard: int) -> None:
     listed = {job.id for job in sync.lists.snapshot("erp", PROJECTS)}
     known = {bad.id for bad in sync.lists.unreadable("erp", PROJECTS)} | {key for _, key in sync.links(PROJECTS).by_erp}
     staged = chosen.elsewhere(sync, row.name, shard)
-    if (jobs := sorted(known - listed)) and not staged.state()["complete"]:
-        for page in sync.systems["erp"].read(row.name, scopes=jobs, cursor=staged.state()["cursor"]):
+    if (jobs := sorted(known - listed)) and not staged.state().complete:
+        for page in sync.systems["erp"].read(row.name, scopes=jobs, cursor=staged.state().cursor):
             staged.add(page)
 
 
@@ -116,11 +119,10 @@ class _ErpBorn:
             for key in chosen.wanted(known, self.window)
             if sync.run.wants(known[key].number) and chosen.in_scope(known[key], scopes)
         ]
-        note: dict[str, Any] = {"since": self.window.since and stamp(self.window.since), "until": stamp(self.window.until)}
-        sync.note(self.name, shard, waiting=waiting, **note)
+        sync.note(self.name, shard, replace(_begun(sync, self.name, shard, self.window), waiting=tuple(waiting)))
         self._ask(links, here, {one.id for one in shown}, [(known[key].scope, key[1]) for key in waiting if key not in here])
         self._look_up(shown)
-        return len(in_window(sync, self.name, shard)), len(bad)
+        return len(in_window(sync, self.name, shard, everyone)), len(bad)
 
     def _ask(self, links: LinkIndex, here: set[tuple[str, str]], listed: set[str], missing: Sequence[questions.Asked]) -> None:
         """Where linked records are that a list does not show."""
@@ -184,7 +186,7 @@ class _ProcoreBorn:
             self._take(record)
         self.bad |= {bad.id for bad in self.staged.invalid()}
         self.read |= self.bad
-        if not self.sync.noted(self.name, self.shard).get("source") and (self.scopes is None or self.scopes):
+        if not self.sync.noted(self.name, self.shard).source and (self.scopes is None or self.scopes):
             self._source()
         if not self.row.read_only:
             self._both_sides()
@@ -231,7 +233,7 @@ class _ProcoreBorn:
         sync, run, known = self.sync, self.sync.run, self.known
         asked = _questions(sync, self.name, self.shard, self.scopes, known) if sync.settings.workflow.answered(self.name) else []
         wanted = [key for key in chosen.wanted(known, self.window) if run.wants(known[key].number)]
-        cursor = self.staged.state()["cursor"]
+        cursor = self.staged.state().cursor
         listed: set[str] = set()
         also = chosen.listed(chosen.named(sync) if run.documents else chosen.also(known, wanted, sync.namespace), listed)
         for page in (
@@ -255,10 +257,11 @@ class _ProcoreBorn:
         unseen = [self._unseen(ident) for ident in closed if key_of("procore", "", ident) in known]
         if unseen:
             self._stage(Page([], unseen))
-        sync.note(self.name, self.shard, missing=sorted(ident for ident in lost if ident not in closed))
+        missed = tuple(sorted(ident for ident in lost if ident not in closed))
+        sync.note(self.name, self.shard, replace(sync.noted(self.name, self.shard), missing=missed))
         if self.row.sequence is not None:
             self._predecessors()
-        sync.note(self.name, self.shard, source=True)
+        sync.note(self.name, self.shard, replace(sync.noted(self.name, self.shard), source=True))
 
     def _unlisted(self, shown: set[str]) -> list[tuple[str, str]]:
         """Linked documents of these projects that no list shows: asked for by id before anything is said of them. A list that was
@@ -337,7 +340,8 @@ class _ProcoreBorn:
                 found |= self.system.asked(self.name, project, ids)
             except (NotPermitted, Refused) as error:
                 log.warning("which workflows the %ss of project %s are under is not known: %s", self.row.label, project, error)
-        self.sync.note(self.name, self.shard, under={ident: str(asked) for ident, asked in found.items()})
+        under = {ident: str(asked) for ident, asked in found.items()}
+        self.sync.note(self.name, self.shard, replace(self.sync.noted(self.name, self.shard), under=under))
 
 
 def ask_contracts(sync: Sync, row: Entity, shard: int, links: LinkIndex, lost: Iterable[str]) -> set[str]:
@@ -366,14 +370,15 @@ def _questions(sync: Sync, entity: str, shard: int, scopes: list[str] | None, kn
             found |= procore.questions(entity, project)
         except (NotPermitted, Refused, ContractBroken, RetryLater) as error:
             log.warning("what workflows ask us about %s of project %s is not known: %s", entity, project, error)
-    sync.note(entity, shard, questions={ident: asdict(question) for ident, question in found.items()})
+    told = {ident: asdict(question) for ident, question in found.items()}
+    sync.note(entity, shard, replace(sync.noted(entity, shard), questions=told))
     numbers = {ident: known[key].number for ident in found if (key := key_of("procore", "", ident)) in known}
     return [(q.project, ident) for ident, q in found.items() if ident not in numbers or sync.run.wants(numbers[ident])]
 
 
 def asked_of_us(sync: Sync, entity: str, shard: int) -> dict[str, Question]:
     """What a workflow asked our account about documents when they were extracted, by document id."""
-    found = sync.noted(entity, shard).get("questions") or {}
+    found = sync.noted(entity, shard).questions
     return {
         ident: Question(**{**one, "options": tuple((key, name) for key, name in one["options"])}) for ident, one in found.items()
     }

@@ -10,17 +10,18 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from upath import UPath
 
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import StepMissing
 from include.financials.ledger import stamp
-from include.financials.port import Invalid, Page, Systems
+from include.financials.port import Invalid, Page
 from include.financials.reading.staging import Staged, once, private_folder, write_whole
 from include.financials.record import Record, Side
 from include.financials.run import Run
+from include.financials.systems import Shut, Systems
 
 log = logging.getLogger(__name__)
 
@@ -33,25 +34,14 @@ Wanted = Sequence[tuple[str | None, str]]
 """(scope, own-side id) of records that are asked for by id."""
 
 
-class Shut:
-    """The systems of a task that judges: there are none."""
-
-    def __init__(self, judged: str) -> None:
-        self.judged = judged
-
-    def __getitem__(self, side: Side) -> NoReturn:
-        raise StepMissing(
-            f"{self.judged.replace('_', ' ')}: nothing is asked of {side} here; what is looked at, an extract has read. "
-            "Clear the extracts and what follows."
-        )
-
-
 class Reader(Protocol):
     """What a task tells of itself (``view.Sync``)."""
 
     run: Run
     systems: Systems | Shut
-    judged: str | None
+
+    @property
+    def judged(self) -> str | None: ...
 
     @property
     def folder(self) -> UPath: ...
@@ -76,9 +66,22 @@ class Lists:
         """All records of an entity as ``side`` had them when this run read its list."""
         return [*self._both(side, entity, shard)[0]]
 
+    def rows(self, side: Side, entity: str, shard: int = 0) -> Iterator[Record]:
+        """The same one by one, for who needs a few of them: what is not parsed yet is parsed only as far as it is asked for."""
+        held = self.parsed.get((side, entity, shard))
+        for record in held[0] if held is not None else self._staged(side, entity, shard).rows():
+            yield from self.sync.of_erp([record]) if side == "erp" and held is None else (record,)
+
     def unreadable(self, side: Side, entity: str, shard: int = 0) -> list[Invalid]:
         """Records of a list that do not fit their model: they exist, and must not be taken for gone."""
-        return [*self._both(side, entity, shard)[1]]
+        return [*self._bad(side, entity, shard)]
+
+    def _bad(self, side: Side, entity: str, shard: int) -> list[Invalid]:
+        if (side, entity, shard) not in self.parsed:
+            staged = self._staged(side, entity, shard)
+            if staged.state().records > KEPT_RECORDS:  # not for their sake a long list that nobody keeps
+                return self.sync.unreadable_of_erp(staged.invalid()) if side == "erp" else list(staged.invalid())
+        return self._both(side, entity, shard)[1]
 
     def _both(self, side: Side, entity: str, shard: int) -> tuple[list[Record], list[Invalid]]:
         place = (side, entity, shard)
@@ -104,7 +107,7 @@ class Lists:
 
     def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
         for shard in self.shards_of(entity):
-            yield from self._both(side, entity, shard)[1]
+            yield from self._bad(side, entity, shard)
 
     def names(self, entity: str) -> dict[str, str] | None:
         """What people call Procore's records of an entity, by id; None where this run has not read its list whole: an extract
@@ -171,7 +174,7 @@ class Lists:
             try:
                 fresh = self._read_all(side, entity, shard, staged)
             except BaseException:
-                if staged.state()["pages"]:
+                if staged.state().pages:
                     write_whole(place / f"left-{shard}-{uuid.uuid4().hex}.json", json.dumps({"folder": name}))
                 raise
             if not chosen.exists():
@@ -204,9 +207,9 @@ class Lists:
         """All of it as one page, if it was read at one go and is not too long to be kept."""
         scopes = self.sync.read_scopes(side, entity, shard)
         state, read = staged.state(), Page([])
-        kept = not state["pages"]
-        if (scopes is None or scopes) and (not state["pages"] or state["cursor"] is not None):
-            for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state["cursor"]):
+        kept = not state.pages
+        if (scopes is None or scopes) and (not state.pages or state.cursor is not None):
+            for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state.cursor):
                 staged.add(page, last=False)
                 kept = kept and len(read.records) + len(page.records) <= KEPT_RECORDS
                 if kept:
@@ -214,7 +217,7 @@ class Lists:
                     read.invalid += page.invalid
         staged.complete()
         state = staged.state()
-        log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state["records"], state["invalid"])
+        log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state.records, state.invalid)
         return once(read) if kept else None
 
     # -- answers --------------------------------------------------------------------------------------------------------------
@@ -240,7 +243,7 @@ class Lists:
         for shard in shards:
             answers, noted = self._answers(asker, shard, side, entity)
             asked |= set(_asked(noted))
-            if answers.state()["pages"]:
+            if answers.state().pages:
                 page = self._page(answers, side)
                 found.records += page.records
                 found.invalid += page.invalid

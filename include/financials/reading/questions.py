@@ -105,7 +105,7 @@ class Unlinked:
         sync, shards = self.sync, self.sync.lists.shards_of(entity)
         if entity not in sync.run.entities:
             return set()
-        if not all(sync.noted(entity, shard).get("complete") for shard in shards):
+        if not all(sync.noted(entity, shard).complete for shard in shards):
             return None if entity in coming(sync, self.row) else set()
         if ENTITIES[entity].source == "procore":
             return {record.id for shard in shards for record in sync.staged(entity, shard).records()}

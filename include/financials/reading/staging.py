@@ -15,8 +15,8 @@ import os
 import re
 import types
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -73,6 +73,45 @@ def _flat(notes: Sequence[Any]) -> list[Any]:
     return [inner for note in notes for inner in (getattr(note, "metadata", None) or [note])]
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a read has come: ``cursor`` is where it goes on. ``hidden``: ids of a read by id that its side does not show us."""
+
+    pages: int = 0
+    cursor: dict[str, Any] | None = None
+    complete: bool = False
+    records: int = 0
+    invalid: int = 0
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the extract of a shard leaves for its check: the window (stamps) and, of an entity of the ERP, which records wait
+    (company, id); of one of Procore, which linked documents are missing, what workflows ask of whom, by id, and what they ask our
+    own account. ``source``: its own side is read; ``complete``: all is."""
+
+    since: str | None = None
+    until: str = ""
+    waiting: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    under: Mapping[str, str] = field(default_factory=dict)
+    questions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    records: int = 0
+    invalid: int = 0
+    source: bool = False
+    complete: bool = False
+
+    @classmethod
+    def read(cls, path: UPath) -> Noted:
+        """Of a file of an extract; nothing is noted before there is one."""
+        if not path.exists():
+            return cls()
+        held = json.loads(path.read_text(encoding="utf-8"))
+        waiting = tuple((company, ident) for company, ident in held["waiting"])
+        return cls(**{**held, "waiting": waiting, "missing": tuple(held["missing"])})
+
+
 class Staged:
     """One place for the pages of one read: ``entity`` as ``side`` has it, of one shard of one run."""
 
@@ -85,17 +124,17 @@ class Staged:
     def _manifest(self) -> UPath:
         return self.path / "manifest.json"
 
-    def state(self) -> dict[str, Any]:
-        """``{"pages", "cursor", "complete", "records", "invalid", "hidden"}``; zeros before the first page. ``hidden``: ids of
-        a read by id that its side does not show us."""
-        if self._manifest.exists():
-            return dict(json.loads(self._manifest.read_text(encoding="utf-8")))
-        return {"pages": 0, "cursor": None, "complete": False, "records": 0, "invalid": 0, "hidden": []}
+    def state(self) -> State:
+        """Zeros before the first page."""
+        if not self._manifest.exists():
+            return State()
+        held = json.loads(self._manifest.read_text(encoding="utf-8"))
+        return State(**{**held, "hidden": tuple(held["hidden"])})
 
     def add(self, page: Page, *, last: bool | None = None) -> None:
         """Write a page, then the manifest that makes it count; a crash in between leaves a file that the next try writes over."""
         state = self.state()
-        number = state["pages"] + 1
+        number = state.pages + 1
         private_folder(self.path)
         table = pa.Table.from_pylist([record.model_dump() for record in page.records], schema=arrow_schema(self.model))
         with private_file(self.path / f"page-{number:05}.parquet") as sink:
@@ -107,33 +146,34 @@ class Staged:
         else:
             invalid.unlink(missing_ok=True)  # of a try that crashed before its manifest
         self._write(
-            {
-                "pages": number,
-                "cursor": page.cursor,
-                "complete": page.cursor is None if last is None else last,
-                "records": state["records"] + len(page.records),
-                "invalid": state["invalid"] + len(page.invalid),
-                "hidden": [*state["hidden"], *page.hidden],
-            }
+            State(
+                pages=number,
+                cursor=page.cursor,
+                complete=page.cursor is None if last is None else last,
+                records=state.records + len(page.records),
+                invalid=state.invalid + len(page.invalid),
+                hidden=(*state.hidden, *page.hidden),
+            )
         )
 
     def complete(self) -> None:
         private_folder(self.path)
-        self._write({**self.state(), "cursor": None, "complete": True})
+        self._write(replace(self.state(), cursor=None, complete=True))
 
-    def _write(self, state: dict[str, Any]) -> None:
-        write_whole(self._manifest, json.dumps(state))
+    def _write(self, state: State) -> None:
+        write_whole(self._manifest, json.dumps(asdict(state)))
 
     def records(self) -> Iterator[Record]:
         """Each record once, as read last: one that changes while its list is read can move to a later page and come twice."""
-        yield from _records_once(self._rows())
+        yield from _records_once(self.rows())
 
     def page(self) -> Page:
         """All that was read, as one page."""
-        return Page(list(self.records()), list(self.invalid()), hidden=list(dict.fromkeys(self.state()["hidden"])))
+        return Page(list(self.records()), list(self.invalid()), hidden=list(dict.fromkeys(self.state().hidden)))
 
-    def _rows(self) -> Iterator[Record]:
-        for number in range(1, self.state()["pages"] + 1):
+    def rows(self) -> Iterator[Record]:
+        """The records as they were read, page by page: nothing is kept of them, and one may come twice."""
+        for number in range(1, self.state().pages + 1):
             with (self.path / f"page-{number:05}.parquet").open("rb") as source:
                 # No reader threads: one still running when a short-lived task process exits aborts that process.
                 table = pq.ParquetFile(source).read(use_threads=False)
@@ -143,7 +183,7 @@ class Staged:
     def invalid(self) -> Iterator[Invalid]:
         yield from _invalid_once(
             Invalid(**row)
-            for number in range(1, self.state()["pages"] + 1)
+            for number in range(1, self.state().pages + 1)
             if (path := self.path / f"invalid-{number:05}.json").exists()
             for row in json.loads(path.read_text(encoding="utf-8"))
         )

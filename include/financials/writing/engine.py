@@ -15,7 +15,7 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError
-from include.financials.ledger import Judged
+from include.financials.ledger import Judged, Restated
 from include.financials.port import CALLED, Action
 from include.financials.reading.questions import lists_changed
 from include.financials.record import Side
@@ -156,5 +156,5 @@ def _refuse_update(load: Load, jobs: Sequence[Job]) -> None:
             f" of {load.row.name} from us. Change it there by hand."
         )
         log.warning("%s", message)
-        rows.append({**job.row.key, "state": "quarantined", "rule": "refused", "waits_for": None, "message": message})
+        rows.append(Restated(job.row, state="quarantined", rule="refused", waits_for=None, message=message))
     load.restate(rows)

@@ -13,7 +13,7 @@ from typing import Any
 from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, Refused, RetryLater
 from include.financials.identity import canonical_json, digest, shard_of
-from include.financials.ledger import Intent, Lease, Link, LinkIndex, Note, Settled, stamp
+from include.financials.ledger import Intent, Lease, Link, LinkIndex, Note, Remembered, Settled, stamp
 from include.financials.ledger.journal import FINAL as STEP
 from include.financials.port import Item, Outcome, Refs, Step
 from include.financials.record import Record
@@ -99,8 +99,10 @@ def _note(sync: Sync, step: Step, item: Item, link: Link, status: str, shard: in
             raise ContractBroken(f"{len(answer)} outcomes of one note")
     given = outcome.status == "confirmed"
     told = "unknown" if outcome.status == "absent" else outcome.status  # it may still come; nobody waits for it
-    seen = {"entity": entity, "company": item.company, "side": "procore", "id": link.procore_id, "number": link.number}
-    ours = [{**seen, "seen_updated_at": stamp(outcome.updated_at)}] if given and outcome.updated_at else []
+    ours = []
+    if given and outcome.updated_at:
+        seen_at = stamp(outcome.updated_at)
+        ours = [Remembered(entity, item.company, "procore", link.procore_id, link.number, seen_updated_at=seen_at)]
     what = f"final: {status} in the ERP, {'shown' if given else 'not shown'} in Procore"
     note = Note(
         "sync", what, entity, item.company, link.procore_id, link.number, None, None if given else outcome.message, run_id

@@ -62,7 +62,7 @@ def budget_owners(sync: Sync, row: Entity) -> dict[str, str]:
     carried = carried_by(row)
     if carried is None:
         return {}
-    told = {ident: known["figures"].get("owner") for ident, known in sync.memory(carried.name).items()}
+    told = {ident: held.figures.get("owner") for ident, held in sync.memory(carried.name).items()}
     told |= {link.procore_id: (link.content or {}).get("owner") for link in sync.ledger.links.of(carried.name)}
     return {ident: owner for ident, owner in told.items() if ident and owner}
 

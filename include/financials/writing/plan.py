@@ -13,11 +13,12 @@ from typing import Any
 from include.financials.billing import bills
 from include.financials.entity import Entity
 from include.financials.identity import content, digest
-from include.financials.ledger import STOPPED, Judged, Lease, Link, LinkIndex, decoded, moment, stamp
+from include.financials.ledger import STOPPED, Judged, Lease, Link, LinkIndex, Restated, moment, stamp
 from include.financials.port import Action, Step, System
 from include.financials.reading.questions import lists_changed
 from include.financials.record import Record, Side
 from include.financials.view import Sync
+from include.financials.work import Work
 from include.financials.writing.items import budget_owners
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class Load:
         said = self.sync.ledger.outcomes.of(self.run_id, self.row.name, self.shard)
         return {one.id for one in said if one.state in STOPPED and one.action == "create"}
 
-    def restate(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def restate(self, rows: Sequence[Restated]) -> None:
         self.sync.ledger.outcomes.restate(self.run_id, self.row.name, rows)
 
     def spoil(self, step: Step) -> None:
@@ -113,18 +114,19 @@ class Load:
 
 
 def job_of(load: Load, row: Judged, known: Mapping[tuple[str, str], Link]) -> Job:
-    work = decoded(row.work)
+    work = Work.of(row)
+    assert work is not None, "a record of which nothing is to be done is no job"
     key = (row.company, row.erp_key or "")
     link = known.get(key)
     return Job(
         row=row,
-        record=load.row.model.model_validate(work["record"], strict=False),
-        changes=tuple(work["changes"]),
-        level=int(work["level"]),
+        record=work.source(load.row),
+        changes=work.changes,
+        level=work.level,
         revision=link.revision if link else load.ended.get(key, 0),
         link=link,
-        agreed=work.get("agreed"),
-        finished=work.get("finished", False),
+        agreed=work.agreed,
+        finished=work.finished,
         procore_id=link.procore_id if link else row.procore_id,
         erp_key=link.erp_key if link else row.erp_key,
     )
@@ -174,13 +176,13 @@ def still_as_judged(load: Load, rows: Sequence[Judged]) -> list[Judged]:
     named = _named_since(load)
     fresh, stale = [], []
     for row in rows:
-        work = decoded(row.work)
+        work = Work.of(row)
         by_id = known.by_procore.get(row.id if load.source_side == "procore" else row.procore_id or "")
         link = known.by_erp.get((row.company, row.erp_key or "")) or by_id
-        same = bool(work) and (link.version if link is not None else None) == work["link"]
+        same = work is not None and (link.version if link is not None else None) == work.link
         joined = link is None and row.action == "create" and (row.side, row.company, row.id) in named
         late = old and row.action != "unchanged"
-        if not work or (same and not joined and not late) or _ours(load, row, link):
+        if work is None or (same and not joined and not late) or _ours(load, row, link):
             fresh.append(row)
             continue
         what = "linked by a person" if joined else "loaded" if link else "unlinked"
@@ -189,7 +191,7 @@ def still_as_judged(load: Load, rows: Sequence[Judged]) -> list[Judged]:
         message = (
             f"{entity.label.capitalize()} {row.number} {why}; nothing of this plan is written, the next run compares it anew."
         )
-        stale.append({**row.key, "state": "held", "rule": "stale", "waits_for": "the next run", "message": message})
+        stale.append(Restated(row, state="held", rule="stale", waits_for="the next run", message=message))
         load.stopped.add(row.id)
         log.warning("%s", message)
     load.restate(stale)
@@ -251,11 +253,12 @@ def allowed(load: Load, jobs: Sequence[Job]) -> list[Job]:
     name = load.row.name
     if load.sync.writes_on(name):
         return list(jobs)
-    held = {"state": "held", "rule": "writes", "waits_for": f"setting {name}.writes"}
-    told = f"writes are off for {name}; {{}} would be written. Set entities.{name}.writes to on."
-    load.restate([{**job.row.key, **held, "message": told.format(job.row.number)} for job in jobs])
+    held = []
     for job in jobs:
+        message = f"writes are off for {name}; {job.row.number} would be written. Set entities.{name}.writes to on."
+        held.append(Restated(job.row, state="held", rule="writes", waits_for=f"setting {name}.writes", message=message))
         load.stop(job)
+    load.restate(held)
     log.warning("%s: %d would be written, but writes are off", name, len(jobs))
     return []
 
@@ -269,13 +272,12 @@ def placed(load: Load, jobs: Sequence[Job]) -> list[Job]:
         missing = _missing(row, job, indexes)
         if missing:
             message = f"{row.label.capitalize()} {job.row.number} waits for {missing}, which is not linked."
-            held.append({**job.row.key, "state": "held", "rule": "waits", "waits_for": missing, "message": message})
+            held.append(Restated(job.row, state="held", rule="waits", waits_for=missing, message=message))
+            log.warning("%s", message)
             load.stopped.add(job.row.id)
         else:
             found.append(job)
     load.restate(held)
-    for one in held:
-        log.warning("%s", one["message"])
     return found
 
 
@@ -305,14 +307,14 @@ def in_turn(load: Load, job: Job, *, parent_missing: bool) -> bool:
     if previous is not None and previous in load.stopped:
         load.stop(job)
         message = f"{label} {number} waits for the one before it, which was stopped."
-        why = {"rule": "I-03", "waits_for": "the invoice before it", "message": message}
+        held = Restated(job.row, state="held", rule="I-03", waits_for="the invoice before it", message=message)
         log.warning("%s", message)
     elif parent_missing:
         job.failed = True
         parent = getattr(job.record, "parent", None)
         message = f"{label} {number} waits for its parent {parent}, which is not linked."
-        why = {"rule": "C-01", "waits_for": f"{load.row.name} {parent}", "message": message}
+        held = Restated(job.row, state="held", rule="C-01", waits_for=f"{load.row.name} {parent}", message=message)
     else:
         return True
-    load.restate([{**job.row.key, "state": "held", **why}])
+    load.restate([held])
     return False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from include.financials.exceptions import ContractBroken, Unsettled
 from include.financials.identity import canonical_json
-from include.financials.ledger import Call, Note, Settled, stamp
+from include.financials.ledger import Call, Note, Remembered, Restated, Settled, stamp
 from include.financials.port import CALLED, Outcome, Step
 from include.financials.record import Record, Side
 from include.financials.references import References
@@ -16,9 +16,6 @@ from include.financials.writing.items import origin_of
 from include.financials.writing.plan import Job, Load, link_of
 
 log = logging.getLogger(__name__)
-
-_DONE: Mapping[str, Any] = {"done": True, "rule": None, "waits_for": None, "message": None}
-"""Of a record that is loaded: a doubt of an earlier try has nothing more to say."""
 
 
 def settled_as(outcome: Outcome, doubted_at: str | None = None) -> Settled:
@@ -51,12 +48,12 @@ def settle(
             take(step, job, outcome.id)
             links.append(link_of(load, job, "active" if last else "pending"))
             if last:
-                restated.append(_linked(job, _DONE))
+                restated.append(_loaded(job))
             remembered += _read_back(load, step, job, outcome)
             notes.append(_note(load, step, job))
         elif outcome.status == "rejected":
             load.stop(job)
-            restated.append({**job.row.key, **_refusal(load, step, job, outcome)})
+            restated.append(_refusal(load, step, job, outcome))
     load.sync.ledger.journal.settled(
         load.lease, call, intents,
         run_id=load.run_id, entity=load.row.name, links=links, outcomes=restated, remembered=remembered, notes=notes,
@@ -72,12 +69,17 @@ def finish(load: Load, jobs: Sequence[Job], status: str = "active") -> None:
         run_id=load.run_id,
         entity=load.row.name,
         links=[link_of(load, job, status) for job in jobs],
-        outcomes=[_linked(job, _DONE if status == "active" else {}) for job in jobs],
+        outcomes=[_loaded(job) if status == "active" else _linked(job) for job in jobs],
     )
 
 
-def _linked(job: Job, done: Mapping[str, Any]) -> dict[str, Any]:
-    return {**job.row.key, "state": "linked", **done, "procore_id": job.procore_id, "erp_key": job.erp_key}
+def _linked(job: Job) -> Restated:
+    return Restated(job.row, state="linked", procore_id=job.procore_id, erp_key=job.erp_key)
+
+
+def _loaded(job: Job) -> Restated:
+    """A doubt of an earlier try has nothing more to say."""
+    return replace(_linked(job), done=True, rule=None, waits_for=None, message=None)
 
 
 def take(step: Step, job: Job, result_id: str | None) -> None:
@@ -109,34 +111,32 @@ def _recognise(load: Load, step: Step, job: Job, outcome: Outcome, named: dict[t
 # -- what is said and remembered ----------------------------------------------------------------------------------------------
 
 
-def _read_back(load: Load, step: Step, job: Job, outcome: Outcome) -> list[dict[str, Any]]:
+def _read_back(load: Load, step: Step, job: Job, outcome: Outcome) -> list[Remembered]:
     """What the system answered is what reconciliation will count, not what we meant to write."""
     if step.system == load.source_side:  # what we wrote to the source are external ids: no change of anybody's
         row = load.row
         origin = origin_of(load.sync, row, job.row.company, job.erp_key or job.row.number) if row.external_id else None
-        ours: dict[str, Any] = {"number": job.row.number, "origin_id": origin}
-        if outcome.updated_at is not None:
-            ours["seen_updated_at"] = stamp(outcome.updated_at)
-        return [{"entity": row.name, "company": job.row.company, "side": step.system, "id": job.row.id, **ours}]
+        ours = Remembered(row.name, job.row.company, step.system, job.row.id, job.row.number, origin_id=origin)
+        return [ours if outcome.updated_at is None else replace(ours, seen_updated_at=stamp(outcome.updated_at))]
     if outcome.record is None:
         return []
     job.read_back = True
     return [_seen(load, job, step.system, outcome.record)]
 
 
-def _seen(load: Load, job: Job, side: Side, record: Record) -> dict[str, Any]:
-    return {
-        "entity": load.row.name,
-        "company": job.row.company,
-        "side": side,
-        "id": record.id,
-        "number": job.row.number,
-        "scope": getattr(job.record, "project", None),
-        "origin_id": record.origin_id,
-        "seen_updated_at": stamp(record.updated_at) if record.updated_at else None,
-        "read_at": stamp(),
-        "figures": canonical_json(record.figures()),
-    }
+def _seen(load: Load, job: Job, side: Side, record: Record) -> Remembered:
+    return Remembered(
+        load.row.name,
+        job.row.company,
+        side,
+        record.id,
+        job.row.number,
+        scope=getattr(job.record, "project", None),
+        origin_id=record.origin_id,
+        seen_updated_at=stamp(record.updated_at) if record.updated_at else None,
+        read_at=stamp(),
+        figures=canonical_json(record.figures()),
+    )
 
 
 def read_back_missing(load: Load, jobs: Sequence[Job]) -> None:
@@ -172,13 +172,14 @@ def _note(load: Load, step: Step, job: Job) -> Note:
     )  # fmt: skip
 
 
-def _refusal(load: Load, step: Step, job: Job, outcome: Outcome) -> dict[str, Any]:
+def _refusal(load: Load, step: Step, job: Job, outcome: Outcome) -> Restated:
     message = f"{load.row.label.capitalize()} {job.row.number} was refused by {CALLED[step.system]}: {outcome.message}"
     if outcome.locked:
         instead = load.row.instead.format(entity=load.row.name, number=job.row.number)
         message = f"{message.removesuffix('.')}. {instead}"
     log.warning("%s", message)
-    return {"state": "blocked" if outcome.locked else "quarantined", "rule": "refused", "waits_for": None, "message": message}
+    state = "blocked" if outcome.locked else "quarantined"
+    return Restated(job.row, state=state, rule="refused", waits_for=None, message=message)
 
 
 # -- what is neither there nor surely absent ----------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ def wait(load: Load, step: Step, jobs: Sequence[tuple[Job, float]]) -> None:
             f"not found there. It may still arrive: it is looked for again, and sent again only when {seconds:.0f} s have "
             "passed."
         )
-        rows.append({**job.row.key, "rule": "doubt", "waits_for": f"an answer of {side}", "message": message})
+        rows.append(Restated(job.row, rule="doubt", waits_for=f"an answer of {side}", message=message))
     load.restate(rows)
 
 

@@ -10,7 +10,7 @@ from include.financials.exceptions import ConfigurationError, SyncError
 from include.provider.hooks.database import DatabaseHook
 
 if TYPE_CHECKING:
-    from include.financials.port import System
+    from include.financials.port import Described, System
 
 
 class ErpHook(DatabaseHook):
@@ -45,6 +45,13 @@ class ErpHook(DatabaseHook):
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
             raise ConfigurationError(f'Connection {self.conn_id}: settings is an object of texts: {{"ap_invoices": "posted"}}.')
         return found
+
+    @property
+    def described(self) -> Described:
+        """What the mapping tells of the ERP: nothing is opened, and neither address nor password is looked at."""
+        from include.erp.registry import described_erp
+
+        return described_erp(self.mapping)
 
     def system(self, origin_system: str) -> System:
         """The ERP as a system of the port; the caller closes it."""

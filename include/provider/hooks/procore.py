@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from airflow.providers.http.hooks.http import HttpHook
@@ -12,7 +12,11 @@ from airflow.sdk.log import mask_secret
 
 from include.financials.exceptions import ConfigurationError, SyncError
 from include.procore.client import CONNECT_TIMEOUT, READ_TIMEOUT, ProcoreClient
+from include.procore.described import DescribedProcore
 from include.provider.connections import connection_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
 
 TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
@@ -58,27 +62,36 @@ class ProcoreHook(HttpHook):
         return ProcoreClient(base_url, login_url, company_id, client_id, client_secret, **options)
 
     @cached_property
-    def client(self) -> ProcoreClient:
-        """The client of this connection. Token and call budget are shared with every other client of the process."""
-        connection = connection_of(self.procore_conn_id, self.conn_type)
-        extra = connection.extra_dejson
+    def _connection(self) -> Connection:
+        return connection_of(self.procore_conn_id, self.conn_type)
+
+    @cached_property
+    def described(self) -> DescribedProcore:
+        """What the connection tells of the company without its credentials: where it is, its number, where its pages are."""
+        connection = self._connection
         host = connection.host or ""
         if host and "://" not in host and connection.schema:
             host = f"{connection.schema}://{host}"
         if connection.port:
             host = f"{host}:{connection.port}"
-        secret = connection.password or ""
-        if secret:
-            mask_secret(secret)
-        company = extra.get("company_id")
+        company = connection.extra_dejson.get("company_id")
         if isinstance(company, bool) or not isinstance(company, int | str) or not host:
             raise ConfigurationError(
                 f"Connection {self.procore_conn_id} needs the API base URL as host and company_id (digits) in its extra"
             )
-        login_url = extra.get("login_url") or None
+        return DescribedProcore(host, company)
+
+    @cached_property
+    def client(self) -> ProcoreClient:
+        """The client of this connection. Token and call budget are shared with every other client of the process."""
+        connection, place = self._connection, self.described
+        if secret := connection.password or "":
+            mask_secret(secret)
+        login_url = connection.extra_dejson.get("login_url") or None
         return self.from_parts(
-            host, login_url, company, connection.login or "", secret, on_call=self._on_call, on_secret=mask_secret
-        )
+            place.base_url, login_url, place.company_id, connection.login or "", secret,
+            on_call=self._on_call, on_secret=mask_secret,
+        )  # fmt: skip
 
     def get_conn(self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None) -> requests.Session:
         """A session that carries token and company header, keeps to the call budget and renews its token.

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
     from include.financials.ledger import Ledger
-    from include.financials.port import System
     from include.financials.settings import Settings
+    from include.financials.systems import Systems
     from include.financials.view import Sync
-    from include.procore.system import ProcoreSystem
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ FAILURE_KEY = "failure"
 
 
 class SyncOperator(BaseOperator):
-    """Base of all steps: opens ledger, Procore and ERP for one task, and counts the requests it made.
+    """Base of all steps: opens the ledger for one task, Procore and ERP when they are asked, and counts the requests it made.
 
     Thin by intent: an operator resolves its connections, calls the domain (``include.financials``) and returns a small summary
     for XCom - counts, amounts as text, a path - never records. docs/operators.md says which operator is for what.
@@ -89,17 +88,18 @@ class SyncOperator(BaseOperator):
         raise TypeError(f"{type(self).__name__} does not say what its step is")
 
     def opened(self, context: Context) -> AbstractContextManager[Sync]:
-        """Both systems, the ledger and the run, for this task."""
+        """The ledger, the run and the doors to both systems, for this task."""
         from include.provider.hooks.erp import ErpHook
         from include.provider.hooks.ledger import LedgerHook
         from include.provider.hooks.procore import ProcoreHook
         from include.provider.settings import current_settings
         from include.session import Access, opened
 
-        place = LedgerHook(self.ledger_conn_id)
+        place, procore, erp = LedgerHook(self.ledger_conn_id), ProcoreHook(self.procore_conn_id), ErpHook(self.erp_conn_id)
         access = Access(
-            procore=lambda: ProcoreHook(self.procore_conn_id).client,
-            erp=ErpHook(self.erp_conn_id).system,
+            known=lambda: {"procore": procore.described, "erp": erp.described},
+            procore=lambda: procore.client,
+            erp=erp.system,
             ledger=place.ledger,
             staging=lambda: ObjectStoragePath(place.staging),
             settings=current_settings,
@@ -107,7 +107,7 @@ class SyncOperator(BaseOperator):
         ti = context["ti"]
         return opened(access, self.sync_run_id, lambda *known: self.run_of(context, *known), f"{ti.task_id}[{ti.map_index}]")
 
-    def run_of(self, context: Context, ledger: Ledger, settings: Settings, procore: ProcoreSystem, erp: System) -> Run:
+    def run_of(self, context: Context, ledger: Ledger, settings: Settings, systems: Systems) -> Run:
         """The run that this task is a part of. Raises StepMissing where its head did not run to the end."""
         require(ledger, self.sync_run_id, self.behind(context))
         return load_run(ledger, self.sync_run_id)

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from include.financials.ledger import Ledger
     from include.financials.ledger.inbox import Claimed
-    from include.financials.port import System
     from include.financials.settings import Settings
+    from include.financials.systems import Systems
     from include.financials.view import Sync
-    from include.procore.system import ProcoreSystem
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class WindowOperator(SyncOperator):
         self.until = until
         self.undelivered: dict[str, int] | None = None
 
-    def run_of(self, context: Context, ledger: Ledger, settings: Settings, procore: ProcoreSystem, erp: System) -> Run:
+    def run_of(self, context: Context, ledger: Ledger, settings: Settings, systems: Systems) -> Run:
         from include.provider.events import swept
 
         # A field that somebody emptied in the form comes as None or as an empty text: then the operator's own window counts. Of
@@ -60,8 +59,8 @@ class WindowOperator(SyncOperator):
         if events and known is not None and known.kind == kind:
             return load_run(ledger, self.sync_run_id)  # an earlier try has claimed its events, which say what it is about
         if kind == "scheduled" and known is None:
-            self.undelivered = swept(procore, ledger)
-        claimed = self._claimed(ledger, settings, procore, kind, events=events)
+            self.undelivered = swept(systems["procore"], ledger)
+        claimed = self._claimed(ledger, settings, systems, kind, events=events)
         if claimed is not None:
             given.pop("entities", None)  # the form's list of all of them is nobody's choice in such a run
         return open_run(
@@ -69,20 +68,20 @@ class WindowOperator(SyncOperator):
             settings,
             run_id=self.sync_run_id,
             kind=kind,
-            source_now=min(procore.now(), erp.now()),
+            source_now=min(systems["procore"].now(), systems["erp"].now()),
             claimed=claimed,
             interval=(context.get("data_interval_start"), context.get("data_interval_end")),
             params={"since": self.since, "until": self.until, **given},
         )
 
-    def _claimed(self, ledger: Ledger, settings: Settings, procore: ProcoreSystem, kind: Kind, *, events: bool) -> Claimed | None:
+    def _claimed(self, ledger: Ledger, settings: Settings, systems: Systems, kind: Kind, *, events: bool) -> Claimed | None:
         """The events that a run of events is about. A scheduled run looks at everything, and takes along what no other took."""
         from include.procore.events import RESOURCES
 
         whole = kind == "scheduled" and settings.scheduled_mode == "apply" and ledger.inbox.waiting() > 0
         if not (events or whole) or ledger.runs.get(self.sync_run_id) is not None:  # decided by an earlier try
             return None
-        found = ledger.inbox.claim(self.sync_run_id, RESOURCES, procore.account())
+        found = ledger.inbox.claim(self.sync_run_id, RESOURCES, systems["procore"].account())
         about = ", ".join(found.entities) or "nothing that is kept in step"
         log.info("took %d events from the inbox, about %s", found.events, about)
         return found if events else None

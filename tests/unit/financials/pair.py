@@ -43,6 +43,7 @@ from include.financials.reading import extract
 from include.financials.record import Line, Record, Side, contract_of
 from include.financials.run import Kind, open_run
 from include.financials.settings import EntitySettings, Settings
+from include.financials.systems import Systems
 from include.financials.view import Sync
 from include.financials.writing import engine
 from include.procore.areas import STEPS
@@ -100,6 +101,10 @@ class Memory:
     steps_of: dict[tuple[str, Action], tuple[Step, ...]] = field(default_factory=dict)
 
     # -- the port -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def namespace(self) -> str:
+        return NAMESPACE if self.side == "erp" else f"procore:{PROCORE_COMPANY}"
 
     def check(self) -> Health:
         return Health(f"a fake {self.side}", "1", self.clock.now)
@@ -320,7 +325,7 @@ class FakeErp(Memory):
         return Outcome(item.intent, "confirmed", id=changed.id, record=changed)
 
     def _create(self, step: Step, item: Item) -> Outcome:
-        same = marker(PROCORE_COMPANY, step.entity, item.procore_id or "")
+        same = marker(f"procore:{PROCORE_COMPANY}", step.entity, item.procore_id or "")
         key = item.record.natural_key
         if any(r.id == key and r.company == item.company and r.marker != same for r in self.records[step.entity]):
             return Outcome(item.intent, "rejected", message=f"number {item.number} is taken")
@@ -347,7 +352,7 @@ class FakeErp(Memory):
 
     def _found(self, step: Step, item: Item) -> Outcome:
         if step.name == "create":
-            found = self.all(step.entity, marker=marker(PROCORE_COMPANY, step.entity, item.procore_id or ""))
+            found = self.all(step.entity, marker=marker(f"procore:{PROCORE_COMPANY}", step.entity, item.procore_id or ""))
         else:
             found = [
                 r
@@ -547,8 +552,9 @@ class World:
         known = self.ledger.runs.get(run_id)
         chosen = json.loads(known.params) if known else {"entities": self.in_use(), **(params or {})}
         run = open_run(self.ledger, self.settings, run_id=run_id, kind=kind, source_now=self.clock.tick(), params=chosen)
-        systems: dict[Side, Any] = {"procore": self.procore, "erp": self.erp}
-        return Sync(run, self.ledger, self.settings, systems, UPath(self.folder / "staging"), PROCORE_COMPANY, NAMESPACE)
+        known: Any = {"procore": self.procore, "erp": self.erp}
+        systems = Systems(known, lambda: known["procore"], lambda: self.erp)
+        return Sync(run, self.ledger, self.settings, systems, UPath(self.folder / "staging"))
 
     def in_use(self) -> list[str]:
         """Entities of which a side has, or ever had, a record: the others would only cost time."""

@@ -11,7 +11,7 @@ import pytest
 from include.financials import checks, gate, report
 from include.financials.exceptions import RetryLater
 from include.financials.judging.memory import source_hash
-from include.financials.ledger import stamp
+from include.financials.ledger import Remembered, stamp
 from include.financials.port import Invalid, Page
 from include.financials.reading import extract
 from include.financials.writing import engine
@@ -21,7 +21,7 @@ BAD = Invalid("vendors", "V-7", "V-7", "name", "has no text", scope="G1")
 
 
 def staged(sync: Any, entity: str) -> list[str]:
-    return [record.number for record in extract.in_window(sync, entity, 0)]
+    return [record.number for record in extract.in_window(sync, entity, 0, sync.lists.snapshot("erp", entity))]
 
 
 # -- extract --
@@ -42,9 +42,7 @@ def test_a_read_goes_on_at_its_cursor_and_reads_nothing_twice(world: World) -> N
 
 def test_a_read_that_fails_after_its_last_page_does_not_begin_again(linked: World) -> None:
     """The list was read, then the records that wait were asked for by id and the ERP did not answer."""
-    linked.ledger.records.remember(
-        [{"entity": "vendors", "company": "G1", "side": "erp", "id": "V-1", "number": "V-1", "state": "held"}]
-    )
+    linked.ledger.records.remember([Remembered("vendors", "G1", "erp", "V-1", "V-1", state="held")])
     for number in range(2, 5):
         linked.erp.put(vendor(f"V-{number}"))
     sync = linked.sync(params={"since": stamp(linked.clock.now)})
@@ -85,9 +83,7 @@ def test_a_record_that_moved_to_a_later_page_is_judged_once(world: World, monkey
 @pytest.fixture
 def unreadable(linked: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The ERP's V-7 cannot be read any more, and it was stopped before."""
-    linked.ledger.records.remember(
-        [{"entity": "vendors", "company": "G1", "side": "erp", "id": "V-7", "number": "V-7", "state": "held"}]
-    )
+    linked.ledger.records.remember([Remembered("vendors", "G1", "erp", "V-7", "V-7", state="held")])
     read, read_ids = FakeErp.read, FakeErp.read_ids
 
     def with_bad(self: FakeErp, entity: str, **options: Any) -> Iterator[Page]:

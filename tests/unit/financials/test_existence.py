@@ -4,6 +4,7 @@ in the report with its side, and its money is in the ties."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater
 from include.financials.existence import money_of, traced
+from include.financials.ledger import Remembered
 from include.financials.port import UNSEEN, Invalid
 from include.financials.report import recall
 from tests.unit.financials.pair import (
@@ -257,10 +259,10 @@ def test_a_commitment_met_unreadable_is_remembered_once(world: World) -> None:
 
 
 def test_a_record_met_before_its_project_was_linked_keeps_its_one_row(world: World) -> None:
-    row = {"entity": "commitments", "side": "procore", "id": "5", "number": "5"}
-    world.ledger.records.remember([row | {"company": "", "state": "held"}])
-    world.ledger.records.remember([row | {"company": "01", "state": "linked"}])
-    world.ledger.records.remember([row | {"company": ""}])
+    row = Remembered("commitments", "", "procore", "5", "5")
+    world.ledger.records.remember([replace(row, state="held")])
+    world.ledger.records.remember([replace(row, company="01", state="linked")])
+    world.ledger.records.remember([row])
     found = [seen for seen in world.ledger.records.seen("commitments", "procore").values() if seen.id == "5"]
     assert [(seen.company, seen.state) for seen in found] == [("01", "linked")]
 

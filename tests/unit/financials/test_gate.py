@@ -17,7 +17,7 @@ import pytest
 from include.financials import checks
 from include.financials import gate as gate_module
 from include.financials.entities import ENTITIES
-from include.financials.gate import Gate, Opening, validated, verdict
+from include.financials.gate import Gate, Opening, RuleResult, validated, verdict
 from include.financials.judging.check import judge_rows
 from include.financials.judging.facts import Row
 from include.financials.judging.rules import PRECEDENCE, TESTS, Expected, Finding, Rule, judge, verdicts
@@ -201,8 +201,8 @@ def test_the_gate_finds_nothing_in_good_rows(produced: Any) -> None:
     records, lines = produced["commitments"]
     gate = Gate(rules)
     assert gate("commitments", records[:1], lines[:1]) == []
-    assert {row["failed"] for row in gate.results} == {0} and {row["amount"] for row in gate.results} == {"0.00"}
-    assert len(gate.results) == len(rules) and {row["checked"] for row in gate.results} == {1}
+    assert {one.failed for one in gate.results} == {0} and {one.amount for one in gate.results} == {"0.00"}
+    assert len(gate.results) == len(rules) and {one.checked for one in gate.results} == {1}
     assert Gate(rules)("commitments", [], []) == []
 
 
@@ -281,9 +281,17 @@ def test_limits_are_settings() -> None:
 
 
 def test_the_verdict_counts_what_it_judged() -> None:
-    found = verdict(rows(8, 2, bad_amount="-50.25") + rows(0, 3, judged=False), GateSettings(), [{"failed": 0}, {"failed": 2}])
-    assert found == Opening(True, 10, 2, "100.50", None, ({"failed": 0}, {"failed": 2}))
-    assert found.as_dict()["rules"] == [{"failed": 2}]
+    told = RuleResult("M-01", "vendor", "is there", "Python", "critical", 10, 0, "0.00", ())
+    failed = replace(told, rule="M-02", failed=2, records=("SC-1", "SC-2"))
+    found = verdict(rows(8, 2, bad_amount="-50.25") + rows(0, 3, judged=False), GateSettings(), [told, failed])
+    assert found == Opening(True, 10, 2, "100.50", None, (told, failed))
+    assert found.as_dict() == {
+        "passed": True, "judged": 10, "failed": 2, "failed_amount": "100.50", "reason": None,
+        "rules": [{
+            "rule": "M-02", "fact": "vendor", "expected": "is there", "by": "Python", "severity": "critical", "checked": 10,
+            "failed": 2, "amount": "0.00", "records": ["SC-1", "SC-2"],
+        }],
+    }  # fmt: skip
 
 
 # -- facts at their edges --

@@ -64,7 +64,7 @@ def test_what_is_not_ours_is_no_origin(text: str | None) -> None:
 
 
 def test_a_marker_names_the_procore_record() -> None:
-    assert marker("8089", "commitments", "90071992547409931") == "procore:8089:commitments:90071992547409931"
+    assert marker("procore:8089", "commitments", "90071992547409931") == "procore:8089:commitments:90071992547409931"
 
 
 def test_shards_are_the_same_in_every_process() -> None:

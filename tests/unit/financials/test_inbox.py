@@ -157,7 +157,7 @@ def test_a_window_that_is_tried_again_is_about_the_same_events(linked: World) ->
     window = WindowOperator(task_id="window", sync_run_id="events__1")
 
     def opened() -> Run:
-        return window.run_of(context, linked.ledger, linked.settings, source, source)
+        return window.run_of(context, linked.ledger, linked.settings, {"procore": source, "erp": source})
 
     first = opened()
     assert (first.entities, first.projects) == (("commitments",), ("25-104",))

@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from include.financials.ledger import (
     Lease,
     Ledger,
     Link,
+    Remembered,
+    Restated,
     RunRow,
     Settled,
     leases,
@@ -73,41 +75,20 @@ def run_row(run_id: str = "r", mode: str = "apply") -> RunRow:
     return RunRow(run_id, mode, "manual", "{}", "h", None, stamp(), stamp())
 
 
-def outcome(record_id: str = "1", run_id: str = "r", **changes: Any) -> dict[str, Any]:
-    plain = {
-        "run_id": run_id,
-        "entity": "vendors",
-        "company": "G1",
-        "side": "erp",
-        "id": record_id,
-        "shard": 0,
-        "number": f"V-{record_id}",
-        "action": "create",
-        "how": "none",
-        "state": "linked",
-        "judged": True,
-        "done": False,
-        "work": "{}",
-        "erp_key": record_id,
-        "procore_id": None,
-        "content_hash": "h",
-        "rule": None,
-        "waits_for": None,
-        "message": None,
-    }
-    return plain | changes
+def outcome(record_id: str = "1", run_id: str = "r", **changes: Any) -> Judged:
+    row = Judged(
+        run_id, "vendors", "G1", "erp", record_id, 0, f"V-{record_id}", "linked", action="create", judged=True, work="{}",
+        erp_key=record_id, content_hash="h",
+    )  # fmt: skip
+    return row._replace(**changes)
 
 
-def record(record_id: str = "1", **changes: Any) -> dict[str, Any]:
-    return {"entity": "vendors", "company": "G1", "side": "erp", "id": record_id, "number": f"V-{record_id}"} | changes
+def record(record_id: str = "1", **changes: Any) -> Remembered:
+    return replace(Remembered("vendors", "G1", "erp", record_id, f"V-{record_id}"), **changes)
 
 
 def link(key: str = "V-1", procore_id: str = "9001", **changes: Any) -> Link:
     return Link(**({"entity": "vendors", "company": "G1", "erp_key": key, "procore_id": procore_id, "number": key} | changes))
-
-
-def judged(record_id: str = "1") -> Judged:
-    return Judged(**dict.fromkeys(Judged._fields, None) | outcome(record_id))
 
 
 def intent(name: str = "i1", **changes: Any) -> Intent:
@@ -243,7 +224,7 @@ def test_many_records_at_once(book: Ledger) -> None:
 
 def test_a_retried_check_says_it_anew_but_never_takes_back_what_is_done(book: Ledger) -> None:
     book.outcomes.judge("r", "vendors", 0, [outcome("1"), outcome("2")], [record("1", state="linked")])
-    book.outcomes.mark_done("r", "vendors", [judged("1")])
+    book.outcomes.mark_done("r", "vendors", [outcome("1")])
     book.outcomes.judge("r", "vendors", 0, [outcome("1", state="held"), outcome("3")])
     assert [(row.id, row.state, row.done) for row in book.outcomes.of("r", "vendors")] == [
         ("1", "linked", True),
@@ -270,14 +251,22 @@ def test_judging_is_one_commit(book: Ledger) -> None:
     assert everything(book) == before
 
 
+def test_what_is_said_of_a_row_names_its_columns_and_leaves_the_others() -> None:
+    """Each column of a memory can be said, and nothing else can; None is said, nothing is not."""
+    assert {one.name for one in fields(Remembered)} == {*t.Seen._fields} - {"within"}
+    assert {one.name for one in fields(Restated)} - {"row"} <= {*Judged._fields}
+    assert record(rule=None).columns() == {
+        "entity": "vendors", "company": "G1", "side": "erp", "id": "1", "number": "V-1", "within": "G1", "rule": None,
+    }  # fmt: skip
+    assert Restated(outcome(), state="held").columns() == {"state": "held"}
+
+
 @pytest.mark.parametrize(("mode", "state"), [("apply", "held"), ("plan", "linked")])
 def test_a_plan_leaves_no_state_behind(book: Ledger, mode: str, state: str) -> None:
     book.runs.open(run_row("p", mode))
     book.records.remember([record(state="linked")])
     book.outcomes.judge("p", "vendors", 0, [outcome("1", "p")])
-    book.outcomes.restate(
-        "p", "vendors", [{"company": "G1", "side": "erp", "id": "1", "state": "held", "rule": "gate", "message": "closed"}]
-    )
+    book.outcomes.restate("p", "vendors", [Restated(outcome("1", "p"), state="held", rule="gate", message="closed")])
     assert book.outcomes.of("p")[0].state == "held"
     assert book.records.seen("vendors", "erp")["G1", "1"].state == state
 
@@ -285,7 +274,7 @@ def test_a_plan_leaves_no_state_behind(book: Ledger, mode: str, state: str) -> N
 def test_planned_links_are_this_runs_findings_that_are_not_done(book: Ledger) -> None:
     rows = [outcome("1"), outcome("2", state="held"), outcome("3", erp_key=None), outcome("4", procore_id="9004"), outcome("5")]
     book.outcomes.judge("r", "vendors", 0, rows)
-    book.outcomes.mark_done("r", "vendors", [judged("5")])
+    book.outcomes.mark_done("r", "vendors", [outcome("5")])
     found = book.links.planned("r", "vendors")
     assert sorted((one.erp_key, one.procore_id, one.status) for one in found) == [("1", "", "planned"), ("4", "9004", "planned")]
     assert book.links.planned("other", "vendors") == []
@@ -333,10 +322,10 @@ def test_a_zombie_commits_nothing(book: Ledger, monkeypatch: pytest.MonkeyPatch)
                     run_id="r",
                     entity="vendors",
                     links=[link()],
-                    outcomes=[outcome(done=True)],
+                    outcomes=[Restated(outcome(), done=True)],
                     remembered=[record()],
                 ),
-                lambda lease: book.journal.adopt(lease, "r", "vendors", [link()], [judged()]),
+                lambda lease: book.journal.adopt(lease, "r", "vendors", [link()], [outcome()]),
             ]
             for attempt in attempts:
                 with pytest.raises(LeaseLost, match="writes nothing more"):
@@ -423,7 +412,7 @@ def test_settling_is_one_commit(book: Ledger) -> None:
                 run_id="r",
                 entity="vendors",
                 links=[link()],
-                outcomes=[outcome(done=True)],
+                outcomes=[Restated(outcome(), done=True)],
                 remembered=[record(number=None)],
             )
         assert everything(book) == before
@@ -482,7 +471,7 @@ def test_the_same_key_in_two_companies_is_two_records(book: Ledger) -> None:
 def test_adoption_links_marks_done_and_audits(book: Ledger) -> None:
     book.outcomes.judge("r", "vendors", 0, [outcome("V-1", action="adopt")])
     with book.leases.hold("vendors", 0) as lease:
-        book.journal.adopt(lease, "r", "vendors", [link(content={"name": "A"})], [judged("V-1")])
+        book.journal.adopt(lease, "r", "vendors", [link(content={"name": "A"})], [outcome("V-1")])
     assert book.outcomes.of("r")[0].done is True
     assert [row.what for row in book.story.of("vendors", "V-1").notes] == ["adopted"]
     assert book.journal.call_count("r") == {}

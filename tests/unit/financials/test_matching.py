@@ -154,7 +154,7 @@ def stored(number: str = "SC-1", **changes: Any) -> Record:
 
 
 def procore_source(targets: Sequence[Record] = (), links: Sequence[Link] = ()) -> ProcoreSource:
-    return ProcoreSource(COMMITMENTS, "sandbox", LinkIndex.of(list(links)), list(targets), "8089")
+    return ProcoreSource(COMMITMENTS, "sandbox", LinkIndex.of(list(links)), list(targets), "procore:8089")
 
 
 OWN_LINK = link("commitments", "01", "SC-1", "77")

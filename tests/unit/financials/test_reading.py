@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import pytest
 
 from include.financials import checks, reconciliation
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater, StepMissing
 from include.financials.reading import extract
+from include.financials.reading.staging import Staged
+from include.financials.record import Record
 from include.financials.writing import engine
 from tests.unit.financials.pair import World, commitment, in_procore
 
@@ -41,7 +46,7 @@ def test_a_list_is_read_once_in_a_run(full: World) -> None:
 def test_who_judges_has_no_systems(world: World) -> None:
     sync = world.sync()
     judging = sync.judging("vendors")
-    with pytest.raises(StepMissing, match="vendors: nothing is asked of erp here"):
+    with pytest.raises(StepMissing, match="vendors: nothing is asked of the ERP here"):
         judging.systems["erp"]
     with pytest.raises(StepMissing, match=r"no task of this run has read the vendors of procore .* Clear extract_vendors"):
         judging.lists.snapshot("procore", "vendors")
@@ -112,3 +117,21 @@ def test_what_was_linked_since_the_lists_were_read_is_left_to_the_next_run(full:
     checks.check(sync, "vendors", [0])
     rows = {row.number: row for row in full.ledger.outcomes.of(sync.run.run_id, "vendors") if row.side == "erp"}
     assert rows[link.number].state == "held" and "linked since this run read the lists of Procore" in rows[link.number].message
+
+
+@pytest.mark.parametrize("name", ["direct_costs", "payments_issued"])
+def test_a_list_too_long_to_be_kept_is_parsed_once_a_task(full: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("include.financials.reading.lists.KEPT_RECORDS", 0)
+    parsed: Counter[str] = Counter()
+    rows = Staged.rows
+
+    def counted(staged: Staged) -> Iterator[Record]:
+        parsed[staged.path.parent.parent.name] += staged.entity == name
+        return rows(staged)
+
+    sync = full.sync(params={"entities": [name], "since": "2020-01-01"})
+    monkeypatch.setattr(Staged, "rows", counted)
+    for task in (extract.extract, lambda sync, name: checks.check(sync, name, [0])):
+        parsed.clear()
+        task(sync, name)
+        assert parsed == {"erp": 1, "procore": 1}

@@ -14,7 +14,7 @@ from include.financials import report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.explained import Difference, Document, Explained
-from include.financials.ledger import Ledger, stamp
+from include.financials.ledger import Ledger, Remembered, stamp
 from include.financials.ledger.story import entity_named, why
 from include.financials.reconciliation import Reconciliation, reconcile
 from include.financials.writing import engine
@@ -148,18 +148,8 @@ def test_equal_counts_can_hide_different_sets(linked: World) -> None:
     linked.procore.records["vendors"][0] = linked.procore.records["vendors"][0].model_copy(
         update={"origin_id": "sandbox:G1:vendors:V-99"}
     )
-    linked.ledger.records.remember(
-        [
-            {
-                "entity": "vendors",
-                "company": "G1",
-                "side": "procore",
-                "id": linked.procore.records["vendors"][0].id,
-                "number": "V-1",
-                "origin_id": "sandbox:G1:vendors:V-99",
-            }
-        ]
-    )
+    known = linked.procore.records["vendors"][0].id
+    linked.ledger.records.remember([Remembered("vendors", "G1", "procore", known, "V-1", origin_id="sandbox:G1:vendors:V-99")])
     result = reconcile(linked.read_anew(linked.sync()))
     keys = {d.erp_id: str(d.unexplained) for d in result.differences if d.tie == "T-01" and d.erp_id}
     assert keys == {"V-1": "-1", "V-99": "1"}

@@ -19,7 +19,7 @@ from upath import UPath
 from include.financials.entities import MODELS
 from include.financials.port import Invalid, Page
 from include.financials.reading import staging
-from include.financials.reading.staging import Staged, arrow_schema, slug
+from include.financials.reading.staging import Staged, State, arrow_schema, slug
 from include.financials.record import Record
 from tests.unit.financials import pair
 from tests.unit.financials.pair import World, commitment, cost_type, line, project, vendor
@@ -157,16 +157,16 @@ def test_a_nullable_large_id_is_no_float(tmp_path: Path) -> None:
 
 
 def test_nothing_is_there_before_the_first_page(staged: Staged) -> None:
-    assert staged.state() == {"pages": 0, "cursor": None, "complete": False, "records": 0, "invalid": 0, "hidden": []}
+    assert staged.state() == State()
     assert list(staged.records()) == [] and list(staged.invalid()) == []
 
 
 def test_the_manifest_says_how_far_the_read_has_come(staged: Staged) -> None:
     bad = Invalid("vendors", "9", "V-9", "name", "missing")
     staged.add(Page([vendor("V-1")], invalid=[bad], cursor={"page": 2}))
-    assert staged.state() == {"pages": 1, "cursor": {"page": 2}, "complete": False, "records": 1, "invalid": 1, "hidden": []}
+    assert staged.state() == State(1, {"page": 2}, complete=False, records=1, invalid=1)
     staged.add(Page([vendor("V-2")]))
-    assert staged.state() == {"pages": 2, "cursor": None, "complete": True, "records": 2, "invalid": 1, "hidden": []}
+    assert staged.state() == State(2, None, complete=True, records=2, invalid=1)
     assert _names(list(staged.records())) == ["V-1", "V-2"]
     assert list(staged.invalid()) == [bad]
 
@@ -184,7 +184,7 @@ def test_a_page_that_the_manifest_does_not_know_does_not_count(staged: Staged, m
                 )
             )
     again = Staged(staged.path, "vendors")
-    assert again.state()["cursor"] == {"page": 2}
+    assert again.state().cursor == {"page": 2}
     assert _names(list(again.records())) == ["V-1"]
     again.add(Page([vendor("V-2")]))
     assert _names(list(again.records())) == ["V-1", "V-2"]

@@ -14,6 +14,7 @@ from include.financials.documents import Documents
 from include.financials.entities import ENTITIES
 from include.financials.explained import Difference
 from include.financials.identity import canonical_json
+from include.financials.ledger import Remembered
 from include.financials.reconciliation import Reconciliation, reconcile
 from include.financials.ties import Tie
 from include.financials.view import Sync
@@ -97,8 +98,8 @@ def test_a_cent_on_one_side_is_found_by_every_tie_and_never_explained(
         world.erp.put(bumped(world.erp.records[entity][-1]))
     else:
         key, row = list(world.ledger.records.seen(entity, "procore").items())[-1]
-        named = {"entity": entity, "company": key[0], "side": "procore", "id": key[1], "number": row.number}
-        world.ledger.records.remember([named | {"figures": canonical_json(bumped_figures(json.loads(row.figures)))}])
+        figures = canonical_json(bumped_figures(json.loads(row.figures)))
+        world.ledger.records.remember([Remembered(entity, key[0], "procore", key[1], row.number, figures=figures)])
     for tie, entities in TIES:
         found = [d for d in differences(sync, tie, entities) if d.unexplained]
         assert bool(found) is (entity in entities), (tie.id, found)

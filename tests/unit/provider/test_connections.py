@@ -100,7 +100,7 @@ def test_a_window_of_the_operators_own_is_not_overruled_by_an_empty_field(emptie
         task = WindowOperator(task_id="window", since="2026-09-01", until="2026-09-02", sync_run_id="r")
         with mock.patch("include.provider.operators.head.open_run") as opened:
             now = mock.Mock(now=mock.Mock(return_value=1))
-            task.run_of(context, mock.Mock(), mock.Mock(), now, now)
+            task.run_of(context, mock.Mock(), mock.Mock(), {"procore": now, "erp": now})
         return {key: opened.call_args.kwargs["params"][key] for key in ("since", "until")}
 
     assert asked(since=emptied, until=emptied) == {"since": "2026-09-01", "until": "2026-09-02"}

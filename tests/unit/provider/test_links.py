@@ -25,8 +25,8 @@ def links(erp: Iterable[Vendor], rows: list[SimpleNamespace], pages: bool = True
     other.capabilities.return_value = {"vendors": Capability(pages=pages)}
     sync = mock.Mock(
         run=SimpleNamespace(run_id="r"),
-        systems={"procore": procore, "erp": other},
-        lists=SimpleNamespace(has_snapshot=lambda *_: True, snapshot=lambda side, *_: [*erp] if side == "erp" else []),
+        known={"procore": procore, "erp": other},
+        lists=SimpleNamespace(has_snapshot=lambda *_: True, rows=lambda side, *_: iter(erp) if side == "erp" else iter(())),
     )
     sync.ledger.outcomes.of.return_value = rows
     left: dict[str, str] = {}
@@ -60,3 +60,12 @@ def test_an_erp_without_pages_has_no_link_and_is_not_read_for_one() -> None:
         yield
 
     assert links(nothing(), [], pages=False) == {ProcoreRecordLink.left: "https://procore/home"}
+
+
+@pytest.mark.parametrize("rows", [[], [row("V-1", "held"), row("V-2", "linked")]])
+def test_no_more_is_parsed_than_the_record_that_is_opened(rows: list[SimpleNamespace]) -> None:
+    def listed() -> Iterable[Vendor]:
+        yield vendor("V-1")
+        raise AssertionError("parsed beyond the record that it opens")
+
+    assert links(listed(), rows)[ErpRecordLink.left] == "https://erp/01/V-1"
