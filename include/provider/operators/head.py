@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.utils.skipmixin import SkipMixin
 
 from include.financials.entities import ENTITIES
-from include.financials.run import Kind, Run, load_run, open_run
+from include.financials.run import Kind, Run, open_run, start_over
 from include.provider.links import keep_web_address
 from include.provider.operators.base import SyncOperator, entity_of
 
@@ -31,7 +31,8 @@ class WindowOperator(SyncOperator):
     shows them in XCom, with what the run is expected to cost.
 
     Scheduled: from the watermark to the end of the data interval, in the settings' ``scheduled_mode``. Backfill: exactly its data
-    interval. Manual: params ``since`` and ``until``, else those of the operator, else from the watermark to the sources' own now.
+    interval. Manual: params ``since`` and ``until``, else those of the operator, else from the watermark to the sources' own now;
+    cleared after it had come to its end, it ends at the now of then.
 
     :param since: ISO date-time, UTC (templated); a parameter of the run wins.
     :param until: likewise the end of the window; default: the sources' own now.
@@ -58,7 +59,8 @@ class WindowOperator(SyncOperator):
         kind, known = run_kind(context["dag_run"].run_type), ledger.runs.get(self.sync_run_id)
         events = bool(given.pop("events", False))
         if events and known is not None and known.kind == kind:
-            return load_run(ledger, self.sync_run_id)  # an earlier try has claimed its events, which say what it is about
+            # An earlier try has claimed its events, which say what it is about.
+            return start_over(ledger, known, min(procore.now(), erp.now()))
         if kind == "scheduled" and known is None:
             self.undelivered = swept(procore, ledger)
         claimed = self._claimed(ledger, settings, procore, kind, events=events)
@@ -91,8 +93,9 @@ class WindowOperator(SyncOperator):
         from include.financials.cost import expected
 
         run = sync.run
-        if sync.ledger.runs.finished_at(run.run_id, "window"):  # the run begins anew
+        if sync.ledger.runs.finished_at(run.run_id, self.head):  # the run starts over
             sync.forget()
+            sync.ledger.runs.unfinished(run.run_id, (self.head,))  # from here on a failed try is a try like any other
         shown: dict[str, Any] = {
             "kind": run.kind,
             "mode": run.mode,
