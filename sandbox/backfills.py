@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import requests
 
@@ -99,10 +100,21 @@ class Company:
         return picture(self.folder)
 
     def calls(self) -> dict[str, int]:
-        """Requests since the last time, and how many of them were writes."""
+        """Requests since the last time, how many of them were writes, how many were for a list without a time filter, and how
+        many such lists there were."""
         found = self.control("GET", "/requests")
         self.control("DELETE", "/requests")
-        return {"calls": len(found), "writes": sum(1 for row in found if row["write"])}
+        lists = [f"{row['path']}?{row['query']}" for row in found if _of_whole_list(row)]
+        writes = sum(1 for row in found if row["write"])
+        return {"calls": len(found), "writes": writes, "list_calls": len(lists), "lists": len(set(lists))}
+
+
+def _of_whole_list(row: Mapping[str, Any]) -> bool:
+    named = row["path"].rpartition("/")[2]
+    asked = unquote(row["query"] or "")
+    return (
+        row["method"] == "GET" and not named.isdigit() and named != "me" and not re.search(r"filters\[(updated_at|id)\]", asked)
+    )
 
 
 class Running:

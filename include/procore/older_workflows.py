@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class OlderWorkflows:
-    """The active older workflows of one company: one list, read once by whoever asks first (a task).
+    """The active older workflows of one company: a list of them, whole or of one kind, is read once by whoever asks (a task).
 
     :param kinds: what Procore calls an entity's documents there (``workflowed_object_type``; setting ``workflow.older``). Ids are
         unique within such a kind only, so that an entity whose word nobody has given is not looked for by its ids.
@@ -27,7 +27,7 @@ class OlderWorkflows:
     def __init__(self, client: ProcoreClient, kinds: Mapping[str, str]) -> None:
         self._client = client
         self._kinds = kinds
-        self._read: list[Mapping[str, Any]] | None = None
+        self._read: dict[str | None, list[Mapping[str, Any]]] = {}
 
     def asked(self, entity: str, project: str, ids: Collection[str]) -> dict[str, Asked]:
         """What is asked about these documents of a project, by id; one that is under no older workflow is left out."""
@@ -36,7 +36,7 @@ class OlderWorkflows:
             return {}
         return {
             item: Asked(step, tuple(dict.fromkeys(_people(row))), time_or_none(row.get("current_state_set_at")), older=True)
-            for row in self._active()
+            for row in self._active(kind)
             if row.get("workflowed_object_type") == kind
             and (item := str(row.get("workflowed_object_id"))) in ids
             and str(_object(row, "project").get("id")) == project
@@ -55,18 +55,19 @@ class OlderWorkflows:
         )
         return [f"Procore has older workflows (v1.0) under way, whose steps only people answer: {told}.{rest}"]
 
-    def _active(self) -> list[Mapping[str, Any]]:
+    def _active(self, kind: str | None = None) -> list[Mapping[str, Any]]:
         """Those that ask somebody. Where they may not be read nothing is said of them, and the run goes on."""
-        if self._read is None:
+        if kind not in self._read:
             try:
-                self._read = [row for row in self._rows() if row.get("current_workflow_activities")]
+                self._read[kind] = [row for row in self._rows(kind) if row.get("current_workflow_activities")]
             except (NotPermitted, Refused) as error:
                 log.warning("at which step of an older workflow documents are will not be shown: %s", error)
-                self._read = []
-        return self._read
+                self._read[kind] = []
+        return self._read[kind]
 
-    def _rows(self) -> Iterator[Mapping[str, Any]]:
-        query = {"company_id": self._client.company_id}
+    def _rows(self, kind: str | None) -> Iterator[Mapping[str, Any]]:
+        query = [("company_id", self._client.company_id)]
+        query += [("filters[workflowed_object_type]", kind)] if kind is not None else []
         for page in self._client.pages(OLDER_WORKFLOWS.list, query, per_page=OLDER_WORKFLOWS.per_page):
             yield from (row for row in page.rows if isinstance(row, Mapping))
 
