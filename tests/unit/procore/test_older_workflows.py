@@ -68,7 +68,7 @@ def test_each_list_is_read_once_over_all_its_pages(fake: FakeProcore, make_clien
         return Answer(rows[100 * (page - 1) : 100 * page], headers=following if 100 * page < len(rows) else {})
 
     flows = OlderWorkflows(make_client(), {"commitments": "Contract"})
-    for _ in range(2):
+    for _again in range(2):
         assert list(flows.asked("commitments", "5", {"11"})) == ["11"]
     first, second = fake.asked(PATH)
     assert dict(first.query) == {"company_id": "8089", "filters[workflowed_object_type]": "Contract", "per_page": "100"}
