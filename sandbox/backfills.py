@@ -94,12 +94,17 @@ class Company:
         new_ledger(self.folder / "ledger.sqlite")
         self.audited = 0
 
-    def once(self, start: datetime, end: datetime) -> Picture:
+    def end(self) -> tuple[Picture, set[str]]:
+        """What both systems hold, and which of their records the ledger takes for one."""
+        standing = "SELECT entity, company, erp_key, status FROM links WHERE ended_at IS NULL"
+        return picture(self.folder), {" ".join(row.values()) for row in rows(self.folder / "ledger.sqlite", standing)}
+
+    def once(self, start: datetime, end: datetime) -> tuple[Picture, set[str]]:
         """What one run over all the days leads to."""
         self.begin()
         params = {"since": None, **({"entities": list(self.entities)} if self.entities else {})}
         pipeline.run(self.info, self.folder, "once", kind="backfill", interval=(start, end), params=params)
-        return picture(self.folder)
+        return self.end()
 
     def calls(self) -> dict[str, int]:
         """Since the last time: requests to Procore, how many of them were writes, how many were for a list without a time filter,
@@ -225,7 +230,9 @@ def running(folder: Path, info: Mapping[str, Any], database: str | None) -> Iter
         yield found
 
 
-def carry_out(case: Case, at: Running, company: Company, days: Sequence[datetime], wanted: Picture) -> dict[str, Any]:
+def carry_out(
+    case: Case, at: Running, company: Company, days: Sequence[datetime], wanted: tuple[Picture, set[str]]
+) -> dict[str, Any]:
     """One case: the days for the first time, and again in each way."""
     at.forget_runs()
     company.begin()
@@ -241,7 +248,9 @@ def carry_out(case: Case, at: Running, company: Company, days: Sequence[datetime
         print(f"  {case.name}, {name}: {steps[name]}", flush=True)
         states = [f"{run['dag_run_id']} {run['state']}" for run in at.runs() if run["state"] != "success"]
         wrong.extend(f"{name}: {state}" for state in states)
-        wrong.extend(f"{name}: {line}" for line in differences(picture(company.folder), wanted))
+        held, links = company.end()
+        wrong.extend(f"{name}: {line}" for line in differences(held, wanted[0]))
+        wrong.extend(f"{name}: linked here or after one run only: {link}" for link in sorted(links ^ wanted[1]))
         written = steps[name]["writes"] + steps[name]["erp_writes"]
         if name == "first" and not written:
             wrong.append("first: nothing was written on either side, which proves nothing; take days in which something was done")
