@@ -103,7 +103,8 @@ def procore_system(client: ProcoreClient, namespace: str, settings: Settings) ->
         erp_system=namespace,
         cost_type_codes=settings.cost_type_codes,
         cost_code_list=settings.cost_code_list,
-        workflow_tools=settings.workflow.tools if "on" in (settings.workflow.shown, settings.workflow.answers) else {},
+        workflow_tools=settings.workflow.tools if settings.workflow.looked_at else {},
+        older_workflows=settings.workflow.older if settings.workflow.looked_at else {},
     )
 
 

@@ -25,12 +25,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import requests
 
 from include.financials.reading.staging import private_file, private_folder
 from sandbox import pipeline
-from sandbox.chaos.picture import Picture, differences, picture
+from sandbox.chaos.picture import Picture, differences, picture, rows
 from sandbox.local import (
     CONNECT_ARGUMENTS,
     VAR,
@@ -77,6 +78,7 @@ class Company:
 
     def __init__(self, folder: Path, info: Mapping[str, Any], size: str, entities: Sequence[str]) -> None:
         self.folder, self.info, self.size, self.entities = folder, info, size, entities
+        self.audited = 0
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         answer = requests.request(method, f"{self.info['base_url']}/_sandbox{path}", json=body, timeout=600)
@@ -90,19 +92,38 @@ class Company:
             path.unlink()
         shutil.rmtree(self.folder / "staging", ignore_errors=True)
         new_ledger(self.folder / "ledger.sqlite")
+        self.audited = 0
 
-    def once(self, start: datetime, end: datetime) -> Picture:
+    def end(self) -> tuple[Picture, set[str]]:
+        """What both systems hold, and which of their records the ledger takes for one."""
+        standing = "SELECT entity, company, erp_key, status FROM links WHERE ended_at IS NULL"
+        return picture(self.folder), {" ".join(row.values()) for row in rows(self.folder / "ledger.sqlite", standing)}
+
+    def once(self, start: datetime, end: datetime) -> tuple[Picture, set[str]]:
         """What one run over all the days leads to."""
         self.begin()
         params = {"since": None, **({"entities": list(self.entities)} if self.entities else {})}
         pipeline.run(self.info, self.folder, "once", kind="backfill", interval=(start, end), params=params)
-        return picture(self.folder)
+        return self.end()
 
     def calls(self) -> dict[str, int]:
-        """Requests since the last time, and how many of them were writes."""
+        """Since the last time: requests to Procore, how many of them were writes, how many were for a list without a time filter,
+        and how many such lists there were; rows written to the ERP."""
         found = self.control("GET", "/requests")
         self.control("DELETE", "/requests")
-        return {"calls": len(found), "writes": sum(1 for row in found if row["write"])}
+        lists = [f"{row['path']}?{row['query']}" for row in found if _of_whole_list(row)]
+        writes = sum(1 for row in found if row["write"])
+        (audited,) = rows(self.folder / "erp.sqlite", "SELECT COUNT(*) AS n FROM audit_log")
+        erp, self.audited = audited["n"] - self.audited, audited["n"]
+        return {"calls": len(found), "writes": writes, "list_calls": len(lists), "lists": len(set(lists)), "erp_writes": erp}
+
+
+def _of_whole_list(row: Mapping[str, Any]) -> bool:
+    named = row["path"].rpartition("/")[2]
+    asked = unquote(row["query"] or "")
+    return (
+        row["method"] == "GET" and not named.isdigit() and named != "me" and not re.search(r"filters\[(updated_at|id)\]", asked)
+    )
 
 
 class Running:
@@ -209,7 +230,9 @@ def running(folder: Path, info: Mapping[str, Any], database: str | None) -> Iter
         yield found
 
 
-def carry_out(case: Case, at: Running, company: Company, days: Sequence[datetime], wanted: Picture) -> dict[str, Any]:
+def carry_out(
+    case: Case, at: Running, company: Company, days: Sequence[datetime], wanted: tuple[Picture, set[str]]
+) -> dict[str, Any]:
     """One case: the days for the first time, and again in each way."""
     at.forget_runs()
     company.begin()
@@ -225,9 +248,14 @@ def carry_out(case: Case, at: Running, company: Company, days: Sequence[datetime
         print(f"  {case.name}, {name}: {steps[name]}", flush=True)
         states = [f"{run['dag_run_id']} {run['state']}" for run in at.runs() if run["state"] != "success"]
         wrong.extend(f"{name}: {state}" for state in states)
-        wrong.extend(f"{name}: {line}" for line in differences(picture(company.folder), wanted))
-        if name != "first" and steps[name]["writes"]:
-            wrong.append(f"{name}: {steps[name]['writes']} writes to Procore, though nothing had changed")
+        held, links = company.end()
+        wrong.extend(f"{name}: {line}" for line in differences(held, wanted[0]))
+        wrong.extend(f"{name}: linked here or after one run only: {link}" for link in sorted(links ^ wanted[1]))
+        written = steps[name]["writes"] + steps[name]["erp_writes"]
+        if name == "first" and not written:
+            wrong.append("first: nothing was written on either side, which proves nothing; take days in which something was done")
+        elif name != "first" and written:
+            wrong.append(f"{name}: {written} writes, though nothing had changed")
 
     step("first", days[0], days[-1], "none")
     runs = at.runs()

@@ -110,6 +110,8 @@ class Entity:
     document comes on top."""
     tool: str | None = None
     """The tool of Procore that has the workflows of these documents, as the settings shipped name it."""
+    workflowed: str | None = None
+    """What Procore's older workflows call these documents (``workflowed_object_type``), where that is published."""
 
     altered_there: tuple[str, ...] = ()
     """Content that Procore may show in another form than it was given: no difference of it is anybody's change."""

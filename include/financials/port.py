@@ -223,12 +223,14 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Answer of :meth:`System.check`. ``problems`` are sentences for a person; empty means ready."""
+    """Answer of :meth:`System.check`. ``problems`` are sentences for a person; empty means ready. ``notes`` keep nobody from
+    running, and are worth a look."""
 
     description: str
     version: str
     now: datetime
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 UNDER_WORKFLOW = "It is under a workflow,"
@@ -236,15 +238,18 @@ UNDER_WORKFLOW = "It is under a workflow,"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a workflow asks about a document: the step it is at, the names of those who may answer, since when (UTC)."""
+    """What a workflow asks about a document: the step it is at, the names of those who may answer, since when (UTC). ``older``:
+    it is one that only people answer."""
 
     step: str
     people: tuple[str, ...]
     since: datetime | None
+    older: bool = False
 
     def __str__(self) -> str:
         since = f" since {self.since:%Y-%m-%d}" if self.since else ""
-        return f'{UNDER_WORKFLOW} at the step "{self.step}"{since}, which asks {", ".join(self.people) or "nobody we see"}.'
+        told = f'{UNDER_WORKFLOW} at the step "{self.step}"{since}, which asks {", ".join(self.people) or "nobody we see"}.'
+        return f"{told} It is one of the older workflows (v1.0), which people answer." if self.older else told
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,18 +22,20 @@ log = logging.getLogger(__name__)
 def preflight(sync: Sync) -> dict[str, Any]:
     """Connections, rights, capabilities, origin_id audit, expected calls. Raises ConfigurationError naming every problem."""
     problems: list[str] = []
+    told: list[str] = []
     shown: dict[str, Any] = {}
     for side in SIDES:
         health = sync.systems[side].check()
         shown[side] = f"{health.description}, {health.version}, clock {health.now.isoformat()}"
         problems += health.problems
+        told += health.notes
         log.info("%s: %s", side, shown[side])
     problems += list(_capability_problems(sync))
     if not problems:  # what cannot be reached cannot be asked for its jobs
         problems += _unknown_jobs(sync)
     if problems:
         raise ConfigurationError("Not ready:\n- " + "\n- ".join(problems))
-    told = notes(sync)
+    told += notes(sync)
     for note in told:
         log.info("%s", note)
     # Lists that are read in full anyway; cost codes and documents are audited by rule R-01 when their checks read them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from include.financials.legible import nearest
 from include.financials.port import Window
 from include.financials.record import Side
 from include.financials.settings import Settings
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["scheduled", "backfill", "manual"]
 Mode = Literal["apply", "plan"]
@@ -98,7 +101,7 @@ def open_run(
 ) -> Run:
     """Decide the window and write it down; called again for the same ``run_id`` (a retry) it returns what was decided first,
     as long as the same is asked for: Airflow gives a run that is reprocessed by a backfill, or triggered under an old id,
-    another type and other parameters.
+    another type and other parameters. Where ``window`` had come to its end, the run starts over (:func:`start_over`).
 
     ``claimed``: the run is about these events, and nobody has chosen its parameters. ``interval`` is the scheduler's data
     interval; ``source_now`` the earlier of the two systems' clocks. Raises ConfigurationError for parameters that make no
@@ -153,7 +156,21 @@ def open_run(
             f"Nothing was done. Run {run_id} was opened as {opened}, and is now asked for as {_said(**asked)}. A run keeps "
             "what it was opened with; trigger a run of its own, with since and until where it is about certain days."
         )
-    return load_run(ledger, run_id)
+    return start_over(ledger, kept, until)
+
+
+def start_over(ledger: Ledger, opened: RunRow, until: datetime) -> Run:
+    """The run as its ``window`` finds it that has been opened before. A later try sees what was decided. But whoever clears a
+    ``window`` that had come to its end wants all of it once more, perhaps days later: nothing that it did counts any longer, and
+    its end is decided by the rule of the first time, so that a run by hand whose end nobody chose ends now.
+
+    :param until: the end by that rule.
+    """
+    if ledger.runs.finished_at(opened.run_id, "window") is None:
+        return load_run(ledger, opened.run_id)
+    ledger.runs.begun_anew(opened.run_id, stamp(until))
+    log.info("run %s starts over: it ends at %s now, and ended at %s before", opened.run_id, stamp(until), opened.until)
+    return load_run(ledger, opened.run_id)
 
 
 def _something_to_read(ledger: Ledger, params: Mapping[str, Any], until: datetime, overlap: timedelta) -> None:

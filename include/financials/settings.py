@@ -71,14 +71,15 @@ class StepSettings(_Model):
 
 class WorkflowSettings(_Model):
     """Whether the workflow of a document that waits is shown, whether steps that ask our account are answered, which steps those
-    are (by name), and which tool of Procore has the workflows of an entity."""
+    are (by name), which tool of Procore has the workflows of an entity, and what the older workflows call its documents."""
 
     shown: Switch = "off"
     answers: Switch = "off"
     steps: dict[str, StepSettings] = {}
     tools: dict[str, str] = {name: row.tool for name, row in ENTITIES.items() if row.tool}
+    older: dict[str, str] = {name: row.workflowed for name, row in ENTITIES.items() if row.workflowed}
 
-    @field_validator("tools")
+    @field_validator("tools", "older")
     @classmethod
     def _documents(cls, value: dict[str, str]) -> dict[str, str]:
         known = [name for name, row in ENTITIES.items() if row.document and row.source == "procore"]
@@ -92,6 +93,10 @@ class WorkflowSettings(_Model):
         if self.answers == "on" and not self.steps:
             raise ValueError("answers is on, and steps names no step; name those that are ours, each with its responses")
         return self
+
+    @property
+    def looked_at(self) -> bool:
+        return "on" in (self.shown, self.answers)
 
     def answered(self, entity: str) -> bool:
         return self.answers == "on" and entity in self.tools

@@ -87,6 +87,9 @@ WORKFLOWS = Resource(
     per_page=100,
     origin_id=False,
 )
+OLDER_WORKFLOWS = Resource(
+    "older_workflows", docs="9", list="/rest/v1.0/workflow_instances", company="query", per_page=100, origin_id=False
+)
 WORKFLOW_HISTORY = Resource(
     "workflow_history",
     docs="9",
@@ -147,8 +150,8 @@ DELIVERIES = Resource(
 )
 
 COMPANY_RESOURCES = (
-    ACCOUNT, COMPANIES, WEB_ADDRESS, WORKFLOWS, WORKFLOW_HISTORY, WORKFLOW_RESPONSES, WORKFLOW_TOOLS, WEBHOOK_RESOURCES, HOOKS,
-    TRIGGERS, DELIVERIES,
+    ACCOUNT, COMPANIES, WEB_ADDRESS, WORKFLOWS, OLDER_WORKFLOWS, WORKFLOW_HISTORY, WORKFLOW_RESPONSES, WORKFLOW_TOOLS,
+    WEBHOOK_RESOURCES, HOOKS, TRIGGERS, DELIVERIES,
 )  # fmt: skip
 """What a company has besides records: our account, workflows, webhooks."""
 

@@ -35,6 +35,7 @@ from include.procore.described import DescribedProcore
 from include.procore.entity import Desk
 from include.procore.exceptions import NotFound
 from include.procore.lists import Kept, Lists, row_id
+from include.procore.older_workflows import OlderWorkflows
 from include.procore.resources import ACCOUNT, COMPANIES, WEB_ADDRESS, web_base
 from include.procore.workflows import Workflows
 from include.procore.writing.writer import Writer
@@ -50,6 +51,7 @@ class ProcoreSystem(DescribedProcore):
     :param cost_delimiter: between the parts of a tiered cost code in this company. For messages: codes are compared whole.
     :param cost_code_list: id or name of the standard cost code list; None: the only one of the company.
     :param workflow_tools: name of the tool that has an entity's workflows; None: workflows are not looked at.
+    :param older_workflows: what the older workflows call an entity's documents; None: those are not looked at.
     :param cost_type_codes: ERP cost type -> Procore code, for cost types whose item has no ``refs["code"]``.
     """
 
@@ -62,6 +64,7 @@ class ProcoreSystem(DescribedProcore):
         cost_type_codes: Mapping[str, str] | None = None,
         cost_code_list: str | None = None,
         workflow_tools: Mapping[str, str] | None = None,
+        older_workflows: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(client.base_url, client.company_id)
         self.client = client
@@ -69,6 +72,7 @@ class ProcoreSystem(DescribedProcore):
         self._lists = Lists(client, PROJECTS)
         self._desk = Desk(self._lists, erp_system, ENTITIES, cost_delimiter, dict(cost_type_codes or {}), cost_code_list)
         self._workflows = Workflows(client, workflow_tools or {})
+        self._older = OlderWorkflows(client, older_workflows or {})
         self._writer = Writer(self._desk, WAYS)
 
     # ------------------------------------------------------------------ the system itself
@@ -81,9 +85,10 @@ class ProcoreSystem(DescribedProcore):
         return self.client.now()
 
     def check(self) -> Health:
-        """Token, service account, company, projects, standard cost code list; tools that have workflows (one call, if they are
-        looked at). An unreachable Procore raises RetryLater."""
+        """Token, service account, company, projects, standard cost code list; tools that have workflows, and older workflows (one
+        call each, if they are looked at). An unreachable Procore raises RetryLater."""
         problems: list[str] = []
+        notes: list[str] = []
         name = None
         try:
             self._lists.show(ACCOUNT)
@@ -94,10 +99,12 @@ class ProcoreSystem(DescribedProcore):
                 )
             code_list(self._desk)
             problems += self._workflow_problems()
+            notes += self._older.notes()
         except (ConfigurationError, Refused) as error:
             problems.append(str(error))
         company = f"{name} ({self.company_id})" if name else f"company {self.company_id}"
-        return Health(f"Procore, {company}, at {self.base_url}", "REST v1.0 and v1.1", self._clock(), tuple(problems))
+        at = f"Procore, {company}, at {self.base_url}"
+        return Health(at, "REST v1.0 and v1.1", self._clock(), tuple(problems), tuple(notes))
 
     def _workflow_problems(self) -> list[str]:
         """A workflow is only shown: where it may not be read the run goes on without, as its checks do."""
@@ -131,8 +138,16 @@ class ProcoreSystem(DescribedProcore):
             return known
 
     def asked(self, entity: str, project: str, ids: Collection[str]) -> dict[str, Asked]:
-        """What workflows ask about these documents, by id: see :meth:`Workflows.asked`."""
-        return self._workflows.asked(entity, project, ids)
+        """What workflows of either kind ask about these documents, by id; a document is under one at most. See
+        :meth:`Workflows.asked`."""
+        older = self._older.asked(entity, project, ids)
+        try:
+            return older | self._workflows.asked(entity, project, set(ids) - older.keys())
+        except (NotPermitted, Refused) as error:
+            if not older:
+                raise
+            log.warning("which newer workflows the documents of project %s are under is not known: %s", project, error)
+            return older
 
     def questions(self, entity: str, project: str) -> dict[str, Question]:
         """What our own account is asked about documents of a project, by id: see :meth:`Workflows.questions`."""

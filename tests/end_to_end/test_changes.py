@@ -120,6 +120,27 @@ def test_a_draft_goes_through_its_workflow(world: World) -> None:
     assert (done(report), writes, audit) == ({}, [], []) and "workflow" not in report
 
 
+def test_a_draft_under_an_older_workflow_says_so_and_nobody_answers_for_a_person(world: World) -> None:
+    draft = next(row for row in world.contracts() if row["status"] == "Draft" and row["kind"] == "work_order_contracts")
+    flow = world.control("POST", "/workflows", {"kind": "work_order_contracts", "item_id": draft["id"]})
+    shown = settings_with(
+        workflow={"shown": "on", "answers": "on", "steps": {"ERP posting": {"accepts": "Accept", "returns": "Return"}}}
+    )
+    report, writes, audit = change(world, settings=shown)
+    assert (done(report), writes, audit) == ({}, [], []) and "workflow" not in report
+    (row,) = world.ledger("SELECT state, message FROM records WHERE entity = 'commitments' AND number = ?", draft["number"])
+    assert row["state"] == "skipped" and 'at the step "Project manager review" since ' in row["message"]
+    assert row["message"].endswith("It is one of the older workflows (v1.0), which people answer.")
+    said = {"workflow_activity_id": 101, "workflow_instance_id": flow["id"], "workflow_user_role_id": 700, "performed_by_id": 1}
+    histories = f"/workflow_activity_histories?company_id=8089&workflow_instance_id={flow['id']}"
+    world.as_user("POST", histories, {"workflow_activity_history": said})
+    report, writes, _ = change(world, settings=shown)
+    assert done(report) == {"commitments": {"created": 1}} and writes == [SUBCONTRACT], (
+        "the posting's step asks us, and is a person's"
+    )
+    assert world.contract(draft["number"])["status"] == "Approved"
+
+
 def test_a_linked_title_changes(world: World) -> None:
     world.edit("104-SC-001", title="Demolition and haul-off")
     report, writes, audit = change(world)

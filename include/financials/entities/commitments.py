@@ -332,6 +332,7 @@ COMMITMENT = Entity(
     reread=True,
     lists=2,
     tool="Commitments",
+    workflowed="Contract",
     final=(CLOSED, VOID),
     facts=CommitmentFacts,
     field_rule="M-11",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from include.financials.entity import Entity
 from include.financials.judging.check import Judging
 from include.financials.judging.subject import Match, Subject
+from include.financials.ledger import Judged
 from include.financials.record import PROJECTS, Record
 from include.financials.view import Sync
 
@@ -18,13 +17,14 @@ class OnlyRead(Judging):
         super().__init__(sync, row, 0)
         self.shards = shards
 
-    def run(self) -> list[dict[str, Any]]:
-        sync, row, told = self.sync, self.row, []
+    def run(self) -> list[Judged]:
+        sync, row = self.sync, self.row
+        told: list[Judged] = []
         for shard in self.shards:
             staged = sync.staged(row.name, shard)
             read = [(self._told(subject), subject) for subject in map(self._subject, staged.records())]
             unusable = [(bad, self.unusable(bad, "procore", sync.fresh_links(row.name))) for bad in staged.invalid()]
-            results = [{**result, "shard": shard} for result in (*(r for r, _ in read), *(r for _, r in unusable))]
+            results = [result._replace(shard=shard) for result in (*(r for r, _ in read), *(r for _, r in unusable))]
             remembered = [self.remembered(*one) for one in read] + self.traces(unusable)
             sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, results, [] if sync.run.plan else remembered)
             told += results
@@ -39,11 +39,9 @@ class OnlyRead(Judging):
         translated = self.facts.translated(record).model_copy(update={"company": company})
         return Subject(record, translated, Match(), "procore", company, None, record.id)
 
-    def _told(self, subject: Subject) -> dict[str, Any]:
+    def _told(self, subject: Subject) -> Judged:
         own, known = subject.own, f"{self.row.label} {subject.record.number}"
         marked = f"its external id is {own.origin_id}" if own.origin_id else "it has no external id"
         gone = "deleted in Procore, " if own.deleted else ""
-        return {
-            **self.base(subject), "state": "skipped",
-            "message": f"{known} is {gone}kept as Procore has it ({marked}); nothing of it goes to the ERP",
-        }  # fmt: skip
+        message = f"{known} is {gone}kept as Procore has it ({marked}); nothing of it goes to the ERP"
+        return self.base(subject)._replace(state="skipped", message=message)

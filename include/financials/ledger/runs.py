@@ -54,6 +54,14 @@ class Runs(Room):
         with self.writing() as connection:
             connection.execute(delete(t.steps).where(t.steps.c.run_id == run_id, t.steps.c.step.in_(list(steps))))
 
+    def begun_anew(self, run_id: str, until: str) -> None:
+        """The run starts over: none of its steps counts any longer, but for ``window``, which is to forget what the run has read.
+        ``until``: where it ends now; together with the steps, so that no watermark moves to an end up to which nobody has read.
+        """
+        with self.writing() as connection:
+            connection.execute(delete(t.steps).where(t.steps.c.run_id == run_id, t.steps.c.step != "window"))
+            connection.execute(update(t.runs).where(t.runs.c.run_id == run_id).values(until=until))
+
     def steps(self, run_id: str) -> set[tuple[str, int]]:
         """(step, shard) of everything in the run that came to its end."""
         with self.reading() as connection:

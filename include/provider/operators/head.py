@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.utils.skipmixin import SkipMixin
 
 from include.financials.entities import ENTITIES
-from include.financials.run import Kind, Run, load_run, open_run
+from include.financials.run import Kind, Run, open_run, start_over
 from include.provider.links import keep_web_address
 from include.provider.operators.base import SyncOperator, entity_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk.definitions.context import Context
 
     from include.financials.ledger import Ledger
@@ -30,7 +32,8 @@ class WindowOperator(SyncOperator):
     shows them in XCom, with what the run is expected to cost.
 
     Scheduled: from the watermark to the end of the data interval, in the settings' ``scheduled_mode``. Backfill: exactly its data
-    interval. Manual: params ``since`` and ``until``, else those of the operator, else from the watermark to the sources' own now.
+    interval. Manual: params ``since`` and ``until``, else those of the operator, else from the watermark to the sources' own now;
+    cleared after it had come to its end, it ends at the now of then.
 
     :param since: ISO date-time, UTC (templated); a parameter of the run wins.
     :param until: likewise the end of the window; default: the sources' own now.
@@ -55,9 +58,14 @@ class WindowOperator(SyncOperator):
         empty = dict.fromkeys(("since", "until"), (None, ""))
         given = {key: value for key, value in dict(context["params"]).items() if value not in empty.get(key, ())}
         kind, known = run_kind(context["dag_run"].run_type), ledger.runs.get(self.sync_run_id)
+
+        def now() -> datetime:
+            return min(systems["procore"].now(), systems["erp"].now())
+
         events = bool(given.pop("events", False))
         if events and known is not None and known.kind == kind:
-            return load_run(ledger, self.sync_run_id)  # an earlier try has claimed its events, which say what it is about
+            # An earlier try has claimed its events, which say what it is about.
+            return start_over(ledger, known, now())
         if kind == "scheduled" and known is None:
             self.undelivered = swept(systems["procore"], ledger)
         claimed = self._claimed(ledger, settings, systems, kind, events=events)
@@ -68,7 +76,7 @@ class WindowOperator(SyncOperator):
             settings,
             run_id=self.sync_run_id,
             kind=kind,
-            source_now=min(systems["procore"].now(), systems["erp"].now()),
+            source_now=now(),
             claimed=claimed,
             interval=(context.get("data_interval_start"), context.get("data_interval_end")),
             params={"since": self.since, "until": self.until, **given},
@@ -90,8 +98,9 @@ class WindowOperator(SyncOperator):
         from include.financials.cost import expected
 
         run = sync.run
-        if sync.ledger.runs.finished_at(run.run_id, "window"):  # the run begins anew
+        if sync.ledger.runs.finished_at(run.run_id, self.head):  # the run starts over
             sync.forget()
+            sync.ledger.runs.unfinished(run.run_id, (self.head,))  # from here on a failed try is a try like any other
         shown: dict[str, Any] = {
             "kind": run.kind,
             "mode": run.mode,

@@ -90,6 +90,28 @@ def test_a_later_try_sees_the_window_of_the_first(ledger: Ledger) -> None:
     assert (again.until, again.since, again.mode, again.kind) == (NOW, JULY, "plan", "manual")
 
 
+@pytest.mark.parametrize(
+    ("kind", "params", "end"),
+    [
+        ("manual", {}, NOW + timedelta(days=3)),
+        ("manual", {"since": "2026-07-01"}, NOW + timedelta(days=3)),
+        ("manual", {"until": "2026-09-01"}, datetime(2026, 9, 1, tzinfo=UTC)),
+        ("manual", {"until": "2026-10-02"}, datetime(2026, 10, 2, tzinfo=UTC)),
+        ("scheduled", {}, AUGUST),
+        ("backfill", {}, AUGUST),
+    ],
+)
+def test_a_run_that_starts_over_ends_now_where_nobody_chose_its_end(
+    ledger: Ledger, kind: Kind, params: dict[str, Any], end: datetime
+) -> None:
+    first = start(ledger, kind, interval=(JULY, AUGUST), **params)
+    for step in (*HEAD, "extract:vendors", "load:vendors"):
+        ledger.runs.finished("r", step)
+    again = start(ledger, kind, now=NOW + timedelta(days=3), interval=(JULY, AUGUST), **params)
+    assert (again.until, again.since) == (end, first.since) and again == load_run(ledger, "r")
+    assert ledger.runs.steps("r") == {("window", 0)}, "what it did before counts for nothing; the operator ends the last of it"
+
+
 PLANNED, APPLIED = {"mode": "plan", "shards": 1}, {"mode": "apply", "shards": 1}
 ASKED_OTHERWISE = [
     (("scheduled", {}), ("backfill", PLANNED), "scheduled run in mode apply, and is now asked for as backfill run in mode plan"),

@@ -162,6 +162,102 @@ def test_a_company_whose_workflows_are_closed_to_us_is_no_reason_to_stop(
     assert "will not be shown" in caplog.text
 
 
+OLDER = {"commitments": "Contract"}
+
+
+@pytest.fixture
+def old(served: tuple[Caller, World]) -> Caller:
+    """A company whose draft contract is under an older workflow."""
+    caller, world = served
+    caller.control("DELETE", "/faults")
+    hand_made(world)
+    world.procore.configure(Settings(rate_limit_spike=10_000))
+    caller.flow = caller.control("POST", "/workflows", {"kind": "work_order_contracts", "item_id": DRAFT})  # type: ignore[attr-defined]
+    return caller
+
+
+@pytest.fixture
+def reader(old: Caller) -> Iterator[ProcoreClient]:
+    found = ProcoreClient(old.base, None, COMPANY, CLIENT_ID, CLIENT_SECRET)
+    yield found
+    found.close()
+
+
+def act(api: Caller, name: str) -> None:
+    """The person that is asked does it."""
+    row = api.get(f"/workflow_instances/{api.flow['id']}?company_id={COMPANY}")  # type: ignore[attr-defined]
+    way = next(one for one in row["current_workflow_activities"] if one["name"] == name)["perform_activity"]
+    said = {"workflow_activity_history": {**way["data"]["workflow_activity_history"], "performed_by_id": 5_200_001}}
+    assert api.as_user("POST", way["url"], said).status_code == 201
+
+
+def of(reader: ProcoreClient, **older: str) -> ProcoreSystem:
+    return ProcoreSystem(reader, erp_system="sandbox", workflow_tools=TOOLS, older_workflows=older or OLDER)
+
+
+def test_the_step_of_an_older_workflow_and_whom_it_asks(served: tuple[Caller, World], old: Caller, reader: ProcoreClient) -> None:
+    first = of(reader).asked("commitments", str(P1), {str(DRAFT), "12"})[str(DRAFT)]
+    assert str(first) == (
+        f'It is under a workflow, at the step "Project manager review" since {first.since:%Y-%m-%d}, which asks Project Manager. '
+        "It is one of the older workflows (v1.0), which people answer."
+    )
+    served[1].procore.configure(Settings(rate_limit_spike=10_000, workflow_service_assignee=False))
+    act(old, "Approve")
+    assert (second := of(reader).asked("commitments", str(P1), {str(DRAFT)})[str(DRAFT)]).step == "ERP posting"
+    assert second.people == ("Accounting Clerk",)
+    act(old, "Return")
+    again = of(reader).asked("commitments", str(P1), {str(DRAFT)})[str(DRAFT)]
+    assert again.step == first.step
+    act(old, "Approve")
+    act(old, "Accept")
+    assert of(reader).asked("commitments", str(P1), {str(DRAFT)}) == {}, "it has ended"
+
+
+def test_an_older_workflow_is_of_one_document_of_one_project_and_kind(old: Caller, reader: ProcoreClient) -> None:
+    system = of(reader)
+    assert system.asked("commitments", str(P2), {str(DRAFT)}) == {}, "another project's"
+    assert system.asked("subcontractor_invoices", str(P1), {str(DRAFT)}) == {}, "its word is not known: an id is no match"
+    assert of(reader, commitments="Requisition").asked("commitments", str(P1), {str(DRAFT)}) == {}, "another kind's"
+    calls = reader.calls
+    assert system.asked("commitments", str(P1), {str(DRAFT)}) and system.asked("commitments", str(P1), set()) == {}
+    assert reader.calls == calls, "the list of the older ones is read once, and a document is under one workflow at most"
+
+
+def test_our_account_is_never_asked_by_an_older_workflow(old: Caller, reader: ProcoreClient) -> None:
+    """Also where the step asks it: an answer could not say which time of asking it is for."""
+    act(old, "Approve")
+    system = of(reader)
+    assert system.asked("commitments", str(P1), {str(DRAFT)})[str(DRAFT)].people == ("Sandbox Service Account",)
+    assert system.questions("commitments", str(P1)) == {} and reader.writes == 0
+
+
+def test_before_a_run_it_is_said_which_older_workflows_are_under_way(old: Caller, reader: ProcoreClient) -> None:
+    (note,) = of(reader).check().notes
+    assert note == ("Procore has older workflows (v1.0) under way, whose steps only people answer: 1 of Contract (commitments).")
+    (note,) = of(reader, subcontractor_invoices="Requisition").check().notes
+    assert note.endswith("1 of Contract (not shown). Which entity a kind that is not shown belongs to, workflow.older says.")
+    old.control("DELETE", "/requests")
+    assert ProcoreSystem(reader, erp_system="sandbox").check().notes == ()
+    assert not [row for row in old.control("GET", "/requests") if "workflow" in row["path"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown", "told"),
+    [
+        ("/workflow_instances$", [], "older workflow documents are will not be shown"),
+        ("/workflows/instances$", [str(DRAFT)], "newer workflows the documents of project"),
+    ],
+)
+def test_one_kind_of_workflows_that_is_closed_to_us_hides_no_other(
+    old: Caller, reader: ProcoreClient, caplog: pytest.LogCaptureFixture, path: str, shown: list[str], told: str
+) -> None:
+    old.control("POST", "/faults", [{"action": "status", "status": 403, "path": path}])
+    system = of(reader)
+    assert system.check().problems == ()
+    assert list(system.asked("commitments", str(P1), {str(DRAFT), "12"})) == shown
+    assert told in caplog.text
+
+
 def test_a_project_that_is_closed_to_us_says_so(client: ProcoreClient) -> None:
     with pytest.raises(NotFound, match="404"):
         Workflows(client, TOOLS).asked("commitments", "4700000003", {str(DRAFT)})
