@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from include.erp.mapping.spec import (
-    PAGE_PARTS,
-    PART,
-    WRITES,
-    EntitySpec,
-    FieldSpec,
-    Loc,
-    MappingSpec,
-    ParameterSpec,
-    Statement,
-    suggest,
-)
+from include.erp.mapping.block import PART, Loc, suggest
+from include.erp.mapping.shape import header_uses, line_uses
+from include.erp.mapping.spec import PAGE_PARTS, WRITES, CallSpec, EntitySpec, FieldSpec, MappingSpec, ParameterSpec
 from include.financials.entities import OF_ERP
 from include.financials.record import LineModel, Record
 
@@ -83,8 +74,8 @@ class Checks:
             yield from self._writes(loc, entity, model)
 
     def _entity(self, loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
-        if not entity.key_columns:
-            yield (*loc, "key_columns"), "needs at least one column"
+        for place, fault in entity.faults(model):
+            yield (*loc, *place), fault
         if entity.id.is_constant or entity.id.list is not None:
             yield (*loc, "id"), "must be a column or a template of columns"
         for key, field in (("id", entity.id), ("company", entity.company), ("number", entity.number)):
@@ -107,6 +98,10 @@ class Checks:
                 yield from self._fields((*loc, "lines", "fields"), entity.lines.fields, model.line, set(), hint={})
         if wrong := [part for part in re.findall(r"{([^}]*)}", entity.web_url or "") if part not in PAGE_PARTS]:
             yield (*loc, "web_url"), f"has {{{wrong[0]}}}. Allowed: {', '.join(f'{{{part}}}' for part in PAGE_PARTS)}"
+        used = {name for _, name in (*header_uses(entity), *line_uses(entity))}
+        for name in entity.masks:
+            if name not in used:
+                yield (*loc, "masks", name), f"is no name that the entity reads{suggest(name, sorted(used))}"
         yield from self._limits(loc, entity, model)
         yield from self._statuses(loc, entity, model)
 
@@ -129,7 +124,7 @@ class Checks:
                 yield where, f"{word!r} is no status of {model.entity}{suggest(word, allowed)}"
 
     def _fields(
-        self, loc: Loc, fields: dict[str, FieldSpec], model: type[BaseModel], own: set[str], hint: dict[str, str]
+        self, loc: Loc, fields: Mapping[str, FieldSpec], model: type[BaseModel], own: set[str], hint: dict[str, str]
     ) -> Iterator[tuple[Loc, str]]:
         allowed = [name for name, info in model.model_fields.items() if name not in own and is_mappable(info)]
         for name, spec in fields.items():
@@ -166,14 +161,11 @@ class Checks:
             )
         if "scale" in spec.model_fields_set and stored != "minor_units":
             yield (*loc, "scale"), "goes with type minor_units only"
-        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)  # type: ignore[arg-type]
         values = [((*loc, "constant"), spec.constant)] if spec.is_constant else []
         values += [((*loc, "map", key), value) for key, value in (spec.map or {}).items()]
         for place, value in values:
-            try:
-                adapter.validate_python(value, strict=True)
-            except ValidationError as error:
-                yield place, f"{value!r} does not fit the canonical field: {error.errors()[0]['msg']}"
+            if fault := _unfit(info, value):
+                yield place, fault
 
     def _limits(self, loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         known = {*model.model_fields, *self._parts("number", entity.number)}
@@ -197,6 +189,8 @@ class Checks:
             yield (*loc, "find"), "is required with `write: create`: without a marker a document could be written twice"
         if entity.write.void and not (entity.find and entity.find.void):
             yield (*loc, "find", "void"), "is required with `write: void`: the canonical field and value of a voided document"
+        if entity.accepted and entity.find is None:
+            yield (*loc, "find"), "is required with `accepted`: what is handed over is found again by its marker"
         for name in entity.find.void if entity.find else {}:
             if name not in entity.fields:
                 yield (*loc, "find", "void", name), f"is no mapped field{suggest(name, entity.fields)}"
@@ -210,8 +204,10 @@ class Checks:
                         f"'{parameter.setting}' is not offered{suggest(parameter.setting, self.spec.settings)}",
                     )
         for action in WRITES:
-            for index, statement in enumerate(getattr(entity.write, action)):
-                yield from self._statement((*loc, "write", action, index), action, statement, entity, model)
+            given: set[str] = set(entity.write.answers(action))
+            for index, call in enumerate(entity.write.calls(action)):
+                yield from self._call((*loc, "write", action, index), action, call, entity, model, given)
+                given |= set(call.answers())
 
     @staticmethod
     def _parameter_blocks(
@@ -221,23 +217,53 @@ class Checks:
         if entity.lines:
             yield (*loc, "lines", "parameters"), entity.lines.parameters, list(line_fields(model))
 
-    def _statement(
-        self, loc: Loc, action: str, statement: Statement, entity: EntitySpec, model: type[Record]
+    @staticmethod
+    def _answers(loc: Loc, call: CallSpec, entity: EntitySpec) -> Iterator[tuple[Loc, str]]:
+        taken = header_parameters(entity) | (line_parameters(entity) if entity.lines else set())
+        for name in call.answers():
+            if name in taken:
+                yield (*loc, "gives"), f"'{name}' is a parameter already; what the ERP gives needs a name of its own"
+
+    def _call(
+        self, loc: Loc, action: str, call: CallSpec, entity: EntitySpec, model: type[Record], given: set[str]
     ) -> Iterator[tuple[Loc, str]]:
-        if statement.each and entity.lines is None:
+        """``given``: names that earlier calls give."""
+        if call.per_line and entity.lines is None:
             yield (*loc, "each"), "there is no `lines` block to take lines from"
             return
-        known = header_parameters(entity) if statement.each is None else line_parameters(entity)
-        for name in statement.parameters():
-            if name not in known:
-                yield (*loc, "sql"), f"parameter :{name} is not known{suggest(name, sorted(known))}"
-        if action == "update" and not statement.when:
+        known = [(call.binds(), header_parameters(entity))]
+        if entity.lines is not None:
+            known.append((call.line_binds(), line_parameters(entity)))
+        for names, allowed in known:
+            for name in names:
+                if name not in allowed | given:
+                    shown = call.shown.format(name)
+                    yield (*loc, call.place), f"parameter {shown} is not known{suggest(name, sorted(allowed | given))}"
+        for name, values in call.only.items():
+            if name not in model.model_fields or is_list(model.model_fields[name]):
+                yield (*loc, "if", name), f"is no canonical field{suggest(name, model.model_fields)}"
+                continue
+            for value in values:
+                if fault := _unfit(model.model_fields[name], value):
+                    yield (*loc, "if", name), fault
+        yield from self._answers(loc, call, entity)
+        if action == "update" and not call.when:
             yield (*loc, "when"), "is required in an update: the canonical fields whose change this statement writes"
-        if action != "update" and statement.when:
+        if action != "update" and call.when:
             yield (*loc, "when"), "goes with update statements only"
-        for name in statement.when:
+        for name in call.when:
             if name not in model.model_fields:
                 yield (*loc, "when"), f"'{name}' is no canonical field{suggest(name, model.model_fields)}"
+
+
+def _unfit(info: FieldInfo, value: Any) -> str | None:
+    """Why a value of the file cannot be one of a canonical field."""
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)  # type: ignore[arg-type]
+    try:
+        adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        return f"{value!r} does not fit the canonical field: {error.errors()[0]['msg']}"
+    return None
 
 
 def line_fields(model: type[Record]) -> dict[str, FieldInfo]:

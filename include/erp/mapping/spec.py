@@ -1,134 +1,24 @@
-"""The keys of a mapping file, their defaults, and what is allowed in each."""
+"""The keys of a mapping file that every kind of ERP has, their defaults, and what is allowed in each.
+
+A kind builds on these models (``include/erp/sql/grammar.py``): :class:`MappingSpec` with the kind's :class:`EntitySpec`, its
+:class:`LinesSpec` and its :class:`CallSpec`.
+"""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
-from sqlalchemy import text
 
-from include.erp.codecs import TYPES, Storage
+from include.erp.codecs import Storage
+from include.erp.mapping.block import PART, Column, Loc, Mask, Spec, Template, TypeName, Zone, no_fault, tuples
 from include.financials.port import Capability
-from include.financials.record import LineModel
+from include.financials.record import LineModel, Record
 
-Loc = tuple[str | int, ...]
-WRITES = ("create", "update", "void")
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w$#]*")
-_SOURCE = re.compile(r"(?i)\s*(select|with)\b")
-_WRITING = re.compile(r"(?is)\s*(insert|update|delete|merge|replace|with\b.*\b(insert|update|delete))\b")
-PART = re.compile(r"\{([^{}]*)\}")
-
-
-def suggest(word: object, allowed: Iterable[object]) -> str:
-    """``; did you mean 'column'? Allowed: ...`` for a word that is not in a list."""
-    names = [str(a) for a in allowed]
-    close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
-    return (f"; did you mean '{close[0]}'?" if close else ".") + f" Allowed: {', '.join(names)}"
-
-
-# ---------------------------------------------------------------------------------------------------------------------------
-# The shape of a file
-
-
-class Spec(BaseModel):
-    """A block of the file. Unknown keys are refused with a suggestion, all of a block at once."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_by_alias=True, validate_by_name=False)
-    shorthand: ClassVar[str | None] = None
-    """The key that a plain text instead of a block stands for."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _keys(cls, value: Any) -> Any:
-        if isinstance(value, str) and cls.shorthand:
-            return cls.expand(value)
-        if not isinstance(value, dict):
-            raise PydanticCustomError("block", "must be a block of keys. Allowed: {allowed}", {"allowed": ", ".join(cls.names())})
-        unknown = [key for key in value if key not in cls.names()]
-        if unknown:
-            raise PydanticCustomError("unknown_keys", "unknown keys", {"keys": unknown, "allowed": list(cls.names())})
-        return value
-
-    @classmethod
-    def expand(cls, value: str) -> dict[str, Any]:
-        return {cls.shorthand or "": value}
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        return tuple(info.alias or name for name, info in cls.model_fields.items())
-
-
-def _tuples(value: Any, *keys: str) -> Any:
-    """YAML has lists where the strict models want tuples; one text stands for a list of one."""
-    if not isinstance(value, dict):
-        return value
-    out = dict(value)
-    for key in keys:
-        if isinstance(out.get(key), list):
-            out[key] = tuple(out[key])
-        elif isinstance(out.get(key), str):
-            out[key] = (out[key],)
-    return out
-
-
-def _identifier(value: Any) -> Any:
-    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
-        raise PydanticCustomError(
-            "column", "{value} is not a column name; an expression belongs into a SELECT under `from`", {"value": repr(value)}
-        )
-    return value
-
-
-def _source(value: Any) -> Any:
-    ok = isinstance(value, str) and (_SOURCE.match(value) or all(_IDENTIFIER.fullmatch(part) for part in value.split(".")))
-    if not ok:
-        raise PydanticCustomError(
-            "source", "must be a table or view (`name` or `schema.name`) or a SELECT, not {value}", {"value": repr(value)}
-        )
-    return value.strip().rstrip(";")
-
-
-def _template(value: Any) -> Any:
-    if isinstance(value, str) and (parts := PART.findall(value)):
-        rest = PART.sub("", value)
-        if (
-            all(_IDENTIFIER.fullmatch(p) for p in parts)
-            and not set("{}") & set(rest)
-            and "}{" not in value
-            and len(set(parts)) == len(parts)
-        ):
-            return value
-    raise PydanticCustomError(
-        "template",
-        "{value} is not a template: column names in braces with text between them, such as '{example}'",
-        {"value": repr(value), "example": "{job}/{code}"},
-    )
-
-
-def _zone(value: Any) -> Any:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, TypeError):
-        raise PydanticCustomError(
-            "timezone", "{value} is no time zone; write a name such as UTC or America/Chicago", {"value": repr(value)}
-        ) from None
-    return value
-
-
-Column = Annotated[str, BeforeValidator(_identifier)]
-From = Annotated[str, BeforeValidator(_source)]
-Template = Annotated[str, BeforeValidator(_template)]
-Zone = Annotated[str, BeforeValidator(_zone)]
-TypeName = Literal[
-    "text", "integer", "boolean", "decimal", "date", "minor_units", "date_text", "timestamp", "timestamptz", "timestamp_text"
-]
-assert set(get_args(TypeName)) == set(TYPES)
+WRITES: tuple[Literal["create", "update", "void"], ...] = ("create", "update", "void")
 
 
 class StorageSpec(Spec):
@@ -154,26 +44,15 @@ class FieldSpec(StorageSpec):
     template: Template | None = None
     constant: Any = None
     list: Column | None = None
-    source: From | None = Field(None, alias="from")
-    join: dict[str, Column] | None = None
-    order: tuple[Column, ...] = ()
 
     @classmethod
     def expand(cls, value: str) -> dict[str, Any]:
         return {"template" if "{" in value else "column": value}
 
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "order")
-
     @model_validator(mode="after")
     def _one(self) -> FieldSpec:
-        given = {"column", "template", "constant", "list"} & self.model_fields_set
-        if len(given) != 1:
+        if len({"column", "template", "constant", "list"} & self.model_fields_set) != 1:
             raise PydanticCustomError("one_of", "needs exactly one of column, template, constant, list")
-        if ("list" in given) != (self.source is not None and bool(self.join)):
-            raise PydanticCustomError("one_of", "`list` goes with `from` and `join`, and they with it")
         return self
 
     @property
@@ -181,7 +60,7 @@ class FieldSpec(StorageSpec):
         return "constant" in self.model_fields_set
 
     def columns(self) -> tuple[str, ...]:
-        """The columns of the entity's own ``from`` that the field is made of."""
+        """The names in the row that the field is made of."""
         if self.template is not None:
             return tuple(PART.findall(self.template))
         return (self.column,) if self.column is not None else ()
@@ -217,54 +96,79 @@ class SettingSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "allowed")
+        return tuples(value, "allowed")
 
 
 class LinesSpec(Spec):
-    """The lines of a document: their own table, joined to the header page by page."""
+    """The lines of a document. Where they come from is the kind's."""
 
-    source: From = Field(alias="from")
-    join: dict[str, Column]
-    """Column of the lines -> column of the header."""
-    order: tuple[Column, ...]
-    fields: dict[str, FieldSpec]
-    parameters: dict[str, ParameterSpec] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "order")
+    fields: Mapping[str, FieldSpec]
+    parameters: dict[str, ParameterSpec] = Field(default_factory=dict)
 
 
-class Statement(Spec):
-    """One SQL statement of a write; all of a record's statements share its savepoint."""
+class CallSpec(Spec):
+    """One call of a write (a statement, a request, a record of a file): what it binds, and when it is made."""
 
-    shorthand: ClassVar[str | None] = "sql"
-    sql: Annotated[str, Field(min_length=1)]
-    each: Literal["lines"] | None = None
+    place: ClassVar[str]
+    """The key that holds what is sent, for messages."""
+    shown: ClassVar[str] = ":{}"
+    """How a bound name is written in it."""
     when: tuple[str, ...] = ()
-    """update only: run if one of these canonical fields changed. Together they are what an update may touch."""
-    rows: Annotated[int, Field(ge=0)] | Literal["any"] | None = None
-    """How many rows it must touch, per line with ``each``; default 1 for a statement that writes, else not checked."""
+    """update only: made if one of these canonical fields changed. Together they are what an update may touch."""
+    only: dict[str, tuple[Any, ...]] = Field({}, alias="if")
+    """Made only of records with these values: canonical field -> one value, or several."""
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "when")
+        given = tuples(value, "when")
+        if isinstance(given, dict) and isinstance(given.get("if"), dict):
+            given["if"] = {name: tuple(v) if isinstance(v, list) else (v,) for name, v in given["if"].items()}
+        return given
 
-    def parameters(self) -> tuple[str, ...]:
-        return tuple(text(self.sql).compile().params)
+    def applies(self, record: Record, changes: Sequence[str]) -> bool:
+        """Whether it is made of this record."""
+        return (not self.when or not set(self.when).isdisjoint(changes)) and all(
+            getattr(record, name) in values for name, values in self.only.items()
+        )
 
-    def expected_rows(self) -> int | None:
-        if self.rows is None:
-            return 1 if _WRITING.match(self.sql) else None
-        return None if self.rows == "any" else self.rows
+    @property
+    def per_line(self) -> bool:
+        """Whether it says anything of lines."""
+        return bool(self.line_binds())
+
+    def binds(self) -> tuple[str, ...]:
+        """What it binds of the document."""
+        raise NotImplementedError
+
+    def answers(self) -> tuple[str, ...]:
+        """Names that its answer gives to the calls after it: ids that the ERP makes."""
+        return ()
+
+    def line_binds(self) -> tuple[str, ...]:
+        """What it binds of each line: a name is the line's if lines have it, else the document's."""
+        return ()
 
 
 class FindSpec(Spec):
     marker: Column
-    void: dict[str, Any] = {}
+    void: dict[str, Any] = Field(default_factory=dict)
     """How a voided document reads: canonical field -> value."""
+
+
+class AcceptedSpec(Spec):
+    """Which rows are handed over and not yet in the books: they stand in a staging table, a file, an approval."""
+
+    column: Column
+    values: tuple[Any, ...]
+    """What the column says of a row that waits."""
+    said: Column | None = None
+    """Where the ERP says why it refuses what was handed over; blank as long as it does not."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return tuples(value, "values")
 
 
 def _alphabet(text: str) -> str:
@@ -280,10 +184,10 @@ class CapabilitySpec(Spec):
     update: bool = False
     void: bool = False
     batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    max_lengths: dict[str, Annotated[int, Field(ge=1)]] = {}
-    max_digits: dict[str, Annotated[int, Field(ge=1)]] = {}
-    decimals: dict[str, Annotated[int, Field(ge=0)]] = {}
-    alphabets: dict[str, Annotated[str, Field(min_length=1), AfterValidator(_alphabet)]] = {}
+    max_lengths: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    max_digits: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    decimals: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    alphabets: dict[str, Annotated[str, Field(min_length=1), AfterValidator(_alphabet)]] = Field(default_factory=dict)
     """Characters that a field takes, as inside a regular expression's brackets: ``A-Za-z0-9-``."""
     accepts_zero: bool = True
     sub_jobs: bool = True
@@ -291,14 +195,26 @@ class CapabilitySpec(Spec):
 
 
 class WriteSpec(Spec):
-    create: tuple[Statement, ...] = ()
-    update: tuple[Statement, ...] = ()
-    void: tuple[Statement, ...] = ()
+    create: tuple[CallSpec, ...] = ()
+    update: tuple[CallSpec, ...] = ()
+    void: tuple[CallSpec, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        return _tuples(value, *WRITES)
+        return tuples(value, *WRITES)
+
+    def calls(self, action: str) -> tuple[CallSpec, ...]:
+        found: tuple[CallSpec, ...] = getattr(self, action)
+        return found
+
+    def shared(self, action: str) -> tuple[str, ...]:
+        """What calls that are made once for many documents bind: the same for all of them."""
+        return ()
+
+    def answers(self, action: str) -> tuple[str, ...]:
+        """Names that the answers of such calls give to the documents' calls."""
+        return ()
 
 
 PAGE_PARTS = ("id", "company", "number")
@@ -306,27 +222,26 @@ PAGE_PARTS = ("id", "company", "number")
 
 
 class EntitySpec(Spec):
-    source: From = Field(alias="from")
-    key_columns: tuple[Column, ...]
-    """Together unique and never NULL: the order of paging."""
     id: FieldSpec
     company: FieldSpec
     number: FieldSpec
     changed_since: ChangedSince | None = None
     scope: Column | None = None
-    fields: dict[str, FieldSpec]
+    fields: Mapping[str, FieldSpec]
     lines: LinesSpec | None = None
     find: FindSpec | None = None
+    accepted: AcceptedSpec | None = None
     capabilities: CapabilitySpec = CapabilitySpec()
-    parameters: dict[str, ParameterSpec] = {}
+    parameters: dict[str, ParameterSpec] = Field(default_factory=dict)
+    masks: dict[str, Mask] = Field(default_factory=dict)
+    """Names whose values read otherwise than the ERP keeps them: ``job: "##-###"`` for 25104, which is 25-104."""
     write: WriteSpec = WriteSpec()
     web_url: Annotated[str, Field(pattern="^https?://")] | None = None
     """A record's page in the ERP's web application, with :data:`PAGE_PARTS` in braces."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "key_columns")
+    def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
+        """What the kind finds wrong with the entity, with the place within its block."""
+        yield from ()
 
     def keeps(self) -> frozenset[str]:
         """The canonical fields that the ERP has a place for (``Capability.keeps``): those that the file maps. A constant that is
@@ -362,17 +277,22 @@ class EntitySpec(Spec):
         )
 
 
-def _mapped(fields: dict[str, FieldSpec]) -> set[str]:
+def _mapped(fields: Mapping[str, FieldSpec]) -> set[str]:
     return {name for name, spec in fields.items() if not (spec.is_constant and spec.constant is None)}
 
 
 class MappingSpec(Spec):
-    kind: Literal["sql"] = "sql"
+    kind: str
     system: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     """First part of every external id."""
-    now: str | dict[str, str] = "SELECT CURRENT_TIMESTAMP"
-    """The ERP's clock; a block gives one statement per database (sqlite, postgresql, ..., default)."""
     timezone: Zone = "UTC"
     """Of a clock that answers without a zone."""
-    entities: dict[str, EntitySpec]
-    settings: dict[str, SettingSpec] = {}
+    entities: Mapping[str, EntitySpec]
+    settings: dict[str, SettingSpec] = Field(default_factory=dict)
+    fragments: dict[str, Any] = Field(default_factory=dict)
+    """Nothing of its own: where a file keeps what it repeats by YAML anchors."""
+
+    @staticmethod
+    def name_fault(name: str) -> str | None:
+        """What is wrong with a name in the kind's rows; reads on after it: ``is not a column name``."""
+        return no_fault(name)
