@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.erp import registry
 from include.erp.mapping.loading import read_mapping
-from include.erp.registry import adapter
 from include.erp.system import MappedSystem
 from include.erp.transport import Document, Receipt
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater
@@ -170,6 +171,34 @@ def test_later_is_said_only_where_nothing_was_applied(erp: Erp, busy: str, raise
     assert len(on.documents) == 3
 
 
+def test_an_erp_that_is_away_after_the_call_is_no_proof_that_nothing_was_applied(
+    erp: Erp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, on = erp
+    lookup, looks = on.lookup, []
+
+    def away(*given: Any, **asked: Any) -> Any:
+        looks.append(asked)
+        if len(looks) == 2:
+            raise RetryLater("gone home")
+        return lookup(*given, **asked)
+
+    monkeypatch.setattr(on, "lookup", away)
+    with pytest.raises(OutcomeUnknown, match="could not be read back: gone home"):
+        post(system, order())
+    assert post(system, order())[0].status == "confirmed" and on.sent == ["SC-1"]
+
+
+def test_the_same_marker_twice_in_a_call_is_one_document(erp: Erp) -> None:
+    system, on = erp
+    (step,) = system.steps("commitments", "create")
+    outcomes = system.post(step, [item(order()), replace(item(order()), intent="twin"), item(order("SC-2"))])
+    assert [(one.intent, one.status, one.id) for one in outcomes] == [
+        ("intent-p-SC-1", "confirmed", "SC-1"), ("twin", "confirmed", "SC-1"), ("intent-p-SC-2", "confirmed", "SC-2"),
+    ]  # fmt: skip
+    assert on.sent == ["SC-1", "SC-2"]
+
+
 # -- accepted
 
 
@@ -213,6 +242,35 @@ def test_what_was_accepted_is_settled(erp: Erp) -> None:
     assert (find(system, handed)[0].status, find(system, handed)[0].message) == ("rejected", "REJECTED by J. Doe")
 
 
+def test_a_change_that_waits_is_no_difference(erp: Erp) -> None:
+    system, on = erp
+    post(system, order())
+    (step,) = system.steps("commitments", "update")
+    changed = item(order(title="New"), changes=("title",), erp_key="SC-1")
+    on.approvals, on.settled = True, lambda one: Receipt(one.intent, "accepted", token="approval 4")
+    (outcome,) = system.post(step, [changed])
+    assert (outcome.status, outcome.id, outcome.field) == ("accepted", "approval 3", None)
+    handed = replace(changed, handed="approval 3")
+    assert [(one.status, one.id) for one in find(system, handed, action="update")] == [("accepted", "approval 4")]
+    on.documents[0]["Title"] = "New"
+    assert find(system, handed, action="update")[0].status == "confirmed"
+    assert system.post(step, [changed])[0].status == "confirmed", "it was approved while it was sent"
+
+
+def test_a_document_stands_before_what_it_was_posted_from(erp: Erp) -> None:
+    system, on = erp
+    on.answer = waits(on)
+    post(system, order())
+    for both in ([0, 1], [1, 0]):
+        rows = [on.documents[0], on.documents[0] | {"Status": "Open", "Order.Nbr": "4711"}]
+        on.documents[:] = [rows[place] for place in both]
+        (found,) = find(system, item(order()))
+        assert (found.status, found.id) == ("confirmed", "4711")
+        on.documents[:] = rows[:1]
+    on.documents.append(dict(on.documents[0]))
+    assert find(system, item(order()))[0].status == "accepted", "waiting twice is waiting"
+
+
 # -- the file
 
 
@@ -239,8 +297,23 @@ def test_faults_are_found_when_the_file_is_loaded(tmp_path: Path, old: str, new:
     assert said in str(refused.value), refused.value
 
 
-def test_an_adapter_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"x.yaml:1: kind: 'sqk' is no kind of adapter; did you mean 'sql'\? Allowed: .*sql"
-    ):
-        adapter("sqk", "x.yaml:1: kind")
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("sqk", r"x\.yaml:1: kind: 'sqk' is no kind of adapter; did you mean 'sql'\? Allowed: .*sql"),
+        ("broken", "the adapter 'broken' cannot be loaded: No module named 'no_such_package'. Install what it needs"),
+        ("odd", r"tests\.unit\.erp\.shelf:MAPPING, the adapter 'odd', is no include\.erp\.transport\.Adapter"),
+    ],
+)
+def test_an_adapter_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, kind: str, said: str) -> None:
+    more = {"broken": "no_such_package.adapter:ADAPTER", "odd": "tests.unit.erp.shelf:MAPPING"}
+    known = {**registry.kinds(), **{name: EntryPoint(name, value, registry.GROUP) for name, value in more.items()}}
+    monkeypatch.setattr(registry, "kinds", lambda: known)
+    with pytest.raises(ConfigurationError, match=said):
+        registry.adapter(kind, "x.yaml:1: kind")
+
+
+def test_an_environment_without_adapters_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "kinds", dict)
+    with pytest.raises(ConfigurationError, match=r"none is installed: run scripts/setup_env\.py"):
+        registry.adapter("sql", "x.yaml:1: kind")
