@@ -21,7 +21,7 @@ from trytond.modules.currency.tests.tools import get_currency
 
 RETAINAGE, COST, SALES_TAX, CLEARING = "Retainage payable", "Job cost", "Sales tax on purchases", "Checks and transfers"
 TAX_ACCOUNT = "Sales tax, unused"
-"""Tryton wants a balance account for each tax; purchases of this company are taxed by lines of their own, to the cent of the invoice."""
+"""Tryton wants a balance account for each tax; invoices of this company state their tax in lines of their own."""
 RIGHTS = ("Purchase", "Accounting", "Analytic Administration")
 """What the integration's user may: enter purchases, enter and post supplier invoices, enter budgets. Not: parties, payments,
 settings."""

@@ -1,4 +1,4 @@
-"""Tryton's environment and the database that every server starts from: made once, kept under ``var/tryton``, copied in seconds."""
+"""Tryton's environment, and the database that every server starts from: made once, kept under ``var/tryton``, copied."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from sandbox.local import ROOT, VAR, LocalError
 from sandbox.seed.erp import FIRST_OPEN
-from sandbox.seed.tables import COMPANIES, COST_TYPES, TAX_CODES, UNITS
+from sandbox.seed.tables import COMPANIES, COST_TYPES, UNITS
 
 HERE = Path(__file__).resolve().parent
 TRYTON = VAR / "tryton"
@@ -124,7 +124,7 @@ def _make(folder: Path, interpreter: Path) -> None:
     book = [str(interpreter), str(HERE / "bootstrap.py"), f"sqlite:///{DATABASE}", str(configuration)]
     with log.open("w", encoding="utf-8") as sink:
         for command, text in (
-            (admin + ["--activate-dependencies", "--email", "a@example.com", "-p"], None),
+            ([*admin, "--activate-dependencies", "--email", "a@example.com", "-p"], None),
             (book, json.dumps(plan())),
         ):
             if subprocess.run(command, input=text, stdout=sink, stderr=sink, env=env, text=True, check=False).returncode != 0:

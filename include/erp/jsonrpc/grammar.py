@@ -1,0 +1,184 @@
+"""The keys of a mapping file that are those of an ERP with models: which one is read, and the calls that write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from include.erp.jsonrpc import paths
+from include.erp.jsonrpc.presets import PRESETS
+from include.erp.mapping.spec import CallSpec, EntitySpec, LinesSpec, Loc, MappingSpec, Spec, WriteSpec, suggest, tuples
+from include.financials.record import Record
+
+_PLAIN = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)*")
+_BOUND = re.compile(r"[:-]{1,2}[a-z]\w*")
+_IN_TEXT = re.compile(r"\{([a-z]\w*)\}")
+
+
+def plain(name: str) -> bool:
+    """Whether a name is a path of fields, which the ERP itself can search by."""
+    return bool(_PLAIN.fullmatch(name))
+
+
+def _preset(value: Any) -> Any:
+    if value not in PRESETS:
+        raise PydanticCustomError("preset", "{value} is no preset{hint}", {"value": repr(value), "hint": suggest(str(value), PRESETS)})
+    return value
+
+
+def _domain(value: Any) -> Any:
+    ok = isinstance(value, list) and all(one in ("AND", "OR") or isinstance(one, list) for one in value)
+    if not ok:
+        raise PydanticCustomError("domain", "must be a list of conditions [field, operator, value]")
+    return value
+
+
+ModelName = Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)+$")]
+SearchDomain = Annotated[list[Any], BeforeValidator(_domain)]
+
+
+class Source(Spec):
+    """Records of a model. ``fields`` are read of each (``lines.unit.symbol``); ``where`` says which there are for us."""
+
+    shorthand: ClassVar[str | None] = "model"
+    model: ModelName
+    where: SearchDomain = []
+    fields: tuple[Annotated[str, Field(pattern=_PLAIN.pattern)], ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return tuples(value, "fields")
+
+
+class JsonLines(LinesSpec):
+    """``from``: where in the document they are. Rows of the ERP that ``by`` gives the same value are one line of ours, and names
+    lead into the list of them."""
+
+    source: str = Field(alias="from")
+    by: str | None = None
+
+
+class Call(CallSpec):
+    """One remote procedure: ``create`` a record, ``press`` a button (``model.button``), ``write`` to a record."""
+
+    place: ClassVar[str] = "values"
+    create: ModelName | None = None
+    press: ModelName | None = None
+    write: ModelName | None = None
+    values: dict[str, Any] = {}
+    once: dict[str, Any] = {}
+    """create: what tells the record from all others; where it is there already (a run was killed) it is taken."""
+    each: Literal["lines"] | None = None
+    """create: a record for each line."""
+    name: Annotated[str, Field(pattern="^[a-z]+$", alias="as")] = "document"
+    """create: what the record is called in later calls (``$document``)."""
+    on: str = "$document"
+    """press and write: which record."""
+    only: dict[str, Any] = {}
+    """press: made only if these bound values are so."""
+    state: str = "state"
+    before: tuple[str, ...] = Field((), alias="from")
+    """press: states in which it is pressed. Afterwards the record must have left them: an ignored button says nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _more_lists(cls, value: Any) -> Any:
+        return tuples(value, "from")
+
+    @model_validator(mode="after")
+    def _one(self) -> Call:
+        if sum(one is not None for one in (self.create, self.press, self.write)) != 1:
+            raise PydanticCustomError("one_of", "needs exactly one of create, press, write")
+        if self.create and not self.once:
+            raise PydanticCustomError("once", "a create needs `once`: by what the record is found again")
+        if self.press and not self.before:
+            raise PydanticCustomError("from", "a press needs `from`: the states in which the button does something")
+        return self
+
+    @property
+    def model(self) -> str:
+        return self.create or self.write or (self.press or "").rpartition(".")[0]
+
+    @property
+    def per_line(self) -> bool:
+        return self.each is not None or bool(self.line_binds())
+
+    def binds(self) -> tuple[str, ...]:
+        header, _ = self._bound()
+        return header
+
+    def line_binds(self) -> tuple[str, ...]:
+        _, lines = self._bound()
+        return lines
+
+    def _bound(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        found: dict[bool, dict[str, None]] = {False: {}, True: {}}
+        for name, in_line in bound((self.values, self.once, self.on), self.each is not None):
+            found[in_line][name] = None
+        found[False] |= dict.fromkeys(self.only)
+        return tuple(found[False]), tuple(found[True])
+
+
+def bound(value: Any, in_line: bool) -> Iterator[tuple[str, bool]]:
+    """The names that a pattern of values binds, and whether of a line: ``:amount``, ``-:amount``, ``{number} {title}``."""
+    if isinstance(value, str):
+        if _BOUND.fullmatch(value):
+            yield value.lstrip(":-"), in_line
+        else:
+            yield from ((name, in_line) for name in _IN_TEXT.findall(value))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "if":
+                yield item, in_line
+            else:
+                yield from bound(item, in_line or key == "each")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from bound(item, in_line)
+
+
+class JsonWrite(WriteSpec):
+    create: tuple[Call, ...] = ()
+    update: tuple[Call, ...] = ()
+    void: tuple[Call, ...] = ()
+
+
+class JsonEntity(EntitySpec):
+    source: Source = Field(alias="from")
+    since: tuple[Annotated[str, Field(pattern=_PLAIN.pattern)], ...] = ()
+    """Fields that move when anything of the record does; default: the field of ``changed_since``."""
+    marked: Annotated[str, Field(pattern=_PLAIN.pattern)] | None = None
+    """The field whose text ends with the marker, where it has no field to itself."""
+    lines: JsonLines | None = None
+    write: JsonWrite = JsonWrite()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return tuples(value, "since")
+
+    def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
+        for name in self.id.columns():
+            if not plain(name):
+                yield ("id",), f"{name!r} must be a field of the model, or fields with dots between: records are asked for by it"
+        if self.find and not self.marked and not plain(self.find.marker):
+            yield ("find", "marker"), "must be a field of the model, or say with `marked` which field ends with it"
+        if self.scope and not plain(self.scope):
+            yield ("scope",), "must be a field of the model, or fields with dots between"
+
+
+class JsonMapping(MappingSpec):
+    kind: Literal["jsonrpc"] = "jsonrpc"
+    preset: Annotated[str, BeforeValidator(_preset)]
+    warnings: dict[str, Literal["accept", "refuse"]] = {}
+    """By the end of the name of an ERP's warning; what is not named is refused."""
+    entities: Mapping[str, JsonEntity]
+
+    @staticmethod
+    def name_fault(name: str) -> str | None:
+        return paths.fault(name)
