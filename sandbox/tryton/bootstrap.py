@@ -22,9 +22,10 @@ from trytond.modules.currency.tests.tools import get_currency
 RETAINAGE, COST, SALES_TAX, CLEARING = "Retainage payable", "Job cost", "Sales tax on purchases", "Checks and transfers"
 TAX_ACCOUNT = "Sales tax, unused"
 """Tryton wants a balance account for each tax; invoices of this company state their tax in lines of their own."""
-RIGHTS = ("Purchase", "Accounting", "Analytic Administration")
-"""What the integration's user may: enter purchases, enter and post supplier invoices, enter budgets. Not: parties, payments,
-settings."""
+READER, READ = "Payments, read only", ("account.payment", "account.payment.group", "account.payment.journal")
+RIGHTS = ("Purchase", "Accounting", "Analytic Administration", READER)
+"""What the integration's user may: enter purchases, enter and post supplier invoices, enter budgets, look at payments. Not:
+parties, payments, settings."""
 CLERK_RIGHTS = (
     *("Accounting", "Accounting Administration", "Purchase", "Payment", "Payment Approval", "Party Administration"),
     *("Analytic Administration", "Product Administration"),
@@ -51,9 +52,11 @@ def main() -> None:
     units(plan["units"])
     cost_types(plan["cost_types"])
     sales_taxes(company, plan["taxes"])
-    vendor_states()
+    party_categories()
+    journals()
     Account = Model.get("analytic_account.account")
     Account(name="Jobs", code="JOBS", type="root", company=company, state="opened").save()
+    reader(READER, READ)
     user(company, plan["integration"], RIGHTS)
     user(company, plan["clerk"], CLERK_RIGHTS)
 
@@ -137,13 +140,30 @@ def sales_taxes(company: Any, rows: list[list[str]]) -> None:
         tax.save()
 
 
-def vendor_states() -> None:
-    """Tryton has no payment hold: a category says so, which its clerks can see and search for."""
+def party_categories() -> None:
+    """Who is a vendor; and, since Tryton has no payment hold, who is on one: its clerks see a category and can search for it."""
     Category = Model.get("party.category")
+    Category(name="Vendor").save()
     hold = Category(name="Hold")
     hold.save()
     for name in ("payment", "all"):
         Category(name=name, parent=hold).save()
+
+
+def journals() -> None:
+    """Where job cost comes from, beside invoices."""
+    Journal = Model.get("account.journal")
+    for code, name in (("PR", "Payroll"), ("EQ", "Equipment"), ("JC", "Job cost")):
+        Journal(code=code, name=name, type="general").save()
+
+
+def reader(name: str, models: tuple[str, ...]) -> None:
+    """A group that may look at models of which other groups may do more."""
+    Group, Access = Model.get("res.group"), Model.get("ir.model.access")
+    group = Group(name=name)
+    group.save()
+    for model in models:
+        Access(model=model, group=group, perm_read=True, perm_write=False, perm_create=False, perm_delete=False).save()
 
 
 def user(company: Any, login: dict[str, str], rights: tuple[str, ...]) -> None:

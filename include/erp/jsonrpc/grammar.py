@@ -26,7 +26,9 @@ def plain(name: str) -> bool:
 
 def _preset(value: Any) -> Any:
     if value not in PRESETS:
-        raise PydanticCustomError("preset", "{value} is no preset{hint}", {"value": repr(value), "hint": suggest(str(value), PRESETS)})
+        raise PydanticCustomError(
+            "preset", "{value} is no preset{hint}", {"value": repr(value), "hint": suggest(str(value), PRESETS)}
+        )
     return value
 
 
@@ -38,16 +40,31 @@ def _domain(value: Any) -> Any:
 
 
 ModelName = Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)+$")]
+FieldPath = Annotated[str, Field(pattern=rf"^{_PLAIN.pattern}$")]
 SearchDomain = Annotated[list[Any], BeforeValidator(_domain)]
+
+
+class Joined(Spec):
+    """Records of another model, found by a reference (``account.invoice,7``) that may lead to one of several models."""
+
+    model: ModelName
+    on: FieldPath
+    fields: tuple[FieldPath, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return tuples(value, "fields")
 
 
 class Source(Spec):
     """Records of a model. ``fields`` are read of each (``lines.unit.symbol``); ``where`` says which there are for us."""
 
-    shorthand: ClassVar[str | None] = "model"
     model: ModelName
-    where: SearchDomain = []
-    fields: tuple[Annotated[str, Field(pattern=_PLAIN.pattern)], ...]
+    where: SearchDomain = Field(default_factory=list)
+    fields: tuple[FieldPath, ...]
+    joins: dict[str, Joined] = Field(default_factory=dict)
+    """Under their names they stand in the document beside its fields."""
 
     @model_validator(mode="before")
     @classmethod
@@ -70,8 +87,8 @@ class Call(CallSpec):
     create: ModelName | None = None
     press: ModelName | None = None
     write: ModelName | None = None
-    values: dict[str, Any] = {}
-    once: dict[str, Any] = {}
+    values: dict[str, Any] = Field(default_factory=dict)
+    once: dict[str, Any] = Field(default_factory=dict)
     """create: what tells the record from all others; where it is there already (a run was killed) it is taken."""
     each: Literal["lines"] | None = None
     """create: a record for each line."""
@@ -79,7 +96,7 @@ class Call(CallSpec):
     """create: what the record is called in later calls (``$document``)."""
     on: str = "$document"
     """press and write: which record."""
-    only: dict[str, Any] = {}
+    only: dict[str, Any] = Field(default_factory=dict)
     """press: made only if these bound values are so."""
     state: str = "state"
     before: tuple[str, ...] = Field((), alias="from")
@@ -150,32 +167,39 @@ class JsonWrite(WriteSpec):
 
 class JsonEntity(EntitySpec):
     source: Source = Field(alias="from")
-    since: tuple[Annotated[str, Field(pattern=_PLAIN.pattern)], ...] = ()
+    since: tuple[FieldPath, ...] = ()
     """Fields that move when anything of the record does; default: the field of ``changed_since``."""
-    marked: Annotated[str, Field(pattern=_PLAIN.pattern)] | None = None
-    """The field whose text ends with the marker, where it has no field to itself."""
+    scoped: tuple[FieldPath | tuple[FieldPath, ModelName], ...] = ()
+    """Fields of which one holds the project, where ``scope`` is none itself; with the model, if a reference is on the way."""
+    asked: SearchDomain = Field(default_factory=list)
+    """Conditions of which a record with the id ``{id}`` fits one, where the id is no field of the model; parts of a template by
+    their names."""
+    marked: SearchDomain = Field(default_factory=list)
+    """The same of the marker ``{marker}``, where it has no field to itself."""
     lines: JsonLines | None = None
     write: JsonWrite = JsonWrite()
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        return tuples(value, "since")
+        value = tuples(value, "since", "scoped")
+        if isinstance(value, dict) and isinstance(value.get("scoped"), tuple):
+            return {**value, "scoped": tuple(tuple(one) if isinstance(one, list) else one for one in value["scoped"])}
+        return value
 
     def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
-        for name in self.id.columns():
-            if not plain(name):
-                yield ("id",), f"{name!r} must be a field of the model, or fields with dots between: records are asked for by it"
+        if not self.asked and not all(map(plain, self.id.columns())):
+            yield ("id",), "must be made of fields of the model, or say with `asked` how a record of that id is searched"
         if self.find and not self.marked and not plain(self.find.marker):
-            yield ("find", "marker"), "must be a field of the model, or say with `marked` which field ends with it"
-        if self.scope and not plain(self.scope):
-            yield ("scope",), "must be a field of the model, or fields with dots between"
+            yield ("find", "marker"), "must be a field of the model, or say with `marked` how a record of that marker is searched"
+        if self.scope and not self.scoped and not plain(self.scope):
+            yield ("scope",), "must be a field of the model, or say with `scoped` which fields hold the project"
 
 
 class JsonMapping(MappingSpec):
     kind: Literal["jsonrpc"] = "jsonrpc"
     preset: Annotated[str, BeforeValidator(_preset)]
-    warnings: dict[str, Literal["accept", "refuse"]] = {}
+    warnings: dict[str, Literal["accept", "refuse"]] = Field(default_factory=dict)
     """By the end of the name of an ERP's warning; what is not named is refused."""
     entities: Mapping[str, JsonEntity]
 

@@ -1,4 +1,4 @@
-"""Names of a mapping are JMESPath into a document; three functions stand for what it lacks with text and Decimals."""
+"""Names of a mapping are JMESPath into a document; a few functions stand for what it lacks with text and Decimals."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import jmespath
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
-
-ANY: list[Any] = [{"types": []}]
 
 
 class _Functions(functions.Functions):
@@ -29,6 +27,11 @@ class _Functions(functions.Functions):
     def _func_less(self, amount: Any, other: Any) -> Decimal | None:
         """``amount`` less ``other``, where null is nothing; null of two nulls."""
         return None if amount is None and other is None else (amount or Decimal(0)) - (other or Decimal(0))
+
+    @functions.signature({"types": []})
+    def _func_percent(self, rate: Any) -> Decimal | None:
+        """A rate of 0.0725 in percent."""
+        return None if rate is None else Decimal(rate).scaleb(2)
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -39,10 +40,8 @@ class Tryton:
     def close(self) -> None:
         """The session is given back where the server is still there to take it."""
         if self._authorization is not None:
-            try:
+            with suppress(LoggedOut, Refused, RetryLater, ConfigurationError):  # it ends by itself
                 self._ask("common.db.logout", [])
-            except (LoggedOut, Refused, RetryLater, ConfigurationError):
-                pass  # it ends by itself
         self.wire.close()
 
     # -- about the server
@@ -60,7 +59,9 @@ class Tryton:
     def _fields(self, model: str) -> Mapping[str, Field]:
         found = self.call(f"model.{model}", "fields_get", [])
         return {
-            name: Field(row["type"], bool(row.get("required")), row.get("relation")) for name, row in found.items() if "type" in row
+            name: Field(row["type"], bool(row.get("required")), row.get("relation"))
+            for name, row in found.items()
+            if "type" in row
         }
 
     # -- records

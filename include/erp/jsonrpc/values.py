@@ -1,7 +1,7 @@
 """JSON as remote procedures use it, without a float in either direction.
 
-What JSON lacks travels as an object with a tag (``{"__class__": "Decimal", "decimal": "1.00"}``). A bare number with a fraction is
-read as Decimal, and written from one digit by digit: an ERP may keep a quantity as a float, we never do.
+What JSON lacks travels as an object with a tag (``{"__class__": "Decimal", "decimal": "1.00"}``). A bare number with a fraction
+is read as Decimal, and written from one digit by digit: an ERP may keep a quantity as a float, we never do.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from decimal import Decimal
 from typing import Any
 
 TAG = "__class__"
-Number = Decimal
-"""What :func:`dumps` writes as a bare number; a preset tags the Decimals that its ERP wants tagged."""
 
 
 def tagged(value: Any) -> Any:
