@@ -39,7 +39,7 @@ def access(info: Mapping[str, Any], folder: Path, settings: Settings | None = No
             info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"]
         ),
         ledger=ledger,
-        erp=lambda origin_system: erp_system(info["erp_url"], MAPPING, origin_system=origin_system),
+        erp=lambda origin_system: erp_system(info["erp_url"], info.get("mapping", MAPPING), origin_system=origin_system),
         staging=lambda: UPath(folder / "staging"),
     )
 

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -86,49 +86,56 @@ def python() -> Path:
 
 def template() -> Path:
     """A database with the consultant's work in it and no documents. Raises LocalError where it cannot be made."""
-    told = json.dumps([MODULES, plan()], sort_keys=True)
-    digest = hashlib.sha256(told.encode())
-    for name in ("requirements.lock", "bootstrap.py"):
-        digest.update((HERE / name).read_bytes())
-    made = TRYTON / f"template-{digest.hexdigest()[:16]}.sqlite"
     interpreter = python()
-    with _alone():
+    bare = cached("modules", [MODULES, HERE / "requirements.lock"], lambda folder: _activate(folder, interpreter))
+    told = json.dumps(plan(), sort_keys=True)
+    return cached("template", [bare.name, told, HERE / "bootstrap.py"], lambda folder: _set_up(folder, interpreter, bare, told))
+
+
+def cached(name: str, made_of: Iterable[Any], make: Callable[[Path], None]) -> Path:
+    """A database that ``make`` leaves in a folder; made once for what it is made of (files by their content)."""
+    digest = hashlib.sha256()
+    for part in made_of:
+        digest.update(part.read_bytes() if isinstance(part, Path) else repr(part).encode())
+    made = TRYTON / f"{name}-{digest.hexdigest()[:16]}.sqlite"
+    with alone(name):
         if not made.exists():
-            for old in TRYTON.glob("template-*.sqlite"):
+            for old in TRYTON.glob(f"{name}-*.sqlite"):
                 old.unlink()
             with tempfile.TemporaryDirectory(dir=TRYTON) as folder:
-                _make(Path(folder), interpreter)
+                make(Path(folder))
                 copy(Path(folder) / f"{DATABASE}.sqlite", made)
     return made
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone(name: str) -> Iterator[None]:
     """Several test processes may want it at once: one makes it."""
-    held = os.open(TRYTON, os.O_RDONLY)
-    try:
+    with (TRYTON / f"{name}.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(held)
 
 
-def _make(folder: Path, interpreter: Path) -> None:
+def _activate(folder: Path, interpreter: Path) -> None:
+    """A database with Tryton's modules in it: half a minute."""
     (folder / f"{DATABASE}.sqlite").touch()
+    admin = [str(interpreter.with_name("trytond-admin")), "-c", str(configure(folder, 0)), "-d", DATABASE, "-u", *MODULES]
+    _run([*admin, "--activate-dependencies", "--email", "a@example.com", "-p"], folder)
+
+
+def _set_up(folder: Path, interpreter: Path, bare: Path, told: str) -> None:
+    copy(bare, folder / f"{DATABASE}.sqlite")
+    _run([str(interpreter), str(HERE / "bootstrap.py"), f"sqlite:///{DATABASE}", str(configure(folder, 0))], folder, told)
+
+
+def _run(command: Sequence[str], folder: Path, told: str | None = None) -> None:
     secret = folder / "password"
     secret.write_text(CLERK["password"])
-    configuration = configure(folder, 0)
     log = TRYTON / "template.log"
     env = {**os.environ, "TRYTONPASSFILE": str(secret), "PYTHONPATH": ""}
-    admin = [str(interpreter.with_name("trytond-admin")), "-c", str(configuration), "-d", DATABASE, "-u", *MODULES]
-    book = [str(interpreter), str(HERE / "bootstrap.py"), f"sqlite:///{DATABASE}", str(configuration)]
     with log.open("w", encoding="utf-8") as sink:
-        for command, text in (
-            ([*admin, "--activate-dependencies", "--email", "a@example.com", "-p"], None),
-            (book, json.dumps(plan())),
-        ):
-            if subprocess.run(command, input=text, stdout=sink, stderr=sink, env=env, text=True, check=False).returncode != 0:
-                raise LocalError(f"Tryton's database could not be made; see {log}")
+        if subprocess.run(command, input=told, stdout=sink, stderr=sink, env=env, text=True, check=False).returncode != 0:
+            raise LocalError(f"Tryton's database could not be made; see {log}")
 
 
 def configure(folder: Path, port: int, fresh: int = 300) -> Path:

@@ -41,7 +41,7 @@ class JsonRpcTransport:
         timeout: float = 60.0,
         wire: httpx.BaseTransport | None = None,
     ) -> None:
-        self.mapping, self.address = mapping, Address.of(str(address))
+        self.mapping, self.address = mapping, Address.of(address)
         preset = PRESETS[mapping.spec.preset]
         self.api: Api = preset(Wire(self.address, timeout=timeout, transport=wire), warnings=mapping.spec.warnings)
         self.documents: Callable[[str], Documents] = cache(lambda name: Documents(mapping, name, self.api))

@@ -76,8 +76,12 @@ class Tryton:
         return [_nested(row) for row in found]
 
     def create(self, model: str, values: Mapping[str, Any]) -> int:
-        (made,) = self.call(f"model.{model}", "create", [self._encoded(model, values)], writes=True)
-        return int(made)
+        return self.create_many(model, [values])[0]
+
+    def create_many(self, model: str, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Several records in one transaction."""
+        made = self.call(f"model.{model}", "create", [self._encoded(model, row) for row in rows], writes=True)
+        return [int(number) for number in made]
 
     def write(self, model: str, ids: Sequence[int], values: Mapping[str, Any]) -> None:
         self.call(f"model.{model}", "write", list(ids), self._encoded(model, values), writes=True)
