@@ -14,6 +14,7 @@ from typing import Any
 
 from include.erp.jsonrpc.tryton import Tryton
 from include.erp.jsonrpc.wire import Address, Wire
+from sandbox.local import LocalError
 from sandbox.seed import budgets, costs, names
 from sandbox.seed.company import Company
 from sandbox.seed.model import Code, DirectCost, Job, Vendor
@@ -23,7 +24,7 @@ from sandbox.tryton.server import Running, tryton
 from sandbox.tryton.template import COMPANY, DATABASE, cached, copy, template
 
 TYPE_NAME = {code: name for _, name, _, code, *_ in COST_TYPES}
-PAYABLE = "Main Payable"
+PAYABLE = "2.1.1"
 
 
 def books(jobs: Sequence[str] = (GOLDEN_JOB,)) -> Path:
@@ -50,11 +51,11 @@ class Clerk:
         self.api.close()
 
     def one(self, model: str, *path: str, **where: Any) -> dict[str, Any]:
-        """The record with these values; a dot in a field's name is written ``__``."""
-        (found,) = self.api.search(
-            model, [[name.replace("__", "."), "=", wanted] for name, wanted in where.items()], ("id", *path)
-        )
-        return found
+        """The record with these values; a dot in a field's name is written ``__``. Raises LocalError where it is not one."""
+        found = self.api.search(model, [[name.replace("__", "."), "=", wanted] for name, wanted in where.items()], ("id", *path))
+        if len(found) != 1:
+            raise LocalError(f"Tryton has {len(found)} {model} with {where}")
+        return found[0]
 
     def many(self, model: str, rows: Iterable[Mapping[str, Any]]) -> list[int]:
         return self.api.create_many(model, list(rows))
@@ -77,20 +78,21 @@ class Clerk:
     def vendors(self, vendors: Iterable[Vendor]) -> None:
         vendor = self.one("party.category", name="Vendor")["id"]
         holds = {one["name"]: one["id"] for one in self.api.search("party.category", [["parent.name", "=", "Hold"]], ("name",))}
-        self.many(
+        known = list(vendors)
+        made = self.many(
             "party.party",
             (
                 {
                     "code": v.code,
                     "name": v.name,
-                    "active": v.active,
                     "categories": [vendor, *([holds[v.hold]] if v.hold in holds else [])],
                     "identifiers": [{"code": v.tax_id}],
                     "addresses": [{"street_unstructured": v.address, "city": v.city, "postal_code": v.zip}],
                 }
-                for v in vendors
+                for v in known
             ),
         )
+        self.api.write("party.party", [n for n, v in zip(made, known, strict=True) if not v.active], {"active": False})
 
     def job(self, job: Job, codes: Sequence[Code]) -> None:
         """A tree of accounts: the job, division headers, cost codes, and the cost types that each takes."""
@@ -178,7 +180,7 @@ class Clerk:
             "party": vendor,
             "invoice_address": self.api.search("party.address", [["party", "=", vendor]], ("id",), limit=1)[0]["id"],
             "journal": self.one("account.journal", code="EXP")["id"],
-            "account": self.one("account.account", name=PAYABLE)["id"],
+            "account": self.one("account.account", code=PAYABLE)["id"],
             "reference": cost.invoice,
             "description": cost.description,
             "invoice_date": cost.cost_date,

@@ -142,6 +142,9 @@ def sales_taxes(company: Any, rows: list[list[str]]) -> None:
 
 def party_categories() -> None:
     """Who is a vendor; and, since Tryton has no payment hold, who is on one: its clerks see a category and can search for it."""
+    numbering = Model.get("party.configuration")(1)
+    numbering.party_sequence = None  # the company's own numbers
+    numbering.save()
     Category = Model.get("party.category")
     Category(name="Vendor").save()
     hold = Category(name="Hold")

@@ -39,22 +39,34 @@ class Documents:
 
     def search(self, domain: Domain, limit: int | None = None) -> list[Doc]:
         source = self.spec.source
-        paths = {*source.fields, *(joined.on for joined in source.joins.values())}
+        paths = {*source.fields, *(joined.on for joined in source.joins.values() if joined.on)}
         found = self.api.search(self.model, domain, sorted(paths), order=ORDER, limit=limit)
         for name, joined in source.joins.items():
-            self._join(found, name, joined)
+            if joined.on:
+                self._join(found, name, joined, joined.on)
+            elif joined.back:
+                self._gather(found, name, joined, joined.back)
         return found
 
-    def _join(self, found: Sequence[Doc], name: str, joined: Joined) -> None:
+    def _join(self, found: Sequence[Doc], name: str, joined: Joined, on: str) -> None:
         numbers = {}
         for one in found:
-            model, _, number = str(value(joined.on, one) or "").partition(",")
+            model, _, number = str(value(on, one) or "").partition(",")
             numbers[one["id"]] = int(number) if model == joined.model and number.isdigit() else None
         wanted = sorted({number for number in numbers.values() if number is not None})
         rows = self.api.search(joined.model, [["id", "in", wanted]], joined.fields) if wanted else []
         by_number = {row["id"]: row for row in rows}
         for one in found:
             one[name] = by_number.get(numbers[one["id"]] or 0)
+
+    def _gather(self, found: Sequence[Doc], name: str, joined: Joined, back: str) -> None:
+        ours = {f"{self.model},{one['id']}": one for one in found}
+        for one in found:
+            one[name] = []
+        rows = self.api.search(joined.model, [[back, "in", list(ours)]], (*joined.fields, back)) if ours else []
+        for row in rows:
+            if (owner := ours.get(row[back])) is not None:
+                owner[name].append(row)
 
     def _changed(self, window: Window | None) -> list[Any]:
         changed = self.spec.changed_since

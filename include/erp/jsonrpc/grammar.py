@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from include.erp.jsonrpc import paths
 from include.erp.jsonrpc.presets import PRESETS
-from include.erp.mapping.spec import CallSpec, EntitySpec, LinesSpec, Loc, MappingSpec, Spec, WriteSpec, suggest, tuples
+from include.erp.mapping.block import Loc, Spec, suggest, tuples
+from include.erp.mapping.spec import CallSpec, EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.record import Record
 
 _PLAIN = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)*")
@@ -45,16 +46,24 @@ SearchDomain = Annotated[list[Any], BeforeValidator(_domain)]
 
 
 class Joined(Spec):
-    """Records of another model, found by a reference (``account.invoice,7``) that may lead to one of several models."""
+    """Records of another model. ``on``: a reference of ours (``account.invoice,7``) that may lead to one of several models, to this
+    one; ``back``: a reference of theirs that leads to us, and there may be many of them."""
 
     model: ModelName
-    on: FieldPath
+    on: FieldPath | None = None
+    back: FieldPath | None = None
     fields: tuple[FieldPath, ...]
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
         return tuples(value, "fields")
+
+    @model_validator(mode="after")
+    def _one(self) -> Joined:
+        if (self.on is None) == (self.back is None):
+            raise PydanticCustomError("one_of", "needs exactly one of on, back")
+        return self
 
 
 class Source(Spec):
@@ -96,8 +105,8 @@ class Call(CallSpec):
     """create: what the record is called in later calls (``$document``)."""
     on: str = "$document"
     """press and write: which record."""
-    only: dict[str, Any] = Field(default_factory=dict)
-    """press: made only if these bound values are so."""
+    given: dict[str, Any] = Field(default_factory=dict)
+    """press: made only if these bound values are so (a choice of the installation)."""
     state: str = "state"
     before: tuple[str, ...] = Field((), alias="from")
     """press: states in which it is pressed. Afterwards the record must have left them: an ignored button says nothing."""
@@ -137,7 +146,7 @@ class Call(CallSpec):
         found: dict[bool, dict[str, None]] = {False: {}, True: {}}
         for name, in_line in bound((self.values, self.once, self.on), self.each is not None):
             found[in_line][name] = None
-        found[False] |= dict.fromkeys(self.only)
+        found[False] |= dict.fromkeys(self.given)
         return tuple(found[False]), tuple(found[True])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from include.erp.jsonrpc.api import Api
 from include.erp.jsonrpc.grammar import Call, JsonEntity, JsonMapping
 from include.erp.mapping import loading
-from include.erp.mapping.spec import suggest
+from include.erp.mapping.block import suggest
 from include.financials.exceptions import ConfigurationError, Refused
 
 

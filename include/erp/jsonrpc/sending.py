@@ -19,11 +19,11 @@ from include.financials.exceptions import OutcomeUnknown, Refused
 from include.financials.port import Beat
 
 _TEXT = re.compile(r"\{([a-z]\w*)\}")
-Lookup = Callable[[str, Sequence[Sequence[Any]], bool], int]
+Lookup = Callable[[str, Sequence[Sequence[Any]], bool, str], int]
 
 
 class Sending:
-    """The calls of one entity and action. ``find`` gives the number of the one record that fits a domain, or of the first."""
+    """The calls of one entity and action. ``find`` gives a field of the one record that fits a domain, or of any."""
 
     def __init__(self, documents: Documents, calls: Sequence[Call], api: Api, find: Lookup) -> None:
         self.documents, self.calls, self.api, self.find = documents, calls, api, find
@@ -31,17 +31,14 @@ class Sending:
     def send(self, document: Document, there: Doc | None, beat: Beat) -> Receipt:
         """``there``: the record of an update or a void. Raises what the connection raises (OutcomeUnknown, RetryLater)."""
         made: dict[str, Any] = {"document": there["id"]} if there else {}
-        done = 0
-        for call in self.calls:
-            if not document.applies(call.when):
-                continue
+        for done, place in enumerate(document.calls):
+            call = self.calls[place]
             if done:
                 beat()
             try:
                 self._call(call, document, made)
             except Refused as error:
                 return document.refused(self._told(document, call, error, done), getattr(error, "field", None))
-            done += 1
         return Receipt(document.intent, "done")
 
     @staticmethod
@@ -74,7 +71,7 @@ class Sending:
 
     def _press(self, call: Call, scope: Scope) -> None:
         model, _, button = (call.press or "").rpartition(".")
-        if any(scope.values[name] != wanted for name, wanted in call.only.items()):
+        if any(scope.values[name] != wanted for name, wanted in call.given.items()):
             return
         number = scope.of(call.on)
         if self._state(call, model, number) not in call.before:
@@ -128,7 +125,7 @@ class Scope:
             if wanted is None and not isinstance(one, list | tuple):
                 return None
             where.append([name, operator, wanted])
-        return self.sending.find(pattern["find"], where, bool(pattern.get("any")))
+        return self.sending.find(pattern["find"], where, bool(pattern.get("any")), pattern.get("take", "id"))
 
     def _chosen(self, pattern: Mapping[str, Any]) -> Any:
         word = self.of(pattern["choose"])

@@ -107,15 +107,15 @@ class JsonRpcTransport:
         """Nothing waits where the mapping's ``from`` does not show it."""
         return [Receipt(one.intent, "accepted") for one in handed]
 
-    def _find(self, model: str, where: Sequence[Sequence[Any]], any_one: bool) -> int:
-        """Remembered, since what is looked up are settings and master data of the ERP."""
-        key = (model, *(tuple(condition) for condition in where))
+    def _find(self, model: str, where: Sequence[Sequence[Any]], any_one: bool, take: str) -> int:
+        """A field of the one record that fits. Remembered, since what is looked up are settings and master data of the ERP."""
+        key = (model, take, *(tuple(condition) for condition in where))
         if key not in self._numbers:
-            found = self.api.search(model, where, ("id",), order=ORDER, limit=1 if any_one else 2)
+            found = self.api.search(model, where, (take,), order=ORDER, limit=1 if any_one else 2)
             if len(found) != 1:
                 told = ", ".join(f"{name} {wanted!r}" for name, _, wanted in where)
                 raise Refused(f"the ERP has {'no' if not found else 'more than one'} {model} with {told}")
-            self._numbers[key] = found[0]["id"]
+            self._numbers[key] = found[0][take]
         return self._numbers[key]
 
 
