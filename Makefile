@@ -23,7 +23,7 @@ SETUP := $(PYTHON) scripts/setup_env.py $(if $(filter command environment,$(firs
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '%s\n' '' \
-	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS,' \
+	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS, ERP=sandbox|tryton (demo),' \
 	  '           ALL=1 (chaos: each write), CHAOS_MINUTES, CHAOS_JOBS, CHAOS_SCHEDULES, CHAOS_ONLY="regular expression",' \
 	  '           AGAINST=commit (bench), DAYS, ENTITIES, BACKFILLS_ONLY, BACKFILLS_PG (backfills),' \
 	  '           SANDBOX_PORT, SANDBOX_STATE, SANDBOX_URL, TESTS="pytest arguments", PYTHON=/path/to/python3.12, INSTALLER=uv|pip'

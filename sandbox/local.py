@@ -143,6 +143,7 @@ def sandbox(
     port: int = 0,
     erp_url: str | None = None,
     until: date | None = None,
+    history: str = "linked",
 ) -> Iterator[dict[str, Any]]:
     """A running sandbox of both systems (the ERP on SQLite, or at ``erp_url``); yields its ``/_sandbox/info``. ``until``: the
     day that its data reach to, on the real clock."""
@@ -158,6 +159,8 @@ def sandbox(
         seed,
         "--size",
         size,
+        "--history",
+        history,
     ]
     command += ["--erp-url", erp_url] if erp_url else []
     command += ["--until", until.isoformat()] if until else []

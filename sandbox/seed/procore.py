@@ -33,6 +33,7 @@ from sandbox.seed.tables import (
     ANCHOR,
     CHANGE_EVENTS,
     CODE_INDEX,
+    COMPANIES,
     COST_TYPES,
     DIVISIONS,
     GROUP,
@@ -123,11 +124,15 @@ class ProcoreRows:
 
     def _origin(self, company: str, entity: str, key: str, linked: bool = True, *, budget_owner: str | None = None) -> Row:
         """External id and, as canonical JSON, the key in it with whatever else is recorded there."""
-        if not (linked and self.carries(entity)):
+        if not (linked and self.carries(entity) and self.knows(company, entity)):
             return {"origin_id": None, "origin_data": None}
         data = {"erp_key": key} | ({"budget_owner": budget_owner} if budget_owner else {})
         canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return {"origin_id": f"{self.system}:{company}:{entity}:{key}", "origin_data": canonical}
+
+    def knows(self, company: str, entity: str) -> bool:
+        """Whether the ERP has the record: another ERP than the sandbox's has one company, and codes of jobs only."""
+        return self.sent or (company in (GROUP, COMPANIES[0][0]) and (company, entity) != (GROUP, "cost_codes"))
 
     def carries(self, entity: str) -> bool:
         """Whether records of an entity carry external ids of ours."""

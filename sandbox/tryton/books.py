@@ -27,18 +27,18 @@ TYPE_NAME = {code: name for _, name, _, code, *_ in COST_TYPES}
 PAYABLE = "2.1.1"
 
 
-def books(jobs: Sequence[str] = (GOLDEN_JOB,)) -> Path:
-    """A database with the books in it: every vendor, and these jobs. Made once."""
+def books(costs_of: Sequence[str] = (GOLDEN_JOB,)) -> Path:
+    """A database with the books in it: every vendor and job of the company, and what was spent on some. Made once."""
     empty = template()
 
     def fill(folder: Path) -> None:
         with tryton(folder / "server", empty) as running:
             clerk = Clerk(running)
-            clerk.fill(Company(), jobs)
+            clerk.fill(Company(), costs_of)
             clerk.close()
         copy(folder / "server" / f"{DATABASE}.sqlite", folder / f"{DATABASE}.sqlite")
 
-    return cached("books", [empty.name, jobs, Path(__file__), *sorted(Path(names.__file__).parent.glob("*.py"))], fill)
+    return cached("books", [empty.name, costs_of, Path(__file__), *sorted(Path(names.__file__).parent.glob("*.py"))], fill)
 
 
 class Clerk:
@@ -62,15 +62,15 @@ class Clerk:
 
     # -- books
 
-    def fill(self, company: Company, jobs: Sequence[str]) -> None:
+    def fill(self, company: Company, costs_of: Sequence[str]) -> None:
         self.vendors(v for v in company.vendors() if v.erp)
         self.root = self.one("analytic_account.account", code="JOBS")["id"]
         for job in company.jobs():
-            if job.number in jobs:
-                assert job.company == COMPANY
+            if job.company == COMPANY:
                 self.job(job, [code for code in company.codes(job) if code.erp])
                 if budgets.state(job).owner == "erp":
                     self.estimate(company, job)
+            if job.number in costs_of:
                 for cost in costs.direct_costs(company, job):
                     if cost.status == "posted":
                         self.direct_cost(cost)

@@ -23,12 +23,12 @@ RETAINAGE, COST, SALES_TAX, CLEARING = "Retainage payable", "Job cost", "Sales t
 TAX_ACCOUNT = "Sales tax, unused"
 """Tryton wants a balance account for each tax; invoices of this company state their tax in lines of their own."""
 READER, READ = "Payments, read only", ("account.payment", "account.payment.group", "account.payment.journal")
-RIGHTS = ("Purchase", "Accounting", "Analytic Administration", READER)
+RIGHTS = ("Purchase", "Accounting", "Account Budget", READER)
 """What the integration's user may: enter purchases, enter and post supplier invoices, enter budgets, look at payments. Not:
 parties, payments, settings."""
 CLERK_RIGHTS = (
     *("Accounting", "Accounting Administration", "Purchase", "Payment", "Payment Approval", "Party Administration"),
-    *("Analytic Administration", "Product Administration"),
+    *("Analytic Administration", "Account Budget", "Product Administration"),
 )
 
 
@@ -172,7 +172,9 @@ def reader(name: str, models: tuple[str, ...]) -> None:
 def user(company: Any, login: dict[str, str], rights: tuple[str, ...]) -> None:
     User, Group = Model.get("res.user"), Model.get("res.group")
     added = User(name=login["name"], login=login["login"], password=login["password"])
-    for group in Group.find([("name", "in", list(rights))]):
+    groups = Group.find([("name", "in", list(rights))])
+    assert {group.name for group in groups} == set(rights)
+    for group in groups:
         added.groups.append(Group(group.id))
     added.companies.append(Model.get("company.company")(company.id))
     added.company = company

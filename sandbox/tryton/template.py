@@ -54,7 +54,7 @@ def plan() -> dict[str, Any]:
     """What the consultant is told. The years reach into the next one: clearing moves are dated today."""
     return {
         "company": COMPANY_NAME,
-        "years": [2025, datetime.now(UTC).year + 1],
+        "years": [2025, max(2026, datetime.now(UTC).year + 1)],
         "first_open": FIRST_OPEN,
         "units": UNITS,
         "cost_types": [[str(number), name] for number, name, *_ in COST_TYPES],

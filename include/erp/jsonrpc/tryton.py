@@ -102,8 +102,9 @@ class Tryton:
                 out[name] = [["create", rows]] if rows else []
             elif isinstance(value, list | tuple):
                 out[name] = [["add", list(value)]] if value else []
-            elif field.type == "float" and isinstance(value, Decimal):
-                out[name] = value
+            elif isinstance(value, Decimal):
+                digits = Decimal(format(value.normalize(), "f"))  # zeros at the end count as digits there
+                out[name] = digits if field.type == "float" else tagged(digits)
             else:
                 out[name] = tagged(value)
         return out
