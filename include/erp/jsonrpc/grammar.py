@@ -46,7 +46,7 @@ SearchDomain = Annotated[list[Any], BeforeValidator(_domain)]
 
 
 class Joined(Spec):
-    """Records of another model. ``on``: a reference of ours (``account.invoice,7``) that may lead to one of several models, to this
+    """Records of another model. ``on``: a reference of ours (``account.invoice,7``) that may lead to several models, to this
     one; ``back``: a reference of theirs that leads to us, and there may be many of them."""
 
     model: ModelName
@@ -98,7 +98,10 @@ class Call(CallSpec):
     write: ModelName | None = None
     values: dict[str, Any] = Field(default_factory=dict)
     once: dict[str, Any] = Field(default_factory=dict)
-    """create: what tells the record from all others; where it is there already (a run was killed) it is taken."""
+    """create: what tells the record from all others; where it is there already it is not made twice."""
+    redo: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """create: states of a record that is not in the books yet, and the buttons after which it can be deleted. One that an earlier
+    attempt left so may hold what was true then: it is deleted and made anew."""
     each: Literal["lines"] | None = None
     """create: a record for each line."""
     name: Annotated[str, Field(pattern="^[a-z]+$", alias="as")] = "document"
@@ -114,7 +117,10 @@ class Call(CallSpec):
     @model_validator(mode="before")
     @classmethod
     def _more_lists(cls, value: Any) -> Any:
-        return tuples(value, "from")
+        value = tuples(value, "from")
+        if isinstance(value, dict) and isinstance(value.get("redo"), dict):
+            return {**value, "redo": {state: tuple(buttons or ()) for state, buttons in value["redo"].items()}}
+        return value
 
     @model_validator(mode="after")
     def _one(self) -> Call:

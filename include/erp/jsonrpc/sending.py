@@ -1,7 +1,7 @@
 """A document carried into the ERP, call by call.
 
-Every call looks first whether it was made already, so that a document whose making was interrupted at any point is gone on with
-and not made twice: a record is told by what ``once`` says, a button by the state that it leaves.
+Every call looks first whether it was made already, so that a document whose making was interrupted at any point is finished and
+not made twice: a record is told by what ``once`` says, a button by the state that it leaves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from include.erp.jsonrpc.api import Api, Doc
 from include.erp.jsonrpc.documents import Documents
 from include.erp.jsonrpc.grammar import Call
 from include.erp.transport import Document, Receipt
-from include.financials.exceptions import OutcomeUnknown, Refused
+from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 from include.financials.port import Beat
 
 _TEXT = re.compile(r"\{([a-z]\w*)\}")
@@ -29,7 +29,8 @@ class Sending:
         self.documents, self.calls, self.api, self.find = documents, calls, api, find
 
     def send(self, document: Document, there: Doc | None, beat: Beat) -> Receipt:
-        """``there``: the record of an update or a void. Raises what the connection raises (OutcomeUnknown, RetryLater)."""
+        """``there``: the record of an update or a void. Raises what the connection raises; RetryLater only before the first call
+        was applied, OutcomeUnknown after it."""
         made: dict[str, Any] = {"document": there["id"]} if there else {}
         for done, place in enumerate(document.calls):
             call = self.calls[place]
@@ -38,15 +39,40 @@ class Sending:
             try:
                 self._call(call, document, made)
             except Refused as error:
-                return document.refused(self._told(document, call, error, done), getattr(error, "field", None))
+                return document.refused(self._told(document, error, self._undo(document, made)), getattr(error, "field", None))
+            except RetryLater as error:
+                if not done:
+                    raise
+                raise OutcomeUnknown(f"{document.number} was begun and not finished: {error}") from error
         return Receipt(document.intent, "done")
 
     @staticmethod
-    def _told(document: Document, call: Call, error: Refused, done: int) -> str:
-        """In the ERP's words; what is there already counts for nothing yet, and is gone on with when it is sent again."""
+    def _told(document: Document, error: Refused, left: str | None) -> str:
+        """In the ERP's words."""
         number = "" if document.number in str(error) else f"{document.number}: "
-        begun = f" (at {call.press or call.model}; what was begun is not in the books and is finished next time)" if done else ""
-        return f"{number}{error}{begun}"
+        return f"{number}{error}" + (f" What was begun could not be deleted in the ERP: {left}" if left else "")
+
+    def _undo(self, document: Document, made: Mapping[str, Any]) -> str | None:
+        """Delete what a refused document leaves behind; the answer is why that could not be done."""
+        try:
+            for place in document.calls:
+                call = self.calls[place]
+                if call.create and call.redo and call.name in made:
+                    self._discard(call, made[call.name])
+        except (Refused, RetryLater) as error:
+            return str(error)
+        return None
+
+    def _discard(self, call: Call, number: int) -> bool:
+        """Whether the record was not in the books yet, and is gone now."""
+        assert call.create is not None
+        buttons = call.redo.get(self._state(call, call.create, number))
+        if buttons is None:
+            return False
+        for button in buttons:
+            self.api.press(call.create, button, [number])
+        self.api.delete(call.create, [number])
+        return True
 
     def _call(self, call: Call, document: Document, made: dict[str, Any]) -> None:
         if call.create and call.each:
@@ -67,7 +93,10 @@ class Sending:
         found = self.api.search(call.create, domain, ("id",), limit=2)
         if len(found) > 1:
             raise Refused(f"the ERP has more than one {call.create} of {', '.join(str(one[2]) for one in domain)}")
-        scope.keep(call.name, found[0]["id"] if found else self.api.create(call.create, scope.of(call.values)))
+        if not found or (call.redo and self._discard(call, found[0]["id"])):
+            scope.keep(call.name, self.api.create(call.create, scope.of(call.values)))
+        else:
+            scope.keep(call.name, found[0]["id"])
 
     def _press(self, call: Call, scope: Scope) -> None:
         model, _, button = (call.press or "").rpartition(".")

@@ -86,6 +86,9 @@ class Tryton:
     def write(self, model: str, ids: Sequence[int], values: Mapping[str, Any]) -> None:
         self.call(f"model.{model}", "write", list(ids), self._encoded(model, values), writes=True)
 
+    def delete(self, model: str, ids: Sequence[int]) -> None:
+        self.call(f"model.{model}", "delete", list(ids), writes=True)
+
     def press(self, model: str, button: str, ids: Sequence[int]) -> None:
         self.call(f"model.{model}", button, list(ids), writes=True)
 
