@@ -2,7 +2,7 @@
 
 Exit code 0 only when the run succeeded, both sides reconcile and, on a fresh seed, every planted problem ended as expected.
 Environment variables: KEEP=1 goes on with the state of the last demo, MODE=plan writes nothing, SEED, SIZE, SHARDS, SANDBOX_URL
-(a sandbox that runs already). ERP=tryton has a real ERP in the sandbox's place (``sandbox/tryton/demo.py``), without these.
+(a sandbox that runs already). ``make demo ERP=tryton`` is ``sandbox/tryton/demo.py``.
 """
 
 from __future__ import annotations
@@ -202,14 +202,7 @@ def grouped(amount: str) -> str:
 
 def main() -> int:
     interruptible()
-    erp = os.environ.get("ERP") or "sandbox"
     try:
-        if erp == "tryton":
-            from sandbox.tryton import demo
-
-            return demo.run()
-        if erp != "sandbox":
-            raise LocalError(f"ERP is {erp!r}; it is sandbox or tryton")
         return run(Options.of(os.environ))[0]
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

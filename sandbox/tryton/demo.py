@@ -22,9 +22,10 @@ import yaml
 
 from include.erp.registry import erp_system
 from include.financials.entities.commitments import Commitment
+from include.financials.exceptions import SyncError
 from include.financials.reading.staging import private_file, private_folder
 from sandbox import demo
-from sandbox.local import VAR, LocalError, airflow, environment, new_ledger, sandbox
+from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, sandbox
 from sandbox.procore.settings import COMPANY_ID
 from sandbox.seed.schedules import GOLDEN_JOB
 from sandbox.tryton import golden
@@ -101,3 +102,19 @@ def _to_the_cent(running: Running) -> bool:
     contracts, changes = (sum((getattr(r, name) for r in held), Decimal(0)) for name in ("amount", "approved_changes"))
     print(f"Tryton holds {len(held)} commitments of {GOLDEN_JOB}: {contracts:,.2f}, changed by {changes:,.2f}", flush=True)
     return (contracts, changes) == (CONTRACTS, CHANGES)
+
+
+def main() -> int:
+    interruptible()
+    try:
+        return run()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except (LocalError, SyncError, requests.RequestException) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
