@@ -20,12 +20,11 @@ from sandbox.tryton import demo, golden
 from sandbox.tryton.books import Clerk
 from sandbox.tryton.server import tryton
 from tests.end_to_end.test_golden_job import BUDGET, COMMITMENTS, DIRECT, DRAWS, STEEL_BY_CODE, by_code, table
-from tests.end_to_end.world import World, done, stopped, unexplained
+from tests.end_to_end.world import World, done, expected, stopped, unexplained
 from tests.tryton import ready
 
 pytestmark = pytest.mark.slow
 LETTERS = {"1": "L", "2": "M", "3": "C", "4": "E", "5": "O"}
-PLANTED = {("vendors", "V-1055", "quarantined", "V-02"), ("vendors", "V-1056", "quarantined", "V-02")}
 
 
 @dataclass
@@ -67,18 +66,18 @@ def went(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Went]:
 def test_everything_of_the_job_is_carried_and_both_sides_reconcile(went: Went) -> None:
     for report in (went.first, went.second, went.third):
         assert unexplained(report) == [] and report["reconciliation"]["balanced"]
-        assert stopped(report) <= PLANTED
+        assert stopped(report) <= expected(went.world.control("GET", "/planted"))
     made = done(went.first)
     assert {name: made[name]["created"] for name in ("commitments", "subcontractor_invoices", "budgets")} == {
-        "commitments": 12, "subcontractor_invoices": 22, "budgets": 1,
-    }  # fmt: skip
+        "commitments": 12 + 1, "subcontractor_invoices": 22, "budgets": 1,
+    }  # fmt: skip  # one more has the number of another job, which only the sandbox's own ERP knows
     assert done(went.second) == {"payments_issued": {"created": 14}}
     assert done(went.third) == {}
 
 
 def test_contracts_and_their_changes(went: Went) -> None:
     paths = ("reference", "untaxed_amount", "state", "lines.amount", "origin")
-    rows = went.clerk.api.search("purchase.purchase", [["comment", "like", "%procore:%"]], paths)
+    rows = went.clerk.api.search("purchase.purchase", [["comment", "like", "%procore:%"], ["reference", "like", "104-%"]], paths)
     assert {row["state"] for row in rows} <= {"processing", "done"}
     sums = {row["reference"]: sum((line["amount"] for line in row["lines"]), Decimal(0)) for row in rows}
     original = {number: amount for number, amount in sums.items() if "/" not in number}

