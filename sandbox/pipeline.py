@@ -34,7 +34,10 @@ def access(info: Mapping[str, Any], folder: Path, settings: Settings | None = No
 
     return Access(
         settings=lambda: chosen,
-        known=lambda: {"procore": DescribedProcore(info["base_url"], info["company_id"]), "erp": described_erp(MAPPING)},
+        known=lambda: {
+            "procore": DescribedProcore(info["base_url"], info["company_id"]),
+            "erp": described_erp(info.get("mapping", MAPPING)),
+        },
         procore=lambda: ProcoreClient(
             info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"]
         ),

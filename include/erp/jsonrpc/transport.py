@@ -35,7 +35,7 @@ class JsonRpcTransport:
 
     def __init__(
         self,
-        address: Any,
+        address: str,
         mapping: loading.Mapping[JsonMapping],
         *,
         timeout: float = 60.0,

@@ -32,11 +32,9 @@ class Address:
     password: str
 
     @classmethod
-    def of(cls, url: Any) -> Address:
-        """A text, or the address as a connection's fields make it (``sqlalchemy.URL``). Raises ConfigurationError, without the
-        password, for one that lacks a part."""
-        whole = getattr(url, "render_as_string", None)
-        parts = urlsplit(whole(hide_password=False) if whole else str(url))
+    def of(cls, url: str) -> Address:
+        """Raises ConfigurationError, without the password, for an address that lacks a part."""
+        parts = urlsplit(url)
         database = parts.path.strip("/")
         if parts.scheme not in ("http", "https") or not parts.hostname or not database or not parts.username:
             raise ConfigurationError(
