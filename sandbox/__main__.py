@@ -47,7 +47,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--size", type=_size, default="small", help="tiny, small, medium, large, or counts as JSON (default: %(default)s)"
     )
-    parser.add_argument("--history", default="linked", help="linked, unlinked or none (default: %(default)s)")
+    parser.add_argument("--history", default="linked", help="linked, unlinked, moved or none (default: %(default)s)")
     parser.add_argument(
         "--until", default=None, help="day that the data reach to, the clock being the real one (default: as seeded, 2026-09-30)"
     )

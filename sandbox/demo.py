@@ -2,7 +2,7 @@
 
 Exit code 0 only when the run succeeded, both sides reconcile and, on a fresh seed, every planted problem ended as expected.
 Environment variables: KEEP=1 goes on with the state of the last demo, MODE=plan writes nothing, SEED, SIZE, SHARDS, SANDBOX_URL
-(a sandbox that runs already).
+(a sandbox that runs already). ``make demo ERP=tryton`` is ``sandbox/tryton/demo.py``.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from sqlalchemy import make_url
 
 from include.financials.ledger import Ledger
 from include.financials.reading.staging import private_file, private_folder
-from sandbox.pipeline import SETTINGS
+from sandbox.pipeline import MAPPING, SETTINGS
 from sandbox.procore.login import OWNER_ID
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +58,7 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
             "password": info["client_secret"],
             "extra": {"company_id": info["company_id"], "login_url": info["login_url"]},
         },
-        "ERP_DEFAULT": {"conn_type": "procore_erp", **erp, "extra": {**erp["extra"], "mapping": "sandbox_erp"}},
+        "ERP_DEFAULT": {"conn_type": "procore_erp", **erp, "extra": {**erp["extra"], "mapping": info.get("mapping", MAPPING)}},
         "SYNC_LEDGER": {"conn_type": "sync_ledger", "schema": str(ledger), "extra": {"staging": f"file://{staging}"}},
     }
     return {
@@ -79,7 +79,7 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "GX_ANALYTICS_ENABLED": "false",
-        "PROCORE_ERP_SETTINGS": str(SETTINGS),
+        "PROCORE_ERP_SETTINGS": str(info.get("settings", SETTINGS)),
     }
 
 
@@ -143,6 +143,7 @@ def sandbox(
     port: int = 0,
     erp_url: str | None = None,
     until: date | None = None,
+    history: str = "linked",
 ) -> Iterator[dict[str, Any]]:
     """A running sandbox of both systems (the ERP on SQLite, or at ``erp_url``); yields its ``/_sandbox/info``. ``until``: the
     day that its data reach to, on the real clock."""
@@ -158,6 +159,8 @@ def sandbox(
         seed,
         "--size",
         size,
+        "--history",
+        history,
     ]
     command += ["--erp-url", erp_url] if erp_url else []
     command += ["--until", until.isoformat()] if until else []

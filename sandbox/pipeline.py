@@ -34,12 +34,15 @@ def access(info: Mapping[str, Any], folder: Path, settings: Settings | None = No
 
     return Access(
         settings=lambda: chosen,
-        known=lambda: {"procore": DescribedProcore(info["base_url"], info["company_id"]), "erp": described_erp(MAPPING)},
+        known=lambda: {
+            "procore": DescribedProcore(info["base_url"], info["company_id"]),
+            "erp": described_erp(info.get("mapping", MAPPING)),
+        },
         procore=lambda: ProcoreClient(
             info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"]
         ),
         ledger=ledger,
-        erp=lambda origin_system: erp_system(info["erp_url"], MAPPING, origin_system=origin_system),
+        erp=lambda origin_system: erp_system(info["erp_url"], info.get("mapping", MAPPING), origin_system=origin_system),
         staging=lambda: UPath(folder / "staging"),
     )
 

@@ -3,6 +3,7 @@
 
 Installs exactly ``requirements.lock`` and the project's own metadata (the Airflow provider entry point), with ``uv`` when it is
 on PATH, else with venv and pip, and compiles bytecode. Touches nothing outside the checkout but the installer's download cache.
+Other programs that the sandbox runs beside the project get an environment of their own in the same way (:class:`Environment`).
 
 * ``.venv/.stamp`` holds a hash of the inputs of the last complete installation: equal means there is nothing to do.
 * ``.venv-incomplete`` exists while an installation is under way: found at the start, the environment is built anew.
@@ -24,11 +25,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-VENV_PYTHON = VENV / "bin" / "python"
-STAMP = VENV / ".stamp"
-INCOMPLETE = ROOT / ".venv-incomplete"
-LOCK = ROOT / "requirements.lock"
 
 OLDEST = (3, 11)
 NEWEST = (3, 13)
@@ -78,28 +74,6 @@ def dotted(version: tuple[int, ...]) -> str:
     return ".".join(str(part) for part in version[:2])
 
 
-def fingerprint() -> str:
-    """Hash of everything an installation depends on. pyproject.toml is among it because it declares the entry point."""
-    digest = hashlib.sha256()
-    for path in (LOCK, ROOT / "pyproject.toml", Path(__file__)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def complete(wanted: str | None) -> bool:
-    """Whether the environment is there, whole, up to date and on the interpreter asked for."""
-    if INCOMPLETE.exists() or not STAMP.is_file() or STAMP.read_text() != fingerprint():
-        return False
-    here = version_of(str(VENV_PYTHON))
-    return here is not None and (wanted is None or here == version_of(wanted))
-
-
-def reusable(wanted: str | None) -> bool:
-    """Whether the environment can be brought up to date in place; not after an interruption, since files may be missing."""
-    here = version_of(str(VENV_PYTHON))
-    return not INCOMPLETE.exists() and here is not None and here >= OLDEST and (wanted is None or here == version_of(wanted))
-
-
 def find_uv() -> str | None:
     """Path of a uv that runs, None when pip is to be used."""
     installer = os.environ.get("INSTALLER", "")
@@ -120,60 +94,102 @@ def run(*command: str) -> None:
         sys.exit(done.returncode)
 
 
-def create(python: str, uv: str | None) -> None:
-    if VENV.is_symlink():
-        VENV.unlink()
-    elif VENV.exists():
-        shutil.rmtree(str(VENV))
-    if uv:
-        run(uv, "venv", "--quiet", "--no-project", "--python", shutil.which(python) or python, str(VENV))
-        return
-    # Debian splits ensurepip off into python3-venv; a pip outside can put one in as well.
-    has_ensurepip = subprocess.run([python, "-c", "import ensurepip"], stderr=subprocess.DEVNULL).returncode == 0
-    run(python, "-m", "venv", *([] if has_ensurepip else ["--without-pip"]), str(VENV))
-    if not has_ensurepip:
-        say("this Python has no ensurepip; taking pip from outside (else: install python3-venv, or uv)")
-        run(python, "-m", "pip", "--python", str(VENV_PYTHON), "install", "--quiet", "--disable-pip-version-check", "pip")
+class Environment:
+    """A Python environment in ``folder`` that holds exactly what ``lock`` pins and, if ``project`` is given, that checkout as an
+    editable install."""
 
+    def __init__(self, folder: Path, lock: Path, project: Path | None = None) -> None:
+        self.folder, self.lock, self.project = folder, lock, project
+        self.python = folder / "bin" / "python"
+        self.stamp = folder / ".stamp"
+        self.incomplete = folder.with_name(f"{folder.name}-incomplete")
 
-def install(uv: str | None) -> None:
-    # uv compiles only when told to, pip always does; both do it whatever PYTHONDONTWRITEBYTECODE says, and every
-    # `airflow` command starts twice as fast for it. The build backend is in the lock, so the second step fetches nothing.
-    project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
-    if uv:
-        pip = [uv, "pip", "install", "--quiet", "--python", str(VENV_PYTHON)]
-        run(*pip, "--compile-bytecode", "--requirement", str(LOCK))
-        run(*pip, *project)
-        return
-    if subprocess.run([str(VENV_PYTHON), "-m", "pip", "--version"], stdout=subprocess.DEVNULL).returncode != 0:
-        run(str(VENV_PYTHON), "-m", "ensurepip")
-    pip = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-    run(*pip, "--requirement", str(LOCK))
-    run(*pip, *project)
+    def fingerprint(self) -> str:
+        """Hash of everything an installation depends on. pyproject.toml is among it because it declares the entry point."""
+        digest = hashlib.sha256()
+        for path in (self.lock, *([self.project / "pyproject.toml"] if self.project else []), Path(__file__)):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def complete(self, wanted: str | None = None) -> bool:
+        """Whether the environment is there, whole, up to date and on the interpreter asked for."""
+        if self.incomplete.exists() or not self.stamp.is_file() or self.stamp.read_text() != self.fingerprint():
+            return False
+        here = version_of(str(self.python))
+        return here is not None and (wanted is None or here == version_of(wanted))
+
+    def reusable(self, wanted: str | None = None) -> bool:
+        """Whether it can be brought up to date in place; not after an interruption, since files may be missing."""
+        here = version_of(str(self.python))
+        return (
+            not self.incomplete.exists()
+            and here is not None
+            and here >= OLDEST
+            and (wanted is None or here == version_of(wanted))
+        )
+
+    def ensure(self, wanted: str | None = None) -> None:
+        """Create it, bring it up to date, or do nothing."""
+        place = self.project or self.folder.parent
+        place.mkdir(parents=True, exist_ok=True)
+        held = os.open(str(place), os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if not self.complete(wanted):
+                self._make(wanted)
+        finally:
+            os.close(held)
+
+    def _make(self, wanted: str | None) -> None:
+        started = time.monotonic()
+        uv = find_uv()
+        fresh = not self.reusable(wanted)
+        python = choose_python(wanted) if fresh else str(self.python)
+        self.incomplete.touch()
+        verb = "creating" if fresh else "updating"
+        say(f"{verb} {self.folder.name} with {'uv' if uv else 'pip'} (a minute or several, once)")
+        if fresh:
+            self._create(python, uv)
+        self._install(uv)
+        self.stamp.write_text(self.fingerprint())
+        self.incomplete.unlink()
+        version = version_of(str(self.python))
+        say(f"{self.folder.name} is ready: Python {dotted(version or ())}, {time.monotonic() - started:.0f} s")
+
+    def _create(self, python: str, uv: str | None) -> None:
+        if self.folder.is_symlink():
+            self.folder.unlink()
+        elif self.folder.exists():
+            shutil.rmtree(str(self.folder))
+        if uv:
+            run(uv, "venv", "--quiet", "--no-project", "--python", shutil.which(python) or python, str(self.folder))
+            return
+        # Debian splits ensurepip off into python3-venv; a pip outside can put one in as well.
+        has_ensurepip = subprocess.run([python, "-c", "import ensurepip"], stderr=subprocess.DEVNULL).returncode == 0
+        run(python, "-m", "venv", *([] if has_ensurepip else ["--without-pip"]), str(self.folder))
+        if not has_ensurepip:
+            say("this Python has no ensurepip; taking pip from outside (else: install python3-venv, or uv)")
+            run(python, "-m", "pip", "--python", str(self.python), "install", "--quiet", "--disable-pip-version-check", "pip")
+
+    def _install(self, uv: str | None) -> None:
+        # uv compiles only when told to, pip always does; both do it whatever PYTHONDONTWRITEBYTECODE says, and every
+        # `airflow` command starts twice as fast for it. The build backend is in the lock, so the second step fetches nothing.
+        if uv:
+            pip = [uv, "pip", "install", "--quiet", "--python", str(self.python)]
+            run(*pip, "--compile-bytecode", "--requirement", str(self.lock))
+        else:
+            if subprocess.run([str(self.python), "-m", "pip", "--version"], stdout=subprocess.DEVNULL).returncode != 0:
+                run(str(self.python), "-m", "ensurepip")
+            pip = [str(self.python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+            run(*pip, "--requirement", str(self.lock))
+        if self.project:
+            run(*pip, "--no-deps", "--no-build-isolation", "--editable", str(self.project))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Create or repair .venv.")
     parser.add_argument("--python", help="interpreter to build on; an environment of another version is replaced")
-    wanted = parser.parse_args().python
-
-    checkout = os.open(str(ROOT), os.O_RDONLY)
-    fcntl.flock(checkout, fcntl.LOCK_EX)  # released when this process ends, however it ends
-    if complete(wanted):
-        return
-    started = time.monotonic()
-    uv = find_uv()
-    fresh = not reusable(wanted)
-    python = choose_python(wanted) if fresh else str(VENV_PYTHON)
-    INCOMPLETE.touch()
-    say(f"{'creating' if fresh else 'updating'} .venv with {'uv' if uv else 'pip'} (a minute or several, once)")
-    if fresh:
-        create(python, uv)
-    install(uv)
-    STAMP.write_text(fingerprint())
-    INCOMPLETE.unlink()
-    version = version_of(str(VENV_PYTHON))
-    say(f".venv is ready: Python {dotted(version or ())}, {time.monotonic() - started:.0f} s")
+    Environment(ROOT / ".venv", ROOT / "requirements.lock", ROOT).ensure(parser.parse_args().python)
 
 
 if __name__ == "__main__":

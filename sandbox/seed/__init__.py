@@ -24,6 +24,8 @@ __all__ = ["ANCHOR", "HISTORIES", "SEEDS", "SIZES", "load", "planted"]
 HISTORIES = {
     "linked": "the integration has run before: external ids in Procore, markers in the ERP",
     "unlinked": "the same records on both sides, but no external id of ours and no marker",
+    "moved": "the company went over to another ERP, ``tryton``: vendors, jobs and codes carry its external ids, nothing was sent"
+    " to it yet, and what only an ERP makes (costs, payments, prime contracts) is not in Procore",
     "none": "master data in the ERP only; Procore has its first cost types and an empty standard list, nobody has documents",
 }
 
@@ -47,9 +49,10 @@ def load(
     if history not in HISTORIES:
         raise ValueError(f"history {history!r} is unknown; choose one of {', '.join(HISTORIES)}")
     company = Company(seed, size_of(size))
-    linked = history == "linked"
+    linked, sent = history in ("linked", "moved"), history != "moved"
     store = MovedStore(store, days)
-    fill = procore.blank(store) if history == "none" else ProcoreDocuments(company, linked=linked).write(store)
+    rows = ProcoreDocuments(company, linked=linked, sent=sent, system="sandbox" if sent else "tryton")
+    fill = procore.blank(store) if history == "none" else rows.write(store)
     _report("Procore", fill, progress)
     _report("ERP", ErpDocuments(company, linked=linked, documents=history != "none", days=days).write(erp_engine), progress)
     return planted(seed, size, history)
@@ -62,7 +65,8 @@ def planted(seed: str = "planted", size: str | Mapping[str, int] = "small", hist
     no problem.
     """
     found = problems(Company(seed, size_of(size)))
-    meant = {"linked": {entry.entity for entry in found}, "unlinked": {"vendors", "users"}, "none": set[str]()}[history]
+    free = {"vendors", "users"}
+    meant = {"linked": {entry.entity for entry in found}, "unlinked": free, "moved": free, "none": set[str]()}[history]
     return [entry.as_dict() for entry in found if entry.entity in meant]
 
 

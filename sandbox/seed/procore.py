@@ -33,6 +33,7 @@ from sandbox.seed.tables import (
     ANCHOR,
     CHANGE_EVENTS,
     CODE_INDEX,
+    COMPANIES,
     COST_TYPES,
     DIVISIONS,
     GROUP,
@@ -60,12 +61,18 @@ class Store(Protocol):
     def load(self, kind: str, rows: Iterable[Row]) -> Any: ...
 
 
-class ProcoreRows:
-    """Rows per kind. ``linked`` False leaves out every external id of ours, as if no integration had ever run."""
+MASTERS = frozenset(
+    ("vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes", "cost_types", "cost_codes")
+)
 
-    def __init__(self, company: Company, *, linked: bool = True) -> None:
+
+class ProcoreRows:
+    """Rows per kind. ``linked`` False leaves out every external id of ours, as if no integration had ever run; ``sent`` False
+    those of documents, and what only the ERP makes. ``system`` is the ERP's name in them."""
+
+    def __init__(self, company: Company, *, linked: bool = True, sent: bool = True, system: str = "sandbox") -> None:
         self.company = company
-        self.linked = linked
+        self.linked, self.sent, self.system = linked, sent, system
 
     def write(self, store: Store) -> Iterator[tuple[str, int]]:
         """Fill the store; yields (kind, records) as each kind is done."""
@@ -96,7 +103,8 @@ class ProcoreRows:
 
     def _write_direct_costs(self, store: Store) -> Iterator[tuple[str, int]]:
         """Some at a time: a company may have a million of them."""
-        sent = (cost for job in self._jobs() for cost in costs.direct_costs(self.company, job) if cost.linked)
+        jobs = self._jobs() if self.sent else ()
+        sent = (cost for job in jobs for cost in costs.direct_costs(self.company, job) if cost.linked)
         headers = lines = 0
         while chunk := list(islice(sent, CHUNK)):
             headers += load(store, "direct_costs", map(self.direct_cost, chunk))
@@ -116,11 +124,19 @@ class ProcoreRows:
 
     def _origin(self, company: str, entity: str, key: str, linked: bool = True, *, budget_owner: str | None = None) -> Row:
         """External id and, as canonical JSON, the key in it with whatever else is recorded there."""
-        if not (linked and self.linked):
+        if not (linked and self.carries(entity) and self.knows(company, entity)):
             return {"origin_id": None, "origin_data": None}
         data = {"erp_key": key} | ({"budget_owner": budget_owner} if budget_owner else {})
         canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
-        return {"origin_id": f"sandbox:{company}:{entity}:{key}", "origin_data": canonical}
+        return {"origin_id": f"{self.system}:{company}:{entity}:{key}", "origin_data": canonical}
+
+    def knows(self, company: str, entity: str) -> bool:
+        """Whether the ERP has the record: another ERP than the sandbox's has one company, and codes of jobs only."""
+        return self.sent or (company in (GROUP, COMPANIES[0][0]) and (company, entity) != (GROUP, "cost_codes"))
+
+    def carries(self, entity: str) -> bool:
+        """Whether records of an entity carry external ids of ours."""
+        return self.linked and (self.sent or entity in MASTERS)
 
     def cost_types(self) -> Iterator[Row]:
         for number, _, _, code, name, base in COST_TYPES:
@@ -189,7 +205,7 @@ class ProcoreRows:
             street, city, state, zip_code = names.address(300 + job.index)
             budget = budgets.state(job)
             row = _row(job.id, job.updated_at, number=job.number, status="active")
-            row |= self._origin(job.company, "projects", job.number, budget_owner=budget.owner)
+            row |= self._origin(job.company, "projects", job.number, budget_owner=budget.owner if self.sent else None)
             row |= {"budget_locked": budget.locked}
             row |= {
                 "name": job.name,
@@ -293,7 +309,7 @@ class ProcoreRows:
         row = _row(c.id, c.updated_at, created=stamp(c.created_at), project_id=c.job.id, number=c.number, status=c.status)
         row |= self._origin(c.job.company, "commitments", c.number, c.linked)
         row |= {
-            "origin_code": c.number if c.linked and self.linked else None,
+            "origin_code": c.number if c.linked and self.carries("commitments") else None,
             "title": c.title,
             "description": None,
             "vendor_id": c.vendor_id,

@@ -43,17 +43,17 @@ class ProcoreDocuments(ProcoreRows):
         yield from totals.items()
 
     def _rows(self, found: JobDocuments) -> Iterator[tuple[str, Iterable[Row]]]:
-        orders = [*found.changes, *found.prime_changes]
+        orders = [*found.changes, *(found.prime_changes if self.sent else ())]
         yield "billing_periods", self.billing_periods(found.job)
         yield "change_order_packages", map(self.package, orders)
         yield "potential_change_orders", map(self.potential_change, orders)
         yield "change_lines", (row for change in orders for row in self.change_lines(change))
         yield "requisitions", map(self.requisition, found.invoices)
-        if found.prime and found.prime.linked:
+        if found.prime and found.prime.linked and self.sent:
             yield "prime_contracts", [self.prime_contract(found.prime)]
             yield "contract_lines", self.prime_lines(found.prime)
             yield "payment_applications", map(self.payment_application, found.owner_invoices)
-        yield "contract_payments", self.payments(found)
+        yield "contract_payments", self.payments(found) if self.sent else ()
 
     @staticmethod
     def billing_periods(job: Job) -> Iterator[Row]:
@@ -71,7 +71,7 @@ class ProcoreDocuments(ProcoreRows):
     def package(self, change: Change) -> Row:
         row = self._of_contract(change.id, change.contract, change, number=change.number, status=change.status)
         row |= self._origin(change.contract.job.company, _entity(change), change.key, change.linked)
-        row |= {"origin_code": change.key if change.linked and self.linked else None}
+        row |= {"origin_code": change.key if change.linked and self.carries(_entity(change)) else None}
         row |= {"revision": 0, "title": change.title, "description": None, "grand_total": None, "stored_grand_total": None}
         row |= {"reviewed_at": stamp(change.updated_at) if change.approved else None, "executed": change.approved}
         return row | {"due_date": None, "invoiced_date": None, "paid_date": None, "signed_change_order_received_date": None}

@@ -11,6 +11,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -26,18 +27,20 @@ def _lines(name: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _setup_env(root: Path) -> ModuleType:
-    """scripts/setup_env.py as a module that believes ``root`` is the checkout."""
+def _setup_env() -> ModuleType:
     spec = importlib.util.spec_from_file_location("setup_env_under_test", ROOT / "scripts" / "setup_env.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    paths = {"ROOT": "", "VENV": ".venv", "VENV_PYTHON": ".venv/bin/python", "STAMP": ".venv/.stamp"}
-    paths |= {"INCOMPLETE": ".venv-incomplete", "LOCK": "requirements.lock"}
-    for name, path in paths.items():
-        setattr(module, name, root / path)
     return module
+
+
+def _environment(root: Path) -> Any:
+    """That of a checkout in ``root``."""
+    (root / "requirements.lock").write_text("one==1\n")
+    (root / "pyproject.toml").write_text("")
+    return _setup_env().Environment(root / ".venv", root / "requirements.lock", root)
 
 
 def test_the_lock_pins_exactly_one_version_of_everything_and_names_no_host() -> None:
@@ -109,38 +112,34 @@ def test_make_knows_the_command(command: str) -> None:
 
 
 def test_an_environment_is_complete_only_with_the_stamp_of_the_present_lock(tmp_path: Path) -> None:
-    setup = _setup_env(tmp_path)
-    (tmp_path / "requirements.lock").write_text("one==1\n")
-    (tmp_path / "pyproject.toml").write_text("")
-    assert not setup.complete(None)
+    setup = _environment(tmp_path)
+    assert not setup.complete()
 
-    setup.VENV_PYTHON.parent.mkdir(parents=True)
-    setup.VENV_PYTHON.symlink_to(sys.executable)
-    setup.STAMP.write_text(setup.fingerprint())
-    assert setup.complete(None)
+    setup.python.parent.mkdir(parents=True)
+    setup.python.symlink_to(sys.executable)
+    setup.stamp.write_text(setup.fingerprint())
+    assert setup.complete()
 
     (tmp_path / "requirements.lock").write_text("one==2\n")
-    assert not setup.complete(None)
-    assert setup.reusable(None)  # brought up to date in place
+    assert not setup.complete()
+    assert setup.reusable()  # brought up to date in place
 
 
 def test_an_interrupted_environment_is_built_anew(tmp_path: Path) -> None:
-    setup = _setup_env(tmp_path)
-    (tmp_path / "requirements.lock").write_text("one==1\n")
-    (tmp_path / "pyproject.toml").write_text("")
-    setup.VENV_PYTHON.parent.mkdir(parents=True)
-    setup.VENV_PYTHON.symlink_to(sys.executable)
-    setup.STAMP.write_text(setup.fingerprint())
-    setup.INCOMPLETE.touch()
-    assert not setup.complete(None)
-    assert not setup.reusable(None)
+    setup = _environment(tmp_path)
+    setup.python.parent.mkdir(parents=True)
+    setup.python.symlink_to(sys.executable)
+    setup.stamp.write_text(setup.fingerprint())
+    setup.incomplete.touch()
+    assert not setup.complete()
+    assert not setup.reusable()
 
 
 def test_an_environment_whose_interpreter_is_gone_is_built_anew(tmp_path: Path) -> None:
-    setup = _setup_env(tmp_path)
-    setup.VENV_PYTHON.parent.mkdir(parents=True)
-    setup.VENV_PYTHON.symlink_to(tmp_path / "uninstalled")
-    assert not setup.reusable(None)
+    setup = _environment(tmp_path)
+    setup.python.parent.mkdir(parents=True)
+    setup.python.symlink_to(tmp_path / "uninstalled")
+    assert not setup.reusable()
 
 
 def test_a_version_managers_empty_shim_counts_as_no_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +148,7 @@ def test_a_version_managers_empty_shim_counts_as_no_uv(tmp_path: Path, monkeypat
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.delenv("INSTALLER", raising=False)
-    assert _setup_env(tmp_path).find_uv() is None
+    assert _setup_env().find_uv() is None
 
 
 def test_the_image_has_no_sandbox() -> None:

@@ -1,0 +1,1 @@
+"""ERPs that are reached by remote procedures on models, with JSON: Tryton, Odoo."""

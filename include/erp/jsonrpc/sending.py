@@ -1,0 +1,188 @@
+"""A document carried into the ERP, call by call.
+
+Every call looks first whether it was made already, so that a document whose making was interrupted at any point is finished and
+not made twice: a record is told by what ``once`` says, a button by the state that it leaves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from include.erp.jsonrpc.api import Api, Doc
+from include.erp.jsonrpc.documents import Documents
+from include.erp.jsonrpc.grammar import Call
+from include.erp.transport import Document, Receipt
+from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
+from include.financials.port import Beat
+
+_TEXT = re.compile(r"\{([a-z]\w*)\}")
+Lookup = Callable[[str, Sequence[Sequence[Any]], bool, str], int]
+
+
+class Sending:
+    """The calls of one entity and action. ``find`` gives a field of the one record that fits a domain, or of any."""
+
+    def __init__(self, documents: Documents, calls: Sequence[Call], api: Api, find: Lookup) -> None:
+        self.documents, self.calls, self.api, self.find = documents, calls, api, find
+
+    def send(self, document: Document, there: Doc | None, beat: Beat) -> Receipt:
+        """``there``: the record of an update or a void. Raises what the connection raises; RetryLater only before the first call
+        was applied, OutcomeUnknown after it."""
+        made: dict[str, Any] = {"document": there["id"]} if there else {}
+        for done, place in enumerate(document.calls):
+            call = self.calls[place]
+            if done:
+                beat()
+            try:
+                self._call(call, document, made)
+            except Refused as error:
+                return document.refused(self._told(document, error, self._undo(document, made)), getattr(error, "field", None))
+            except RetryLater as error:
+                if not done:
+                    raise
+                raise OutcomeUnknown(f"{document.number} was begun and not finished: {error}") from error
+        return Receipt(document.intent, "done")
+
+    @staticmethod
+    def _told(document: Document, error: Refused, left: str | None) -> str:
+        """In the ERP's words."""
+        number = "" if document.number in str(error) else f"{document.number}: "
+        return f"{number}{error}" + (f" What was begun could not be deleted in the ERP: {left}" if left else "")
+
+    def _undo(self, document: Document, made: Mapping[str, Any]) -> str | None:
+        """Delete what a refused document leaves behind; the answer is why that could not be done."""
+        try:
+            for place in document.calls:
+                call = self.calls[place]
+                if call.create and call.redo and call.name in made:
+                    self._discard(call, made[call.name])
+        except (Refused, RetryLater) as error:
+            return str(error)
+        return None
+
+    def _discard(self, call: Call, number: int) -> bool:
+        """Whether the record was not in the books yet, and is gone now."""
+        assert call.create is not None
+        buttons = call.redo.get(self._state(call, call.create, number))
+        if buttons is None:
+            return False
+        for button in buttons:
+            self.api.press(call.create, button, [number])
+        self.api.delete(call.create, [number])
+        return True
+
+    def _call(self, call: Call, document: Document, made: dict[str, Any]) -> None:
+        if call.create and call.each:
+            lines = [Scope(self, {**document.header, **line}, made, index) for index, line in enumerate(document.lines)]
+            for scope in lines:
+                self._create(call, scope)
+        elif call.create:
+            self._create(call, Scope(self, document.header, made, lines=document.lines))
+        elif call.write:
+            scope = Scope(self, document.header, made, lines=document.lines)
+            self.api.write(call.write, [scope.of(call.on)], scope.of(call.values))
+        else:
+            self._press(call, Scope(self, document.header, made))
+
+    def _create(self, call: Call, scope: Scope) -> None:
+        assert call.create is not None
+        domain = [[name, "=", scope.of(pattern)] for name, pattern in call.once.items()]
+        found = self.api.search(call.create, domain, ("id",), limit=2)
+        if len(found) > 1:
+            raise Refused(f"the ERP has more than one {call.create} of {', '.join(str(one[2]) for one in domain)}")
+        if not found or (call.redo and self._discard(call, found[0]["id"])):
+            scope.keep(call.name, self.api.create(call.create, scope.of(call.values)))
+        else:
+            scope.keep(call.name, found[0]["id"])
+
+    def _press(self, call: Call, scope: Scope) -> None:
+        model, _, button = (call.press or "").rpartition(".")
+        if any(scope.values[name] != wanted for name, wanted in call.given.items()):
+            return
+        number = scope.of(call.on)
+        if self._state(call, model, number) not in call.before:
+            return
+        self.api.press(model, button, [number])
+        if (state := self._state(call, model, number)) in call.before:
+            raise Refused(f"the ERP left it {state!r} when asked to {button}")
+
+    def _state(self, call: Call, model: str, number: int) -> Any:
+        found = self.api.search(model, [["id", "=", number]], (call.state,), limit=1)
+        if not found:
+            raise OutcomeUnknown(f"{model} {number} is gone while it was worked on.")
+        return found[0][call.state]
+
+
+class Scope:
+    """Where the patterns of a call take their values from."""
+
+    def __init__(
+        self,
+        sending: Sending,
+        values: Mapping[str, Any],
+        made: dict[str, Any],
+        index: int | None = None,
+        lines: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.sending, self.values, self.made, self.index, self.lines = sending, values, made, index, lines
+
+    def keep(self, name: str, number: int) -> None:
+        """A record that was made: ``$name`` of later calls, of the same line where it was made for one."""
+        self.made[name if self.index is None else f"{name}[{self.index}]"] = number
+
+    def of(self, pattern: Any) -> Any:
+        if isinstance(pattern, str):
+            return self._text(pattern)
+        if isinstance(pattern, Mapping):
+            for key, special in (("find", self._found), ("each", self._each), ("choose", self._chosen), ("join", self._joined)):
+                if key in pattern:
+                    return special(pattern)
+            values = {name: self.of(one) for name, one in pattern.items()}
+            return {name: one for name, one in values.items() if one is not None}  # the ERP's own defaults stand for the rest
+        if isinstance(pattern, list | tuple):
+            return [one for item in pattern if (one := self.of(item)) is not None]
+        return pattern
+
+    def _found(self, pattern: Mapping[str, Any]) -> int | None:
+        """The record with these values; nothing where one of them is empty."""
+        where: list[list[Any]] = []
+        for name, one in pattern["where"].items():
+            operator, wanted = ("=", self.of(one)) if not isinstance(one, list | tuple) else (one[0], self.of(one[1]))
+            if wanted is None and not isinstance(one, list | tuple):
+                return None
+            where.append([name, operator, wanted])
+        return self.sending.find(pattern["find"], where, bool(pattern.get("any")), pattern.get("take", "id"))
+
+    def _chosen(self, pattern: Mapping[str, Any]) -> Any:
+        word = self.of(pattern["choose"])
+        return self.of(pattern.get("" if word is None else word, pattern.get("else")))
+
+    def _joined(self, pattern: Mapping[str, Any]) -> str | None:
+        parts = [self.of(one) for one in pattern["join"]]
+        return None if None in parts else "".join(map(str, parts))
+
+    def _text(self, pattern: str) -> Any:
+        if pattern.startswith("$"):
+            name = pattern[1:]
+            return self.made.get(f"{name}[{self.index}]", self.made.get(name))
+        if pattern.startswith(":"):
+            return self.values[pattern[1:]]
+        if pattern.startswith("-:"):
+            amount = self.values[pattern[2:]]
+            return None if amount is None else -Decimal(amount)
+        return _TEXT.sub(lambda m: "" if self.values[m[1]] is None else str(self.values[m[1]]), pattern)
+
+    def _each(self, pattern: Mapping[str, Any]) -> list[Any]:
+        """A record for each line and pattern; one with ``if`` only where that value is neither empty nor zero."""
+        patterns = pattern["each"]
+        listed = patterns if isinstance(patterns, list | tuple) else [patterns]
+        scopes = [Scope(self.sending, {**self.values, **line}, self.made, index) for index, line in enumerate(self.lines)]
+        return [
+            scope.of({name: one for name, one in pattern.items() if name != "if"})
+            for scope in scopes
+            for pattern in listed
+            if "if" not in pattern or scope.values[pattern["if"]]
+        ]

@@ -1,0 +1,111 @@
+"""One request over HTTP, and what its failure says: surely not applied, refused, or nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import httpx
+
+from include.erp.jsonrpc.values import dumps, loads
+from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
+
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""Failures before a byte of the request went out."""
+
+
+class LoggedOut(Exception):
+    """The server wants a new log-in. It looked at nothing else of the request: nothing was applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """``https://login:password@erp.example.com/database``. Its text has no password."""
+
+    base: str
+    database: str
+    login: str
+    password: str
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Raises ConfigurationError, without the password, for an address that lacks a part."""
+        parts = urlsplit(url)
+        database = parts.path.strip("/")
+        if parts.scheme not in ("http", "https") or not parts.hostname or not database or not parts.username:
+            raise ConfigurationError(
+                "The ERP's address must be https://login:password@host/database, and names scheme, host, database and login."
+            )
+        host = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+        base = urlunsplit((parts.scheme, host, "", "", ""))
+        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ConfigurationError(f"{base} would send the password in plain text. Give the ERP's address as https://.")
+        return cls(base, database, unquote(parts.username), unquote(parts.password or ""))
+
+    def __repr__(self) -> str:
+        return f"{self.base}/{self.database} as {self.login}"
+
+    __str__ = __repr__
+
+
+class Wire:
+    """A connection that sends JSON and takes JSON. ``now`` is the server's clock at its last answer, None before the first."""
+
+    def __init__(self, address: Address, *, timeout: float = 60.0, transport: httpx.BaseTransport | None = None) -> None:
+        self.address = address
+        self.now: datetime | None = None
+        limits = httpx.Timeout(timeout, connect=min(timeout, 10.0))
+        self._client = httpx.Client(base_url=address.base, timeout=limits, transport=transport, follow_redirects=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def post(self, path: str, body: Any, *, headers: Mapping[str, str] | None = None, writes: bool = False) -> Any:
+        """The answer's JSON. ``writes``: what went out may have been applied, whatever came back.
+
+        Raises LoggedOut; NotPermitted; ConfigurationError for an address that is none; RetryLater where surely nothing was
+        applied; OutcomeUnknown for a write of which nobody knows.
+        """
+        content = dumps(body).encode()
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        try:
+            reply = self._client.post(path, content=content, headers=sent)
+        except NEVER_SENT as error:
+            raise RetryLater(f"{self.address.base} cannot be reached: {error}") from error
+        except httpx.HTTPError as error:
+            raise self._doubt(writes, f"{self.address.base} did not answer: {type(error).__name__} {error}".strip()) from error
+        if stamp := reply.headers.get("Date"):
+            self.now = parsedate_to_datetime(stamp).astimezone(UTC)
+        if reply.status_code == 200:
+            try:
+                return loads(reply.content)
+            except ValueError as error:
+                raise self._doubt(writes, f"{self.address.base} answered no JSON ({error}).") from error
+        raise self._told(reply, writes)
+
+    def _told(self, reply: httpx.Response, writes: bool) -> Exception:
+        code, where = reply.status_code, self.address.base
+        if code == 401:
+            return LoggedOut(where)
+        if code == 403:
+            return NotPermitted(f"{self.address}: the ERP does not allow this call. Give the integration's user the right to it.")
+        if code in (404, 405) or 300 <= code < 400:
+            return ConfigurationError(f"{self.address}: answered {code}. Check the address and the name of the database.")
+        if code == 429:
+            return RetryLater(f"{where} asks to come back later (429).", _seconds(reply))
+        if code >= 500:
+            return self._doubt(writes, f"{where} answered {code}.", _seconds(reply))
+        return ConfigurationError(f"{where} does not understand the request ({code}): {reply.text[:200]}")
+
+    @staticmethod
+    def _doubt(writes: bool, message: str, seconds: float | None = None) -> Exception:
+        return OutcomeUnknown(message) if writes else RetryLater(message, seconds)
+
+
+def _seconds(reply: httpx.Response) -> float | None:
+    given = reply.headers.get("Retry-After", "")
+    return float(given) if given.isdigit() else None

@@ -1,0 +1,122 @@
+"""``make demo ERP=tryton``: job 25-104 into a real ERP - commitments, change orders, invoices - and its payments back.
+
+Two real Airflow runs; between them Tryton's clerk posts and pays what the first one sent. Exit code 0 only when both runs
+succeeded, both sides reconcile, and Tryton holds the job's contracts to the cent (docs/domain-rules.md 5.3).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from include.erp.registry import erp_system
+from include.financials.entities.commitments import Commitment
+from include.financials.exceptions import SyncError
+from include.financials.reading.staging import private_file, private_folder
+from sandbox import demo
+from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, sandbox
+from sandbox.procore.settings import COMPANY_ID
+from sandbox.seed.schedules import GOLDEN_JOB
+from sandbox.tryton import golden
+from sandbox.tryton.books import Clerk, books
+from sandbox.tryton.server import Running, tryton
+
+SETTINGS = Path(__file__).resolve().parent / "settings.yaml"
+MAPPING = "tryton"
+NUMBERED = "104-"
+CONTRACTS, CHANGES = Decimal("7092140.30"), Decimal("62540.00")
+"""What the twelve commitments of the job come to, and their approved change orders."""
+
+
+def reached(info: dict[str, Any], running: Running) -> dict[str, Any]:
+    """What the sandbox tells of itself, with Tryton in the place of its ERP."""
+    return {**info, "erp_url": running.address(), "mapping": MAPPING, "settings": SETTINGS}
+
+
+def in_step(info: dict[str, Any]) -> None:
+    """The sandbox's clock to today: what Tryton writes down it dates so, and a run looks no further than the earlier of two
+    clocks."""
+    ahead = (datetime.now(UTC) - datetime.fromisoformat(info["now"])).total_seconds()
+    if ahead > 0:
+        requests.post(f"{info['base_url']}/_sandbox/clock", json={"advance": int(ahead) + 60}, timeout=60).raise_for_status()
+
+
+def entities() -> list[str]:
+    """Those that are written: Tryton has no place for the others."""
+    chosen = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))["entities"]
+    return [name for name, row in chosen.items() if row["writes"]]
+
+
+def run(folder: Path = VAR / "demo-tryton", home: Path = VAR / "airflow-demo") -> int:
+    shutil.rmtree(folder, ignore_errors=True)
+    private_folder(folder)
+    private_folder(home)
+    print("Tryton: an environment and a database of its own (the first time takes minutes) ...", flush=True)
+    source = books()
+    with tryton(folder / "tryton", source) as running, sandbox(folder, history="moved") as info:
+        in_step(info)
+        env = environment(home, reached(info, running), folder / "ledger.sqlite", folder / "staging")
+        log = folder / "airflow.log"
+        if airflow(["db", "migrate"], env, log) != 0:
+            raise LocalError(f"Airflow's database could not be made; see {log}")
+        new_ledger(folder / "ledger.sqlite")
+        ok = _airflow_run("first", folder, env, log)
+        with closing(Clerk(running)) as clerk:
+            print(f"Tryton's clerk posted the invoices and made {golden.post_and_pay(clerk)} payments.", flush=True)
+        ok = _airflow_run("second", folder, env, log) and ok
+        return 0 if _to_the_cent(running) and ok else 1
+
+
+def _airflow_run(name: str, folder: Path, env: dict[str, str], log: Path) -> bool:
+    """One run over the job; whether it succeeded and both sides reconcile."""
+    print(f"Airflow: the {name} run; log {os.path.relpath(log)} ...", flush=True)
+    before = {path.name for path in (folder / "staging").glob("*")}
+    conf = {"since": demo.EVERYTHING, "mode": "apply", "projects": [GOLDEN_JOB], "entities": entities()}
+    started = time.monotonic()
+    code = airflow(["dags", "test", "procore_erp_sync", "--conf", json.dumps(conf)], env, log)
+    report = demo.newest_report(folder / "staging", before)
+    if report is None:
+        print(f"The run left no report; see {log}", file=sys.stderr)
+        return False
+    report["seconds"] = round(time.monotonic() - started, 1)
+    with private_file(folder / f"report-{name}.json") as sink:
+        sink.write(json.dumps(report, indent=1, ensure_ascii=False).encode())
+    demo.summary(report, [], fresh=False)
+    return code == 0 and bool(report["reconciliation"]["balanced"])
+
+
+def _to_the_cent(running: Running) -> bool:
+    """What Tryton itself says of the job's contracts."""
+    with closing(erp_system(running.address(), MAPPING, origin_system=f"procore:{COMPANY_ID}")) as erp:
+        held = [r for page in erp.read("commitments", scopes=[GOLDEN_JOB]) for r in page.records if isinstance(r, Commitment)]
+    held = [r for r in held if r.number.startswith(NUMBERED)]
+    contracts, changes = (sum((getattr(r, name) for r in held), Decimal(0)) for name in ("amount", "approved_changes"))
+    print(f"Tryton holds {len(held)} commitments of {GOLDEN_JOB}: {contracts:,.2f}, changed by {changes:,.2f}", flush=True)
+    return (contracts, changes) == (CONTRACTS, CHANGES)
+
+
+def main() -> int:
+    interruptible()
+    try:
+        return run()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except (LocalError, SyncError, requests.RequestException) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""What a failure of a request says: surely not applied, refused, or nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from include.erp.jsonrpc.api import Stale, Warned
+from include.erp.jsonrpc.tryton import Tryton
+from include.erp.jsonrpc.values import dumps, loads
+from include.erp.jsonrpc.wire import Address, LoggedOut, Wire
+from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
+
+ADDRESS = Address.of("http://sync:s%40cret@127.0.0.1:8000/erp")
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def wire(answer: Answer) -> Wire:
+    return Wire(ADDRESS, transport=httpx.MockTransport(answer))
+
+
+def broken(error: type[httpx.HTTPError]) -> Answer:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise error("no")  # type: ignore[call-arg]
+
+    return answer
+
+
+def test_an_address_has_its_parts_and_never_shows_the_password() -> None:
+    assert (ADDRESS.login, ADDRESS.password, ADDRESS.database) == ("sync", "s@cret", "erp")
+    assert "cret" not in f"{ADDRESS} {ADDRESS!r}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://host/erp", "https://me:x@host", "ftp://me:x@host/erp", "erp", "http://me:hidden@erp.example.com/erp"],
+)
+def test_an_address_that_lacks_a_part_or_sends_the_password_in_plain_text_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError) as found:
+        Address.of(url)
+    assert "hidden" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reading", "writing"),
+    [
+        (broken(httpx.ConnectError), RetryLater, RetryLater),
+        (broken(httpx.ConnectTimeout), RetryLater, RetryLater),
+        (broken(httpx.ReadTimeout), RetryLater, OutcomeUnknown),
+        (broken(httpx.RemoteProtocolError), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(503, headers={"Retry-After": "7"}), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(504), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(429, headers={"Retry-After": "7"}), RetryLater, RetryLater),
+        (lambda _: httpx.Response(200, text="<html>"), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(401), LoggedOut, LoggedOut),
+        (lambda _: httpx.Response(403), NotPermitted, NotPermitted),
+        (lambda _: httpx.Response(404), ConfigurationError, ConfigurationError),
+        (lambda _: httpx.Response(302), ConfigurationError, ConfigurationError),
+    ],
+)
+def test_what_is_known_after_a_failure(answer: Answer, reading: type[Exception], writing: type[Exception]) -> None:
+    for writes, expected in ((False, reading), (True, writing)):
+        with pytest.raises(expected) as found:
+            wire(answer).post("/erp/rpc/", {}, writes=writes)
+        assert type(found.value) is expected
+
+
+def test_it_says_when_to_come_back() -> None:
+    with pytest.raises(RetryLater) as found:
+        wire(lambda _: httpx.Response(429, headers={"Retry-After": "7"})).post("/", {})
+    assert found.value.seconds == 7
+
+
+class Server:
+    """Answers log-ins, and everything else as told, one answer after the other."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers, self.asked = list(answers), list[Any]()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = loads(request.content)
+        method = body["method"]
+        self.asked.append(method)
+        if method == "common.db.login":
+            return self._json([7, f"token-{len(self.asked)}", None])
+        if method.endswith("get_preferences"):
+            return self._json({"company": 1, "language": "en"})
+        if method.endswith("warning.skip"):
+            return self._json(None)
+        answer = self.answers.pop(0)
+        return answer if isinstance(answer, httpx.Response) else self._json(answer)
+
+    @staticmethod
+    def _json(result: Any) -> httpx.Response:
+        body = result if isinstance(result, dict) and "error" in result else {"id": 1, "result": result}
+        return httpx.Response(200, content=dumps(body))
+
+
+WARNING = {"error": ["UserWarning", ["abc.invoice_similar", "There is one like it", ""]]}
+
+
+def test_a_session_that_ended_is_renewed_and_the_call_made_again() -> None:
+    server = Server(httpx.Response(401), [[1]])
+    assert Tryton(wire(server)).call("model.account.invoice", "post", [1], writes=True) == [[1]]
+    assert [method for method in server.asked if not method.endswith("preferences")] == [
+        "common.db.login", "model.account.invoice.post", "common.db.login", "model.account.invoice.post",
+    ]  # fmt: skip
+
+
+def test_a_server_that_ends_each_session_is_asked_twice_only() -> None:
+    with pytest.raises(ConfigurationError):
+        Tryton(wire(Server(*[httpx.Response(401)] * 9))).call("model.party.party", "read")
+
+
+def test_a_warning_is_accepted_only_where_the_policy_says_so() -> None:
+    server = Server(WARNING, True)
+    assert Tryton(wire(server), warnings={"invoice_similar": "accept"}).call("model.account.invoice", "post", [1], writes=True)
+    assert server.asked[-2:] == ["model.res.user.warning.skip", "model.account.invoice.post"]
+    for policy in ({}, {"invoice_similar": "refuse"}, {"other": "accept"}):
+        with pytest.raises(Warned, match="There is one like it"):
+            Tryton(wire(Server(WARNING)), warnings=policy).call("model.account.invoice", "post", [1], writes=True)
+
+
+def test_a_warning_that_comes_again_after_it_was_accepted_is_a_refusal() -> None:
+    with pytest.raises(Warned):
+        Tryton(wire(Server(WARNING, WARNING)), warnings={"invoice_similar": "accept"}).call("model.account.invoice", "post", [1])
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (["UserError", ["The period is closed", "reopen it", None]], Refused),
+        (["ConcurrencyException", ["Record modified"]], Stale),
+        (["database is locked", "Traceback"], RetryLater),
+        (["'NoneType' object has no attribute 'id'", "Traceback"], Refused),
+    ],
+)
+def test_what_the_erp_says(error: Any, expected: type[Exception]) -> None:
+    with pytest.raises(expected) as found:
+        Tryton(wire(Server({"error": error}))).call("model.account.move", "post", [1], writes=True)
+    assert type(found.value) is expected
