@@ -73,8 +73,9 @@ class FormatChecks:
                 continue
             yield from self._record((*place, "record"), form, call.record)
             there = form.named(call.record)
-            for column in call.columns if there is not None else ():
-                if column not in there:
-                    yield (*place, "columns", column), f"the format has no such column{suggest(column, there)}"
+            if there is not None:
+                for column in call.columns:
+                    if column not in there:
+                        yield (*place, "columns", column), f"the format has no such column{suggest(column, there)}"
         if form.layout == "csv" and form.header and not form.records and len({tuple(call.columns) for call in calls}) > 1:
             yield (*loc, "create"), "lines of one file with a line of names must have the same columns"

@@ -145,7 +145,8 @@ class Exports:
         """Columns that the mapping names and a file has not."""
         own = [*header_uses(spec), *((("from", "where"), column) for column in spec.source.where)]
         own += [(("fields", field), column) for field, column in shape_of(spec).lists.items()]
-        under = list(line_uses(spec))
+        inherited = spec.keys()
+        under = [use for use in line_uses(spec) if use[1] not in inherited]
         if spec.lines and spec.lines.source:
             own += [(("lines", "join"), column) for column in spec.lines.join.values()]
             under += [(("lines", "join"), column) for column in spec.lines.join]
@@ -154,7 +155,7 @@ class Exports:
         elif spec.lines and spec.lines.record:
             yield from self._lacking(name, under, headers, spec.lines.record)
         else:
-            own += under
+            own += line_uses(spec)
         yield from self._lacking(name, own, headers, spec.source.record)
 
     def _lacking(

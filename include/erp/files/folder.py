@@ -34,6 +34,8 @@ class Stat:
     """Within the root."""
     size: int
     modified: datetime
+    mark: str = ""
+    """What else the system has that changes with the file: size and time may stay."""
 
     @property
     def name(self) -> str:
@@ -84,7 +86,8 @@ class Folder:
     def _stat(self, name: str, path: Any) -> Stat:
         info = path.fs.info(path.path)
         modified: datetime = path.fs.modified(path.path)
-        return Stat(name, int(info["size"]), modified if modified.tzinfo else modified.replace(tzinfo=UTC))
+        mark = " ".join(str(info.get(key)) for key in ("ino", "created", "ETag"))
+        return Stat(name, int(info["size"]), modified if modified.tzinfo else modified.replace(tzinfo=UTC), mark)
 
     def exists(self, path: str) -> bool:
         with self._reaching(path):

@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from include.erp.codecs import show
 from include.erp.files.formats import Format
@@ -86,7 +87,7 @@ def _counted(parsed: Parsed, form: Format) -> Parsed:
 
 def _fields(line: str, form: Format) -> list[str] | None:
     """None: a quote in it is not closed, or closed in the wrong place."""
-    quoting = csv.QUOTE_NONE if form.quote is None else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if form.quote is None else csv.QUOTE_MINIMAL
     try:
         return next(csv.reader([line], delimiter=form.delimiter, quotechar=form.quote, quoting=quoting, strict=True), [])
     except csv.Error:
@@ -117,7 +118,9 @@ def _separated(
 
 def _csv(lines: Numbered, whole: bool, form: Format) -> Parsed:
     last = lines[-1][0] if lines else 0
-    columns: dict[str | None, tuple[str, ...]] = dict(form.records)
+    columns: dict[str | None, tuple[str, ...]] = {}
+    for word, its in form.records.items():
+        columns[word] = its
     if not form.records:
         columns[None] = form.columns
         if form.header:

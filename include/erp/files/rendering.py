@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import TemplateError
 
@@ -171,7 +171,7 @@ class ImportFile:
         if self.form.layout == "iif":
             return "\t".join(fields) + self._end
         out = io.StringIO()
-        quoting = csv.QUOTE_NONE if self.form.quote is None else csv.QUOTE_MINIMAL
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if self.form.quote is None else csv.QUOTE_MINIMAL
         csv.writer(
             out, delimiter=self.form.delimiter, quotechar=self.form.quote, quoting=quoting, lineterminator=self._end
         ).writerow(fields)
@@ -197,7 +197,7 @@ class ImportFile:
         lines = [self._values(call.line_binds(), line, at) for at, line in enumerate(document.lines, 1)]
         try:
             made = environment(xml).from_string(call.template).render({**header, LINES: lines})
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise FieldError("template", f"cannot be filled: {error}") from None
         return made
 

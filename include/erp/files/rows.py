@@ -141,7 +141,7 @@ class Documents:
             elif entry.record == record and current is not None:
                 if entry.fault:
                     current.doubt("lines", f"cannot be read: {table.where(entry)} {entry.fault}")
-                current.lines.append(self._line({**current.header, **entry.values}, len(current.lines)))
+                current.lines.append(self._line(self._inherited(current) | {**entry.values}, len(current.lines)))
             elif entry.record == record or entry.record is None:
                 if current is not None:
                     current.doubt("lines", f"may lack a line: {table.where(entry)} {entry.fault}")
@@ -183,11 +183,15 @@ class Documents:
                 before = key
             for key in found.keys() - seen:
                 for draft in of_key.get(key, ()):
-                    draft.lines = [self._line({**draft.header, **one.values}, at) for at, one in enumerate(found[key])]
+                    draft.lines = [self._line(self._inherited(draft) | {**one.values}, at) for at, one in enumerate(found[key])]
             for key, reason in doubted.items():
                 for draft in of_key.get(key, ()) if key not in seen else ():
                     draft.doubt("lines", reason)
             seen |= found.keys()
+
+    def _inherited(self, draft: Draft) -> dict[str, str | None]:
+        """What a line has of its document: the columns of its key. An amount is never inherited."""
+        return {name: draft.header.get(name) for name in self.keys}
 
     def _line(self, values: Mapping[str, str | None], before: int) -> Mapping[str, Any]:
         """``before``: how many lines of the document stand before it."""

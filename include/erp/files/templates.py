@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from jinja2 import StrictUndefined, meta, nodes
+from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 LINES = "lines"
@@ -17,9 +17,15 @@ def environment(escape: bool) -> ImmutableSandboxedEnvironment:
     return made
 
 
+REACHING = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+
+
 @lru_cache(maxsize=64)
 def _parsed(source: str) -> nodes.Template:
-    return environment(False).parse(source)
+    parsed = environment(False).parse(source)
+    if found := next(parsed.find_all(REACHING), None):
+        raise TemplateSyntaxError("it takes nothing from other files", found.lineno)
+    return parsed
 
 
 def names_of(source: str) -> tuple[str, ...]:
