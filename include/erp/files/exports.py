@@ -64,10 +64,9 @@ class Exports:
         """The files of an export, the newest first. Raises ConfigurationError for one that is missing or too old."""
         where = export.folder or folder
         self.folder.require(where, place)
+        times = [(self._time(export, one), one) for one in self.folder.files(where, export.file)]
         dated = sorted(
-            ((self._time(export, one, place), one) for one in self.folder.files(where, export.file)),
-            key=lambda pair: (pair[0], pair[1].path),
-            reverse=True,
+            [(moment, one) for moment, one in times if moment is not None], key=lambda pair: (pair[0], pair[1].path), reverse=True
         )
         if not dated:
             raise ConfigurationError(
@@ -78,7 +77,8 @@ class Exports:
         chosen = [one for _, one in dated] if export.take == "all" else [dated[0][1]]
         return [Table(one, self.parsed(one, export.format, place)) for one in chosen]
 
-    def _time(self, export: Export, stat: Stat, place: str) -> datetime:
+    def _time(self, export: Export, stat: Stat) -> datetime | None:
+        """None: its name is not of the form, it is another export's."""
         if export.dated is None:
             return stat.modified
         before, _, after = export.file.partition("*")
@@ -86,9 +86,7 @@ class Exports:
         try:
             moment = datetime.strptime(found[1] if found else "", export.dated)  # noqa: DTZ007  (its zone is the mapping's)
         except ValueError:
-            raise ConfigurationError(
-                f"{place}: {stat.path} has no time of the form {export.dated} in its name. Move it away, or correct `dated`."
-            ) from None
+            return None
         return moment.replace(tzinfo=ZoneInfo(self.spec.timezone)).astimezone(UTC)
 
     def _in_time(self, export: Export, moment: datetime, stat: Stat, place: str) -> None:
