@@ -49,7 +49,7 @@ class Folder:
     def __init__(self, address: Any) -> None:
         if isinstance(address, URL):
             address = (address.database or "") if address.host is None else address.render_as_string(hide_password=False)
-        self.label = _without_password(str(address))
+        self.label = without_password(str(address))
         with self._reaching("address"):
             self.root = UPath(address)
 
@@ -167,7 +167,7 @@ def _plainly(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or type(error).__name__ if isinstance(error, OSError) else error)
 
 
-def _without_password(address: str) -> str:
+def without_password(address: str) -> str:
     parts = urlsplit(address)
     if parts.password is None:
         return address

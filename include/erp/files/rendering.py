@@ -50,14 +50,14 @@ def _turned(value: Any) -> Any:
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise Unfit(f"is {show(value)}, which is no number and has no other sign")
-    return -value or abs(value)  # there is no negative nothing
+    return -value
 
 
 def _number(value: Decimal, form: Format) -> str:
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int):
         raise Unfit(f"is {value}, not a number")
-    whole, _, fraction = format(value, "f").partition(".")
+    whole, _, fraction = format(value or abs(value), "f").partition(".")  # there is no negative nothing
     fraction = fraction.rstrip("0").ljust(form.decimals, "0")
     return whole + (form.point + fraction if fraction else "")
 

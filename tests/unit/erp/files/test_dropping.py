@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from include.erp.files.folder import Folder
+from include.erp.files.folder import Folder, without_password
 from include.erp.system import MappedSystem
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater
 from include.financials.port import Item, Outcome
@@ -121,10 +123,12 @@ def test_a_run_that_is_killed_leaves_nothing_half_and_no_doubt(
             post(exchange.system(), order("SC-1"), order("SC-2"))
     assert [one.status for one in find(exchange.system(), item(order("SC-1")))] == ["accepted" if acts == 4 else "absent"]
     exchange.take() if acts == 4 else None
+    exchange.now += timedelta(minutes=1)  # another run, another name
     outcomes = post(exchange.system(), order("SC-1"), order("SC-2"))
     assert [one.status for one in outcomes] == ["accepted"] * 2
     for path in (exchange.root / "imports").glob("*.part"):
         path.unlink()  # what was never noted is nobody's
+    assert len(list((exchange.root / "sent").glob("*.json"))) == 1
     exchange.take()
     assert sorted(one["NO"] for one in exchange.contracts) == ["SC-1", "SC-2"]
 
@@ -382,7 +386,15 @@ def test_a_place_that_renames_nothing_takes_nothing(exchange: Exchange, monkeypa
         post(exchange.system(), order("SC-1"))
 
 
-def test_the_password_of_the_address_is_never_shown() -> None:
-    from include.erp.files.folder import _without_password
+def test_an_address_is_a_path_or_put_together_from_a_connection(tmp_path: Path) -> None:
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent" / "half.json.part").write_text("x")
+    # What a connection with nothing but a path becomes.
+    for address in (str(tmp_path), f"file://{tmp_path}", tmp_path, sa.URL.create("sqlite", database=str(tmp_path))):
+        assert Folder(address).has("sent") and Folder(address).files("sent") == []
+    with pytest.raises(ConfigurationError, match=r"sftp://sync:\*\*\*@erp:2222/exchange: cannot be opened|is not there"):
+        Folder(sa.URL.create("nosuch+sftp", "sync", "s3cret", "erp", 2222, "exchange"))
 
-    assert _without_password("sftp://sync:s3cret@erp:22/exchange") == "sftp://sync:***@erp:22/exchange"
+
+def test_the_password_of_the_address_is_never_shown() -> None:
+    assert without_password("sftp://sync:s3cret@erp:22/exchange?key=x") == "sftp://sync:***@erp:22/exchange"

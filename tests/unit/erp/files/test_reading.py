@@ -278,3 +278,6 @@ def test_lines_whose_kind_nobody_knows_end_the_document(exchange: Exchange) -> N
     assert [one.id for one in found] == ["SC-3"]
     assert [one.id for one in bad] == ["line 3 of contracts_20260902.csv", "line 4 of contracts_20260902.csv", "SC-1"]
     assert "begins with 'h', which is no kind of line" in bad[0].message and "stands under no document" in bad[1].message
+    exchange.put("exports/contracts_20260902.csv", text.replace("L,1,x,1,M,1.00\n", "L,1,x,1\n", 1))
+    found, bad = everything(exchange.system(*changes), "commitments")
+    assert [(one.id, one.field) for one in bad][-1] == ("SC-1", "lines") and "has 3 of 5 fields" in bad[-1].message

@@ -132,6 +132,12 @@ def test_sage_rejects_and_takes_it_later(tmp_path: Path) -> None:
     assert [one["Commitment"] for one in clerk.commitments] == ["SC-1", "SC-2"] and len(clerk.items) == 4
 
 
+def test_sage_takes_no_released_retainage(tmp_path: Path) -> None:
+    clerk = Sage(tmp_path)
+    (outcome,) = send(clerk.system(), bill(clerk, "SC-1", released=Decimal("10.00")))
+    assert outcome.status == "rejected" and "the mapping's `if` asks for released, tax" in (outcome.message or "")
+
+
 def test_quickbooks_takes_no_retainage(tmp_path: Path) -> None:
     clerk = QuickBooks(tmp_path)
     held = Decimal("10.00")
