@@ -64,6 +64,7 @@ class Checks:
         for name, setting in self.spec.settings.items():
             if setting.default not in setting.allowed:
                 yield ("settings", name, "default"), f"{setting.default!r} is not among its `allowed`"
+        yield from self.spec.faults()
         for name, entity in self.spec.entities.items():
             loc: Loc = ("entities", name)
             if name not in OF_ERP:

@@ -292,6 +292,10 @@ class MappingSpec(Spec):
     fragments: dict[str, Any] = Field(default_factory=dict)
     """Nothing of its own: where a file keeps what it repeats by YAML anchors."""
 
+    def faults(self) -> Iterator[tuple[Loc, str]]:
+        """What the kind finds wrong with the file as a whole, with its place."""
+        yield from ()
+
     @staticmethod
     def name_fault(name: str) -> str | None:
         """What is wrong with a name in the kind's rows; reads on after it: ``is not a column name``."""

@@ -1,0 +1,109 @@
+"""What the ERP's import says of files that were dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from include.erp.codecs import show
+from include.erp.files.exports import Table
+from include.erp.files.folder import Folder
+from include.erp.files.formats import Format
+from include.erp.files.grammar import Acknowledgements, FilesMapping
+from include.erp.files.layouts import Broken, Parsed, parse
+from include.erp.files.sent import Sent
+from include.erp.mapping.block import suggest
+from include.erp.mapping.loading import Mapping
+from include.financials.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    place: str
+    """Where it stands: ``ack-7.csv#3``."""
+    file: str
+    marker: str
+    """Empty: it is about the whole file."""
+    status: str
+    said: str
+    id: str
+
+
+class Answers:
+    """The acknowledgements as they are now, in the order in which they were written."""
+
+    def __init__(self, mapping: Mapping[FilesMapping], folder: Folder) -> None:
+        self.mapping, self.folder = mapping, folder
+        self.spec: Acknowledgements | None = mapping.spec.acknowledgements
+        self._parsed: dict[object, Parsed] = {}
+
+    @property
+    def place(self) -> str:
+        return self.mapping.at("acknowledgements")
+
+    def all(self) -> list[Answer]:
+        return [answer for table in self.tables() for answer in self._of(table)]
+
+    def tables(self) -> Iterator[Table]:
+        if self.spec is None:
+            return
+        where = self.spec.source.folder or self.mapping.spec.folders.acknowledgements
+        self.folder.require(where, self.place)
+        form: Format = self.mapping.spec.format_of(self.spec.source.format)
+        for stat in sorted(self.folder.files(where, self.spec.source.file), key=lambda one: (one.modified, one.path)):
+            if stat not in self._parsed:
+                try:
+                    self._parsed[stat] = parse(self.folder.read(stat.path), form)
+                except Broken:  # perhaps it is being written; the probe names one that stays so
+                    continue
+            yield Table(stat, self._parsed[stat])
+
+    def _of(self, table: Table) -> Iterator[Answer]:
+        assert self.spec is not None
+        spec, there = self.spec, table.parsed.columns.get(self.spec.source.record, ())
+        for name in spec.columns():
+            if name not in there and table.parsed.entries:
+                hint = suggest(name, there).replace("Allowed:", "It has:")
+                raise ConfigurationError(f"{self.place}: {table.stat.path} has no column '{name}'{hint}")
+        for entry in table.entries(spec.source):
+            if entry.fault is None:
+                given = {name: entry.values[column].strip() if column else "" for name, column in (
+                    ("file", spec.file), ("marker", spec.marker), ("status", spec.status), ("said", spec.said), ("id", spec.id),
+                )}  # fmt: skip
+                given["file"] = given["file"].replace("\\", "/").rpartition("/")[2]
+                yield Answer(f"{table.stat.name}#{entry.number}", **given)
+
+    def faults(self) -> Iterator[str]:
+        """Lines of acknowledgements that nobody can read: a document may wait for one of them."""
+        if self.spec is None:
+            return
+        for table in self.tables():
+            for entry in table.entries(self.spec.source):
+                if entry.fault is not None:
+                    yield f"{self.place}: {table.where(entry)} {entry.fault}. Look what the ERP answered; have it written again."
+
+    # -- of one document
+
+    def about(self, marker: str, answers: list[Answer]) -> tuple[str, ...]:
+        """Places of all that is said of it by its marker."""
+        return tuple(one.place for one in answers if one.marker == marker)
+
+    def verdict(self, sent: Sent, answers: list[Answer]) -> Answer | None:
+        """The last answer about the document in this file; one about itself stands before one about the whole file."""
+        own = [
+            one
+            for one in answers
+            if one.place not in sent.heard
+            and (one.file.casefold() == sent.file.casefold() if one.file else one.marker == sent.marker)
+            and one.marker in ("", sent.marker)
+        ]
+        return next((one for one in (*reversed([a for a in own if a.marker]), *reversed([a for a in own if not a.marker]))), None)
+
+    def refusal(self, answer: Answer | None) -> str | None:
+        """The ERP's words where it refuses."""
+        if self.spec is None or answer is None or answer.status not in self.spec.refused:
+            return None
+        return answer.said or f"the ERP's import answered {show(answer.status)} for {answer.file or answer.marker}"
+
+    def done(self, answer: Answer | None) -> bool:
+        return self.spec is not None and answer is not None and answer.status in self.spec.done
