@@ -1,31 +1,32 @@
-"""Columns of a SELECT, and how a canonical field is had from a row of them: decoded, mapped, or filled into a template."""
+"""How a canonical field is had from a row: decoded, mapped, or filled into a template."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from include.erp.codecs import Codec, FieldError, Unfit, codec, show
-from include.erp.mapping.checks import parts
-from include.erp.mapping.spec import FieldSpec, Loc
+from include.erp.mapping.spec import PART, FieldSpec
+from include.erp.transport import Key
 
-Row = Sequence[Any]
-Getter = Callable[[Row], Any]
+Values = Mapping[str, Any]
+"""The header of a row, or one of its lines: raw values by name."""
+Getter = Callable[[Values], Any]
 
 
 def fill(template: str, values: Sequence[str]) -> str:
-    return template.format(**dict(zip(parts(template), values, strict=True)))
+    literals = PART.split(template)[::2]
+    return literals[0] + "".join(value + literal for value, literal in zip(values, literals[1:], strict=True))
 
 
 def splits(template: str, text: str) -> Iterator[dict[str, str]]:
-    """Every way to read ``text`` as the filled template: one, unless a value contains the text between two columns."""
-    columns = parts(template)
-    literals = template.format(**dict.fromkeys(columns, "\0")).split("\0")
+    """Every way to read ``text`` as the filled template: one, unless a value contains the text between two names."""
+    literals, names = PART.split(template)[::2], PART.split(template)[1::2]
 
     def rest(index: int, tail: str) -> Iterator[tuple[str, ...]]:
         after = literals[index + 1]
-        if index == len(columns) - 1:
+        if index == len(names) - 1:
             if tail.endswith(after):
                 yield (tail[: len(tail) - len(after)],)
             return
@@ -37,49 +38,60 @@ def splits(template: str, text: str) -> Iterator[dict[str, str]]:
 
     if text.startswith(literals[0]):
         for values in rest(0, text[len(literals[0]) :]):
-            yield dict(zip(columns, values, strict=True))
+            yield dict(zip(names, values, strict=True))
+
+
+def key_of(spec: FieldSpec, ident: str, company: str | None = None, scope: str | None = None) -> Key:
+    """An own-side id as a transport looks it up; ``spec`` is the entity's ``id``."""
+    return Key(ident, tuple(splits(spec.template, ident)) if spec.template else (), company, scope)
 
 
 def plain(raw: Any) -> str:
-    """A key column as text, as it stands in ids."""
+    """A key as text, as it stands in ids."""
     if isinstance(raw, str):
         return raw.strip()
     return str(int(raw)) if isinstance(raw, Decimal) and raw == raw.to_integral_value() else str(raw)
 
 
-def getter(name: str, spec: FieldSpec, kind: str, position: dict[str, int]) -> Getter:
+def getter(name: str, spec: FieldSpec, kind: str) -> Getter:
     """How one canonical field is had from a row. It raises FieldError when the value does not fit."""
     if spec.is_constant:
         return lambda row: spec.constant
     if spec.template is not None:
-        template, places = spec.template, [position[column] for column in spec.columns()]
-        return lambda row: None if any(row[i] is None for i in places) else fill(template, [plain(row[i]) for i in places])
-    place = position[spec.columns()[0]]
-    return column_of(name, place, codec(spec.storage(kind)), spec.map or {})
+        template, names = spec.template, spec.columns()
+        return lambda row: (
+            None if any(row[part] is None for part in names) else fill(template, [plain(row[part]) for part in names])
+        )
+    return column_of(name, spec.columns()[0], codec(spec.storage(kind)), spec.map or {})
 
 
-def column_of(name: str, place: int, values: Codec, known: dict[Any, Any]) -> Getter:
+def column_of(field: str, name: str, values: Codec, known: Mapping[Any, Any]) -> Getter:
+    read = decoded(field, values, known)
+    return lambda row: read(row[name])
+
+
+def decoded(field: str, values: Codec, known: Mapping[Any, Any]) -> Callable[[Any], Any]:
+    """A raw value as the canonical one. ``known``: the field's map, which may give a blank a meaning."""
     decode = values.decode
 
-    def get(row: Row) -> Any:
-        raw = row[place]
+    def read(raw: Any) -> Any:
         if raw is None or (isinstance(raw, str) and not raw.strip()):
             # ERPs pad and blank where they mean nothing; a map may still give the blank a meaning.
             return known.get(raw.strip() if raw else raw)
         try:
             value = decode(raw)
         except Unfit as unfit:
-            raise FieldError(name, str(unfit)) from None
+            raise FieldError(field, str(unfit)) from None
         # CHAR columns come padded. Models strip what they hold; an id is also handed out without one (`keys`), and is one id.
         return value.strip() if isinstance(value, str) else value
 
-    return get
+    return read
 
 
 def among(words: tuple[str, ...], entity: str, get: Getter) -> Getter:
     """A status that is one of the words that rules know. Another one is never taken for any of them."""
 
-    def status(row: Row) -> Any:
+    def status(row: Values) -> Any:
         word = get(row)
         if word is not None and word not in words:
             raise FieldError(
@@ -89,17 +101,3 @@ def among(words: tuple[str, ...], entity: str, get: Getter) -> Getter:
         return word
 
     return status
-
-
-class Columns:
-    """The columns one SELECT needs, in order, each once, with the places of the mapping that use them."""
-
-    def __init__(self) -> None:
-        self.position: dict[str, int] = {}
-        self.uses: list[tuple[Loc, str]] = []
-
-    def need(self, loc: Loc, *columns: str) -> list[int]:
-        for column in columns:
-            self.position.setdefault(column, len(self.position))
-            self.uses.append((loc, column))
-        return [self.position[column] for column in columns]

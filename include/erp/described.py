@@ -6,7 +6,7 @@ from collections.abc import Mapping as MappingOf
 from urllib.parse import quote
 
 from include.erp.mapping.loading import Mapping
-from include.erp.mapping.spec import PAGE_PARTS
+from include.erp.mapping.spec import PAGE_PARTS, MappingSpec
 from include.financials.entities import MODELS
 from include.financials.port import Capability
 from include.financials.record import Record, Side
@@ -17,7 +17,7 @@ class DescribedErp:
 
     side: Side = "erp"
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping[MappingSpec]) -> None:
         self.mapping = mapping
         self.name = mapping.system
 

@@ -8,11 +8,11 @@ currency, a posting date), but not one of a line that says where its money goes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from include.erp.codecs import FieldError, show
-from include.erp.mapping.spec import Statement
+from include.erp.mapping.spec import CallSpec
+from include.erp.transport import Difference
 from include.erp.writing import Encoder, Writer
 from include.financials.entities import ENTITIES, MODELS
 from include.financials.port import Invalid, Item
@@ -25,25 +25,13 @@ DERIVED = frozenset((
 """Fields of a document that are the ERP's own to say: its state, and sums over other documents."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A field that the ERP holds otherwise than it was sent; ``str()`` reads on after the record's number."""
-
-    field: str
-    sent: Any
-    stored: Any
-
-    def __str__(self) -> str:
-        return f"{self.field} was sent as {_told(self.sent)}, and the ERP stored {_told(self.stored)}"
-
-
 class ReadBack:
-    """The comparison for one entity and action; ``statements`` are those of the action."""
+    """The comparison for one entity and action."""
 
-    def __init__(self, writer: Writer, statements: Sequence[Statement]) -> None:
+    def __init__(self, writer: Writer) -> None:
         self.writer = writer
         spec, row = writer.spec, ENTITIES[writer.name]
-        bound = {name for statement in statements for name in _bound(statement, writer)}
+        bound = {name for call in spec.write.calls(writer.action) for name in _bound(call, writer)}
         self.header = tuple(
             name
             for name, field in spec.fields.items()
@@ -84,7 +72,7 @@ class ReadBack:
                 continue
             old, new = getattr(before, name, None), getattr(stored, name, None)
             if isinstance(before, Record) and old != new:
-                return Difference(name, old, new)
+                return _differ(name, old, new)
         return None
 
     def voided(self, item: Item, stored: Record | Invalid) -> Difference | None:
@@ -92,16 +80,16 @@ class ReadBack:
             return _unreadable(item, stored)
         find = self.writer.spec.find
         wanted = find.void.items() if find else ()
-        return next((Difference(n, value, getattr(stored, n)) for n, value in wanted if getattr(stored, n) != value), None)
+        return next((_differ(n, value, getattr(stored, n)) for n, value in wanted if getattr(stored, n) != value), None)
 
     # -- field by field
 
     def _all(self, item: Item, stored: Record) -> Iterator[Difference]:
         sent = item.record
         if stored.company != item.company:
-            yield Difference("company", item.company, stored.company)
+            yield _differ("company", item.company, stored.company)
         if self.number and stored.number != sent.number:
-            yield Difference("number", sent.number, stored.number)
+            yield _differ("number", sent.number, stored.number)
         for name in self.header:
             if getattr(sent, name) is not None and (found := self._field(name, getattr(sent, name), stored)):
                 yield found
@@ -113,7 +101,7 @@ class ReadBack:
 
     def _by_line(self, sent: Sequence[LineModel], stored: Sequence[LineModel]) -> Iterator[Difference]:
         if len(sent) != len(stored):
-            yield Difference("lines", f"{len(sent)} lines", f"{len(stored)} lines")
+            yield _differ("lines", f"{len(sent)} lines", f"{len(stored)} lines")
             return
         for mine, theirs in self._pairs(sent, stored):
             for name in self.lines:
@@ -140,7 +128,7 @@ def _compare(name: str, value: Any, there: Any, encoder: Encoder) -> Difference 
         wanted = encoder.stored(value)
     except FieldError:
         wanted = value
-    return None if _plain(wanted) == _plain(there) else Difference(name, value, there)
+    return None if _plain(wanted) == _plain(there) else _differ(name, value, there)
 
 
 def _plain(value: Any) -> Any:
@@ -149,7 +137,12 @@ def _plain(value: Any) -> Any:
 
 
 def _unreadable(item: Item, stored: Invalid) -> Difference:
-    return Difference(stored.field, getattr(item.record, stored.field, None), stored)
+    return _differ(stored.field, getattr(item.record, stored.field, None), stored)
+
+
+def _differ(field: str, sent: Any, stored: Any) -> Difference:
+    """What is told reads on after the record's number."""
+    return Difference(field, f"{field} was sent as {_told(sent)}, and the ERP stored {_told(stored)}")
 
 
 def _told(value: Any) -> str:
@@ -158,14 +151,20 @@ def _told(value: Any) -> str:
     return "nothing" if value is None or value == "" else show(value)
 
 
-def _bound(statement: Statement, writer: Writer) -> Iterator[str]:
-    """Canonical fields that a statement binds, those of a line as ``lines.amount``."""
+def _bound(call: CallSpec, writer: Writer) -> Iterator[str]:
+    """Canonical fields that a call binds, those of a line as ``lines.amount``."""
     lines = writer.spec.lines
-    own: Mapping[str, Any] = {**lines.fields, **lines.parameters} if lines and statement.each else {}
-    for name in statement.parameters():
-        header = name.startswith("header__")
-        field = name.removeprefix("header__").split("__")[0]
-        if not header and field in own:
-            yield f"lines.{getattr(own[field], 'field', None) or field}"
+    own: Mapping[str, Any] = {**lines.fields, **lines.parameters} if lines else {}
+    for name in call.binds():
+        yield _field(writer.spec.parameters, name)
+    for name in call.line_binds():
+        if not name.startswith("header__") and name.split("__")[0] in own:
+            yield f"lines.{_field(own, name)}"
         else:
-            yield getattr(writer.spec.parameters.get(field), "field", None) or field
+            yield _field(writer.spec.parameters, name.removeprefix("header__"))
+
+
+def _field(parameters: Mapping[str, Any], name: str) -> str:
+    """The canonical field behind a bound name: of a part of its template, or of a further parameter."""
+    field = name.split("__")[0]
+    return getattr(parameters.get(field), "field", None) or field

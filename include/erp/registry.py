@@ -1,36 +1,48 @@
-"""Kinds of ERP adapter: one row each. A mapping file says with ``kind:`` which one speaks to its ERP."""
+"""Kinds of ERP adapter, found by entry point. A mapping file says with ``kind:`` which one speaks to its ERP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping as MappingOf
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from include.erp.described import DescribedErp
-from include.erp.mapping.loading import load_mapping, load_yaml
-from include.erp.mapping.spec import suggest
-from include.erp.sql import SqlSystem
+from include.erp.mapping.loading import Mapping, load_yaml, read_mapping
+from include.erp.mapping.spec import MappingSpec, suggest
+from include.erp.system import MappedSystem
+from include.erp.transport import Adapter
 from include.financials.exceptions import ConfigurationError
-from include.financials.port import Described, System
 
 MAPPINGS = Path(__file__).resolve().parent.parent / "mappings"
 """Where the mapping files that come with the project lie."""
 
+GROUP = "procore_erp_sync.adapters"
+"""The entry points that name an :class:`include.erp.transport.Adapter`, by its kind."""
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How an ERP of this kind is opened, and what its mapping tells of it before it is."""
-
-    opened: Callable[..., System]
-    described: Callable[[Path], Described]
+_OWN = ("settings", "page_size", "id_batch")
+"""Options of the system itself; the others are the adapter's."""
 
 
-def _sql(url: Any, path: Path, *, origin_system: str, **options: Any) -> System:
-    return SqlSystem(url, load_mapping(path), origin_system=origin_system, **options)
+@cache
+def kinds() -> MappingOf[str, EntryPoint]:
+    return {found.name: found for found in entry_points(group=GROUP)}
 
 
-KINDS: Mapping[str, Kind] = {"sql": Kind(_sql, lambda path: DescribedErp(load_mapping(path)))}
+def adapter(kind: str, place: str = "kind") -> Adapter:
+    """The adapter of a kind; ``place`` is where the mapping file names it. Raises ConfigurationError where there is none."""
+    found = kinds().get(kind)
+    if found is None:
+        known = suggest(kind, kinds()) if kinds() else "; none is installed: run scripts/setup_env.py"
+        raise ConfigurationError(f"{place}: {kind!r} is no kind of adapter{known}")
+    try:
+        loaded = found.load()
+    except ImportError as error:
+        raise ConfigurationError(f"{place}: the adapter {kind!r} cannot be loaded: {error}. Install what it needs.") from error
+    if not isinstance(loaded, Adapter):
+        raise ConfigurationError(f"{place}: {found.value}, the adapter {kind!r}, is no include.erp.transport.Adapter")
+    return loaded
 
 
 def mapping_path(name: str | Path) -> Path:
@@ -39,32 +51,37 @@ def mapping_path(name: str | Path) -> Path:
     return path if path.suffix or len(path.parts) > 1 else MAPPINGS / f"{path}.yaml"
 
 
-def described_erp(mapping: str | Path) -> Described:
+def load_mapping(path: str | Path) -> Mapping[MappingSpec]:
+    """Read and check a mapping file of any kind. Raises ConfigurationError for one that is missing, bad, or of no kind."""
+    data, places = load_yaml(Path(path))
+    kind, place = (data.get("kind", "sql"), places.at("kind")) if isinstance(data, dict) else ("sql", places.at())
+    return read_mapping(path, adapter(kind, place).grammar)
+
+
+def described_erp(mapping: str | Path) -> DescribedErp:
     """What ``mapping`` (path, or name of a file in include/mappings) tells of its ERP, which is not asked.
 
     Raises ConfigurationError for a mapping that is missing, bad, or of an unknown kind.
     """
-    path = mapping_path(mapping)
-    return _kind(path).described(path)
+    return DescribedErp(load_mapping(mapping_path(mapping)))
 
 
-def erp_system(url: Any, mapping: str | Path, *, origin_system: str, **options: Any) -> System:
-    """The ERP behind ``url``, spoken to as its mapping says.
+def connected(address: Any, mapping: Mapping[MappingSpec], *, origin_system: str, **options: Any) -> MappedSystem:
+    """The ERP at ``address``, spoken to as a loaded mapping says; see :func:`erp_system`."""
+    own = {name: options.pop(name) for name in _OWN if name in options}
+    mapping.settings(own.get("settings") or {})  # a choice that the file does not offer is found before anything is opened
+    transport = adapter(mapping.spec.kind).open(address, mapping, **options)
+    return MappedSystem(mapping, transport, origin_system=origin_system, **own)
 
-    :param url: address in the form the kind needs; for ``sql`` an SQLAlchemy URL or engine.
+
+def erp_system(address: Any, mapping: str | Path, *, origin_system: str, **options: Any) -> MappedSystem:
+    """The ERP behind ``address``, spoken to as its mapping says.
+
+    :param address: in the form the kind needs; for ``sql`` an SQLAlchemy URL or engine.
     :param mapping: path, or name of a file in include/mappings.
     :param origin_system: name space of the markers that documents made from Procore carry, ``procore:{Procore company id}``.
-    :param options: passed to the adapter (``sql``: settings, page_size, id_batch, lock_timeout).
+    :param options: ``settings``, ``page_size``, ``id_batch`` (MappedSystem), and those of the adapter (``sql``: lock_timeout).
 
     Raises ConfigurationError for a mapping that is missing, bad, or of an unknown kind.
     """
-    path = mapping_path(mapping)
-    return _kind(path).opened(url, path, origin_system=origin_system, **options)
-
-
-def _kind(path: Path) -> Kind:
-    data, places = load_yaml(path)
-    kind = data.get("kind", "sql") if isinstance(data, dict) else "sql"
-    if kind not in KINDS:
-        raise ConfigurationError(f"{places.at('kind')}: {kind!r} is no kind of adapter{suggest(kind, KINDS)}")
-    return KINDS[kind]
+    return connected(address, load_mapping(mapping_path(mapping)), origin_system=origin_system, **options)

@@ -1,26 +1,23 @@
-"""The write side of a mapping: the statements of one action, and canonical records turned into their parameters.
+"""The write side of the mapper: canonical records turned into the values that the calls of one action bind.
 
-Everything that can be refused before the database is asked is refused here, with the field's name; values only ever travel as
-bound parameters.
+Everything that can be refused before the ERP is asked is refused here, with the field's name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import sqlalchemy as sa
-
 from include.erp.codecs import FieldError, Unfit, codec, show
-from include.erp.columns import splits
-from include.erp.database import Database
+from include.erp.columns import key_of, splits
 from include.erp.mapping.checks import field_parameters, kind_of, line_fields
 from include.erp.mapping.loading import Mapping
-from include.erp.mapping.spec import FieldSpec, ParameterSpec, Statement
+from include.erp.mapping.spec import FieldSpec, MappingSpec, ParameterSpec
+from include.erp.transport import Document, Writing
 from include.financials.entities import MODELS
 from include.financials.port import Capability, Item
 from include.financials.record import LineModel
@@ -28,28 +25,6 @@ from include.financials.record import LineModel
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HeaderValue = Callable[[Item], Any]
 LineValue = Callable[[Item, LineModel], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One statement with its values. ``place`` is where the mapping writes it; ``rows`` how many it must touch (None: any)."""
-
-    place: str
-    statement: sa.TextClause
-    values: Any
-    rows: int | None
-
-    @property
-    def name(self) -> str:
-        """For messages: ``entities.commitments.write.create.2 (INSERT INTO commitment_lines)``."""
-        return f"{self.place.rpartition(': ')[2]} ({' '.join(self.statement.text.split('(')[0].split()[:3])})"
-
-    def miscounted(self, touched: int) -> str | None:
-        """What is wrong with the number of rows that it touched; a driver that cannot tell says -1."""
-        wanted = None if self.rows is None else self.rows * (len(self.values) if isinstance(self.values, list) else 1)
-        if wanted is None or touched < 0 or touched == wanted:
-            return None
-        return f"{self.name} touched {touched} rows where it must touch {wanted}"
 
 
 def check_limits(name: str, value: Any, capability: Capability) -> None:
@@ -70,10 +45,10 @@ def check_limits(name: str, value: Any, capability: Capability) -> None:
 
 
 class Encoder:
-    """One canonical field's way into the database: limits, then unit, map or template."""
+    """One canonical field's way into the ERP: limits, then unit, map or template."""
 
-    def __init__(self, name: str, spec: FieldSpec | ParameterSpec, kind: str, capability: Capability, database: Database) -> None:
-        self.name, self.spec, self.capability, self.database = name, spec, capability, database
+    def __init__(self, name: str, spec: FieldSpec | ParameterSpec, kind: str, capability: Capability) -> None:
+        self.name, self.spec, self.capability = name, spec, capability
         self.codec = codec(spec.storage(kind))
         self.template = spec.template if isinstance(spec, FieldSpec) else None
 
@@ -82,7 +57,7 @@ class Encoder:
             return self.spec.null_as
         check_limits(self.name, value, self.capability)
         try:
-            return self.database.bind(self.codec.encode(value))
+            return self.codec.encode(value)
         except Unfit as unfit:
             raise FieldError(self.name, str(unfit)) from None
 
@@ -112,18 +87,17 @@ class Encoder:
 
 
 class Writer:
-    """The statements of one entity and action."""
+    """The values of one entity and action."""
 
     def __init__(
         self,
-        mapping: Mapping,
+        mapping: Mapping[MappingSpec],
         name: str,
-        action: str,
-        database: Database,
+        action: Writing,
         marker: Callable[[Item], str | None],
         settings: MappingOf[str, Any],
     ) -> None:
-        self.mapping, self.name, self.action, self.database = mapping, name, action, database
+        self.mapping, self.name, self.action = mapping, name, action
         self._marker, self._settings = marker, settings
         self.spec = mapping.entity(name)
         self.capability = self.spec.capability()
@@ -131,10 +105,8 @@ class Writer:
         self.line_encoders: dict[str, Encoder] = {}
         self.header = self._header()
         self.lines = self._lines() if self.spec.lines else {}
-        self.statements = [
-            (index, spec, spec.parameters(), sa.text(spec.sql)) for index, spec in enumerate(getattr(self.spec.write, action))
-        ]
-        self.updatable = {field for _, spec, _, _ in self.statements for field in spec.when}
+        self.calls = [(call, call.binds(), call.line_binds()) for call in self.spec.write.calls(action)]
+        self.updatable = {field for call, _, _ in self.calls for field in call.when}
 
     # -- parameters by name
 
@@ -145,14 +117,14 @@ class Writer:
             "origin_id": lambda item: item.origin_id,
             "procore_id": lambda item: item.procore_id,
         }
-        number = Encoder("number", self.spec.number, "text", self.capability, self.database)
+        number = Encoder("number", self.spec.number, "text", self.capability)
         values.update(_field_values("number", self.spec.number, number, _of_record))
-        identity = Encoder("id", self.spec.id, "text", self.capability, self.database)
+        identity = Encoder("id", self.spec.id, "text", self.capability)
         values.update(_field_values("id", self.spec.id, identity, lambda _field, item: item.erp_key))
         infos = MODELS[self.name].model_fields
         for field, spec in self.spec.fields.items():
             if field != "marker" and spec.list is None:
-                self.encoders[field] = encoder = Encoder(field, spec, kind_of(infos[field]), self.capability, self.database)
+                self.encoders[field] = encoder = Encoder(field, spec, kind_of(infos[field]), self.capability)
                 values.update(_field_values(field, spec, encoder, _of_record))
         for name, parameter in self.spec.parameters.items():
             values[name] = self._parameter(parameter, infos, "", _of_record)
@@ -165,7 +137,7 @@ class Writer:
         for name, header in self.header.items():
             values[name] = values[f"header__{name}"] = lambda item, _line, header=header: header(item)  # type: ignore[misc]
         for field, spec in self.spec.lines.fields.items():
-            encoder = Encoder(f"lines.{field}", spec, kind_of(infos[field]), self.capability, self.database)
+            encoder = Encoder(f"lines.{field}", spec, kind_of(infos[field]), self.capability)
             self.line_encoders[field] = encoder
             values.update(_field_values(field, spec, encoder, _of_line))
         for name, parameter in self.spec.lines.parameters.items():
@@ -177,7 +149,7 @@ class Writer:
             value = spec.constant if spec.setting is None else self._settings[spec.setting]
             return lambda *_: value
         field = spec.field
-        encoder = Encoder(prefix + field, spec, kind_of(infos[field]), self.capability, self.database)
+        encoder = Encoder(prefix + field, spec, kind_of(infos[field]), self.capability)
         return lambda *where: encoder.whole(get(field, *where))
 
     def marker_of(self, item: Item) -> str:
@@ -186,10 +158,17 @@ class Writer:
             raise FieldError("marker", "cannot be formed: the item names no Procore id")
         return marker
 
-    # -- statements of one record
+    # -- one record
 
-    def prepare(self, item: Item) -> list[Call]:
-        """The record's statements with their values, in order. Raises FieldError for what the ERP could but refuse or distort."""
+    def bare(self, item: Item) -> Document:
+        """The record without its values: enough to look it up."""
+        key = key_of(self.spec.id, item.erp_key, item.company) if item.erp_key else None
+        return Document(
+            item.intent, self.name, item.company, item.number, self._marker(item), key, frozenset(item.changes), header={}
+        )
+
+    def prepare(self, item: Item) -> Document:
+        """The record with the values that its calls bind. Raises FieldError for what the ERP could but refuse or distort."""
         if self.action == "update":
             for name in item.changes:
                 if name not in self.updatable:
@@ -199,21 +178,14 @@ class Writer:
                     )
         if self.action != "create" and not item.erp_key:
             raise FieldError("id", "is not known: the item names no ERP key")
-        return [
-            self._call(index, spec, names, statement, item)
-            for index, spec, names, statement in self.statements
-            if not spec.when or set(spec.when) & set(item.changes)
-        ]
+        document = self.bare(item)
+        made = [(names, line_names) for call, names, line_names in self.calls if document.applies(call.when)]
+        header = {name: self.header[name](item) for names, _ in made for name in names}
+        wanted = dict.fromkeys(name for _, names in made for name in names)
+        lines: tuple[LineModel, ...] = getattr(item.record, "lines", ()) if wanted else ()
+        return replace(document, header=header, lines=[dict(self._line(wanted, item, line)) for line in lines])
 
-    def _call(self, index: int, spec: Statement, names: tuple[str, ...], statement: sa.TextClause, item: Item) -> Call:
-        place = self.place(index)
-        if spec.each is None:
-            return Call(place, statement, {name: self.header[name](item) for name in names}, spec.expected_rows())
-        lines: tuple[LineModel, ...] = getattr(item.record, "lines", ())
-        values = [dict(self._line(names, item, line)) for line in lines]
-        return Call(place, statement, values, spec.expected_rows())
-
-    def _line(self, names: tuple[str, ...], item: Item, line: LineModel) -> Iterator[tuple[str, Any]]:
+    def _line(self, names: Iterable[str], item: Item, line: LineModel) -> Iterator[tuple[str, Any]]:
         for name in names:
             try:
                 yield name, self.lines[name](item, line)
@@ -221,14 +193,6 @@ class Writer:
                 if not error.field.startswith("lines."):
                     raise
                 raise FieldError(f"lines[{line.position}].{error.field.removeprefix('lines.')}", error.reason) from None
-
-    def place(self, index: int) -> str:
-        return self.mapping.at("entities", self.name, "write", self.action, index)
-
-    def nulls(self) -> Iterator[tuple[str, sa.TextClause, dict[str, None]]]:
-        """Every statement with empty values, to have the database look at its SQL without running it."""
-        for index, _, names, statement in self.statements:
-            yield self.place(index), statement, dict.fromkeys(names)
 
 
 def _of_record(field: str, item: Item) -> Any:

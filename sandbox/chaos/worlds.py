@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from include.erp import registry
-from include.erp.mapping.loading import load_mapping
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import SyncError
 from include.financials.port import Health
@@ -111,7 +110,7 @@ def preload() -> None:
     """What a run imports and parses while it works: done once, before anything is forked. All use the same mapping."""
     for name in ("great_expectations", "alembic.command", "pandas", "pyarrow.parquet"):
         import_module(name)
-    loaded = cache(load_mapping)
+    loaded = cache(registry.load_mapping)
     loaded(registry.mapping_path(pipeline.MAPPING))
     vars(registry)["load_mapping"] = loaded
 
@@ -239,8 +238,8 @@ def _run(
 
     def guarded(*given: Any, **options: Any) -> Any:
         system: Any = registry.erp_system(*given, **options)
-        door.guard(system.database.engine)
-        system.check = lambda: Health(system.mapping.system, system.database.version(), system.now(), ())
+        door.guard(system.transport.database.engine)
+        system.check = lambda: Health(system.mapping.system, system.transport.database.version(), system.now(), ())
         return system
 
     # The check of the mapping's statements would be a third of each run's time, and no fault concerns it.

@@ -41,7 +41,7 @@ class Door:
         self._url: sa.URL | None = None
 
     def guard(self, engine: sa.Engine) -> None:
-        """Watch the transactions of an engine of ``include.erp.database.Database``."""
+        """Watch the transactions of an engine of ``include.erp.sql.database.Database``."""
         self._url = engine.url
         sa.event.listen(engine, "begin", self._begin, insert=True)  # before the transaction takes its lock
         sa.event.listen(engine, "before_cursor_execute", self._execute)

@@ -12,8 +12,8 @@ from unittest import mock
 
 import pytest
 
-from include.erp.inspection import Inspection
-from include.erp.writing import Writer
+from include.erp.sql.inspection import Inspection
+from include.erp.sql.statements import Statements
 from tests.end_to_end.world import State, World
 
 
@@ -24,7 +24,7 @@ def _statements_are_parsed_once() -> Iterator[None]:
     found: dict[tuple[str, str], list[str]] = {}
     check = Inspection.writes
 
-    def once(system: Inspection, writer: Writer) -> list[str]:
+    def once(system: Inspection, writer: Statements) -> list[str]:
         if system.database.dialect != "sqlite":
             return list(check(system, writer))
         with system.database.reading("the schema") as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -14,12 +14,12 @@ from include.erp.mapping.spec import (
     PAGE_PARTS,
     PART,
     WRITES,
+    CallSpec,
     EntitySpec,
     FieldSpec,
     Loc,
     MappingSpec,
     ParameterSpec,
-    Statement,
     suggest,
 )
 from include.financials.entities import MODELS
@@ -83,8 +83,8 @@ class Checks:
             yield from self._writes(loc, entity, model)
 
     def _entity(self, loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
-        if not entity.key_columns:
-            yield (*loc, "key_columns"), "needs at least one column"
+        for place, fault in entity.faults(model):
+            yield (*loc, *place), fault
         if entity.id.is_constant or entity.id.list is not None:
             yield (*loc, "id"), "must be a column or a template of columns"
         for key, field in (("id", entity.id), ("company", entity.company), ("number", entity.number)):
@@ -129,7 +129,7 @@ class Checks:
                 yield where, f"{word!r} is no status of {model.entity}{suggest(word, allowed)}"
 
     def _fields(
-        self, loc: Loc, fields: dict[str, FieldSpec], model: type[BaseModel], own: set[str], hint: dict[str, str]
+        self, loc: Loc, fields: Mapping[str, FieldSpec], model: type[BaseModel], own: set[str], hint: dict[str, str]
     ) -> Iterator[tuple[Loc, str]]:
         allowed = [name for name, info in model.model_fields.items() if name not in own and is_mappable(info)]
         for name, spec in fields.items():
@@ -210,8 +210,8 @@ class Checks:
                         f"'{parameter.setting}' is not offered{suggest(parameter.setting, self.spec.settings)}",
                     )
         for action in WRITES:
-            for index, statement in enumerate(getattr(entity.write, action)):
-                yield from self._statement((*loc, "write", action, index), action, statement, entity, model)
+            for index, call in enumerate(entity.write.calls(action)):
+                yield from self._call((*loc, "write", action, index), action, call, entity, model)
 
     @staticmethod
     def _parameter_blocks(
@@ -221,21 +221,23 @@ class Checks:
         if entity.lines:
             yield (*loc, "lines", "parameters"), entity.lines.parameters, list(line_fields(model))
 
-    def _statement(
-        self, loc: Loc, action: str, statement: Statement, entity: EntitySpec, model: type[Record]
-    ) -> Iterator[tuple[Loc, str]]:
-        if statement.each and entity.lines is None:
+    def _call(self, loc: Loc, action: str, call: CallSpec, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
+        if call.per_line and entity.lines is None:
             yield (*loc, "each"), "there is no `lines` block to take lines from"
             return
-        known = header_parameters(entity) if statement.each is None else line_parameters(entity)
-        for name in statement.parameters():
-            if name not in known:
-                yield (*loc, "sql"), f"parameter :{name} is not known{suggest(name, sorted(known))}"
-        if action == "update" and not statement.when:
+        known = [(call.binds(), header_parameters(entity))]
+        if entity.lines is not None:
+            known.append((call.line_binds(), line_parameters(entity)))
+        for names, allowed in known:
+            for name in names:
+                if name not in allowed:
+                    shown = call.shown.format(name)
+                    yield (*loc, call.place), f"parameter {shown} is not known{suggest(name, sorted(allowed))}"
+        if action == "update" and not call.when:
             yield (*loc, "when"), "is required in an update: the canonical fields whose change this statement writes"
-        if action != "update" and statement.when:
+        if action != "update" and call.when:
             yield (*loc, "when"), "goes with update statements only"
-        for name in statement.when:
+        for name in call.when:
             if name not in model.model_fields:
                 yield (*loc, "when"), f"'{name}' is no canonical field{suggest(name, model.model_fields)}"
 

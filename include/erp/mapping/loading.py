@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -41,11 +41,14 @@ class Places:
         return f"{self.path}:{self.line(loc)}" + (f": {'.'.join(names)}" if names else "")
 
 
+S = TypeVar("S", bound=MappingSpec, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Generic[S]):
     """A mapping file that was found good. ``at`` names a place of it for messages."""
 
-    spec: MappingSpec
+    spec: S
     places: Places
 
     @property
@@ -139,13 +142,13 @@ def _scalar(value: Any) -> Any:
     return value
 
 
-def load_mapping(path: str | Path) -> Mapping:
-    """Read and check a mapping file. Raises ConfigurationError with every fault found, one per line, with file, line and key."""
+def read_mapping(path: str | Path, grammar: type[S]) -> Mapping[S]:
+    """Read and check a mapping file. Raises ConfigurationError with every fault found, one per line: file, line, key."""
     data, places = load_yaml(Path(path))
     faults: list[tuple[Loc, str]] = []
-    spec: MappingSpec | None = None
+    spec: S | None = None
     try:
-        spec = MappingSpec.model_validate(data)
+        spec = grammar.model_validate(data, context=grammar.name_fault)
     except ValidationError as error:
         for fault in error.errors():
             faults.extend(_fault(fault, places.lines))

@@ -1,27 +1,28 @@
-"""The keys of a mapping file, their defaults, and what is allowed in each."""
+"""The keys of a mapping file that every kind of ERP has, their defaults, and what is allowed in each.
+
+A kind builds on these models (``include/erp/sql/grammar.py``): :class:`MappingSpec` with the kind's :class:`EntitySpec`, its
+:class:`LinesSpec` and its :class:`CallSpec`.
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
-from sqlalchemy import text
 
 from include.erp.codecs import TYPES, Storage
 from include.financials.port import Capability
-from include.financials.record import LineModel
+from include.financials.record import LineModel, Record
 
 Loc = tuple[str | int, ...]
-WRITES = ("create", "update", "void")
+WRITES: tuple[Literal["create", "update", "void"], ...] = ("create", "update", "void")
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w$#]*")
-_SOURCE = re.compile(r"(?i)\s*(select|with)\b")
-_WRITING = re.compile(r"(?is)\s*(insert|update|delete|merge|replace|with\b.*\b(insert|update|delete))\b")
 PART = re.compile(r"\{([^{}]*)\}")
 
 
@@ -49,10 +50,12 @@ class Spec(BaseModel):
         if isinstance(value, str) and cls.shorthand:
             return cls.expand(value)
         if not isinstance(value, dict):
-            raise PydanticCustomError("block", "must be a block of keys. Allowed: {allowed}", {"allowed": ", ".join(cls.names())})
-        unknown = [key for key in value if key not in cls.names()]
+            raise PydanticCustomError(
+                "block", "must be a block of keys. Allowed: {allowed}", {"allowed": ", ".join(cls.own_keys())}
+            )
+        unknown = [key for key in value if key not in cls.own_keys()]
         if unknown:
-            raise PydanticCustomError("unknown_keys", "unknown keys", {"keys": unknown, "allowed": list(cls.names())})
+            raise PydanticCustomError("unknown_keys", "unknown keys", {"keys": unknown, "allowed": list(cls.own_keys())})
         return value
 
     @classmethod
@@ -60,11 +63,11 @@ class Spec(BaseModel):
         return {cls.shorthand or "": value}
 
     @classmethod
-    def names(cls) -> tuple[str, ...]:
+    def own_keys(cls) -> tuple[str, ...]:
         return tuple(info.alias or name for name, info in cls.model_fields.items())
 
 
-def _tuples(value: Any, *keys: str) -> Any:
+def tuples(value: Any, *keys: str) -> Any:
     """YAML has lists where the strict models want tuples; one text stands for a list of one."""
     if not isinstance(value, dict):
         return value
@@ -77,28 +80,25 @@ def _tuples(value: Any, *keys: str) -> Any:
     return out
 
 
-def _identifier(value: Any) -> Any:
-    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
-        raise PydanticCustomError(
-            "column", "{value} is not a column name; an expression belongs into a SELECT under `from`", {"value": repr(value)}
-        )
+def _name(value: Any, info: ValidationInfo) -> Any:
+    """``info.context``: what the kind says of a name (:attr:`MappingSpec.name_fault`)."""
+    if not isinstance(value, str) or not value:
+        raise PydanticCustomError("column", "{value} is no name", {"value": repr(value)})
+    if fault := (info.context or no_fault)(value):
+        raise PydanticCustomError("column", "{value} {fault}", {"value": repr(value), "fault": fault})
     return value
 
 
-def _source(value: Any) -> Any:
-    ok = isinstance(value, str) and (_SOURCE.match(value) or all(_IDENTIFIER.fullmatch(part) for part in value.split(".")))
-    if not ok:
-        raise PydanticCustomError(
-            "source", "must be a table or view (`name` or `schema.name`) or a SELECT, not {value}", {"value": repr(value)}
-        )
-    return value.strip().rstrip(";")
+def no_fault(name: str) -> str | None:
+    """Any text is a name."""
+    return None
 
 
-def _template(value: Any) -> Any:
+def _template(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str) and (parts := PART.findall(value)):
-        rest = PART.sub("", value)
+        rest, fault = PART.sub("", value), info.context or no_fault
         if (
-            all(_IDENTIFIER.fullmatch(p) for p in parts)
+            all(p and fault(p) is None for p in parts)
             and not set("{}") & set(rest)
             and "}{" not in value
             and len(set(parts)) == len(parts)
@@ -111,6 +111,18 @@ def _template(value: Any) -> Any:
     )
 
 
+def _hook(value: Any) -> Any:
+    module, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+    try:
+        found = getattr(import_module(module), name, None) if module and name else None
+    except ImportError as error:
+        told = {"value": repr(value), "error": str(error)}
+        raise PydanticCustomError("hook", "{value} cannot be imported: {error}", told) from None
+    if not callable(found):
+        raise PydanticCustomError("hook", "{value} is no function; write package.module:function", {"value": repr(value)})
+    return found
+
+
 def _zone(value: Any) -> Any:
     try:
         ZoneInfo(value)
@@ -121,8 +133,10 @@ def _zone(value: Any) -> Any:
     return value
 
 
-Column = Annotated[str, BeforeValidator(_identifier)]
-From = Annotated[str, BeforeValidator(_source)]
+Column = Annotated[str, BeforeValidator(_name)]
+"""A name in the ERP's rows: a column, or where in a document a value stands."""
+Hook = Annotated[Callable[..., Any], BeforeValidator(_hook)]
+"""``package.module:function``, imported when the file is loaded."""
 Template = Annotated[str, BeforeValidator(_template)]
 Zone = Annotated[str, BeforeValidator(_zone)]
 TypeName = Literal[
@@ -154,26 +168,15 @@ class FieldSpec(StorageSpec):
     template: Template | None = None
     constant: Any = None
     list: Column | None = None
-    source: From | None = Field(None, alias="from")
-    join: dict[str, Column] | None = None
-    order: tuple[Column, ...] = ()
 
     @classmethod
     def expand(cls, value: str) -> dict[str, Any]:
         return {"template" if "{" in value else "column": value}
 
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "order")
-
     @model_validator(mode="after")
     def _one(self) -> FieldSpec:
-        given = {"column", "template", "constant", "list"} & self.model_fields_set
-        if len(given) != 1:
+        if len({"column", "template", "constant", "list"} & self.model_fields_set) != 1:
             raise PydanticCustomError("one_of", "needs exactly one of column, template, constant, list")
-        if ("list" in given) != (self.source is not None and bool(self.join)):
-            raise PydanticCustomError("one_of", "`list` goes with `from` and `join`, and they with it")
         return self
 
     @property
@@ -181,7 +184,7 @@ class FieldSpec(StorageSpec):
         return "constant" in self.model_fields_set
 
     def columns(self) -> tuple[str, ...]:
-        """The columns of the entity's own ``from`` that the field is made of."""
+        """The names in the row that the field is made of."""
         if self.template is not None:
             return tuple(PART.findall(self.template))
         return (self.column,) if self.column is not None else ()
@@ -217,48 +220,43 @@ class SettingSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "allowed")
+        return tuples(value, "allowed")
 
 
 class LinesSpec(Spec):
-    """The lines of a document: their own table, joined to the header page by page."""
+    """The lines of a document. Where they come from is the kind's."""
 
-    source: From = Field(alias="from")
-    join: dict[str, Column]
-    """Column of the lines -> column of the header."""
-    order: tuple[Column, ...]
-    fields: dict[str, FieldSpec]
+    fields: Mapping[str, FieldSpec]
     parameters: dict[str, ParameterSpec] = {}
 
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "order")
 
+class CallSpec(Spec):
+    """One call of a write (a statement, a request, a record of a file): what it binds, and when it is made."""
 
-class Statement(Spec):
-    """One SQL statement of a write; all of a record's statements share its savepoint."""
-
-    shorthand: ClassVar[str | None] = "sql"
-    sql: Annotated[str, Field(min_length=1)]
-    each: Literal["lines"] | None = None
+    place: ClassVar[str]
+    """The key that holds what is sent, for messages."""
+    shown: ClassVar[str] = ":{}"
+    """How a bound name is written in it."""
     when: tuple[str, ...] = ()
-    """update only: run if one of these canonical fields changed. Together they are what an update may touch."""
-    rows: Annotated[int, Field(ge=0)] | Literal["any"] | None = None
-    """How many rows it must touch, per line with ``each``; default 1 for a statement that writes, else not checked."""
+    """update only: made if one of these canonical fields changed. Together they are what an update may touch."""
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "when")
+        return tuples(value, "when")
 
-    def parameters(self) -> tuple[str, ...]:
-        return tuple(text(self.sql).compile().params)
+    @property
+    def per_line(self) -> bool:
+        """Whether it says anything of lines."""
+        return bool(self.line_binds())
 
-    def expected_rows(self) -> int | None:
-        if self.rows is None:
-            return 1 if _WRITING.match(self.sql) else None
-        return None if self.rows == "any" else self.rows
+    def binds(self) -> tuple[str, ...]:
+        """What it binds of the document."""
+        raise NotImplementedError
+
+    def line_binds(self) -> tuple[str, ...]:
+        """What it binds of each line: a name is the line's if lines have it, else the document's."""
+        return ()
 
 
 class FindSpec(Spec):
@@ -291,14 +289,18 @@ class CapabilitySpec(Spec):
 
 
 class WriteSpec(Spec):
-    create: tuple[Statement, ...] = ()
-    update: tuple[Statement, ...] = ()
-    void: tuple[Statement, ...] = ()
+    create: tuple[CallSpec, ...] = ()
+    update: tuple[CallSpec, ...] = ()
+    void: tuple[CallSpec, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        return _tuples(value, *WRITES)
+        return tuples(value, *WRITES)
+
+    def calls(self, action: str) -> tuple[CallSpec, ...]:
+        found: tuple[CallSpec, ...] = getattr(self, action)
+        return found
 
 
 PAGE_PARTS = ("id", "company", "number")
@@ -306,15 +308,12 @@ PAGE_PARTS = ("id", "company", "number")
 
 
 class EntitySpec(Spec):
-    source: From = Field(alias="from")
-    key_columns: tuple[Column, ...]
-    """Together unique and never NULL: the order of paging."""
     id: FieldSpec
     company: FieldSpec
     number: FieldSpec
     changed_since: ChangedSince | None = None
     scope: Column | None = None
-    fields: dict[str, FieldSpec]
+    fields: Mapping[str, FieldSpec]
     lines: LinesSpec | None = None
     find: FindSpec | None = None
     capabilities: CapabilitySpec = CapabilitySpec()
@@ -323,10 +322,9 @@ class EntitySpec(Spec):
     web_url: Annotated[str, Field(pattern="^https?://")] | None = None
     """A record's page in the ERP's web application, with :data:`PAGE_PARTS` in braces."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        return _tuples(value, "key_columns")
+    def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
+        """What the kind finds wrong with the entity, with the place within its block."""
+        yield from ()
 
     def keeps(self) -> frozenset[str]:
         """The canonical fields that the ERP has a place for (``Capability.keeps``): those that the file maps. A constant that is
@@ -362,17 +360,20 @@ class EntitySpec(Spec):
         )
 
 
-def _mapped(fields: dict[str, FieldSpec]) -> set[str]:
+def _mapped(fields: Mapping[str, FieldSpec]) -> set[str]:
     return {name for name, spec in fields.items() if not (spec.is_constant and spec.constant is None)}
 
 
 class MappingSpec(Spec):
-    kind: Literal["sql"] = "sql"
+    kind: str
     system: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     """First part of every external id."""
-    now: str | dict[str, str] = "SELECT CURRENT_TIMESTAMP"
-    """The ERP's clock; a block gives one statement per database (sqlite, postgresql, ..., default)."""
     timezone: Zone = "UTC"
     """Of a clock that answers without a zone."""
-    entities: dict[str, EntitySpec]
+    entities: Mapping[str, EntitySpec]
     settings: dict[str, SettingSpec] = {}
+
+    @staticmethod
+    def name_fault(name: str) -> str | None:
+        """What is wrong with a name in the kind's rows; reads on after it: ``is not a column name``."""
+        return no_fault(name)

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping.loading import Mapping, load_mapping
-from include.erp.registry import mapping_path
-from include.erp.sql import SqlSystem
+from include.erp.mapping.loading import Mapping
+from include.erp.registry import connected, load_mapping, mapping_path
+from include.erp.sql.database import Database
+from include.erp.sql.transport import SqlTransport
+from include.erp.system import MappedSystem
 from sandbox.erp import schema
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 
@@ -170,8 +172,8 @@ def mapping() -> Mapping:
 
 
 @pytest.fixture
-def erp(ledger: sa.Engine, mapping: Mapping) -> Iterator[SqlSystem]:
-    system = SqlSystem(ledger.url, mapping, origin_system="procore:8089", lock_timeout=0.2)
+def erp(ledger: sa.Engine, mapping: Mapping) -> Iterator[MappedSystem]:
+    system = connected(ledger.url, mapping, origin_system="procore:8089", lock_timeout=0.2)
     yield system
     system.close()
 
@@ -179,3 +181,9 @@ def erp(ledger: sa.Engine, mapping: Mapping) -> Iterator[SqlSystem]:
 def write_mapping(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def database_of(system: MappedSystem) -> Database:
+    """What a system over SQL stands on."""
+    assert isinstance(system.transport, SqlTransport)
+    return system.transport.database

@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from include.erp.mapping.loading import load_mapping
-from include.erp.sql import SqlSystem
+from include.erp.registry import connected, load_mapping
+from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder
 from include.financials.entities.commitments import Commitment
@@ -160,14 +160,14 @@ def database(url: str) -> sa.Engine:
     return engine
 
 
-def system(engine: sa.Engine, folder: Path, *changes: tuple[str, str], text: str = MAPPING) -> SqlSystem:
+def system(engine: sa.Engine, folder: Path, *changes: tuple[str, str], text: str = MAPPING) -> MappedSystem:
     """The ERP through its mapping, in which each (old, new) is replaced."""
     for old, new in changes:
         assert text.count(old) == 1, (old, text.count(old))
         text = text.replace(old, new)
     path = folder / "jobbook.yaml"
     path.write_text(text, encoding="utf-8")
-    return SqlSystem(engine, load_mapping(path), origin_system="procore:8089")
+    return connected(engine, load_mapping(path), origin_system="procore:8089")
 
 
 def line(position: int, amount: str, model: Any = Line, **more: Any) -> Any:
@@ -212,7 +212,7 @@ def item(record: Record, *, changes: tuple[str, ...] = (), erp_key: str | None =
     )  # fmt: skip
 
 
-def post(erp: SqlSystem, *records: Record, action: Any = "create", **more: Any) -> list[Outcome]:
+def post(erp: MappedSystem, *records: Record, action: Any = "create", **more: Any) -> list[Outcome]:
     (step,) = erp.steps(records[0].entity, action)
     return erp.post(step, [item(record, **more) for record in records])
 

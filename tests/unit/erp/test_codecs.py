@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from include.erp.codecs import Storage, Unfit, bounds, codec
-from include.erp.columns import fill
-from include.erp.reading import dump_key, load_key, splits
+from include.erp.columns import fill, splits
+from include.erp.sql.selects import dump_key, load_key
 
 CENTS = Storage("minor_units", scale=2)
 

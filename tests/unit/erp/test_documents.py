@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from include.erp.mapping.loading import Mapping
-from include.erp.sql import SqlSystem
+from include.erp.registry import connected
+from include.erp.sql.transport import SqlTransport
+from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities import ENTITIES
 from include.financials.entities.budgets import AdjustmentLine, Budget, BudgetChange, BudgetLine
@@ -282,16 +284,16 @@ def item(record: Record, *, erp_key: str | None = None) -> Item:
     )
 
 
-def step(erp: SqlSystem, entity: str, action: Any = "create") -> Step:
+def step(erp: MappedSystem, entity: str, action: Any = "create") -> Step:
     (only,) = erp.steps(entity, action)
     return only
 
 
-def post(erp: SqlSystem, *records: Record) -> list[Outcome]:
+def post(erp: MappedSystem, *records: Record) -> list[Outcome]:
     return erp.post(step(erp, records[0].entity), [item(record) for record in records])
 
 
-def enter(erp: SqlSystem, *records: Record) -> list[Any]:
+def enter(erp: MappedSystem, *records: Record) -> list[Any]:
     """Documents that must pass, as they read afterwards."""
     stored: list[Any] = []
     for record in records:
@@ -302,7 +304,7 @@ def enter(erp: SqlSystem, *records: Record) -> list[Any]:
     return stored
 
 
-def read(erp: SqlSystem, entity: str, window: Window | None = None) -> list[Any]:
+def read(erp: MappedSystem, entity: str, window: Window | None = None) -> list[Any]:
     found: list[Record] = []
     for page in erp.read(entity, window=window, also=lambda header: True):
         assert page.invalid == []
@@ -314,7 +316,7 @@ def read(erp: SqlSystem, entity: str, window: Window | None = None) -> list[Any]
 
 
 @every_kind
-def test_a_document_reads_as_it_was_written(erp: SqlSystem, books: sa.Engine, kind: Kind) -> None:
+def test_a_document_reads_as_it_was_written(erp: MappedSystem, books: sa.Engine, kind: Kind) -> None:
     enter(erp, *kind.after)
     record = kind.make(1)
     (stored,) = enter(erp, record)
@@ -336,7 +338,7 @@ def test_a_document_reads_as_it_was_written(erp: SqlSystem, books: sa.Engine, ki
 
 
 @every_kind
-def test_a_marker_is_written_once(erp: SqlSystem, books: sa.Engine, kind: Kind) -> None:
+def test_a_marker_is_written_once(erp: MappedSystem, books: sa.Engine, kind: Kind) -> None:
     enter(erp, *kind.after)
     record = kind.make(1)
     create = step(erp, kind.entity)
@@ -352,7 +354,7 @@ def test_a_marker_is_written_once(erp: SqlSystem, books: sa.Engine, kind: Kind) 
 
 
 @every_kind
-def test_a_refusal_names_its_record_and_stops_no_other(erp: SqlSystem, books: sa.Engine, kind: Kind) -> None:
+def test_a_refusal_names_its_record_and_stops_no_other(erp: MappedSystem, books: sa.Engine, kind: Kind) -> None:
     enter(erp, *kind.after)
     good, bad = kind.make(1), kind.make(2).model_copy(update=kind.refused)
     first, refused = post(erp, good, bad)
@@ -366,7 +368,7 @@ def test_a_refusal_names_its_record_and_stops_no_other(erp: SqlSystem, books: sa
 
 
 @every_kind
-def test_what_does_not_fit_is_not_sent(erp: SqlSystem, books: sa.Engine, kind: Kind) -> None:
+def test_what_does_not_fit_is_not_sent(erp: MappedSystem, books: sa.Engine, kind: Kind) -> None:
     enter(erp, *kind.after)
     record = kind.make(1).model_copy(update=kind.unfit)
     (refused,) = post(erp, record)
@@ -375,7 +377,7 @@ def test_what_does_not_fit_is_not_sent(erp: SqlSystem, books: sa.Engine, kind: K
 
 
 @pytest.mark.parametrize("kind", VOIDABLE, ids=lambda kind: kind.entity)
-def test_a_document_is_voided_once(erp: SqlSystem, books: sa.Engine, kind: Kind) -> None:
+def test_a_document_is_voided_once(erp: MappedSystem, books: sa.Engine, kind: Kind) -> None:
     enter(erp, *kind.after)
     record = kind.make(1)
     stored, untouched = enter(erp, record, kind.make(2))
@@ -392,7 +394,7 @@ def test_a_document_is_voided_once(erp: SqlSystem, books: sa.Engine, kind: Kind)
     assert page.records == [untouched]
 
 
-def test_what_the_erp_bears_takes_no_writes(erp: SqlSystem) -> None:
+def test_what_the_erp_bears_takes_no_writes(erp: MappedSystem) -> None:
     born = [name for name, row in ENTITIES.items() if row.direction == "erp_to_procore" and not row.two_way]
     for entity in (*born, "periods"):
         for action in ("create", "update", "void", "link"):
@@ -404,7 +406,7 @@ def test_what_the_erp_bears_takes_no_writes(erp: SqlSystem) -> None:
 # -- what is particular to one kind
 
 
-def test_the_marker_says_who_owns_a_budget(erp: SqlSystem, books: sa.Engine) -> None:
+def test_the_marker_says_who_owns_a_budget(erp: MappedSystem, books: sa.Engine) -> None:
     run(
         books,
         "INSERT INTO budgets (company, job, status, amount_cents) VALUES ('01', '25-105', 'entering', 100)",
@@ -423,7 +425,7 @@ def test_the_marker_says_who_owns_a_budget(erp: SqlSystem, books: sa.Engine) -> 
     assert [line.id for line in own.lines] == ["25-105/B/03-3000/3", "25-105//03-3000/3"]
 
 
-def test_a_budget_moves_with_its_lines(erp: SqlSystem, books: sa.Engine) -> None:
+def test_a_budget_moves_with_its_lines(erp: MappedSystem, books: sa.Engine) -> None:
     with books.begin() as connection, schema.bulk(connection):
         for statement in (
             "INSERT INTO budgets (company, job, status, amount_cents, updated_at)"
@@ -440,14 +442,16 @@ def test_a_budget_moves_with_its_lines(erp: SqlSystem, books: sa.Engine) -> None
 
 
 @pytest.mark.parametrize("posting", [None, date(2026, 8, 1)])
-def test_an_invoice_posts_on_its_own_date_unless_another_is_given(erp: SqlSystem, books: sa.Engine, posting: date | None) -> None:
+def test_an_invoice_posts_on_its_own_date_unless_another_is_given(
+    erp: MappedSystem, books: sa.Engine, posting: date | None
+) -> None:
     enter(erp, commitment(1), change_order(1))
     (stored,) = enter(erp, invoice(1).model_copy(update={"posting_date": posting}))
     assert isinstance(stored, SubcontractorInvoice)
     assert (stored.billing_date, stored.posting_date) == (date(2026, 7, 25), posting or date(2026, 7, 25))
 
 
-def test_an_invoice_carries_the_pay_hold_and_no_figures_to_date(erp: SqlSystem, books: sa.Engine) -> None:
+def test_an_invoice_carries_the_pay_hold_and_no_figures_to_date(erp: MappedSystem, books: sa.Engine) -> None:
     enter(erp, commitment(1), change_order(1))
     first, second = enter(erp, invoice(1), invoice(2))
     assert isinstance(first, SubcontractorInvoice)
@@ -464,10 +468,12 @@ def test_an_invoice_carries_the_pay_hold_and_no_figures_to_date(erp: SqlSystem, 
 @pytest.mark.parametrize(
     ("entity", "setting"), [("subcontractor_invoices", "ap_invoices"), ("owner_invoices", "ar_invoices")], ids=["AP", "AR"]
 )
-def test_a_setting_posts_invoices_at_once(erp: SqlSystem, books: sa.Engine, mapping: Mapping, entity: str, setting: str) -> None:
+def test_a_setting_posts_invoices_at_once(
+    erp: MappedSystem, books: sa.Engine, mapping: Mapping, entity: str, setting: str
+) -> None:
     kind = next(kind for kind in KINDS if kind.entity == entity)
     enter(erp, *kind.after)
-    posting = SqlSystem(books.url, mapping, origin_system="procore:8089", settings={setting: "posted"})
+    posting = connected(books.url, mapping, origin_system="procore:8089", settings={setting: "posted"})
     (stored,) = enter(posting, kind.make(1))
     posting.close()
     assert getattr(stored, "status", None) == "posted"
@@ -485,17 +491,17 @@ def test_a_setting_posts_invoices_at_once(erp: SqlSystem, books: sa.Engine, mapp
 )
 def test_a_setting_that_is_not_offered(mapping: Mapping, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
-        SqlSystem("sqlite://", mapping, origin_system="procore:8089", settings=settings)
+        connected("sqlite://", mapping, origin_system="procore:8089", settings=settings)
 
 
 @pytest.mark.parametrize("kind", VOIDABLE[1:], ids=lambda kind: kind.entity)
-def test_a_document_without_currency_has_its_contracts(erp: SqlSystem, books: sa.Engine, kind: Kind) -> None:
+def test_a_document_without_currency_has_its_contracts(erp: MappedSystem, books: sa.Engine, kind: Kind) -> None:
     enter(erp, *kind.after)
     (stored,) = enter(erp, kind.make(1).model_copy(update={"currency": None}))
     assert stored.currency == "USD"
 
 
-def test_the_customer_of_an_owner_invoice_is_the_contracts(erp: SqlSystem, books: sa.Engine) -> None:
+def test_the_customer_of_an_owner_invoice_is_the_contracts(erp: MappedSystem, books: sa.Engine) -> None:
     enter(erp, prime_change(1))
     assert owner_invoice(1).customer is None
     (stored,) = enter(erp, owner_invoice(1))
@@ -503,7 +509,7 @@ def test_the_customer_of_an_owner_invoice_is_the_contracts(erp: SqlSystem, books
     assert (stored.customer, stored.posting_date) == ("C-2001", date(2026, 8, 1))
 
 
-def test_a_commitment_shows_its_posted_changes(erp: SqlSystem, books: sa.Engine) -> None:
+def test_a_commitment_shows_its_posted_changes(erp: MappedSystem, books: sa.Engine) -> None:
     enter(erp, commitment(1), change_order(1))
     (stored,) = read(erp, "commitments")
     assert isinstance(stored, Commitment)
@@ -511,7 +517,7 @@ def test_a_commitment_shows_its_posted_changes(erp: SqlSystem, books: sa.Engine)
     assert [line.tax_code for line in stored.lines] == ["TX", None]
 
 
-def test_a_tax_code_that_the_erp_lacks_is_refused(erp: SqlSystem, books: sa.Engine) -> None:
+def test_a_tax_code_that_the_erp_lacks_is_refused(erp: MappedSystem, books: sa.Engine) -> None:
     record = commitment(1)
     lines = tuple(line.model_copy(update={"tax_code": "NONE"}) for line in record.lines)
     (outcome,) = post(erp, record.model_copy(update={"lines": lines}))
@@ -522,7 +528,7 @@ def test_a_tax_code_that_the_erp_lacks_is_refused(erp: SqlSystem, books: sa.Engi
 # -- what is born in the ERP
 
 
-def test_master_data_of_the_erp(erp: SqlSystem, books: sa.Engine) -> None:
+def test_master_data_of_the_erp(erp: MappedSystem, books: sa.Engine) -> None:
     (policy,) = read(erp, "vendor_insurances")
     assert isinstance(policy, VendorInsurance)
     assert (policy.id, policy.company, policy.number, policy.vendor) == ("V-1042/GL/77-1", "G1", "GL/77-1", "V-1042")
@@ -541,7 +547,7 @@ def test_master_data_of_the_erp(erp: SqlSystem, books: sa.Engine) -> None:
     assert (old.rate, old.active) == (Decimal("0"), False)
 
 
-def test_the_calendar(erp: SqlSystem, books: sa.Engine) -> None:
+def test_the_calendar(erp: MappedSystem, books: sa.Engine) -> None:
     periods = {p.id: p for p in read(erp, "periods")}
     assert len(periods) == 40
     june = periods["01/AP/2026-06"]
@@ -554,7 +560,7 @@ def test_the_calendar(erp: SqlSystem, books: sa.Engine) -> None:
     assert [(p.id, p.status) for p in read(erp, "periods", Window(since=since))] == [("02/AR/2026-07", "soft_closed")]
 
 
-def test_prime_contracts(erp: SqlSystem, books: sa.Engine) -> None:
+def test_prime_contracts(erp: MappedSystem, books: sa.Engine) -> None:
     enter(erp, prime_change(1))
     (contract,) = read(erp, "prime_contracts")
     assert isinstance(contract, PrimeContract)
@@ -585,12 +591,12 @@ def cost(trans: str, source: str, cents: int, **more: Any) -> Iterator[str]:
     yield f"UPDATE job_costs SET status = 'posted' WHERE company = '01' AND trans = '{trans}'"
 
 
-def test_direct_costs_are_all_transactions(erp: SqlSystem, books: sa.Engine, mapping: Mapping) -> None:
+def test_direct_costs_are_all_transactions(erp: MappedSystem, books: sa.Engine, mapping: Mapping) -> None:
     vendor = {"vendor_group": "G1", "vendor": "V-1042", "invoice": "77"}
     run(books, *cost("JC-000001", "PR", 2_418_640), *cost("JC-000002", "AP", 741_218, **vendor))
     run(books, *cost("JC-000003", "JC", 100), *cost("JC-000004", "EQ", -100, reverses="JC-000003"))
     enter(erp, commitment(1), change_order(1))
-    posting = SqlSystem(books.url, mapping, origin_system="procore:8089", settings={"ap_invoices": "posted"})
+    posting = connected(books.url, mapping, origin_system="procore:8089", settings={"ap_invoices": "posted"})
     enter(posting, invoice(1))
     posting.close()
     found = read(erp, "direct_costs")
@@ -626,9 +632,9 @@ PAY = (
 )
 
 
-def test_payments_issued_are_one_for_each_invoice(erp: SqlSystem, books: sa.Engine, mapping: Mapping) -> None:
+def test_payments_issued_are_one_for_each_invoice(erp: MappedSystem, books: sa.Engine, mapping: Mapping) -> None:
     enter(erp, commitment(1), change_order(1))
-    posting = SqlSystem(books.url, mapping, origin_system="procore:8089", settings={"ap_invoices": "posted"})
+    posting = connected(books.url, mapping, origin_system="procore:8089", settings={"ap_invoices": "posted"})
     enter(posting, invoice(1))
     posting.close()
     run(books, *PAY)
@@ -649,9 +655,9 @@ def test_payments_issued_are_one_for_each_invoice(erp: SqlSystem, books: sa.Engi
     assert list(erp.keys("payments_issued")) == [first.id, second.id]
 
 
-def test_payments_received_name_the_draw(erp: SqlSystem, books: sa.Engine, mapping: Mapping) -> None:
+def test_payments_received_name_the_draw(erp: MappedSystem, books: sa.Engine, mapping: Mapping) -> None:
     enter(erp, prime_change(1))
-    posting = SqlSystem(books.url, mapping, origin_system="procore:8089", settings={"ar_invoices": "posted"})
+    posting = connected(books.url, mapping, origin_system="procore:8089", settings={"ar_invoices": "posted"})
     enter(posting, owner_invoice(1))
     posting.close()
     run(
@@ -680,13 +686,14 @@ PAGED = (
 
 
 @pytest.mark.parametrize("entity", PAGED)
-def test_a_page_is_found_by_its_key(erp: SqlSystem, books: sa.Engine, entity: str) -> None:
+def test_a_page_is_found_by_its_key(erp: MappedSystem, books: sa.Engine, entity: str) -> None:
     """A million lines are read page by page: a page may neither scan the table nor sort it."""
     if books.dialect.name != "sqlite":
         pytest.skip("PostgreSQL plans by statistics, and these tables are almost empty")
-    reader = erp._readers(entity)
-    after = [3 if column == "line_no" else "K" for column in reader.spec.key_columns]
-    statement = reader.select(after=after, limit=1000).compile(books, compile_kwargs={"literal_binds": True})
+    assert isinstance(erp.transport, SqlTransport)
+    selects = erp.transport.selects(entity)
+    after = [3 if column == "line_no" else "K" for column in selects.spec.key_columns]
+    statement = selects.select(after=after, limit=1000).compile(books, compile_kwargs={"literal_binds": True})
     plan = [str(row[-1]) for row in rows(books, f"EXPLAIN QUERY PLAN {statement}")]
     assert plan[0].startswith("SEARCH"), plan
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in plan), plan

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping.loading import load_mapping
-from include.erp.sql import SqlSystem
+from include.erp.registry import connected, load_mapping
+from include.erp.system import MappedSystem
 from include.financials.entities.codes import CostCode
 from include.financials.entities.commitments import Commitment
 from include.financials.entities.jobs import Project
@@ -22,7 +22,7 @@ from include.financials.exceptions import ConfigurationError
 from include.financials.port import Page, Window
 from include.financials.record import Record
 from sandbox.erp import schema
-from tests.unit.erp.conftest import write_mapping
+from tests.unit.erp.conftest import database_of, write_mapping
 
 
 def records(pages: Iterator[Page]) -> list[Any]:
@@ -41,19 +41,19 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def small_pages(erp: SqlSystem, size: int) -> SqlSystem:
+def small_pages(erp: MappedSystem, size: int) -> MappedSystem:
     erp.page_size = size
     return erp
 
 
-def test_the_shipped_mapping_fits_the_sandbox(erp: SqlSystem) -> None:
+def test_the_shipped_mapping_fits_the_sandbox(erp: MappedSystem) -> None:
     health = erp.check()
     assert health.problems == ()
     assert health.version.startswith(("SQLite 3.", "PostgreSQL 1"))
     assert health.description.startswith("sandbox: ")
 
 
-def test_the_clock_is_the_ledgers(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_the_clock_is_the_ledgers(erp: MappedSystem, ledger: sa.Engine) -> None:
     before = datetime.now(UTC)
     with ledger.begin() as connection:
         schema.set_offset_us(connection, -3_600_000_000)
@@ -62,7 +62,7 @@ def test_the_clock_is_the_ledgers(erp: SqlSystem, ledger: sa.Engine) -> None:
     assert -3601 < (now - before).total_seconds() < -3500
 
 
-def test_vendors_come_with_every_field(erp: SqlSystem) -> None:
+def test_vendors_come_with_every_field(erp: MappedSystem) -> None:
     first, _, held, merged = records(erp.read("vendors"))
     assert (first.id, first.company, first.number, first.code, first.name) == (
         "V-1001",
@@ -77,7 +77,7 @@ def test_vendors_come_with_every_field(erp: SqlSystem) -> None:
     assert (merged.active, merged.merged_into) == (False, "V-1042")
 
 
-def test_projects_carry_currency_and_dates(erp: SqlSystem) -> None:
+def test_projects_carry_currency_and_dates(erp: MappedSystem) -> None:
     found = {p.id: p for p in records(erp.read("projects"))}
     office, school, bridge = found["25-104"], found["25-105"], found["25-201"]
     assert isinstance(office, Project)
@@ -85,12 +85,12 @@ def test_projects_carry_currency_and_dates(erp: SqlSystem) -> None:
     assert (school.status, bridge.currency, bridge.company) == ("soft_closed", "CAD", "02")
 
 
-def test_cost_types_speak_procores_base_types(erp: SqlSystem) -> None:
+def test_cost_types_speak_procores_base_types(erp: MappedSystem) -> None:
     found = {t.id: t.base_type for t in records(erp.read("cost_types"))}
     assert found == {"1": "labor", "2": "materials", "3": "commitment", "4": "equipment", "5": "other"}
 
 
-def test_cost_codes_of_list_and_jobs(erp: SqlSystem) -> None:
+def test_cost_codes_of_list_and_jobs(erp: MappedSystem) -> None:
     codes: dict[str, CostCode] = {c.id: c for c in records(erp.read("cost_codes"))}
     assert len(codes) == 14
     standard, leaf, header = codes["//03-3000"], codes["25-105/B/03-3000"], codes["25-105/B/03"]
@@ -102,7 +102,7 @@ def test_cost_codes_of_list_and_jobs(erp: SqlSystem) -> None:
     assert codes["25-104//03-9000"].active is False
 
 
-def test_a_new_cost_type_of_a_code_changes_the_code(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_a_new_cost_type_of_a_code_changes_the_code(erp: MappedSystem, ledger: sa.Engine) -> None:
     since = moment("2026-08-01T08:00:00.001Z")
     assert records(erp.read("cost_codes", window=Window(since=since))) == []
     with ledger.begin() as connection:
@@ -123,12 +123,12 @@ def test_a_new_cost_type_of_a_code_changes_the_code(erp: SqlSystem, ledger: sa.E
         (None, None, ["V-1001", "V-1042", "V-1043", "V-1044"]),
     ],
 )
-def test_a_window_includes_both_ends(erp: SqlSystem, since: str | None, until: str | None, expected: list[str]) -> None:
+def test_a_window_includes_both_ends(erp: MappedSystem, since: str | None, until: str | None, expected: list[str]) -> None:
     window = Window(*(None if text is None else datetime.fromisoformat(text) for text in (since, until)))
     assert [v.id for v in records(erp.read("vendors", window=window))] == expected
 
 
-def test_scopes_are_jobs(erp: SqlSystem) -> None:
+def test_scopes_are_jobs(erp: MappedSystem) -> None:
     assert {c.project for c in records(erp.read("cost_codes", scopes=["25-104", "25-201"]))} == {"25-104", "25-201"}
     assert [p.id for p in records(erp.read("projects", scopes=["25-105"]))] == ["25-105"]
     assert records(erp.read("projects", scopes=[])) == []
@@ -137,7 +137,7 @@ def test_scopes_are_jobs(erp: SqlSystem) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 5, 14, 15])
-def test_pages_resume_where_a_cursor_says(erp: SqlSystem, size: int) -> None:
+def test_pages_resume_where_a_cursor_says(erp: MappedSystem, size: int) -> None:
     whole = [c.id for c in records(erp.read("cost_codes"))]
     pages = list(small_pages(erp, size).read("cost_codes"))
     assert [c.id for page in pages for c in page.records] == whole
@@ -148,7 +148,7 @@ def test_pages_resume_where_a_cursor_says(erp: SqlSystem, size: int) -> None:
         assert [c.id for c in records(erp.read("cost_codes", cursor=cursor))] == whole[index * size :]
 
 
-def test_rows_that_come_or_go_between_pages_cost_no_other_row(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_rows_that_come_or_go_between_pages_cost_no_other_row(erp: MappedSystem, ledger: sa.Engine) -> None:
     pages = small_pages(erp, 2).read("vendors")
     first = next(pages)
     with ledger.begin() as connection:
@@ -160,12 +160,12 @@ def test_rows_that_come_or_go_between_pages_cost_no_other_row(erp: SqlSystem, le
     assert [v.id for v in records(pages)] == ["V-1042a", "V-1044"]
 
 
-def test_an_empty_entity_is_one_empty_page(erp: SqlSystem) -> None:
+def test_an_empty_entity_is_one_empty_page(erp: MappedSystem) -> None:
     (page,) = erp.read("commitments")
     assert (page.records, page.invalid, page.cursor) == ([], [], None)
 
 
-def test_read_ids_in_batches(erp: SqlSystem) -> None:
+def test_read_ids_in_batches(erp: MappedSystem) -> None:
     erp.id_batch = 2
     asked = [
         ("25-104", "25-104//03"),
@@ -182,14 +182,14 @@ def test_read_ids_in_batches(erp: SqlSystem) -> None:
     assert list(erp.read_ids("vendors", [])) == []
 
 
-def test_keys_are_all_that_exist(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_keys_are_all_that_exist(erp: MappedSystem, ledger: sa.Engine) -> None:
     assert list(small_pages(erp, 3).keys("vendors")) == ["V-1001", "V-1042", "V-1043", "V-1044"]
     with ledger.begin() as connection:
         connection.execute(sa.text("DELETE FROM vendors WHERE vendor = 'V-1044'"))
     assert list(erp.keys("vendors")) == ["V-1001", "V-1042", "V-1043"]
 
 
-def test_hostile_keys_stay_values(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_hostile_keys_stay_values(erp: MappedSystem, ledger: sa.Engine) -> None:
     hostile = "x'); DROP TABLE vendors; --"
     assert records(erp.read_ids("vendors", [(None, hostile)])) == []
     assert records(erp.read("projects", scopes=[hostile])) == []
@@ -198,7 +198,7 @@ def test_hostile_keys_stay_values(erp: SqlSystem, ledger: sa.Engine) -> None:
         assert connection.execute(sa.text("SELECT COUNT(*) FROM vendors")).scalar_one() == 4
 
 
-def test_a_read_holds_no_lock_between_pages(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_a_read_holds_no_lock_between_pages(erp: MappedSystem, ledger: sa.Engine) -> None:
     pages = small_pages(erp, 1).read("vendors")
     next(pages)
     with ledger.begin() as connection:  # would wait 15 s and fail under a lock
@@ -206,14 +206,14 @@ def test_a_read_holds_no_lock_between_pages(erp: SqlSystem, ledger: sa.Engine) -
     assert [v.terms for v in records(pages)] == ["Net 45"] * 3
 
 
-def test_reads_cannot_write(erp: SqlSystem) -> None:
-    if erp.database.dialect == "sqlite":
+def test_reads_cannot_write(erp: MappedSystem) -> None:
+    if database_of(erp).dialect == "sqlite":
         pytest.skip("SQLite has no read-only transaction")
-    with pytest.raises(ConfigurationError), erp.database.reading("here") as connection:
+    with pytest.raises(ConfigurationError), database_of(erp).reading("here") as connection:
         connection.execute(sa.text("DELETE FROM units"))
 
 
-def test_100_000_vendors_in_bounded_memory(ledger: sa.Engine, erp: SqlSystem) -> None:
+def test_100_000_vendors_in_bounded_memory(ledger: sa.Engine, erp: MappedSystem) -> None:
     if ledger.dialect.name != "sqlite":
         pytest.skip("a database server's memory is its own")
     with ledger.begin() as connection, schema.bulk(connection):
@@ -274,9 +274,9 @@ entities:
 
 
 @pytest.fixture
-def other(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
-    system = SqlSystem(erp_url, load_mapping(write_mapping(tmp_path / "other.yaml", OTHER)), origin_system="procore:1")
-    with system.database.engine.begin() as connection:
+def other(erp_url: str, tmp_path: Path) -> Iterator[MappedSystem]:
+    system = connected(erp_url, load_mapping(write_mapping(tmp_path / "other.yaml", OTHER)), origin_system="procore:1")
+    with database_of(system).engine.begin() as connection:
         connection.execute(
             sa.text(
                 "CREATE TABLE doc (co CHAR(4), no INTEGER, k TEXT, project TEXT, vendor TEXT, amount TEXT, retainage TEXT,"
@@ -319,7 +319,7 @@ def other(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
     system.close()
 
 
-def test_other_units_words_and_zones(other: SqlSystem) -> None:
+def test_other_units_words_and_zones(other: MappedSystem) -> None:
     (page,) = other.read("commitments")
     first, second, last = documents(page)
     assert (first.id, first.number, first.company, first.vendor, first.title) == ("01-9", "9", "01", "V-1", "12:30::x")
@@ -340,7 +340,7 @@ def test_other_units_words_and_zones(other: SqlSystem) -> None:
     assert other.now() == moment("2026-09-30T18:00:00Z")
 
 
-def test_rows_that_do_not_fit_are_named_and_the_rest_goes_on(other: SqlSystem) -> None:
+def test_rows_that_do_not_fit_are_named_and_the_rest_goes_on(other: MappedSystem) -> None:
     (page,) = other.read("commitments")
     assert [r.id for r in page.records] == ["01-9", "01-10", "01-30"]
     assert {(i.id, i.field) for i in page.invalid} == {
@@ -358,24 +358,24 @@ def test_rows_that_do_not_fit_are_named_and_the_rest_goes_on(other: SqlSystem) -
     assert (page.invalid[0].entity, page.invalid[0].number) == ("commitments", "20")
 
 
-def test_a_bad_line_stops_its_document_only(other: SqlSystem) -> None:
-    with other.database.engine.begin() as connection:
+def test_a_bad_line_stops_its_document_only(other: MappedSystem) -> None:
+    with database_of(other).engine.begin() as connection:
         connection.execute(sa.text("UPDATE item SET code = NULL, amount = NULL WHERE no = 9 AND pos = 2"))
     (page,) = other.read("commitments")
     assert [r.id for r in page.records] == ["01-10", "01-30"]
     assert next(i for i in page.invalid if i.id == "01-9").field == "lines[2].amount"
 
 
-def test_an_id_that_reads_two_ways_finds_its_own_row_only(other: SqlSystem) -> None:
-    with other.database.engine.begin() as connection:
+def test_an_id_that_reads_two_ways_finds_its_own_row_only(other: MappedSystem) -> None:
+    with database_of(other).engine.begin() as connection:
         connection.execute(sa.text("UPDATE doc SET co = '0-1' WHERE no = 30"))
     (page,) = other.read_ids("commitments", [(None, "0-1-30"), (None, "01-10")])
     assert [r.id for r in page.records] == ["01-10", "0-1-30"] or [r.id for r in page.records] == ["0-1-30", "01-10"]
 
 
-def test_the_hour_that_repeats_is_never_missed(other: SqlSystem) -> None:
+def test_the_hour_that_repeats_is_never_missed(other: MappedSystem) -> None:
     """2026-11-01, 01:00-02:00 local passes twice in Chicago (06:00-07:00 and 07:00-08:00 UTC)."""
-    with other.database.engine.begin() as connection:
+    with database_of(other).engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM doc WHERE no <> 9"))
         connection.execute(sa.text("UPDATE doc SET changed = '2026-11-01 01:10:00'"))
 
@@ -385,22 +385,22 @@ def test_the_hour_that_repeats_is_never_missed(other: SqlSystem) -> None:
 
     assert ids("2026-11-01T06:50:00Z", None) == ["01-9"], "01:10 may be the second passing, 07:10"
     assert ids("2026-11-01T07:50:00Z", None) == []
-    with other.database.engine.begin() as connection:
+    with database_of(other).engine.begin() as connection:
         connection.execute(sa.text("UPDATE doc SET changed = '2026-11-01 01:50:00'"))
     assert ids(None, "2026-11-01T07:10:00Z") == ["01-9"], "01:50 may be the first passing, 06:50"
     assert ids(None, "2026-11-01T06:10:00Z") == []
 
 
-def test_a_row_without_time_is_always_looked_at(other: SqlSystem) -> None:
-    with other.database.engine.begin() as connection:
+def test_a_row_without_time_is_always_looked_at(other: MappedSystem) -> None:
+    with database_of(other).engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM doc WHERE no NOT IN (9, 10)"))
         connection.execute(sa.text("UPDATE doc SET changed = NULL WHERE no = 9"))
     found = records(other.read("commitments", window=Window(since=moment("2027-01-01T00:00:00Z"))))
     assert [(r.id, r.updated_at) for r in found] == [("01-9", None)]
 
 
-def test_keys_that_do_not_tell_rows_apart_stop_the_read(other: SqlSystem) -> None:
-    with other.database.engine.begin() as connection:
+def test_keys_that_do_not_tell_rows_apart_stop_the_read(other: MappedSystem) -> None:
+    with database_of(other).engine.begin() as connection:
         connection.execute(sa.text("UPDATE doc SET no = 9"))
     other.page_size = 1
     with pytest.raises(ConfigurationError, match=r"other\.yaml:10: entities\.commitments\.key_columns: .*do not tell the rows"):
@@ -408,8 +408,8 @@ def test_keys_that_do_not_tell_rows_apart_stop_the_read(other: SqlSystem) -> Non
 
 
 def test_floats_are_no_money(erp_url: str, tmp_path: Path) -> None:
-    system = SqlSystem(erp_url, load_mapping(write_mapping(tmp_path / "f.yaml", OTHER)), origin_system="procore:1")
-    with system.database.engine.begin() as connection:
+    system = connected(erp_url, load_mapping(write_mapping(tmp_path / "f.yaml", OTHER)), origin_system="procore:1")
+    with database_of(system).engine.begin() as connection:
         connection.execute(
             sa.text(
                 "CREATE TABLE doc AS SELECT '01' AS co, 1 AS no, 'S' AS k, 'P' AS project, 'V' AS vendor,"
@@ -435,7 +435,7 @@ def test_bytes_that_are_no_text_stop_their_record_alone(tmp_path: Path, sqlite_p
         for vendor, name in (("V-1001", "CAST(X'C56E67' AS TEXT)"), ("V-1042", "CAST(X'410042' AS TEXT)")):
             connection.exec_driver_sql(f"UPDATE vendors SET name = {name} WHERE vendor = '{vendor}'")
     engine.dispose()
-    system = SqlSystem(f"sqlite:///{path}", mapping, origin_system="procore:8089")
+    system = connected(f"sqlite:///{path}", mapping, origin_system="procore:8089")
     (page,) = system.read("vendors")
     system.close()
     assert len(page.records) == 2

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping.loading import load_mapping
-from include.erp.sql import SqlSystem
+from include.erp.registry import connected, load_mapping
 from include.financials import preflight
 from include.financials.entities import ENTITIES
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
+from tests.unit.erp.conftest import database_of
 from tests.unit.financials.pair import NAMESPACE, World, budget, in_procore, make_settings
 
 MAPPING = f"""\
@@ -106,7 +106,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path / "world")
     entities = {name: EntitySettings(writes="on" if name in MAPPED else "off") for name in ENTITIES}
     made.settings = make_settings(entities=entities, cost_type_codes={"M": "M", "L": "L"})
-    erp: Any = SqlSystem(url, load_mapping(tmp_path / "reader.yaml"), origin_system="procore:8089")
+    erp: Any = connected(url, load_mapping(tmp_path / "reader.yaml"), origin_system="procore:8089")
     erp.records = {name: [] for name in ENTITIES}  # what the world of these tests looks at, to see what is in use
     made.erp = erp
     yield made
@@ -167,7 +167,7 @@ def test_a_field_that_only_procore_has_is_left_alone(world: World) -> None:
     """A tax id that people entered in Procore is not emptied because the ERP has no place for one."""
     run(world)
     world.procore.change("vendors", "V-1", tax_id="12-3456789")
-    with world.erp.database.engine.begin() as connection:  # type: ignore[attr-defined]
+    with database_of(world.erp).engine.begin() as connection:
         connection.exec_driver_sql("UPDATE supplier SET name = 'Granite Peak Concrete' WHERE no LIKE 'V-1%'")
     sync = run(world)
     assert world.states(sync, "vendors")["V-1"] == ("updated", "")

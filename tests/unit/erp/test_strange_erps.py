@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping.loading import load_mapping
-from include.erp.sql import SqlSystem
+from include.erp.registry import load_mapping
+from include.erp.system import MappedSystem
 from include.financials.entities import ENTITIES, MODELS
 from include.financials.exceptions import ConfigurationError
 from tests.pg import postgres_url  # noqa: F401  (fixture)
@@ -31,7 +31,7 @@ def run(engine: sa.Engine, *statements: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-def pages(erp: SqlSystem, entity: str) -> tuple[list[Any], list[Any]]:
+def pages(erp: MappedSystem, entity: str) -> tuple[list[Any], list[Any]]:
     found = list(erp.read(entity))
     return [r for page in found for r in page.records], [r for page in found for r in page.invalid]
 

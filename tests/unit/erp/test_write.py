@@ -14,13 +14,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from include.erp.mapping.loading import Mapping, load_mapping
-from include.erp.sql import SqlSystem
+from include.erp.mapping.loading import Mapping
+from include.erp.registry import connected, load_mapping
+from include.erp.sql.submitting import Submission
+from include.erp.system import MappedSystem
+from include.erp.transport import Receipt
 from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
 from include.financials.port import Item, Outcome, Step
 from include.financials.record import Line
-from tests.unit.erp.conftest import write_mapping
+from tests.unit.erp.conftest import database_of, write_mapping
 
 HOSTILE = "x'); DROP TABLE vendors; --"
 
@@ -60,12 +63,12 @@ def item(record: Commitment, *, changes: tuple[str, ...] = (), erp_key: str | No
     )
 
 
-def step(erp: SqlSystem, action: Any = "create") -> Step:
+def step(erp: MappedSystem, action: Any = "create") -> Step:
     (only,) = erp.steps("commitments", action)
     return only
 
 
-def post(erp: SqlSystem, *records: Commitment) -> list[Outcome]:
+def post(erp: MappedSystem, *records: Commitment) -> list[Outcome]:
     return erp.post(step(erp), [item(record) for record in records])
 
 
@@ -74,7 +77,7 @@ def rows(engine: sa.Engine, sql: str) -> list[Any]:
         return [tuple(row) for row in connection.execute(sa.text(sql))]
 
 
-def test_steps_follow_the_capabilities(erp: SqlSystem) -> None:
+def test_steps_follow_the_capabilities(erp: MappedSystem) -> None:
     assert (step(erp).name, step(erp, "update").name, step(erp, "void").name) == ("document", "header", "void")
     assert (step(erp).batch, step(erp).done, step(erp).system) == (1000, "written", "erp")
     assert erp.steps("commitments", "link") == ()
@@ -89,7 +92,7 @@ def test_steps_follow_the_capabilities(erp: SqlSystem) -> None:
     assert erp.scope(step(erp), item(commitment("104-SC-001"), company="02")) == "02"
 
 
-def test_a_document_is_written_and_read_back_as_it_was(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_a_document_is_written_and_read_back_as_it_was(erp: MappedSystem, ledger: sa.Engine) -> None:
     unit = {
         "extended_type": "calculated",
         "quantity": Decimal("333.5"),
@@ -117,7 +120,7 @@ def test_a_document_is_written_and_read_back_as_it_was(erp: SqlSystem, ledger: s
     assert page.records == [stored]
 
 
-def test_a_second_post_of_a_marker_writes_nothing(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_a_second_post_of_a_marker_writes_nothing(erp: MappedSystem, ledger: sa.Engine) -> None:
     record = commitment("104-SC-001")
     assert erp.find(step(erp), [item(record)])[0].status == "absent"
     (first,) = post(erp, record)
@@ -131,7 +134,7 @@ def test_a_second_post_of_a_marker_writes_nothing(erp: SqlSystem, ledger: sa.Eng
     assert rows(ledger, "SELECT COUNT(*) FROM audit_log") == before
 
 
-def test_the_same_marker_twice_in_a_call_is_one_document(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_the_same_marker_twice_in_a_call_is_one_document(erp: MappedSystem, ledger: sa.Engine) -> None:
     record = commitment("104-SC-001")
     twin = replace(item(record.model_copy(update={"number": "104-SC-002"})), intent="twin")
     outcomes = erp.post(step(erp), [item(record), twin])
@@ -152,7 +155,7 @@ def test_the_same_marker_twice_in_a_call_is_one_document(erp: SqlSystem, ledger:
         ("DUPLICATE", commitment("104-SC-001", id="77")),
     ],
 )
-def test_three_good_ones_and_a_refused_one(erp: SqlSystem, ledger: sa.Engine, code: str, record: Commitment) -> None:
+def test_three_good_ones_and_a_refused_one(erp: MappedSystem, ledger: sa.Engine, code: str, record: Commitment) -> None:
     outcomes = post(erp, commitment("104-SC-001"), record, commitment("104-SC-003"), commitment("104-SC-004"))
     assert [o.status for o in outcomes] == ["confirmed", "rejected", "confirmed", "confirmed"]
     message = outcomes[1].message or ""
@@ -185,7 +188,7 @@ def test_three_good_ones_and_a_refused_one(erp: SqlSystem, ledger: sa.Engine, co
     ],
 )
 def test_what_does_not_fit_is_refused_unrounded_and_never_sent(
-    erp: SqlSystem, ledger: sa.Engine, field: str, reason: str, record: Commitment
+    erp: MappedSystem, ledger: sa.Engine, field: str, reason: str, record: Commitment
 ) -> None:
     refused, good = post(erp, record, commitment("104-SC-009"))
     assert (refused.status, refused.field, good.status) == ("rejected", field, "confirmed")
@@ -193,7 +196,7 @@ def test_what_does_not_fit_is_refused_unrounded_and_never_sent(
     assert (refused.message or "").startswith(record.number)
 
 
-def test_hostile_texts_are_stored_as_texts(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_hostile_texts_are_stored_as_texts(erp: MappedSystem, ledger: sa.Engine) -> None:
     record = commitment("104-SC-001", line(1, "1.00", description=HOSTILE), title=":marker %s %(x)s $1")
     (outcome,) = post(erp, record)
     assert isinstance(outcome.record, Commitment)
@@ -204,13 +207,13 @@ def test_hostile_texts_are_stored_as_texts(erp: SqlSystem, ledger: sa.Engine) ->
     assert rows(ledger, "SELECT COUNT(*) FROM vendors") == [(4,)]
 
 
-def update(erp: SqlSystem, record: Commitment, *changes: str, erp_key: str | None = "104-SC-001") -> tuple[str, Outcome]:
+def update(erp: MappedSystem, record: Commitment, *changes: str, erp_key: str | None = "104-SC-001") -> tuple[str, Outcome]:
     """What find says before, and what post says."""
     one = item(record, changes=changes, erp_key=erp_key)
     return erp.find(step(erp, "update"), [one])[0].status, erp.post(step(erp, "update"), [one])[0]
 
 
-def test_an_update_writes_what_changed_and_is_found_again(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_an_update_writes_what_changed_and_is_found_again(erp: MappedSystem, ledger: sa.Engine) -> None:
     record = commitment("104-SC-001")
     post(erp, record)
     changed = record.model_copy(update={"title": "New title", "contract_date": date(2026, 1, 1)})
@@ -237,7 +240,7 @@ def test_an_update_writes_what_changed_and_is_found_again(erp: SqlSystem, ledger
     ],
 )
 def test_updates_that_are_refused(
-    erp: SqlSystem, ledger: sa.Engine, changes: tuple[str, ...], values: dict[str, Any], key: str | None, message: str
+    erp: MappedSystem, ledger: sa.Engine, changes: tuple[str, ...], values: dict[str, Any], key: str | None, message: str
 ) -> None:
     record = commitment("104-SC-001")
     post(erp, record)
@@ -248,7 +251,7 @@ def test_updates_that_are_refused(
     assert rows(ledger, "SELECT * FROM commitments") == before
 
 
-def test_a_document_of_another_company_is_not_touched(erp: SqlSystem) -> None:
+def test_a_document_of_another_company_is_not_touched(erp: MappedSystem) -> None:
     post(erp, commitment("104-SC-001"))
     other = item(commitment("104-SC-001", title="Stolen"), changes=("title",), erp_key="104-SC-001", company="02")
     assert erp.find(step(erp, "update"), [other])[0].status == "absent"
@@ -259,7 +262,7 @@ def test_a_document_of_another_company_is_not_touched(erp: SqlSystem) -> None:
     assert [r.title for r in page.records if isinstance(r, Commitment)] == ["Concrete 104-SC-001"]
 
 
-def test_void_is_written_once(erp: SqlSystem) -> None:
+def test_void_is_written_once(erp: MappedSystem) -> None:
     record = commitment("104-SC-001")
     post(erp, record)
     one = item(record, erp_key="104-SC-001")
@@ -271,7 +274,7 @@ def test_void_is_written_once(erp: SqlSystem) -> None:
     assert erp.find(step(erp, "void"), [one])[0].status == "confirmed"
 
 
-def test_batches_larger_than_a_query_of_markers(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_batches_larger_than_a_query_of_markers(erp: MappedSystem, ledger: sa.Engine) -> None:
     erp.id_batch = 7
     records = [commitment(f"104-SC-{n:03}") for n in range(1, 31)]
     assert [o.id for o in post(erp, *records)] == [r.number for r in records]
@@ -281,7 +284,7 @@ def test_batches_larger_than_a_query_of_markers(erp: SqlSystem, ledger: sa.Engin
 # -- trouble of the database, not of a record
 
 
-def test_a_lock_means_later_and_nothing_applied(erp: SqlSystem, ledger: sa.Engine) -> None:
+def test_a_lock_means_later_and_nothing_applied(erp: MappedSystem, ledger: sa.Engine) -> None:
     post(erp, commitment("104-SC-001"))
     with ledger.connect() as other:
         if ledger.dialect.name == "sqlite":
@@ -295,12 +298,12 @@ def test_a_lock_means_later_and_nothing_applied(erp: SqlSystem, ledger: sa.Engin
 
 
 def test_nobody_else_writes_between_the_look_up_and_the_write(
-    erp: SqlSystem, ledger: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    erp: MappedSystem, ledger: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On SQLite a transaction that begins with a read could not go on to write once another one has written."""
     if ledger.dialect.name != "sqlite":
         pytest.skip("PostgreSQL locks rows, and the unique marker decides")
-    stored, refused = erp._posting._stored, []
+    stored, refused = Submission._stored, []
 
     def meanwhile(*arguments: Any) -> Any:
         found = stored(*arguments)
@@ -314,12 +317,12 @@ def test_nobody_else_writes_between_the_look_up_and_the_write(
             other.exec_driver_sql("PRAGMA busy_timeout = 15000")
         return found
 
-    monkeypatch.setattr(erp._posting, "_stored", meanwhile)
+    monkeypatch.setattr(Submission, "_stored", meanwhile)
     assert post(erp, commitment("104-SC-001"))[0].status == "confirmed"
     assert refused == ["database is locked"] * 2
 
 
-def test_a_failure_at_the_commit_is_unknown(erp: SqlSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_at_the_commit_is_unknown(erp: MappedSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(_: Any) -> None:
         raise OperationalError("COMMIT", {}, Exception("server closed the connection unexpectedly"))
 
@@ -332,32 +335,32 @@ def test_a_failure_at_the_commit_is_unknown(erp: SqlSystem, monkeypatch: pytest.
 
 @pytest.mark.parametrize(("busy", "expected"), [("A2", OutcomeUnknown), ("A1", RetryLater)])
 def test_later_is_not_said_once_a_record_of_the_call_is_committed(
-    staged: SqlSystem, monkeypatch: pytest.MonkeyPatch, busy: str, expected: type[Exception]
+    staged: MappedSystem, monkeypatch: pytest.MonkeyPatch, busy: str, expected: type[Exception]
 ) -> None:
     """The batch fails at its commit and goes again record by record; then the database is busy at one of them."""
-    whole = staged._posting._transaction
+    whole = Submission._transaction
 
-    def transaction(writer: Any, prepared: Any, beat: Any) -> dict[str, Outcome]:
+    def transaction(submission: Submission, prepared: Any) -> dict[str, Receipt]:
         if len(prepared) == 1 and prepared[0][0].number == busy:
             raise RetryLater("busy")
-        return whole(writer, prepared, beat)
+        return whole(submission, prepared)
 
-    monkeypatch.setattr(staged._posting, "_transaction", transaction)
+    monkeypatch.setattr(Submission, "_transaction", transaction)
     with pytest.raises(expected):
         post(staged, commitment("A1"), commitment("A2"), commitment("A3", project="nowhere"))
 
 
 def test_an_unreachable_database_means_later(mapping: Mapping, tmp_path: Path) -> None:
-    system = SqlSystem("postgresql+psycopg2://u:secret-word@127.0.0.1:1/erp", mapping, origin_system="procore:8089")
+    system = connected("postgresql+psycopg2://u:secret-word@127.0.0.1:1/erp", mapping, origin_system="procore:8089")
     with pytest.raises(RetryLater) as caught:
         system.check()
     assert "secret-word" not in str(caught.value)
-    missing = SqlSystem(f"sqlite:///{tmp_path}/none.sqlite", mapping, origin_system="procore:8089")
+    missing = connected(f"sqlite:///{tmp_path}/none.sqlite", mapping, origin_system="procore:8089")
     with pytest.raises(ConfigurationError, match="no SQLite database"):
         missing.check()
     assert not (tmp_path / "none.sqlite").exists()
     with pytest.raises(ConfigurationError, match="not an SQLAlchemy URL"):
-        SqlSystem("nonsense", mapping, origin_system="procore:8089")
+        connected("nonsense", mapping, origin_system="procore:8089")
 
 
 @pytest.mark.parametrize(
@@ -373,14 +376,14 @@ def test_an_unreachable_database_means_later(mapping: Mapping, tmp_path: Path) -
 )
 def test_a_mistyped_host_is_no_outage(mapping: Mapping, said: str, expected: type[Exception]) -> None:
     """What a person must correct is not tried again; what may pass is, and both name the side and the next step."""
-    system = SqlSystem("postgresql+psycopg2://u:secret-word@erp.intrnal/erp", mapping, origin_system="procore:8089")
-    error = system.database.translate(OperationalError("", {}, Exception(said)), "place")
+    system = connected("postgresql+psycopg2://u:secret-word@erp.intrnal/erp", mapping, origin_system="procore:8089")
+    error = database_of(system).translate(OperationalError("", {}, Exception(said)), "place")
     assert type(error) is expected
     assert "The ERP database postgresql+psycopg2://u:***@erp.intrnal/erp" in str(error) and "secret-word" not in str(error)
     assert ("tried again" if expected is RetryLater else "Check host, user, password and database") in str(error)
 
 
-def test_rights_are_checked_and_named(erp: SqlSystem, ledger: sa.Engine, mapping: Mapping) -> None:
+def test_rights_are_checked_and_named(erp: MappedSystem, ledger: sa.Engine, mapping: Mapping) -> None:
     if ledger.dialect.name != "postgresql":
         pytest.skip("SQLite has no users")
     with ledger.begin() as connection:
@@ -389,7 +392,7 @@ def test_rights_are_checked_and_named(erp: SqlSystem, ledger: sa.Engine, mapping
         connection.exec_driver_sql("GRANT USAGE ON SCHEMA public TO erp_reader")
         connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO erp_reader")
         connection.exec_driver_sql("REVOKE SELECT ON customers FROM erp_reader")
-    reader = SqlSystem(ledger.url.set(username="erp_reader", password="r"), mapping, origin_system="procore:8089")
+    reader = connected(ledger.url.set(username="erp_reader", password="r"), mapping, origin_system="procore:8089")
     try:
         problems = reader.check().problems
         assert any("entities.customers.from" in p and "permission denied" in p and "grant" in p for p in problems), problems
@@ -454,11 +457,11 @@ entities:
 
 
 @pytest.fixture
-def staged(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
-    system = SqlSystem(erp_url, load_mapping(write_mapping(tmp_path / "staged.yaml", STAGED)), origin_system="procore:1")
+def staged(erp_url: str, tmp_path: Path) -> Iterator[MappedSystem]:
+    system = connected(erp_url, load_mapping(write_mapping(tmp_path / "staged.yaml", STAGED)), origin_system="procore:1")
     columns = "co TEXT, no TEXT, kind TEXT, job TEXT, vendor TEXT, amount {money}, marker TEXT"
     money = "TEXT" if erp_url.startswith("sqlite") else "NUMERIC(12, 2)"
-    with system.database.engine.begin() as connection:
+    with database_of(system).engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE known (job TEXT PRIMARY KEY)")
         connection.exec_driver_sql("INSERT INTO known VALUES ('25-104')")
         connection.exec_driver_sql(f"CREATE TABLE posted ({columns.format(money=money)})")
@@ -474,7 +477,7 @@ def staged(erp_url: str, tmp_path: Path) -> Iterator[SqlSystem]:
     system.close()
 
 
-def test_documents_go_into_a_batch_table(staged: SqlSystem) -> None:
+def test_documents_go_into_a_batch_table(staged: MappedSystem) -> None:
     assert staged.check().problems == ()
     outcomes = post(staged, commitment("A1"), commitment("A2"))
     assert [(o.status, o.id) for o in outcomes] == [("confirmed", "01/A1"), ("confirmed", "01/A2")]
@@ -484,7 +487,7 @@ def test_documents_go_into_a_batch_table(staged: SqlSystem) -> None:
         "open",
         2,
     )
-    engine = staged.database.engine
+    engine = database_of(staged).engine
     assert rows(engine, "SELECT batch, seq, no FROM batch_header ORDER BY seq") == [(7, 1, "A1"), (7, 2, "A2")]
     found = rows(engine, "SELECT cents, source, CAST(document AS TEXT) FROM batch_line WHERE no = 'A1' ORDER BY seq")
     assert found == [(100010, "PROCORE", "1000.00"), (-10, "PROCORE", "1000.00")]
@@ -492,15 +495,15 @@ def test_documents_go_into_a_batch_table(staged: SqlSystem) -> None:
     assert rows(engine, "SELECT COUNT(*) FROM batch_header") == [(2,)]
 
 
-def test_a_constraint_checked_at_the_commit_stops_its_record_only(staged: SqlSystem) -> None:
+def test_a_constraint_checked_at_the_commit_stops_its_record_only(staged: MappedSystem) -> None:
     outcomes = post(staged, commitment("A1"), commitment("A2", project="nowhere"), commitment("A3"))
     assert [o.status for o in outcomes] == ["confirmed", "rejected", "confirmed"]
     assert "foreign key" in (outcomes[1].message or "").lower()
-    assert rows(staged.database.engine, "SELECT no FROM batch_header ORDER BY no") == [("A1",), ("A3",)]
+    assert rows(database_of(staged).engine, "SELECT no FROM batch_header ORDER BY no") == [("A1",), ("A3",)]
 
 
-def test_a_refusal_names_the_field_of_its_column(staged: SqlSystem) -> None:
-    with staged.database.engine.begin() as connection:
+def test_a_refusal_names_the_field_of_its_column(staged: MappedSystem) -> None:
+    with database_of(staged).engine.begin() as connection:
         connection.exec_driver_sql("CREATE UNIQUE INDEX one_number ON batch_header (co, no)")
     _, twin = staged.post(step(staged), [item(commitment("A1")), replace(item(commitment("A1", id="66")), intent="twin")])
     assert (twin.status, twin.field) == ("rejected", "number")
@@ -509,35 +512,35 @@ def test_a_refusal_names_the_field_of_its_column(staged: SqlSystem) -> None:
     assert "code" in (missing.message or "")
 
 
-def test_a_write_that_cannot_be_read_back_is_undone(staged: SqlSystem, tmp_path: Path) -> None:
+def test_a_write_that_cannot_be_read_back_is_undone(staged: MappedSystem, tmp_path: Path) -> None:
     blind = STAGED.replace("UNION ALL", "UNION ALL SELECT * FROM (").replace(
         "FROM batch_header\n    key", "FROM batch_header) x WHERE 1 = 0\n    key"
     )
-    system = SqlSystem(
-        staged.database.engine, load_mapping(write_mapping(tmp_path / "blind.yaml", blind)), origin_system="procore:1"
+    system = connected(
+        database_of(staged).engine, load_mapping(write_mapping(tmp_path / "blind.yaml", blind)), origin_system="procore:1"
     )
     with pytest.raises(
         ConfigurationError, match=r"blind\.yaml:5: entities\.commitments\.from: A1 was written but cannot be read back"
     ):
         post(system, commitment("A1"))
-    assert rows(staged.database.engine, "SELECT COUNT(*) FROM batch_header") == [(0,)]
+    assert rows(database_of(staged).engine, "SELECT COUNT(*) FROM batch_header") == [(0,)]
 
 
-def test_wrong_sql_names_the_line_of_the_mapping(staged: SqlSystem, tmp_path: Path) -> None:
+def test_wrong_sql_names_the_line_of_the_mapping(staged: MappedSystem, tmp_path: Path) -> None:
     wrong = write_mapping(tmp_path / "wrong.yaml", STAGED.replace("INTO batch_line (co, no", "INTO batch_line (co, number"))
-    system = SqlSystem(staged.database.engine, load_mapping(wrong), origin_system="procore:1")
+    system = connected(database_of(staged).engine, load_mapping(wrong), origin_system="procore:1")
     place = r"wrong\.yaml:39: entities\.commitments\.write\.create\.2: the database refuses this SQL: .*number"
     (problem,) = system.check().problems
     assert re.search(place, problem)
     with pytest.raises(ConfigurationError, match=place):
         post(system, commitment("A1"))
-    assert rows(staged.database.engine, "SELECT COUNT(*) FROM batch_header") == [(0,)]
+    assert rows(database_of(staged).engine, "SELECT COUNT(*) FROM batch_header") == [(0,)]
 
 
-def test_a_trigger_that_rolls_everything_back_costs_its_record_only(staged: SqlSystem) -> None:
-    if staged.database.dialect != "sqlite":
+def test_a_trigger_that_rolls_everything_back_costs_its_record_only(staged: MappedSystem) -> None:
+    if database_of(staged).dialect != "sqlite":
         pytest.skip("RAISE(ROLLBACK) is SQLite's")
-    with staged.database.engine.begin() as connection:
+    with database_of(staged).engine.begin() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER t BEFORE INSERT ON batch_header WHEN NEW.no = 'A2'"
             " BEGIN SELECT RAISE(ROLLBACK, 'NO_A2: not this one'); END"
@@ -545,4 +548,4 @@ def test_a_trigger_that_rolls_everything_back_costs_its_record_only(staged: SqlS
     outcomes = post(staged, commitment("A1"), commitment("A2"), commitment("A3"))
     assert [o.status for o in outcomes] == ["confirmed", "rejected", "confirmed"]
     assert "NO_A2: not this one" in (outcomes[1].message or "")
-    assert rows(staged.database.engine, "SELECT no FROM batch_header ORDER BY no") == [("A1",), ("A3",)]
+    assert rows(database_of(staged).engine, "SELECT no FROM batch_header ORDER BY no") == [("A1",), ("A3",)]

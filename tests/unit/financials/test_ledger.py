@@ -22,7 +22,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from include.erp.database import Database
+from include.erp.sql.database import Database
 from include.financials.exceptions import ConfigurationError, LeaseLost, RetryLater
 from include.financials.ledger import (
     LEASE_SECONDS,

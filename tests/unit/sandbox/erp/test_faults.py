@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from include.erp.database import Database, classify
+from include.erp.sql.database import Database, classify
 from sandbox.erp.faults import Door, What
 
 
@@ -66,7 +66,7 @@ def test_a_late_commit_is_refused_when_it_was_made_again_meanwhile(database: Dat
 KILLED = """
 import sys
 from pathlib import Path
-from include.erp.database import Database
+from include.erp.sql.database import Database
 from sandbox.erp.faults import Door
 from tests.unit.sandbox.erp.test_faults import enter
 database = Database(sys.argv[1])

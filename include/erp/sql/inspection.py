@@ -7,34 +7,39 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from include.erp.database import Database, as_table
 from include.erp.mapping.loading import Mapping
 from include.erp.mapping.spec import WRITES, suggest
-from include.erp.reading import Reader
-from include.erp.writing import Writer
+from include.erp.sql.database import Database, as_table
+from include.erp.sql.grammar import SqlMapping
+from include.erp.sql.selects import Selects
+from include.erp.sql.statements import Statements
+from include.erp.transport import Writing
+from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError, SyncError
 
 
 class Inspection:
-    """Yields what is wrong, one sentence each with its place in the mapping file. ``writers``: see ``posting``."""
+    """Yields what is wrong, one sentence each with its place in the mapping file."""
 
-    def __init__(self, mapping: Mapping, database: Database, writers: Callable[[str, str], Writer]) -> None:
-        self.mapping, self.database, self._writers = mapping, database, writers
+    def __init__(
+        self, mapping: Mapping[SqlMapping], database: Database, statements: Callable[[str, Writing], Statements]
+    ) -> None:
+        self.mapping, self.database, self._statements = mapping, database, statements
 
-    def entity(self, reader: Reader) -> Iterator[str]:
-        spec, loc = reader.spec, reader.loc
-        sources = [((*loc, "from"), spec.source, reader.columns)]
-        sources += [((*nested.loc, "from"), nested.source, nested.columns) for nested in reader.nested]
+    def entity(self, selects: Selects) -> Iterator[str]:
+        spec, loc = selects.spec, selects.loc
+        sources = [((*loc, "from"), spec.source, selects.columns)]
+        sources += [((*nested.loc, "from"), nested.source, nested.columns) for nested in selects.nested]
         faults = [problem for place, source, columns in sources for problem in self.source(place, source, columns.uses)]
         yield from faults
         if not faults:
-            yield from self.keys(reader)
-            yield from self.times(reader)
-            yield from self.units(reader)
-            yield from self.statuses(reader)
+            yield from self.keys(selects)
+            yield from self.times(selects)
+            yield from self.units(selects)
+            yield from self.statuses(selects)
         for action in WRITES:
             if getattr(spec.capabilities, action):
-                yield from self.writes(self._writers(reader.name, action))
+                yield from self.writes(self._statements(selects.name, action))
 
     def source(self, loc: Any, source: str, uses: Iterable[tuple[Any, str]]) -> Iterator[str]:
         place = self.mapping.at(*loc)
@@ -67,54 +72,54 @@ class Inspection:
             else f" Table or view '{source}' is not there{suggest(name, tables).replace('Allowed:', 'There are:')}"
         )
 
-    def keys(self, reader: Reader) -> Iterator[str]:
-        place = self.mapping.at(*reader.loc, "key_columns")
-        missing = sa.or_(*(reader.table.c[column].is_(None) for column in reader.spec.key_columns))
+    def keys(self, selects: Selects) -> Iterator[str]:
+        place = self.mapping.at(*selects.loc, "key_columns")
+        missing = sa.or_(*(selects.table.c[column].is_(None) for column in selects.spec.key_columns))
         try:
             with self.database.reading(place) as connection:
-                count = connection.execute(sa.select(sa.func.count()).select_from(reader.table).where(missing)).scalar_one()
+                count = connection.execute(sa.select(sa.func.count()).select_from(selects.table).where(missing)).scalar_one()
         except ConfigurationError as error:
             yield str(error)
             return
         if count:
             yield (
-                f"{place}: {count} rows of {reader.name} have no value in a key column and would never be read."
+                f"{place}: {count} rows of {selects.name} have no value in a key column and would never be read."
                 " Choose columns that are never NULL."
             )
 
-    def times(self, reader: Reader) -> Iterator[str]:
-        changed = reader.spec.changed_since
+    def times(self, selects: Selects) -> Iterator[str]:
+        changed = selects.spec.changed_since
         if changed and self.database.dialect == "sqlite" and changed.storage("timestamp").type != "timestamp_text":
             yield (
-                f"{self.mapping.at(*reader.loc, 'changed_since')}: SQLite keeps times as text, which compare rightly only in one"
+                f"{self.mapping.at(*selects.loc, 'changed_since')}: SQLite keeps times as text, which compare rightly only in one"
                 " layout. Write type: timestamp_text and its format."
             )
 
-    def units(self, reader: Reader) -> Iterator[str]:
-        with self.database.reading(reader.place) as connection:
-            yield from reader.wrong_units(connection)
+    def units(self, selects: Selects) -> Iterator[str]:
+        with self.database.reading(selects.place) as connection:
+            yield from selects.wrong_units(connection)
 
-    def statuses(self, reader: Reader) -> Iterator[str]:
+    def statuses(self, selects: Selects) -> Iterator[str]:
         """One odd word is one record's trouble; where none of them is known, the words were not translated."""
-        spec, words = reader.spec.fields.get("status"), reader.model.statuses
+        spec, words = selects.spec.fields.get("status"), MODELS[selects.name].statuses
         if spec is None or spec.column is None or not words:
             return
-        column = reader.table.c[spec.column]
-        with self.database.reading(reader.place) as connection:
+        column = selects.table.c[spec.column]
+        with self.database.reading(selects.place) as connection:
             there = connection.execute(sa.select(column).where(column.is_not(None)).distinct().limit(50)).scalars().all()
         found = [str(word).strip() for word in there]
         known = set(words) if spec.map is None else {str(word) for word in spec.map}
         if found and not known & set(found):
             yield (
-                f"{self.mapping.at(*reader.loc, 'fields', 'status')}: the ERP's words for {reader.name} are"
+                f"{self.mapping.at(*selects.loc, 'fields', 'status')}: the ERP's words for {selects.name} are"
                 f" {', '.join(map(repr, sorted(found)))}; translate them with `map` into {', '.join(words)}."
             )
 
-    def writes(self, writer: Writer) -> Iterator[str]:
+    def writes(self, statements: Statements) -> Iterator[str]:
         """The database parses the statements (tables, columns, rights) and runs none."""
         if self.database.dialect not in ("postgresql", "sqlite"):
             return
-        for place, statement, values in writer.nulls():
+        for place, statement, values in statements.nulls():
             try:
                 with self.database.reading(place) as connection:
                     connection.execute(sa.text(f"EXPLAIN {statement.text}"), values)

@@ -1,0 +1,138 @@
+"""The keys of a mapping file that are those of a database: where rows come from, and the statements that write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+from sqlalchemy import text
+
+from include.erp.mapping.spec import (
+    CallSpec,
+    Column,
+    EntitySpec,
+    FieldSpec,
+    LinesSpec,
+    Loc,
+    MappingSpec,
+    WriteSpec,
+    tuples,
+)
+from include.financials.record import Record
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w$#]*")
+_SOURCE = re.compile(r"(?i)\s*(select|with)\b")
+_WRITING = re.compile(r"(?is)\s*(insert|update|delete|merge|replace|with\b.*\b(insert|update|delete))\b")
+
+
+def _source(value: Any) -> Any:
+    ok = isinstance(value, str) and (_SOURCE.match(value) or all(_IDENTIFIER.fullmatch(part) for part in value.split(".")))
+    if not ok:
+        raise PydanticCustomError(
+            "source", "must be a table or view (`name` or `schema.name`) or a SELECT, not {value}", {"value": repr(value)}
+        )
+    return value.strip().rstrip(";")
+
+
+From = Annotated[str, BeforeValidator(_source)]
+
+
+class SqlField(FieldSpec):
+    """A ``list`` stands in a table of its own, joined to a page of headers by key."""
+
+    source: From | None = Field(None, alias="from")
+    join: dict[str, Column] | None = None
+    order: tuple[Column, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return tuples(value, "order")
+
+    @model_validator(mode="after")
+    def _joined(self) -> SqlField:
+        if ("list" in self.model_fields_set) != (self.source is not None and bool(self.join)):
+            raise PydanticCustomError("one_of", "`list` goes with `from` and `join`, and they with it")
+        return self
+
+
+class SqlLines(LinesSpec):
+    """The lines of a document: their own table, joined to the header page by page."""
+
+    source: From = Field(alias="from")
+    join: dict[str, Column]
+    """Column of the lines -> column of the header."""
+    order: tuple[Column, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return tuples(value, "order")
+
+
+class Statement(CallSpec):
+    """One SQL statement of a write; all of a record's statements share its savepoint."""
+
+    shorthand: ClassVar[str | None] = "sql"
+    place: ClassVar[str] = "sql"
+    sql: Annotated[str, Field(min_length=1)]
+    each: Literal["lines"] | None = None
+    rows: Annotated[int, Field(ge=0)] | Literal["any"] | None = None
+    """How many rows it must touch, per line with ``each``; default 1 for a statement that writes, else not checked."""
+
+    @property
+    def per_line(self) -> bool:
+        return self.each is not None
+
+    def binds(self) -> tuple[str, ...]:
+        return () if self.each else self.parameters()
+
+    def line_binds(self) -> tuple[str, ...]:
+        return self.parameters() if self.each else ()
+
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(text(self.sql).compile().params)
+
+    def expected_rows(self) -> int | None:
+        if self.rows is None:
+            return 1 if _WRITING.match(self.sql) else None
+        return None if self.rows == "any" else self.rows
+
+
+class SqlWrite(WriteSpec):
+    create: tuple[Statement, ...] = ()
+    update: tuple[Statement, ...] = ()
+    void: tuple[Statement, ...] = ()
+
+
+class SqlEntity(EntitySpec):
+    source: From = Field(alias="from")
+    key_columns: tuple[Column, ...]
+    """Together unique and never NULL: the order of paging."""
+    fields: Mapping[str, SqlField]
+    lines: SqlLines | None = None
+    write: SqlWrite = SqlWrite()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return tuples(value, "key_columns")
+
+    def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
+        if not self.key_columns:
+            yield ("key_columns",), "needs at least one column"
+
+
+class SqlMapping(MappingSpec):
+    kind: Literal["sql"] = "sql"
+    now: str | dict[str, str] = "SELECT CURRENT_TIMESTAMP"
+    """The ERP's clock; a block gives one statement per database (sqlite, postgresql, ..., default)."""
+    entities: Mapping[str, SqlEntity]
+
+    @staticmethod
+    def name_fault(name: str) -> str | None:
+        ok = _IDENTIFIER.fullmatch(name)
+        return None if ok else "is not a column name; an expression belongs into a SELECT under `from`"
