@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from include.erp.codecs import Codec, FieldError, Unfit, codec, show
-from include.erp.mapping.spec import PART, FieldSpec
+from include.erp.mapping.block import PART
+from include.erp.mapping.spec import EntitySpec, FieldSpec
 from include.erp.transport import Key
 
 Values = Mapping[str, Any]
@@ -41,9 +42,41 @@ def splits(template: str, text: str) -> Iterator[dict[str, str]]:
             yield dict(zip(names, values, strict=True))
 
 
-def key_of(spec: FieldSpec, ident: str, company: str | None = None, scope: str | None = None) -> Key:
-    """An own-side id as a transport looks it up; ``spec`` is the entity's ``id``."""
-    return Key(ident, tuple(splits(spec.template, ident)) if spec.template else (), company, scope)
+def key_of(spec: EntitySpec, ident: str, company: str | None = None, scope: str | None = None) -> Key:
+    """An own-side id as a transport looks it up. One that does not fit its mask is nobody's: it has no parts."""
+    ways = splits(spec.id.template, ident) if spec.id.template else iter([{spec.id.columns()[0]: ident}])
+    parts = []
+    for way in ways:
+        try:
+            parts.append({name: kept(value, spec.masks.get(name)) for name, value in way.items()})
+        except Unfit:
+            continue
+    return Key(ident, tuple(parts), company, scope)
+
+
+def shown(value: str, mask: str | None) -> str:
+    """The ERP's 25104 as 25-104. An empty text wears no mask."""
+    if mask is None or not value:
+        return value
+    if len(value) != mask.count("#"):
+        raise Unfit(f"is {show(value)}, which does not fill the mask {mask}")
+    rest = iter(value)
+    return "".join(next(rest) if one == "#" else one for one in mask)
+
+
+def kept(value: str, mask: str | None) -> str:
+    """25-104 as the ERP keeps it."""
+    if mask is None or not value:
+        return value
+    if len(value) != len(mask) or any(one not in ("#", its) for one, its in zip(mask, value, strict=True)):
+        raise Unfit(f"is {show(value)}, which is not of the form {mask}")
+    return "".join(its for one, its in zip(mask, value, strict=True) if one == "#")
+
+
+def masked(values: Codec, mask: str | None) -> Codec:
+    if mask is None:
+        return values
+    return Codec(lambda raw: shown(str(values.decode(raw)).strip(), mask), lambda value: values.encode(kept(str(value), mask)))
 
 
 def plain(raw: Any) -> str:
@@ -53,16 +86,25 @@ def plain(raw: Any) -> str:
     return str(int(raw)) if isinstance(raw, Decimal) and raw == raw.to_integral_value() else str(raw)
 
 
-def getter(name: str, spec: FieldSpec, kind: str) -> Getter:
-    """How one canonical field is had from a row. It raises FieldError when the value does not fit."""
+def getter(name: str, spec: FieldSpec, kind: str, masks: Mapping[str, str]) -> Getter:
+    """How one canonical field is had from a row. It raises FieldError when the value does not fit. ``masks``: the entity's."""
     if spec.is_constant:
         return lambda row: spec.constant
     if spec.template is not None:
         template, names = spec.template, spec.columns()
-        return lambda row: (
-            None if any(row[part] is None for part in names) else fill(template, [plain(row[part]) for part in names])
-        )
-    return column_of(name, spec.columns()[0], codec(spec.storage(kind)), spec.map or {})
+        worn = [(part, masks.get(part)) for part in names]
+
+        def filled(row: Values) -> str | None:
+            if any(row[part] is None for part in names):
+                return None
+            try:
+                return fill(template, [shown(plain(row[part]), mask) for part, mask in worn])
+            except Unfit as unfit:
+                raise FieldError(name, str(unfit)) from None
+
+        return filled
+    (column,) = spec.columns()
+    return column_of(name, column, masked(codec(spec.storage(kind)), masks.get(column)), spec.map or {})
 
 
 def column_of(field: str, name: str, values: Codec, known: Mapping[Any, Any]) -> Getter:

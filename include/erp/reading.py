@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from include.erp.codecs import FieldError, codec, show
-from include.erp.columns import Getter, Values, among, column_of, decoded, getter, key_of, plain
+from include.erp.codecs import FieldError, Unfit, codec, show
+from include.erp.columns import Getter, Values, among, column_of, decoded, getter, kept, key_of, plain, shown
 from include.erp.mapping.checks import kind_of, line_fields
 from include.erp.mapping.loading import Mapping
 from include.erp.mapping.spec import FieldSpec, MappingSpec
@@ -36,19 +37,20 @@ class Reader:
         }
         infos = line_fields(self.model)
         lines = spec.lines.fields if spec.lines and self.model.line else {}
-        self._lines = {field: getter(field, one, kind_of(infos[field])) for field, one in lines.items()}
+        self._lines = {field: getter(field, one, kind_of(infos[field]), spec.masks) for field, one in lines.items()}
 
     def _fields(self, identity: dict[str, FieldSpec]) -> dict[str, Getter]:
-        getters = {key: getter(key, field, "text") for key, field in identity.items()}
+        spec = self.spec
+        getters = {key: getter(key, field, "text", spec.masks) for key, field in identity.items()}
         for name, field in self.spec.fields.items():
             if field.list is None:
-                getters[name] = getter(name, field, kind_of(self.model.model_fields[name]))
+                getters[name] = getter(name, field, kind_of(self.model.model_fields[name]), spec.masks)
         if (words := self.model.statuses) and "status" in getters:
             getters["status"] = among(words, self.name, getters["status"])
         if changed := self.spec.changed_since:
             getters["updated_at"] = column_of("updated_at", changed.column, codec(changed.storage("timestamp")), {})
         if self.spec.find:
-            getters.setdefault("marker", getter("marker", FieldSpec(column=self.spec.find.marker), "text"))
+            getters.setdefault("marker", getter("marker", FieldSpec(column=self.spec.find.marker), "text", {}))
         return getters
 
     # -- rows to records
@@ -99,12 +101,21 @@ class Reader:
         return self._safe(self._getters["company"], row.header) or None
 
     def scope_of(self, row: Row) -> str | None:
-        scope = row.header[self.spec.scope] if self.spec.scope else None
-        return None if scope is None else plain(scope)
+        name = self.spec.scope
+        scope = row.header[name] if name else None
+        try:
+            return None if scope is None or name is None else shown(plain(scope), self.spec.masks.get(name))
+        except Unfit:
+            return plain(scope)
+
+    def scopes(self, scopes: Sequence[str] | None) -> Sequence[str] | None:
+        """Projects as the ERP keeps them. One that does not fit the mask is asked for as it is, which finds nothing."""
+        mask = self.spec.masks.get(self.spec.scope or "")
+        return scopes if scopes is None or mask is None else [_kept(scope, mask) for scope in scopes]
 
     def key(self, ident: str, company: str | None = None, scope: str | None = None) -> Key:
         """An own-side id as a transport looks it up."""
-        return key_of(self.spec.id, ident, company, scope)
+        return key_of(self.spec, ident, company, scope)
 
     @staticmethod
     def _safe(get: Getter, header: Values) -> str:
@@ -112,6 +123,13 @@ class Reader:
             return str(get(header) or "")
         except FieldError:
             return ""
+
+
+def _kept(value: str, mask: str) -> str:
+    try:
+        return kept(value, mask)
+    except Unfit:
+        return value
 
 
 def _make(model: type[M], values: dict[str, Any]) -> M:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from include.erp.described import DescribedErp
+from include.erp.mapping.block import suggest
 from include.erp.mapping.loading import Mapping, load_yaml, read_mapping
-from include.erp.mapping.spec import MappingSpec, suggest
+from include.erp.mapping.spec import MappingSpec
 from include.erp.system import MappedSystem
 from include.erp.transport import Adapter
 from include.financials.exceptions import ConfigurationError

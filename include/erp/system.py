@@ -114,7 +114,7 @@ class MappedSystem(DescribedErp):
             return
         reader = self._readers(entity)
         while True:
-            found = self.transport.fetch(entity, window=window, scopes=scopes, cursor=cursor, size=self.page_size)
+            found = self.transport.fetch(entity, window=window, scopes=reader.scopes(scopes), cursor=cursor, size=self.page_size)
             yield _page(reader, found.rows, found)
             if (cursor := found.cursor) is None:
                 return
@@ -141,8 +141,9 @@ class MappedSystem(DescribedErp):
         if entity not in self.mapping.spec.entities:
             return
         reader, cursor = self._readers(entity), None
+        asked = reader.scopes(scopes)
         while True:
-            found = self.transport.fetch(entity, window=None, scopes=scopes, cursor=cursor, size=self.page_size, bare=True)
+            found = self.transport.fetch(entity, window=None, scopes=asked, cursor=cursor, size=self.page_size, bare=True)
             yield from map(reader.id_of, found.rows)
             if (cursor := found.cursor) is None:
                 return

@@ -90,8 +90,8 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A record that is looked up by its own-side id. ``parts``: where the id is a template (``{job}/{code}``), its values by
-    name, once for each way to read it. ``company`` and ``scope`` where they are known."""
+    """A record that is looked up by its own-side id. ``parts``: the raw values that make it, by name, once for each way to read
+    the id as its template (``{job}/{code}``). ``company`` and ``scope`` where they are known."""
 
     id: str
     parts: tuple[Mapping[str, str], ...] = field(default=(), compare=False)
@@ -107,7 +107,7 @@ class Document:
     """One record on its way into the ERP, in the ERP's own words and units.
 
     ``header`` and ``lines`` hold the names that the calls of this action bind (``CallSpec.binds`` and ``line_binds``), limits
-    already checked. For an update only those calls are meant whose ``when`` names one of ``changes`` (:meth:`applies`).
+    already checked. :attr:`calls` says which calls these are.
     """
 
     intent: str
@@ -120,13 +120,11 @@ class Document:
     """What the document carries in the ERP so that it is found again; unique there. None where the action needs none."""
     key: Key | None
     """The record in the ERP (update, void)."""
-    changes: frozenset[str]
+    calls: tuple[int, ...]
+    """Places (from 0) in the mapping's ``write.{action}`` of the calls to make, in order: those whose ``if`` and ``when`` it
+    meets."""
     header: Mapping[str, Any]
     lines: Sequence[Mapping[str, Any]] = ()
-
-    def applies(self, when: Sequence[str]) -> bool:
-        """Whether a call with this ``when`` is to be made."""
-        return not when or not self.changes.isdisjoint(when)
 
     def refused(self, message: str, field: str | None = None) -> Receipt:
         return Receipt(self.intent, "refused", message=message, field=field)

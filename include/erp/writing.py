@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from include.erp.codecs import FieldError, Unfit, codec, show
-from include.erp.columns import key_of, splits
+from include.erp.columns import kept, key_of, masked, splits
 from include.erp.mapping.checks import field_parameters, kind_of, line_fields
 from include.erp.mapping.loading import Mapping
 from include.erp.mapping.spec import FieldSpec, MappingSpec, ParameterSpec
@@ -47,9 +47,12 @@ def check_limits(name: str, value: Any, capability: Capability) -> None:
 class Encoder:
     """One canonical field's way into the ERP: limits, then unit, map or template."""
 
-    def __init__(self, name: str, spec: FieldSpec | ParameterSpec, kind: str, capability: Capability) -> None:
-        self.name, self.spec, self.capability = name, spec, capability
-        self.codec = codec(spec.storage(kind))
+    def __init__(
+        self, name: str, spec: FieldSpec | ParameterSpec, kind: str, capability: Capability, masks: MappingOf[str, str]
+    ) -> None:
+        self.name, self.spec, self.capability, self.masks = name, spec, capability, masks
+        column = spec.column if isinstance(spec, FieldSpec) else None
+        self.codec = masked(codec(spec.storage(kind)), masks.get(column or ""))
         self.template = spec.template if isinstance(spec, FieldSpec) else None
 
     def whole(self, value: Any) -> Any:
@@ -71,7 +74,10 @@ class Encoder:
             how = "is not of the form" if not found else "can be read in more than one way as"
             raise FieldError(self.name, f"is {show(value)}, which {how} {self.template}")
         check_limits(f"{self.name}__{column}", found[0][column], self.capability)
-        return found[0][column]
+        try:
+            return kept(found[0][column], self.masks.get(column))
+        except Unfit as unfit:
+            raise FieldError(self.name, str(unfit)) from None
 
     def stored(self, value: Any) -> Any:
         """The canonical value that would be read back after writing ``value``."""
@@ -105,7 +111,10 @@ class Writer:
         self.line_encoders: dict[str, Encoder] = {}
         self.header = self._header()
         self.lines = self._lines() if self.spec.lines else {}
-        self.calls = [(call, call.binds(), call.line_binds()) for call in self.spec.write.calls(action)]
+        write = self.spec.write
+        given = {*write.answers(action), *(name for call in write.calls(action) for name in call.answers())}
+        self.calls = [(call, _without(given, call.binds()), _without(given, call.line_binds())) for call in write.calls(action)]
+        self.shared = self.spec.write.shared(action)
         self.updatable = {field for call, _, _ in self.calls for field in call.when}
 
     # -- parameters by name
@@ -117,14 +126,14 @@ class Writer:
             "origin_id": lambda item: item.origin_id,
             "procore_id": lambda item: item.procore_id,
         }
-        number = Encoder("number", self.spec.number, "text", self.capability)
+        number = Encoder("number", self.spec.number, "text", self.capability, self.spec.masks)
         values.update(_field_values("number", self.spec.number, number, _of_record))
-        identity = Encoder("id", self.spec.id, "text", self.capability)
+        identity = Encoder("id", self.spec.id, "text", self.capability, self.spec.masks)
         values.update(_field_values("id", self.spec.id, identity, lambda _field, item: item.erp_key))
         infos = MODELS[self.name].model_fields
         for field, spec in self.spec.fields.items():
             if field != "marker" and spec.list is None:
-                self.encoders[field] = encoder = Encoder(field, spec, kind_of(infos[field]), self.capability)
+                self.encoders[field] = encoder = Encoder(field, spec, kind_of(infos[field]), self.capability, self.spec.masks)
                 values.update(_field_values(field, spec, encoder, _of_record))
         for name, parameter in self.spec.parameters.items():
             values[name] = self._parameter(parameter, infos, "", _of_record)
@@ -137,7 +146,7 @@ class Writer:
         for name, header in self.header.items():
             values[name] = values[f"header__{name}"] = lambda item, _line, header=header: header(item)  # type: ignore[misc]
         for field, spec in self.spec.lines.fields.items():
-            encoder = Encoder(f"lines.{field}", spec, kind_of(infos[field]), self.capability)
+            encoder = Encoder(f"lines.{field}", spec, kind_of(infos[field]), self.capability, self.spec.masks)
             self.line_encoders[field] = encoder
             values.update(_field_values(field, spec, encoder, _of_line))
         for name, parameter in self.spec.lines.parameters.items():
@@ -149,7 +158,7 @@ class Writer:
             value = spec.constant if spec.setting is None else self._settings[spec.setting]
             return lambda *_: value
         field = spec.field
-        encoder = Encoder(prefix + field, spec, kind_of(infos[field]), self.capability)
+        encoder = Encoder(prefix + field, spec, kind_of(infos[field]), self.capability, self.spec.masks)
         return lambda *where: encoder.whole(get(field, *where))
 
     def marker_of(self, item: Item) -> str:
@@ -162,10 +171,8 @@ class Writer:
 
     def bare(self, item: Item) -> Document:
         """The record without its values: enough to look it up."""
-        key = key_of(self.spec.id, item.erp_key, item.company) if item.erp_key else None
-        return Document(
-            item.intent, self.name, item.company, item.number, self._marker(item), key, frozenset(item.changes), header={}
-        )
+        key = key_of(self.spec, item.erp_key, item.company) if item.erp_key else None
+        return Document(item.intent, self.name, item.company, item.number, self._marker(item), key, calls=(), header={})
 
     def prepare(self, item: Item) -> Document:
         """The record with the values that its calls bind. Raises FieldError for what the ERP could but refuse or distort."""
@@ -178,12 +185,14 @@ class Writer:
                     )
         if self.action != "create" and not item.erp_key:
             raise FieldError("id", "is not known: the item names no ERP key")
-        document = self.bare(item)
-        made = [(names, line_names) for call, names, line_names in self.calls if document.applies(call.when)]
-        header = {name: self.header[name](item) for names, _ in made for name in names}
+        applying = [index for index, (call, _, _) in enumerate(self.calls) if call.applies(item.record, item.changes)]
+        made = [self.calls[index][1:] for index in applying]
+        header = {name: self.header[name](item) for names in (self.shared, *(names for names, _ in made)) for name in names}
         wanted = dict.fromkeys(name for _, names in made for name in names)
         lines: tuple[LineModel, ...] = getattr(item.record, "lines", ()) if wanted else ()
-        return replace(document, header=header, lines=[dict(self._line(wanted, item, line)) for line in lines])
+        return replace(
+            self.bare(item), calls=tuple(applying), header=header, lines=[dict(self._line(wanted, item, line)) for line in lines]
+        )
 
     def _line(self, names: Iterable[str], item: Item, line: LineModel) -> Iterator[tuple[str, Any]]:
         for name in names:
@@ -193,6 +202,11 @@ class Writer:
                 if not error.field.startswith("lines."):
                     raise
                 raise FieldError(f"lines[{line.position}].{error.field.removeprefix('lines.')}", error.reason) from None
+
+
+def _without(given: set[str], names: Iterable[str]) -> tuple[str, ...]:
+    """Names whose values come from here, not from the ERP."""
+    return tuple(name for name in names if name not in given)
 
 
 def _of_record(field: str, item: Item) -> Any:

@@ -10,18 +10,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from include.erp.mapping.spec import (
-    PAGE_PARTS,
-    PART,
-    WRITES,
-    CallSpec,
-    EntitySpec,
-    FieldSpec,
-    Loc,
-    MappingSpec,
-    ParameterSpec,
-    suggest,
-)
+from include.erp.mapping.block import PART, Loc, suggest
+from include.erp.mapping.shape import header_uses, line_uses
+from include.erp.mapping.spec import PAGE_PARTS, WRITES, CallSpec, EntitySpec, FieldSpec, MappingSpec, ParameterSpec
 from include.financials.entities import MODELS
 from include.financials.record import LineModel, Record
 
@@ -107,6 +98,10 @@ class Checks:
                 yield from self._fields((*loc, "lines", "fields"), entity.lines.fields, model.line, set(), hint={})
         if wrong := [part for part in re.findall(r"{([^}]*)}", entity.web_url or "") if part not in PAGE_PARTS]:
             yield (*loc, "web_url"), f"has {{{wrong[0]}}}. Allowed: {', '.join(f'{{{part}}}' for part in PAGE_PARTS)}"
+        used = {name for _, name in (*header_uses(entity), *line_uses(entity))}
+        for name in entity.masks:
+            if name not in used:
+                yield (*loc, "masks", name), f"is no name that the entity reads{suggest(name, sorted(used))}"
         yield from self._limits(loc, entity, model)
         yield from self._statuses(loc, entity, model)
 
@@ -166,14 +161,11 @@ class Checks:
             )
         if "scale" in spec.model_fields_set and stored != "minor_units":
             yield (*loc, "scale"), "goes with type minor_units only"
-        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)  # type: ignore[arg-type]
         values = [((*loc, "constant"), spec.constant)] if spec.is_constant else []
         values += [((*loc, "map", key), value) for key, value in (spec.map or {}).items()]
         for place, value in values:
-            try:
-                adapter.validate_python(value, strict=True)
-            except ValidationError as error:
-                yield place, f"{value!r} does not fit the canonical field: {error.errors()[0]['msg']}"
+            if fault := _unfit(info, value):
+                yield place, fault
 
     def _limits(self, loc: Loc, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         known = {*model.model_fields, *self._parts("number", entity.number)}
@@ -210,8 +202,10 @@ class Checks:
                         f"'{parameter.setting}' is not offered{suggest(parameter.setting, self.spec.settings)}",
                     )
         for action in WRITES:
+            given: set[str] = set(entity.write.answers(action))
             for index, call in enumerate(entity.write.calls(action)):
-                yield from self._call((*loc, "write", action, index), action, call, entity, model)
+                yield from self._call((*loc, "write", action, index), action, call, entity, model, given)
+                given |= set(call.answers())
 
     @staticmethod
     def _parameter_blocks(
@@ -221,7 +215,17 @@ class Checks:
         if entity.lines:
             yield (*loc, "lines", "parameters"), entity.lines.parameters, list(line_fields(model))
 
-    def _call(self, loc: Loc, action: str, call: CallSpec, entity: EntitySpec, model: type[Record]) -> Iterator[tuple[Loc, str]]:
+    @staticmethod
+    def _answers(loc: Loc, call: CallSpec, entity: EntitySpec) -> Iterator[tuple[Loc, str]]:
+        taken = header_parameters(entity) | (line_parameters(entity) if entity.lines else set())
+        for name in call.answers():
+            if name in taken:
+                yield (*loc, "gives"), f"'{name}' is a parameter already; what the ERP gives needs a name of its own"
+
+    def _call(
+        self, loc: Loc, action: str, call: CallSpec, entity: EntitySpec, model: type[Record], given: set[str]
+    ) -> Iterator[tuple[Loc, str]]:
+        """``given``: names that earlier calls give."""
         if call.per_line and entity.lines is None:
             yield (*loc, "each"), "there is no `lines` block to take lines from"
             return
@@ -230,9 +234,17 @@ class Checks:
             known.append((call.line_binds(), line_parameters(entity)))
         for names, allowed in known:
             for name in names:
-                if name not in allowed:
+                if name not in allowed | given:
                     shown = call.shown.format(name)
-                    yield (*loc, call.place), f"parameter {shown} is not known{suggest(name, sorted(allowed))}"
+                    yield (*loc, call.place), f"parameter {shown} is not known{suggest(name, sorted(allowed | given))}"
+        for name, values in call.only.items():
+            if name not in model.model_fields or is_list(model.model_fields[name]):
+                yield (*loc, "if", name), f"is no canonical field{suggest(name, model.model_fields)}"
+                continue
+            for value in values:
+                if fault := _unfit(model.model_fields[name], value):
+                    yield (*loc, "if", name), fault
+        yield from self._answers(loc, call, entity)
         if action == "update" and not call.when:
             yield (*loc, "when"), "is required in an update: the canonical fields whose change this statement writes"
         if action != "update" and call.when:
@@ -240,6 +252,16 @@ class Checks:
         for name in call.when:
             if name not in model.model_fields:
                 yield (*loc, "when"), f"'{name}' is no canonical field{suggest(name, model.model_fields)}"
+
+
+def _unfit(info: FieldInfo, value: Any) -> str | None:
+    """Why a value of the file cannot be one of a canonical field."""
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)  # type: ignore[arg-type]
+    try:
+        adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        return f"{value!r} does not fit the canonical field: {error.errors()[0]['msg']}"
+    return None
 
 
 def line_fields(model: type[Record]) -> dict[str, FieldInfo]:

@@ -16,8 +16,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from include.erp.mapping.block import Loc, suggest
 from include.erp.mapping.checks import Checks
-from include.erp.mapping.spec import EntitySpec, Loc, MappingSpec, suggest
+from include.erp.mapping.spec import EntitySpec, MappingSpec
 from include.financials.exceptions import ConfigurationError
 
 

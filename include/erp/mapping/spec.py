@@ -6,143 +6,19 @@ A kind builds on these models (``include/erp/sql/grammar.py``): :class:`MappingS
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import import_module
-from typing import Annotated, Any, ClassVar, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from include.erp.codecs import TYPES, Storage
+from include.erp.codecs import Storage
+from include.erp.mapping.block import PART, Column, Loc, Mask, Spec, Template, TypeName, Zone, no_fault, tuples
 from include.financials.port import Capability
 from include.financials.record import LineModel, Record
 
-Loc = tuple[str | int, ...]
 WRITES: tuple[Literal["create", "update", "void"], ...] = ("create", "update", "void")
-
-PART = re.compile(r"\{([^{}]*)\}")
-
-
-def suggest(word: object, allowed: Iterable[object]) -> str:
-    """``; did you mean 'column'? Allowed: ...`` for a word that is not in a list."""
-    names = [str(a) for a in allowed]
-    close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
-    return (f"; did you mean '{close[0]}'?" if close else ".") + f" Allowed: {', '.join(names)}"
-
-
-# ---------------------------------------------------------------------------------------------------------------------------
-# The shape of a file
-
-
-class Spec(BaseModel):
-    """A block of the file. Unknown keys are refused with a suggestion, all of a block at once."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_by_alias=True, validate_by_name=False)
-    shorthand: ClassVar[str | None] = None
-    """The key that a plain text instead of a block stands for."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _keys(cls, value: Any) -> Any:
-        if isinstance(value, str) and cls.shorthand:
-            return cls.expand(value)
-        if not isinstance(value, dict):
-            raise PydanticCustomError(
-                "block", "must be a block of keys. Allowed: {allowed}", {"allowed": ", ".join(cls.own_keys())}
-            )
-        unknown = [key for key in value if key not in cls.own_keys()]
-        if unknown:
-            raise PydanticCustomError("unknown_keys", "unknown keys", {"keys": unknown, "allowed": list(cls.own_keys())})
-        return value
-
-    @classmethod
-    def expand(cls, value: str) -> dict[str, Any]:
-        return {cls.shorthand or "": value}
-
-    @classmethod
-    def own_keys(cls) -> tuple[str, ...]:
-        return tuple(info.alias or name for name, info in cls.model_fields.items())
-
-
-def tuples(value: Any, *keys: str) -> Any:
-    """YAML has lists where the strict models want tuples; one text stands for a list of one."""
-    if not isinstance(value, dict):
-        return value
-    out = dict(value)
-    for key in keys:
-        if isinstance(out.get(key), list):
-            out[key] = tuple(out[key])
-        elif isinstance(out.get(key), str):
-            out[key] = (out[key],)
-    return out
-
-
-def _name(value: Any, info: ValidationInfo) -> Any:
-    """``info.context``: what the kind says of a name (:attr:`MappingSpec.name_fault`)."""
-    if not isinstance(value, str) or not value:
-        raise PydanticCustomError("column", "{value} is no name", {"value": repr(value)})
-    if fault := (info.context or no_fault)(value):
-        raise PydanticCustomError("column", "{value} {fault}", {"value": repr(value), "fault": fault})
-    return value
-
-
-def no_fault(name: str) -> str | None:
-    """Any text is a name."""
-    return None
-
-
-def _template(value: Any, info: ValidationInfo) -> Any:
-    if isinstance(value, str) and (parts := PART.findall(value)):
-        rest, fault = PART.sub("", value), info.context or no_fault
-        if (
-            all(p and fault(p) is None for p in parts)
-            and not set("{}") & set(rest)
-            and "}{" not in value
-            and len(set(parts)) == len(parts)
-        ):
-            return value
-    raise PydanticCustomError(
-        "template",
-        "{value} is not a template: column names in braces with text between them, such as '{example}'",
-        {"value": repr(value), "example": "{job}/{code}"},
-    )
-
-
-def _hook(value: Any) -> Any:
-    module, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
-    try:
-        found = getattr(import_module(module), name, None) if module and name else None
-    except ImportError as error:
-        told = {"value": repr(value), "error": str(error)}
-        raise PydanticCustomError("hook", "{value} cannot be imported: {error}", told) from None
-    if not callable(found):
-        raise PydanticCustomError("hook", "{value} is no function; write package.module:function", {"value": repr(value)})
-    return found
-
-
-def _zone(value: Any) -> Any:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, TypeError):
-        raise PydanticCustomError(
-            "timezone", "{value} is no time zone; write a name such as UTC or America/Chicago", {"value": repr(value)}
-        ) from None
-    return value
-
-
-Column = Annotated[str, BeforeValidator(_name)]
-"""A name in the ERP's rows: a column, or where in a document a value stands."""
-Hook = Annotated[Callable[..., Any], BeforeValidator(_hook)]
-"""``package.module:function``, imported when the file is loaded."""
-Template = Annotated[str, BeforeValidator(_template)]
-Zone = Annotated[str, BeforeValidator(_zone)]
-TypeName = Literal[
-    "text", "integer", "boolean", "decimal", "date", "minor_units", "date_text", "timestamp", "timestamptz", "timestamp_text"
-]
-assert set(get_args(TypeName)) == set(TYPES)
 
 
 class StorageSpec(Spec):
@@ -227,7 +103,7 @@ class LinesSpec(Spec):
     """The lines of a document. Where they come from is the kind's."""
 
     fields: Mapping[str, FieldSpec]
-    parameters: dict[str, ParameterSpec] = {}
+    parameters: dict[str, ParameterSpec] = Field(default_factory=dict)
 
 
 class CallSpec(Spec):
@@ -239,11 +115,22 @@ class CallSpec(Spec):
     """How a bound name is written in it."""
     when: tuple[str, ...] = ()
     """update only: made if one of these canonical fields changed. Together they are what an update may touch."""
+    only: dict[str, tuple[Any, ...]] = Field({}, alias="if")
+    """Made only of records with these values: canonical field -> one value, or several."""
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        return tuples(value, "when")
+        given = tuples(value, "when")
+        if isinstance(given, dict) and isinstance(given.get("if"), dict):
+            given["if"] = {name: tuple(v) if isinstance(v, list) else (v,) for name, v in given["if"].items()}
+        return given
+
+    def applies(self, record: Record, changes: Sequence[str]) -> bool:
+        """Whether it is made of this record."""
+        return (not self.when or not set(self.when).isdisjoint(changes)) and all(
+            getattr(record, name) in values for name, values in self.only.items()
+        )
 
     @property
     def per_line(self) -> bool:
@@ -254,6 +141,10 @@ class CallSpec(Spec):
         """What it binds of the document."""
         raise NotImplementedError
 
+    def answers(self) -> tuple[str, ...]:
+        """Names that its answer gives to the calls after it: ids that the ERP makes."""
+        return ()
+
     def line_binds(self) -> tuple[str, ...]:
         """What it binds of each line: a name is the line's if lines have it, else the document's."""
         return ()
@@ -261,7 +152,7 @@ class CallSpec(Spec):
 
 class FindSpec(Spec):
     marker: Column
-    void: dict[str, Any] = {}
+    void: dict[str, Any] = Field(default_factory=dict)
     """How a voided document reads: canonical field -> value."""
 
 
@@ -278,10 +169,10 @@ class CapabilitySpec(Spec):
     update: bool = False
     void: bool = False
     batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    max_lengths: dict[str, Annotated[int, Field(ge=1)]] = {}
-    max_digits: dict[str, Annotated[int, Field(ge=1)]] = {}
-    decimals: dict[str, Annotated[int, Field(ge=0)]] = {}
-    alphabets: dict[str, Annotated[str, Field(min_length=1), AfterValidator(_alphabet)]] = {}
+    max_lengths: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    max_digits: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    decimals: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    alphabets: dict[str, Annotated[str, Field(min_length=1), AfterValidator(_alphabet)]] = Field(default_factory=dict)
     """Characters that a field takes, as inside a regular expression's brackets: ``A-Za-z0-9-``."""
     accepts_zero: bool = True
     sub_jobs: bool = True
@@ -302,6 +193,14 @@ class WriteSpec(Spec):
         found: tuple[CallSpec, ...] = getattr(self, action)
         return found
 
+    def shared(self, action: str) -> tuple[str, ...]:
+        """What calls that are made once for many documents bind: the same for all of them."""
+        return ()
+
+    def answers(self, action: str) -> tuple[str, ...]:
+        """Names that the answers of such calls give to the documents' calls."""
+        return ()
+
 
 PAGE_PARTS = ("id", "company", "number")
 """What of a record may stand in the address of its page."""
@@ -317,7 +216,9 @@ class EntitySpec(Spec):
     lines: LinesSpec | None = None
     find: FindSpec | None = None
     capabilities: CapabilitySpec = CapabilitySpec()
-    parameters: dict[str, ParameterSpec] = {}
+    parameters: dict[str, ParameterSpec] = Field(default_factory=dict)
+    masks: dict[str, Mask] = Field(default_factory=dict)
+    """Names whose values read otherwise than the ERP keeps them: ``job: "##-###"`` for 25104, which is 25-104."""
     write: WriteSpec = WriteSpec()
     web_url: Annotated[str, Field(pattern="^https?://")] | None = None
     """A record's page in the ERP's web application, with :data:`PAGE_PARTS` in braces."""
@@ -371,7 +272,9 @@ class MappingSpec(Spec):
     timezone: Zone = "UTC"
     """Of a clock that answers without a zone."""
     entities: Mapping[str, EntitySpec]
-    settings: dict[str, SettingSpec] = {}
+    settings: dict[str, SettingSpec] = Field(default_factory=dict)
+    fragments: dict[str, Any] = Field(default_factory=dict)
+    """Nothing of its own: where a file keeps what it repeats by YAML anchors."""
 
     @staticmethod
     def name_fault(name: str) -> str | None:

@@ -10,17 +10,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import text
 
-from include.erp.mapping.spec import (
-    CallSpec,
-    Column,
-    EntitySpec,
-    FieldSpec,
-    LinesSpec,
-    Loc,
-    MappingSpec,
-    WriteSpec,
-    tuples,
-)
+from include.erp.mapping.block import Column, Loc, tuples
+from include.erp.mapping.spec import CallSpec, EntitySpec, FieldSpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.record import Record
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w$#]*")
@@ -82,6 +73,22 @@ class Statement(CallSpec):
     each: Literal["lines"] | None = None
     rows: Annotated[int, Field(ge=0)] | Literal["any"] | None = None
     """How many rows it must touch, per line with ``each``; default 1 for a statement that writes, else not checked."""
+    gives: tuple[str, ...] = ()
+    """Columns of the one row that it answers (RETURNING, OUTPUT, a SELECT), which later statements bind by these names."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, value: Any) -> Any:
+        return tuples(value, "gives")
+
+    @model_validator(mode="after")
+    def _once(self) -> Statement:
+        if self.gives and self.each:
+            raise PydanticCustomError("one_of", "`gives` names one row; a statement for each line has many")
+        return self
+
+    def answers(self) -> tuple[str, ...]:
+        return self.gives
 
     @property
     def per_line(self) -> bool:
@@ -106,6 +113,23 @@ class SqlWrite(WriteSpec):
     create: tuple[Statement, ...] = ()
     update: tuple[Statement, ...] = ()
     void: tuple[Statement, ...] = ()
+    before_batch: tuple[Statement, ...] = ()
+    """Once for all documents of a ``create``, in their transaction, before the first that is written."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _batch(cls, value: Any) -> Any:
+        return tuples(value, "before_batch")
+
+    def shared(self, action: str) -> tuple[str, ...]:
+        given = set(self.answers(action))
+        return tuple(n for one in self.batch(action) for n in one.parameters() if n not in given)
+
+    def answers(self, action: str) -> tuple[str, ...]:
+        return tuple(name for one in self.batch(action) for name in one.gives)
+
+    def batch(self, action: str) -> tuple[Statement, ...]:
+        return self.before_batch if action == "create" else ()
 
 
 class SqlEntity(EntitySpec):
@@ -124,6 +148,15 @@ class SqlEntity(EntitySpec):
     def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         if not self.key_columns:
             yield ("key_columns",), "needs at least one column"
+        alike = {"company", *(name for name, one in self.parameters.items() if one.field is None)}
+        for index, statement in enumerate(self.write.before_batch):
+            place: Loc = ("write", "before_batch", index)
+            for name in statement.parameters():
+                if name not in alike | set(self.write.answers("create")):
+                    known = ", ".join(sorted(alike))
+                    yield (*place, "sql"), f"parameter :{name} is not the same for all documents of a batch. Allowed: {known}"
+            if statement.each or statement.when or statement.only:
+                yield place, "is made for no single document: `each`, `when` and `if` have no meaning here"
 
 
 class SqlMapping(MappingSpec):

@@ -7,8 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from include.erp.mapping.block import suggest
 from include.erp.mapping.loading import Mapping
-from include.erp.mapping.spec import WRITES, suggest
+from include.erp.mapping.spec import WRITES
 from include.erp.sql.database import Database, as_table
 from include.erp.sql.grammar import SqlMapping
 from include.erp.sql.selects import Selects

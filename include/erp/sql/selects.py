@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from include.erp.codecs import bounds, show
 from include.erp.columns import plain
 from include.erp.mapping import loading
+from include.erp.mapping.block import Loc
 from include.erp.mapping.shape import header_uses, line_uses
-from include.erp.mapping.spec import Loc
 from include.erp.sql.database import Database, as_table
 from include.erp.sql.grammar import SqlEntity, SqlMapping
 from include.erp.transport import Key, Row
@@ -167,9 +167,7 @@ class Selects:
     def of_ids(self, connection: sa.Connection, ids: Sequence[Key]) -> sa.ColumnElement[bool]:
         """Rows with these own-side ids; where an id can be read in two ways, of both (the mapper compares the id itself)."""
         names = self.spec.id.columns()
-        keys: list[tuple[str, ...]] = [(key.id,) for key in ids]
-        if self.spec.id.template is not None:
-            keys = [tuple(found[c] for c in names) for key in ids for found in key.parts]
+        keys = [tuple(found[c] for c in names) for key in ids for found in key.parts]
         return self.database.among([self.table.c[c] for c in names], self._typed(connection, names, keys))
 
     def of_markers(self, markers: Sequence[str]) -> sa.ColumnElement[bool]:

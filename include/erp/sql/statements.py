@@ -22,11 +22,31 @@ class Call:
     statement: sa.TextClause
     values: Any
     rows: int | None
+    waits_for: frozenset[str] = frozenset()
+    """Names whose values an earlier statement gives."""
+    gives: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """For messages: ``entities.commitments.write.create.2 (INSERT INTO commitment_lines)``."""
         return f"{self.place.rpartition(': ')[2]} ({' '.join(self.statement.text.split('(')[0].split()[:3])})"
+
+    def run(self, connection: sa.Connection, given: dict[str, Any]) -> str | None:
+        """Execute it, with what earlier statements have given; what it gives is added. Returns what is wrong with its answer."""
+        if self.values == []:
+            return None
+        if missing := self.waits_for - given.keys():
+            return f"{self.name} binds {', '.join(sorted(missing))}, which no statement before it gave"
+        more = {name: given[name] for name in self.waits_for}
+        values = [one | more for one in self.values] if isinstance(self.values, list) else self.values | more
+        result = connection.execute(self.statement, values)
+        if self.gives:
+            rows = result.mappings().all()
+            if len(rows) != 1 or not set(self.gives) <= set(rows[0]):
+                return f"{self.name} answered {len(rows)} rows where it must answer one with {', '.join(self.gives)}"
+            given |= {name: rows[0][name] for name in self.gives}
+            return None
+        return self.miscounted(result.rowcount)
 
     def miscounted(self, touched: int) -> str | None:
         """What is wrong with the number of rows that it touched; a driver that cannot tell says -1."""
@@ -44,24 +64,40 @@ class Statements:
         self.spec = mapping.spec.entities[name]
         specs: tuple[Statement, ...] = getattr(self.spec.write, action)
         self._made = [(spec, spec.parameters(), sa.text(spec.sql)) for spec in specs]
+        self._batch = [(spec, spec.parameters(), sa.text(spec.sql)) for spec in self.spec.write.batch(action)]
 
     def calls(self, document: Document) -> list[Call]:
         """The document's statements in order."""
-        bind, found = self.database.bind, []
-        for index, (spec, names, statement) in enumerate(self._made):
-            if not document.applies(spec.when):
-                continue
-            if spec.each is None:
-                values: Any = {name: bind(document.header[name]) for name in names}
-            else:
-                values = [{name: bind(line[name]) for name in names} for line in document.lines]
-            found.append(Call(self.place(index), statement, values, spec.expected_rows()))
-        return found
+        return [self._call(*self._made[index], self.place(index), document) for index in document.calls]
+
+    @property
+    def batched(self) -> bool:
+        """Whether something is done once for all documents of a call."""
+        return bool(self._batch)
+
+    def batch(self, document: Document) -> list[Call]:
+        """The statements before the first document of a batch; any of its documents will do."""
+        return [self._call(*made, self.batch_place(index), document) for index, made in enumerate(self._batch)]
+
+    def _call(self, spec: Statement, names: tuple[str, ...], statement: sa.TextClause, place: str, document: Document) -> Call:
+        bind = self.database.bind
+        if spec.each is None:
+            own = document.header
+            values: Any = {name: bind(own[name]) for name in names if name in own}
+        else:
+            own = document.lines[0] if document.lines else {}
+            values = [{name: bind(line[name]) for name in names if name in line} for line in document.lines]
+        return Call(place, statement, values, spec.expected_rows(), frozenset(names) - frozenset(own), spec.gives)
+
+    def batch_place(self, index: int) -> str:
+        return self.mapping.at("entities", self.name, "write", "before_batch", index)
 
     def place(self, index: int) -> str:
         return self.mapping.at("entities", self.name, "write", self.action, index)
 
     def nulls(self) -> Iterator[tuple[str, sa.TextClause, dict[str, None]]]:
         """Every statement with empty values, to have the database look at its SQL without running it."""
+        for index, (_, names, statement) in enumerate(self._batch):
+            yield self.batch_place(index), statement, dict.fromkeys(names)
         for index, (_, names, statement) in enumerate(self._made):
             yield self.place(index), statement, dict.fromkeys(names)

@@ -75,6 +75,7 @@ class Submission:
         documents = [document for document, _ in prepared]
         before = self._stored(connection, documents)
         refused, written = dict(wrong), set()
+        given: dict[str, Any] | None = None
         for document, calls in prepared:
             known = before.get(document.intent)
             if document.intent in refused or (action == "create" and known is not None):
@@ -88,11 +89,15 @@ class Submission:
                 def look(document: Document = document) -> Receipt | None:
                     return self._difference(document, before, self._stored(connection, [document]))
 
-            if receipt := self._document(connection, document, calls, look):
+            if given is None:
+                given = self._begin(connection, document)
+            if receipt := self._document(connection, document, calls, dict(given), look):
                 refused[document.intent] = receipt
             else:
                 written.add(document.intent)
         after = self._stored(connection, documents)
+        if self.statements.batched and not written:
+            connection.rollback()  # no document of it is left: the batch that was begun for them goes too
         if action == "create" and written and not written & after.keys():
             number = next(document.number for document in documents if document.intent in written)
             raise ConfigurationError(
@@ -161,6 +166,7 @@ class Submission:
         connection: sa.Connection,
         document: Document,
         calls: Sequence[Call],
+        given: dict[str, Any],
         look: Callable[[], Receipt | None] | None = None,
     ) -> Receipt | None:
         """One document in its savepoint, looked at before that ends; the answer is its refusal. Errors that are not its fault
@@ -170,12 +176,9 @@ class Submission:
         try:
             for call in calls:
                 place = call.place
-                if call.values == []:
-                    continue
-                result = connection.execute(call.statement, call.values)
-                if miscounted := call.miscounted(result.rowcount):
+                if wrong := call.run(connection, given):
                     savepoint.rollback()
-                    return document.refused(f"{document.number}: {miscounted}. Its write was undone; correct {call.place}.")
+                    return document.refused(f"{document.number}: {wrong}. Its write was undone; correct {call.place}.")
             if look is not None and (receipt := look()):
                 savepoint.rollback()
                 return receipt
@@ -190,6 +193,19 @@ class Submission:
             savepoint.rollback()
             return document.refused(f"{document.number}: the ERP's driver refuses a value: {error}")
         return None
+
+    def _begin(self, connection: sa.Connection, document: Document) -> dict[str, Any]:
+        """What is done once for all documents of the call, before the first that is written; what that gives to them."""
+        given: dict[str, Any] = {}
+        for call in self.statements.batch(document):
+            try:
+                wrong = call.run(connection, given)
+            except DBAPIError as error:
+                error.place = call.place  # type: ignore[attr-defined]
+                raise
+            if wrong:
+                raise ConfigurationError(f"{call.place}: {wrong}; nothing of the batch was written.")
+        return given
 
     @staticmethod
     def _undo(savepoint: sa.NestedTransaction, error: DBAPIError) -> None:

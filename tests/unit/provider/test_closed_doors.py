@@ -12,7 +12,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from include.erp.database import Database
+from include.erp.sql.database import Database
 from include.erp.registry import erp_system
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
