@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from include.erp.codecs import FieldError
 from include.erp.readback import ReadBack
@@ -11,6 +12,11 @@ from include.erp.transport import Difference, Document, Found, Row
 from include.erp.writing import Writer
 from include.financials.port import Invalid, Item
 from include.financials.record import Record
+
+
+def _rank(found: Found) -> int:
+    """In the books, waiting, refused."""
+    return 2 - found.waiting - (found.said is not None)
 
 
 class Look:
@@ -33,10 +39,14 @@ class Look:
             named = ("", self.reader.marker_of(row) or "") if by_marker else (self.reader.company_of(row) or "", ident)
             if named not in intents:
                 continue
-            record = self.reader.parse(row)
+            waits = self.reader.waits(row)
+            new = Found(ident, self.reader.parse(row), waits, self.reader.said(row) if waits else None)
             for intent in intents[named]:
-                one = self._twice(named[1], found[intent].id, ident) if intent in found else record
-                found[intent] = Found(ident, one, row.waiting)
+                old = found.get(intent)
+                if old is None or _rank(new) > _rank(old):  # what is posted stands before what it was posted from
+                    found[intent] = new
+                elif _rank(new) == _rank(old):
+                    found[intent] = replace(new, record=self._twice(named[1], old.id, ident))
         return found
 
     def _twice(self, name: str, first: str, second: str) -> Invalid:

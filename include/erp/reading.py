@@ -89,6 +89,23 @@ class Reader:
             told[name] = None if value in (None, "") else str(value)
         return told
 
+    # -- is it in the books?
+
+    def waits(self, row: Row) -> bool:
+        """Handed over, and not yet in the books."""
+        spec = self.spec.accepted
+        return row.waiting or (spec is not None and _word(row.header[spec.column]) in spec.values)
+
+    def said(self, row: Row) -> str | None:
+        """Why the ERP refuses what was handed over."""
+        spec = self.spec.accepted
+        words = row.header[spec.said] if spec is not None and spec.said else row.said
+        return str(words).strip() or None if words is not None else None
+
+    def posted(self, rows: Sequence[Row]) -> list[Row]:
+        """Those that are in the books: all that reads show."""
+        return [row for row in rows if not self.waits(row)]
+
     # -- which record it is
 
     def id_of(self, row: Row) -> str:
@@ -123,6 +140,10 @@ class Reader:
             return str(get(header) or "")
         except FieldError:
             return ""
+
+
+def _word(raw: Any) -> Any:
+    return raw.strip() if isinstance(raw, str) else raw
 
 
 def _kept(value: str, mask: str) -> str:

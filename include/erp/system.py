@@ -19,7 +19,7 @@ from include.erp.mapping.loading import Mapping
 from include.erp.mapping.spec import WRITES, MappingSpec
 from include.erp.readback import ReadBack
 from include.erp.reading import Reader
-from include.erp.transport import Document, Found, Receipt, Row, Rows, Transport, Writing
+from include.erp.transport import Document, Found, Handed, Receipt, Row, Rows, Transport, Writing
 from include.erp.writing import Writer
 from include.financials.exceptions import OutcomeUnknown
 from include.financials.port import (
@@ -115,7 +115,7 @@ class MappedSystem(DescribedErp):
         reader = self._readers(entity)
         while True:
             found = self.transport.fetch(entity, window=window, scopes=reader.scopes(scopes), cursor=cursor, size=self.page_size)
-            yield _page(reader, found.rows, found)
+            yield _page(reader, reader.posted(found.rows), found)
             if (cursor := found.cursor) is None:
                 return
 
@@ -129,7 +129,7 @@ class MappedSystem(DescribedErp):
             wanted = set(batch)
             keys = [reader.key(ident, scope=scope) for scope, ident in batch]
             found = self.transport.lookup(entity, ids=keys)
-            named = ((row, reader.id_of(row), reader.scope_of(row)) for row in found.rows)
+            named = ((row, reader.id_of(row), reader.scope_of(row)) for row in reader.posted(found.rows))
             rows = [row for row, ident, scope in named if (None, ident) in wanted or (scope, ident) in wanted]
             yield _page(reader, rows, found)
 
@@ -144,7 +144,7 @@ class MappedSystem(DescribedErp):
         asked = reader.scopes(scopes)
         while True:
             found = self.transport.fetch(entity, window=None, scopes=asked, cursor=cursor, size=self.page_size, bare=True)
-            yield from map(reader.id_of, found.rows)
+            yield from map(reader.id_of, reader.posted(found.rows))
             if (cursor := found.cursor) is None:
                 return
 
@@ -174,12 +174,22 @@ class MappedSystem(DescribedErp):
         """create: by marker. update and void: by key, there when the record already reads as it would after the write."""
         writer = self._writers(step.entity, ACTIONS[step.name])
         look = self._look(writer, items)
-        stored = self._stored(look, [writer.bare(item) for item in items])
-        return [
-            _confirmed(item.intent, found) if (found := stored.get(item.intent)) and look.there(item.intent, found)
+        documents = [writer.bare(item) for item in items]
+        stored = self._stored(look, documents)
+        outcomes = {
+            item.intent: _outcome(Receipt(item.intent, "done", found.id), found)
+            if (found := stored.get(item.intent)) and look.there(item.intent, found)
             else Outcome(item.intent, "absent")
             for item in items
-        ]  # fmt: skip
+        }
+        asked = [item for item in items if item.handed is not None and outcomes[item.intent].status in ("accepted", "absent")]
+        handed = [
+            Handed(item.intent, writer.name, item.company, item.number, self.marker(item), item.handed or None) for item in asked
+        ]
+        for receipt in self.transport.settle(writer.name, handed) if handed else ():
+            if receipt.status != "unknown":
+                outcomes[receipt.intent] = _outcome(receipt, None)
+        return [outcomes[item.intent] for item in items]
 
     def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:
         writer = self._writers(step.entity, ACTIONS[step.name])
@@ -216,7 +226,7 @@ class MappedSystem(DescribedErp):
         sending: list[Document] = []
         for document in documents:
             found = before.get(document.intent)
-            if action == "create" and found is not None:
+            if action == "create" and found is not None and found.said is None:
                 answers.append((Receipt(document.intent, "done", found.id), found))
             elif action != "create" and found is None:
                 answers.append((document.missing(action), None))
@@ -229,7 +239,8 @@ class MappedSystem(DescribedErp):
         after = self._stored(look, [sent[one.intent] for one in receipts if one.status != "refused"])
         for receipt in receipts:
             stored = after.get(receipt.intent)
-            if receipt.status == "done" and (wrong := look.differs(sent[receipt.intent], before.get(receipt.intent), stored)):
+            written = receipt.status == "done" if stored is None else receipt.status != "refused" and not stored.waiting
+            if written and (wrong := look.differs(sent[receipt.intent], before.get(receipt.intent), stored)):
                 receipt = replace(receipt, message=f"{wrong.told}. It is written so", field=wrong.field)
             answers.append((receipt, stored))
         return answers
@@ -251,15 +262,15 @@ class MappedSystem(DescribedErp):
 def _outcome(receipt: Receipt, found: Found | None) -> Outcome:
     if receipt.status == "refused":
         return Outcome(receipt.intent, "rejected", message=receipt.message, field=receipt.field)
+    if found is not None and found.said is not None:
+        return Outcome(receipt.intent, "rejected", message=found.said)
+    if receipt.status == "accepted" if found is None else found.waiting:
+        return Outcome(receipt.intent, "accepted", id=receipt.token, message=receipt.message)
     if found is None:
-        return Outcome(receipt.intent, "confirmed", id=receipt.id, message=receipt.message)
-    return _confirmed(receipt.intent, found, receipt.message)
-
-
-def _confirmed(intent: str, found: Found, message: str | None = None) -> Outcome:
-    if isinstance(found.record, Invalid):
-        return Outcome(intent, "confirmed", id=found.id, message=message or found.record.message)
-    return Outcome(intent, "confirmed", id=found.id, record=found.record, message=message)
+        return Outcome(receipt.intent, "confirmed", id=receipt.id, message=receipt.message, field=receipt.field)
+    record = None if isinstance(found.record, Invalid) else found.record
+    message = found.record.message if isinstance(found.record, Invalid) and receipt.message is None else receipt.message
+    return Outcome(receipt.intent, "confirmed", id=found.id, record=record, message=message, field=receipt.field)
 
 
 def _page(reader: Reader, rows: Sequence[Row], found: Rows) -> Page:

@@ -63,7 +63,10 @@ class Row:
     key: str = ""
     """What to call it where its id cannot be read."""
     waiting: bool = False
-    """Handed over and not yet in the books: it stands in a staging table, an import file or an approval."""
+    """Handed over and not yet in the books: it stands in a staging table, an import file or an approval. Where a value of the row
+    says so (``accepted`` in the mapping) the mapper sees it by itself."""
+    said: str | None = None
+    """waiting: why the ERP refuses what was handed over, in its own words."""
     fault: Fault | None = None
     """Something is wrong with the row as a whole (a line of a file with a column too few). The mapper makes an Invalid record
     of it, with what its header shows; the rest of the page goes on."""
@@ -141,6 +144,8 @@ class Found:
     id: str
     record: Record | Invalid
     waiting: bool = False
+    said: str | None = None
+    """waiting: why the ERP refuses it; then it is not there, and may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +174,9 @@ class Handed:
     entity: str
     company: str
     number: str
-    marker: str
+    marker: str | None
     token: str | None
-    since: datetime
+    """As its receipt gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +254,9 @@ class Transport(Protocol):
         ...
 
     def settle(self, entity: str, handed: Sequence[Handed]) -> list[Receipt]:
-        """What became of documents that were accepted earlier: ``done`` with the ERP's id, ``refused`` with its words, or still
-        ``accepted``. Never ``unknown``: what cannot be said is still accepted."""
+        """What became of documents that were accepted earlier and whose rows still wait, or show nowhere: ``done`` with the ERP's
+        id, ``refused`` with its words, or still ``accepted`` (with the token by which it is asked for next time). ``unknown``:
+        what was handed over is no longer where it was, and a person is asked. Nothing is sent again but what is refused."""
         ...
 
     def clock(self) -> datetime:

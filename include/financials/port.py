@@ -168,6 +168,9 @@ class Item:
     refs: Refs = field(default_factory=Refs)
     changes: tuple[str, ...] = ()
     level: int = 0
+    handed: str | None = None
+    """Set of a record that the system accepted in an earlier call: what that is called there, empty if it said nothing. Then
+    ``absent`` means that it is nowhere any more, and a person is asked."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "refs", Refs(self.refs))  # any mapping will do, one read from the journal too
@@ -178,13 +181,15 @@ class Outcome:
     """What became of one item. ``absent`` is an answer of :meth:`System.find` only: the effect is not there, it may be sent."""
 
     intent: str
-    status: Literal["confirmed", "rejected", "absent"]
+    status: Literal["confirmed", "rejected", "absent", "accepted"]
+    """``accepted``: the system has taken it and not yet entered it in its books; it is never sent again, but looked for."""
     id: str | None = None
-    """The record's id on the executing system."""
+    """The record's id on the executing system; of what is accepted, what that is called there."""
     record: Record | None = None
     """The record as the system returned or re-read it, in that side's own keys."""
     message: str | None = None
     field: str | None = None
+    """rejected: which it concerns. confirmed: which the system holds otherwise than it was sent (``message`` says how)."""
     locked: bool = False
     updated_at: datetime | None = None
     """The record's time of change after this write, where the answer tells:
@@ -363,8 +368,8 @@ class System(Described, Protocol):
         ...
 
     def find(self, step: Step, items: Sequence[Item]) -> list[Outcome]:
-        """Look whether the effect of ``step`` is already there:
-        ``confirmed`` (with id and record) or ``absent``, never guessed."""
+        """Look whether the effect of ``step`` is already there: ``confirmed`` (with id and record), ``accepted``, ``rejected``
+        (what was accepted, and refused afterwards) or ``absent``, never guessed."""
         ...
 
     def post(self, step: Step, items: Sequence[Item], beat: Beat = idle) -> list[Outcome]:

@@ -189,6 +189,8 @@ class Checks:
             yield (*loc, "find"), "is required with `write: create`: without a marker a document could be written twice"
         if entity.write.void and not (entity.find and entity.find.void):
             yield (*loc, "find", "void"), "is required with `write: void`: the canonical field and value of a voided document"
+        if entity.accepted and entity.find is None:
+            yield (*loc, "find"), "is required with `accepted`: what is handed over is found again by its marker"
         for name in entity.find.void if entity.find else {}:
             if name not in entity.fields:
                 yield (*loc, "find", "void", name), f"is no mapped field{suggest(name, entity.fields)}"

@@ -27,6 +27,9 @@ def header_uses(spec: EntitySpec) -> Iterator[tuple[Loc, str]]:
         yield ("changed_since",), spec.changed_since.column
     if spec.find:
         yield ("find", "marker"), spec.find.marker
+    if spec.accepted:
+        yield ("accepted", "column"), spec.accepted.column
+        yield from ((("accepted", "said"), name) for name in (spec.accepted.said,) if name)
     for key, field in spec.fields.items():
         yield from ((("fields", key), name) for name in field.columns())
 

@@ -156,6 +156,21 @@ class FindSpec(Spec):
     """How a voided document reads: canonical field -> value."""
 
 
+class AcceptedSpec(Spec):
+    """Which rows are handed over and not yet in the books: they stand in a staging table, a file, an approval."""
+
+    column: Column
+    values: tuple[Any, ...]
+    """What the column says of a row that waits."""
+    said: Column | None = None
+    """Where the ERP says why it refuses what was handed over; blank as long as it does not."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return tuples(value, "values")
+
+
 def _alphabet(text: str) -> str:
     try:
         re.compile(f"[{text}]")
@@ -215,6 +230,7 @@ class EntitySpec(Spec):
     fields: Mapping[str, FieldSpec]
     lines: LinesSpec | None = None
     find: FindSpec | None = None
+    accepted: AcceptedSpec | None = None
     capabilities: CapabilitySpec = CapabilitySpec()
     parameters: dict[str, ParameterSpec] = Field(default_factory=dict)
     masks: dict[str, Mask] = Field(default_factory=dict)

@@ -78,7 +78,7 @@ class Submission:
         given: dict[str, Any] | None = None
         for document, calls in prepared:
             known = before.get(document.intent)
-            if document.intent in refused or (action == "create" and known is not None):
+            if document.intent in refused or (action == "create" and known is not None and known.said is None):
                 continue
             if action != "create" and known is None:
                 refused[document.intent] = document.missing(action)
@@ -110,7 +110,7 @@ class Submission:
             if document.intent in written:
                 if receipt := self._difference(document, before, after):
                     differing[document.intent] = receipt
-            elif action == "create" and stored is not None:
+            elif action == "create" and stored is not None and stored.said is None:
                 # There already, or written in the meantime by another item or another process: the effect is there.
                 refused.pop(document.intent, None)
             if document.intent in refused:

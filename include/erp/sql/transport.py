@@ -110,7 +110,7 @@ class SqlTransport:
 
     def settle(self, entity: str, handed: Sequence[Handed]) -> list[Receipt]:
         """No document of a database waits anywhere that the mapping's ``from`` does not show."""
-        return [Receipt(one.intent, "accepted") for one in handed]
+        return [Receipt(one.intent, "unknown") for one in handed]
 
 
 ADAPTER = Adapter(SqlMapping, SqlTransport)
