@@ -12,6 +12,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = commands.add_parser(name, help=help_text)
         sub.add_argument("mapping", help="a mapping file, or the name of one in include/mappings")
-        sub.add_argument("url", help="SQLAlchemy URL of the ERP's database")
+        sub.add_argument("url", help="the ERP's address, for a database its SQLAlchemy URL")
         if command is _sample:
             sub.add_argument("entity", choices=list(MODELS), metavar="entity", help="e.g. commitments")
             sub.add_argument("-n", type=int, default=SAMPLES, help=f"how many (default {SAMPLES})")
@@ -117,9 +118,12 @@ class _Seen:
         self.sums: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
         self.samples: list[Record] = []
         self.invalid: list[Invalid] = []
+        self.uneven: list[str] = []
+        """Numbers of documents whose lines do not add up to their amount."""
         for page in erp.read(name):
             self.samples += page.records[: SAMPLES - len(self.samples)]
             self.invalid += page.invalid
+            self.uneven += [record.number for record in page.records if _uneven(record)]
             for record in page.records:
                 key = record.company or "", getattr(record, "currency", None) or ""
                 self.counts[key] += 1
@@ -143,11 +147,19 @@ def _entity(erp: System, name: str) -> Iterator[str]:
     count = f"{sum(seen.counts.values()):,} records"
     yield f"{name}: {count}" + (f", sum {sums or '0.00'}" if seen.money else "")
     yield from (f"  {_shown(record)}" for record in seen.samples)
+    if seen.uneven:
+        yield f"  {len(seen.uneven):,} whose lines do not add up to their amount: {', '.join(seen.uneven[:SAMPLES])}"
     if unkept := _unkept(erp, name):
         yield f"  not kept, not compared: {', '.join(unkept)}"
     yield from map(_unreadable, seen.invalid[:UNREADABLE])
     if len(seen.invalid) > UNREADABLE:
         yield f"problem: {name}: {len(seen.invalid) - UNREADABLE:,} more cannot be read"
+
+
+def _uneven(record: Record) -> bool:
+    """Lines that are missing, or joined twice, in a document that has some."""
+    lines: Sequence[Any] = getattr(record, "lines", ())
+    return bool(lines) and sum((getattr(line, "amount", ZERO) for line in lines), ZERO) != getattr(record, "amount", ZERO)
 
 
 def _unreadable(bad: Invalid) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from include.erp import registry
 from include.erp.__main__ import main
 from include.financials.entities import MODELS
+from tests.unit.erp import shelf
 from tests.unit.erp.strangers import MAPPING, change, commitment, database, invoice, post, system
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -137,3 +140,25 @@ def test_neither_airflow_nor_procore_is_imported(erp: tuple[str, str], command: 
     )
     assert done.stdout.splitlines()[-1] == "LOADED []"
     assert "commitments" in done.stdout or "SC-1" in done.stdout
+
+
+def test_lines_that_do_not_add_up_are_counted(erp: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    run(erp, "DELETE FROM contract_line WHERE no = 'SC-2'", "UPDATE contract_line SET amount = '1.00' WHERE no = 'SC-3'")
+    _, lines = told(capsys, "check", *erp)
+    assert "  1 whose lines do not add up to their amount: SC-3" in lines, "one without lines has none to add up"
+    assert not any("add up" in line for line in lines if "SC-3" not in line)
+
+
+def test_any_kind_of_adapter_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands know nothing of databases, nor of the adapters that come with the project."""
+    path = tmp_path / "shelf.yaml"
+    path.write_text(shelf.MAPPING, encoding="utf-8")
+    found = EntryPoint("shelf", "tests.unit.erp.shelf:ADAPTER", registry.GROUP)
+    monkeypatch.setattr(registry, "kinds", lambda: {"shelf": found})
+    for command in (["check"], ["totals"], ["sample", "commitments"]):
+        code, lines = told(capsys, command[0], str(path), "shelf://reader:secret@there", *command[1:])
+        assert code == 0 and "secret" not in "".join(lines), lines
+    code, lines = told(capsys, "check", str(path), "shelf://there")
+    assert lines[0] == "acme: a shelf, 1, clock 2026-09-01T12:00:00+00:00" and "commitments: 0 records, sum 0.00" in lines
