@@ -17,7 +17,7 @@ from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import SyncError
 from include.financials.known import Known, everything
-from include.financials.ledger import Decision, Ledger, Link, decoded
+from include.financials.ledger import Decision, Ledger, Link, Note, decoded
 from include.financials.ledger.story import entity_named
 from include.financials.money import text
 from include.financials.port import CALLED, SIDES
@@ -28,6 +28,7 @@ DECISIONS = {
     "link": "the proposed match is right or, with --to, these two records are one; the differences shown are accepted",
     "accept": "the ERP may have this document without Procore, with the figures and the title it has now",
     "unlink": "the link is ended for good: until the same two are linked again, whatever marks they carry",
+    "resend": "the ERP will not post what it has accepted: it may be sent again",
     "opening": "so much was billed on a contract before go-live and is linked to no draw: --amount, --date, --retainage",
 }
 WAITING = {"approve": ("held", "M-13"), "link": ("held", "2.9")}
@@ -60,6 +61,7 @@ def decide(ledger: Ledger, chosen: argparse.Namespace, who: str) -> str:
         "link": desk.link,
         "accept": desk.accept,
         "unlink": desk.unlink,
+        "resend": desk.resend,
         "opening": desk.opening,
     }[chosen.decision]()
 
@@ -194,6 +196,19 @@ class _Desk:
                 then = "The next run takes the record for one that has no counterpart, and sends it anew if no rule stops it."
         then = then.format(entity=self.row.name, key=key, ident=ident)
         return f"{did} {self.row.label} {number} (ERP {company}/{key}, Procore id {ident}) is ended for good. {then}"
+
+    def resend(self) -> str:
+        row = self._one("procore")
+        handed = [one for one in self.ledger.journal.accepted(self.row.name) if one.source_id == row.key]
+        if not handed:
+            raise SyncError(f"{row.told} does not wait for the ERP: there is nothing to send again")
+        detail = self.chosen.note or "to be sent again"
+        note = Note(self.who, "decided: resend", self.row.name, handed[0].company, row.key, row.number, detail=detail)
+        self.ledger.journal.release(handed, note)
+        return (
+            f"resend recorded for {row.told}: the next run looks for it in the ERP once more and, if it is neither posted nor "
+            f"waiting there, sends it again."
+        )
 
     def opening(self) -> str:
         if self.row.name not in CONTRACTS:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+from include.financials.accepted import RULES
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import StepMissing
@@ -100,7 +101,7 @@ class Documents:
                 row.name, seen.number, seen.figures.get("project"), seen.company, key[1] if key else procore_id,
                 procore_id, record.id if record else None, seen.state, seen.figures, held,
                 planned=record is None and bool(held), linked=_agreed(link), due=self._due(row, seen, link),
-                opening=seen.state == "skipped" and "opening balance" in (seen.message or ""),
+                opening=seen.state == "skipped" and "opening balance" in (seen.message or ""), handed=seen.rule in RULES,
             )  # fmt: skip
         yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], memory.keys())
 

@@ -72,6 +72,8 @@ class Document:
     due: bool = True
     """Whether Procore's document counts: one that lost its approval, is void or deleted counts for nothing, though its contract's
     running figures may still have it."""
+    handed: bool = False
+    """The ERP has accepted it and not posted it."""
     linked: bool = False
     """Both sides have agreed on it: what it waits for since, or what is wrong with it, is no reason to differ in money."""
 
@@ -145,6 +147,8 @@ class Document:
             code = "AFTER_CUTOFF"
         elif self.unread:
             code = "QUARANTINED"
+        elif self.handed:
+            code = "UNPOSTED"
         elif self.state in PRECEDENCE and not (self.linked and self.state in ("held", "quarantined")):
             code = self.state.upper()
         elif unposted and self.unposted:

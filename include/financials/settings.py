@@ -108,6 +108,7 @@ class Settings(_Model):
     backfill_lists_minutes: Annotated[int, Field(ge=0)] = 15
     settle_seconds: Annotated[int, Field(ge=0)] = 60
     settle_seconds_without_key: Annotated[int, Field(ge=0)] = 600
+    accepted_days: Annotated[int, Field(ge=1)] = 5
     gate: GateSettings = GateSettings()
     workflow: WorkflowSettings = WorkflowSettings()
     show_final: Switch = "off"

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
 
+from include.financials import accepted
 from include.financials.entities import ENTITIES
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
@@ -15,13 +16,13 @@ from include.financials.existence import Existing, in_erp_keys, money_of, traced
 from include.financials.identity import canonical_json, content, digest
 from include.financials.judging.books import Books
 from include.financials.judging.changes import apart
-from include.financials.judging.facts import CheckRow, Facts, LeftOutRow, Row, common
+from include.financials.judging.facts import AcceptedRow, CheckRow, Facts, LeftOutRow, Row, common
 from include.financials.judging.matching import People, finished
 from include.financials.judging.memory import blank, memory, own_marks, source_hash, stopped
 from include.financials.judging.plan import both_ended, half_made, planned
 from include.financials.judging.rules import Finding, Verdict, judge
 from include.financials.judging.subject import Match, Subject
-from include.financials.ledger import Judged, Link, LinkIndex, Remembered, Seen, decoded, key_of
+from include.financials.ledger import Intent, Judged, Link, LinkIndex, Remembered, Seen, decoded, key_of
 from include.financials.money import text
 from include.financials.port import CALLED, UNSEEN, Capability, Invalid, told
 from include.financials.record import PROJECTS, Record, Side
@@ -49,6 +50,7 @@ class Judging:
         self.people = People(decisions)
         self.approvals = {one.record_id: one for one in decisions if one.decision == "approve"}
         self.begun = sync.ledger.journal.begun(row.name)
+        self.accepted = {(one.company, one.source_id): one for one in sync.ledger.journal.accepted(row.name)}
         self.candidates = sync.ledger.outcomes.candidates(row.name, sync.run.run_id) if row.gate else set()
 
     def skip(self, subject: Subject) -> str | None:
@@ -82,8 +84,23 @@ class Judging:
             **self.left_out(subject.own, subject.match),
             "parent_unread": self.parent_unread(subject),
             "approval_ended": approval_ended,
+            **self.waits(subject),
         }
         return {**common(self.row, subject, subject.match.target), **self.facts.header(subject, approved), **own}
+
+    def handed(self, subject: Subject) -> Intent | None:
+        """What was sent of a document that the ERP has accepted and not posted; None once it is found there."""
+        match = subject.match
+        found = match.how != "none" or match.proposal or match.ambiguous or match.parted
+        return None if found or subject.side != "procore" else self.accepted.get((subject.company, subject.own.id))
+
+    def waits(self, subject: Subject) -> AcceptedRow:
+        """What a person is to know of it: it waits for the ERP, or too long for it."""
+        if (intent := self.handed(subject)) is None:
+            return {"accepted": None, "overdue": None}
+        days, until = self.sync.settings.accepted_days, self.sync.run.until
+        late = accepted.overdue(self.row, intent, subject.record.number, until, days)
+        return {"accepted": None if late else accepted.waits(intent.doubted_at, intent.result_id), "overdue": late}
 
     def left_out(self, own: Record, match: Match) -> LeftOutRow:
         """The first record it names of an entity that the ERP's mapping leaves out: nobody can say what that is called there.

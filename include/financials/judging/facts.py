@@ -66,7 +66,14 @@ class LeftOutRow(TypedDict):
     left_out_entity: str | None
 
 
-class CheckRow(LeftOutRow):
+class AcceptedRow(TypedDict):
+    """That the ERP has accepted the document and not posted it, or that it has waited for too long."""
+
+    accepted: str | None
+    overdue: str | None
+
+
+class CheckRow(LeftOutRow, AcceptedRow):
     """What the check itself adds to every row: it knows the other entities, and what people decided."""
 
     parent_unread: str | None

@@ -202,7 +202,7 @@ class ProcoreBorn(Judging):
             return ended_on_both_sides(number)
         if subject.match.voided is not None and not self.facts.due(own):
             return f"{number} is {'deleted' if own.deleted else own.status} in Procore and void in the ERP"
-        if subject.match.how != "none" or subject.match.broken or subject.match.foreign:
+        if subject.match.how != "none" or subject.match.broken or subject.match.foreign or self.handed(subject):
             return None
         if own.deleted:
             return f"{number} was deleted in Procore before it was sent"

@@ -99,7 +99,12 @@ ENDED_THERE = Rule(
     "{entity} {number}), correct it in Procore and give it a new number: then it is sent anew.",
 )  # fmt: skip
 
-OF_PROCORE = (*WHOSE, LEFT_OUT, *SEEN, LINE_TWICE, ENDED_THERE, ADOPTED)
+ACCEPTED = Rule(
+    "accepted", "accepted", "absent", "held", "{label} {number} {accepted}", waits_for="the ERP to post {number}", refers=True
+)
+OVERDUE = Rule("overdue", "overdue", "absent", "blocked", "{label} {number} {overdue}", refers=True)
+
+OF_PROCORE = (ACCEPTED, OVERDUE, *WHOSE, LEFT_OUT, *SEEN, LINE_TWICE, ENDED_THERE, ADOPTED)
 """What every document of Procore is asked first."""
 
 

@@ -7,7 +7,7 @@ transaction each and return typed rows. ``tables`` defines rows and tables, ``jo
 from __future__ import annotations
 
 from include.financials.ledger.inbox import Claimed, Event
-from include.financials.ledger.journal import Settled
+from include.financials.ledger.journal import ACCEPTED, Settled
 from include.financials.ledger.leases import LEASE_SECONDS, Lease
 from include.financials.ledger.links import LinkIndex
 from include.financials.ledger.outcomes import STOPPED
@@ -31,6 +31,7 @@ from include.financials.ledger.tables import (
 )
 
 __all__ = [
+    "ACCEPTED",
     "LEASE_SECONDS",
     "STOPPED",
     "WORKFLOW",

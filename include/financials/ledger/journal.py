@@ -26,6 +26,8 @@ from include.financials.record import Side
 ANSWER, FINAL = "answer", "final"
 """Steps of intents that are about a record and change nothing of it: an answer to a workflow, and what the ERP calls final."""
 _OPEN = ("sent", "unknown")
+ACCEPTED = "accepted"
+"""Of an intent whose document the system has taken and not yet entered in its books; ``doubted_at``: since when."""
 
 
 class Settled(NamedTuple):
@@ -58,6 +60,10 @@ class Journal(Room):
         """Answers to workflows of an entity that may or may not have arrived."""
         return self._rows(t.intents.c.entity == entity, t.intents.c.step == ANSWER, _in_doubt())
 
+    def accepted(self, entity: str) -> list[Intent]:
+        """Documents that the other side has taken and not yet entered in its books."""
+        return self._rows(t.intents.c.entity == entity, t.intents.c.status == ACCEPTED)
+
     def _rows(self, *where: Any) -> list[Intent]:
         c = t.intents.c
         with self.reading() as connection:
@@ -67,7 +73,7 @@ class Journal(Room):
         """What was sent of records that have no link yet (the item, decoded), by (company, source id): a task ended between a
         request and its commit."""
         i, n = t.intents.c, t.links.c
-        sent = or_(i.status == "confirmed", _in_doubt())
+        sent = or_(i.status.in_(("confirmed", ACCEPTED)), _in_doubt())
         query = select(i.company, i.source_id, i.intent).where(i.entity == entity, i.step.not_in((ANSWER, FINAL)), sent)
         first: dict[tuple[str, str], str] = {}
         with self.reading() as connection:
@@ -105,7 +111,7 @@ class Journal(Room):
         now = stamp()
         full = [values(row._replace(status="sent", call_id=call.call_id, created_at=now, updated_at=now)) for row in rows]
         c = t.intents.c
-        count = select(func.count()).select_from(t.intents).where(c.status.in_((*_OPEN, "confirmed")))
+        count = select(func.count()).select_from(t.intents).where(c.status.in_((*_OPEN, "confirmed", ACCEPTED)))
         with self.writing() as connection:
             renew(connection, lease)
             # A lease covers a shard, and two runs may divide the work differently.
@@ -139,7 +145,10 @@ class Journal(Room):
                 connection.execute(told.values(status=call.status, message=call.message, finished_at=stamp()))
             for row in intents:
                 became = update(t.intents).where(t.intents.c.intent == row.intent)
-                connection.execute(became.values(**row._asdict(), updated_at=stamp()))
+                changed = row._asdict()
+                if row.status == ACCEPTED:
+                    del changed["doubted_at"]  # it waits since it was sent
+                connection.execute(became.values(**changed, updated_at=stamp()))
             pairs.write(connection, links)
             said.restate(connection, run_id, entity, outcomes)
             records.write(connection, remembered)
@@ -181,6 +190,15 @@ class Journal(Room):
                     for row in rows
                 ],
             )  # fmt: skip
+
+    def release(self, intents: Sequence[Intent], note: Note) -> None:
+        """A person says that what was accepted will not be posted: it may be sent again."""
+        i = t.intents.c
+        with self.writing() as connection:
+            for row in intents:
+                freed = update(t.intents).where(i.intent == row.intent, i.status == ACCEPTED)
+                connection.execute(freed.values(status="planned", doubted_at=None, message=note.detail, updated_at=stamp()))
+            story.write(connection, [note])
 
     # -- counting -------------------------------------------------------------------------------------------------------------
 

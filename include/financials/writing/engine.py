@@ -86,7 +86,8 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
 def _summary(sync: Sync, row: Entity, shard: int) -> Loaded:
     rows = sync.ledger.outcomes.of(sync.run.run_id, row.name, shard)
     done = Counter(one.action for one in rows if one.state == "linked")
-    refused = sum(1 for one in rows if one.action not in ("none", "unchanged", "close") and one.state != "linked")
+    tried = [one for one in rows if one.action not in ("none", "unchanged", "close") and one.rule != "accepted"]
+    refused = sum(1 for one in tried if one.state != "linked")
     return Loaded(
         row.name,
         shard,

@@ -43,6 +43,8 @@ class Job:
     finished: bool = False
     """All steps of its making were taken by an earlier run, which ended before it could say so."""
     failed: bool = False
+    differs: str | None = None
+    """How the target holds it otherwise than it was sent."""
     read_back: bool = False
     procore_id: str | None = None
     erp_key: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from include.financials.exceptions import ContractBroken, Unsettled
@@ -12,6 +12,7 @@ from include.financials.ledger import Call, Note, Remembered, Restated, Settled,
 from include.financials.port import CALLED, Outcome, Step
 from include.financials.record import Record, Side
 from include.financials.references import References
+from include.financials.writing.accepting import taken
 from include.financials.writing.items import origin_of
 from include.financials.writing.plan import Job, Load, link_of
 
@@ -30,7 +31,7 @@ def settle(
     load: Load,
     step: Step,
     call: Call | None,
-    outcomes: Iterable[Outcome],
+    outcomes: Sequence[Outcome],
     jobs: Mapping[str, Job],
     *,
     last: bool,
@@ -38,6 +39,7 @@ def settle(
 ) -> None:
     """``doubts``: since when each intent that is absent stays in doubt, see :func:`settled_as`."""
     load.spoil(step)
+    since = stamp(load.sync.systems[step.system].now()) if any(one.status == "accepted" for one in outcomes) else None
     intents, links, restated, remembered, notes = [], [], [], [], []
     named: dict[tuple[str, str], Job] = {}
     for outcome in outcomes:
@@ -46,11 +48,14 @@ def settle(
         if outcome.status == "confirmed":
             _recognise(load, step, job, outcome, named)
             take(step, job, outcome.id)
+            job.differs = outcome.message if outcome.field else job.differs
             links.append(link_of(load, job, "active" if last else "pending"))
             if last:
                 restated.append(_loaded(job))
             remembered += _read_back(load, step, job, outcome)
             notes.append(_note(load, step, job))
+        elif outcome.status == "accepted":
+            restated.append(taken(load, job, outcome, since))
         elif outcome.status == "rejected":
             load.stop(job)
             restated.append(_refusal(load, step, job, outcome))
@@ -78,8 +83,15 @@ def _linked(job: Job) -> Restated:
 
 
 def _loaded(job: Job) -> Restated:
-    """A doubt of an earlier try has nothing more to say."""
-    return replace(_linked(job), done=True, rule=None, waits_for=None, message=None)
+    """A doubt of an earlier try has nothing more to say. What is written otherwise than it was sent is linked, for it is there
+    and must not be sent again, and blocked: a person looks at it."""
+    loaded = replace(_linked(job), done=True, rule=None, waits_for=None, message=None)
+    if job.differs is None:
+        return loaded
+    then = "It is linked and not sent again: correct it in the ERP, or void it on both sides."
+    message = f"{job.differs.removesuffix('.')}. {then}"
+    log.warning("%s", message)
+    return replace(loaded, state="blocked", rule="differs", message=message)
 
 
 def take(step: Step, job: Job, result_id: str | None) -> None:

@@ -26,6 +26,7 @@ from include.financials.ledger import Call, Intent, Lease, Ledger, Settled, mome
 from include.financials.port import Item, Outcome, Step, System
 from include.financials.record import Side
 from include.financials.view import Sync
+from include.financials.writing.accepting import hold, settle_accepted, waiting
 from include.financials.writing.items import intent_of, item_of, parent_missing, undump
 from include.financials.writing.plan import Job, Load, all_steps, allowed, in_turn
 from include.financials.writing.settling import finish, settle, settled_as, take, unsettled, wait
@@ -126,7 +127,11 @@ def carry_step(load: Load, step: Step, jobs: Sequence[Job], level: int, *, last:
     idle: list[Job] = []
     references = {n: sync.fresh_links(n, contents=False) for n in {*row.references.values(), row.name}}
     system = sync.systems[step.system]
+    handed = waiting(load, step)
     for job in jobs:
+        if (intent := handed.get((job.row.company, job.row.id))) is not None:
+            hold(load, job, intent)
+            continue
         item = item_of(load, step, job, references)
         if not in_turn(load, job, parent_missing=parent_missing(step, job, item)):
             continue
@@ -280,6 +285,7 @@ def recover(load: Load) -> None:
     for row in journal.open_intents(entity, load.shard):
         by_step[row.step].append(row)
     steps = {step.name: step for step in all_steps(load)}
+    settle_accepted(load, steps)
     for name, rows in by_step.items():
         step = steps.get(name)
         if step is None:

@@ -1,0 +1,48 @@
+"""What the ERP has accepted and not yet posted: handed over to a batch, an import or an approval, and in no book so far.
+
+It is never sent a second time by itself. Once it is posted it is found by its marker and linked; refused, the ERP's words are
+told; and what waits for too long, or is nowhere any more, is asked about by a person (``decide resend``).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from include.financials.entity import Entity
+from include.financials.ledger import Intent, moment
+
+RULES = ("accepted", "overdue")
+"""Of a document that waits for the ERP."""
+GONE = "gone"
+"""``Intent.message`` of what is no longer where it was handed over."""
+
+
+def waits(since: str | None, token: str | None) -> str:
+    """Reads on after the document's number, as all of these."""
+    return f"was handed over to the ERP{_on(since)} and is not posted there yet{_as(token)}. It is not sent again."
+
+
+def overdue(row: Entity, intent: Intent, number: str, now: datetime, days: int) -> str | None:
+    """Why a person is to ask about it; None: it may still wait."""
+    since = moment(intent.doubted_at)
+    if intent.message == GONE:
+        why = "is neither waiting there nor posted under its marker any more"
+    elif since is not None and now - since > timedelta(days=days):
+        why = f"is not posted after {(now - since).days} days"
+    else:
+        return None
+    then = f"If it was posted under another number: decide link {row.name} {number} --to KEY. If it never will be: decide resend"
+    told = f"was handed over to the ERP{_on(intent.doubted_at)}{_as(intent.result_id)} and {why}"
+    return f"{told}. Ask who posts there. {then} {row.name} {number}."
+
+
+def refused(intent: Intent, message: str | None) -> str:
+    return f"was handed over to the ERP{_on(intent.doubted_at)} and refused there: {message or 'it did not say why'}"
+
+
+def _on(since: str | None) -> str:
+    return f" on {since[:10]}" if since else ""
+
+
+def _as(token: str | None) -> str:
+    return f" ({token})" if token else ""
