@@ -299,6 +299,14 @@ class FakeErp(Memory):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__("erp", clock)
+        self.staging: set[str] = set()
+        """Entities whose new documents wait for a clerk."""
+        self.staged: list[Record] = []
+        """What waits: in no list, found by its marker alone."""
+        self.declined: dict[str, str] = {}
+        """Number of a document that waited -> why the clerk refused it."""
+        self.distorted: set[str] = set()
+        """Numbers of documents that are kept otherwise than they were sent, and told so."""
         for name, row in ENTITIES.items():
             if row.target == "erp" or row.two_way:
                 self.steps_of[name, "create"] = (Step("erp", name, "create", batch=2),)
@@ -333,8 +341,21 @@ class FakeErp(Memory):
         kept = {name: value for name, value in self.NOT_KEPT.items() if name in fields}
         status = {"status": self.STATUS[step.entity]} if step.entity in self.STATUS else {}
         made = item.record.model_copy(update={**kept, **status, "id": key, "company": item.company, "marker": same})
+        if step.entity in self.staging:
+            self.staged.append(made)
+            return Outcome(item.intent, "accepted", id="batch 7")
+        if item.number in self.distorted:
+            self.records[step.entity].append(made.model_copy(update={"updated_at": self.clock.tick(), "title": "cut"}))
+            told = f"{item.number}: title was sent as {made.title!r}, and the ERP stored 'cut'"  # type: ignore[attr-defined]
+            return Outcome(item.intent, "confirmed", id=key, record=self.records[step.entity][-1], message=told, field="title")
         self.records[step.entity].append(made.model_copy(update={"updated_at": self.clock.tick()}))
         return Outcome(item.intent, "confirmed", id=key, record=self.shown(self.records[step.entity][-1]))
+
+    def clerk(self, *, posts: bool = True) -> None:
+        """Everything that waits is posted; or thrown away, and nobody says so."""
+        waiting, self.staged = self.staged, []
+        for record in waiting if posts else ():
+            self.put(record)
 
     def _in_order(self, item: Item) -> None:
         """A document of a contract comes after its contract, an invoice after the one before it, a budget change after the
@@ -351,7 +372,12 @@ class FakeErp(Memory):
 
     def _found(self, step: Step, item: Item) -> Outcome:
         if step.name == "create":
-            found = self.all(step.entity, marker=marker(f"procore:{PROCORE_COMPANY}", step.entity, item.procore_id or ""))
+            same = marker(f"procore:{PROCORE_COMPANY}", step.entity, item.procore_id or "")
+            found = self.all(step.entity, marker=same)
+            if not found and item.number in self.declined and item.handed is not None:
+                return Outcome(item.intent, "rejected", message=self.declined[item.number])
+            if not found and any(one.marker == same for one in self.staged):
+                return Outcome(item.intent, "accepted", id="batch 7")
         else:
             found = [
                 r

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -321,6 +321,17 @@ def unmapped(world: World, entity: str) -> None:
     world.settings = world.settings.model_copy(update={"entities": entities})
 
 
+def handed_over(days: int) -> Act:
+    """The ERP has accepted it so many days ago, and not posted it."""
+
+    def act(world: World, entity: str) -> None:
+        world.erp.staging.add(entity)
+        world.run(params={"entities": [entity]}, reconciled=False)
+        world.clock.now += timedelta(days=days)
+
+    return act
+
+
 # -- the faults, by fact; of one entity where its own differs --
 
 FAULTS: dict[str, Fault] = {
@@ -329,6 +340,8 @@ FAULTS: dict[str, Fault] = {
     "unread": Fault(garble, "full"),
     "hidden": Fault(hide, "full"),
     "parent_unread": Fault(forget, "full", also=REFERRING),
+    "accepted": Fault(handed_over(1), also=NEXT),
+    "overdue": Fault(handed_over(6), also=("accepted", *NEXT)),
     "line_twice": Fault(doubled_line, "full"),
     "ended_there": Fault(end_there(status="void"), "full"),
     "void_there": Fault(end_there(status="Void"), "full"),

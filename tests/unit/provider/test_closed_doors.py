@@ -12,8 +12,8 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from include.erp.sql.database import Database
 from include.erp.registry import erp_system
+from include.erp.sql.database import Database
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.ledger import Call
