@@ -280,6 +280,9 @@ class Adapter:
     open: Callable[..., Transport]
     """``open(address, mapping, **options)``. The address is that of the connection, login and password in it: it is never logged.
     Options are those of the installation that the adapter knows; an unknown one is a TypeError."""
+    database: bool = False
+    """Whether the address is SQLAlchemy's (a text or a URL). All others are text: ``https://login:password@host:port/path?part=...``
+    with what is special in it percent-encoded, or the path of a folder."""
 
 
 def one_by_one(documents: Sequence[Document], beat: Beat, send: Callable[[Document], Receipt]) -> list[Receipt]:

@@ -14,7 +14,8 @@ PACKAGE_NAME = "procore-erp-sync"
 _OPTIONAL_TEXT = {"type": ["string", "null"]}
 _DIALECT = {
     "label": "Dialect",
-    "description": "SQLAlchemy's name of database and driver, e.g. postgresql+psycopg2 or mssql+pyodbc. Empty for a SQLite file.",
+    "description": "SQLAlchemy's name of database and driver, e.g. postgresql+psycopg2 or mssql+pyodbc. Empty for a SQLite file. "
+    "The scheme (https, sftp) of an ERP that is no database.",
     "schema": _OPTIONAL_TEXT,
 }
 _QUERY = {

@@ -113,4 +113,4 @@ class SqlTransport:
         return [Receipt(one.intent, "unknown") for one in handed]
 
 
-ADAPTER = Adapter(SqlMapping, SqlTransport)
+ADAPTER = Adapter(SqlMapping, SqlTransport, database=True)

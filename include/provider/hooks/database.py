@@ -45,6 +45,21 @@ class DatabaseHook(BaseHook):
     @property
     def url(self) -> URL:
         """The SQLAlchemy address. Raises ConfigurationError naming the field that is missing or wrong."""
+        found, dialect, query = self._parts()
+        if dialect.partition("+")[0] == "sqlite" or (not dialect and not found.port and is_path(found.host or found.schema)):
+            return self._sqlite(found, dialect or "sqlite", query)
+        if not dialect or not found.host or not found.schema:
+            missing = [
+                name for name, value in (("dialect", dialect), ("host", found.host), ("schema", found.schema)) if not value
+            ]
+            raise ConfigurationError(
+                f"Connection {self.conn_id} lacks {', '.join(missing)}: dialect (in the extra) is SQLAlchemy's, as "
+                f"postgresql+psycopg2, schema the name of the database; for SQLite only the path of the file, as schema; {GUIDE}."
+            )
+        return URL.create(dialect, found.login or None, found.password or None, found.host, found.port, found.schema, query)
+
+    def _parts(self) -> tuple[Connection, str, dict[str, Any]]:
+        """The connection, its dialect and its query; nothing of the address, and no secret, stands where it should not."""
         found = self.connection
         extra = found.extra_dejson
         if "url" in extra:
@@ -64,20 +79,7 @@ class DatabaseHook(BaseHook):
         if found.password:
             for form in {found.password, quote(found.password, safe=""), quote_plus(found.password)}:
                 mask_secret(form)
-        dialect = str(extra.get("dialect") or "").strip()
-        if dialect.partition("+")[0] == "sqlite" or (not dialect and not found.port and _is_path(found.host or found.schema)):
-            return self._sqlite(found, dialect or "sqlite", self._query(extra))
-        if not dialect or not found.host or not found.schema:
-            missing = [
-                name for name, value in (("dialect", dialect), ("host", found.host), ("schema", found.schema)) if not value
-            ]
-            raise ConfigurationError(
-                f"Connection {self.conn_id} lacks {', '.join(missing)}: dialect (in the extra) is SQLAlchemy's, as "
-                f"postgresql+psycopg2, schema the name of the database; for SQLite only the path of the file, as schema; {GUIDE}."
-            )
-        return URL.create(
-            dialect, found.login or None, found.password or None, found.host, found.port, found.schema, self._query(extra)
-        )
+        return found, str(extra.get("dialect") or "").strip(), self._query(extra)
 
     def _sqlite(self, found: Connection, dialect: str, query: Mapping[str, Any]) -> URL:
         paths = [part for part in (found.host, found.schema) if part]
@@ -111,5 +113,5 @@ class DatabaseHook(BaseHook):
         return create_engine(self.url, hide_parameters=True).connect()
 
 
-def _is_path(text: str | None) -> bool:
+def is_path(text: str | None) -> bool:
     return bool(text) and ("/" in str(text) or str(text).endswith((".sqlite", ".sqlite3", ".db")))

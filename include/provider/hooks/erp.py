@@ -6,8 +6,11 @@ import json
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from sqlalchemy import URL
+
 from include.financials.exceptions import ConfigurationError, SyncError
-from include.provider.hooks.database import DatabaseHook
+from include.provider.connections import GUIDE
+from include.provider.hooks.database import DatabaseHook, is_path
 
 if TYPE_CHECKING:
     from include.financials.port import Described, System
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 class ErpHook(DatabaseHook):
     """The ERP, through a connection of type ``procore_erp``.
+
+    What is no database has a scheme as dialect (``https`` where none is given), its path as ``schema`` and what belongs after the
+    question mark as ``query``; a folder only its path, as ``schema``.
 
     Besides the address its extra has ``mapping`` (a path ending in ``.yaml``, or the name of a file of include/mappings) and
     perhaps ``settings``: choices that the mapping offers, as an object or JSON text, e.g. ``{"ap_invoices": "posted"}``.
@@ -55,10 +61,23 @@ class ErpHook(DatabaseHook):
 
     def system(self, origin_system: str) -> System:
         """The ERP as a system of the port; the caller closes it."""
-        from include.erp.registry import erp_system
+        from include.erp.registry import adapter, connected, load_mapping, mapping_path
 
-        settings = self.settings
-        return erp_system(self.url, self.mapping, origin_system=origin_system, **({"settings": settings} if settings else {}))
+        mapping = load_mapping(mapping_path(self.mapping))
+        address = self.url if adapter(mapping.spec.kind).database else self.address
+        return connected(address, mapping, origin_system=origin_system, settings=self.settings)
+
+    @property
+    def address(self) -> str:
+        """The address of an ERP that is no database, with its password: never logged. Raises ConfigurationError."""
+        found, scheme, query = self._parts()
+        if not scheme and not found.port and is_path(found.host or found.schema):
+            return found.schema or found.host or ""
+        if not found.host:
+            raise ConfigurationError(f"Connection {self.conn_id} lacks host: where the ERP answers, as erp.example.com; {GUIDE}.")
+        login, password = found.login or None, found.password or None
+        made = URL.create(scheme or "https", login, password, found.host, found.port or None, found.schema or None, query)
+        return made.render_as_string(hide_password=False)
 
     def test_connection(self) -> tuple[bool, str]:
         """For the *Test* button: the login, the clock, and every table and column that the mapping names."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import traceback
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 from airflow.sdk import RetryAction
 
+from include.erp import registry
 from include.financials.exceptions import ConfigurationError
 from include.provider.hooks.database import DatabaseHook
 from include.provider.hooks.erp import ErpHook
@@ -18,6 +21,7 @@ from include.provider.hooks.procore import ProcoreHook
 from include.provider.operators.entity import ExtractOperator
 from include.provider.operators.head import WindowOperator
 from include.provider.retry import SyncRetryPolicy
+from tests.unit.erp import shelf
 
 SECRET = "S3cret/p@ss"
 SERVER = {"host": "db", "port": 5432, "schema": "led", "login": "sync", "password": SECRET}
@@ -41,6 +45,33 @@ def connect(monkeypatch: pytest.MonkeyPatch, hook: type[DatabaseHook] = LedgerHo
 )  # fmt: skip
 def test_an_address_is_put_together_from_the_fields(monkeypatch: pytest.MonkeyPatch, parts: Any, address: str) -> None:
     assert connect(monkeypatch, **parts).url.render_as_string(hide_password=False) == address
+
+
+@pytest.mark.parametrize(
+    ("parts", "address"),
+    [
+        ({**SERVER, "port": 0, "schema": "api/v1"}, "https://sync:S3cret%2Fp%40ss@db/api/v1"),
+        ({"host": "erp", "port": 8443, "extra": {"dialect": "http", "query": "tenant=a&company=01"}}, "http://erp:8443?company=01&tenant=a"),
+        ({"schema": "/srv/erp/drop"}, "/srv/erp/drop"),
+        ({**SERVER, "port": 22, "schema": "drop", "extra": {"dialect": "sftp"}}, "sftp://sync:S3cret%2Fp%40ss@db:22/drop"),
+    ],
+)  # fmt: skip
+def test_an_erp_that_is_no_database_has_an_address_too(monkeypatch: pytest.MonkeyPatch, parts: Any, address: str) -> None:
+    assert connect(monkeypatch, ErpHook, **parts).address == address
+
+
+def test_the_mappings_kind_says_which_address_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "shelf.yaml").write_text(shelf.MAPPING)
+    found = EntryPoint("shelf", "tests.unit.erp.shelf:ADAPTER", registry.GROUP)
+    monkeypatch.setattr(registry, "kinds", lambda: {"shelf": found})
+    extra = {"mapping": str(tmp_path / "shelf.yaml")}
+    hook = connect(monkeypatch, ErpHook, host="erp", schema="api", login="me", password=SECRET, extra=extra)
+    assert hook.system("procore:1").transport.address == "https://me:S3cret%2Fp%40ss@erp/api"
+    assert hook.test_connection() == (True, "Connected to acme: a shelf, 1")
+    nowhere = connect(monkeypatch, ErpHook, login="me", password=SECRET, extra=extra)
+    assert nowhere.test_connection() == (
+        False, "Connection here lacks host: where the ERP answers, as erp.example.com; see docs/go-live.md, Connections."
+    )  # fmt: skip
 
 
 WHOLE = f"postgresql://sync:{SECRET}@db/led"
