@@ -6,6 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,6 +165,19 @@ def test_every_document_may_wait(ready: World, entity: str) -> None:
     last = ready.run()
     assert {state for name in BORN for state, _ in ready.states(last, name).values()} <= {"unchanged"}, ready.counts(last)
     assert set(made(ready)) == {1}
+
+
+def test_a_budget_of_procore_may_wait(stages: dict[str, World], tmp_path: Path) -> None:
+    """The one kind that either side may own."""
+    world, only = stages["budgets"].fork(tmp_path / "world"), {"entities": ["budgets"]}
+    world.erp.staging.add("budgets")
+    for _ in range(2):
+        assert world.states(world.run(params=only, reconciled=False), "budgets")["25-105"] == WAITS
+    world.erp.clerk()
+    world.run(params=only, reconciled=False)
+    last = world.run(params=only, reconciled=False)
+    assert world.states(last, "budgets")["25-105"] == ("unchanged", "") and made(world) == [1]
+    world.close()
 
 
 def test_what_hangs_on_it_waits_for_it(ready: World) -> None:
