@@ -213,6 +213,20 @@ def test_what_was_accepted_is_settled(erp: Erp) -> None:
     assert (find(system, handed)[0].status, find(system, handed)[0].message) == ("rejected", "REJECTED by J. Doe")
 
 
+def test_a_document_stands_before_what_it_was_posted_from(erp: Erp) -> None:
+    system, on = erp
+    on.answer = waits(on)
+    post(system, order())
+    for both in ([0, 1], [1, 0]):
+        rows = [on.documents[0], on.documents[0] | {"Status": "Open", "Order.Nbr": "4711"}]
+        on.documents[:] = [rows[place] for place in both]
+        (found,) = find(system, item(order()))
+        assert (found.status, found.id) == ("confirmed", "4711")
+        on.documents[:] = rows[:1]
+    on.documents.append(dict(on.documents[0]))
+    assert find(system, item(order()))[0].status == "accepted", "waiting twice is waiting"
+
+
 # -- the file
 
 

@@ -303,6 +303,9 @@ class FakeErp(Memory):
         """Entities whose new documents wait for a clerk."""
         self.staged: list[Record] = []
         """What waits: in no list, found by its marker alone."""
+        self.approving: set[str] = set()
+        """Entities whose changes wait for an approval."""
+        self.pending: list[Record] = []
         self.declined: dict[str, str] = {}
         """Number of a document that waited -> why the clerk refused it."""
         self.distorted: set[str] = set()
@@ -328,7 +331,11 @@ class FakeErp(Memory):
         if step.name == "create":
             return self._create(step, item)
         known = self.get(step.entity, id=item.erp_key)
-        changed = self.put(known.model_copy(update={name: getattr(item.record, name) for name in item.changes}))
+        wanted = known.model_copy(update={name: getattr(item.record, name) for name in item.changes})
+        if step.entity in self.approving:
+            self.pending.append(wanted)
+            return Outcome(item.intent, "accepted", id="approval 3")
+        changed = self.put(wanted)
         return Outcome(item.intent, "confirmed", id=changed.id, record=changed)
 
     def _create(self, step: Step, item: Item) -> Outcome:
@@ -353,7 +360,7 @@ class FakeErp(Memory):
 
     def clerk(self, *, posts: bool = True) -> None:
         """Everything that waits is posted; or thrown away, and nobody says so."""
-        waiting, self.staged = self.staged, []
+        waiting, self.staged, self.pending = [*self.staged, *self.pending], [], []
         for record in waiting if posts else ():
             self.put(record)
 
@@ -384,6 +391,8 @@ class FakeErp(Memory):
                 for r in self.all(step.entity, id=item.erp_key)
                 if content(r, item.changes) == content(item.record, item.changes)
             ]
+            if not found and any(one.id == item.erp_key for one in self.pending):
+                return Outcome(item.intent, "accepted", id="approval 3")
         return Outcome(item.intent, "confirmed", id=found[0].id, record=found[0]) if found else Outcome(item.intent, "absent")
 
 

@@ -139,6 +139,28 @@ def test_posted_under_another_number_it_is_linked_by_hand(world: World) -> None:
     assert world.states(world.run(params=ONLY), "commitments")["SC-1"] == ("unchanged", "") and made(world) == [1]
 
 
+def test_a_change_may_wait_as_well(world: World) -> None:
+    own = draft(world)
+    world.run(params=ONLY)
+    world.erp.approving.add("commitments")
+    world.procore.put(own.model_copy(update={"title": "Changed", "origin_id": "sandbox:01:commitments:SC-1"}))
+    for _ in range(3):
+        sync = world.run(params=ONLY)
+        assert world.states(sync, "commitments") == {"SC-1": WAITS}
+        assert world.erp.applied["commitments", "update", "SC-1"] == 1
+    assert "(approval 3)" in told(world, sync, "commitments", "SC-1")
+    world.procore.change("commitments", "SC-1", title="Changed twice")
+    assert world.states(world.run(params=ONLY), "commitments") == {"SC-1": WAITS}
+    assert world.erp.applied["commitments", "update", "SC-1"] == 1
+    world.erp.clerk()
+    world.erp.approving.clear()
+    for _ in range(2):
+        last = world.run(params=ONLY)
+    assert world.states(last, "commitments") == {"SC-1": ("unchanged", "")}
+    assert getattr(world.erp.get("commitments", id="SC-1"), "title", "") == "Changed twice"
+    assert world.erp.applied["commitments", "update", "SC-1"] == 2
+
+
 # -- all of them
 
 
