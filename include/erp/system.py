@@ -239,6 +239,8 @@ class MappedSystem(DescribedErp):
         after = self._stored(look, [sent[one.intent] for one in receipts if one.status != "refused"])
         for receipt in receipts:
             stored = after.get(receipt.intent)
+            if receipt.status == "accepted" and stored and not (stored.waiting or look.there(receipt.intent, stored)):
+                stored = None  # the record is there, and what was sent of it waits
             written = receipt.status == "done" if stored is None else receipt.status != "refused" and not stored.waiting
             if written and (wrong := look.differs(sent[receipt.intent], before.get(receipt.intent), stored)):
                 receipt = replace(receipt, message=f"{wrong.told}. It is written so", field=wrong.field)

@@ -213,6 +213,21 @@ def test_what_was_accepted_is_settled(erp: Erp) -> None:
     assert (find(system, handed)[0].status, find(system, handed)[0].message) == ("rejected", "REJECTED by J. Doe")
 
 
+def test_a_change_that_waits_is_no_difference(erp: Erp) -> None:
+    system, on = erp
+    post(system, order())
+    (step,) = system.steps("commitments", "update")
+    changed = item(order(title="New"), changes=("title",), erp_key="SC-1")
+    on.approvals, on.settled = True, lambda one: Receipt(one.intent, "accepted", token="approval 4")
+    (outcome,) = system.post(step, [changed])
+    assert (outcome.status, outcome.id, outcome.field) == ("accepted", "approval 3", None)
+    handed = replace(changed, handed="approval 3")
+    assert [(one.status, one.id) for one in find(system, handed, action="update")] == [("accepted", "approval 4")]
+    on.documents[0]["Title"] = "New"
+    assert find(system, handed, action="update")[0].status == "confirmed"
+    assert system.post(step, [changed])[0].status == "confirmed", "it was approved while it was sent"
+
+
 def test_a_document_stands_before_what_it_was_posted_from(erp: Erp) -> None:
     system, on = erp
     on.answer = waits(on)
