@@ -21,7 +21,7 @@ from include.erp.readback import ReadBack
 from include.erp.reading import Reader
 from include.erp.transport import Document, Found, Handed, Receipt, Row, Rows, Transport, Writing
 from include.erp.writing import Writer
-from include.financials.exceptions import OutcomeUnknown
+from include.financials.exceptions import OutcomeUnknown, RetryLater
 from include.financials.port import (
     Action,
     Asked,
@@ -219,24 +219,30 @@ class MappedSystem(DescribedErp):
 
     def _with_looks(self, look: Look, documents: Sequence[Document], beat: Beat) -> list[tuple[Receipt, Found | None]]:
         """For transports without transactions. Raises OutcomeUnknown where nobody knows what became of one of them."""
-        writer = look.writer
-        name, action = writer.name, writer.action
+        name, action = look.writer.name, look.writer.action
         before = self._stored(look, documents)
         answers: list[tuple[Receipt, Found | None]] = []
-        sending: list[Document] = []
+        sending: dict[str, Document] = {}
+        """By marker or intent: two documents of one marker are one."""
+        twins: list[Document] = []
         for document in documents:
             found = before.get(document.intent)
+            mark = (action == "create" and document.marker) or document.intent
             if action == "create" and found is not None and found.said is None:
                 answers.append((Receipt(document.intent, "done", found.id), found))
             elif action != "create" and found is None:
                 answers.append((document.missing(action), None))
+            elif mark in sending:
+                twins.append(document)
             else:
-                sending.append(document)
-        receipts = self.transport.submit(name, action, sending, look, beat) if sending else []
-        if doubt := next((one for one in receipts if one.status == "unknown"), None):
-            raise OutcomeUnknown(f"The ERP did not confirm what was sent of {name}: {doubt.message}")
-        sent = {document.intent: document for document in sending}
-        after = self._stored(look, [sent[one.intent] for one in receipts if one.status != "refused"])
+                sending[mark] = document
+        receipts = self.transport.submit(name, action, [*sending.values()], look, beat) if sending else []
+        by_intent = {receipt.intent: receipt for receipt in receipts}
+        for twin in twins:
+            first = by_intent[sending[twin.marker or ""].intent]
+            receipts.append(replace(first, intent=twin.intent))
+        after = self._looked_again(look, documents, receipts)
+        sent = {document.intent: document for document in documents}
         for receipt in receipts:
             stored = after.get(receipt.intent)
             if receipt.status == "accepted" and stored and not (stored.waiting or look.there(receipt.intent, stored)):
@@ -246,6 +252,16 @@ class MappedSystem(DescribedErp):
                 receipt = replace(receipt, message=f"{wrong.told}. It is written so", field=wrong.field)
             answers.append((receipt, stored))
         return answers
+
+    def _looked_again(self, look: Look, documents: Sequence[Document], receipts: Sequence[Receipt]) -> MappingOf[str, Found]:
+        """What is there of the documents that may be there. An ERP that is away now is no proof that nothing was applied."""
+        if doubt := next((one for one in receipts if one.status == "unknown"), None):
+            raise OutcomeUnknown(f"The ERP did not confirm what was sent of {look.writer.name}: {doubt.message}")
+        perhaps = {one.intent for one in receipts if one.status != "refused"}
+        try:
+            return self._stored(look, [document for document in documents if document.intent in perhaps])
+        except RetryLater as error:
+            raise OutcomeUnknown(f"What was sent of {look.writer.name} could not be read back: {error}") from error
 
     def _stored(self, look: Look, documents: Sequence[Document]) -> MappingOf[str, Found]:
         """What the ERP holds of the documents, by intent."""
@@ -266,7 +282,8 @@ def _outcome(receipt: Receipt, found: Found | None) -> Outcome:
         return Outcome(receipt.intent, "rejected", message=receipt.message, field=receipt.field)
     if found is not None and found.said is not None:
         return Outcome(receipt.intent, "rejected", message=found.said)
-    if receipt.status == "accepted" if found is None else found.waiting:
+    waits = receipt.status == "accepted" if found is None else found.waiting
+    if waits:
         return Outcome(receipt.intent, "accepted", id=receipt.token, message=receipt.message)
     if found is None:
         return Outcome(receipt.intent, "confirmed", id=receipt.id, message=receipt.message, field=receipt.field)

@@ -170,6 +170,34 @@ def test_later_is_said_only_where_nothing_was_applied(erp: Erp, busy: str, raise
     assert len(on.documents) == 3
 
 
+def test_an_erp_that_is_away_after_the_call_is_no_proof_that_nothing_was_applied(
+    erp: Erp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, on = erp
+    lookup, looks = on.lookup, []
+
+    def away(*given: Any, **asked: Any) -> Any:
+        looks.append(asked)
+        if len(looks) == 2:
+            raise RetryLater("gone home")
+        return lookup(*given, **asked)
+
+    monkeypatch.setattr(on, "lookup", away)
+    with pytest.raises(OutcomeUnknown, match="could not be read back: gone home"):
+        post(system, order())
+    assert post(system, order())[0].status == "confirmed" and on.sent == ["SC-1"]
+
+
+def test_the_same_marker_twice_in_a_call_is_one_document(erp: Erp) -> None:
+    system, on = erp
+    (step,) = system.steps("commitments", "create")
+    outcomes = system.post(step, [item(order()), replace(item(order()), intent="twin"), item(order("SC-2"))])
+    assert [(one.intent, one.status, one.id) for one in outcomes] == [
+        ("intent-p-SC-1", "confirmed", "SC-1"), ("twin", "confirmed", "SC-1"), ("intent-p-SC-2", "confirmed", "SC-2"),
+    ]  # fmt: skip
+    assert on.sent == ["SC-1", "SC-2"]
+
+
 # -- accepted
 
 
