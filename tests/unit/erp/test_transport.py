@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.erp import registry
 from include.erp.mapping.loading import read_mapping
-from include.erp.registry import adapter
 from include.erp.system import MappedSystem
 from include.erp.transport import Document, Receipt
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater
@@ -296,8 +297,23 @@ def test_faults_are_found_when_the_file_is_loaded(tmp_path: Path, old: str, new:
     assert said in str(refused.value), refused.value
 
 
-def test_an_adapter_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"x.yaml:1: kind: 'sqk' is no kind of adapter; did you mean 'sql'\? Allowed: .*sql"
-    ):
-        adapter("sqk", "x.yaml:1: kind")
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("sqk", r"x\.yaml:1: kind: 'sqk' is no kind of adapter; did you mean 'sql'\? Allowed: .*sql"),
+        ("broken", "the adapter 'broken' cannot be loaded: No module named 'no_such_package'. Install what it needs"),
+        ("odd", r"tests\.unit\.erp\.shelf:MAPPING, the adapter 'odd', is no include\.erp\.transport\.Adapter"),
+    ],
+)
+def test_an_adapter_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, kind: str, said: str) -> None:
+    more = {"broken": "no_such_package.adapter:ADAPTER", "odd": "tests.unit.erp.shelf:MAPPING"}
+    known = {**registry.kinds(), **{name: EntryPoint(name, value, registry.GROUP) for name, value in more.items()}}
+    monkeypatch.setattr(registry, "kinds", lambda: known)
+    with pytest.raises(ConfigurationError, match=said):
+        registry.adapter(kind, "x.yaml:1: kind")
+
+
+def test_an_environment_without_adapters_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "kinds", dict)
+    with pytest.raises(ConfigurationError, match=r"none is installed: run scripts/setup_env\.py"):
+        registry.adapter("sql", "x.yaml:1: kind")
