@@ -74,6 +74,20 @@ def test_a_plan_says_that_it_waits(world: World) -> None:
     assert world.states(plan, "commitments") == {"SC-1": WAITS} and made(world) == [1]
 
 
+def test_a_full_batch_does_not_close_the_gate(world: World) -> None:
+    """What waits was fit to load when it was judged: it is no failure of the next stage, and stops nothing that is new."""
+    world.erp.staging.add("commitments")
+    for number in range(1, 13):
+        draft(world, f"SC-{number}")
+    for _ in range(2):
+        sync = world.run(params=ONLY)
+        assert set(world.states(sync, "commitments").values()) == {WAITS}
+    draft(world, "SC-99")
+    assert world.states(world.run(params=ONLY), "commitments")["SC-99"] == WAITS and len(world.erp.staged) == 13
+    world.procore.change("commitments", "SC-1", title="Changed")
+    assert set(world.states(world.run(params=ONLY), "commitments").values()) == {WAITS} and made(world) == [1] * 13
+
+
 def test_what_changed_meanwhile_is_not_sent_again(world: World) -> None:
     world.erp.staging.add("commitments")
     draft(world)
