@@ -2,7 +2,8 @@
 
 ``:amount`` is the value itself, ``-:amount`` the number with the other sign, ``Contract {number}`` a text. A block with ``each``
 is a list: one element for each line, or several where ``each`` is a list of patterns; a pattern with ``if`` is left out of the
-lines in which the value of that name is empty or zero. Everything else stands for itself.
+lines in which the value of that name is empty or zero. ``plain`` keeps its value out of the wrapping that the file asks for
+(``wrap``). Everything else stands for itself.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-BOUND = re.compile(r":([A-Za-z]\w*)")
-MINUS = re.compile(r"-:([A-Za-z]\w*)")
-NAMED = re.compile(r"\{([A-Za-z]\w*)\}")
+BOUND = re.compile(r":([A-Za-z][\w.]*)")
+MINUS = re.compile(r"-:([A-Za-z][\w.]*)")
+NAMED = re.compile(r"\{([A-Za-z][\w.]*)\}")
 
 
 def bound(pattern: Any, in_line: bool = False) -> Iterator[tuple[str, bool]]:
@@ -59,6 +60,8 @@ class Filling:
         if isinstance(pattern, Mapping):
             if "each" in pattern:
                 return list(self._each(pattern["each"]))
+            if pattern.keys() == {"plain"}:
+                return self._value(pattern["plain"], values)
             return {name: one for name, part in pattern.items() if (one := self._of(part, values)) is not _LEFT_OUT}
         if isinstance(pattern, list | tuple):
             return [one for part in pattern if (one := self._of(part, values)) is not _LEFT_OUT]

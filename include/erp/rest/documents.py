@@ -39,11 +39,13 @@ class Documents:
     ) -> tuple[Docs, Cursor | None]:
         """One page of one of the sources; the cursor says which, and where in it."""
         at = cursor["source"] if cursor else 0
-        asked = self._asked(self.spec.source[at], window, scopes)
+        source = self.spec.source[at]
+        asked = self._asked(source, window, scopes)
         part = cursor["part"] if cursor else 0
-        question = self.question(self.spec.source[at], asked[part], bare)
+        bare = bare and (scopes is None or source.ask.scope is not None)  # else the project may stand in the lines
+        question = self.question(source, asked[part], bare)
         docs, inner = page(self.wire, question, cursor["inner"] if cursor else None, size)
-        found = self.told(docs, self.spec.source[at])
+        found = self._of(scopes, self.told(docs, source), source)
         if inner is not None:
             return found, {"source": at, "part": part, "inner": inner}
         if part + 1 < len(asked):
@@ -59,9 +61,9 @@ class Documents:
             query["$filter"] = texts[0] if len(texts) == 1 else " and ".join(f"({one})" for one in texts)
         for one in conditions:
             query |= one if isinstance(one, dict) else {}
-        if not bare and source.expand is not None:
-            query |= {"$expand": source.expand} if isinstance(source.expand, str) else source.expand
-        return Question(source.path, query, source.records or self.file.records, self.key)
+        if not bare and source.including is not None:
+            query |= {"$expand": source.including} if isinstance(source.including, str) else source.including
+        return Question(self.wire.address.fill(source.path), query, source.records or self.file.records, self.key)
 
     def key(self, document: Mapping[str, Any]) -> str:
         marked = {**document, ADDRESS: self.wire.address.parts}
@@ -80,6 +82,13 @@ class Documents:
         conditions = [self.filled(ask.scope, {"scope": one}) for one in scopes if one]
         conditions += [ask.unscoped] if "" in scopes and ask.unscoped is not None else []
         return [[*always, *part] for part in self._together(conditions, len(conditions) or 1)] or [[*always]]
+
+    def _of(self, scopes: Sequence[str] | None, found: Docs, source: Source) -> Docs:
+        """Those of the projects, where the ERP could not be asked for them."""
+        scope = self.spec.scope
+        if scopes is None or scope is None or source.ask.scope is not None:
+            return found
+        return [one for one in found if str(value(scope, one) or "") in scopes]
 
     def always(self, source: Source) -> list[Condition]:
         return [] if source.ask.where is None else [source.ask.where]
@@ -132,7 +141,7 @@ class Documents:
     def one(self, source: Source, names: Mapping[str, str]) -> Docs:
         """The record itself, with the ETag of its header; none where there is none."""
         path = _fill(source.one or "", {name: quote(text, safe="") for name, text in names.items()})
-        expand = source.expand
+        expand = source.including
         more = {} if expand is None else {"$expand": expand} if isinstance(expand, str) else expand
         answer = self.wire.read(path, {**source.query, **more}, allow=(404, 410))
         if answer.status in (404, 410) or not isinstance(answer.body, dict):

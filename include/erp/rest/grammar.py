@@ -1,5 +1,5 @@
-"""The keys of a mapping file that are those of a web service: how one logs in, how lists are paged and filtered, the requests that
-write, and what an answer means. ``odata`` (include/erp/rest/odata.py) is the same with other defaults."""
+"""The keys of a mapping file that are those of a web service: how one logs in, how lists are paged and filtered, the requests
+that write, and what an answer means. ``odata`` (include/erp/rest/odata.py) is the same with other defaults."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Auth(Spec):
 
 
 class Paging(Spec):
-    """How a list goes on. ``offset``: so many records were seen; ``page``: the number of the page; ``next``: a link of the answer;
-    ``range``: the header Range; ``none``: a list is one answer."""
+    """How a list goes on. ``offset``: so many records were seen; ``page``: the number of the page; ``next``: a link of the
+    answer; ``range``: the header Range; ``none``: a list is one answer."""
 
     preset: Literal["offset", "page", "next", "range", "none"]
     limit: str | None = None
@@ -154,14 +154,14 @@ class Source(Spec):
     records: Path | None = None
     """Where in the answer the list is; default: the file's ``records``."""
     query: Texts = Field(default_factory=dict)
-    expand: Condition | None = None
+    including: Condition | None = Field(None, alias="expand")
     """What brings the lines along; left out where only headers are wanted."""
     order: Texts = Field(default_factory=dict)
     """Query parameters of an order that does not change while pages are read."""
     ask: Conditions = Conditions()
     one: str | None = None
-    """Path of one record by its ``{id}`` (or the parts of the id): for ERPs that cannot be asked for ids, and for ETags that stand
-    in a header."""
+    """Path of one record by its ``{id}`` (or the parts of the id): for ERPs that cannot be asked for ids, and for ETags that
+    stand in a header."""
 
 
 class RestLines(LinesSpec):
@@ -248,7 +248,8 @@ class RestEntity(EntitySpec):
 
     def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         for index, source in enumerate(self.source):
-            ask, place = source.ask, ("from", index, "ask")
+            ask = source.ask
+            place: Loc = ("from", index, "ask") if len(self.source) > 1 else ("from", "ask")
             if ask.id is None and source.one is None:
                 yield place, "needs `id`, or the source needs `one`: how a record of an id is asked for"
             if self.find and ask.marker is None:
@@ -300,7 +301,7 @@ class RestMapping(MappingSpec):
     def _agree(self) -> RestMapping:
         for name, entity in self.entities.items():
             for source in entity.source:
-                for condition in (*(one for _, one in source.ask.given()), *(source.expand,)):
+                for condition in (*(one for _, one in source.ask.given()), *(source.including,)):
                     if condition is not None and (self.filter == "odata") != isinstance(condition, str):
                         want = "a text" if self.filter == "odata" else "a block of query parameters"
                         raise PydanticCustomError(

@@ -17,7 +17,8 @@ _LONG_AGO = "2000-01-01T00:00:00Z"
 def problems(mapping: loading.Mapping[RestMapping], documents: Documents, name: str) -> Iterator[str]:
     """Sentences for a person, each with its place in the file."""
     for index, source in enumerate(documents.spec.source):
-        place = mapping.at("entities", name, "from", index)
+        loc = (name, "from", index) if len(documents.spec.source) > 1 else (name, "from")
+        place = mapping.at("entities", *loc)
         try:
             found, _ = page(documents.wire, documents.question(source, documents.always(source)), None, 2)
         except (ConfigurationError, ContractBroken) as error:
@@ -30,7 +31,7 @@ def problems(mapping: loading.Mapping[RestMapping], documents: Documents, name: 
             try:
                 page(documents.wire, documents.question(source, conditions, bare=True), None, 2)
             except (ConfigurationError, ContractBroken) as error:
-                yield f"{mapping.at('entities', name, 'from', index, 'ask', key)}: cannot be asked: {error}"
+                yield f"{mapping.at('entities', *loc, 'ask', key)}: cannot be asked: {error}"
 
 
 def _asked(documents: Documents, source: Source) -> Iterator[tuple[str, Sequence[Condition]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 import httpx
@@ -66,7 +67,7 @@ class Tokens:
 
     def _fetch(self) -> Any:
         login, password = self.address.login, self.address.password
-        posted = {"client_id": login, "client_secret": password} if self.auth.secret == "post" else {}
+        posted = {"client_id": login, "client_secret": password} if self.auth.secret == "post" else {}  # noqa: S105 - how it is sent
         signed = httpx.Auth() if posted else httpx.BasicAuth(login, password)
         try:
             token = self._client.fetch_token(self.url, grant_type="client_credentials", auth=signed, **posted)
@@ -132,10 +133,8 @@ class Session:
 
     def end(self) -> None:
         if self._headers is not None and self.auth.logout:
-            try:
+            with suppress(RetryLater):  # the session ends by itself then; nothing of the work depends on it
                 self._post(self.auth.logout, {})
-            except RetryLater:
-                pass  # the session ends by itself; nothing of the work depends on it
         self._headers = None
 
 

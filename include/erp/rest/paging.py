@@ -1,9 +1,9 @@
 """How a list goes on: the presets of ``paging``.
 
-Lists change while they are read. Where a page is asked for by its distance from the start, a record that goes away pulls all after
-it one place forward, and one of them falls between two pages: such pages overlap by one record, and a page that does not begin
-with the one before's last record starts the list anew. A list ends with a page that brings nothing new, not with a short one: an ERP
-may give fewer than it is asked for.
+Lists change while they are read. Where a page is asked for by its distance from the start, a record that goes away pulls all
+after it one place forward, and one of them falls between two pages: such pages overlap by one record, and a page that does not
+begin with the last record of the one before starts the list anew. A list ends with a page that brings nothing new, not
+with a short one: an ERP may give fewer than it is asked for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Docs = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A list that is asked for: path, query parameters, and where in the answer it stands. ``key`` tells a document from others."""
+    """A list that is asked for: path, query parameters, and where in the answer it stands. ``key`` tells documents apart."""
 
     path: str
     query: Mapping[str, str]

@@ -1,7 +1,7 @@
 """A document carried into the ERP, request by request.
 
-A document and its lines are one request, so that nothing half made is left. What follows (release, post) is an action on a document
-that is there: where it fails or nobody knows, the document is entered and not in the books, which is *accepted*.
+A document and its lines are one request, so that nothing half made is left. What follows (release, post) is an action on a
+document that is there: where it fails or nobody knows, the document is entered and not in the books, which is *accepted*.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from include.erp.json.patterns import Filling, filled
 from include.erp.json.paths import value
+from include.erp.json.patterns import NAMED, Filling, filled
 from include.erp.rest.answers import Answer
 from include.erp.rest.documents import Documents
 from include.erp.rest.grammar import Call
@@ -43,6 +43,7 @@ class Sending:
                 beat()
             try:
                 answer = self._call(call, index, document, values, there)
+                done += 1
                 given |= {name: value(path, answer.body) for name, path in call.gives.items()}
                 late = self._late(answer)
             except (Refused, OutcomeUnknown, RetryLater) as error:
@@ -55,7 +56,11 @@ class Sending:
                 return document.refused(f"{document.number}: {error}", error.field)
             if late is not None:
                 return Receipt(document.intent, "accepted", token=late, message=f"{document.number}: the ERP is still at work")
-            done += 1
+        if not done:
+            told = ", ".join(sorted({name for index in document.calls for name in self.calls[index].chosen}))
+            return document.refused(
+                f"{document.number}: none of the mapping's requests is for a document of this {told or 'kind'}."
+            )
         return Receipt(document.intent, "done")
 
     def _begun(self, document: Document, error: Exception) -> Receipt:
@@ -77,6 +82,8 @@ class Sending:
             if (tag := self.documents.etag(there or {})) is None:
                 raise Refused("the ERP gives the record no ETag, so nobody could tell whether it changed meanwhile")
             headers["If-Match"] = tag
+        if empty := [name for name in NAMED.findall(path) if values[name] in (None, "")]:
+            raise Refused(f"{empty[0]} is empty, and the request's address is made of it")
         filling = Filling(
             values, document.lines, wrap=file.wrap, empty=self.action == "update", numbers=file.numbers
         )  # fmt: skip
