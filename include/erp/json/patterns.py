@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-BOUND = re.compile(r":([A-Za-z][\w.]*)")
-MINUS = re.compile(r"-:([A-Za-z][\w.]*)")
-NAMED = re.compile(r"\{([A-Za-z][\w.]*)\}")
+BOUND = re.compile(r":([A-Za-z][\w.\[\]]*)")
+MINUS = re.compile(r"-:([A-Za-z][\w.\[\]]*)")
+NAMED = re.compile(r"\{([A-Za-z][\w.\[\]]*)\}")
 
 
 def bound(pattern: Any, in_line: bool = False) -> Iterator[tuple[str, bool]]:

@@ -10,7 +10,8 @@ from include.erp.rest.grammar import Condition, RestMapping, Source
 from include.erp.rest.paging import page
 from include.financials.exceptions import ConfigurationError, ContractBroken
 
-_NOBODY = "procore-probe"
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+"""Fits where an id must be a GUID, and names no record."""
 _LONG_AGO = "2000-01-01T00:00:00Z"
 
 

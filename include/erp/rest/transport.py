@@ -53,7 +53,7 @@ class RestTransport:
         spec = self.mapping.spec
         path = spec.health if spec.health is not None else next(iter(spec.entities.values())).source[0].path
         limit = {spec.paging.limit: "1"} if spec.health is None and spec.paging.limit else {}
-        answer = self.wire.read(path, limit)
+        answer = self.wire.read(self.address.fill(path), limit)
         if answer.time is None:
             raise ConfigurationError(f"{self.address}: answers without the time (header Date), by which changes are told.")
         return answer.time

@@ -173,6 +173,8 @@ def _literal(text: str) -> Any:
         return text[1:-1].replace("''", "'")
     if text in ("true", "false"):
         return text == "true"
+    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
+        return text
     try:
         return Decimal(text)
     except ArithmeticError:
