@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,10 @@ from include.financials.port import Window
 INDEX, DOCUMENT, SOURCE, ADDRESS, ETAG = "_index", "_document", "_source", "_address", "_etag"
 """What stands in a document (a line) beside the ERP's own: a line's place from 1, a line's document, the name of the list it is
 from, the parts of the address, the ETag of a header."""
+
+
+NO_SEGMENTS = (None, "", ".", "..")
+"""What cannot stand between two slashes of an address: it would name another place."""
 
 
 class Documents:
@@ -81,7 +86,7 @@ class Documents:
             return [always]
         conditions = [self.filled(ask.scope, {"scope": one}) for one in scopes if one]
         conditions += [ask.unscoped] if "" in scopes and ask.unscoped is not None else []
-        return [[*always, *part] for part in self._together(conditions, len(conditions) or 1)] or [[*always]]
+        return [[*always, *part] for part in self._together(conditions, self.file.together)] or [[*always]]
 
     def _of(self, scopes: Sequence[str] | None, found: Docs, source: Source) -> Docs:
         """Those of the projects, where the ERP could not be asked for them."""
@@ -114,14 +119,15 @@ class Documents:
         hidden: list[str] = []
         ways = [{"id": key.id, **parts} for key in keys for parts in key.parts]
         for source in self.spec.source:
-            if source.ask.id is None:
-                for names in ways:
-                    try:
-                        found += self.one(source, names)
-                    except NotPermitted:
-                        hidden.append(names["id"])
+            fitting = [names for names in ways if source.fits is None or re.fullmatch(source.fits, names["id"])]
+            if source.ask.id is not None:
+                found += self._some(source, [self.filled(source.ask.id, names) for names in fitting])
                 continue
-            found += self._some(source, [self.filled(source.ask.id, names) for names in ways])
+            for names in fitting:
+                try:
+                    found += self.one(source, names)
+                except NotPermitted:
+                    hidden.append(names["id"])
         return found, hidden
 
     def of_markers(self, markers: Sequence[str]) -> Docs:
@@ -140,6 +146,8 @@ class Documents:
 
     def one(self, source: Source, names: Mapping[str, str]) -> Docs:
         """The record itself, with the ETag of its header; none where there is none."""
+        if not set(NO_SEGMENTS).isdisjoint(names.values()):
+            return []
         path = _fill(source.one or "", {name: quote(text, safe="") for name, text in names.items()})
         expand = source.including
         more = {} if expand is None else {"$expand": expand} if isinstance(expand, str) else expand

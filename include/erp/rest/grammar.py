@@ -159,6 +159,8 @@ class Source(Spec):
     order: Texts = Field(default_factory=dict)
     """Query parameters of an order that does not change while pages are read."""
     ask: Conditions = Conditions()
+    fits: Regex | None = None
+    """What ids of this list look like: others are not asked for, where an ERP takes a question for them amiss (a GUID)."""
     one: str | None = None
     """Path of one record by its ``{id}`` (or the parts of the id): for ERPs that cannot be asked for ids, and for ETags that
     stand in a header."""

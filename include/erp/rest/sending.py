@@ -14,7 +14,7 @@ from urllib.parse import quote
 from include.erp.json.paths import value
 from include.erp.json.patterns import NAMED, Filling, filled
 from include.erp.rest.answers import Answer
-from include.erp.rest.documents import Documents
+from include.erp.rest.documents import NO_SEGMENTS, Documents
 from include.erp.rest.grammar import Call
 from include.erp.transport import Document, Receipt, Writing
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
@@ -82,8 +82,9 @@ class Sending:
             if (tag := self.documents.etag(there or {})) is None:
                 raise Refused("the ERP gives the record no ETag, so nobody could tell whether it changed meanwhile")
             headers["If-Match"] = tag
-        if empty := [name for name in NAMED.findall(path) if values[name] in (None, "")]:
-            raise Refused(f"{empty[0]} is empty, and the request's address is made of it")
+        for name in NAMED.findall(path):
+            if values[name] in NO_SEGMENTS:
+                raise Refused(f"{name} is {values[name]!r}, of which no request's address can be made")
         filling = Filling(
             values, document.lines, wrap=file.wrap, empty=self.action == "update", numbers=file.numbers
         )  # fmt: skip

@@ -33,14 +33,14 @@ class RestTransport:
 
     def __init__(
         self,
-        address: Any,
+        address: str,
         mapping: loading.Mapping[RestMapping],
         *,
         timeout: float = 60.0,
         wire: httpx.BaseTransport | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.mapping, self.address = mapping, Address.of(str(address), mapping.spec.address)
+        self.mapping, self.address = mapping, Address.of(address, mapping.spec.address)
         self.wire = Wire(self.address, mapping.spec, timeout=timeout, transport=wire, pause=pause)
         self.documents: Callable[[str], Documents] = cache(lambda name: Documents(mapping, name, self.wire))
         self._seen: dict[tuple[str, str], dict[str, Any]] = {}

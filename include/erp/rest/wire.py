@@ -16,7 +16,7 @@ from include.erp.rest.address import Address
 from include.erp.rest.answers import Answer, judged, words
 from include.erp.rest.grammar import RestMapping
 from include.erp.rest.logins import login_of
-from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, RetryLater
+from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, RetryLater
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Failures before a byte of the request went out."""
@@ -91,10 +91,12 @@ class Wire:
 
     def write(self, method: str, path: str, query: Mapping[str, Any] | None, headers: Mapping[str, str], body: Any) -> Answer:
         """The answer to a request that was applied. Raises Refused, RetryLater (surely nothing was applied) or OutcomeUnknown."""
-        content = b"" if body is None else numbers.dumps(body).encode()
         sent = {"Content-Type": "application/json", **headers} if body is not None else dict(headers)
         try:
+            content = b"" if body is None else numbers.dumps(body).encode()
             answer = self._send(method, path, query, sent, content)
+        except (UnicodeError, httpx.InvalidURL, httpx.LocalProtocolError) as error:
+            raise Refused(f"a value cannot be sent: {error}") from error
         except NEVER_SENT as error:
             raise RetryLater(f"{self.address.root} cannot be reached: {type(error).__name__}") from error
         except httpx.HTTPError as error:

@@ -171,7 +171,12 @@ class BusinessCentral(Standin):
             )
         total = sum((line["amountExcludingTax"] for line in made), Decimal(0))
         number = f"PI{len(self.records[entity]) + 1:05d}"
-        values = {"number": number, **body, lines: made, "totalAmountExcludingTax": total, "status": "Draft"}
+        dates = (
+            {"invoiceDate": "0001-01-01", "postingDate": "0001-01-01"}
+            if entity == "purchaseInvoices"
+            else {"orderDate": "0001-01-01"}
+        )
+        values = {"number": number, **dates, **body, lines: made, "totalAmountExcludingTax": total, "status": "Draft"}
         record = self.put(entity, **values)
         return self._reply(201, self._shown(entity, record, request.url.params.get("$expand", "")))
 

@@ -197,7 +197,8 @@ def test_a_draft_waits_until_it_is_posted(erp: Erp) -> None:
     assert find(system, of(invoice(), handed=""))[0].status == "accepted"
     standin.records["purchaseInvoices"][0]["status"] = "Open"
     (page,) = list(system.read_ids("subcontractor_invoices", [("25-104", standin.records["purchaseInvoices"][0]["id"])]))
-    assert [one.number for one in page.records] == ["INV-1"]
+    assert [one.number for one in page.records] == ["INV-1"] and getattr(page.records[0], "posting_date", "") is None
+    assert [page.records for page in system.read_ids("subcontractor_invoices", [(None, "no guid")])] == [[]]
     (settled,) = find(system, of(invoice(), handed=""))
     assert (settled.status, settled.id) == ("confirmed", standin.records["purchaseInvoices"][0]["id"])
 

@@ -1,4 +1,4 @@
-"""Log-ins, pages, conditions and ETags of services that are none of the shipped ones: a small one that can be asked in every way."""
+"""Log-ins, pages, questions and ETags of a small service that can be asked in every way."""
 
 from __future__ import annotations
 
@@ -302,6 +302,19 @@ def test_a_key_of_its_own_for_each_request_the_same_when_it_is_sent_again(tmp_pa
     send(system, "SC-2")
     keys = [one.headers["Idempotency-Key"] for one in standin.sent("POST", "/orders$")]
     assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize("key", ["..", ".", "a/../../secret", "o01?x=1", "o01#x"])
+def test_an_id_cannot_name_another_place(tmp_path: Path, key: str) -> None:
+    standin = Small()
+    system = small(tmp_path, standin, ('delete: "orders/{key}"', 'delete: "orders/{number}"'))
+    send(system, "SC-1")
+    standin.orders[0] |= {"id": "o01", "number": key}
+    (step,) = system.steps("commitments", "void")
+    voided = item(commitment(key, contract_date=None), company="7", erp_key="o01")
+    assert system.post(step, [voided])[0].status == "rejected" and standin.orders[0]["state"] == "open"
+    assert all(one.url.path.startswith("/site/api/7/orders") for one in standin.log)
+    assert [page.records for page in system.read_ids("commitments", [(None, key)])] == [[]]
 
 
 def test_the_table_of_errors(tmp_path: Path) -> None:
