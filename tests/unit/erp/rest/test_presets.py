@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,8 +15,21 @@ import pytest
 
 from include.erp.__main__ import main
 from include.erp.mapping.loading import read_mapping
+from include.erp.mapping.spec import EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.erp.rest.answers import Answer, Meaning
-from include.erp.rest.grammar import RestMapping
+from include.erp.rest.grammar import (
+    Auth,
+    Call,
+    Conditions,
+    ErrorRow,
+    Errors,
+    Paging,
+    RestEntity,
+    RestLines,
+    RestMapping,
+    RestWrite,
+    Source,
+)
 from include.erp.rest.transport import RestTransport
 from include.erp.system import MappedSystem
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, RetryLater
@@ -468,3 +482,12 @@ def test_the_command_looks_at_a_service(capsys: pytest.CaptureFixture[str]) -> N
         assert main(["totals", "acumatica", address.replace("sync:", "other:")]) == 1
         assert "refuses this login or password" in capsys.readouterr().out
     assert standin.sessions == set(), "every session was given back"
+
+
+def test_the_page_explains_every_key() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs" / "erp-rest-adapter.md").read_text(encoding="utf-8")
+    own = (Auth, Paging, ErrorRow, Errors, Conditions, Source, RestLines, Call, RestWrite, RestEntity, RestMapping)
+    shared = {key for model in (LinesSpec, WriteSpec, EntitySpec, MappingSpec) for key in model.own_keys()}
+    missing = {key for model in own for key in model.own_keys()} - shared - set(re.findall(r"`([a-z_]+)`", page))
+    assert missing == set()
+    assert page.count("stand-in of its public API, not run against the vendor's product") == 2
