@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from include.erp.codecs import bounds
+from include.erp.json.lines import lines_of
 from include.erp.json.paths import value
 from include.erp.mapping import loading
 from include.erp.mapping.block import PART
@@ -20,9 +21,8 @@ from include.erp.transport import Fault, Key, Row
 from include.financials.exceptions import NotPermitted
 from include.financials.port import Window
 
-INDEX, DOCUMENT, SOURCE, ADDRESS, ETAG = "_index", "_document", "_source", "_address", "_etag"
-"""What stands in a document (a line) beside the ERP's own: a line's place from 1, a line's document, the name of the list it is
-from, the parts of the address, the ETag of a header."""
+SOURCE, ADDRESS, ETAG = "_source", "_address", "_etag"
+"""What stands in a document beside the ERP's own: the name of the list it is from, the parts of the address, the ETag of a header."""
 
 
 NO_SEGMENTS = (None, "", ".", "..")
@@ -174,7 +174,8 @@ class Documents:
     def row(self, document: Mapping[str, Any], bare: bool = False) -> Row:
         fault, lines = None, list[Any]()
         if not bare:
-            found = self.lines(document)
+            spec = self.spec.lines
+            found = lines_of(document, spec.source, spec.by) if spec is not None else []
             if found is None:
                 fault = Fault("lines", "are not in the ERP's answer, which is no proof that there are none; check `expand`")
             lines = found or []
@@ -185,22 +186,6 @@ class Documents:
             key=self.key(document),
             fault=fault,
         )
-
-    def lines(self, document: Mapping[str, Any]) -> list[Any] | None:
-        """What names of lines lead into: a row of the ERP, or the rows that are one line of ours. None: the answer has none."""
-        spec = self.spec.lines
-        if spec is None:
-            return []
-        rows = value(spec.source, document)
-        if rows is None:
-            return None
-        found = [{**one, INDEX: index, DOCUMENT: document} for index, one in enumerate(rows, start=1)]
-        if spec.by is None:
-            return found
-        groups: dict[str, list[Any]] = {}
-        for one in found:
-            groups.setdefault(str(value(spec.by, one)), []).append(one)
-        return list(groups.values())
 
 
 def _fill(text: str, names: Mapping[str, str]) -> str:

@@ -133,7 +133,7 @@ class Acumatica(Standin):
 
     def _list(self, entity: str, query: dict[str, str]) -> httpx.Response:
         top, skip = int(query.pop("$top", self.largest)), int(query.pop("$skip", 0))
-        expand, where, order = query.pop("$expand", ""), query.pop("$filter", ""), query.pop("$orderby", "id")
+        expand, where = query.pop("$expand", ""), query.pop("$filter", "")
         if query:
             raise self.wrong(400, f"unknown parameters {sorted(query)}")
         found = list(self.records[entity])
@@ -143,10 +143,8 @@ class Acumatica(Standin):
             except (ValueError, KeyError) as error:
                 raise self.wrong(400, f"The filter is wrong: {error}") from error
             found = [one for one in found if test(one)]
-        for name in reversed(order.split(",")):
-            if name != "id" and name not in FIELDS[entity]:
-                raise self.wrong(400, f"no field {name}")
-            found.sort(key=lambda one, name=name: str(one.get(name)))  # type: ignore[misc]
+        keys = [name for name in ("ProjectID", "ProjectTaskID", KEYS[entity]) if name in FIELDS[entity]]
+        found.sort(key=lambda one: [str(one.get(name)) for name in keys])
         end = skip + min(top, self.largest)
         return self._reply(200, [self._shown(one, expand) for one in found[skip:end]])
 

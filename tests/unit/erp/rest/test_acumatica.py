@@ -16,7 +16,7 @@ from include.erp.registry import connected, load_mapping, mapping_path
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities.invoices import SubcontractorInvoice
-from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater
+from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
 from include.financials.port import Item, Outcome, Window
 from include.financials.record import Line
 from tests.unit.erp.rest.acumatica import FIELDS, Acumatica
@@ -243,6 +243,40 @@ def test_a_late_effect_is_found_before_it_is_sent_again(releasing: Erp) -> None:
     assert find(system, of(order()))[0].status == "accepted"
     post(system, of(order()))
     assert len(standin.records["Subcontract"]) == 1
+
+
+@pytest.mark.parametrize("how", [503, httpx.ReadTimeout])
+def test_nobody_knows_and_it_is_not_there(releasing: Erp, how: Any) -> None:
+    system, standin = releasing
+    standin.faults.append(Fault("PUT", "/Bill$", "before", how))
+    with pytest.raises(OutcomeUnknown):
+        post(system, of(bill()))
+    assert find(system, of(bill()))[0].status == "absent"
+    assert post(system, of(bill()))[0].status == "confirmed" and len(standin.records["Bill"]) == 1
+
+
+def test_killed_between_the_document_and_its_release(releasing: Erp) -> None:
+    system, standin = releasing
+    (step,) = system.steps("subcontractor_invoices", "create")
+    beats = iter([None])
+
+    def beat() -> None:
+        if next(beats, "killed") == "killed":
+            raise LeaseLost("another task took over")
+
+    with pytest.raises(LeaseLost):
+        system.post(step, [of(bill())], beat)
+    assert [one["Status"] for one in standin.records["Bill"]] == ["Balanced"]
+    assert find(system, of(bill()))[0].status == "accepted" == post(system, of(bill()))[0].status
+    assert len(standin.records["Bill"]) == 1, "a person releases it; it is never sent again"
+
+
+def test_two_companies_do_not_mix(releasing: Erp) -> None:
+    system, _ = releasing
+    post(system, of(order()))
+    elsewhere = replace(of(order(title="New"), changes=("title",), erp_key="SC-1"), company="OTHER")
+    (outcome,) = post(system, elsewhere, action="update")
+    assert outcome.message == "SC-1: the ERP has no such record to update in company OTHER."
 
 
 def test_what_never_went_out_may_be_sent_again(releasing: Erp) -> None:
