@@ -12,8 +12,8 @@ INDEX, DOCUMENT = "_index", "_document"
 
 
 def lines_of(document: Mapping[str, Any], source: str, by: str | None) -> list[Any] | None:
-    """What names of lines lead into. ``by``: rows that it gives the same value are one line, a list. None: the document has no such
-    list, which is no proof that it has no lines."""
+    """What names of lines lead into. ``by``: rows that it gives the same value are one line, a list. None: the document has no
+    such list, which is no proof that it has no lines."""
     rows: Sequence[Mapping[str, Any]] | None = value(source, document)
     if rows is None:
         return None

@@ -14,6 +14,7 @@ from include.erp.json.paths import value
 from include.erp.mapping import loading
 from include.erp.mapping.block import PART
 from include.erp.mapping.shape import shape_of
+from include.erp.rest.answers import Answer
 from include.erp.rest.grammar import Condition, RestMapping, Source
 from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
 from include.erp.rest.wire import Wire
@@ -22,8 +23,7 @@ from include.financials.exceptions import NotPermitted
 from include.financials.port import Window
 
 SOURCE, ADDRESS, ETAG = "_source", "_address", "_etag"
-"""What stands in a document beside the ERP's own: the name of the list it is from, the parts of the address, the ETag of a header."""
-
+"""What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header."""
 
 NO_SEGMENTS = (None, "", ".", "..")
 """What cannot stand between two slashes of an address: it would name another place."""
@@ -47,12 +47,14 @@ class Documents:
         source = self.spec.source[at]
         asked = self._asked(source, window, scopes)
         part = cursor["part"] if cursor else 0
-        bare = bare and (scopes is None or source.ask.scope is not None)  # else the project may stand in the lines
-        question = self.question(source, asked[part], bare)
-        docs, inner = page(self.wire, question, cursor["inner"] if cursor else None, size)
-        found = self._of(scopes, self.told(docs, source), source)
-        if inner is not None:
-            return found, {"source": at, "part": part, "inner": inner}
+        found: Docs = []
+        if asked:
+            bare = bare and (scopes is None or _asks(source, scopes))  # else the project may stand in the lines
+            question = self.question(source, asked[part], bare)
+            docs, inner = page(self.wire, question, cursor["inner"] if cursor else None, size)
+            found = self._of(scopes, self.told(docs, source), source)
+            if inner is not None:
+                return found, {"source": at, "part": part, "inner": inner}
         if part + 1 < len(asked):
             return found, {"source": at, "part": part + 1, "inner": None}
         if at + 1 < len(self.spec.source):
@@ -75,23 +77,23 @@ class Documents:
         return "/".join(str(value(name, marked)) for name in self.spec.id.columns())
 
     def _asked(self, source: Source, window: Window | None, scopes: Sequence[str] | None) -> list[list[Condition]]:
-        """The questions whose answers together are the list: one, or one for each project where they cannot be asked together."""
+        """The questions whose answers together are the list: one, several for many projects, none for no project."""
         ask, always = source.ask, self.always(source)
         if window is not None and self.spec.changed_since is not None:
             since, until = bounds(self.spec.changed_since.storage("timestamptz"), window.since, window.until)
             for condition, moment, name in ((ask.since, since, "since"), (ask.until, until, "until")):
                 if condition is not None and moment is not None:
                     always.append(self.filled(condition, {name: _text(moment)}))
-        if scopes is None or ask.scope is None:
+        if scopes is None or ask.scope is None or not _asks(source, scopes):
             return [always]
         conditions = [self.filled(ask.scope, {"scope": one}) for one in scopes if one]
         conditions += [ask.unscoped] if "" in scopes and ask.unscoped is not None else []
-        return [[*always, *part] for part in self._together(conditions, self.file.together)] or [[*always]]
+        return [[*always, *part] for part in self._together(conditions, self.file.together)]
 
     def _of(self, scopes: Sequence[str] | None, found: Docs, source: Source) -> Docs:
         """Those of the projects, where the ERP could not be asked for them."""
         scope = self.spec.scope
-        if scopes is None or scope is None or source.ask.scope is not None:
+        if scopes is None or scope is None or _asks(source, scopes):
             return found
         return [one for one in found if str(value(scope, one) or "") in scopes]
 
@@ -162,8 +164,13 @@ class Documents:
     def source_of(self, document: Mapping[str, Any]) -> Source:
         return next(one for one in self.spec.source if one.name == document[SOURCE])
 
+    def etag_of(self, answer: Answer) -> str | None:
+        """Of the record that a write left."""
+        found = value(self.file.etag, answer.body) if self.file.etag not in (None, "header") else None
+        return str(found) if found is not None else answer.headers.get("ETag")
+
     def etag(self, document: Mapping[str, Any]) -> str | None:
-        found = document.get(ETAG) if self.file.etag == "header" else value(self.file.etag or "", document)
+        found = document.get(ETAG) if self.file.etag == "header" else value(self.file.etag, document) if self.file.etag else None
         return None if found is None else str(found)
 
     # -- rows
@@ -186,6 +193,11 @@ class Documents:
             key=self.key(document),
             fault=fault,
         )
+
+
+def _asks(source: Source, scopes: Sequence[str]) -> bool:
+    """Whether the ERP can be asked for these projects."""
+    return source.ask.scope is not None and ("" not in scopes or source.ask.unscoped is not None)
 
 
 def _fill(text: str, names: Mapping[str, str]) -> str:

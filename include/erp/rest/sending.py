@@ -17,7 +17,7 @@ from include.erp.rest.answers import Answer
 from include.erp.rest.documents import NO_SEGMENTS, Documents
 from include.erp.rest.grammar import Call
 from include.erp.transport import Document, Receipt, Writing
-from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
+from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.port import Beat
 
 
@@ -31,6 +31,7 @@ class Sending:
     def send(self, document: Document, there: Mapping[str, Any] | None, beat: Beat) -> Receipt:
         """``there``: the record of an update or a void. Raises RetryLater and ConfigurationError where nothing was applied."""
         given: dict[str, Any] = {}
+        tag = None if there is None else self.documents.etag(there)
         if there is not None:
             given = {name: value(path, there) for name, path in self.documents.spec.write.record.items()}
         done = 0
@@ -42,18 +43,19 @@ class Sending:
             if done:
                 beat()
             try:
-                answer = self._call(call, index, document, values, there)
+                answer = self._call(call, index, document, values, tag)
                 done += 1
+                tag = self.documents.etag_of(answer)
                 given |= {name: value(path, answer.body) for name, path in call.gives.items()}
                 late = self._late(answer)
-            except (Refused, OutcomeUnknown, RetryLater) as error:
+            except (Refused, OutcomeUnknown, RetryLater, ConfigurationError, ContractBroken) as error:
                 if done:
                     return self._begun(document, error)
-                if isinstance(error, RetryLater):
-                    raise
                 if isinstance(error, OutcomeUnknown):
                     return Receipt(document.intent, "unknown", message=f"{document.number}: {error}")
-                return document.refused(f"{document.number}: {error}", error.field)
+                if isinstance(error, Refused):
+                    return document.refused(f"{document.number}: {error}", error.field)
+                raise
             if late is not None:
                 return Receipt(document.intent, "accepted", token=late, message=f"{document.number}: the ERP is still at work")
         if not done:
@@ -70,16 +72,15 @@ class Sending:
             return Receipt(document.intent, "accepted", message=message)
         return Receipt(document.intent, "unknown", message=f"{document.number}: a part was written, then: {error}")
 
-    def _call(
-        self, call: Call, index: int, document: Document, values: Mapping[str, Any], there: Mapping[str, Any] | None
-    ) -> Answer:
+    def _call(self, call: Call, index: int, document: Document, values: Mapping[str, Any], tag: str | None) -> Answer:
+        """``tag``: the record's ETag, as it was seen last."""
         method, path = call.request
         file = self.documents.file
         headers = {name: filled(text, values) for name, text in call.headers.items()}
         if file.idempotency:
             headers[file.idempotency] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.intent}/{self.action}/{index}"))
         if call.match:
-            if (tag := self.documents.etag(there or {})) is None:
+            if tag is None:
                 raise Refused("the ERP gives the record no ETag, so nobody could tell whether it changed meanwhile")
             headers["If-Match"] = tag
         for name in NAMED.findall(path):

@@ -345,6 +345,13 @@ def test_an_update_is_of_the_state_that_was_seen(posting: Erp) -> None:
     assert standin.sent("PATCH", "/purchaseOrders")[0].headers["If-Match"].startswith('W/"')
     assert find(system, changed, action="update")[0].status == "confirmed"
 
+    both = of(order(title="Both", contract_date=date(2026, 9, 5)), changes=("title", "contract_date"), erp_key="SC-1")
+    assert post(system, both, action="update")[0].message is None
+    assert [one.headers["If-Match"] for one in standin.sent("PATCH", "/purchaseOrders")] == sorted(
+        {one.headers["If-Match"] for one in standin.sent("PATCH", "/purchaseOrders")}, key=lambda tag: int(tag[3:-1])
+    )
+    assert standin.records["purchaseOrders"][0]["orderDate"] == "2026-09-05"
+
     answer = standin.answer
 
     def beside(request: httpx.Request) -> httpx.Response:

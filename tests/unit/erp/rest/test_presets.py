@@ -99,6 +99,7 @@ entities:
             lines: {each: {code: ":cost_code", type: ":cost_type", amount: ":amount"}}
       update:
         - {when: title, match: true, patch: "orders/{key}", body: {title: ":title"}}
+        - {when: vendor, match: true, patch: "orders/{key}", body: {vendor: ":vendor"}}
       void:
         - {match: true, delete: "orders/{key}"}
 """
@@ -183,7 +184,7 @@ class Small(Standin):
             raise self.wrong(428 if "If-Match" not in request.headers else 412, "it has changed")
         order |= {"state": "void"} if request.method == "DELETE" else body_of(request)
         order["version"] += 1
-        return self._reply(204)
+        return self._reply(204, headers={"ETag": f'"{order["version"]}"'})
 
 
 BASIC = "Basic " + base64.b64encode(b"me:secret:1").decode()
@@ -277,6 +278,10 @@ def test_questions_by_parameters(tmp_path: Path) -> None:
     of_two = [one.number for page in system.read("commitments", scopes=["J1", "J3"]) for one in page.records]
     assert of_two == ["SC-1", "SC-3"], "a question for each project, where they cannot be asked together"
     assert list(system.keys("commitments", scopes=["J2", "none"])) == ["o02"]
+    assert [page.records for page in system.read("commitments", scopes=[])] == [[]]
+    assert list(system.keys("commitments", scopes=["", "J2"])) == ["o02"], (
+        "it cannot be asked for those of no project: looked through"
+    )
     (page,) = list(system.read_ids("commitments", [("J1", "o01"), (None, "o99"), ("J1", "o02")]))
     assert [one.id for one in page.records] == ["o01"] and page.hidden == []
 
@@ -299,9 +304,19 @@ def test_an_etag_of_a_header(tmp_path: Path) -> None:
     (step,) = system.steps("commitments", "update")
     changed = item(commitment("SC-1", title="New", contract_date=None), company="7", changes=("title",), erp_key="o01")
     assert system.post(step, [changed])[0].message is None and standin.orders[0]["title"] == "New"
+    both = item(
+        commitment("SC-1", title="Newer", vendor="V3", contract_date=None),
+        company="7",
+        changes=("title", "vendor"),
+        erp_key="o01",
+    )
+    assert system.post(step, [both])[0].message is None and (standin.orders[0]["title"], standin.orders[0]["vendor"]) == (
+        "Newer",
+        "V3",
+    )
     (void,) = system.steps("commitments", "void")
-    assert system.post(void, [changed])[0].status == "confirmed" and standin.orders[0]["state"] == "void"
-    assert standin.sent("DELETE", "o01")[0].headers["If-Match"] == '"2"'
+    assert system.post(void, [both])[0].status == "confirmed" and standin.orders[0]["state"] == "void"
+    assert standin.sent("DELETE", "o01")[0].headers["If-Match"] == '"4"'
 
 
 def test_a_key_of_its_own_for_each_request_the_same_when_it_is_sent_again(tmp_path: Path) -> None:
