@@ -53,19 +53,19 @@ def mapping_path(name: str | Path) -> Path:
     return path if path.suffix or len(path.parts) > 1 else MAPPINGS / f"{path}.yaml"
 
 
-def described_erp(mapping: str | Path) -> Described:
-    """What ``mapping`` (path, or name of a file in include/mappings) tells of its ERP, which is not asked.
-
-    Raises ConfigurationError for a mapping that is missing, bad, or of an unknown kind.
-    """
-    return DescribedErp(load_mapping(mapping_path(mapping)))
-
-
 def load_mapping(path: str | Path) -> Mapping[MappingSpec]:
     """Read and check a mapping file of any kind. Raises ConfigurationError for one that is missing, bad, or of no kind."""
     data, places = load_yaml(Path(path))
     kind, place = (data.get("kind", "sql"), places.at("kind")) if isinstance(data, dict) else ("sql", places.at())
     return read_mapping(path, adapter(kind, place).grammar)
+
+
+def described_erp(mapping: str | Path) -> DescribedErp:
+    """What ``mapping`` (path, or name of a file in include/mappings) tells of its ERP, which is not asked.
+
+    Raises ConfigurationError for a mapping that is missing, bad, or of an unknown kind.
+    """
+    return DescribedErp(load_mapping(mapping_path(mapping)))
 
 
 def connected(address: Any, mapping: Mapping[MappingSpec], *, origin_system: str, **options: Any) -> MappedSystem:

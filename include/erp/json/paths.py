@@ -1,0 +1,55 @@
+"""Names of a mapping are JMESPath into a document; a few functions stand for what it lacks with text and Decimals."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import jmespath
+from jmespath import functions
+from jmespath.exceptions import JMESPathError
+from jmespath.parser import ParsedResult
+
+
+class _Functions(functions.Functions):
+    @functions.signature({"types": []}, {"types": ["string"]})
+    def _func_split(self, text: Any, at: str) -> list[str] | None:
+        """The parts of a text, blanks around them dropped; null of null."""
+        return None if text is None else [part.strip() for part in str(text).split(at)]
+
+    @functions.signature({"types": []})
+    def _func_total(self, amounts: Any) -> Decimal | None:
+        """The sum of a list of amounts, nulls left out; null of null."""
+        return None if amounts is None else sum((one for one in amounts if one is not None), Decimal(0))
+
+    @functions.signature({"types": []}, {"types": []})
+    def _func_less(self, amount: Any, other: Any) -> Decimal | None:
+        """``amount`` less ``other``, where null is nothing; null of two nulls."""
+        return None if amount is None and other is None else (amount or Decimal(0)) - (other or Decimal(0))
+
+    @functions.signature({"types": []})
+    def _func_percent(self, rate: Any) -> Decimal | None:
+        """A rate of 0.0725 in percent."""
+        return None if rate is None else Decimal(rate).scaleb(2)
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+@cache
+def compiled(name: str) -> ParsedResult:
+    return jmespath.compile(name)
+
+
+def value(name: str, document: Any) -> Any:
+    """What stands at the name; None where nothing does."""
+    return compiled(name).search(document, _OPTIONS)
+
+
+def fault(name: str) -> str | None:
+    try:
+        compiled(name)
+    except JMESPathError as error:
+        return f"is no JMESPath: {str(error).splitlines()[0]}"
+    return None

@@ -1,0 +1,126 @@
+"""What an answer means: refused in the ERP's words, come back later, or nobody knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import httpx
+
+from include.erp.json import numbers, paths
+from include.erp.rest.grammar import Errors
+from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
+
+_LONGEST = 300
+"""Characters of an answer that is no JSON, in a message."""
+BUSY = (425, 429)
+"""The limiter stands before the application: nothing was applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``body``: its JSON; None where it has none. ``broken``: it should have been JSON and is not."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any = None
+    text: str = ""
+    broken: bool = False
+
+    @classmethod
+    def of(cls, reply: httpx.Response) -> Answer:
+        body, broken = None, False
+        if reply.content.strip():
+            try:
+                body = numbers.loads(reply.content)
+            except ValueError:
+                broken = True
+        return cls(reply.status_code, reply.headers, body, reply.text, broken)
+
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 300 and not self.broken
+
+    @property
+    def seconds(self) -> float | None:
+        """When to come back, as ``Retry-After`` says: seconds, or a time."""
+        given = self.headers.get("Retry-After", "")
+        if given.isdigit():
+            return float(given)
+        try:
+            return max(0.0, (parsedate_to_datetime(given) - (self.time or datetime.now(UTC))).total_seconds())
+        except (ValueError, TypeError):
+            return None
+
+    @property
+    def time(self) -> datetime | None:
+        """The server's clock."""
+        try:
+            return parsedate_to_datetime(self.headers["Date"]).astimezone(UTC)
+        except (KeyError, ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """``done``: it was applied, whatever the status says."""
+
+    means: Literal["done", "refused", "later", "unknown"]
+    message: str = ""
+    field: str | None = None
+
+
+def words(errors: Errors, answer: Answer) -> str:
+    """The ERP's own words, its code in front."""
+    said = _found(errors.words, answer)
+    if said is None:
+        said = " ".join(answer.text.split())[:_LONGEST] or "it gives no reason"
+    code = _found(errors.code, answer)
+    return f"{code}: {said}" if code and code not in said else said
+
+
+def _found(path: str, answer: Answer) -> str | None:
+    found = paths.value(path, answer.body) if isinstance(answer.body, dict | list) else None
+    return None if found is None or found == "" else " ".join(str(found).split())
+
+
+def meaning(errors: Errors, answer: Answer) -> Meaning:
+    """Of an answer to a write. What is not in the file: 4xx is refused, a limiter's wait is a wait, all else is unknown."""
+    if errors.hook is not None:
+        told = errors.hook(answer)
+        if told is not None:
+            if not isinstance(told, Meaning):
+                raise TypeError(f"{errors.hook.__module__}:{errors.hook.__name__} answered {told!r}, no Meaning")
+            return told
+    if answer.good:
+        return Meaning("done")
+    said, code = words(errors, answer), _found(errors.code, answer)
+    for row in errors.table:
+        if (
+            (row.status is None or row.status == answer.status)
+            and (row.code is None or row.code == code)
+            and (row.says is None or re.search(row.says, said))
+        ):
+            return Meaning(row.means, said, row.field)
+    if answer.status in BUSY:
+        return Meaning("later", f"the ERP asks to come back later ({answer.status})")
+    if 400 <= answer.status < 500 and answer.status != 408:
+        return Meaning("refused", said)
+    return Meaning("unknown", "the answer was cut off" if answer.broken else f"the ERP answered {answer.status}: {said}")
+
+
+def judged(errors: Errors, answer: Answer) -> Answer:
+    """The answer to a write that was applied. Raises Refused, RetryLater (nothing was applied) or OutcomeUnknown."""
+    found = meaning(errors, answer)
+    match found.means:
+        case "done":
+            return answer
+        case "refused":
+            raise Refused(found.message, found.field)
+        case "later":
+            raise RetryLater(found.message, answer.seconds)
+    raise OutcomeUnknown(found.message)

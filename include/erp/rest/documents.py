@@ -1,0 +1,212 @@
+"""One entity of a mapping as lists of a web service, and its documents as rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from include.erp.codecs import bounds
+from include.erp.json.lines import lines_of
+from include.erp.json.paths import value
+from include.erp.mapping import loading
+from include.erp.mapping.block import PART
+from include.erp.mapping.shape import shape_of
+from include.erp.rest.answers import Answer
+from include.erp.rest.grammar import Condition, RestMapping, Source
+from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
+from include.erp.rest.wire import Wire
+from include.erp.transport import Fault, Key, Row
+from include.financials.exceptions import NotPermitted
+from include.financials.port import Window
+
+SOURCE, ADDRESS, ETAG = "_source", "_address", "_etag"
+"""What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header."""
+
+NO_SEGMENTS = (None, "", ".", "..")
+"""What cannot stand between two slashes of an address: it would name another place."""
+
+
+class Documents:
+    """:param name: the entity's."""
+
+    def __init__(self, mapping: loading.Mapping[RestMapping], name: str, wire: Wire) -> None:
+        self.file, self.spec, self.wire = mapping.spec, mapping.spec.entities[name], wire
+        self.shape = shape_of(self.spec)
+        self.odata = self.file.filter == "odata"
+
+    # -- lists
+
+    def page(
+        self, window: Window | None, scopes: Sequence[str] | None, cursor: Cursor | None, size: int, bare: bool
+    ) -> tuple[Docs, Cursor | None]:
+        """One page of one of the sources; the cursor says which, and where in it."""
+        at = cursor["source"] if cursor else 0
+        source = self.spec.source[at]
+        asked = self._asked(source, window, scopes)
+        part = cursor["part"] if cursor else 0
+        found: Docs = []
+        if asked:
+            bare = bare and (scopes is None or _asks(source, scopes))  # else the project may stand in the lines
+            question = self.question(source, asked[part], bare)
+            docs, inner = page(self.wire, question, cursor["inner"] if cursor else None, size)
+            found = self._of(scopes, self.told(docs, source), source)
+            if inner is not None:
+                return found, {"source": at, "part": part, "inner": inner}
+        if part + 1 < len(asked):
+            return found, {"source": at, "part": part + 1, "inner": None}
+        if at + 1 < len(self.spec.source):
+            return found, {"source": at + 1, "part": 0, "inner": None}
+        return found, None
+
+    def question(self, source: Source, conditions: Sequence[Condition], bare: bool = False) -> Question:
+        query = {**source.query, **source.order}
+        texts = [one for one in conditions if isinstance(one, str)]
+        if texts:
+            query["$filter"] = texts[0] if len(texts) == 1 else " and ".join(f"({one})" for one in texts)
+        for one in conditions:
+            query |= one if isinstance(one, dict) else {}
+        if not bare and source.including is not None:
+            query |= {"$expand": source.including} if isinstance(source.including, str) else source.including
+        return Question(self.wire.address.fill(source.path), query, source.records or self.file.records, self.key)
+
+    def key(self, document: Mapping[str, Any]) -> str:
+        marked = {**document, ADDRESS: self.wire.address.parts}
+        return "/".join(str(value(name, marked)) for name in self.spec.id.columns())
+
+    def _asked(self, source: Source, window: Window | None, scopes: Sequence[str] | None) -> list[list[Condition]]:
+        """The questions whose answers together are the list: one, several for many projects, none for no project."""
+        ask, always = source.ask, self.always(source)
+        if window is not None and self.spec.changed_since is not None:
+            since, until = bounds(self.spec.changed_since.storage("timestamptz"), window.since, window.until)
+            for condition, moment, name in ((ask.since, since, "since"), (ask.until, until, "until")):
+                if condition is not None and moment is not None:
+                    always.append(self.filled(condition, {name: _text(moment)}))
+        if scopes is None or ask.scope is None or not _asks(source, scopes):
+            return [always]
+        conditions = [self.filled(ask.scope, {"scope": one}) for one in scopes if one]
+        conditions += [ask.unscoped] if "" in scopes and ask.unscoped is not None else []
+        return [[*always, *part] for part in self._together(conditions, self.file.together)]
+
+    def _of(self, scopes: Sequence[str] | None, found: Docs, source: Source) -> Docs:
+        """Those of the projects, where the ERP could not be asked for them."""
+        scope = self.spec.scope
+        if scopes is None or scope is None or _asks(source, scopes):
+            return found
+        return [one for one in found if str(value(scope, one) or "") in scopes]
+
+    def always(self, source: Source) -> list[Condition]:
+        return [] if source.ask.where is None else [source.ask.where]
+
+    def _together(self, conditions: Sequence[Condition], size: int) -> Iterator[list[Condition]]:
+        """Alternatives: joined by ``or`` in a filter, else one question each."""
+        if not self.odata:
+            yield from ([one] for one in conditions)
+            return
+        for start in range(0, len(conditions), size):
+            yield [" or ".join(str(one) for one in conditions[start : start + size])]
+
+    def filled(self, condition: Condition, names: Mapping[str, str]) -> Condition:
+        if isinstance(condition, dict):
+            return {parameter: _fill(text, names) for parameter, text in condition.items()}
+        return _fill(condition, {name: text.replace("'", "''") for name, text in names.items()})
+
+    # -- some of it
+
+    def of_ids(self, keys: Sequence[Key]) -> tuple[Docs, list[str]]:
+        """And the ids that the ERP does not show to us."""
+        found: Docs = []
+        hidden: list[str] = []
+        ways = [{"id": key.id, **parts} for key in keys for parts in key.parts]
+        for source in self.spec.source:
+            fitting = [names for names in ways if source.fits is None or re.fullmatch(source.fits, names["id"])]
+            if source.ask.id is not None:
+                found += self._some(source, [self.filled(source.ask.id, names) for names in fitting])
+                continue
+            for names in fitting:
+                try:
+                    found += self.one(source, names)
+                except NotPermitted:
+                    hidden.append(names["id"])
+        return found, hidden
+
+    def of_markers(self, markers: Sequence[str]) -> Docs:
+        found: Docs = []
+        for source in self.spec.source:
+            if source.ask.marker is not None:
+                found += self._some(source, [self.filled(source.ask.marker, {"marker": one}) for one in markers])
+        return found
+
+    def _some(self, source: Source, conditions: Sequence[Condition]) -> Docs:
+        found: Docs = []
+        for part in self._together(conditions, self.file.together):
+            question = self.question(source, [*self.always(source), *part])
+            found += all_of(self.wire, question, self.file.paging.most)
+        return self.told(found, source)
+
+    def one(self, source: Source, names: Mapping[str, str]) -> Docs:
+        """The record itself, with the ETag of its header; none where there is none."""
+        if not set(NO_SEGMENTS).isdisjoint(names.values()):
+            return []
+        path = _fill(source.one or "", {name: quote(text, safe="") for name, text in names.items()})
+        expand = source.including
+        more = {} if expand is None else {"$expand": expand} if isinstance(expand, str) else expand
+        answer = self.wire.read(path, {**source.query, **more}, allow=(404, 410))
+        if answer.status in (404, 410) or not isinstance(answer.body, dict):
+            return []
+        return self.told([{**answer.body, ETAG: answer.headers.get("ETag")}], source)
+
+    def told(self, docs: Iterable[dict[str, Any]], source: Source) -> Docs:
+        return [{**one, SOURCE: source.name, ADDRESS: self.wire.address.parts} for one in docs]
+
+    def source_of(self, document: Mapping[str, Any]) -> Source:
+        return next(one for one in self.spec.source if one.name == document[SOURCE])
+
+    def etag_of(self, answer: Answer) -> str | None:
+        """Of the record that a write left."""
+        found = value(self.file.etag, answer.body) if self.file.etag not in (None, "header") else None
+        return str(found) if found is not None else answer.headers.get("ETag")
+
+    def etag(self, document: Mapping[str, Any]) -> str | None:
+        found = document.get(ETAG) if self.file.etag == "header" else value(self.file.etag, document) if self.file.etag else None
+        return None if found is None else str(found)
+
+    # -- rows
+
+    def rows(self, docs: Iterable[Mapping[str, Any]], bare: bool = False) -> list[Row]:
+        return [self.row(one, bare) for one in docs]
+
+    def row(self, document: Mapping[str, Any], bare: bool = False) -> Row:
+        fault, lines = None, list[Any]()
+        if not bare:
+            spec = self.spec.lines
+            found = lines_of(document, spec.source, spec.by) if spec is not None else []
+            if found is None:
+                fault = Fault("lines", "are not in the ERP's answer, which is no proof that there are none; check `expand`")
+            lines = found or []
+        return Row(
+            {name: value(name, document) for name in self.shape.header},
+            [{name: value(name, line) for name in self.shape.lines} for line in lines],
+            {field: value(name, document) or () for field, name in self.shape.lists.items()},
+            key=self.key(document),
+            fault=fault,
+        )
+
+
+def _asks(source: Source, scopes: Sequence[str]) -> bool:
+    """Whether the ERP can be asked for these projects."""
+    return source.ask.scope is not None and ("" not in scopes or source.ask.unscoped is not None)
+
+
+def _fill(text: str, names: Mapping[str, str]) -> str:
+    return PART.sub(lambda found: names[found[1]], text)
+
+
+def _text(moment: Any) -> str:
+    """A bound as it stands in a question."""
+    if isinstance(moment, datetime):
+        utc = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return str(moment)

@@ -1,0 +1,152 @@
+"""One request over HTTP, and what its failure says: surely not applied, or nobody knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from tenacity import Retrying, retry_if_exception, retry_if_result, stop_after_attempt, wait_exponential
+
+from include.erp.json import numbers
+from include.erp.rest.address import Address
+from include.erp.rest.answers import Answer, judged, words
+from include.erp.rest.grammar import RestMapping
+from include.erp.rest.logins import login_of
+from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, RetryLater
+
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""Failures before a byte of the request went out."""
+_READS, _POLLS = 3, 8
+
+
+def _passing(error: BaseException) -> bool:
+    """Worth another try at once: the ERP did not say when to come back."""
+    return isinstance(error, RetryLater) and error.seconds is None
+
+
+class Wire:
+    """:param timeout: seconds to wait for an answer; a write that takes longer is in doubt.
+    :param pause: how to wait between the tries of a read; for tests.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        spec: RestMapping,
+        *,
+        timeout: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.address, self.spec, self._pause = address, spec, pause
+        limits = httpx.Timeout(timeout, connect=min(timeout, 10.0))
+        self._client = httpx.Client(timeout=limits, transport=transport, follow_redirects=False)
+        self._login = login_of(spec.auth, address, self._client)
+        self.now: datetime | None = None
+        """The server's clock at its last answer."""
+
+    def close(self) -> None:
+        self._login.end()
+        self._client.close()
+
+    # -- reading
+
+    def read(
+        self,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        allow: Collection[int] = (),
+    ) -> Answer:
+        """Raises RetryLater, NotPermitted or ConfigurationError for everything but a good answer or an allowed status."""
+        tries = Retrying(
+            retry=retry_if_exception(_passing),
+            stop=stop_after_attempt(_READS),
+            wait=wait_exponential(multiplier=0.2, max=2),
+            sleep=self._pause,
+            reraise=True,
+        )
+        return tries(self._read, path, query, headers or {}, allow)
+
+    def _read(self, path: str, query: Mapping[str, Any] | None, headers: Mapping[str, str], allow: Collection[int]) -> Answer:
+        try:
+            answer = self._send("GET", path, query, headers, None)
+        except httpx.HTTPError as error:
+            raise RetryLater(f"{self.address.root} does not answer: {type(error).__name__}") from error
+        code, where = answer.status, f"{self.address}: {path}"
+        if code in allow or answer.good:
+            return answer
+        if code in (408, 425, 429) or code >= 500 or answer.broken:
+            raise RetryLater(f"{where}: the ERP answered {code}{' and no JSON' if answer.broken else ''}.", answer.seconds)
+        if code == 403:
+            raise NotPermitted(f"{where}: the ERP does not allow this ({words(self.spec.errors, answer)}).")
+        raise ConfigurationError(f"{where}: the ERP answered {code}: {words(self.spec.errors, answer)}")
+
+    # -- writing
+
+    def write(self, method: str, path: str, query: Mapping[str, Any] | None, headers: Mapping[str, str], body: Any) -> Answer:
+        """The answer to a request that was applied. Raises Refused, RetryLater (surely nothing was applied) or OutcomeUnknown."""
+        sent = {"Content-Type": "application/json", **headers} if body is not None else dict(headers)
+        try:
+            content = b"" if body is None else numbers.dumps(body).encode()
+            answer = self._send(method, path, query, sent, content)
+        except (UnicodeError, httpx.InvalidURL, httpx.LocalProtocolError) as error:
+            raise Refused(f"a value cannot be sent: {error}") from error
+        except NEVER_SENT as error:
+            raise RetryLater(f"{self.address.root} cannot be reached: {type(error).__name__}") from error
+        except httpx.HTTPError as error:
+            raise OutcomeUnknown(f"{self.address.root} did not answer: {type(error).__name__}") from error
+        return judged(self.spec.errors, answer)
+
+    def finished(self, path: str) -> Answer:
+        """The answer at the place that a long operation (202) named, asked for until it is not 202 or this takes too long."""
+        tries = Retrying(
+            retry=retry_if_result(lambda answer: answer.status == 202),
+            stop=stop_after_attempt(_POLLS),
+            wait=wait_exponential(multiplier=0.2, max=5),
+            sleep=self._pause,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        answer: Answer = tries(self.read, path, allow=range(400, 500))
+        return answer
+
+    # -- both
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, Any] | None, headers: Mapping[str, str], content: bytes | None
+    ) -> Answer:
+        """A log-in that ended is renewed, and the request made again: the ERP looks at the log-in before anything else."""
+        url, renewed = self.url(path), False
+        while True:
+            wanted = {"Accept": "application/json", **self.spec.headers, **self._login.headers(), **headers}
+            # An empty query would take away the one that a link brings along.
+            reply = self._client.request(method, url, params=query or None, headers=wanted, content=content)
+            answer = Answer.of(reply)
+            self.now = answer.time or self.now
+            if answer.status != 401:
+                return answer
+            if renewed or not self._login.renew():
+                raise ConfigurationError(f"{self.address}: the ERP refuses this login ({words(self.spec.errors, answer)}).")
+            renewed = True
+
+    def url(self, path: str) -> str:
+        """A path of the mapping, or a link that the ERP gave: it must lead to the ERP, for the log-in goes with it."""
+        if "://" in path:
+            found, own = urlsplit(path), urlsplit(self.address.root)
+            if (found.scheme, found.netloc.rpartition("@")[2]) != (own.scheme, own.netloc):
+                raise ContractBroken(f"{self.address}: the answer leads away from the ERP, to {found.scheme}://{found.hostname}.")
+            return path
+        base = "" if path.startswith("/") else f"/{self.address.fill(self.spec.base).strip('/')}"
+        return f"{self.address.root}{base.rstrip('/')}/{path.lstrip('/')}".rstrip("/")
+
+    def place(self, link: str) -> str:
+        """A link or Location of an answer as it is asked for: whole, or from the root of the host."""
+        if link.startswith("/"):
+            own = urlsplit(self.address.root)
+            return f"{own.scheme}://{own.netloc}{link}"
+        return link
