@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+from include.erp.acceptance.result import acceptance
 from include.erp.codecs import FieldError
 from include.erp.looking import Look
 from include.erp.mapping.loading import Mapping
@@ -108,7 +109,13 @@ class MappedSystem:
         """
         now = self.now()
         probe = self.transport.probe()
-        return Health(f"{self.mapping.system}: {probe.description}", probe.version, now, probe.problems)
+        return Health(
+            f"{self.mapping.system}: {probe.description}",
+            probe.version,
+            now,
+            probe.problems,
+            acceptance(self.mapping.places.path),
+        )
 
     def capabilities(self) -> MappingOf[str, Capability]:
         return {name: spec.capability(MODELS[name].line) for name, spec in self.mapping.spec.entities.items()}

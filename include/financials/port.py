@@ -234,6 +234,8 @@ class Health:
     version: str
     now: datetime
     problems: tuple[str, ...] = ()
+    acceptance: str = ""
+    """Whether, when and for what it was accepted (``accepted on 2026-10-01 for stages 1 to 4``); empty where nobody asks."""
 
 
 UNDER_WORKFLOW = "It is under a workflow,"

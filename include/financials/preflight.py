@@ -26,6 +26,8 @@ def preflight(sync: Sync) -> dict[str, Any]:
     for side in SIDES:
         health = sync.systems[side].check()
         shown[side] = f"{health.description}, {health.version}, clock {health.now.isoformat()}"
+        if health.acceptance:
+            shown[side] += f", {health.acceptance}"
         problems += health.problems
         log.info("%s: %s", side, shown[side])
     problems += list(_capability_problems(sync))
