@@ -22,10 +22,10 @@ from include.erp.readback import ReadBack
 from include.erp.reading import Reader
 from include.erp.transport import Document, Found, Handed, Receipt, Row, Rows, Transport, Writing
 from include.erp.writing import Writer
+from include.financials.asking import Asked
 from include.financials.exceptions import OutcomeUnknown, RetryLater
 from include.financials.port import (
     Action,
-    Asked,
     Beat,
     Header,
     Health,

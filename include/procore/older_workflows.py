@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from include.financials.asking import Asked
 from include.financials.exceptions import NotPermitted, Refused
-from include.financials.port import Asked
 from include.procore.client import ProcoreClient
 from include.procore.parse import time_or_none
 from include.procore.resources import OLDER_WORKFLOWS

@@ -10,18 +10,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from include.financials.asking import Answer, Asked, Question
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused
 from include.financials.port import (
     Action,
-    Answer,
-    Asked,
     Beat,
     Header,
     Health,
     Item,
     Outcome,
     Page,
-    Question,
     Step,
     Window,
     idle,

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from include.financials.asking import Answer, Asked, Question
 from include.financials.exceptions import ConfigurationError
 from include.financials.legible import nearest
-from include.financials.port import Answer, Asked, Beat, Outcome, Question, idle
+from include.financials.port import Beat, Outcome, idle
 from include.procore.client import ProcoreClient
 from include.procore.lists import row_id
 from include.procore.parse import time_or_none

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from include.erp.acceptance.masters import Masters
@@ -16,10 +16,12 @@ from include.erp.mapping.spec import MappingSpec
 from include.erp.registry import connected, load_mapping, mapping_path
 from include.erp.system import MappedSystem
 from include.financials.entities import ENTITIES, OF_ERP
-from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Action, Capability, Invalid, Item, Outcome, Step
 from include.financials.record import PERIODS, Record
+
+if TYPE_CHECKING:
+    from include.financials.entity import Entity
 
 Clerk = Callable[[str, Record], None]
 """Does in the ERP what people do there: ``clerk(action, record)``, where ``action`` is post, reject or void. Raises LookupError

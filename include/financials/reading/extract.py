@@ -16,12 +16,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from include.financials.asking import Asked, Question
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
 from include.financials.existence import contracts_of
 from include.financials.ledger import LinkIndex, Seen, key_of, moment, stamp
-from include.financials.port import CALLED, UNSEEN, Asked, Invalid, Page, Question, Window
+from include.financials.port import CALLED, UNSEEN, Invalid, Page, Window
 from include.financials.reading import chosen, questions
 from include.financials.reading.staging import Noted
 from include.financials.record import PROJECTS, SUB_JOBS, Record, Side

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+from include.financials.asking import UNDER_WORKFLOW, Answer, Question
 from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.identity import canonical_json, digest
 from include.financials.ledger import WORKFLOW, Call, Intent, Judged, Lease, Note, Settled, decoded, stamp
 from include.financials.ledger.journal import ANSWER
-from include.financials.port import UNDER_WORKFLOW, Answer, Outcome, Question
+from include.financials.port import Outcome
 from include.financials.reading.extract import asked_of_us
 from include.financials.view import Sync
 from include.financials.writing.settling import settled_as

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from include.erp.registry import load_mapping
 from include.erp.system import MappedSystem
-from include.financials.entities import ENTITIES, MODELS
+from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.exceptions import ConfigurationError
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 from tests.unit.erp.strangers import MAPPING, commitment, database, invoice, post, system
@@ -84,12 +84,12 @@ def test_a_value_with_decimals_is_no_count_of_cents(engine: sa.Engine, tmp_path:
 
 
 def test_every_status_of_the_models_is_on_the_closed_list() -> None:
-    with_status = {name for name, model in MODELS.items() if "status" in model.model_fields}
-    assert {name for name, model in MODELS.items() if model.statuses} == with_status
+    with_status = {name for name, model in OF_ERP.items() if "status" in model.model_fields}
+    assert {name for name, model in OF_ERP.items() if model.statuses} == with_status
     for name in with_status:
-        annotation = MODELS[name].model_fields["status"].annotation
+        annotation = OF_ERP[name].model_fields["status"].annotation
         allowed = getattr(annotation, "__args__", None)
-        assert allowed is None or tuple(allowed) == MODELS[name].statuses, name
+        assert allowed is None or tuple(allowed) == OF_ERP[name].statuses, name
     assert with_status - set(ENTITIES) == {"periods"}
 
 

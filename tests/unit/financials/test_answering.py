@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from include.financials import report
+from include.financials.asking import UNDER_WORKFLOW, Answer, Asked, Question
 from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
 from include.financials.ledger.story import why
-from include.financials.port import UNDER_WORKFLOW, Answer, Asked, Beat, Outcome, Question, idle
+from include.financials.port import Beat, Outcome, idle
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
 from include.financials.writing import plan

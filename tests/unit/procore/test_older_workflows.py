@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.financials.port import Asked
+from include.financials.asking import Asked
 from include.procore.client import ProcoreClient
 from include.procore.older_workflows import OlderWorkflows
 from tests.unit.procore.fake import Answer, FakeProcore

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from include.financials.asking import Answer, Question
 from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
 from include.financials.identity import digest
-from include.financials.port import Answer, Question
 from include.procore.client import ProcoreClient
 from include.procore.exceptions import NotFound
 from include.procore.system import ProcoreSystem
