@@ -41,12 +41,33 @@ class Reconciliation:
         return {"balanced": self.balanced, "checked": self.checked, "differences": [d.as_dict() for d in self.differences]}
 
 
+LOOKS = 6
+"""How often what stays unexplained is looked at again, as long as it is another one each time."""
+
+
 def reconcile(sync: Sync) -> Reconciliation:
     """Compare both sides. A document that one side alone has, or a linked one that differs, stays unexplained.
 
-    A run of some entities or some projects compares those only: of the others the ledger may know nothing yet.
+    A run beside this one may write to the ERP, or tell the ledger of it, while this one compares: what is unexplained counts
+    once it has been seen twice. A run of some entities or some projects compares those only: of the others the ledger may know
+    nothing yet.
     """
+    result, before = _compared(sync), None
+    for _ in range(LOOKS):
+        if result.balanced or result == before:
+            break
+        result, before = _compared(sync), result
+    open_amount = sum((abs(d.unexplained) for d in result.differences), ZERO)
+    log.info("reconciled %d figures: %d differ, unexplained %s", result.checked, len(result.differences), open_amount)
+    for difference in result.differences:
+        if difference.unexplained:
+            log.error("unexplained: %s", difference.as_dict())
+    return result
+
+
+def _compared(sync: Sync) -> Reconciliation:
     compared: list[Difference] = []
+    sync.ask_anew()
     _look_again(sync)
     sync = sync.judging("reconciliation")
     rows = [row for row in (ENTITIES[entity] for entity in sync.run.entities) if not row.read_only]
@@ -66,13 +87,7 @@ def reconcile(sync: Sync) -> Reconciliation:
             compared += _counts(documents.of(row.name))
     # Equal sums can hide a stopped document on one side and a stranger on the other: what is explained must be missing, too.
     differing = tuple(d for d in compared if d.procore != d.erp or d.unexplained)
-    result = Reconciliation(len(compared), differing)
-    open_amount = sum((abs(d.unexplained) for d in differing), ZERO)
-    log.info("reconciled %d figures: %d differ, unexplained %s", result.checked, len(differing), open_amount)
-    for difference in differing:
-        if difference.unexplained:
-            log.error("unexplained: %s", difference.as_dict())
-    return result
+    return Reconciliation(len(compared), differing)
 
 
 def _kept(sync: Sync, entity: str, needs: Sequence[str]) -> bool:

@@ -285,6 +285,10 @@ class Sync:
         kind = "contents" if contents else "confirmed"
         return self._indexed(entity, kind, lambda: self.ledger.links.of(entity, contents=contents))
 
+    def ask_anew(self) -> None:
+        """A run beside this one may have told the ledger more since this task asked it last."""
+        self._links.clear()
+
     def _indexed(self, entity: str, kind: str, read: Callable[[], list[Link]]) -> LinkIndex:
         """Read once until this task writes anything: a load asks anew around each of its requests, a check sees one state of
         the links from its beginning to its end."""

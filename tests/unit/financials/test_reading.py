@@ -13,6 +13,7 @@ from include.financials.exceptions import RetryLater, StepMissing
 from include.financials.reading import extract
 from include.financials.reading.staging import Staged
 from include.financials.record import Record
+from include.financials.view import Sync
 from include.financials.writing import engine
 from tests.unit.financials.pair import World, commitment, in_procore
 
@@ -106,6 +107,38 @@ def test_what_another_run_wrote_to_the_erp_meanwhile_is_read_again(linked: World
     assert reconciliation.reconcile(linked.sync(late.run.run_id)).balanced and len(linked.erp.calls) == calls, (
         "nobody wrote since"
     )
+
+
+def test_what_another_run_does_while_this_one_compares_is_no_difference(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes once this one has looked whether anybody did: what is unexplained then is looked at again."""
+    params = {"entities": ["commitments"]}
+    early = linked.run(params=params)
+    looked, looks = reconciliation._look_again, []
+
+    def then_somebody_writes(sync: Sync) -> None:
+        looked(sync)
+        looks.append(sync.run.run_id)
+        if len(looks) <= 2:
+            number = f"SC-{len(looks)}"
+            in_procore(linked, commitment(number))
+            late = linked.run(params=params, reconciled=False)
+            assert linked.states(late, "commitments")[number] == ("created", "")
+
+    monkeypatch.setattr(reconciliation, "_look_again", then_somebody_writes)
+    assert reconciliation.reconcile(linked.sync(early.run.run_id)).balanced
+    assert len(looks) == 3
+
+
+def test_a_difference_that_stays_is_told_after_a_second_look(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"entities": ["commitments"]}
+    in_procore(linked, commitment("SC-1"))
+    sync = linked.run(params=params)
+    (link,) = sync.ledger.links.of("commitments")
+    looks: list[Sync] = []
+    monkeypatch.setattr(reconciliation, "_look_again", looks.append)
+    monkeypatch.setattr(type(sync.lists), "everywhere", lambda *_: iter(()))
+    told = reconciliation.reconcile(linked.sync(sync.run.run_id))
+    assert link.status == "active" and not told.balanced and len(looks) == 2
 
 
 def test_what_was_linked_since_the_lists_were_read_is_left_to_the_next_run(full: World) -> None:
