@@ -122,7 +122,7 @@ def run(world: World, **params: Any) -> Sync:
     assert "The ERP does not keep the tax id, active of vendors; not compared." in told
     for name in sync.run.entities:
         world.stage(sync, name)
-    assert sync.run.entities == MAPPED
+    assert tuple(name for name in sync.run.entities if not ENTITIES[name].read_only) == MAPPED
     return sync
 
 
