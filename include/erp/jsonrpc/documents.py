@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from include.erp.json.paths import value
 from include.erp.jsonrpc.api import Api, Doc, Domain
 from include.erp.jsonrpc.grammar import Joined, JsonMapping
-from include.erp.jsonrpc.paths import value
 from include.erp.mapping import loading
 from include.erp.mapping.shape import shape_of
 from include.erp.transport import Key, Row

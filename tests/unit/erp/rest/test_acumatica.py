@@ -210,6 +210,13 @@ def test_the_same_again_is_one_document(releasing: Erp) -> None:
     assert find(system, of(bill()))[0].id == "000001"
 
 
+def test_every_list_of_an_entity_is_looked_at(releasing: Erp) -> None:
+    system, standin = releasing
+    post(system, of(order("PO-1", kind="purchase_order")))
+    assert post(system, of(order("PO-1", kind="purchase_order")))[0].status == "confirmed"
+    assert len(standin.sent("PUT", "/PurchaseOrder$")) == 1
+
+
 def test_without_the_look_there_would_be_two(releasing: Erp) -> None:
     """The stand-in makes a second bill of the same request: what keeps it from that is our look, not the server."""
     system, standin = releasing

@@ -366,6 +366,23 @@ def test_an_update_is_of_the_state_that_was_seen(posting: Erp) -> None:
     assert standin.records["purchaseOrders"][0]["postingDescription"] == "Theirs"
 
 
+def test_a_change_between_the_look_and_the_write_is_not_overwritten(posting: Erp) -> None:
+    system, standin = posting
+    post(system, of(order()))
+    answer, record = standin.answer, standin.records["purchaseOrders"][0]
+
+    def beside(request: httpx.Request) -> httpx.Response:
+        reply = answer(request)
+        if request.method == "GET" and record["postingDescription"] != "Theirs":
+            record["postingDescription"] = "Theirs"
+            standin.touch(record)
+        return reply
+
+    standin.answer = beside  # type: ignore[method-assign]
+    (conflict,) = post(system, of(order(title="Ours"), changes=("title",), erp_key="SC-1"), action="update")
+    assert conflict.status == "rejected" and record["postingDescription"] == "Theirs"
+
+
 @pytest.mark.parametrize("title", ["O'Brien's ' or 1 eq 1", 'Zoë "quoted" {number} :amount', "tab\tand €", "' or id ne '"])
 def test_hostile_values_are_values(posting: Erp, title: str) -> None:
     system, standin = posting

@@ -434,6 +434,19 @@ def test_log_ins(tmp_path: Path, auth: str, allowed: Callable[[httpx.Request], b
         assert body_of(one) == {"user": "me", "secret": "secret:1"}
 
 
+def test_a_password_that_ends_in_the_middle_leaves_no_doubt_unsaid(tmp_path: Path) -> None:
+    standin = Small()
+    system = small(tmp_path, standin)
+    standin.allowed = lambda request: request.method == "GET" or not standin.orders
+    with pytest.raises(OutcomeUnknown, match="refuses this login"):
+        send(system, "SC-1", "SC-2")
+    assert len(standin.orders) == 1
+    standin.orders.clear()
+    standin.allowed = lambda request: request.method == "GET"
+    with pytest.raises(ConfigurationError, match="refuses this login"):
+        send(system, "SC-1", "SC-2")
+
+
 def test_a_password_that_is_refused(tmp_path: Path) -> None:
     system = small(tmp_path, Small(), address="http://me:wr0ng@127.0.0.1/site?company=7")
     with pytest.raises(ConfigurationError, match="refuses this login") as refused:
