@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from include.erp.jsonrpc import paths
+from include.erp.json import paths
 from include.erp.jsonrpc.presets import PRESETS
 from include.erp.mapping.block import Loc, Spec, suggest, tuples
 from include.erp.mapping.spec import CallSpec, EntitySpec, LinesSpec, MappingSpec, WriteSpec
