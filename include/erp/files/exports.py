@@ -38,11 +38,8 @@ class Table:
     def entries(self, export: Export) -> Iterator[Entry]:
         """The lines that the export names, and those of which nobody can say what they are."""
         for entry in self.parsed.entries:
-            if entry.record not in (export.record, None):
-                continue
-            if entry.fault is not None or all(
-                entry.values.get(name, "").strip() in words for name, words in export.where.items()
-            ):
+            known = (entry.values[name].strip() in words for name, words in export.where.items() if name in entry.values)
+            if entry.record in (export.record, None) and all(known):
                 yield entry
 
     def where(self, entry: Entry) -> str:

@@ -7,13 +7,13 @@ that is mistyped, or a share that is not mounted, must not look like an empty on
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL
 from upath import UPath
@@ -51,7 +51,7 @@ class Folder:
             address = (address.database or "") if address.host is None else address.render_as_string(hide_password=False)
         self.label = without_password(str(address))
         with self._reaching("address"):
-            self.root = UPath(address)
+            self.root = _opened(address)
 
     @property
     def protocol(self) -> str:
@@ -63,8 +63,8 @@ class Folder:
     # -- looking
 
     def has(self, folder: str) -> bool:
-        with self._reaching(folder):
-            return bool((self.root / folder).is_dir())
+        found = self._info(folder)
+        return found is not None and found["type"] == "directory"
 
     def require(self, folder: str, place: str) -> None:
         """Raises ConfigurationError where the folder is not there."""
@@ -90,8 +90,17 @@ class Folder:
         return Stat(name, int(info["size"]), modified if modified.tzinfo else modified.replace(tzinfo=UTC), mark)
 
     def exists(self, path: str) -> bool:
+        return self._info(path) is not None
+
+    def _info(self, path: str) -> Mapping[str, Any] | None:
+        """None: it is not there. fsspec's own questions say so as well of what could not be asked."""
         with self._reaching(path):
-            return bool((self.root / path).exists())
+            place = self.root / path
+            try:
+                found: Mapping[str, Any] = place.fs.info(place.path)
+            except FileNotFoundError:
+                return None
+            return found
 
     def read(self, path: str) -> bytes:
         with self._reaching(path):
@@ -117,7 +126,12 @@ class Folder:
     def publish(self, path: str) -> None:
         """The rename of what was prepared: from now on others see it. Raises FileNotFoundError where nothing is prepared."""
         part, whole = self.root / (path + PART), self.root / path
-        part.fs.mv(part.path, whole.path)
+        try:
+            part.fs.mv(part.path, whole.path)
+        except Exception as error:
+            if isinstance(error, OSError) or not _of_client(error):
+                raise
+            raise OSError(str(error)) from error
         if self._is_local:
             handle = os.open(whole.parent.path, os.O_RDONLY)
             try:
@@ -158,8 +172,32 @@ class Folder:
             ) from error
         except (ImportError, ValueError) as error:
             raise ConfigurationError(f"{self.label}: cannot be opened: {_plainly(error)}") from error
-        except (OSError, EOFError) as error:
+        except OSError as error:
             raise RetryLater(f"{self.label}: {what} cannot be reached ({_plainly(error)})") from error
+        except Exception as error:
+            if not _of_client(error):
+                raise
+            if "Authentication" in type(error).__name__:
+                raise ConfigurationError(f"{self.label}: login or password is wrong ({_plainly(error)})") from error
+            raise RetryLater(f"{self.label}: {what} cannot be reached ({_plainly(error)})") from error
+
+
+def _opened(address: Any) -> Any:
+    """Login and password go beside the address, as they are: in it they are percent-encoded, and fsspec would leave them so."""
+    parts = urlsplit(str(address))
+    if parts.username is None:
+        return UPath(address)
+    place = parts.hostname or ""
+    given = {"username": parts.username, "password": parts.password}
+    more: dict[str, Any] = {name: unquote(value) for name, value in given.items() if value is not None}
+    if parts.port is not None:
+        more["port"] = parts.port
+    return UPath(parts._replace(netloc=place).geturl(), **more)
+
+
+def _of_client(error: Exception) -> bool:
+    """Of a package that speaks to a server: those have errors of their own, which are no OSError."""
+    return isinstance(error, EOFError) or type(error).__module__.partition(".")[0] in ("paramiko", "smbprotocol", "spnego")
 
 
 def _plainly(error: Exception) -> str:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from include.erp.files.folder import Folder, without_password
 from include.erp.system import MappedSystem
-from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater
+from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
 from include.financials.port import Item, Outcome
 from tests.unit.erp.files.exchange import FORMAT, HEAD, LINES, Exchange
 from tests.unit.erp.strangers import commitment, item, line, post
@@ -392,8 +392,43 @@ def test_an_address_is_a_path_or_put_together_from_a_connection(tmp_path: Path) 
     # What a connection with nothing but a path becomes.
     for address in (str(tmp_path), f"file://{tmp_path}", tmp_path, sa.URL.create("sqlite", database=str(tmp_path))):
         assert Folder(address).has("sent") and Folder(address).files("sent") == []
-    with pytest.raises(ConfigurationError, match=r"sftp://sync:\*\*\*@erp:2222/exchange: cannot be opened|is not there"):
-        Folder(sa.URL.create("nosuch+sftp", "sync", "s3cret", "erp", 2222, "exchange"))
+    with pytest.raises(ConfigurationError, match="cannot be opened") as refused:
+        Folder(sa.URL.create("nosuch", "sync", "s3cret", "erp", 2222, "exchange")).has("sent")
+    assert "s3cret" not in str(refused.value)
+
+
+class SSHException(Exception):
+    """As paramiko's: no OSError."""
+
+    __module__ = "paramiko.ssh_exception"
+
+
+class AuthenticationException(SSHException):
+    __module__ = "paramiko.ssh_exception"
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (SSHException("gone"), RetryLater),
+        (EOFError(), RetryLater),
+        (OSError(5, "Input/output error"), RetryLater),
+        (PermissionError(13, "denied"), NotPermitted),
+        (AuthenticationException("no"), ConfigurationError),
+    ],
+)
+def test_what_could_not_be_asked_is_not_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception]
+) -> None:
+    folder = Folder(tmp_path)
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(folder.root.fs, "info", fails)
+    for ask in (lambda: folder.has("sent"), lambda: folder.exists("sent/x"), lambda: folder.prepared("imports/x")):
+        with pytest.raises(raised):
+            ask()
 
 
 def test_the_password_of_the_address_is_never_shown() -> None:

@@ -233,6 +233,16 @@ def test_lines_that_repeat_their_document(exchange: Exchange, rows: list[str], g
     assert {one.id: one.field for one in wrong if one.id.startswith("SC-")} == bad
 
 
+def test_a_broken_line_of_another_kind_is_not_ours(exchange: Exchange) -> None:
+    contracts(exchange, "SC-1")
+    exchange.put(
+        "exports/contracts_20260902.csv", f"{','.join(CONTRACT)}\n01,SC-1,S,J1,V1,A,O,100.00,\n01,PO-1,P,J1\n01,SC-2,S,J1\n"
+    )
+    source = 'from: {file: "contracts_*.csv",'
+    found, bad = everything(exchange.system((source, f"{source} where: {{KIND: S}},")), "commitments")
+    assert [one.id for one in found] == ["SC-1"] and [one.id for one in bad] == ["SC-2"]
+
+
 def test_a_document_that_its_lines_tell_in_two_ways(exchange: Exchange) -> None:
     text = REPEATED_HEAD + "".join(f"01,S,J1,V1,A,O,,M,x,{one}\n" for one in ("100.00,SC-1,1,60.00", "90.00,SC-1,2,40.00"))
     exchange.put("exports/contracts_20260902.csv", text)
