@@ -15,7 +15,6 @@ from include.erp.mapping.spec import MappingSpec
 from include.erp.system import MappedSystem
 from include.erp.transport import Adapter
 from include.financials.exceptions import ConfigurationError
-from include.financials.port import Described
 
 MAPPINGS = Path(__file__).resolve().parent.parent / "mappings"
 """Where the mapping files that come with the project lie."""

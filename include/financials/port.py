@@ -169,8 +169,7 @@ class Item:
     changes: tuple[str, ...] = ()
     level: int = 0
     handed: str | None = None
-    """Set of a record that the system accepted in an earlier call: what that is called there, empty if it said nothing. Then
-    ``absent`` means that it is nowhere any more, and a person is asked."""
+    """What the system calls what it accepted earlier of the record, perhaps nothing. ``absent``: it is nowhere any more."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "refs", Refs(self.refs))  # any mapping will do, one read from the journal too
@@ -178,11 +177,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one item. ``absent`` is an answer of :meth:`System.find` only: the effect is not there, it may be sent."""
+    """What became of one item. ``absent`` is an answer of :meth:`System.find` only: the effect is not there, it may be sent.
+    ``accepted``: the system has taken it and not yet entered it in its books; it is looked for, and never sent again."""
 
     intent: str
     status: Literal["confirmed", "rejected", "absent", "accepted"]
-    """``accepted``: the system has taken it and not yet entered it in its books; it is never sent again, but looked for."""
     id: str | None = None
     """The record's id on the executing system; of what is accepted, what that is called there."""
     record: Record | None = None
@@ -192,14 +191,12 @@ class Outcome:
     """rejected: which it concerns. confirmed: which the system holds otherwise than it was sent (``message`` says how)."""
     locked: bool = False
     updated_at: datetime | None = None
-    """The record's time of change after this write, where the answer tells:
-    our own write must not look like somebody's change."""
+    """Its time of change after this write, where the answer tells: our own must not look like somebody's change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What a system can do with an entity (data, read from a mapping or a table).
-    Lengths in characters, digits before the point."""
+    """What a system can do with an entity (data, of a mapping or a table). Lengths in characters, digits before the point."""
 
     read: bool = True
     create: bool = False
@@ -210,7 +207,6 @@ class Capability:
     batch: int = 1000
     max_lengths: Mapping[str, int] = field(default_factory=dict)
     max_digits: Mapping[str, int] = field(default_factory=dict)
-    """Digits before the decimal point, per numeric field."""
     decimals: Mapping[str, int] = field(default_factory=dict)
     lists_all: bool = False
     """Whether a read looks through a list of all records, in the window or not (``also``): what it does not show is not there."""
