@@ -1,196 +1,210 @@
-"""``python -m include.erp``: look at an ERP through its mapping, without Airflow and without Procore.
+"""``python -m include.erp``: an ERP through its mapping, without Airflow and without Procore (docs/connect-an-erp.md).
 
-``check`` is for whoever writes a mapping: everything is read once, and a person sees whether 14,860.00 should have been
-1,486,000.00.
+``init`` begins a mapping, ``check``, ``sample`` and ``totals`` show what it reads, ``dry`` what it would write, ``accept`` tries
+all that a run relies on, ``fields`` prints the page of canonical fields.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from importlib import import_module
+from pathlib import Path
 
 import sqlalchemy as sa
 
-from include.erp.registry import erp_system
-from include.financials.entities import ENTITIES, OF_ERP
+from include.erp.acceptance.masters import USES
+from include.erp.registry import erp_system, mapping_path
+from include.erp.tools import canonical, looks
+from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError, SyncError
-from include.financials.money import ZERO
-from include.financials.port import Invalid, System
-from include.financials.record import Record
+from include.financials.port import System
 
-SAMPLES = 3
-UNREADABLE = 10
-"""Records that cannot be read and are shown one by one; the rest is counted."""
+ADDRESS = "ERP_URL"
+"""Variable that may hold the address: a password does not belong into a command line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0, or 1 where something is wrong with the mapping, the database or a record; 2 for a wrong command line."""
-    given = _parser().parse_args(arguments)
+    """Exit code 0, or 1 where something is wrong with the mapping, the ERP or a record; 2 for a wrong command line."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    given.mapping = getattr(given, "mapping_option", None) or getattr(given, "mapping", None)
+    given.url = getattr(given, "url_option", None) or getattr(given, "url", None) or os.environ.get(ADDRESS)
+    for name in given.needs:
+        if getattr(given, name) is None:
+            parser.error(f"{given.named}: the {name} is missing" + (f" (or the variable {ADDRESS})" if name == "url" else ""))
+    lines: list[str] = []
     try:
-        erp: System = erp_system(given.url, given.mapping, origin_system="procore:0")
-        try:
-            lines = list(given.command(erp, given))
-        finally:
-            erp.close()
+        for line in given.command(given):
+            print(_safe(line, given))
+            lines.append(line[:9])
     except SyncError as error:
         lines = [f"problem: {line}" for line in str(error).splitlines()]
-    for line in lines:
-        print(_without_password(line, given.url))
-    return int(any(line.startswith("problem: ") for line in lines))
+        for line in lines:
+            print(_safe(line, given))
+    return int("problem: " in lines or any(line.startswith("problem: ") for line in lines))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m include.erp", description="Look at an ERP through its mapping.")
+    parser = argparse.ArgumentParser(prog="python -m include.erp", description="Get to know an ERP through its mapping.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for name, command, help_text in (
-        ("check", _check, "validate the mapping, run every read statement, show counts, sums and samples; exit 1 on problems"),
-        ("sample", _sample, "records of one entity as canonical JSON, one per line"),
-        ("totals", _totals, "counts and sums per entity, company and currency"),
-    ):
-        sub = commands.add_parser(name, help=help_text)
-        sub.add_argument("mapping", help="a mapping file, or the name of one in include/mappings")
-        sub.add_argument("url", help="the ERP's address, for a database its SQLAlchemy URL")
-        if command is _sample:
-            sub.add_argument("entity", choices=list(OF_ERP), metavar="entity", help="e.g. commitments")
-            sub.add_argument("-n", type=int, default=SAMPLES, help=f"how many (default {SAMPLES})")
-        sub.set_defaults(command=command)
+
+    def command(name: str, run: Callable[..., Iterator[str]], told: str, *needs: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=told, description=told)
+        sub.set_defaults(command=run, needs=needs, named=name)
+        for one, meaning in (("mapping", "a mapping file, or the name of one in include/mappings"), ("url", "the ERP's address")):
+            if one in needs:
+                sub.add_argument(one, nargs="?", help=meaning)
+                sub.add_argument(f"--{one}", dest=f"{one}_option", metavar=one.upper(), help=argparse.SUPPRESS)
+        return sub
+
+    both = ("mapping", "url")
+    init = command("init", _init, "a mapping to fill in, from what the database shows of itself", "url")
+    init.add_argument("--system", default="erp", help="name of the ERP in external ids (default erp)")
+    init.add_argument("--entity", action="append", default=[], metavar="ENTITY=TABLE", help="repeat; without: every entity")
+    init.add_argument("--lines", action="append", default=[], metavar="ENTITY=TABLE", help="table of an entity's lines")
+    init.add_argument("--schema", help="schema of the tables")
+    command("check", _check, "validate the mapping, run every read, show counts, sums and samples; exit 1 on problems", *both)
+    sample = command("sample", _sample, "records of one entity as canonical JSON, one per line", *both)
+    sample.add_argument("entity", choices=list(MODELS), metavar="entity", help="e.g. commitments")
+    sample.add_argument("-n", type=int, default=looks.SAMPLES, help=f"how many (default {looks.SAMPLES})")
+    totals = command("totals", _totals, "count, sum, first and last date per entity and job", *both)
+    totals.add_argument("--procore", metavar="CONNECTION", help="Airflow's connection: Procore's count and sum beside the ERP's")
+    dry = command("dry", _dry, "what would be sent of a document, and what the ERP says of it; nothing stays", *both)
+    dry.add_argument("--entity", choices=list(MODELS), metavar="ENTITY", help="only of this one")
+    dry.add_argument("--records", type=Path, help="records as `sample` prints them; default: made of the ERP's own masters")
+    _using(dry)
+    accept = command("accept", _accept, "try all that a run relies on; keep the result beside the mapping", *both)
+    accept.add_argument("--stage", type=int, choices=(1, 2, 3, 4), default=4, help="the entities of the stages up to it")
+    accept.add_argument("--allow-writes", action="store_true", help="enter test documents: into a copy, or onto a job for tests")
+    accept.add_argument("--entity", action="append", default=[], choices=list(MODELS), metavar="ENTITY", help="only these")
+    accept.add_argument("--only", help="only checks whose name has one of these texts, with commas; accepts nothing")
+    accept.add_argument("--reader", metavar="URL", help="the same ERP with read-only rights")
+    accept.add_argument(
+        "--clerk", metavar="MODULE:FUNCTION", help="posts, rejects and voids in the ERP: function(action, record)"
+    )
+    accept.add_argument("--result", type=Path, help="where the result is kept (default: beside the mapping)")
+    _using(accept)
+    fields = command("fields", _fields, "the page of canonical fields: meanings, units, words")
+    fields.set_defaults(mapping=None, url=None)
     return parser
+
+
+def _using(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--use", action="append", default=[], metavar="NAME=VALUE", help=f"of what to make documents: {', '.join(USES)}"
+    )
 
 
 # -- the commands: each yields the lines of its answer; what is wrong begins with "problem: "
 
 
-def _check(erp: System, given: argparse.Namespace) -> Iterator[str]:
-    health = erp.check()
-    yield f"{health.description}, {health.version}, clock {health.now.isoformat()}"
-    for name in OF_ERP:
-        yield from _entity(erp, name)
-    yield from (f"problem: {problem}" for problem in health.problems)
+def _init(given: argparse.Namespace) -> Iterator[str]:
+    from include.erp.tools.skeleton import skeleton
+
+    yield from skeleton(given.url, given.system, _pairs(given.entity), _pairs(given.lines), given.schema)
 
 
-def _sample(erp: System, given: argparse.Namespace) -> Iterator[str]:
-    if given.entity not in erp.capabilities():
-        raise ConfigurationError(f"the mapping leaves {given.entity} out")
-    left = given.n
-    for page in erp.read(given.entity):
-        yield from map(_unreadable, page.invalid[:left])
-        for record in page.records[:left]:
-            yield json.dumps(record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
-            left -= 1
-        if left <= 0:
-            return
+def _check(given: argparse.Namespace) -> Iterator[str]:
+    with closing(_erp(given)) as erp:
+        yield from looks.check(erp)
 
 
-def _totals(erp: System, given: argparse.Namespace) -> Iterator[str]:
-    rows = [("entity", "company", "currency", "records", "amount")]
-    problems: list[str] = []
-    for name in OF_ERP:
-        if name not in erp.capabilities():
-            continue
-        seen = _Seen(erp, name)
-        for (company, currency), count in sorted(seen.counts.items()):
-            amount = f"{seen.sums[company, currency]:,.2f}" if seen.money else ""
-            rows.append((name, company, currency, f"{count:,}", amount))
-        problems += map(_unreadable, seen.invalid)
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    for row in rows:
-        texts = [
-            text.ljust(width) if i < 3 else text.rjust(width) for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(texts).rstrip()
-    yield from problems
+def _sample(given: argparse.Namespace) -> Iterator[str]:
+    with closing(_erp(given)) as erp:
+        yield from looks.sample(erp, given.entity, given.n)
 
 
-# -- one entity
+def _totals(given: argparse.Namespace) -> Iterator[str]:
+    with ExitStack() as stack:
+        erp = stack.enter_context(closing(_erp(given)))
+        procore = stack.enter_context(closing(_procore(given.procore, erp.namespace))) if given.procore else None
+        yield from looks.totals(erp, procore)
 
 
-class _Seen:
-    """Everything that the ERP has of an entity, added up page by page."""
+def _dry(given: argparse.Namespace) -> Iterator[str]:
+    from include.erp.acceptance.suite import Options
+    from include.erp.tools.dry import dry
 
-    def __init__(self, erp: System, name: str) -> None:
-        self.money = "amount" in OF_ERP[name].model_fields
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.sums: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
-        self.samples: list[Record] = []
-        self.invalid: list[Invalid] = []
-        self.uneven: list[str] = []
-        """Numbers of documents whose lines do not add up to their amount."""
-        for page in erp.read(name):
-            self.samples += page.records[: SAMPLES - len(self.samples)]
-            self.invalid += page.invalid
-            self.uneven += [record.number for record in page.records if _uneven(record)]
-            for record in page.records:
-                key = record.company or "", getattr(record, "currency", None) or ""
-                self.counts[key] += 1
-                self.sums[key] += getattr(record, "amount", ZERO)
+    yield from dry(Options(given.mapping, given.url, use=_uses(given)), given.entity, given.records)
 
 
-def _entity(erp: System, name: str) -> Iterator[str]:
-    if name not in erp.capabilities():
-        yield f"{name}: left out"
-        return
+def _accept(given: argparse.Namespace) -> Iterator[str]:
+    # pytest is imported for this command only.
+    from include.erp.acceptance.result import beside
+    from include.erp.acceptance.running import accept
+    from include.erp.acceptance.suite import Options
+
+    clerk = _function(given.clerk) if given.clerk else None
+    options = Options(
+        given.mapping, given.url, given.stage, given.allow_writes, given.reader, clerk, _uses(given), tuple(given.entity)
+    )
+    result = accept(options, given.only)
+    yield from result.lines()
+    path = given.result or (None if result.partial else beside(Path(mapping_path(given.mapping))))
+    if path is not None:
+        result.save(path)
+        yield f"kept in {path}"
+
+
+def _fields(given: argparse.Namespace) -> Iterator[str]:
+    yield from canonical.page()
+
+
+# -- what they stand on
+
+
+def _erp(given: argparse.Namespace) -> System:
+    return erp_system(given.url, given.mapping, origin_system="procore:0")
+
+
+def _procore(connection: str, namespace: str) -> System:
+    # Airflow's import takes seconds, and only its connections know how Procore is reached.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from include.provider.hooks.procore import ProcoreHook
+    from include.provider.settings import current_settings
+    from include.session import procore_system
+
+    return procore_system(ProcoreHook(connection).client, namespace, current_settings())
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not (name and sign and value):
+            raise ConfigurationError(f"{text!r} is not of the form NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _uses(given: argparse.Namespace) -> dict[str, str]:
+    found = _pairs(given.use)
+    if unknown := [name for name in found if name not in USES]:
+        raise ConfigurationError(f"--use {unknown[0]}: is none of {', '.join(USES)}")
+    return found
+
+
+def _function(name: str) -> Callable[..., None]:
+    module, _, function = name.partition(":")
     try:
-        seen = _Seen(erp, name)
-    except ConfigurationError as error:
-        yield f"{name}: cannot be read"
-        yield f"problem: {error}"
-        return
-    by_currency: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for (_, currency), amount in seen.sums.items():
-        by_currency[currency] += amount
-    sums = "; ".join(f"{amount:,.2f} {currency}".rstrip() for currency, amount in sorted(by_currency.items()))
-    count = f"{sum(seen.counts.values()):,} records"
-    yield f"{name}: {count}" + (f", sum {sums or '0.00'}" if seen.money else "")
-    yield from (f"  {_shown(record)}" for record in seen.samples)
-    if seen.uneven:
-        yield f"  {len(seen.uneven):,} whose lines do not add up to their amount: {', '.join(seen.uneven[:SAMPLES])}"
-    if unkept := _unkept(erp, name):
-        yield f"  not kept, not compared: {', '.join(unkept)}"
-    yield from map(_unreadable, seen.invalid[:UNREADABLE])
-    if len(seen.invalid) > UNREADABLE:
-        yield f"problem: {name}: {len(seen.invalid) - UNREADABLE:,} more cannot be read"
+        found: Callable[..., None] = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"--clerk {name}: {error}") from None
+    return found
 
 
-def _uneven(record: Record) -> bool:
-    """Lines that are missing, or joined twice, in a document that has some."""
-    lines: Sequence[Any] = getattr(record, "lines", ())
-    return bool(lines) and sum((getattr(line, "amount", ZERO) for line in lines), ZERO) != getattr(record, "amount", ZERO)
+def _safe(text: str, given: argparse.Namespace) -> str:
+    """No line ever shows a password, whatever a driver says in its error."""
+    return _without_password(_without_password(text, given.url), getattr(given, "reader", None))
 
 
-def _unreadable(bad: Invalid) -> str:
-    return f"problem: {bad.entity} {bad.number} cannot be read: field {bad.field}: {bad.message}"
-
-
-def _shown(record: Record) -> str:
-    """A record in a line: what people call it, where it belongs, its state, its money."""
-    found = [record.number, *([f"({record.id})"] if record.id != record.number else [])]
-    for field in ("company", "name", "title", "project", "commitment", "prime_contract", "vendor", "customer", "status"):
-        value = getattr(record, field, None)
-        if value is not None:
-            found.append(f"{field} {value}")
-    amount, lines = getattr(record, "amount", None), getattr(record, "lines", None)
-    if amount is not None:
-        found.append(f"amount {amount:,.2f} {getattr(record, 'currency', None) or ''}".rstrip())
-    if lines is not None:
-        found.append(f"{len(lines)} lines")
-    return "  ".join(found)
-
-
-def _unkept(erp: System, name: str) -> list[str]:
-    row = ENTITIES.get(name)
-    kept = row.kept(erp.capabilities()[name].keeps) if row else None
-    return [field for field in row.content if field in kept.unkept] if row and kept else []
-
-
-def _without_password(text: str, url: str) -> str:
-    """No line ever shows the password, whatever a driver says in its error."""
+def _without_password(text: str, url: str | None) -> str:
     try:
-        made = sa.make_url(url)
+        made = sa.make_url(url or "")
     except sa.exc.ArgumentError:
         return text
     secrets = [made.password, *(value for key, value in made.query.items() if "pass" in key.lower() or "pwd" in key.lower())]

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from include.erp.acceptance.result import acceptance
 from include.erp.codecs import FieldError
 from include.erp.described import DescribedErp
 from include.erp.looking import Look
@@ -89,7 +90,13 @@ class MappedSystem(DescribedErp):
         """
         now = self.now()
         probe = self.transport.probe()
-        return Health(f"{self.mapping.system}: {probe.description}", probe.version, now, probe.problems)
+        return Health(
+            f"{self.mapping.system}: {probe.description}",
+            probe.version,
+            now,
+            probe.problems,
+            acceptance(self.mapping.places.path),
+        )
 
     def now(self) -> datetime:
         return self.transport.clock()

@@ -1,4 +1,4 @@
-"""Checks of what people do in the ERP afterwards: a clerk (``--clerk``) does it, and the document is still known for what it is."""
+"""Checks of what people do in the ERP afterwards: a clerk (``--clerk``) does it, and the document is still known."""
 
 from __future__ import annotations
 

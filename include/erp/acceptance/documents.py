@@ -21,6 +21,7 @@ from include.financials.entities.invoices import OwnerInvoice, SubcontractorInvo
 from include.financials.money import ZERO, total
 from include.financials.port import Item
 from include.financials.record import Line
+from include.financials.statuses import OPEN, VOID
 
 ODD = "Ångström & Söhne – façade №7 日本"
 """Letters that a single-byte column does not hold."""
@@ -30,8 +31,10 @@ FIGURES = ("amount", "held", "released", "tax")
 
 
 class Maker:
-    def __init__(self, suite: Suite) -> None:
-        self.suite, self.masters = suite, suite.masters
+    """:param rehearsing: nothing is entered; documents stand on what the ERP has."""
+
+    def __init__(self, suite: Suite, *, rehearsing: bool = False) -> None:
+        self.suite, self.masters, self.rehearsing = suite, suite.masters, rehearsing
 
     def make(self, entity: str, case: str = "plain", **more: Any) -> Item:
         """One document, not yet sent. ``more`` are values of the record. Raises Missing where the ERP lacks what it takes."""
@@ -94,8 +97,8 @@ class Maker:
     def units(self, **more: Any) -> Item:
         self.need("commitments", "lines.quantity", "lines.unit_cost")
         place = self.masters.place()
-        priced = {"extended_type": "calculated", "quantity": Decimal("333.5"), "unit_cost": Decimal("1.785")}
-        if unit := next((l.unit for c in self.suite.records("commitments") for l in c.lines if l.unit), None):
+        priced: dict[str, Any] = {"extended_type": "calculated", "quantity": Decimal("333.5"), "unit_cost": Decimal("1.785")}
+        if unit := next((line.unit for one in self.suite.records("commitments") for line in one.lines if line.unit), None):
             priced["unit"] = unit
         lines = [self.line("commitments", Line, place, 1, "595.30", **priced), self.line("commitments", Line, place, 2, "100.00")]
         return self.commitment(lines=lines, place=place, **more)
@@ -116,9 +119,19 @@ class Maker:
             raise Missing("the mapping says that the ERP takes no zero")
         return self.commitment("0.00", "1.00", "-1.00", **more)
 
+    def contract(self) -> Any:
+        """A commitment to make documents of: a new one."""
+        if not self.rehearsing:
+            return self.entered(self.commitment())
+        places = {(place.company, place.project) for place in self.masters.places()}
+        for one in self.suite.records("commitments"):
+            if one.status == OPEN and len(one.lines) > 1 and (one.company, one.project) in places:
+                return one
+        raise Missing("the ERP shows no open commitment with two lines on an open job")
+
     def change(self, *parts: tuple[int | None, str], **more: Any) -> Item:
         """``parts``: (line of the contract, None: a new line; amount)."""
-        contract = self.entered(self.commitment())
+        contract = self.contract()
         entity, place = "commitment_change_orders", self.place_of(contract)
         lines = [
             self.line(entity, ChangeLine, place, n, amount, line=of, key=(of or n) - 1)
@@ -142,22 +155,26 @@ class Maker:
 
     # -- invoices
 
-    def bill(self, *lines: tuple[str, str, str, str], contract: Any = None, sequence: int = 1, **more: Any) -> Item:
+    def bill(self, *lines: tuple[str, str, str, str], contract: Any = None, **more: Any) -> Item:
         """``lines``: (gross, held, released, tax) on the contract's lines 1, 2 ..."""
-        contract = contract or self.entered(self.commitment())
+        contract = contract or self.contract()
+        entity = "subcontractor_invoices"
+        billed = [one.sequence for one in self.suite.records(entity) if one.commitment == contract.id and one.status != VOID]
         place = self.place_of(contract)
-        record = self._invoice("subcontractor_invoices", SubcontractorInvoice, contract, place, lines, sequence, "AP")
+        record = self._invoice(entity, contract, place, lines, max(billed, default=0) + 1, "AP")
         record |= {"commitment": contract.id, "vendor": contract.vendor}
         return self.suite.item(SubcontractorInvoice(**(record | more)), place.company)
 
     def _invoice(
-        self, entity: str, model: Any, contract: Any, place: Place, lines: Sequence[tuple[str, ...]], sequence: int, module: str
+        self, entity: str, contract: Any, place: Place, lines: Sequence[tuple[str, ...]], sequence: int, module: str
     ) -> dict[str, Any]:
         made = []
         for position, figures in enumerate(lines or (("100.00", "10.00", "0.00", "0.00"),), 1):
-            money = dict(zip(FIGURES, map(Decimal, figures), strict=True))
+            money: dict[str, Any] = dict(zip(FIGURES, map(Decimal, figures), strict=True))
             gross = str(money.pop("amount"))
-            made.append(self.line(entity, InvoiceLine, place, position, gross, line=contract.lines[position - 1].position, **money))
+            made.append(
+                self.line(entity, InvoiceLine, place, position, gross, line=contract.lines[position - 1].position, **money)
+            )
         day = self.masters.day(place.company, module)
         return {
             "id": self.id(), "number": self.suite.number(entity), "project": place.project, "sequence": sequence,
@@ -172,7 +189,7 @@ class Maker:
         self.entered(first)
         if self.suite.options.clerk is not None:
             self.suite.options.clerk("post", first.record)
-        return self.bill(*lines, contract=contract, sequence=2, **more)
+        return self.bill(*lines, contract=contract, **more)
 
     def bill_tax(self, **more: Any) -> Item:
         self.need("subcontractor_invoices", "tax", "lines.tax")
@@ -181,8 +198,8 @@ class Maker:
     def draw(self, *lines: tuple[str, str, str, str], **more: Any) -> Item:
         entity, prime = "owner_invoices", self.masters.prime_contract()
         place = self.place_of(prime)
-        drawn = [one.sequence for one in self.suite.records(entity) if one.prime_contract == prime.id and one.status != "void"]
-        record = self._invoice(entity, OwnerInvoice, prime, place, lines, max(drawn, default=0) + 1, "AR")
+        drawn = [one.sequence for one in self.suite.records(entity) if one.prime_contract == prime.id and one.status != VOID]
+        record = self._invoice(entity, prime, place, lines, max(drawn, default=0) + 1, "AR")
         record |= {"prime_contract": prime.id, "customer": prime.customer}
         return self.suite.item(OwnerInvoice(**(record | more)), place.company)
 
@@ -224,6 +241,8 @@ class Maker:
         try:
             place = self.masters.place(lambda one: (one.company, one.project) in there, "an open job with a budget")
         except Missing:
+            if self.rehearsing:
+                raise
             self.entered(self.budget())
             return self.budget_change(*amounts, **more)
         lines = tuple(
@@ -243,7 +262,10 @@ Case = Callable[..., Item]
 
 CASES: dict[str, dict[str, Case]] = {
     "budgets": {"plain": Maker.budget},
-    "budget_changes": {"plain": Maker.budget_change, "zero lines": lambda make, **more: make.budget_change("0.00", "0.00", **more)},
+    "budget_changes": {
+        "plain": Maker.budget_change,
+        "zero lines": lambda make, **more: make.budget_change("0.00", "0.00", **more),
+    },
     "commitments": {
         "plain": Maker.commitment,
         "purchase order": lambda make, **more: make.commitment(kind="purchase_order", **more),

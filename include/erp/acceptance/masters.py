@@ -1,4 +1,4 @@
-"""The ERP's own masters, from which test documents are made: a job that takes documents, cost keys that it has, a vendor that may be
+"""The ERP's own masters, from which test documents are made: a job that takes documents, its cost keys, a vendor that may be
 used, days in open and closed periods.
 
 Where the mapping leaves masters out, what the ERP's own documents name is taken. ``use`` (``--use project=25-104``) chooses.
@@ -122,13 +122,14 @@ class Masters:
         today, periods = self._today(), self._periods(company, module)
         if not periods or any(one.status == OPEN and one.first_day <= today <= one.last_day for one in periods):
             return today
-        days = sorted((one.last_day for one in periods if one.status == OPEN), key=lambda day: (day > today, abs(day - today)))
+        open_days: list[date] = [one.last_day for one in periods if one.status == OPEN]
+        days = sorted(open_days, key=lambda day: (day > today, abs(day - today)))
         if not days:
             raise Missing(f"company {company} has no open period of {module}")
         return days[0]
 
     def closed_day(self, company: str, module: str) -> date:
-        days = [one.last_day for one in self._periods(company, module) if one.status == CLOSED]
+        days: list[date] = [one.last_day for one in self._periods(company, module) if one.status == CLOSED]
         if not days:
             raise Missing(f"company {company} has no closed period of {module}")
         return max(days)

@@ -1,12 +1,12 @@
 """The pytest plugin: which checks are made of which entity, and what became of them.
 
-A check is a test function with one of the fixtures ``entity`` (each that is looked at), ``written`` (each that the ERP takes), ``case``
-(each document of these). ``needs`` names the capability without which it is not made.
+A check is a test function with one of the fixtures ``entity`` (each that is looked at), ``written`` (each that the ERP takes) and
+``case`` (each document of these). ``needs`` names the capability without which it is not made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
@@ -47,9 +47,8 @@ class Plugin:
         return Maker(suite)
 
     @pytest.fixture(autouse=True)
-    def _fresh(self) -> Iterator[None]:
+    def _fresh(self) -> None:
         self._suite.notes.clear()
-        yield
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         suite, wanted = self._suite, metafunc.fixturenames
@@ -79,15 +78,15 @@ class Plugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
         if call.excinfo is not None and call.excinfo.errisinstance(Missing):
-            skipped = pytest.CallInfo.from_call(lambda: pytest.skip(str(call.excinfo and call.excinfo.value)), when=call.when)  # type: ignore[arg-type]
-            call.excinfo = skipped.excinfo
+            why = str(call.excinfo.value)
+            call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(why), when="call").excinfo
         report: pytest.TestReport = yield
-        if report.when == "call" or not report.passed and report.when == "setup":
+        if report.when == "call" or (not report.passed and report.when == "setup"):
             self.checks.append(self._check(item, call, report))
         return report
 
     def _check(self, item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport) -> Check:
-        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        parameters: dict[str, Any] = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         doc = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name).strip().split("\n")[0].rstrip(".")
         entity = parameters.get("entity") or parameters.get("written") or ""
         told = _told(call.excinfo.value) if call.excinfo is not None else ""
@@ -119,5 +118,3 @@ def some(names: Any, most: int = 3) -> str:
     """The first of many, and how many there are."""
     found = sorted(map(str, names))
     return ", ".join(found[:most]) + (f" and {len(found) - most:,} more" if len(found) > most else "")
-
-

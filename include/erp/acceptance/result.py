@@ -17,7 +17,7 @@ Verdict = Literal["passed", "failed", "skipped"]
 
 @dataclass(slots=True)
 class Check:
-    """One check of one entity. ``told``: why it failed or was skipped; ``notes``: what a person should know although it passed."""
+    """One check of one entity. ``told``: why it failed or was skipped; ``notes``: what a person should know all the same."""
 
     name: str
     entity: str
@@ -65,13 +65,13 @@ class Result:
         for name in self.empty:
             yield f"ZERO RECORDS: the ERP shows no {_words(name)} at all. Is that so, or does `from` or the login hide them?"
         for verdict in ("failed", "skipped"):
-            grouped: dict[str, list[str]] = {}
+            grouped: dict[str, dict[str, list[str]]] = {}
             for one in self.checks:
                 if one.verdict == verdict:
-                    grouped.setdefault(one.told, []).append(f"{_words(one.entity)}: {one.label}".removeprefix(": "))
-            for told, where in grouped.items():
-                yield f"{verdict}: {'; '.join(where)}"
-                yield f"    {told}"
+                    grouped.setdefault(one.told, {}).setdefault(one.label, []).append(_words(one.entity))
+            for told, labels in grouped.items():
+                yield f"{verdict}: {told}"
+                yield from (f"    {label}: {', '.join(where)}" for label, where in labels.items())
         noted = dict.fromkeys(f"note: {_words(one.entity)}: {note}" for one in self.checks for note in one.notes)
         yield from noted
         counts = Counter(one.verdict for one in self.checks)

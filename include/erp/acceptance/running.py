@@ -36,10 +36,9 @@ def accept(options: Options, chosen: str | None = None) -> Result:
             raise ConfigurationError(f"no check is called {chosen!r}")
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             raise ConfigurationError(f"the checks could not be run: {pytest.ExitCode(code).name.lower()}")
-        empty = [name for name in suite.entities if not suite.records(name) and not suite.invalid(name)]
         return Result(
             str(suite.path), digest(suite.path), health.description, health.version, f"{health.now:%Y-%m-%d}", options.stage,
-            options.allow_writes, bool(chosen or options.entities), plugin.checks, empty,
+            options.allow_writes, bool(chosen or options.entities), plugin.checks, suite.empty,
         )  # fmt: skip
     finally:
         suite.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
-from threading import Barrier, Thread
+from threading import Barrier
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,8 +20,6 @@ from include.erp.system import MappedSystem
 from include.financials.exceptions import RetryLater
 from include.financials.port import Item, Outcome, Window
 from include.financials.record import Record
-
-TRIES = 5
 
 
 class Killed(BaseException):
@@ -101,8 +100,8 @@ def test_again(suite: Suite, make: Maker, written: str) -> None:
     first = suite.enter(item)
     for again in (item, suite.item(item.record, item.company)):
         (second,) = suite.post(again)
-        expect((second.status, second.id) == (first.status, first.id),
-               f"{item.number} was {first.status} as {first.id}, and sent again {second.status} as {second.id}: {second.message}")  # fmt: skip
+        told = f"{item.number} was {first.status} as {first.id}, and sent again {second.status} as {second.id}: {second.message}"
+        expect((second.status, second.id) == (first.status, first.id), told)
     _once(suite, item)
 
 
@@ -202,32 +201,24 @@ def test_two_writers(suite: Suite, make: Maker, written: str) -> None:
     """two writers make one document"""
     item = make.make(written)
     systems, barrier = (suite.open(), suite.open()), Barrier(2)
-    answers: list[Outcome | BaseException] = []
     together = systems[0].transport.transactional
 
-    def write(erp: MappedSystem) -> None:
-        try:
-            if together:
-                barrier.wait(10)
-            answers.extend(erp.post(suite.step(written, "create", erp), [item]))
-        except BaseException as error:
-            answers.append(error)
+    def write(erp: MappedSystem) -> list[Outcome]:
+        if together:
+            barrier.wait(10)
+        return erp.post(suite.step(written, "create", erp), [item])
 
-    threads = [Thread(target=write, args=(erp,)) for erp in systems]
-    for thread in threads:
-        thread.start()
-        if not together:
-            thread.join()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2 if together else 1) as pool:
+        futures = [pool.submit(write, erp) for erp in systems]
     for erp in systems:
         erp.close()
     suite.changed(written)
     if not together:
         suite.note("has no transactions: two writers were tried one after the other")
-    odd = [one for one in answers if isinstance(one, BaseException) and not isinstance(one, RetryLater)]
+    errors = [error for one in futures if (error := one.exception()) is not None]
+    odd = [one for one in errors if not isinstance(one, RetryLater)]
     expect(not odd, f"{item.number}: {some(odd)}")
-    outcomes = [one for one in answers if isinstance(one, Outcome)]
+    outcomes = [outcome for one in futures if one.exception() is None for outcome in one.result()]
     expect(outcomes and all(one.status != "rejected" for one in outcomes), f"{item.number}: {some(o.message for o in outcomes)}")
     expect(len({one.id for one in outcomes}) == 1, f"{item.number} was written as {some(one.id for one in outcomes)}")
     _once(suite, item)
@@ -350,5 +341,3 @@ def _with(suite: Suite, make: Maker, entity: str, name: str, value: str) -> Item
     if name == "change_number":
         update["number"] = f"{getattr(record, record.numbered_in[0])}/{value}"
     return suite.item(record.model_copy(update=update), item.company)
-
-

@@ -22,9 +22,8 @@ from include.financials.port import Action, Capability, Invalid, Item, Outcome, 
 from include.financials.record import PERIODS, Record
 
 Clerk = Callable[[str, Record], None]
-"""Does in the ERP what people do there: ``clerk(action, record)`` with one of :data:`CLERK`. Raises LookupError for an action that it
-does not know."""
-CLERK = ("post", "reject", "void")
+"""Does in the ERP what people do there: ``clerk(action, record)``, where ``action`` is post, reject or void. Raises LookupError
+for what it does not do."""
 
 ORIGIN = "procore:0"
 """Name space of the markers that test documents carry: no Procore company has this number."""
@@ -57,6 +56,7 @@ class Suite:
         self.seed = uuid4().int % 36**5
         self._count = 0
         self.notes: list[str] = []
+        self.empty: list[str] = []
         self._seen: dict[str, tuple[list[Any], list[Invalid]]] = {}
         self.masters = Masters(self.records, lambda: self.erp.now().date(), options.use)
 
@@ -119,12 +119,15 @@ class Suite:
         capability = self.capability(entity)
         self._count += 1
         alphabet = capability.alphabets.get(field)
-        symbols = [one for one in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" if alphabet is None or re.fullmatch(f"[{alphabet}]", one)]
+        symbols = [
+            one for one in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" if alphabet is None or re.fullmatch(f"[{alphabet}]", one)
+        ]
         if len(symbols) < 2:
             raise ConfigurationError(f"{entity}: no number can be made of the characters {alphabet} that {field} takes")
         limits = [limit for name, limit in capability.max_lengths.items() if name == field or name.startswith(f"{field}__")]
         length = min([length, *limits])
-        digits, rest = [], self.seed * 36**2 + self._count
+        digits: list[str] = []
+        rest = self.seed * 36**2 + self._count
         while len(digits) < length:
             rest, digit = divmod(rest, len(symbols))
             digits.append(symbols[digit])

@@ -36,12 +36,14 @@ def test_number_taken(suite: Suite, make: Maker, written: str) -> None:
     if second.status == "rejected":
         expect(suite.find(twin).status == "absent", f"{first.number} was refused a second time, and something of it is there")
     else:
-        expect(second.id != outcome.id or second.status == "accepted",
-               f"{first.number} is there, and another document of that number is {second.status} as the same {second.id}")  # fmt: skip
+        told = f"{first.number} is there, and another document of that number is {second.status} as the same {second.id}"
+        expect(second.id != outcome.id or second.status == "accepted", told)
         suite.note(f"takes a second document of the number {first.number}: the check of a run is the only one who looks at it")
     if outcome.status == "confirmed":
         found = suite.find(first)
-        expect(isinstance(found.record, Record), f"{first.number} was there, and is {found.status} after another: {found.message}")
+        expect(
+            isinstance(found.record, Record), f"{first.number} was there, and is {found.status} after another: {found.message}"
+        )
         for name, sent, there in differences(suite, first.record, found.record):
             fail(f"{first.number} was overwritten: {name} was {sent}, and is {there}")
 
@@ -115,7 +117,9 @@ def test_update(suite: Suite, make: Maker, written: str) -> None:
         expect(suite.find(change, "update").status == "absent", f"{item.number}: {name} was not changed, and counts as changed")
         (changed,) = suite.post(change, action="update")
         expect(changed.status == "confirmed", f"{item.number}: {name} cannot be changed: {changed.message}")
-        expect(suite.find(change, "update").status == "confirmed", f"{item.number}: {name} was changed, and counts as not changed")
+        expect(
+            suite.find(change, "update").status == "confirmed", f"{item.number}: {name} was changed, and counts as not changed"
+        )
         for field, sent, there in differences(suite, record, changed.record):
             fail(f"{item.number}: after {name} was changed, {field} should be {sent}, and is {there}")
         (same,) = suite.by_id(written, [str(beside.id)])

@@ -1,0 +1,168 @@
+"""The acceptance suite itself: a good mapping broken in one place at a time, and which of check, totals and accept catches it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from include.erp.acceptance.running import accept
+from include.erp.acceptance.suite import Options
+from include.erp.registry import MAPPINGS, erp_system
+from include.erp.tools import looks
+from include.financials.exceptions import ConfigurationError
+from tests.unit.erp.trial import build
+
+GOOD = (MAPPINGS / "sandbox_erp.yaml").read_text(encoding="utf-8")
+CENTS = "{column: amount_cents, type: minor_units, scale: 2}"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``old`` within the block of ``entity`` is ``new``: the first of its places, or ``every`` one. ``by``: which tool catches it, for
+    accept with the check that does; ``told``: what is said then."""
+
+    name: str
+    entity: str
+    old: str
+    new: str
+    by: str
+    told: str
+    every: bool = False
+
+    def text(self) -> str:
+        start = GOOD.index(f"\n  {self.entity}:\n")
+        end = re.compile(r"\n  [a-z_]+:\n").search(GOOD, start + 1)
+        block = GOOD[start : end.start() if end else len(GOOD)]
+        assert self.old in block, self.name
+        return GOOD.replace(block, block.replace(self.old, self.new, -1 if self.every else 1))
+
+
+INVOICES, CHANGES = "subcontractor_invoices", "commitment_change_orders"
+MUTANTS = (
+    Mutant("a table that is not there", "vendors", "from: vendors", "from: vendor", "check", "no such table: vendor"),
+    Mutant("a column that is not there", "vendors", "name: name", "name: nmae", "check", "did you mean 'name'?"),
+    Mutant("a status that no rule knows", "projects", " closed: closed}", " closed: ended}", "check", "'ended'"),
+    Mutant("a word that is not translated", "periods", "{open: open, ", "{", "check", "field status: is 'open'"),
+    Mutant("a field of another name", "vendor_insurances", "limit: limit_text", "limt: limit_text", "check", "mean 'limit'?"),
+    Mutant("cents for dollars", "commitments", CENTS, "amount_cents", "totals", "commitments", every=True),
+    Mutant(
+        "some left out", INVOICES, "from: v_ap_invoices", "from: SELECT * FROM v_ap_invoices WHERE vendor <> 'V-1001'", "totals",
+        INVOICES,
+    ),
+    Mutant(
+        "each as often as it has lines", "commitments", "from: v_commitments ",
+        "from: SELECT c.* FROM v_commitments c JOIN commitment_lines l ON l.company = c.company AND l.number = c.number ",
+        "test_unique", "more than one record has the id",
+    ),
+    Mutant("an id that is not unique", INVOICES, '"{vendor}/{invoice}"', "invoice", "test_unique", "has the id 01: 4711"),
+    Mutant("a header in other units than its lines", "commitments", CENTS, CENTS.replace("2}", "3}"), "test_sums", "lines make"),
+    Mutant(
+        "two fields swapped", INVOICES, "commitment: commitment\n      vendor: vendor",
+        "commitment: vendor\n      vendor: commitment", "test_references", "is none of the commitments",
+    ),
+    Mutant(
+        "paging by what is not unique", "vendors", "key_columns: [vendor_group, vendor]", "key_columns: [vendor_group]",
+        "test_pages", "pages of 1 lose",
+    ),
+    Mutant(
+        "one company for all", "commitments", "company: company", 'company: {constant: "01"}', "test_companies",
+        "the job is another company's",
+    ),
+    Mutant(
+        "lines of both companies", "commitments", "join: {company: company, number: number}", "join: {number: number}",
+        "test_sums", "its lines make",
+    ),
+    Mutant("a scope that is no job", "commitments", "scope: job", "scope: vendor", "test_scopes", "of job"),
+    Mutant(
+        "times in another zone", "commitments", "type: timestamp_text}", "type: timestamp_text, timezone: America/Chicago}",
+        "test_windows", "is the time zone right?",
+    ),
+    Mutant(
+        "a lossy window", "commitments", "changed_since: {column: updated_at", "changed_since: {column: created_at",
+        "test_update", "does not show among what changed since",
+    ),
+    Mutant(
+        "half the amount", "commitments", ":contract_date, :amount,", ":contract_date, :amount / 2,",
+        "test_stored[commitments-plain]", "is rejected",
+    ),
+    Mutant(
+        "a line that is not written", "commitments",
+        "- each: lines\n          sql: |\n            INSERT INTO commitment_lines (company, number,",
+        "- each: lines\n          rows: any\n          sql: |\n            INSERT OR IGNORE INTO commitment_lines (number, company,",
+        "test_stored[commitments-plain]", "is rejected",
+    ),
+    Mutant(
+        "the number for a marker", "commitments", ":contract_date, :amount, :marker", ":contract_date, :amount, :number",
+        "test_stored[commitments-plain]", "cannot be read back",
+    ),
+    Mutant("no minus", INVOICES, ":cost_type, :amount,", ":cost_type, abs(:amount),", "test_stored[subcontr", "negative line"),
+    Mutant("held for released", INVOICES, ":amount, :held, :released, :tax, :pay", ":amount, :released, :held, :tax, :pay",
+           "test_stored[subcontractor_invoices-plain]", "is rejected"),
+    Mutant("no tax", INVOICES, ":held, :released, :tax, :pay_hold", ":held, :released, 0, :pay_hold",
+           "test_stored[subcontractor_invoices-tax]", "is rejected"),
+    Mutant("a change of no line", CHANGES, ":position, :line,", ":position, NULL,",
+           "test_stored[commitment_change_orders-changed", "line was sent as 2"),
+    Mutant("a title that is cut", "commitments", ":title, 'entering'", "substr(:title, 1, 8), 'entering'",
+           "test_stored[commitments-plain]", "title was sent as"),
+    Mutant("a limit that is too wide", "commitments", "title: 30,", "title: 60,", "test_limits[commitments]", "LENGTH"),
+    Mutant("an update of all", "commitments",
+           "- when: title\n          sql: UPDATE commitments SET title = :title WHERE company = :company AND number = :id",
+           "- when: title\n          rows: any\n          sql: UPDATE commitments SET title = :title WHERE :company <> :id",
+           "test_update", "was changed too"),
+    Mutant("a void that closes", "commitments", "SET status = 'void'", "SET status = 'closed'", "test_void[commitments", "status"),
+    Mutant("void ones that are hidden", INVOICES, "from: v_ap_invoices", "from: SELECT * FROM v_ap_invoices WHERE status <> 'void'",
+           "test_void[subcontractor_invoices", "void"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("trial") / "erp.sqlite"
+    build(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def control(books: Path) -> list[str]:
+    """What the ERP's own reports say."""
+    return totals("sandbox_erp", f"sqlite:///{books}")
+
+
+def looked(command: Callable[..., object], mapping: str, url: str) -> list[str]:
+    try:
+        with closing(erp_system(url, mapping, origin_system="procore:0")) as erp:
+            return list(command(erp))  # type: ignore[call-overload]
+    except ConfigurationError as error:
+        return [f"problem: {error}"]
+
+
+def totals(mapping: str, url: str) -> list[str]:
+    return [" ".join(line.split()) for line in looked(looks.totals, mapping, url)]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
+def test_each_mutant_is_caught(books: Path, control: list[str], tmp_path: Path, mutant: Mutant) -> None:
+    path, copy = tmp_path / "mutant.yaml", tmp_path / "erp.sqlite"
+    path.write_text(mutant.text(), encoding="utf-8")
+    shutil.copyfile(books, copy)
+    url = f"sqlite:///{copy}"
+    if mutant.by == "check":
+        said = [line for line in looked(looks.check, str(path), url) if line.startswith("problem: ")]
+    elif mutant.by == "totals":
+        said = [line for line in {*totals(str(path), url)} ^ {*control}]
+    else:
+        only = mutant.by if "[" in mutant.by else f"{mutant.by}[{mutant.entity}"
+        result = accept(Options(str(path), url, allow_writes=True), only)
+        assert result.checks and not result.accepted
+        said = [f"{one.label}: {one.told}" for one in result.checks if one.verdict == "failed"]
+    assert any(mutant.told in line for line in said), said
+
+
+def test_there_are_mutants_enough_and_each_has_a_name() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 20
