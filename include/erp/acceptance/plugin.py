@@ -86,7 +86,9 @@ class Plugin:
         return report
 
     def _check(self, item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport) -> Check:
-        parameters: dict[str, Any] = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        parameters: dict[str, Any] = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
         doc = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name).strip().split("\n")[0].rstrip(".")
         entity = parameters.get("entity") or parameters.get("written") or ""
         told = _told(call.excinfo.value) if call.excinfo is not None else ""
