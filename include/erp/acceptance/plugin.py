@@ -63,7 +63,9 @@ class Plugin:
             metafunc.parametrize("written", taken)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """``chosen``: texts of which one must stand in what a check is called (its function, entity and case)."""
+        """``chosen``: texts of which one must stand in what a check is called (its function, entity and case). pytest makes an
+        item of an empty list too: a check of no entity is none."""
+        items[:] = [item for item in items if all(isinstance(one, str) for one in _parameters(item).values())]
         if self.chosen:
             wanted = [one.strip() for one in self.chosen.split(",")]
             items[:] = [item for item in items if any(one in item.name for one in wanted)]
@@ -86,14 +88,17 @@ class Plugin:
         return report
 
     def _check(self, item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport) -> Check:
-        parameters: dict[str, Any] = (
-            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        )
+        parameters = _parameters(item)
         doc = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name).strip().split("\n")[0].rstrip(".")
         entity = parameters.get("entity") or parameters.get("written") or ""
         told = _told(call.excinfo.value) if call.excinfo is not None else ""
         seconds = round(call.duration, 3)
         return Check(doc, entity, parameters.get("case", ""), report.outcome, seconds, told, list(self._suite.notes))
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    """Entity and case of a check."""
+    return dict(item.callspec.params) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
 def _told(error: BaseException) -> str:

@@ -118,7 +118,7 @@ SPECIAL: dict[str, str] = {
     "owner_invoices.amount": "gross: before retainage and tax",
     "subcontractor_invoices.lines.amount": "gross of the line",
     "owner_invoices.lines.amount": "gross of the line",
-    "owner_invoices.change_order": "number of the prime change order whose line it is",
+    "owner_invoices.lines.change_order": "number of the prime change order whose line it is",
     "payments_issued.amount": "what was paid on this invoice; a check over several invoices is several records",
     "payments_received.amount": "what was received on this invoice; a receipt over several invoices is several records",
     "direct_costs.commitment": "id of the commitment whose cost it is; then it is no direct cost",
@@ -212,8 +212,8 @@ def _places(info: FieldInfo) -> int:
 HEAD = """\
 # Canonical fields
 
-What a mapping may name of each entity: the field, what it means, its unit and, where they are closed, its words. Fields in **bold**
-are required. *Written* are those that a write carries and that both sides are compared by. This page is generated:
+What a mapping may name of each entity: the field, what it means, its unit and, where they are closed, its words. Fields in
+**bold** are required. *Written* are those that a write carries and that both sides are compared by. This page is generated:
 `python -m include.erp fields > docs/canonical-fields.md`.
 
 How a field is mapped is in [erp-sql-adapter.md](erp-sql-adapter.md), how to begin in [connect-an-erp.md](connect-an-erp.md).

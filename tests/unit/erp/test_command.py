@@ -98,14 +98,23 @@ def test_sample_is_canonical_json(erp: tuple[str, str], capsys: pytest.CaptureFi
         main(["sample", *erp, "vendrs"])
 
 
-def test_totals_are_per_company_and_currency(erp: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_totals_are_per_company_job_and_currency(erp: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     run(erp, "UPDATE contract SET co = '02' WHERE no = 'SC-4'", "UPDATE contract_line SET co = '02' WHERE no = 'SC-4'")
     code, lines = told(capsys, "totals", *erp)
     assert code == 0
     rows = [line.split() for line in lines]
-    assert rows[0] == ["entity", "company", "currency", "records", "amount"]
-    assert ["commitments", "01", "3", "44,580.00"] in rows and ["commitments", "02", "1", "1.00"] in rows
-    assert ["subcontractor_invoices", "01", "1", "500.00"] in rows
+    assert rows[0] == ["entity", "company", "job", "currency", "records", "amount", "first", "last"]
+    days = ["2026-08-03", "2026-08-03"]
+    assert ["commitments", "01", "J1", "3", "44,580.00", *days] in rows and [
+        "commitments",
+        "02",
+        "J1",
+        "1",
+        "1.00",
+        *days,
+    ] in rows
+    assert ["commitments", "all", "4", "44,581.00", *days] in rows, "all jobs together"
+    assert ["subcontractor_invoices", "01", "J1", "1", "500.00", "2026-08-31", "2026-08-31"] in rows
 
 
 @pytest.mark.parametrize(
@@ -125,9 +134,9 @@ def test_the_password_is_never_shown(erp: tuple[str, str], capsys: pytest.Captur
     assert "secret-word" not in shown.out + shown.err
 
 
-@pytest.mark.parametrize("command", ["check", "sample", "totals"])
+@pytest.mark.parametrize("command", ["check", "sample", "totals", "dry", "accept"])
 def test_neither_airflow_nor_procore_is_imported(erp: tuple[str, str], command: str) -> None:
-    more = ["commitments"] if command == "sample" else []
+    more = {"sample": ["commitments"], "accept": ["--stage", "3"]}.get(command, [])
     code = (
         "import runpy, sys; sys.argv = ['include.erp', *sys.argv[1:]]\n"
         "try: runpy.run_module('include.erp', run_name='__main__')\n"

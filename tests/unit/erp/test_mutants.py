@@ -24,8 +24,8 @@ CENTS = "{column: amount_cents, type: minor_units, scale: 2}"
 
 @dataclass(frozen=True)
 class Mutant:
-    """``old`` within the block of ``entity`` is ``new``: the first of its places, or ``every`` one. ``by``: which tool catches it, for
-    accept with the check that does; ``told``: what is said then."""
+    """``old`` within the block of ``entity`` is ``new``: the first of its places, or ``every`` one. ``by``: which tool
+    catches it, for accept which of its checks; ``told``: what is said then."""
 
     name: str
     entity: str
@@ -102,7 +102,8 @@ MUTANTS = (
     Mutant(
         "a line that is not written", "commitments",
         "- each: lines\n          sql: |\n            INSERT INTO commitment_lines (company, number,",
-        "- each: lines\n          rows: any\n          sql: |\n            INSERT OR IGNORE INTO commitment_lines (number, company,",
+        "- each: lines\n          rows: any\n          sql: |\n"
+        "            INSERT OR IGNORE INTO commitment_lines (number, company,",
         "test_stored[commitments-plain]", "is rejected",
     ),
     Mutant(
@@ -123,8 +124,9 @@ MUTANTS = (
            "- when: title\n          sql: UPDATE commitments SET title = :title WHERE company = :company AND number = :id",
            "- when: title\n          rows: any\n          sql: UPDATE commitments SET title = :title WHERE :company <> :id",
            "test_update", "was changed too"),
-    Mutant("a void that closes", "commitments", "SET status = 'void'", "SET status = 'closed'", "test_void[commitments", "status"),
-    Mutant("void ones that are hidden", INVOICES, "from: v_ap_invoices", "from: SELECT * FROM v_ap_invoices WHERE status <> 'void'",
+    Mutant("a void that closes", "commitments", "status = 'void'", "status = 'closed'", "test_void[commitments", "status"),
+    Mutant("void ones that are hidden", INVOICES, "from: v_ap_invoices",
+           "from: SELECT * FROM v_ap_invoices WHERE status <> 'void'",
            "test_void[subcontractor_invoices", "void"),
 )  # fmt: skip
 
@@ -163,7 +165,7 @@ def test_each_mutant_is_caught(books: Path, control: list[str], tmp_path: Path, 
     if mutant.by == "check":
         said = [line for line in looked(looks.check, str(path), url) if line.startswith("problem: ")]
     elif mutant.by == "totals":
-        said = [line for line in {*totals(str(path), url)} ^ {*control}]
+        said = list({*totals(str(path), url)} ^ {*control})
     else:
         only = mutant.by if "[" in mutant.by else f"{mutant.by}[{mutant.entity}"
         result = accept(Options(str(path), url, allow_writes=True), only)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from include.financials.record import Record
 from sandbox.erp import schema
-from tests.unit.erp.conftest import ROWS, T1, T2, load
+from tests.unit.erp.conftest import ROWS, T2, load
 from tests.unit.erp.test_documents import PRIME
 from tests.unit.erp.test_documents import ROWS as MORE
 
