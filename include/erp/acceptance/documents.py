@@ -94,6 +94,13 @@ class Maker:
             values["vendor"] = self.masters.vendor(place.company)
         return self.suite.item(Commitment(**(values | more)), place.company)
 
+    def order(self, **more: Any) -> Item:
+        kind = self.suite.mapping.entity("commitments").fields["kind"]
+        known = [kind.constant] if kind.is_constant else list((kind.map or {"": "purchase_order"}).values())
+        if "purchase_order" not in known:
+            raise Missing("the mapping knows no purchase orders: set commitments.eligible.purchase_order to [] in the settings")
+        return self.commitment(kind="purchase_order", **more)
+
     def units(self, **more: Any) -> Item:
         self.need("commitments", "lines.quantity", "lines.unit_cost")
         place = self.masters.place()
@@ -268,7 +275,7 @@ CASES: dict[str, dict[str, Case]] = {
     },
     "commitments": {
         "plain": Maker.commitment,
-        "purchase order": lambda make, **more: make.commitment(kind="purchase_order", **more),
+        "purchase order": Maker.order,
         "unit prices": Maker.units,
         "negative line": lambda make, **more: make.commitment("900.00", "-100.00", **more),
         "zero": Maker.zero,
