@@ -149,7 +149,7 @@ def sample(erp: System, entity: str, count: int) -> Iterator[str]:
 # -- totals
 
 COLUMNS = ("entity", "company", "job", "currency", "records", "amount", "first", "last")
-BESIDE = ("in Procore", "amount")
+BESIDE = ("in Procore", "amount there")
 
 
 def totals(erp: System, procore: System | None = None) -> Iterator[str]:
