@@ -158,21 +158,31 @@ class _Beats:
 
 @contextmanager
 def _cut(erp: MappedSystem, at: int | None) -> Iterator[_Beats]:
-    """Over SQL a call has inner steps: each statement is one. ``at`` None: they are only counted."""
+    """Over SQL a call has inner steps: each statement is one. ``at`` None: they are only counted. The end of a process closes its
+    connections, whoever still holds one."""
     count = _Beats(at)
     if not isinstance(erp.transport, SqlTransport):
         yield count
         return
-    engine = erp.transport.database.engine
+    engine, opened = erp.transport.database.engine, list[Any]()
 
     def executed(*_: Any) -> None:
         count()
 
+    def connected(connection: Any, _record: Any) -> None:
+        opened.append(connection)
+
     sa.event.listen(engine, "after_cursor_execute", executed)
+    sa.event.listen(engine, "connect", connected)
     try:
         yield count
+    except Killed:
+        for connection in opened:
+            connection.close()
+        raise
     finally:
         sa.event.remove(engine, "after_cursor_execute", executed)
+        sa.event.remove(engine, "connect", connected)
 
 
 def _statements(suite: Suite, item: Item) -> int:
