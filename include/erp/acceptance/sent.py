@@ -17,6 +17,7 @@ from include.erp.acceptance.plugin import expect, fail, some
 from include.erp.acceptance.suite import Suite
 from include.erp.sql.transport import SqlTransport
 from include.erp.system import MappedSystem
+from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater
 from include.financials.port import Item, Outcome, Window
 from include.financials.record import Record
@@ -68,7 +69,7 @@ def _stored(suite: Suite, item: Item, outcome: Outcome) -> Record | None:
 
 def differences(suite: Suite, sent: Any, stored: Any) -> Iterator[tuple[str, Any, Any]]:
     """Field by field, by this suite's own eyes: (field, sent, stored) of what the ERP keeps and holds otherwise."""
-    row, kept = suite.row(sent.entity), suite.capability(sent.entity).keeps
+    row, kept = ENTITIES.get(sent.entity), suite.capability(sent.entity).keeps
     names = [name for name in (*(row.content if row else ()), "project", "amount") if name not in ("lines", "status")]
     for name in dict.fromkeys((*names, *FIGURES)):
         mine = getattr(sent, name, None)

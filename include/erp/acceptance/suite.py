@@ -16,7 +16,6 @@ from include.erp.mapping.spec import MappingSpec
 from include.erp.registry import connected, load_mapping, mapping_path
 from include.erp.system import MappedSystem
 from include.financials.entities import ENTITIES, MODELS
-from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Action, Capability, Invalid, Item, Outcome, Step
 from include.financials.record import PERIODS, Record
@@ -79,9 +78,6 @@ class Suite:
         row = ENTITIES.get(name)
         in_stage = row.stage <= self.options.stage if row else name != PERIODS or self.options.stage == 4
         return in_stage and (not self.options.entities or name in self.options.entities)
-
-    def row(self, name: str) -> Entity | None:
-        return ENTITIES.get(name)
 
     def capability(self, name: str) -> Capability:
         return self.capabilities.get(name) or Capability(read=False)
