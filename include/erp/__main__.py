@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from include.erp.acceptance.masters import USES
 from include.erp.registry import erp_system, mapping_path
 from include.erp.tools import canonical, looks
-from include.financials.entities import MODELS
+from include.financials.entities import OF_ERP
 from include.financials.exceptions import ConfigurationError, SyncError
 from include.financials.port import System
 
@@ -55,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[..., Iterator[str]], told: str, *needs: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=told, description=told)
         sub.set_defaults(command=run, needs=needs, named=name)
-        for one, meaning in (("mapping", "a mapping file, or the name of one in include/mappings"), ("url", "the ERP's address")):
+        for one, meaning in (
+            ("mapping", "a mapping file, or the name of one in include/mappings"),
+            ("url", "the ERP's address, for a database its SQLAlchemy URL"),
+        ):
             if one in needs:
                 sub.add_argument(one, nargs="?", help=meaning)
                 sub.add_argument(f"--{one}", dest=f"{one}_option", metavar=one.upper(), help=argparse.SUPPRESS)
@@ -69,18 +72,18 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--schema", help="schema of the tables")
     command("check", _check, "validate the mapping, run every read, show counts, sums and samples; exit 1 on problems", *both)
     sample = command("sample", _sample, "records of one entity as canonical JSON, one per line", *both)
-    sample.add_argument("entity", choices=list(MODELS), metavar="entity", help="e.g. commitments")
+    sample.add_argument("entity", choices=list(OF_ERP), metavar="entity", help="e.g. commitments")
     sample.add_argument("-n", type=int, default=looks.SAMPLES, help=f"how many (default {looks.SAMPLES})")
     totals = command("totals", _totals, "count, sum, first and last date per entity and job", *both)
     totals.add_argument("--procore", metavar="CONNECTION", help="Airflow's connection: Procore's count and sum beside the ERP's")
     dry = command("dry", _dry, "what would be sent of a document, and what the ERP says of it; nothing stays", *both)
-    dry.add_argument("--entity", choices=list(MODELS), metavar="ENTITY", help="only of this one")
+    dry.add_argument("--entity", choices=list(OF_ERP), metavar="ENTITY", help="only of this one")
     dry.add_argument("--records", type=Path, help="records as `sample` prints them; default: made of the ERP's own masters")
     _using(dry)
     accept = command("accept", _accept, "try all that a run relies on; keep the result beside the mapping", *both)
     accept.add_argument("--stage", type=int, choices=(1, 2, 3, 4), default=4, help="the entities of the stages up to it")
     accept.add_argument("--allow-writes", action="store_true", help="enter test documents: into a copy, or onto a job for tests")
-    accept.add_argument("--entity", action="append", default=[], choices=list(MODELS), metavar="ENTITY", help="only these")
+    accept.add_argument("--entity", action="append", default=[], choices=list(OF_ERP), metavar="ENTITY", help="only these")
     accept.add_argument("--only", help="only checks whose name has one of these texts, with commas; accepts nothing")
     accept.add_argument("--reader", metavar="URL", help="the same ERP with read-only rights")
     accept.add_argument(

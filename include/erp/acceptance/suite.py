@@ -15,7 +15,7 @@ from include.erp.mapping.loading import Mapping as MappingFile
 from include.erp.mapping.spec import MappingSpec
 from include.erp.registry import connected, load_mapping, mapping_path
 from include.erp.system import MappedSystem
-from include.financials.entities import ENTITIES, MODELS
+from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Action, Capability, Invalid, Item, Outcome, Step
 from include.financials.record import PERIODS, Record
@@ -72,7 +72,7 @@ class Suite:
     @property
     def entities(self) -> list[str]:
         """Those of the mapping that belong to the stages asked for."""
-        return [name for name in MODELS if name in self.capabilities and self._wanted(name)]
+        return [name for name in OF_ERP if name in self.capabilities and self._wanted(name)]
 
     def _wanted(self, name: str) -> bool:
         row = ENTITIES.get(name)

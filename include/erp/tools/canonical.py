@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from include.erp.mapping.checks import OWN_KEYS, is_list, is_mappable, kind_of, line_fields
-from include.financials.entities import ENTITIES, MODELS
+from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.record import Record
 
 MEANINGS: dict[str, str] = {
@@ -157,7 +157,7 @@ class Canonical:
 
 def fields(entity: str) -> Iterator[Canonical]:
     """The fields of an entity that a mapping may name, those of its lines last."""
-    model, row = MODELS[entity], ENTITIES.get(entity)
+    model, row = OF_ERP[entity], ENTITIES.get(entity)
     content = row.content if row else ()
     for name, info in model.model_fields.items():
         if name in _INTERNAL or not is_mappable(info):
@@ -222,7 +222,7 @@ How a field is mapped is in [erp-sql-adapter.md](erp-sql-adapter.md), how to beg
 
 def page() -> Iterator[str]:
     yield from HEAD.splitlines()
-    for entity, model in MODELS.items():
+    for entity, model in OF_ERP.items():
         row = ENTITIES.get(entity)
         born = "" if row is None else {True: "born in Procore", False: "born in the ERP"}[row.direction == "procore_to_erp"]
         if row is not None and row.two_way:

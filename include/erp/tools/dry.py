@@ -19,7 +19,7 @@ from include.erp.sql.rehearsal import Rehearsal
 from include.erp.system import MappedSystem
 from include.erp.transport import Document
 from include.erp.writing import Writer
-from include.financials.entities import MODELS
+from include.financials.entities import OF_ERP
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Item
 
@@ -74,7 +74,7 @@ def _of_file(suite: Suite, entity: str, path: Path) -> Iterator[Item]:
         if not line.strip():
             continue
         try:
-            record = MODELS[entity].model_validate_json(line, strict=False)
+            record = OF_ERP[entity].model_validate_json(line, strict=False)
         except ValidationError as error:
             first = error.errors()[0]
             raise ConfigurationError(f"{path}:{number}: {'.'.join(map(str, first['loc']))} {first['msg'].lower()}") from None

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from include.erp.mapping.block import suggest
 from include.erp.sql.database import Database
 from include.erp.tools.canonical import Canonical, fields
-from include.financials.entities import ENTITIES, MODELS
+from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.exceptions import ConfigurationError, RetryLater
 
 TODO = "TODO"
@@ -39,12 +39,12 @@ def skeleton(address: str, system: str, chosen: Mapping[str, str], lines: Mappin
     :param lines: entity -> table of its lines."""
     tables = _tables(address, schema)
     for entity, name in (*chosen.items(), *lines.items()):
-        if entity not in MODELS:
-            raise ConfigurationError(f"{entity} is no entity{suggest(entity, MODELS)}")
+        if entity not in OF_ERP:
+            raise ConfigurationError(f"{entity} is no entity{suggest(entity, OF_ERP)}")
         if name not in tables:
             raise ConfigurationError(f"there is no table or view {name}{suggest(name, tables)}")
     yield from _head(system, tables, chosen)
-    for entity in chosen or MODELS:
+    for entity in chosen or OF_ERP:
         given, below = chosen.get(entity), lines.get(entity)
         yield from _entity(entity, tables[given] if given else None, tables[below] if below else None)
 
