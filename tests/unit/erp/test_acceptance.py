@@ -90,7 +90,7 @@ def test_without_leave_nothing_is_written(erp: str) -> None:
 def test_a_stage_has_its_entities(erp: str) -> None:
     result = accept(Options("sandbox_erp", erp, stage=1), "test_unique")
     assert {one.entity for one in result.checks} == {
-        "vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes"
+        "vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes", "users"
     }  # fmt: skip
     with pytest.raises(ConfigurationError, match="no check is called 'tset'"):
         accept(Options("sandbox_erp", erp), "tset")
