@@ -179,6 +179,7 @@ def _cut(erp: MappedSystem, at: int | None) -> Iterator[_Beats]:
         yield count
     except Killed:
         for connection in opened:
+            connection.rollback()  # closing alone keeps a lock while a half-read answer of it is still held somewhere
             connection.close()
         raise
     finally:
