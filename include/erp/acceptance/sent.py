@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -128,6 +129,7 @@ def _killed(suite: Suite, item: Item, beats: _Beats, statement: int | None = Non
         pass
     finally:
         erp.close()
+    gc.collect()  # with a process ends whatever it held: a half-read answer would keep its lock
     _resumed(suite, item)
 
 
@@ -159,32 +161,21 @@ class _Beats:
 
 @contextmanager
 def _cut(erp: MappedSystem, at: int | None) -> Iterator[_Beats]:
-    """Over SQL a call has inner steps: each statement is one. ``at`` None: they are only counted. The end of a process closes its
-    connections, whoever still holds one."""
+    """Over SQL a call has inner steps: each statement is one. ``at`` None: they are only counted."""
     count = _Beats(at)
     if not isinstance(erp.transport, SqlTransport):
         yield count
         return
-    engine, opened = erp.transport.database.engine, list[Any]()
+    engine = erp.transport.database.engine
 
     def executed(*_: Any) -> None:
         count()
 
-    def connected(connection: Any, _record: Any) -> None:
-        opened.append(connection)
-
     sa.event.listen(engine, "after_cursor_execute", executed)
-    sa.event.listen(engine, "connect", connected)
     try:
         yield count
-    except Killed:
-        for connection in opened:
-            connection.rollback()  # closing alone keeps a lock while a half-read answer of it is still held somewhere
-            connection.close()
-        raise
     finally:
         sa.event.remove(engine, "after_cursor_execute", executed)
-        sa.event.remove(engine, "connect", connected)
 
 
 def _statements(suite: Suite, item: Item) -> int:
