@@ -55,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[..., Iterator[str]], told: str, *needs: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=told, description=told)
         sub.set_defaults(command=run, needs=needs, named=name)
-        for one, meaning in (("mapping", "a mapping file, or the name of one in include/mappings"), ("url", "the ERP's address")):
+        for one, meaning in (
+            ("mapping", "a mapping file, or the name of one in include/mappings"),
+            ("url", "the ERP's address, for a database its SQLAlchemy URL"),
+        ):
             if one in needs:
                 sub.add_argument(one, nargs="?", help=meaning)
                 sub.add_argument(f"--{one}", dest=f"{one}_option", metavar=one.upper(), help=argparse.SUPPRESS)

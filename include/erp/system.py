@@ -95,7 +95,7 @@ class MappedSystem(DescribedErp):
             probe.version,
             now,
             probe.problems,
-            acceptance=acceptance(self.mapping.places.path),
+            (f"The mapping {self.mapping.places.path.name} is {acceptance(self.mapping.places.path)}.",),
         )
 
     def now(self) -> datetime:

@@ -233,8 +233,6 @@ class Health:
     now: datetime
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    acceptance: str = ""
-    """Whether, when and for what it was accepted (``accepted on 2026-10-01 for stages 1 to 4``); empty where nobody asks."""
 
 
 class Described(Protocol):

@@ -27,8 +27,6 @@ def preflight(sync: Sync) -> dict[str, Any]:
     for side in SIDES:
         health = sync.systems[side].check()
         shown[side] = f"{health.description}, {health.version}, clock {health.now.isoformat()}"
-        if health.acceptance:
-            shown[side] += f", {health.acceptance}"
         problems += health.problems
         told += health.notes
         log.info("%s: %s", side, shown[side])

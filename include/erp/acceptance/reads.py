@@ -10,6 +10,7 @@ from typing import Any
 
 from include.erp.acceptance.plugin import expect, some
 from include.erp.acceptance.suite import Suite, moments
+from include.financials.entities import ENTITIES
 from include.financials.money import total
 from include.financials.port import Page, Window
 from include.financials.record import Record
@@ -124,7 +125,7 @@ def _window(suite: Suite, entity: str, **bounds: Any) -> dict[tuple[str | None, 
 
 def test_scopes(suite: Suite, entity: str) -> None:
     """what is asked of one job is that job's"""
-    records, row = suite.records(entity), suite.row(entity)
+    records, row = suite.records(entity), ENTITIES.get(entity)
     if row is None or not row.project_scoped or not records:
         return
     jobs = list(dict.fromkeys(one.project for one in records if one.project))
@@ -140,7 +141,7 @@ def test_scopes(suite: Suite, entity: str) -> None:
 
 def test_companies(suite: Suite, entity: str) -> None:
     """two companies do not mix"""
-    records, row = suite.records(entity), suite.row(entity)
+    records, row = suite.records(entity), ENTITIES.get(entity)
     bare = [one.id for one in records if not one.company]
     expect(not bare, f"no company is told of {some(bare)}")
     jobs = {(one.company, one.id) for one in suite.records("projects")}
@@ -152,7 +153,7 @@ def test_companies(suite: Suite, entity: str) -> None:
 
 def test_references(suite: Suite, entity: str) -> None:
     """what a record names is there"""
-    row = suite.row(entity)
+    row = ENTITIES.get(entity)
     for field, other in (row.references if row else {}).items():
         if other not in suite.capabilities or field.startswith("items."):
             continue

@@ -116,16 +116,16 @@ def beside(mapping: Path) -> Path:
 
 
 def acceptance(mapping: Path) -> str:
-    """What a preflight says of a mapping: whether it was accepted as it stands."""
+    """What a preflight says of a mapping, after its name and "is": whether it was accepted as it stands."""
     path = beside(mapping)
     try:
         told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         on, held = told["on"], scope(int(told["stage"]), bool(told["writes"]))
         accepted, same = bool(told["accepted"]), told["sha256"] == digest(mapping)
     except FileNotFoundError:
-        return "not accepted yet (python -m include.erp accept)"
+        return "not accepted yet: python -m include.erp accept"
     except (OSError, ValueError, KeyError, TypeError):
-        return f"its acceptance cannot be read ({path.name})"
+        return f"not known to be accepted: {path.name} cannot be read"
     if not accepted:
-        return f"failed its acceptance on {on}"
-    return f"accepted on {on} for {held}" + ("" if same else "; its mapping was changed since")
+        return f"not accepted: the suite failed on {on}"
+    return f"accepted on {on} for {held}" + ("" if same else ", and was changed since")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from include.erp.acceptance.masters import Masters
@@ -19,9 +19,6 @@ from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Action, Capability, Invalid, Item, Outcome, Step
 from include.financials.record import PERIODS, Record
-
-if TYPE_CHECKING:
-    from include.financials.entity import Entity
 
 Clerk = Callable[[str, Record], None]
 """Does in the ERP what people do there: ``clerk(action, record)``, where ``action`` is post, reject or void. Raises LookupError
@@ -81,9 +78,6 @@ class Suite:
         row = ENTITIES.get(name)
         in_stage = row.stage <= self.options.stage if row else name != PERIODS or self.options.stage == 4
         return in_stage and (not self.options.entities or name in self.options.entities)
-
-    def row(self, name: str) -> Entity | None:
-        return ENTITIES.get(name)
 
     def capability(self, name: str) -> Capability:
         return self.capabilities.get(name) or Capability(read=False)

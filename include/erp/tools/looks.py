@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.exceptions import ConfigurationError
@@ -51,6 +52,8 @@ class Seen:
     figures: dict[Place, Figures] = field(default_factory=dict)
     samples: list[Record] = field(default_factory=list)
     invalid: list[Invalid] = field(default_factory=list)
+    uneven: list[str] = field(default_factory=list)
+    """Numbers of documents whose lines do not add up to their amount."""
 
     @property
     def records(self) -> int:
@@ -62,6 +65,7 @@ def seen(system: System, name: str) -> Seen:
     for page in system.read(name):
         found.samples += page.records[: SAMPLES - len(found.samples)]
         found.invalid += page.invalid
+        found.uneven += [record.number for record in page.records if _uneven(record)]
         for record in page.records:
             job = record.id if name == "projects" else getattr(record, "project", None)
             place = record.company or "", job or "", getattr(record, "currency", None) or ""
@@ -75,8 +79,7 @@ def seen(system: System, name: str) -> Seen:
 def check(erp: System) -> Iterator[str]:
     health = erp.check()
     yield f"{health.description}, {health.version}, clock {health.now.isoformat()}"
-    if health.acceptance:
-        yield f"its mapping is {health.acceptance}" if health.acceptance.startswith(("accepted", "not")) else health.acceptance
+    yield from health.notes
     for name in OF_ERP:
         yield from _entity(erp, name)
     yield from (f"problem: {problem}" for problem in health.problems)
@@ -98,11 +101,19 @@ def _entity(erp: System, name: str) -> Iterator[str]:
     sums = "; ".join(f"{amount:,.2f} {currency}".rstrip() for currency, amount in sorted(by_currency.items()))
     yield f"{name}: {found.records:,} records" + (f", sum {sums or '0.00'}" if found.money else "")
     yield from (f"  {_shown(record)}" for record in found.samples)
+    if found.uneven:
+        yield f"  {len(found.uneven):,} whose lines do not add up to their amount: {', '.join(found.uneven[:SAMPLES])}"
     if unkept := _unkept(erp, name):
         yield f"  not kept, not compared: {', '.join(unkept)}"
     yield from map(unreadable, found.invalid[:UNREADABLE])
     if len(found.invalid) > UNREADABLE:
         yield f"problem: {name}: {len(found.invalid) - UNREADABLE:,} more cannot be read"
+
+
+def _uneven(record: Record) -> bool:
+    """Lines that are missing, or joined twice, in a document that has some."""
+    lines: Sequence[Any] = getattr(record, "lines", ())
+    return bool(lines) and sum((getattr(line, "amount", ZERO) for line in lines), ZERO) != getattr(record, "amount", ZERO)
 
 
 def unreadable(bad: Invalid) -> str:

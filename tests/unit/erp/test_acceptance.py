@@ -16,7 +16,7 @@ from include.erp.acceptance.suite import Options
 from include.erp.mapping.checks import is_mappable, line_fields
 from include.erp.registry import MAPPINGS, erp_system, load_mapping
 from include.erp.tools import canonical
-from include.financials.entities import MODELS
+from include.financials.entities import OF_ERP
 from include.financials.exceptions import ConfigurationError
 from tests.unit.erp.strangers import MAPPING as STRANGE
 from tests.unit.erp.strangers import commitment, database, post, system
@@ -67,12 +67,12 @@ def test_a_good_mapping_passes_whole(erp: str, tmp_path: Path) -> None:
     assert [(one.entity, one.label, one.told) for one in result.checks if one.verdict == "failed"] == []
     skipped = {one.told for one in result.checks if one.verdict == "skipped"}
     assert {one for one in skipped if not one.startswith("the clerk does not")} == SKIPPED
-    assert result.accepted and {one.entity for one in result.checks} == {"", *MODELS}
+    assert result.accepted and {one.entity for one in result.checks} == {"", *OF_ERP}
     assert {"payments_issued", "payments_received"} <= {*result.empty}, "said loudly"
     assert any("ZERO RECORDS: the ERP shows no payments issued" in line for line in result.lines())
     result.save(beside(path))
     with_words = erp_system(erp, path, origin_system="procore:1")
-    assert with_words.check().acceptance == f"accepted on {result.on} for stages 1 to 4"
+    assert with_words.check().notes == (f"The mapping good.yaml is accepted on {result.on} for stages 1 to 4.",)
     with_words.close()
 
 
@@ -90,7 +90,7 @@ def test_without_leave_nothing_is_written(erp: str) -> None:
 def test_a_stage_has_its_entities(erp: str) -> None:
     result = accept(Options("sandbox_erp", erp, stage=1), "test_unique")
     assert {one.entity for one in result.checks} == {
-        "vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes"
+        "vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes", "users"
     }  # fmt: skip
     with pytest.raises(ConfigurationError, match="no check is called 'tset'"):
         accept(Options("sandbox_erp", erp), "tset")
@@ -136,16 +136,16 @@ def result(mapping: Path, **more: object) -> Result:
 def test_an_acceptance_is_of_the_mapping_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "our_erp.yaml"
     path.write_text("kind: sql\n")
-    assert acceptance(path) == "not accepted yet (python -m include.erp accept)"
+    assert acceptance(path) == "not accepted yet: python -m include.erp accept"
     result(path).save(beside(path))
     assert acceptance(path) == "accepted on 2026-10-02 for stages 1 to 2, reading only"
     assert json.loads(beside(path).read_text())["accepted"] is True
     path.write_text("kind: sql\n# changed\n")
-    assert acceptance(path).endswith("; its mapping was changed since")
+    assert acceptance(path).endswith(", and was changed since")
     result(path, checks=[Check("one id", "vendors", "", "failed", 0.1, "two")]).save(beside(path))
-    assert acceptance(path) == "failed its acceptance on 2026-10-02"
+    assert acceptance(path) == "not accepted: the suite failed on 2026-10-02"
     beside(path).write_text("{")
-    assert acceptance(path) == "its acceptance cannot be read (our_erp.accepted.json)"
+    assert acceptance(path) == "not known to be accepted: our_erp.accepted.json cannot be read"
     assert not result(path, partial=True).accepted and not result(path, checks=[]).accepted
 
 
@@ -159,7 +159,7 @@ def test_the_command_keeps_the_result_and_fails_where_it_is_bad(
     kept = json.loads(beside(path).read_text())
     assert (kept["accepted"], kept["stage"], kept["writes"]) == (True, 1, False) and kept["sha256"] == digest(path)
     code, lines = told(capsys, "check", str(path), erp)
-    assert code == 0 and "its mapping is accepted on 2026-10-02 for stage 1, reading only" in lines
+    assert code == 0 and "The mapping our_erp.yaml is accepted on 2026-10-02 for stage 1, reading only." in lines
     code, lines = told(capsys, "accept", "--mapping", str(path), "--url", erp, "--only", "test_unique[vendors")
     assert code == 1 and lines[-1] == "problem: not accepted: only some of the checks were run"
 
@@ -227,7 +227,7 @@ def test_a_skeleton_loads_once_it_is_filled(tmp_path: Path, capsys: pytest.Captu
 def test_a_skeleton_of_everything_names_each_field_once(erp: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = told(capsys, "init", erp)
     assert code == 0
-    for entity in MODELS:
+    for entity in OF_ERP:
         at = lines.index(next(line for line in lines if line.startswith(f"  {entity}:")))
         rest = lines[at + 1 :]
         block = rest[: next((i for i, line in enumerate(rest) if line and line[:3].strip() and line.endswith("only")), len(rest))]
@@ -244,13 +244,13 @@ def test_a_skeleton_of_everything_names_each_field_once(erp: str, capsys: pytest
 
 
 def test_every_field_that_can_be_mapped_has_a_meaning() -> None:
-    named = {one.name for entity in MODELS for one in canonical.fields(entity)}
-    for entity, model in MODELS.items():
+    named = {one.name for entity in OF_ERP for one in canonical.fields(entity)}
+    for entity, model in OF_ERP.items():
         wanted = {name for name, info in model.model_fields.items() if is_mappable(info)} - {*canonical._INTERNAL}
         assert {one.name for one in canonical.fields(entity) if not one.line} == wanted
         assert {one.name for one in canonical.fields(entity) if one.line} == {*line_fields(model)}
     assert {*canonical.MEANINGS} == named, "no meaning of a field that is gone"
-    places = {f"{one.entity}.{'lines.' if one.line else ''}{one.name}" for e in MODELS for one in canonical.fields(e)}
+    places = {f"{one.entity}.{'lines.' if one.line else ''}{one.name}" for e in OF_ERP for one in canonical.fields(e)}
     assert {*canonical.SPECIAL} <= places
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from include.erp.acceptance import reads, sent, writes
 from include.erp.acceptance.running import accept
 from include.erp.acceptance.suite import Options
 from include.erp.registry import MAPPINGS, erp_system
@@ -53,13 +54,15 @@ MUTANTS = (
     Mutant("a status that no rule knows", "projects", " closed: closed}", " closed: ended}", "check", "'ended'"),
     Mutant("a word that is not translated", "periods", "{open: open, ", "{", "check", "field status: is 'open'"),
     Mutant("a field of another name", "vendor_insurances", "limit: limit_text", "limt: limit_text", "check", "mean 'limit'?"),
-    Mutant("cents for dollars", "commitments", CENTS, "amount_cents", "totals", "commitments", every=True),
+    Mutant("cents read as dollars, in header and lines", "commitments", CENTS, "amount_cents", "totals",
+               "commitments", every=True),
     Mutant(
-        "some left out", INVOICES, "from: v_ap_invoices", "from: SELECT * FROM v_ap_invoices WHERE vendor <> 'V-1001'", "totals",
+        "documents left out by a condition of `from`", INVOICES, "from: v_ap_invoices",
+        "from: SELECT * FROM v_ap_invoices WHERE vendor <> 'V-1001'", "totals",
         INVOICES,
     ),
     Mutant(
-        "each as often as it has lines", "commitments", "from: v_commitments ",
+        "a join that gives a document as often as it has lines", "commitments", "from: v_commitments ",
         "from: SELECT c.* FROM v_commitments c JOIN commitment_lines l ON l.company = c.company AND l.number = c.number ",
         "test_unique", "do not tell the rows of commitments apart",
     ),
@@ -73,7 +76,7 @@ MUTANTS = (
         "commitment: vendor\n      vendor: commitment", "test_references", "is none of the commitments",
     ),
     Mutant(
-        "paging by what is not unique", "vendors", "key_columns: [vendor_group, vendor]", "key_columns: [vendor_group]",
+        "key columns that are not unique", "vendors", "key_columns: [vendor_group, vendor]", "key_columns: [vendor_group]",
         "test_pages", "do not tell the rows of vendors apart",
     ),
     Mutant(
@@ -81,22 +84,23 @@ MUTANTS = (
         "the job is another company's",
     ),
     Mutant(
-        "lines of both companies", "commitments", "join: {company: company, number: number}", "join: {number: number}",
+        "lines joined without the company", "commitments", "join: {company: company, number: number}", "join: {number: number}",
         "test_sums", "more than one line is 1, 2",
     ),
     Mutant("a scope that is no job", "commitments", "scope: job", "scope: vendor", "test_scopes", "of job"),
     Mutant(
-        "times in another zone", "commitments", "{column: updated_at, type: timestamp_text}",
+        "times read in another zone", "commitments", "{column: updated_at, type: timestamp_text}",
         "{column: moved, type: timestamp_text, format: '%Y-%m-%dT%H:%M:%S.%3f', timezone: America/Chicago}", "test_windows",
         "is the time zone right?",
         too=("from: v_commitments ", "from: SELECT c.*, substr(c.updated_at, 1, 23) AS moved FROM v_commitments c "),
     ),
     Mutant(
-        "a lossy window", "commitments", "changed_since: {column: updated_at", "changed_since: {column: created_at",
+        "a time of change that does not move with a change", "commitments", "changed_since: {column: updated_at",
+        "changed_since: {column: created_at",
         "test_update", "does not show among what changed since",
     ),
     Mutant(
-        "half the amount", "commitments", ":contract_date, :amount,", ":contract_date, :amount / 2,",
+        "half the amount written", "commitments", ":contract_date, :amount,", ":contract_date, :amount / 2,",
         "test_stored[commitments-plain]", "is rejected",
     ),
     Mutant(
@@ -107,25 +111,27 @@ MUTANTS = (
         "test_stored[commitments-plain]", "is rejected",
     ),
     Mutant(
-        "the number for a marker", "commitments", ":contract_date, :amount, :marker", ":contract_date, :amount, :number",
+        "no marker stored", "commitments", ":contract_date, :amount, :marker", ":contract_date, :amount, :number",
         "test_stored[commitments-plain]", "cannot be read back",
     ),
-    Mutant("no minus", INVOICES, ":cost_type, :amount,", ":cost_type, abs(:amount),", "test_stored[subcontr", "negative line"),
-    Mutant("held for released", INVOICES, ":amount, :held, :released, :tax, :pay", ":amount, :released, :held, :tax, :pay",
+    Mutant("a minus that is lost", INVOICES, ":cost_type, :amount,", ":cost_type, abs(:amount),",
+               "test_stored[subcontr", "negative line"),
+    Mutant("held written for released", INVOICES, ":amount, :held, :released, :tax, :pay",
+               ":amount, :released, :held, :tax, :pay",
            "test_stored[subcontractor_invoices-plain]", "is rejected"),
-    Mutant("no tax", INVOICES, ":held, :released, :tax, :pay_hold", ":held, :released, 0, :pay_hold",
+    Mutant("tax that is not written", INVOICES, ":held, :released, :tax, :pay_hold", ":held, :released, 0, :pay_hold",
            "test_stored[subcontractor_invoices-tax]", "is rejected"),
-    Mutant("a change of no line", CHANGES, ":position, :line,", ":position, NULL,",
+    Mutant("a change that names no line of its contract", CHANGES, ":position, :line,", ":position, NULL,",
            "test_stored[commitment_change_orders-changed", "line was sent as 2"),
     Mutant("a title that is cut", "commitments", ":title, 'entering'", "substr(:title, 1, 8), 'entering'",
            "test_stored[commitments-plain]", "title was sent as"),
     Mutant("a limit that is too wide", "commitments", "title: 30,", "title: 60,", "test_limits[commitments]", "LENGTH"),
-    Mutant("an update of all", "commitments",
+    Mutant("an update of every document", "commitments",
            "- when: title\n          sql: UPDATE commitments SET title = :title WHERE company = :company AND number = :id",
            "- when: title\n          rows: any\n          sql: UPDATE commitments SET title = :title WHERE :company <> :id",
            "test_update", "was changed too"),
-    Mutant("a void that closes", "commitments", "status = 'void'", "status = 'closed'", "test_void[commitments", "status"),
-    Mutant("void ones that are hidden", INVOICES, "from: v_ap_invoices",
+    Mutant("a void that only closes", "commitments", "status = 'void'", "status = 'closed'", "test_void[commitments", "status"),
+    Mutant("void documents that `from` hides", INVOICES, "from: v_ap_invoices",
            "from: SELECT * FROM v_ap_invoices WHERE status <> 'void'",
            "test_void[subcontractor_invoices", "void"),
 )  # fmt: skip
@@ -173,5 +179,22 @@ def test_each_mutant_is_caught(books: Path, control: list[str], tmp_path: Path, 
     assert any(mutant.told in line for line in said), said
 
 
-def test_there_are_mutants_enough_and_each_has_a_name() -> None:
+def table() -> list[str]:
+    """Of docs/connect-an-erp.md: what is wrong, which tool says so, and by which of the suite's checks."""
+    checks = {
+        name: str(function.__doc__).split("\n")[0].rstrip(".")
+        for module in (reads, sent, writes)
+        for name, function in vars(module).items()
+        if name.startswith("test_")
+    }
+    rows = ["| what is wrong with the mapping | caught by | |", "|---|---|---|"]
+    for mutant in MUTANTS:
+        check = checks.get(mutant.by.partition("[")[0])
+        rows.append(f"| {mutant.name} | `{'accept' if check else mutant.by}` | {check or ''} |")
+    return rows
+
+
+def test_there_are_mutants_enough_and_the_page_has_them() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 20
+    page = (MAPPINGS.parent.parent / "docs" / "connect-an-erp.md").read_text(encoding="utf-8")
+    assert "\n".join(table()) in page

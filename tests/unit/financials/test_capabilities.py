@@ -114,14 +114,13 @@ def test_that_field_was_a_conflict_where_the_capability_does_not_tell(full: Worl
     assert {rule for _, rule in full.states(sync, CHANGES).values()} == {"R-04"}
 
 
-def test_preflight_says_whether_the_erp_was_accepted(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_system_says_of_itself_is_said_by_preflight(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sync = full.sync()
-    erp = sync.systems["erp"]
-    health = replace(erp.check(), acceptance="accepted on 2026-10-01 for stages 1 to 3")
-    assert not preflight.preflight(sync)["erp"].endswith("stages 1 to 3")
+    erp, note = sync.systems["erp"], "The mapping our_erp.yaml is accepted on 2026-10-01 for stages 1 to 3."
+    health = replace(erp.check(), notes=(note,))
+    assert note not in preflight.preflight(sync)["notes"]
     monkeypatch.setattr(erp, "check", lambda: health)
-    told = preflight.preflight(sync)
-    assert told["erp"].endswith(", accepted on 2026-10-01 for stages 1 to 3") and "accepted" not in told["procore"]
+    assert note in preflight.preflight(sync)["notes"]
 
 
 def test_what_the_erp_does_not_keep_is_said_once(full: World) -> None:
