@@ -186,6 +186,11 @@ class Writer:
         if self.action != "create" and not item.erp_key:
             raise FieldError("id", "is not known: the item names no ERP key")
         applying = [index for index, (call, _, _) in enumerate(self.calls) if call.applies(item.record, item.changes)]
+        if not applying:
+            field = next((name for call, _, _ in self.calls for name in call.only), "id")
+            raise FieldError(
+                field, f"is {show(getattr(item.record, field))}, for which the mapping has no call of `{self.action}`"
+            )
         made = [self.calls[index][1:] for index in applying]
         header = {name: self.header[name](item) for names in (self.shared, *(names for names, _ in made)) for name in names}
         wanted = dict.fromkeys(name for _, names in made for name in names)

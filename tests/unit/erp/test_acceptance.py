@@ -262,7 +262,6 @@ def test_the_page_of_fields_is_up_to_date(capsys: pytest.CaptureFixture[str]) ->
 # -- what the suite found
 
 
-@pytest.mark.xfail(strict=True, reason="a document that no call of `create` is made for ends the call of all, and is not named")
 def test_a_document_that_no_call_is_made_for_is_refused_by_itself(tmp_path: Path) -> None:
     text, only = STRANGE, "if: {kind: subcontract}\n          "
     for old, new in (
