@@ -23,8 +23,10 @@ def ready() -> Path:
 
 
 def _registry_answers() -> bool:
-    """Whether pip gets one small package of the lock."""
+    """Whether the installer gets one small package of the lock."""
     name = next(line for line in (template.HERE / "requirements.lock").read_text().splitlines() if line.startswith("tzdata"))
+    uv = template.setup().find_uv()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, name]
+        pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
+        command = [*pip, "--quiet", "--no-deps", "--no-cache-dir", "--target", folder, name]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from sandbox.local import ROOT, VAR, LocalError
@@ -27,7 +28,6 @@ TRYTON = VAR / "tryton"
 MODULES = (
     "ir",
     "res",
-    "purchase_amendment",
     "analytic_invoice",
     "analytic_purchase",
     "analytic_budget",
@@ -72,14 +72,20 @@ def _taxes() -> Iterator[tuple[str, str, Any]]:
 
 
 @cache
+def setup() -> ModuleType:
+    """scripts/setup_env.py, which makes the project's own environment too."""
+    spec = importlib.util.spec_from_file_location("setup_env", ROOT / "scripts" / "setup_env.py")
+    assert spec is not None and spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+@cache
 def python() -> Path:
     """The interpreter of Tryton's environment, which is made or brought up to date by the first call. Ends the program with the
     installer's exit code where that fails."""
-    spec = importlib.util.spec_from_file_location("setup_env", ROOT / "scripts" / "setup_env.py")
-    assert spec is not None and spec.loader is not None
-    setup = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(setup)
-    environment = setup.Environment(TRYTON / "venv", HERE / "requirements.lock")
+    environment = setup().Environment(TRYTON / "venv", HERE / "requirements.lock")
     environment.ensure()
     return Path(environment.python)
 

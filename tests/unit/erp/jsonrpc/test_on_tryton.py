@@ -159,8 +159,15 @@ def test_what_changed_is_in_the_window_and_nothing_of_another_project(erp: Mappe
 
 
 def test_a_contract_is_read_back_as_it_was_sent_and_written_once(erp: MappedSystem) -> None:
-    sent = contract("T-1", line(1, "1214.41", extended_type="calculated", quantity=Decimal("333.5"), unit_cost=Decimal("3.6414"),
-                                unit="lf", tax_code="OH725"), line(2, "-500.00"), line(3, "0.00", SITE))  # fmt: skip
+    by_unit = {"extended_type": "calculated", "quantity": Decimal("333.5"), "unit_cost": Decimal("3.6414"), "unit": "lf"}
+    stated = {"quantity": Decimal(1), "unit_cost": Decimal("2350.00"), "unit": "ls"}
+    sent = contract(
+        "T-1",
+        line(1, "1214.41", **by_unit, tax_code="OH725"),
+        line(2, "-500.00"),
+        line(3, "0.00", SITE),
+        line(4, "2350.01", **stated),
+    )
     (outcome,) = post(erp, sent)
     assert (outcome.status, outcome.id, outcome.message) == ("confirmed", "T-1", None)
     (again,) = post(erp, sent)
