@@ -197,8 +197,8 @@ class Clerk:
     def post(self) -> int:
         """Every supplier invoice that waits; how many."""
         waiting = [one["id"] for one in self.api.search("account.invoice", [["state", "=", "validated"]], ("id",))]
-        for number in waiting:
-            self.api.press("account.invoice", "post", [number])
+        if waiting:
+            self.api.press("account.invoice", "post", waiting)
         return len(waiting)
 
     def pay(self, number: str, method: str, paid: date, parts: Sequence[tuple[str, str, Decimal]]) -> None:
