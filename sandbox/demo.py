@@ -114,8 +114,10 @@ def surprises(stopped: Sequence[Mapping[str, Any]], planted: Sequence[Mapping[st
 _TO = {"erp_to_procore": "Procore", "procore_to_erp": "ERP", "procore_only": "-"}
 
 
-def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]], *, fresh: bool) -> list[str]:
-    """Print the run for a person; returns what did not come out as planted."""
+def summary(
+    report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]], *, fresh: bool, kept: str = "var/demo/report.json"
+) -> list[str]:
+    """Print the run for a person, and where the whole report is; returns what did not come out as planted."""
     from rich.console import Console
     from rich.table import Table
 
@@ -168,7 +170,7 @@ def summary(report: Mapping[str, Any], planted: Sequence[Mapping[str, Any]], *, 
         console.print(f"  {'unexpected' if fresh else 'other than seeded'}: {line}", style="red" if fresh else "yellow")
     console.print(
         f"{report['mode']}: {report['procore_calls']} calls to Procore ({report['procore_writes']} of them writes), "
-        f"{report['erp_writes']} records written to the ERP, {report['seconds']} s. Full report: var/demo/report.json"
+        f"{report['erp_writes']} records written to the ERP, {report['seconds']} s. Full report: {kept}"
     )
     return unexpected
 

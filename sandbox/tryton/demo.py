@@ -27,6 +27,7 @@ from include.financials.reading.staging import private_file, private_folder
 from sandbox import demo
 from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, sandbox
 from sandbox.procore.settings import COMPANY_ID
+from sandbox.seed import planted
 from sandbox.seed.schedules import GOLDEN_JOB
 from sandbox.tryton import golden
 from sandbox.tryton.books import Clerk, books
@@ -90,9 +91,11 @@ def _airflow_run(name: str, folder: Path, env: dict[str, str], log: Path) -> boo
         print(f"The run left no report; see {log}", file=sys.stderr)
         return False
     report["seconds"] = round(time.monotonic() - started, 1)
-    with private_file(folder / f"report-{name}.json") as sink:
+    kept = folder / f"report-{name}.json"
+    with private_file(kept) as sink:
         sink.write(json.dumps(report, indent=1, ensure_ascii=False).encode())
-    demo.summary(report, [], fresh=False)
+    problems = [row for row in planted(history="moved") if row["entity"] in entities()]
+    demo.summary(report, problems, fresh=False, kept=os.path.relpath(kept))
     return code == 0 and bool(report["reconciliation"]["balanced"])
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 
-def loads(text: str | bytes) -> Any:
-    """Raises ValueError for what is no JSON, and for the numbers that are none (NaN, Infinity)."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+def loads(text: str | bytes, objects: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """``objects`` may make something else of an object. Raises ValueError for what is no JSON, and for the numbers that are none
+    (NaN, Infinity)."""
+    return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_hook=objects)
 
 
 def _no_number(text: str) -> Any:

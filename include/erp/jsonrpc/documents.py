@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from include.erp.json.lines import lines_of
 from include.erp.json.paths import value
 from include.erp.jsonrpc.api import Api, Doc, Domain
 from include.erp.jsonrpc.grammar import Joined, JsonMapping
@@ -15,9 +16,6 @@ from include.financials.port import Window
 
 ORDER = (("id", "ASC"),)
 """Of pages: the ERP's own number of a record, which never changes and of which a page cannot lose one."""
-
-INDEX = "index"
-"""Name of a line's place, counted from 1, for ERPs that do not number lines."""
 
 
 class Documents:
@@ -144,15 +142,7 @@ class Documents:
     def lines(self, document: Doc) -> list[Any]:
         """What names of lines lead into: a row of the ERP, or the rows that are one line of ours."""
         spec = self.spec.lines
-        if spec is None:
-            return []
-        found = [{**one, INDEX: index} for index, one in enumerate(value(spec.source, document) or (), start=1)]
-        if spec.by is None:
-            return found
-        groups: dict[Any, list[Any]] = {}
-        for one in found:
-            groups.setdefault(str(value(spec.by, one)), []).append(one)
-        return list(groups.values())
+        return (lines_of(document, spec.source, spec.by) or []) if spec else []
 
 
 def _filled(pattern: str, names: Mapping[str, str], wild: bool) -> str:

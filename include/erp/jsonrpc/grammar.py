@@ -9,15 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from include.erp.json import paths
+from include.erp.json import paths, patterns
 from include.erp.jsonrpc.presets import PRESETS
 from include.erp.mapping.block import Loc, Spec, suggest, tuples
 from include.erp.mapping.spec import CallSpec, EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.record import Record
 
 _PLAIN = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)*")
-_BOUND = re.compile(r"[:-]{1,2}[a-z]\w*")
-_IN_TEXT = re.compile(r"\{([a-z]\w*)\}")
 
 
 def plain(name: str) -> bool:
@@ -150,28 +148,10 @@ class Call(CallSpec):
 
     def _bound(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found: dict[bool, dict[str, None]] = {False: {}, True: {}}
-        for name, in_line in bound((self.values, self.once, self.on), self.each is not None):
+        for name, in_line in patterns.bound((self.values, self.once, self.on), self.each is not None):
             found[in_line][name] = None
         found[False] |= dict.fromkeys(self.given)
         return tuple(found[False]), tuple(found[True])
-
-
-def bound(value: Any, in_line: bool) -> Iterator[tuple[str, bool]]:
-    """The names that a pattern of values binds, and whether of a line: ``:amount``, ``-:amount``, ``{number} {title}``."""
-    if isinstance(value, str):
-        if _BOUND.fullmatch(value):
-            yield value.lstrip(":-"), in_line
-        else:
-            yield from ((name, in_line) for name in _IN_TEXT.findall(value))
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if key == "if":
-                yield item, in_line
-            else:
-                yield from bound(item, in_line or key == "each")
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from bound(item, in_line)
 
 
 class JsonWrite(WriteSpec):

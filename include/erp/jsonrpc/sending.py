@@ -6,11 +6,11 @@ not made twice: a record is told by what ``once`` says, a button by the state th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from include.erp.json.patterns import BOUND, MINUS, filled
 from include.erp.jsonrpc.api import Api, Doc
 from include.erp.jsonrpc.documents import Documents
 from include.erp.jsonrpc.grammar import Call
@@ -18,7 +18,6 @@ from include.erp.transport import Document, Receipt
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 from include.financials.port import Beat
 
-_TEXT = re.compile(r"\{([a-z]\w*)\}")
 Lookup = Callable[[str, Sequence[Sequence[Any]], bool, str], int]
 
 
@@ -168,12 +167,12 @@ class Scope:
         if pattern.startswith("$"):
             name = pattern[1:]
             return self.made.get(f"{name}[{self.index}]", self.made.get(name))
-        if pattern.startswith(":"):
-            return self.values[pattern[1:]]
-        if pattern.startswith("-:"):
-            amount = self.values[pattern[2:]]
+        if found := BOUND.fullmatch(pattern):
+            return self.values[found[1]]
+        if found := MINUS.fullmatch(pattern):
+            amount = self.values[found[1]]
             return None if amount is None else -Decimal(amount)
-        return _TEXT.sub(lambda m: "" if self.values[m[1]] is None else str(self.values[m[1]]), pattern)
+        return filled(pattern, self.values)
 
     def _each(self, pattern: Mapping[str, Any]) -> list[Any]:
         """A record for each line and pattern; one with ``if`` only where that value is neither empty nor zero."""

@@ -1,17 +1,16 @@
-"""JSON as remote procedures use it, without a float in either direction.
-
-What JSON lacks travels as an object with a tag (``{"__class__": "Decimal", "decimal": "1.00"}``). A bare number with a fraction
-is read as Decimal, and written from one digit by digit: an ERP may keep a quantity as a float, we never do.
+"""What JSON lacks travels as an object with a tag: ``{"__class__": "Decimal", "decimal": "1.00"}``. Bare numbers are those of
+``include/erp/json/numbers.py``: an ERP may keep a quantity as a float, we never do.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+
+from include.erp.json import numbers
 
 TAG = "__class__"
 
@@ -53,23 +52,4 @@ def _untag(found: dict[str, Any]) -> Any:
 
 def loads(text: str | bytes) -> Any:
     """Raises ValueError for what is no JSON, and for the numbers that are none (NaN, Infinity)."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_hook=_untag)
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
-def dumps(value: Any) -> str:
-    """Compact JSON. A Decimal is written as a number, digit by digit. Raises TypeError for a float and for what JSON lacks."""
-    if isinstance(value, float):
-        raise TypeError(f"{value!r} is a float; amounts and quantities are Decimal")
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise TypeError(f"{value} is no number")
-        return format(value, "f")
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(str(key))}:{dumps(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(dumps, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return numbers.loads(text, _untag)

@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
-from include.erp.jsonrpc.values import dumps, loads
+from include.erp.json.numbers import dumps
+from include.erp.jsonrpc.values import loads
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

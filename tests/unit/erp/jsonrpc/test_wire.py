@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from include.erp.json.numbers import dumps
 from include.erp.jsonrpc.api import Stale, Warned
 from include.erp.jsonrpc.tryton import Tryton
-from include.erp.jsonrpc.values import dumps, loads
+from include.erp.jsonrpc.values import loads
 from include.erp.jsonrpc.wire import Address, LoggedOut, Wire
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
 
