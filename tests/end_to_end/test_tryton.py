@@ -5,10 +5,12 @@ Nothing here is taken from the ledger of the sync: Tryton is asked itself, by an
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -57,10 +59,18 @@ def went(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Went]:
             runs = [world.run(settings=from_file(demo.SETTINGS), params=params)]
             with closing(Clerk(running)) as clerk:
                 golden.post_and_pay(clerk)
+                _a_second_later(clerk)
                 runs += [world.run(settings=from_file(demo.SETTINGS), params=params) for _ in range(2)]
                 yield Went(*runs, world, clerk)
         finally:
             world.stop()
+
+
+def _a_second_later(clerk: Clerk) -> None:
+    """A run's window ends at the second before it begins: what was changed in that second would be the next run's."""
+    end = clerk.api.now() + timedelta(seconds=2)
+    while clerk.api.now() < end:
+        time.sleep(0.1)
 
 
 def test_everything_of_the_job_is_carried_and_both_sides_reconcile(went: Went) -> None:

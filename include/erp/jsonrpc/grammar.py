@@ -97,6 +97,8 @@ class Call(CallSpec):
     values: dict[str, Any] = Field(default_factory=dict)
     once: dict[str, Any] = Field(default_factory=dict)
     """create: what tells the record from all others; where it is there already it is not made twice."""
+    unique: dict[str, Any] = Field(default_factory=dict)
+    """create: values that no other record of the model may have, where the ERP itself takes a number twice."""
     redo: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """create: states of a record that is not in the books yet, and the buttons after which it can be deleted. One that an earlier
     attempt left so may hold what was true then: it is deleted and made anew."""
@@ -148,7 +150,7 @@ class Call(CallSpec):
 
     def _bound(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found: dict[bool, dict[str, None]] = {False: {}, True: {}}
-        for name, in_line in patterns.bound((self.values, self.once, self.on), self.each is not None):
+        for name, in_line in patterns.bound((self.values, self.once, self.unique, self.on), self.each is not None):
             found[in_line][name] = None
         found[False] |= dict.fromkeys(self.given)
         return tuple(found[False]), tuple(found[True])

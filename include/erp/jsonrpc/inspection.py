@@ -49,6 +49,6 @@ def _path(model: str, path: str, api: Api) -> str | None:
 def _writes(place: str, call: Call, api: Api) -> Iterator[str]:
     if call.press:
         return
-    faults = [told for name in (*call.values, *call.once) if (told := _path(call.model, name, api))]
+    faults = [told for name in (*call.values, *call.once, *call.unique) if (told := _path(call.model, name, api))]
     yield from (f"{place}: {told}" for told in dict.fromkeys(faults))
     yield from (f"{place}: {name!r} is in `once` and not among the values" for name in call.once if name not in call.values)

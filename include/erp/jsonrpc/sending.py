@@ -93,6 +93,9 @@ class Sending:
         if len(found) > 1:
             raise Refused(f"the ERP has more than one {call.create} of {', '.join(str(one[2]) for one in domain)}")
         if not found or (call.redo and self._discard(call, found[0]["id"])):
+            taken = [[name, "=", scope.of(pattern)] for name, pattern in call.unique.items()]
+            if taken and self.api.search(call.create, taken, ("id",), limit=1):
+                raise Refused(f"the ERP has {', '.join(str(one[2]) for one in taken)} already; it is another document")
             scope.keep(call.name, self.api.create(call.create, scope.of(call.values)))
         else:
             scope.keep(call.name, found[0]["id"])

@@ -167,6 +167,7 @@ def test_a_contract_is_read_back_as_it_was_sent_and_written_once(erp: MappedSyst
         line(2, "-500.00"),
         line(3, "0.00", SITE),
         line(4, "2350.01", **stated),
+        line(5, "30.00", extended_type="calculated", quantity=Decimal(3), unit_cost=Decimal(10)),
     )
     (outcome,) = post(erp, sent)
     assert (outcome.status, outcome.id, outcome.message) == ("confirmed", "T-1", None)
@@ -275,6 +276,17 @@ def test_a_vendors_number_that_is_there_already_is_asked_about_and_refused(erp: 
     (second,) = post(erp, first, ident="another requisition")
     assert second.status == "rejected" and "B-7" in (second.message or "")
     assert len([r for page in erp.read("subcontractor_invoices") for r in page.records if r.number == "B-7"]) == 1
+
+
+def test_a_number_that_another_document_has_is_refused(erp: MappedSystem, clerk: Clerk) -> None:
+    """Tryton itself takes a reference twice."""
+    post(erp, contract("T-12"))
+    (second,) = post(erp, contract("T-12"), ident="another contract")
+    assert second.status == "rejected" and "T-12" in (second.message or "")
+    post(erp, change("T-12", "001", line(1, "5.00")))
+    (second,) = post(erp, change("T-12", "001", line(1, "7.00")), ident="another change")
+    assert second.status == "rejected" and "T-12/001" in (second.message or "")
+    assert len(clerk.api.search("purchase.purchase", [["reference", "like", "T-12%"]], ("id",))) == 2
 
 
 def test_one_bad_document_among_good_ones(erp: MappedSystem) -> None:
