@@ -20,7 +20,7 @@ from include.erp.mapping.spec import FieldSpec, MappingSpec, ParameterSpec
 from include.erp.transport import Document, Writing
 from include.financials.entities import MODELS
 from include.financials.port import Capability, Item
-from include.financials.record import LineModel
+from include.financials.record import LineModel, Record
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HeaderValue = Callable[[Item], Any]
@@ -186,8 +186,7 @@ class Writer:
         if self.action != "create" and not item.erp_key:
             raise FieldError("id", "is not known: the item names no ERP key")
         applying = [index for index, (call, _, _) in enumerate(self.calls) if call.applies(item.record, item.changes)]
-        if not applying:
-            field = next((name for call, _, _ in self.calls for name in call.only), "id")
+        if not applying and (field := self._excluded_by(item.record)) is not None:
             raise FieldError(
                 field, f"is {show(getattr(item.record, field))}, for which the mapping has no call of `{self.action}`"
             )
@@ -198,6 +197,11 @@ class Writer:
         return replace(
             self.bare(item), calls=tuple(applying), header=header, lines=[dict(self._line(wanted, item, line)) for line in lines]
         )
+
+    def _excluded_by(self, record: Record) -> str | None:
+        """The field whose value no call is made for (``if``)."""
+        conditions = (condition for call, _, _ in self.calls for condition in call.only.items())
+        return next((name for name, values in conditions if getattr(record, name) not in values), None)
 
     def _line(self, names: Iterable[str], item: Item, line: LineModel) -> Iterator[tuple[str, Any]]:
         for name in names:

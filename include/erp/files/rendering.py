@@ -109,8 +109,6 @@ class ImportFile:
 
     def add(self, document: Document) -> None:
         """Raises FieldError for a document that the file cannot hold; the file is as it was then."""
-        if not document.calls:
-            raise FieldError("number", self._no_call(document))
         parts = []
         for index in document.calls:
             call = self.spec.write.create[index]
@@ -121,10 +119,6 @@ class ImportFile:
             else:
                 parts.append(self._record(call, document.header, None))
         self.chunks.append("".join(parts))
-
-    def _no_call(self, document: Document) -> str:
-        asked = sorted({name for call in self.spec.write.create for name in call.only})
-        return f"is of a document for which the import file has no line (the mapping's `if` asks for {', '.join(asked)})"
 
     def content(self) -> bytes:
         """Everything that was added, in the file's encoding."""
