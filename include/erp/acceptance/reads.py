@@ -13,7 +13,7 @@ from include.erp.acceptance.suite import Suite, moments
 from include.financials.entities import ENTITIES
 from include.financials.money import total
 from include.financials.port import Page, Window
-from include.financials.record import Record
+from include.financials.record import PROJECTS, Record
 
 SIZES = (1, 7, 1000)
 LOOKED_UP = 200
@@ -144,7 +144,7 @@ def test_companies(suite: Suite, entity: str) -> None:
     records, row = suite.records(entity), ENTITIES.get(entity)
     bare = [one.id for one in records if not one.company]
     expect(not bare, f"no company is told of {some(bare)}")
-    jobs = {(one.company, one.id) for one in suite.records("projects")}
+    jobs = {(one.company, one.id) for one in suite.records(PROJECTS)}
     if row is not None and not row.shared and jobs:
         wrong = [f"{one.id} of {one.company} on {one.project}" for one in records
                  if getattr(one, "project", None) and (one.company, one.project) not in jobs]  # fmt: skip

@@ -14,7 +14,7 @@ from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.exceptions import ConfigurationError
 from include.financials.money import ZERO
 from include.financials.port import Invalid, System
-from include.financials.record import Record
+from include.financials.record import PROJECTS, Record
 
 SAMPLES = 3
 UNREADABLE = 10
@@ -67,7 +67,7 @@ def seen(system: System, name: str) -> Seen:
         found.invalid += page.invalid
         found.uneven += [record.number for record in page.records if _uneven(record)]
         for record in page.records:
-            job = record.id if name == "projects" else getattr(record, "project", None)
+            job = record.id if name == PROJECTS else getattr(record, "project", None)
             place = record.company or "", job or "", getattr(record, "currency", None) or ""
             found.figures.setdefault(place, Figures()).add(record)
     return found
@@ -210,16 +210,16 @@ def _together(parts: Sequence[Figures]) -> Figures:
 
 def _jobs(procore: System) -> dict[str, str]:
     """Procore's projects are named by the numbers of their jobs, which is how people know them."""
-    return {one.id: one.number for page in procore.read("projects") for one in page.records}
+    return {one.id: one.number for page in procore.read(PROJECTS) for one in page.records}
 
 
 def _by_job(procore: System | None, name: str, jobs: dict[str, str]) -> dict[str, Figures]:
     row, found = ENTITIES.get(name), dict[str, Figures]()
-    if procore is None or row is None or not (row.document or row.two_way or name == "projects"):
+    if procore is None or row is None or not (row.document or row.two_way or name == PROJECTS):
         return found
     for page in procore.read(name):
         for record in page.records:
-            project = record.id if name == "projects" else getattr(record, "project", "")
+            project = record.id if name == PROJECTS else getattr(record, "project", "")
             found.setdefault(jobs.get(project, project), Figures()).add(record)
     return found
 

@@ -26,6 +26,11 @@ NAMED: dict[str, str] = {
     "include/financials/record.py": "the constants: what all others are placed in",
     "include/financials/run.py": "the same",
     "include/financials/reconciliation.py": "the field of a cost code's assigned types",
+    "include/erp/tools/canonical.py": "the same",
+    "include/erp/acceptance/documents.py": "the acceptance suite's documents, one kind after the other",
+    "include/erp/acceptance/masters.py": "what such a document refers to",
+    "include/erp/acceptance/sent.py": "checks of one kind of document: retainage, lines of a contract",
+    "include/erp/acceptance/writes.py": "the same",
 }
 """Other places that write an entity's name, and why."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.financials.ledger import Ledger
+from include.financials.ledger import Ledger, Remembered
 from include.financials.ledger.story import why
 from include.financials.legible import broken, legible
 from include.financials.port import Invalid
@@ -54,8 +54,7 @@ def test_a_row_of_procore_that_holds_such_is_named_in_words_that_can_be_kept(num
     found = ENTITIES["commitments"].fit({"id": 5, "number": number}, build)
     assert isinstance(found, Invalid) and found.field == field
     assert found.number == legible(number) and found.message == legible(found.message)
-    row = {"entity": "commitments", "company": "", "side": "procore", "id": found.id, "number": found.number}
-    ledger.records.remember([row])
+    ledger.records.remember([Remembered("commitments", "", "procore", found.id, found.number)])
     assert [known.number for known in ledger.story.of("commitments", found.number).records] == [found.number]
 
 

@@ -243,14 +243,14 @@ def test_an_unknown_type_is_refused_at_once() -> None:
 def test_a_task_parses_a_list_once_and_anew_after_it_was_forgotten(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sync = linked.sync()
     parsed = 0
-    rows = Staged._rows
+    rows = Staged.rows
 
     def counted(self: Staged) -> Iterator[Record]:
         nonlocal parsed
         parsed += 1
         return rows(self)
 
-    monkeypatch.setattr(Staged, "_rows", counted)
+    monkeypatch.setattr(Staged, "rows", counted)
     first = sync.lists.snapshot("procore", "vendors")
     first.clear()  # what one caller does with its list is nobody else's
     assert sync.lists.snapshot("procore", "vendors") and parsed == 0, "what was read just now is not parsed"

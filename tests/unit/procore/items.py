@@ -11,7 +11,7 @@ from typing import Any
 from include.financials.entities.budgets import Budget, BudgetLine
 from include.financials.entities.changes import CommitmentChangeOrder, PrimeChangeOrder
 from include.financials.entities.costs import DirectCost
-from include.financials.entities.directory import Vendor, VendorInsurance
+from include.financials.entities.directory import User, Vendor, VendorInsurance
 from include.financials.entities.invoices import OwnerInvoice, SubcontractorInvoice
 from include.financials.entities.jobs import SubJob, TaxCode
 from include.financials.entities.payments import PaymentIssued, PaymentReceived
@@ -173,6 +173,12 @@ class Site:
 
     def sub_job(self, code: str = "77") -> Item:
         return self.item(SubJob(id=f"{self.job}/{code}", number=code, project=self.job, name=f"Part {code}"))
+
+    def user(self, number: str = "E-901") -> Item:
+        record = User(
+            id=number, number=number, employee_id=number, first_name="Ada", last_name="Quill", email="ada.quill@example.com"
+        )
+        return self.item(record, refs={})
 
     def tax_code(self, code: str = "TX-9", rate: str = "8.375000", *, active: bool = True) -> Item:
         return self.item(

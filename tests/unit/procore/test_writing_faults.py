@@ -130,6 +130,7 @@ def entered(make: Make, name: str) -> Make:
 
 CASES = [
     Case("vendor_insurances", "create", "create", lambda site: site.insurance(vendor_id(site)), "insurances/sync"),
+    Case("users", "create", "create", lambda site: site.user(), "users/sync"),
     Case("sub_jobs", "create", "create", lambda site: site.sub_job(), "sub_jobs/sync"),
     Case("tax_codes", "create", "create", lambda site: site.tax_code(), "tax_codes/sync"),
     Case("budgets", "create", "lines", emptied, "budget_line_items/sync", "POST"),
@@ -240,7 +241,7 @@ def test_an_answer_with_another_external_id_of_ours_stops_the_task(sandbox: Sand
 
 def test_every_step_of_the_new_entities_is_among_the_cases() -> None:
     older = {"vendors", "customers", "projects", "cost_types", "cost_codes", "commitments"}
-    synced = {"vendor_insurances", "sub_jobs", "tax_codes"}
+    synced = {"vendor_insurances", "users", "sub_jobs", "tax_codes"}
     # A note of what is final may be written twice; it has tests of its own (test_finality.py).
     steps = {
         (entity, row.name) for (entity, action), rows in STEPS.items() if action != "final" for row in rows if entity not in older

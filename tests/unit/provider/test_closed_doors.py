@@ -104,10 +104,8 @@ def test_checks_gate_and_reconciliation_construct_no_client(full: World, doors: 
         assert left["procore_url"].startswith("https://procore.invalid/"), "where the connection says it is"
         load(sync, name)
     result, _ = execute(ReconcileOperator(**RUN), sync)
-    assert set(found) == set(ENTITIES)
-    assert {name for name, count in found.items() if not count} <= {n for n, row in ENTITIES.items() if row.read_only}, (
-        "each had something to judge"
-    )
+    judged_any = {name for name, count in found.items() if count}
+    assert judged_any == {name for name, row in ENTITIES.items() if not row.read_only}, "each that is sent had something to judge"
     assert result["checked"] > 20
     assert doors.opened == []
 
