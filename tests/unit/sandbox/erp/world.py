@@ -89,6 +89,7 @@ ROWS: dict[str, list[Row]] = {
         {"vendor_group": "G1", "vendor": "V-FREE", "name": "Unused"},
         {"vendor_group": "G2", "vendor": "V-9", "name": "Nordic Stål"},
     ],
+    "employees": [{"company": "01", "employee": "E-1", "first_name": "Ada", "last_name": "Quill"}],
     "customers": [
         {"company": "01", "customer": "C-1", "name": "Clinic"},
         {"company": "01", "customer": "C-FREE", "name": "Nobody"},

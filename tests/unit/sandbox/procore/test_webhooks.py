@@ -238,7 +238,7 @@ def test_bulk_triggers_of_v1(api: Caller) -> None:
 def test_resources_of_v1(api: Caller) -> None:
     assert api.get(f"/webhooks/resources/api_versions?company_id={COMPANY}") == ["v2.0", "v3.0", "v4.0"]
     rows = [found for found in api.get(f"/webhooks/resources?company_id={COMPANY}") if found["api_version"] == "v2.0"]
-    assert len(rows) == len(TABLE) == 26
+    assert len(rows) == len(TABLE) == 28
     assert [found["except"] for found in rows if found["create"] == "Create Company Vendors"] == [["delete"]]
     of_project = api.get(f"/webhooks/resources?project_id={P1}")
     assert len(of_project) == 3 * sum(entry.scope == "project" for entry in TABLE)
@@ -310,8 +310,8 @@ def test_bulk_triggers_of_v2(api: Caller) -> None:
 
 def test_pages_of_v2(api: Caller) -> None:
     path = f"{V2}/resources?payload_version=v3.0"
-    assert [len(api.get(f"{path}&page={page}")["data"]) for page in (1, 2, 3)] == [10, 10, 6]
-    assert len(api.get(f"{path}&per_page=1000")["data"]) == 26
+    assert [len(api.get(f"{path}&page={page}")["data"]) for page in (1, 2, 3)] == [10, 10, 8]
+    assert len(api.get(f"{path}&per_page=1000")["data"]) == 28
     shown = api.get(f"{V2_P1}/resources?payload_version=v4")["data"][0]
     assert shown == {
         "category": "Financial Management", "tool": "Budget", "name": "Budget Changes", "payload_version": "v4.0",
