@@ -25,7 +25,7 @@ from tests.end_to_end.test_golden_job import BUDGET, COMMITMENTS, DIRECT, DRAWS,
 from tests.end_to_end.world import World, done, expected, stopped, unexplained
 from tests.tryton import ready
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LETTERS = {"1": "L", "2": "M", "3": "C", "4": "E", "5": "O"}
 
 

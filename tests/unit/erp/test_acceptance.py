@@ -59,6 +59,7 @@ def count(url: str, table: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_good_mapping_passes_whole(erp: str, tmp_path: Path) -> None:
     path = tmp_path / "good.yaml"
     shutil.copyfile(MAPPINGS / "sandbox_erp.yaml", path)

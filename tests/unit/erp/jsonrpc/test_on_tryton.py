@@ -26,7 +26,7 @@ from sandbox.tryton.books import Clerk
 from sandbox.tryton.server import Running, tryton
 from tests.tryton import ready
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SPACE = "procore:8089"
 STEEL, SITE = "25-104//05-1200", "25-104//31-1000"
 
