@@ -26,11 +26,14 @@ class Sending:
 
     def __init__(self, documents: Documents, calls: Sequence[Call], api: Api, find: Lookup) -> None:
         self.documents, self.calls, self.api, self.find = documents, calls, api, find
+        self._applied = False
+        """Whether anything of the document at hand was written: then no failure says that nothing was."""
 
     def send(self, document: Document, there: Doc | None, beat: Beat) -> Receipt:
-        """``there``: the record of an update or a void. Raises what the connection raises; RetryLater only before the first call
-        was applied, OutcomeUnknown after it."""
+        """``there``: the record of an update or a void. Raises what the connection raises; RetryLater only while nothing was
+        written, OutcomeUnknown after it."""
         made: dict[str, Any] = {"document": there["id"]} if there else {}
+        begun, self._applied = len(made), False
         for done, place in enumerate(document.calls):
             call = self.calls[place]
             if done:
@@ -40,7 +43,7 @@ class Sending:
             except Refused as error:
                 return document.refused(self._told(document, error, self._undo(document, made)), getattr(error, "field", None))
             except RetryLater as error:
-                if not done:
+                if not self._applied and len(made) == begun:
                     raise
                 raise OutcomeUnknown(f"{document.number} was begun and not finished: {error}") from error
         return Receipt(document.intent, "done")
@@ -70,7 +73,9 @@ class Sending:
             return False
         for button in buttons:
             self.api.press(call.create, button, [number])
+            self._applied = True
         self.api.delete(call.create, [number])
+        self._applied = True
         return True
 
     def _call(self, call: Call, document: Document, made: dict[str, Any]) -> None:
@@ -83,6 +88,7 @@ class Sending:
         elif call.write:
             scope = Scope(self, document.header, made, lines=document.lines)
             self.api.write(call.write, [scope.of(call.on)], scope.of(call.values))
+            self._applied = True
         else:
             self._press(call, Scope(self, document.header, made))
 
@@ -108,6 +114,7 @@ class Sending:
         if self._state(call, model, number) not in call.before:
             return
         self.api.press(model, button, [number])
+        self._applied = True
         if (state := self._state(call, model, number)) in call.before:
             raise Refused(f"the ERP left it {state!r} when asked to {button}")
 
