@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import httpx
 
 from include.erp.json.numbers import dumps
+from include.erp.json.waiting import seconds
 from include.erp.jsonrpc.values import loads
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
 
@@ -97,16 +98,11 @@ class Wire:
         if code in (404, 405) or 300 <= code < 400:
             return ConfigurationError(f"{self.address}: answered {code}. Check the address and the name of the database.")
         if code == 429:
-            return RetryLater(f"{where} asks to come back later (429).", _seconds(reply))
+            return RetryLater(f"{where} asks to come back later (429).", seconds(reply.headers.get("Retry-After", ""), self.now))
         if code >= 500:
-            return self._doubt(writes, f"{where} answered {code}.", _seconds(reply))
+            return self._doubt(writes, f"{where} answered {code}.", seconds(reply.headers.get("Retry-After", ""), self.now))
         return ConfigurationError(f"{where} does not understand the request ({code}): {reply.text[:200]}")
 
     @staticmethod
     def _doubt(writes: bool, message: str, seconds: float | None = None) -> Exception:
         return OutcomeUnknown(message) if writes else RetryLater(message, seconds)
-
-
-def _seconds(reply: httpx.Response) -> float | None:
-    given = reply.headers.get("Retry-After", "")
-    return float(given) if given.isdigit() else None

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import httpx
 
 from include.erp.json import numbers, paths
+from include.erp.json.waiting import seconds
 from include.erp.rest.grammar import Errors
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 
@@ -48,13 +49,7 @@ class Answer:
     @property
     def seconds(self) -> float | None:
         """When to come back, as ``Retry-After`` says: seconds, or a time."""
-        given = self.headers.get("Retry-After", "")
-        if given.isdigit():
-            return float(given)
-        try:
-            return max(0.0, (parsedate_to_datetime(given) - (self.time or datetime.now(UTC))).total_seconds())
-        except (ValueError, TypeError):
-            return None
+        return seconds(self.headers.get("Retry-After", ""), self.time)
 
     @property
     def time(self) -> datetime | None:
