@@ -7,7 +7,8 @@ from email.utils import parsedate_to_datetime
 
 
 def seconds(retry_after: str, now: datetime | None = None) -> float | None:
-    """``Retry-After`` in seconds, whether it names seconds or a time; ``now`` is the clock of the service. None: it says nothing."""
+    """``Retry-After`` in seconds, whether it names seconds or a time; ``now`` is the clock of the service. None where it says
+    nothing."""
     if retry_after.isdigit():
         return float(retry_after)
     try:
