@@ -261,6 +261,8 @@ class Documents:
                 for (_, _), pair in shown.items()
                 if (i := pair[0]) in projects and i not in gone
             }
+        # A job that nothing is linked to: its budget was read in vain (Sync.read_scopes), and has no key of the ERP.
+        shown = {key: pair for key, pair in shown.items() if key in erp or pair[0] in projects}
         for key in dict.fromkeys([*erp, *shown]):
             outcome = outcomes.get(key)
             procore_id, seen = shown.get(key, (None, None))

@@ -100,8 +100,9 @@ class Document:
         return int(self.figure("sequence") or 0)
 
     def figure(self, name: str) -> Any:
-        """A fact that both sides hold alike, from the one that has it."""
-        return self.procore.get(name) or self.erp.get(name)
+        """A fact that both sides hold alike, from the one that has it. The ERP's first: what Procore's document refers to and
+        nothing is linked to has no key of the ERP yet."""
+        return self.erp.get(name) or self.procore.get(name)
 
     def money(self, side: str, name: str) -> Decimal:
         return self.stated(side, name) if side == "erp" or self.due else ZERO
