@@ -29,6 +29,7 @@ from urllib.parse import unquote
 
 import requests
 
+from include.financials.exceptions import ConfigurationError
 from include.financials.reading.staging import private_file, private_folder
 from sandbox import pipeline
 from sandbox.chaos.picture import Picture, differences, picture, rows
@@ -326,7 +327,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped")
         return 1
-    except LocalError as error:
+    except (LocalError, ConfigurationError) as error:  # an entity that is not there, an Airflow that does not start
         print(error, file=sys.stderr)
         return 1
 

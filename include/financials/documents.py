@@ -12,7 +12,7 @@ from include.financials.entity import Entity
 from include.financials.exceptions import StepMissing
 from include.financials.existence import traced
 from include.financials.explained import Document
-from include.financials.identity import canonical_json, digest, parse_origin
+from include.financials.identity import canonical_json, digest, marker, parse_origin
 from include.financials.judging.books import Opening, openings
 from include.financials.judging.documents import is_due
 from include.financials.ledger import Decision, Link, Remembered, Stranger, moment, stamp
@@ -75,16 +75,20 @@ class Documents:
     # -- Procore -> ERP -------------------------------------------------------------------------------------------------------
 
     def _procore_born(self, row: Entity) -> Iterator[Document]:
+        sync = self.sync
         by_procore = {link.procore_id: link for link in self._links(row) if link.procore_id}
         erp, planned = self._erp(row), self._planned(row)
         used: set[tuple[str, str]] = set()
-        memory = self.sync.memory(row.name)
-        outcomes = self.sync.ledger.outcomes.of(self.sync.run.run_id, row.name)
+        memory = sync.memory(row.name)
+        outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name)
         proposed = {o.id: (o.company, o.erp_key or "") for o in outcomes if o.state == "held" and o.rule == "2.9"}
-        parted = {one.pair: (one.company, one.record_id) for one in self.sync.ledger.decisions.of(row.name, "unlink")}
+        marked = {mark: key for key, record in erp.items() if (mark := _mark(record)) and _standing(record)}
+        parted = {one.pair: (one.company, one.record_id) for one in sync.ledger.decisions.of(row.name, "unlink")}
         for procore_id, seen in memory.items():
             link = by_procore.get(procore_id)
             key = (link.company, link.erp_key) if link else self._key(seen.origin_id)
+            if key is None:  # the ERP's document says what it was made from, of entities that keep no external id too
+                key = marked.get(marker(sync.marks, row.name, procore_id))
             if key is None and seen.state == "held" and seen.rule == "2.9":
                 key = proposed.get(
                     procore_id, (seen.company, seen.number)

@@ -78,9 +78,10 @@ def revised() -> Compare:
             p = contract.money("procore", "amount") + _sum(mine, "procore", "amount")
             e = contract.money("erp", "amount") + (ZERO if contract.planned else contract.money("erp", "changes"))
             e += sum((c.money("erp", "amount") for c in mine if c.planned), ZERO)
-            # A contract that is void or gone on one side takes its changes along: it explains all of it.
-            # Of one that cannot be read the ERP's changes are not known.
-            if contract.unread or (not (contract.counted and (contract.erp or contract.planned)) and contract.linked):
+            # A contract that is void or gone on one side takes its changes along: it explains all of it. So does one that only
+            # the ERP shows so far. Of one that cannot be read the ERP's changes are not known.
+            alone = not (contract.counted and (contract.erp or contract.planned))
+            if contract.unread or (alone and (contract.linked or not contract.counted)):
                 yield Difference(tie, p, e, **contract.pair, cost_key="revised", explained=contract.explain(p - e))
                 continue
             items = contract.explain(contract.money("procore", "amount") - contract.money("erp", "amount"))
