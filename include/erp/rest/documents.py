@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from include.erp.codecs import bounds
-from include.erp.json.lines import lines_of
+from include.erp.json import numbers
+from include.erp.json.lines import DOCUMENT, INDEX, lines_of
 from include.erp.json.paths import value
 from include.erp.mapping import loading
 from include.erp.mapping.block import PART
@@ -68,9 +69,14 @@ class Documents:
             query["$filter"] = texts[0] if len(texts) == 1 else " and ".join(f"({one})" for one in texts)
         for one in conditions:
             query |= one if isinstance(one, dict) else {}
-        if not bare and source.including is not None:
+        if source.including is not None and (not bare or source.each is not None):
             query |= {"$expand": source.including} if isinstance(source.including, str) else source.including
-        return Question(self.wire.address.fill(source.path), query, source.records or self.file.records, self.key)
+        return Question(
+            self.wire.address.fill(source.path),
+            query,
+            source.records or self.file.records,
+            self.key if source.each is None else numbers.dumps,
+        )
 
     def key(self, document: Mapping[str, Any]) -> str:
         marked = {**document, ADDRESS: self.wire.address.parts}
@@ -159,7 +165,13 @@ class Documents:
         return self.told([{**answer.body, ETAG: answer.headers.get("ETag")}], source)
 
     def told(self, docs: Iterable[dict[str, Any]], source: Source) -> Docs:
-        return [{**one, SOURCE: source.name, ADDRESS: self.wire.address.parts} for one in docs]
+        marks = {SOURCE: source.name, ADDRESS: self.wire.address.parts}
+        if source.each is None:
+            return [{**one, **marks} for one in docs]
+        parts = ((document, value(source.each, document) or ()) for document in docs)
+        return [
+            {**one, **marks, INDEX: n, DOCUMENT: document} for document, found in parts for n, one in enumerate(found, start=1)
+        ]
 
     def source_of(self, document: Mapping[str, Any]) -> Source:
         return next(one for one in self.spec.source if one.name == document[SOURCE])

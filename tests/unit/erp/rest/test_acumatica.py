@@ -12,30 +12,24 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from include.erp.registry import connected, load_mapping, mapping_path
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities.invoices import SubcontractorInvoice
 from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
-from include.financials.port import Item, Outcome, Window
+from include.financials.port import Window
 from include.financials.record import Line
+from tests.unit.erp.rest import asking
 from tests.unit.erp.rest.acumatica import FIELDS, Acumatica
+from tests.unit.erp.rest.asking import everything, find, of, post
 from tests.unit.erp.rest.standin import Fault, body_of
-from tests.unit.erp.strangers import commitment, item
+from tests.unit.erp.strangers import commitment
 
 Erp = tuple[MappedSystem, Acumatica]
 
 
 def system_on(standin: Acumatica, password: str | None = None, **options: Any) -> MappedSystem:
     secret = quote(standin.password if password is None else password, safe="")
-    return connected(
-        f"http://{standin.login}:{secret}@127.0.0.1/site",
-        load_mapping(mapping_path("acumatica")),
-        origin_system="procore:8089",
-        wire=httpx.MockTransport(standin),
-        pause=lambda _: None,
-        **options,
-    )
+    return asking.system_on(standin, "acumatica", f"http://{standin.login}:{secret}@127.0.0.1/site", **options)
 
 
 @pytest.fixture
@@ -83,26 +77,6 @@ def bill(number: str = "INV-1", **more: Any) -> SubcontractorInvoice:
         ),
     }  # fmt: skip
     return SubcontractorInvoice(**(given | more))
-
-
-def of(record: Any, **more: Any) -> Item:
-    return replace(item(record), company="MAIN", **more)
-
-
-def post(system: MappedSystem, *items: Item, action: Any = "create") -> list[Outcome]:
-    (step,) = system.steps(items[0].record.entity, action)
-    return system.post(step, items)
-
-
-def find(system: MappedSystem, *items: Item, action: Any = "create") -> list[Outcome]:
-    (step,) = system.steps(items[0].record.entity, action)
-    return system.find(step, items)
-
-
-def everything(system: MappedSystem, entity: str, **more: Any) -> list[str]:
-    pages = list(system.read(entity, **more))
-    assert all(not page.invalid for page in pages), [one.message for page in pages for one in page.invalid]
-    return [one.id for page in pages for one in page.records]
 
 
 # -- reading

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,16 +11,17 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from include.erp.registry import connected, load_mapping, mapping_path
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities.invoices import SubcontractorInvoice
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, RetryLater
-from include.financials.port import Item, Outcome, Window
+from include.financials.port import Window
 from include.financials.record import Line
+from tests.unit.erp.rest import asking
+from tests.unit.erp.rest.asking import everything, find, of, post
 from tests.unit.erp.rest.business_central import COMPANY, TENANT, BusinessCentral
 from tests.unit.erp.rest.standin import Fault, Wrong, body_of
-from tests.unit.erp.strangers import commitment, item
+from tests.unit.erp.strangers import commitment
 
 Erp = tuple[MappedSystem, BusinessCentral]
 
@@ -29,14 +29,7 @@ Erp = tuple[MappedSystem, BusinessCentral]
 def system_on(standin: BusinessCentral, secret: str | None = None, address: str = "", **options: Any) -> MappedSystem:
     password = quote(standin.secret if secret is None else secret, safe="")
     where = address or f"?tenant={TENANT}&company={COMPANY}&logins=http://127.0.0.1"
-    return connected(
-        f"http://{standin.client}:{password}@127.0.0.1/v2.0{where}",
-        load_mapping(mapping_path("business_central")),
-        origin_system="procore:8089",
-        wire=httpx.MockTransport(standin),
-        pause=lambda _: None,
-        **options,
-    )
+    return asking.system_on(standin, "business_central", f"http://{standin.client}:{password}@127.0.0.1/v2.0{where}", **options)
 
 
 @pytest.fixture
@@ -83,26 +76,6 @@ def invoice(number: str = "INV-1", **more: Any) -> SubcontractorInvoice:
         "held": Decimal("80.00"), "released": Decimal("20.00"), "lines": lines,
     }  # fmt: skip
     return SubcontractorInvoice(**(given | more))
-
-
-def of(record: Any, **more: Any) -> Item:
-    return replace(item(record), company=COMPANY, **more)
-
-
-def post(system: MappedSystem, *items: Item, action: Any = "create") -> list[Outcome]:
-    (step,) = system.steps(items[0].record.entity, action)
-    return system.post(step, items)
-
-
-def find(system: MappedSystem, *items: Item, action: Any = "create") -> list[Outcome]:
-    (step,) = system.steps(items[0].record.entity, action)
-    return system.find(step, items)
-
-
-def everything(system: MappedSystem, entity: str, **more: Any) -> list[str]:
-    pages = list(system.read(entity, **more))
-    assert all(not page.invalid for page in pages), [one.message for page in pages for one in page.invalid]
-    return [one.id for page in pages for one in page.records]
 
 
 # -- reading
