@@ -23,8 +23,9 @@ from include.erp.transport import Fault, Key, Row
 from include.financials.exceptions import NotPermitted
 from include.financials.port import Window
 
-SOURCE, ADDRESS, ETAG = "_source", "_address", "_etag"
-"""What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header."""
+SOURCE, ADDRESS, ETAG, ROWS = "_source", "_address", "_etag", "_rows"
+"""What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header; what of a
+list is one record."""
 
 NO_SEGMENTS = (None, "", ".", "..")
 """What cannot stand between two slashes of an address: it would name another place."""
@@ -49,7 +50,10 @@ class Documents:
         asked = self._asked(source, window, scopes)
         part = cursor["part"] if cursor else 0
         found: Docs = []
-        if asked:
+        if asked and source.by is not None:
+            found = self._of(scopes, self._whole(source, asked, window), source)
+            part = len(asked)
+        elif asked:
             bare = bare and (scopes is None or _asks(source, scopes))  # else the project may stand in the lines
             question = self.question(source, asked[part], bare)
             docs, inner = page(self.wire, question, cursor["inner"] if cursor else None, size)
@@ -61,6 +65,17 @@ class Documents:
         if at + 1 < len(self.spec.source):
             return found, {"source": at + 1, "part": 0, "inner": None}
         return found, None
+
+    def _whole(self, source: Source, asked: Sequence[Sequence[Condition]], window: Window | None) -> Docs:
+        """Of a list whose rows are grouped. Where only those are asked for that changed, each that has one is asked for with all
+        of its rows."""
+        changed = [self.question(source, part) for part in asked]
+        found = self.told([one for question in changed for one in all_of(self.wire, question, self.file.paging.most)], source)
+        ask = source.ask
+        if window is None or (ask.since, ask.until) == (None, None) or ask.id is None:
+            return found
+        ids = ({name: str(value(name, one)) for name in self.spec.id.columns()} for one in found)
+        return self._some(source, [self.filled(ask.id, names) for names in ids])
 
     def question(self, source: Source, conditions: Sequence[Condition], bare: bool = False) -> Question:
         query = {**source.query, **source.order}
@@ -75,7 +90,7 @@ class Documents:
             self.wire.address.fill(source.path),
             query,
             source.records or self.file.records,
-            self.key if source.each is None else numbers.dumps,
+            self.key if source.each is None and source.by is None else numbers.dumps,
         )
 
     def key(self, document: Mapping[str, Any]) -> str:
@@ -166,6 +181,11 @@ class Documents:
 
     def told(self, docs: Iterable[dict[str, Any]], source: Source) -> Docs:
         marks = {SOURCE: source.name, ADDRESS: self.wire.address.parts}
+        if source.by is not None:
+            groups: dict[str, Docs] = {}
+            for one in docs:
+                groups.setdefault(str(value(source.by, one)), []).append(one)
+            return [{ROWS: rows, **marks} for rows in groups.values()]
         if source.each is None:
             return [{**one, **marks} for one in docs]
         parts = ((document, value(source.each, document) or ()) for document in docs)

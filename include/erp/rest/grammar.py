@@ -160,6 +160,9 @@ class Source(Spec):
     """Query parameters of an order that does not change while pages are read."""
     each: Path | None = None
     """A record for each of these in a document, instead of one of the document: the invoices that a check pays."""
+    by: Path | None = None
+    """Documents that it gives the same value are one record, and names lead into ``_rows``: the budget lines of a job. Such a list
+    is read whole, for a page could end between two of them."""
     ask: Conditions = Conditions()
     fits: Regex | None = None
     """What ids of this list look like: others are not asked for, where an ERP takes a question for them amiss (a GUID)."""
@@ -258,8 +261,9 @@ class RestEntity(EntitySpec):
                 yield place, "needs `id`, or the source needs `one`: how a record of an id is asked for"
             if self.find and ask.marker is None:
                 yield place, "needs `marker`: how a document of a marker is asked for"
-            if source.each is not None and self.capabilities.writes:
-                yield ("from", index, "each") if len(self.source) > 1 else ("from", "each"), "is for what is only read"
+            for name in ("each", "by"):
+                if getattr(source, name) is not None and self.capabilities.writes:
+                    yield (*place[:-1], name), "is for what is only read"
             for name, condition in ask.given():
                 allowed = {"id", *self.id.columns()} if name == "id" else set(_NAMES[name])
                 used = {n for text in _texts(condition) for n in re.findall(r"\{([^{}]*)\}", text)}
