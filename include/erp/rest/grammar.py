@@ -161,8 +161,8 @@ class Source(Spec):
     each: Path | None = None
     """A record for each of these in a document, instead of one of the document: the invoices that a check pays."""
     by: Path | None = None
-    """Documents that it gives the same value are one record, and names lead into ``_rows``: the budget lines of a job. Such a list
-    is read whole, for a page could end between two of them."""
+    """Documents that it gives the same value are one record, and names lead into ``_rows``: the budget lines of a job. Such a
+    list is read whole, for a page could end between two of them."""
     ask: Conditions = Conditions()
     fits: Regex | None = None
     """What ids of this list look like: others are not asked for, where an ERP takes a question for them amiss (a GUID)."""

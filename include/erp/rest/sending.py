@@ -59,11 +59,17 @@ class Sending:
             if late is not None:
                 return Receipt(document.intent, "accepted", token=late, message=f"{document.number}: the ERP is still at work")
         if not done:
-            told = ", ".join(sorted({name for index in document.calls for name in self.calls[index].chosen}))
-            return document.refused(
-                f"{document.number}: none of the mapping's requests is for a document of this {told or 'kind'}."
-            )
+            return self._nobody(document, {**document.header, **given})
         return Receipt(document.intent, "done")
+
+    def _nobody(self, document: Document, values: Mapping[str, Any]) -> Receipt:
+        """No call is for it: the field that keeps it from the first one."""
+        chosen = self.calls[document.calls[0]].chosen if document.calls else {}
+        apart = [name for name, wanted in chosen.items() if values[name] not in wanted]
+        told = ", ".join(f"{name} {values[name]}" for name in apart) or "this kind"
+        field = next((name for name in apart if name in self.documents.spec.fields), None)
+        message = f"{document.number}: the mapping has no request for a document of {told}. Enter it in the ERP."
+        return document.refused(message, field)
 
     def _begun(self, document: Document, error: Exception) -> Receipt:
         """An earlier call was applied."""

@@ -152,15 +152,20 @@ class Acumatica(Standin):
     def wrong(self, status: int, message: str, code: str = "PX.Data.PXException") -> Wrong:
         return Wrong(status, {"message": "An error has occurred.", "exceptionMessage": message, "exceptionType": code})
 
+    def admit(self, request: httpx.Request) -> None:
+        if not request.url.path.endswith("/entity/auth/login") and self._session(request) not in self.sessions:
+            raise Wrong(401, {"message": "You are not logged in."})
+
+    @staticmethod
+    def _session(request: httpx.Request) -> str:
+        return request.headers.get("Cookie", "").removeprefix("ASP.NET_SessionId=")
+
     def answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/site")
         if path == "/entity/auth/login":
             return self._login(body_of(request))
-        session = request.headers.get("Cookie", "").removeprefix("ASP.NET_SessionId=")
-        if session not in self.sessions:
-            raise Wrong(401, {"message": "You are not logged in."})
         if path == "/entity/auth/logout":
-            self.sessions.discard(session)
+            self.sessions.discard(self._session(request))
             return self._reply(204)
         if not path.startswith(ENDPOINT):
             raise self.wrong(404, f"There is no endpoint at {path}.")

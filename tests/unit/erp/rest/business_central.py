@@ -19,6 +19,7 @@ import httpx
 from tests.unit.erp.rest.standin import Filter, Standin, Wrong, body_of
 
 TENANT, COMPANY = "contoso.example", "0f6a1d6e-0000-4000-8000-000000000001"
+TOKENS = f"/{TENANT}/oauth2/v2.0/token"
 SCOPE = "https://api.businesscentral.dynamics.com/.default"
 _PATH = re.compile(
     rf"/v2\.0/{re.escape(TENANT)}/production/api/(?P<api>[\w/.]+)/companies\({COMPANY}\)/(?P<set>\w+)(\((?P<key>[^)]*)\))?(/(?P<rest>.+))?"
@@ -91,11 +92,13 @@ class BusinessCentral(Standin):
     def wrong(self, status: int, message: str, code: str = "BadRequest") -> Wrong:
         return Wrong(status, {"error": {"code": code, "message": f"{message}  CorrelationId:  {uuid.UUID(int=7)}."}})
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path == f"/{TENANT}/oauth2/v2.0/token":
-            return self._token(request)
-        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
+    def admit(self, request: httpx.Request) -> None:
+        if request.url.path != TOKENS and request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
             raise self.wrong(401, "The credentials provided are incorrect", "Authentication_InvalidCredentials")
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == TOKENS:
+            return self._token(request)
         found = _PATH.fullmatch(unquote(request.url.path))
         if found is None or found["set"] not in PROPERTIES or (found["set"] in STANDARD) != (found["api"] == "v2.0"):
             raise self.wrong(404, "No HTTP resource was found", "BadRequest_NotFound")

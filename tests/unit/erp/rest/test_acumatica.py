@@ -389,7 +389,8 @@ def test_hostile_values_are_values(releasing: Erp, title: str) -> None:
 def test_what_a_bill_cannot_say_is_not_sent(releasing: Erp) -> None:
     system, standin = releasing
     (outcome,) = post(system, of(bill(released=Decimal("5.00"))))
-    assert outcome.status == "rejected" and "none of the mapping's requests" in (outcome.message or "")
+    assert (outcome.status, outcome.field) == ("rejected", "released")
+    assert outcome.message == "INV-1: the mapping has no request for a document of released 5.00. Enter it in the ERP."
     assert standin.records["Bill"] == []
 
 
