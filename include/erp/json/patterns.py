@@ -63,7 +63,8 @@ class Filling:
 
     def of(self, pattern: Any) -> Any:
         """What is sent of a whole body."""
-        return self._of(pattern, self.values)
+        found = self._of(pattern, self.values)
+        return {} if found is _LEFT_OUT else found
 
     def _of(self, pattern: Any, values: Mapping[str, Any]) -> Any:
         if isinstance(pattern, Mapping):
@@ -71,7 +72,8 @@ class Filling:
                 return list(self._each(pattern["each"]))
             if pattern.keys() == {"plain"}:
                 return self._value(pattern["plain"], values)
-            return {name: one for name, part in pattern.items() if (one := self._of(part, values)) is not _LEFT_OUT}
+            found = {name: one for name, part in pattern.items() if (one := self._of(part, values)) is not _LEFT_OUT}
+            return found if found or not pattern else _LEFT_OUT
         if isinstance(pattern, list | tuple):
             return [one for part in pattern if (one := self._of(part, values)) is not _LEFT_OUT]
         value = self._value(pattern, values)
@@ -93,7 +95,8 @@ class Filling:
     def _each(self, patterns: Any) -> Iterator[Any]:
         for line in self.lines:
             values = {**self.values, **line}
-            yield from (self._of(pattern, values) for pattern in fitting(patterns, values))
+            found = (self._of(pattern, values) for pattern in fitting(patterns, values))
+            yield from (one for one in found if one is not _LEFT_OUT)
 
 
 _LEFT_OUT = object()

@@ -16,7 +16,7 @@ from include.erp.mapping import loading
 from include.erp.mapping.block import PART
 from include.erp.mapping.shape import shape_of
 from include.erp.rest.answers import Answer
-from include.erp.rest.grammar import Condition, RestMapping, Source
+from include.erp.rest.grammar import Condition, Language, RestMapping, Source
 from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
 from include.erp.rest.wire import Wire
 from include.erp.transport import Fault, Key, Row
@@ -37,7 +37,6 @@ class Documents:
     def __init__(self, mapping: loading.Mapping[RestMapping], name: str, wire: Wire) -> None:
         self.file, self.spec, self.wire = mapping.spec, mapping.spec.entities[name], wire
         self.shape = shape_of(self.spec)
-        self.odata = self.file.filter == "odata"
 
     # -- lists
 
@@ -78,8 +77,10 @@ class Documents:
         return self._some(source, [self.filled(ask.id, names) for names in ids])
 
     def question(self, source: Source, conditions: Sequence[Condition], bare: bool = False) -> Question:
-        query = {**source.query, **source.order}
-        texts = [one for one in conditions if isinstance(one, str)]
+        texts = [one for one in conditions if isinstance(one, str) and one]
+        if self.file.language is not None:
+            return self._text(self.file.language, source, texts)
+        query = {**source.query, **(source.order if isinstance(source.order, dict) else {})}
         if texts:
             query["$filter"] = texts[0] if len(texts) == 1 else " and ".join(f"({one})" for one in texts)
         for one in conditions:
@@ -92,6 +93,14 @@ class Documents:
             source.records or self.file.records,
             self.key if source.each is None and source.by is None else numbers.dumps,
         )
+
+    def _text(self, language: Language, source: Source, conditions: Sequence[str]) -> Question:
+        """In the ERP's query language."""
+        where = f"where {' and '.join(conditions)}" if conditions else ""
+        parts = (language.select.replace("{list}", source.path), where, source.order)
+        query = {**source.query, language.parameter: " ".join(part for part in parts if isinstance(part, str) and part)}
+        key = self.key if source.each is None and source.by is None else numbers.dumps
+        return Question(self.wire.address.fill(language.path), query, source.records or self.file.records, key)
 
     def key(self, document: Mapping[str, Any]) -> str:
         marked = {**document, ADDRESS: self.wire.address.parts}
@@ -122,9 +131,13 @@ class Documents:
         return [] if source.ask.where is None else [source.ask.where]
 
     def _together(self, conditions: Sequence[Condition], size: int) -> Iterator[list[Condition]]:
-        """Alternatives: joined by ``or`` in a filter, else one question each."""
-        if not self.odata:
-            yield from ([one] for one in conditions)
+        """Alternatives: joined by ``or`` in a filter, else one question each; the same question once."""
+        if self.file.filter != "odata":
+            found: list[Condition] = []
+            for one in conditions:
+                if one not in found:
+                    found.append(one)
+            yield from ([one] for one in found)
             return
         for start in range(0, len(conditions), size):
             yield [" or ".join(str(one) for one in conditions[start : start + size])]
@@ -132,7 +145,8 @@ class Documents:
     def filled(self, condition: Condition, names: Mapping[str, str]) -> Condition:
         if isinstance(condition, dict):
             return {parameter: _fill(text, names) for parameter, text in condition.items()}
-        return _fill(condition, {name: text.replace("'", "''") for name, text in names.items()})
+        quoted = self.file.language.quoted if self.file.language is not None else lambda text: text.replace("'", "''")
+        return _fill(condition, {name: quoted(text) for name, text in names.items()})
 
     # -- some of it
 

@@ -59,17 +59,11 @@ class Sending:
             if late is not None:
                 return Receipt(document.intent, "accepted", token=late, message=f"{document.number}: the ERP is still at work")
         if not done:
-            return self._nobody(document, {**document.header, **given})
+            told = ", ".join(sorted({name for index in document.calls for name in self.calls[index].chosen}))
+            return document.refused(
+                f"{document.number}: none of the mapping's requests is for a document of this {told or 'kind'}."
+            )
         return Receipt(document.intent, "done")
-
-    def _nobody(self, document: Document, values: Mapping[str, Any]) -> Receipt:
-        """No call is for it: the field that keeps it from the first one."""
-        chosen = self.calls[document.calls[0]].chosen if document.calls else {}
-        apart = [name for name, wanted in chosen.items() if values[name] not in wanted]
-        told = ", ".join(f"{name} {values[name]}" for name in apart) or "this kind"
-        field = next((name for name in apart if name in self.documents.spec.fields), None)
-        message = f"{document.number}: the mapping has no request for a document of {told}. Enter it in the ERP."
-        return document.refused(message, field)
 
     def _begun(self, document: Document, error: Exception) -> Receipt:
         """An earlier call was applied."""
@@ -83,8 +77,11 @@ class Sending:
         method, path = call.request
         file = self.documents.file
         headers = {name: filled(text, values) for name, text in call.headers.items()}
-        if file.idempotency:
-            headers[file.idempotency] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.intent}/{self.action}/{index}"))
+        query = {name: filled(text, values) for name, text in call.query.items()}
+        if file.idempotency is not None:
+            own = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.intent}/{self.action}/{index}"))
+            headers |= {file.idempotency.header: own} if file.idempotency.header else {}
+            query |= {file.idempotency.query: own} if file.idempotency.query else {}
         if call.match:
             if tag is None:
                 raise Refused("the ERP gives the record no ETag, so nobody could tell whether it changed meanwhile")
@@ -98,7 +95,7 @@ class Sending:
         return self.wire.write(
             method,
             filled(path, values, lambda one: quote(str(one), safe="")),
-            {name: filled(text, values) for name, text in call.query.items()},
+            query,
             headers,
             None if call.body is None else filling.of(call.body),
         )
