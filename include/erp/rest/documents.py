@@ -66,15 +66,22 @@ class Documents:
         return found, None
 
     def _whole(self, source: Source, asked: Sequence[Sequence[Condition]], window: Window | None) -> Docs:
-        """Of a list whose rows are grouped. Where only those are asked for that changed, each that has one is asked for with all
-        of its rows."""
-        changed = [self.question(source, part) for part in asked]
-        found = self.told([one for question in changed for one in all_of(self.wire, question, self.file.paging.most)], source)
-        ask = source.ask
-        if window is None or (ask.since, ask.until) == (None, None) or ask.id is None:
+        """Of a list whose rows are grouped. Where only those are asked for that changed, each record that has one is asked for
+        with all of its rows."""
+        questions = [self.question(source, part) for part in asked]
+        found = self.told([one for question in questions for one in all_of(self.wire, question, self.file.paging.most)], source)
+        if source.ask.id is None or not self._narrowed(source, window):
             return found
-        ids = ({name: str(value(name, one)) for name in self.spec.id.columns()} for one in found)
-        return self._some(source, [self.filled(ask.id, names) for names in ids])
+        return self._some(source, [self.filled(source.ask.id, self._names(one)) for one in found])
+
+    def _narrowed(self, source: Source, window: Window | None) -> bool:
+        """Whether only what changed is asked for."""
+        return window is not None and self.spec.changed_since is not None and (source.ask.since or source.ask.until) is not None
+
+    def _names(self, document: Mapping[str, Any]) -> dict[str, str]:
+        """What a question for an id names: its parts, and the id itself."""
+        parts = {name: str(value(name, document)) for name in self.spec.id.columns()}
+        return parts | {"id": _fill(self.spec.id.template, parts) if self.spec.id.template else next(iter(parts.values()), "")}
 
     def question(self, source: Source, conditions: Sequence[Condition], bare: bool = False) -> Question:
         texts = [one for one in conditions if isinstance(one, str) and one]
@@ -108,7 +115,9 @@ class Documents:
 
     def _asked(self, source: Source, window: Window | None, scopes: Sequence[str] | None) -> list[list[Condition]]:
         """The questions whose answers together are the list: one, several for many projects, none for no project."""
-        ask, always = source.ask, self.always(source)
+        ask = source.ask
+        # A row that no longer is one of ours changed its record, too.
+        always = [] if source.by is not None and self._narrowed(source, window) else self.always(source)
         if window is not None and self.spec.changed_since is not None:
             since, until = bounds(self.spec.changed_since.storage("timestamptz"), window.since, window.until)
             for condition, moment, name in ((ask.since, since, "since"), (ask.until, until, "until")):

@@ -23,6 +23,8 @@ from include.erp.rest.grammar import (
     Conditions,
     ErrorRow,
     Errors,
+    Idempotency,
+    Language,
     Paging,
     RestEntity,
     RestLines,
@@ -514,7 +516,21 @@ def test_the_command_looks_at_a_service(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_page_explains_every_key() -> None:
     page = (Path(__file__).resolve().parents[4] / "docs" / "erp-rest-adapter.md").read_text(encoding="utf-8")
-    own = (Auth, Paging, ErrorRow, Errors, Conditions, Source, RestLines, Call, RestWrite, RestEntity, RestMapping)
+    own = (
+        Auth,
+        Paging,
+        Language,
+        Idempotency,
+        ErrorRow,
+        Errors,
+        Conditions,
+        Source,
+        RestLines,
+        Call,
+        RestWrite,
+        RestEntity,
+        RestMapping,
+    )
     shared = {key for model in (LinesSpec, WriteSpec, EntitySpec, MappingSpec) for key in model.own_keys()}
     missing = {key for model in own for key in model.own_keys()} - shared - set(re.findall(r"`([a-z_]+)`", page))
     assert missing == set()
