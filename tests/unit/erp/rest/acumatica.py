@@ -23,7 +23,7 @@ _LINE = {
 }  # fmt: skip
 _ORDER = {
     "VendorID", "Branch", "Project", "Description", "Date", "CurrencyID", "ProcoreMarker", "Hold", "Status", "LineTotal",
-    "LastModifiedDateTime",
+    "LastModifiedDateTime", "ApplyRetainage", "RetainagePct",
 }  # fmt: skip
 _BUSINESS = {"Status", "TaxRegistrationID", "Terms", "MainContact", "LastModifiedDateTime"}
 FIELDS: dict[str, set[str]] = {
@@ -40,7 +40,7 @@ FIELDS: dict[str, set[str]] = {
         "Module", "ReferenceNbr", "Description", "OriginalDocType", "OriginalDocNbr", "Status", "TotalAmount", "Details",
         "LastModifiedDateTime",
     },
-    "Subcontract": _ORDER | {"SubcontractNbr", "ApplyRetainage", "RetainagePct", "SubcontractTotal", "Details"},
+    "Subcontract": _ORDER | {"SubcontractNbr", "SubcontractTotal", "Details"},
     "PurchaseOrder": _ORDER | {"Type", "OrderNbr", "OrderTotal", "Details"},
     "ChangeOrder": {
         "RefNbr", "Class", "ProjectID", "Branch", "ExternalRefNbr", "Description", "ChangeDate", "Status", "ProcoreMarker",
