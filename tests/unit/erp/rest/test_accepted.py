@@ -55,8 +55,9 @@ def failed(result: Result) -> list[tuple[str, str, str]]:
 
 
 def test_what_is_sent_is_stored_once() -> None:
-    result, standin = accepted("test_unique,test_stored[commitments-plain,test_unknown,test_limits", stage=3)
-    assert failed(result) == [] and Counter(one.verdict for one in result.checks)["passed"] == len(result.checks)
+    result, standin = accepted("test_unique,test_stored[commitments,test_unknown,test_limits", stage=3)
+    counted = Counter(one.verdict for one in result.checks)
+    assert failed(result) == [] and counted["passed"] > 15 and counted["skipped"] == 1, "no tax is kept"
     assert {one.entity for one in result.checks} >= {"vendors", "cost_codes", "commitments", "commitment_change_orders"}
     assert standin.records["ChangeOrder"], "change orders were entered, on contracts that the clerk released"
 
