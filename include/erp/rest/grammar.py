@@ -293,6 +293,8 @@ class RestEntity(EntitySpec):
                 yield place, "needs `id`, or the source needs `one`: how a record of an id is asked for"
             if self.find and ask.marker is None:
                 yield place, "needs `marker`: how a document of a marker is asked for"
+            if source.each is not None and source.by is not None:
+                yield (*place[:-1], "by"), "and `each` cannot both say what a record is"
             for name in ("each", "by"):
                 if getattr(source, name) is not None and self.capabilities.writes:
                     yield (*place[:-1], name), "is for what is only read"
