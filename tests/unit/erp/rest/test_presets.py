@@ -485,6 +485,11 @@ def test_addresses_that_are_none(tmp_path: Path, address: str) -> None:
         ("delete: \"orders/{key}\"", "delete: \"orders/{kee}\"", "parameter :kee is not known; did you mean 'key'?"),
         ("- post: orders\n", "- post: orders\n          put: orders\n", "needs exactly one of put, post, patch, delete"),
         ("auth: {preset: basic}", "auth: {preset: oauth2}", "oauth2 needs `url`"),
+        ("auth: {preset: basic}", "auth: {preset: refresh, url: x}", "refresh needs `file`"),
+        ("      path: orders\n", "      path: orders\n      each: lines\n", "from.each: is for what is only read"),
+        ("      path: orders\n", "      path: orders\n      by: job\n", "from.by: is for what is only read"),
+        ("records: items", "records: items\nquery: {v: '{compny}'}", "{compny} is no part of `address`; did you mean 'company'?"),
+        ("records: items", "records: items\nlanguage: {path: q, select: s, page: p}", "needs `language`, and nothing else does"),
     ],
 )  # fmt: skip
 def test_faults_are_found_when_the_file_is_loaded(tmp_path: Path, old: str, new: str, said: str) -> None:
