@@ -244,7 +244,7 @@ class Documents:
         return Row(
             {name: value(name, document) for name in self.shape.header},
             [{name: value(name, line) for name in self.shape.lines} for line in lines],
-            {field: value(name, document) or () for field, name in self.shape.lists.items()},
+            {field: tuple(dict.fromkeys(value(name, document) or ())) for field, name in self.shape.lists.items()},
             key=self.key(document),
             fault=fault,
         )

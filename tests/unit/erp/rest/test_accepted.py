@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -42,9 +43,32 @@ class Erp:
     skipped: set[str]
 
 
+def _in_acumatica(erp: Acumatica) -> None:
+    """What people entered before: two estimates, contracts that are billed and paid."""
+    for n, row in enumerate(erp.records["ProjectBudget"]):
+        row["OriginalBudgetedAmount"] = Decimal(1000 * (n % 3))
+    for n in range(1, 4):
+        place = {"Project": "25-104", "CostCode": "03-1000", "InventoryID": "SUBCONTRACT"}
+        line = {**place, "LineNbr": 1, "Task": "01", "ExtendedCost": Decimal("500.05"), "OriginalAmount": None}
+        erp.put(
+            "Subcontract", SubcontractNbr=f"SC-{n}", VendorID="V1", Branch="MAIN", Project="25-104", CurrencyID="USD",
+            Status="Open", SubcontractTotal=Decimal("500.05"), Details=[line], Description="Slabs", Date="2026-08-01T00:00:00",
+        )  # fmt: skip
+        billed = {**place, "ProjectTask": "01", "POLine": 1, "ExtendedCost": Decimal("100.10"), "RetainageAmount": Decimal(0)}
+        bill = erp.put(
+            "Bill", Type="Bill", ReferenceNbr=f"{n:06d}", Vendor="V1", VendorRef=f"B-{n}", BranchID="MAIN", Project="25-104",
+            CommitmentNbr=f"SC-{n}", Sequence=1, Date="2026-08-31T00:00:00", CurrencyID="USD", Status="Open",
+            Amount=Decimal("100.10"), ApprovedForPayment=True, Details=[billed],
+        )  # fmt: skip
+        erp._cost(bill)
+    erp.pay("4711", "CHECK", "2026-08-31", ("000001", Decimal("100.10")), ("000002", Decimal("50.00")))
+    erp.pay("4712", "ACH", "2026-08-31", ("000003", Decimal("0.10")))
+
+
 def acumatica() -> Erp:
     erp = Acumatica(largest=100, licences=20)
     erp.slow = 0
+    _in_acumatica(erp)
 
     def post(record: Any) -> None:
         lists, buttons = ACUMATICA[record.entity]
@@ -66,8 +90,23 @@ def acumatica() -> Erp:
     return Erp("acumatica", erp, address, post, "test_unique,test_stored[commitments,test_unknown,test_limits", skipped)
 
 
+def _in_business_central(erp: BusinessCentral) -> None:
+    erp.put("customers", number="C1", displayName="Owner", blocked=" ")
+    for n in range(1, 4):
+        place = {"projectNumber": "25-104", "projectTaskNumber": "03-1000", "number": "5300", "description": "Slabs"}
+        erp.put("projectPlanningLines", **place, lineNumber=n, lineType="Budget", totalCost=Decimal("100.10") * n)
+        cost = {
+            "postingDate": "2026-08-31",
+            "documentNumber": "D",
+            "externalDocumentNumber": f"X-{n}",
+            "totalCost": Decimal("7.00"),
+        }
+        erp.put("projectLedgerEntries", **place, **cost, entryNumber=n, entryType="Usage", vendorNumber="", commitmentNumber="")
+
+
 def business_central() -> Erp:
     erp = BusinessCentral(largest=100)
+    _in_business_central(erp)
 
     def post(record: Any) -> None:
         name, action = BUSINESS_CENTRAL[record.entity]

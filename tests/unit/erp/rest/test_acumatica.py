@@ -112,7 +112,8 @@ def test_a_cost_code_has_the_types_of_all_its_budget_lines(erp: Erp) -> None:
     found = records(system, "cost_codes")
     assert {one.cost_types for one in found} == {("MATERIAL", "SUBCONTRACT")} and {one.sub_job for one in found} == {"01"}
     standin.time = datetime(2026, 9, 2, tzinfo=UTC)
-    standin.budget("25-104", "00", "03-1000", "MATERIAL")
+    for _ in range(2):  # in two account groups
+        standin.budget("25-104", "00", "03-1000", "MATERIAL")
     changed = next(one for one in standin.records["ProjectBudget"] if one["InventoryID"] == "SUBCONTRACT")
     changed["LastModifiedDateTime"] = standin.stamp
     since = Window(datetime(2026, 9, 2, tzinfo=UTC), None)

@@ -112,7 +112,7 @@ def test_what_is_read_of_projects(erp: Erp) -> None:
         standin.put("projectPlanningLines", **place, lineNumber=n, lineType=kind, totalCost=Decimal(cost))
     (budget,) = records(system, "budgets")
     assert (budget.id, budget.amount) == ("25-104", 1000)
-    assert [one.amount for one in budget.lines] == [Decimal("1000.50"), Decimal("-0.50")]
+    assert [one.amount for one in budget.lines] == [1000], "two steps of one task and account"
     standin.time = datetime(2026, 9, 2, tzinfo=UTC)
     standin.touch(standin.records["projectPlanningLines"][0])
     since = Window(datetime(2026, 9, 2, tzinfo=UTC), None)
