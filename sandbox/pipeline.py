@@ -1,4 +1,6 @@
-"""A whole run against a running sandbox, without Airflow: ``info`` is its ``/_sandbox/info``, ``folder`` has ledger and files."""
+"""A whole run against a running sandbox, without Airflow: ``info`` is its ``/_sandbox/info``, ``folder`` has ledger and files.
+Where another ERP stands in the place of its own, ``erp_url`` leads there, ``mapping`` is its mapping and ``erp_settings`` what is
+chosen in it."""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def access(info: Mapping[str, Any], folder: Path, settings: Settings | None = No
             info["base_url"], info["login_url"], info["company_id"], info["client_id"], info["client_secret"]
         ),
         ledger=ledger,
-        erp=lambda origin_system: erp_system(info["erp_url"], info.get("mapping", MAPPING), origin_system=origin_system),
+        erp=lambda origin_system: erp_system(
+            info["erp_url"], info.get("mapping", MAPPING), origin_system=origin_system, settings=info.get("erp_settings")
+        ),
         staging=lambda: UPath(folder / "staging"),
     )
 

@@ -110,6 +110,11 @@ class Suite:
 
     # -- documents on their way
 
+    def uncalled(self, item: Item) -> bool:
+        """Whether the mapping has no call for such a document: it is refused by a field, and nothing is sent."""
+        calls = self.mapping.entity(item.record.entity).write.calls("create")
+        return not any(call.applies(item.record, ()) for call in calls)
+
     def number(self, entity: str, field: str = "number", *, length: int = 7) -> str:
         """A new one, of the characters and the length that the ERP takes."""
         capability = self.capability(entity)
@@ -157,7 +162,10 @@ class Suite:
 
     def settled(self, item: Item, outcome: Outcome) -> Outcome:
         if outcome.status == "accepted" and self.options.clerk is not None:
-            self.options.clerk("post", item.record)
+            try:
+                self.options.clerk("post", item.record)
+            except LookupError:
+                return outcome  # nobody does that here: it waits
             self.changed(item.record.entity)
             outcome = self.find(replace(item, handed=outcome.id or ""))
         return outcome

@@ -2,8 +2,8 @@
 
 ``:amount`` is the value itself, ``-:amount`` the number with the other sign, ``Contract {number}`` a text. A block with ``each``
 is a list: one element for each line, or several where ``each`` is a list of patterns; a pattern with ``if`` is left out of the
-lines in which the value of that name is empty or zero. ``plain`` keeps its value out of the wrapping that the file asks for
-(``wrap``). Everything else stands for itself.
+lines in which the value of that name is empty or zero, one with ``unless`` out of the others. ``plain`` keeps its value out of
+the wrapping that the file asks for (``wrap``). Everything else stands for itself.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 BOUND = re.compile(r":([A-Za-z][\w.\[\]]*)")
 MINUS = re.compile(r"-:([A-Za-z][\w.\[\]]*)")
 NAMED = re.compile(r"\{([A-Za-z][\w.\[\]]*)\}")
+CONDITIONS = ("if", "unless")
+"""Keys of a line's pattern that say of which lines it is; each names a value."""
 
 
 def bound(pattern: Any, in_line: bool = False) -> Iterator[tuple[str, bool]]:
@@ -27,7 +29,7 @@ def bound(pattern: Any, in_line: bool = False) -> Iterator[tuple[str, bool]]:
             yield from ((name, in_line) for name in NAMED.findall(pattern))
     elif isinstance(pattern, Mapping):
         for key, one in pattern.items():
-            if key == "if" and in_line:
+            if key in CONDITIONS and in_line:
                 yield one, True
             else:
                 yield from bound(one, in_line or key == "each")
@@ -39,6 +41,13 @@ def bound(pattern: Any, in_line: bool = False) -> Iterator[tuple[str, bool]]:
 def filled(text: str, values: Mapping[str, Any], shown: Callable[[Any], str] = str) -> str:
     """A text with its names filled in once; an empty value is an empty text."""
     return NAMED.sub(lambda found: "" if values[found[1]] is None else shown(values[found[1]]), text)
+
+
+def fitting(patterns: Any, values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Those of a line's patterns (one, or several) that its values call for, without their conditions."""
+    for pattern in patterns if isinstance(patterns, list | tuple) else (patterns,):
+        if ("if" not in pattern or values[pattern["if"]]) and ("unless" not in pattern or not values[pattern["unless"]]):
+            yield {name: one for name, one in pattern.items() if name not in CONDITIONS}
 
 
 class Filling:
@@ -54,7 +63,8 @@ class Filling:
 
     def of(self, pattern: Any) -> Any:
         """What is sent of a whole body."""
-        return self._of(pattern, self.values)
+        found = self._of(pattern, self.values)
+        return {} if found is _LEFT_OUT else found
 
     def _of(self, pattern: Any, values: Mapping[str, Any]) -> Any:
         if isinstance(pattern, Mapping):
@@ -62,7 +72,8 @@ class Filling:
                 return list(self._each(pattern["each"]))
             if pattern.keys() == {"plain"}:
                 return self._value(pattern["plain"], values)
-            return {name: one for name, part in pattern.items() if (one := self._of(part, values)) is not _LEFT_OUT}
+            found = {name: one for name, part in pattern.items() if (one := self._of(part, values)) is not _LEFT_OUT}
+            return found if found or not pattern else _LEFT_OUT
         if isinstance(pattern, list | tuple):
             return [one for part in pattern if (one := self._of(part, values)) is not _LEFT_OUT]
         value = self._value(pattern, values)
@@ -84,9 +95,8 @@ class Filling:
     def _each(self, patterns: Any) -> Iterator[Any]:
         for line in self.lines:
             values = {**self.values, **line}
-            for pattern in patterns if isinstance(patterns, list | tuple) else (patterns,):
-                if "if" not in pattern or values[pattern["if"]]:
-                    yield self._of({name: one for name, one in pattern.items() if name != "if"}, values)
+            found = (self._of(pattern, values) for pattern in fitting(patterns, values))
+            yield from (one for one in found if one is not _LEFT_OUT)
 
 
 _LEFT_OUT = object()

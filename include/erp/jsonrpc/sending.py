@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from include.erp.json.patterns import BOUND, MINUS, filled
+from include.erp.json.patterns import BOUND, MINUS, filled, fitting
 from include.erp.jsonrpc.api import Api, Doc
 from include.erp.jsonrpc.documents import Documents
 from include.erp.jsonrpc.grammar import Call
@@ -185,13 +185,6 @@ class Scope:
         return filled(pattern, self.values)
 
     def _each(self, pattern: Mapping[str, Any]) -> list[Any]:
-        """A record for each line and pattern; one with ``if`` only where that value is neither empty nor zero."""
-        patterns = pattern["each"]
-        listed = patterns if isinstance(patterns, list | tuple) else [patterns]
+        """A record for each line and pattern that the line calls for."""
         scopes = [Scope(self.sending, {**self.values, **line}, self.made, index) for index, line in enumerate(self.lines)]
-        return [
-            scope.of({name: one for name, one in pattern.items() if name != "if"})
-            for scope in scopes
-            for pattern in listed
-            if "if" not in pattern or scope.values[pattern["if"]]
-        ]
+        return [scope.of(one) for scope in scopes for one in fitting(pattern["each"], scope.values)]

@@ -193,6 +193,10 @@ class CapabilitySpec(Spec):
     sub_jobs: bool = True
     tax: bool = True
 
+    @property
+    def writes(self) -> bool:
+        return self.create or self.update or self.void
+
 
 class WriteSpec(Spec):
     create: tuple[CallSpec, ...] = ()

@@ -9,21 +9,23 @@ from typing import Any
 from urllib.parse import quote
 
 from include.erp.codecs import bounds
-from include.erp.json.lines import lines_of
+from include.erp.json import numbers
+from include.erp.json.lines import DOCUMENT, INDEX, lines_of
 from include.erp.json.paths import value
 from include.erp.mapping import loading
 from include.erp.mapping.block import PART
 from include.erp.mapping.shape import shape_of
 from include.erp.rest.answers import Answer
-from include.erp.rest.grammar import Condition, RestMapping, Source
+from include.erp.rest.grammar import Condition, Language, RestMapping, Source
 from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
 from include.erp.rest.wire import Wire
 from include.erp.transport import Fault, Key, Row
 from include.financials.exceptions import NotPermitted
 from include.financials.port import Window
 
-SOURCE, ADDRESS, ETAG = "_source", "_address", "_etag"
-"""What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header."""
+SOURCE, ADDRESS, ETAG, ROWS = "_source", "_address", "_etag", "_rows"
+"""What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header; what of a
+list is one record."""
 
 NO_SEGMENTS = (None, "", ".", "..")
 """What cannot stand between two slashes of an address: it would name another place."""
@@ -35,7 +37,6 @@ class Documents:
     def __init__(self, mapping: loading.Mapping[RestMapping], name: str, wire: Wire) -> None:
         self.file, self.spec, self.wire = mapping.spec, mapping.spec.entities[name], wire
         self.shape = shape_of(self.spec)
-        self.odata = self.file.filter == "odata"
 
     # -- lists
 
@@ -48,7 +49,10 @@ class Documents:
         asked = self._asked(source, window, scopes)
         part = cursor["part"] if cursor else 0
         found: Docs = []
-        if asked:
+        if asked and source.by is not None:
+            found = self._of(scopes, self._whole(source, asked, window), source)
+            part = len(asked)
+        elif asked:
             bare = bare and (scopes is None or _asks(source, scopes))  # else the project may stand in the lines
             question = self.question(source, asked[part], bare)
             docs, inner = page(self.wire, question, cursor["inner"] if cursor else None, size)
@@ -61,16 +65,49 @@ class Documents:
             return found, {"source": at + 1, "part": 0, "inner": None}
         return found, None
 
+    def _whole(self, source: Source, asked: Sequence[Sequence[Condition]], window: Window | None) -> Docs:
+        """Of a list whose rows are grouped. Where only those are asked for that changed, each record that has one is asked for
+        with all of its rows."""
+        questions = [self.question(source, part) for part in asked]
+        found = self.told([one for question in questions for one in all_of(self.wire, question, self.file.paging.most)], source)
+        if source.ask.id is None or not self._narrowed(source, window):
+            return found
+        return self._some(source, [self.filled(source.ask.id, self._names(one)) for one in found])
+
+    def _narrowed(self, source: Source, window: Window | None) -> bool:
+        """Whether only what changed is asked for."""
+        return window is not None and self.spec.changed_since is not None and (source.ask.since or source.ask.until) is not None
+
+    def _names(self, document: Mapping[str, Any]) -> dict[str, str]:
+        """What a question for an id names: its parts, and the id itself."""
+        parts = {name: str(value(name, document)) for name in self.spec.id.columns()}
+        return parts | {"id": _fill(self.spec.id.template, parts) if self.spec.id.template else next(iter(parts.values()), "")}
+
     def question(self, source: Source, conditions: Sequence[Condition], bare: bool = False) -> Question:
-        query = {**source.query, **source.order}
-        texts = [one for one in conditions if isinstance(one, str)]
+        texts = [one for one in conditions if isinstance(one, str) and one]
+        if self.file.language is not None:
+            return self._text(self.file.language, source, texts)
+        query = {**source.query, **(source.order if isinstance(source.order, dict) else {})}
         if texts:
             query["$filter"] = texts[0] if len(texts) == 1 else " and ".join(f"({one})" for one in texts)
         for one in conditions:
             query |= one if isinstance(one, dict) else {}
-        if not bare and source.including is not None:
+        if source.including is not None and (not bare or source.each is not None):
             query |= {"$expand": source.including} if isinstance(source.including, str) else source.including
-        return Question(self.wire.address.fill(source.path), query, source.records or self.file.records, self.key)
+        return Question(
+            self.wire.address.fill(source.path),
+            query,
+            source.records or self.file.records,
+            self.key if source.each is None and source.by is None else numbers.dumps,
+        )
+
+    def _text(self, language: Language, source: Source, conditions: Sequence[str]) -> Question:
+        """In the ERP's query language."""
+        where = f"where {' and '.join(conditions)}" if conditions else ""
+        parts = (language.select.replace("{list}", source.path), where, source.order)
+        query = {**source.query, language.parameter: " ".join(part for part in parts if isinstance(part, str) and part)}
+        key = self.key if source.each is None and source.by is None else numbers.dumps
+        return Question(self.wire.address.fill(language.path), query, source.records or self.file.records, key)
 
     def key(self, document: Mapping[str, Any]) -> str:
         marked = {**document, ADDRESS: self.wire.address.parts}
@@ -78,7 +115,9 @@ class Documents:
 
     def _asked(self, source: Source, window: Window | None, scopes: Sequence[str] | None) -> list[list[Condition]]:
         """The questions whose answers together are the list: one, several for many projects, none for no project."""
-        ask, always = source.ask, self.always(source)
+        ask = source.ask
+        # A row that no longer is one of ours changed its record, too.
+        always = [] if source.by is not None and self._narrowed(source, window) else self.always(source)
         if window is not None and self.spec.changed_since is not None:
             since, until = bounds(self.spec.changed_since.storage("timestamptz"), window.since, window.until)
             for condition, moment, name in ((ask.since, since, "since"), (ask.until, until, "until")):
@@ -101,9 +140,13 @@ class Documents:
         return [] if source.ask.where is None else [source.ask.where]
 
     def _together(self, conditions: Sequence[Condition], size: int) -> Iterator[list[Condition]]:
-        """Alternatives: joined by ``or`` in a filter, else one question each."""
-        if not self.odata:
-            yield from ([one] for one in conditions)
+        """Alternatives: joined by ``or`` in a filter, else one question each; the same question once."""
+        if self.file.filter != "odata":
+            found: list[Condition] = []
+            for one in conditions:
+                if one not in found:
+                    found.append(one)
+            yield from ([one] for one in found)
             return
         for start in range(0, len(conditions), size):
             yield [" or ".join(str(one) for one in conditions[start : start + size])]
@@ -111,7 +154,8 @@ class Documents:
     def filled(self, condition: Condition, names: Mapping[str, str]) -> Condition:
         if isinstance(condition, dict):
             return {parameter: _fill(text, names) for parameter, text in condition.items()}
-        return _fill(condition, {name: text.replace("'", "''") for name, text in names.items()})
+        quoted = self.file.language.quoted if self.file.language is not None else lambda text: text.replace("'", "''")
+        return _fill(condition, {name: quoted(text) for name, text in names.items()})
 
     # -- some of it
 
@@ -159,7 +203,18 @@ class Documents:
         return self.told([{**answer.body, ETAG: answer.headers.get("ETag")}], source)
 
     def told(self, docs: Iterable[dict[str, Any]], source: Source) -> Docs:
-        return [{**one, SOURCE: source.name, ADDRESS: self.wire.address.parts} for one in docs]
+        marks = {SOURCE: source.name, ADDRESS: self.wire.address.parts}
+        if source.by is not None:
+            groups: dict[str, Docs] = {}
+            for one in docs:
+                groups.setdefault(str(value(source.by, one)), []).append(one)
+            return [{ROWS: rows, **marks} for rows in groups.values()]
+        if source.each is None:
+            return [{**one, **marks} for one in docs]
+        parts = ((document, value(source.each, document) or ()) for document in docs)
+        return [
+            {**one, **marks, INDEX: n, DOCUMENT: document} for document, found in parts for n, one in enumerate(found, start=1)
+        ]
 
     def source_of(self, document: Mapping[str, Any]) -> Source:
         return next(one for one in self.spec.source if one.name == document[SOURCE])
@@ -189,7 +244,7 @@ class Documents:
         return Row(
             {name: value(name, document) for name in self.shape.header},
             [{name: value(name, line) for name in self.shape.lines} for line in lines],
-            {field: value(name, document) or () for field, name in self.shape.lists.items()},
+            {field: tuple(dict.fromkeys(value(name, document) or ())) for field, name in self.shape.lists.items()},
             key=self.key(document),
             fault=fault,
         )

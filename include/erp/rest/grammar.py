@@ -41,17 +41,20 @@ Texts = dict[str, str]
 
 class Auth(Spec):
     """``none``; ``key``: a header with the password; ``basic``; ``oauth2``: client credentials, which are the address' login and
-    password; ``session``: a log-in that is ended by a log-out."""
+    password; ``refresh``: OAuth2 with a token that a person was given and that is exchanged for the next one, kept in a file;
+    ``session``: a log-in that is ended by a log-out."""
 
-    preset: Literal["none", "key", "basic", "oauth2", "session"]
+    preset: Literal["none", "key", "basic", "oauth2", "refresh", "session"]
     header: str = "Authorization"
     prefix: str = ""
     """key, and session with ``token``: what stands in the header before it."""
     url: str | None = None
-    """oauth2: where tokens are given, with parts of the address in braces."""
+    """oauth2, refresh: where tokens are given, with parts of the address in braces."""
+    file: str | None = None
+    """refresh: the file that keeps the tokens, with parts of the address in braces."""
     scope: str | None = None
     secret: Literal["basic", "post"] = "post"  # noqa: S105 - how it is sent
-    """oauth2: how client id and secret are sent."""
+    """oauth2, refresh: how client id and secret are sent."""
     login: str | None = None
     body: dict[str, Any] = Field(default_factory=dict)
     """session: what is posted to ``login``; ``{login}``, ``{password}`` and parts of the address are filled in."""
@@ -61,7 +64,7 @@ class Auth(Spec):
 
     @model_validator(mode="after")
     def _complete(self) -> Auth:
-        for preset, key in (("oauth2", "url"), ("session", "login")):
+        for preset, key in (("oauth2", "url"), ("refresh", "url"), ("refresh", "file"), ("session", "login")):
             if self.preset == preset and getattr(self, key) is None:
                 raise PydanticCustomError("one_of", f"{preset} needs `{key}`")
         return self
@@ -76,8 +79,8 @@ class Paging(Spec):
     """Query parameter for the number of records wanted; with ``next`` a preference (header Prefer) may say it instead."""
     offset: str = "offset"
     page: str = "page"
-    first: int = 1
-    """page: the number of the first one."""
+    first: int | None = None
+    """page: the number of the first one (1); offset: that of the first record (0)."""
     link: Path | Literal["header"] = "next"
     """next: where in the answer the link stands, or the header Link."""
     prefer: str | None = None
@@ -86,6 +89,35 @@ class Paging(Spec):
     """range: what is counted."""
     most: Annotated[int, Field(ge=2)] = 1000
     """The largest page that the ERP gives."""
+
+
+class Language(Spec):
+    """Lists that are asked for in a query language: each question is one text."""
+
+    path: str
+    """Where questions go, after ``base``."""
+    parameter: str = "query"
+    """Query parameter with the text."""
+    select: str
+    """How a question begins; ``{list}`` is the list's ``path``. Conditions follow behind ``where``, joined by ``and``, then the
+    list's ``order``."""
+    page: str
+    """How it ends, with ``{at}`` and ``{size}``: the number of the first record wanted, and how many."""
+    quotes: Literal["doubled", "backslash"] = "doubled"
+    """How a quote within a value is written."""
+
+    def quoted(self, value: str) -> str:
+        if self.quotes == "doubled":
+            return value.replace("'", "''")
+        return value.replace("\\", "\\\\").replace("'", "\\'")
+
+
+class Idempotency(Spec):
+    """What carries a text of its own for each request that writes, the same when it is sent again: a header or a parameter."""
+
+    shorthand: ClassVar[str | None] = "header"
+    header: str | None = None
+    query: str | None = None
 
 
 class ErrorRow(Spec):
@@ -156,8 +188,13 @@ class Source(Spec):
     query: Texts = Field(default_factory=dict)
     including: Condition | None = Field(None, alias="expand")
     """What brings the lines along; left out where only headers are wanted."""
-    order: Texts = Field(default_factory=dict)
-    """Query parameters of an order that does not change while pages are read."""
+    order: Condition = Field(default_factory=dict)
+    """An order that does not change while pages are read: query parameters, or the end of a question."""
+    each: Path | None = None
+    """A record for each of these in a document, instead of one of the document: the invoices that a check pays."""
+    by: Path | None = None
+    """Documents that it gives the same value are one record, and names lead into ``_rows``: the budget lines of a job. Such a
+    list is read whole, for a page could end between two of them."""
     ask: Conditions = Conditions()
     fits: Regex | None = None
     """What ids of this list look like: others are not asked for, where an ERP takes a question for them amiss (a GUID)."""
@@ -256,6 +293,11 @@ class RestEntity(EntitySpec):
                 yield place, "needs `id`, or the source needs `one`: how a record of an id is asked for"
             if self.find and ask.marker is None:
                 yield place, "needs `marker`: how a document of a marker is asked for"
+            if source.each is not None and source.by is not None:
+                yield (*place[:-1], "by"), "and `each` cannot both say what a record is"
+            for name in ("each", "by"):
+                if getattr(source, name) is not None and self.capabilities.writes:
+                    yield (*place[:-1], name), "is for what is only read"
             for name, condition in ask.given():
                 allowed = {"id", *self.id.columns()} if name == "id" else set(_NAMES[name])
                 used = {n for text in _texts(condition) for n in re.findall(r"\{([^{}]*)\}", text)}
@@ -280,16 +322,18 @@ class RestMapping(MappingSpec):
     paging: Paging = Paging(preset="none")
     records: Path = "@"
     headers: Texts = Field(default_factory=dict)
-    filter: Literal["odata", "parameters"] = "parameters"
-    """How conditions are asked: together in ``$filter``, or as query parameters."""
+    query: Texts = Field(default_factory=dict)
+    """Query parameters of every request, with parts of the address in braces."""
+    filter: Literal["odata", "parameters", "language"] = "parameters"
+    """How conditions are asked: together in ``$filter``, as query parameters, or in a query language."""
+    language: Language | None = None
     together: Annotated[int, Field(ge=1)] = 20
     """odata: ids or markers in one question."""
     wrap: str | None = None
     numbers: Literal["number", "text"] = "number"
     etag: Path | Literal["header"] | None = None
     """Where a document has its ETag."""
-    idempotency: str | None = None
-    """Header that carries a text of its own for each request that writes, the same when it is sent again."""
+    idempotency: Idempotency | None = None
     errors: Errors = Errors()
     health: str | None = None
     """Path that is asked for the clock; default: the first list."""
@@ -303,20 +347,27 @@ class RestMapping(MappingSpec):
     def _agree(self) -> RestMapping:
         for name, entity in self.entities.items():
             for source in entity.source:
-                for condition in (*(one for _, one in source.ask.given()), *(source.including,)):
-                    if condition is not None and (self.filter == "odata") != isinstance(condition, str):
-                        want = "a text" if self.filter == "odata" else "a block of query parameters"
-                        raise PydanticCustomError(
-                            "filter", f"{name}: with `filter: {self.filter}` a condition (and `expand`) is {want}"
-                        )
+                conditions = [one for _, one in source.ask.given()]
+                conditions += [source.including] if source.including is not None and self.filter != "language" else []
+                if any((self.filter == "parameters") == isinstance(one, str) for one in conditions):
+                    want = "a block of query parameters" if self.filter == "parameters" else "a text"
+                    raise PydanticCustomError(
+                        "filter", f"{name}: with `filter: {self.filter}` a condition (and `expand`) is {want}"
+                    )
+                if isinstance(source.order, str) != (self.filter == "language") and source.order:
+                    raise PydanticCustomError("filter", f"{name}: `order` is a text with `filter: language`, else a block")
             for action in ("create", "update", "void"):
                 if self.etag is None and any(call.match for call in getattr(entity.write, action)):
                     raise PydanticCustomError("etag", f"{name}: `match` needs `etag`: where a document has its ETag")
+        if (self.language is not None) != (self.filter == "language"):
+            raise PydanticCustomError("filter", "`filter: language` needs `language`, and nothing else does")
+        if self.language is not None and (self.paging.preset != "offset" or self.health is None):
+            raise PydanticCustomError("filter", "`filter: language` needs the paging preset `offset`, and `health`")
         known = {field for model in MODELS.values() for field in model.model_fields}
         for row in self.errors.table:
             if row.field is not None and row.field not in known and not row.field.startswith("lines"):
                 raise PydanticCustomError("field", f"errors: {row.field!r} is no canonical field{suggest(row.field, known)}")
-        for text in (self.base, self.auth.url or ""):
+        for text in (self.base, self.auth.url or "", self.auth.file or "", *self.query.values()):
             for part in NAMED.findall(text):
                 if part not in self.address:
                     raise PydanticCustomError("address", f"{{{part}}} is no part of `address`{suggest(part, self.address)}")

@@ -8,18 +8,14 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import httpx
-from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.client import OAuth2Client
 
 from include.erp.json import numbers, paths
 from include.erp.json.patterns import Filling
-from include.erp.rest.address import Address, encrypted
+from include.erp.rest.address import Address
 from include.erp.rest.answers import Answer
 from include.erp.rest.grammar import Auth
+from include.erp.rest.tokens import Kept, Tokens
 from include.financials.exceptions import ConfigurationError, RetryLater
-
-_LEEWAY = 60
-"""Seconds before its end in which a token is not used any more."""
 
 
 class Login(Protocol):
@@ -48,45 +44,6 @@ class Fixed:
 
     def end(self) -> None:
         pass
-
-
-class Tokens:
-    """OAuth2, client credentials. The token endpoint is asked through the same client as the ERP."""
-
-    def __init__(self, auth: Auth, address: Address, client: httpx.Client) -> None:
-        self.auth, self.address = auth, address
-        self.url = address.fill(auth.url or "")
-        encrypted(self.url)
-        self._client = OAuth2Client(client, client_id=address.login, client_secret=address.password, scope=auth.scope)
-        self._token: Any = None
-
-    def headers(self) -> Mapping[str, str]:
-        if self._token is None or self._token.is_expired(leeway=_LEEWAY):
-            self._token = self._fetch()
-        return {"Authorization": f"Bearer {self._token['access_token']}"}
-
-    def _fetch(self) -> Any:
-        login, password = self.address.login, self.address.password
-        posted = {"client_id": login, "client_secret": password} if self.auth.secret == "post" else {}  # noqa: S105 - how it is sent
-        signed = httpx.Auth() if posted else httpx.BasicAuth(login, password)
-        try:
-            token = self._client.fetch_token(self.url, grant_type="client_credentials", auth=signed, **posted)
-        except httpx.HTTPError as error:
-            raise RetryLater(f"{self.url} cannot be reached: {type(error).__name__}") from error
-        except ValueError as error:
-            raise RetryLater(f"{self.url} answered no JSON.") from error
-        except OAuth2Error as error:  # its words are the server's; the secret is not among them
-            raise ConfigurationError(f"{self.url}: refuses client id or secret ({error}).") from error
-        if not token.get("access_token"):
-            raise ConfigurationError(f"{self.url}: the answer has no token.")
-        return token
-
-    def renew(self) -> bool:
-        self._token = None
-        return True
-
-    def end(self) -> None:
-        self._token = None
 
 
 class Session:
@@ -147,6 +104,8 @@ def login_of(auth: Auth, address: Address, client: httpx.Client) -> Login:
             return Fixed({"Authorization": f"Basic {pair}"})
         case "oauth2":
             return Tokens(auth, address, client)
+        case "refresh":
+            return Kept(auth, address, client)
         case "session":
             return Session(auth, address, client)
     return Fixed({})

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.erp.json import paths
+from include.erp.json.patterns import filled
 from include.erp.rest.answers import Answer
 from include.erp.rest.grammar import Paging
 from include.erp.rest.wire import Wire
@@ -86,12 +87,21 @@ def _linked(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None,
 
 
 def _numbered(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None, size: int) -> tuple[Docs, Cursor | None]:
-    number = cursor["page"] if cursor else spec.first
+    number = cursor["page"] if cursor else 1 if spec.first is None else spec.first
     limit = {spec.limit: str(size)} if spec.limit else {}
     docs = _list(
         question, wire.read(question.path, {**question.query, **limit, spec.page: str(number)}, allow=(404,) if cursor else ())
     )
     return docs, {"page": number + 1} if docs else None
+
+
+def _placed(wire: Wire, spec: Paging, question: Question, at: int, size: int) -> Mapping[str, str]:
+    """Which part of the list is wanted: parameters of their own, or the end of the question's text."""
+    language = wire.spec.language
+    if language is None:
+        return {**({spec.limit: str(size)} if spec.limit else {}), spec.offset: str(at)}
+    end = filled(language.page, {"at": at, "size": size})
+    return {language.parameter: f"{question.query[language.parameter]} {end}"}
 
 
 def _counted(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None, size: int) -> tuple[Docs, Cursor | None]:
@@ -102,8 +112,7 @@ def _counted(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None
         if answer.status == 200:  # it does not know ranges of this list: that was all of it
             return _list(question, answer), None
     else:
-        asked = {**({spec.limit: str(size)} if spec.limit else {}), spec.offset: str(start)}
-        answer = wire.read(question.path, {**question.query, **asked})
+        answer = wire.read(question.path, {**question.query, **_placed(wire, spec, question, start + (spec.first or 0), size)})
     docs = _list(question, answer)
     anew = cursor["anew"] if cursor else 0
     first = cursor is None or cursor["last"] is None

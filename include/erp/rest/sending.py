@@ -77,8 +77,11 @@ class Sending:
         method, path = call.request
         file = self.documents.file
         headers = {name: filled(text, values) for name, text in call.headers.items()}
-        if file.idempotency:
-            headers[file.idempotency] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.intent}/{self.action}/{index}"))
+        query = {name: filled(text, values) for name, text in call.query.items()}
+        if file.idempotency is not None:
+            own = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.intent}/{self.action}/{index}"))
+            headers |= {file.idempotency.header: own} if file.idempotency.header else {}
+            query |= {file.idempotency.query: own} if file.idempotency.query else {}
         if call.match:
             if tag is None:
                 raise Refused("the ERP gives the record no ETag, so nobody could tell whether it changed meanwhile")
@@ -92,7 +95,7 @@ class Sending:
         return self.wire.write(
             method,
             filled(path, values, lambda one: quote(str(one), safe="")),
-            {name: filled(text, values) for name, text in call.query.items()},
+            query,
             headers,
             None if call.body is None else filling.of(call.body),
         )

@@ -45,6 +45,7 @@ class Wire:
         self.address, self.spec, self._pause = address, spec, pause
         limits = httpx.Timeout(timeout, connect=min(timeout, 10.0))
         self._client = httpx.Client(timeout=limits, transport=transport, follow_redirects=False)
+        self._query = {name: address.fill(text) for name, text in spec.query.items()}
         self._login = login_of(spec.auth, address, self._client)
         self.now: datetime | None = None
         """The server's clock at its last answer."""
@@ -124,8 +125,9 @@ class Wire:
         url, renewed = self.url(path), False
         while True:
             wanted = {"Accept": "application/json", **self.spec.headers, **self._login.headers(), **headers}
-            # An empty query would take away the one that a link brings along.
-            reply = self._client.request(method, url, params=query or None, headers=wanted, content=content)
+            # An empty query would take away the one that a link brings along; a link has what every request brings.
+            params = query if "://" in path else {**self._query, **(query or {})}
+            reply = self._client.request(method, url, params=params or None, headers=wanted, content=content)
             answer = Answer.of(reply)
             self.now = answer.time or self.now
             if answer.status != 401:

@@ -19,6 +19,7 @@ import httpx
 from tests.unit.erp.rest.standin import Filter, Standin, Wrong, body_of
 
 TENANT, COMPANY = "contoso.example", "0f6a1d6e-0000-4000-8000-000000000001"
+TOKENS = f"/{TENANT}/oauth2/v2.0/token"
 SCOPE = "https://api.businesscentral.dynamics.com/.default"
 _PATH = re.compile(
     rf"/v2\.0/{re.escape(TENANT)}/production/api/(?P<api>[\w/.]+)/companies\({COMPANY}\)/(?P<set>\w+)(\((?P<key>[^)]*)\))?(/(?P<rest>.+))?"
@@ -31,9 +32,21 @@ PROPERTIES: dict[str, set[str]] = {
     "vendors": {
         "number", "displayName", "taxRegistrationNumber", "blocked", "addressLine1", "city", "state", "postalCode", "balance",
     },
+    "customers": {"number", "displayName", "blocked", "addressLine1", "city", "state", "postalCode"},
     "projects": {"number", "displayName"},
     "accounts": {"number", "displayName", "category", "subCategory", "blocked"},
     "projectTasks": {"projectNumber", "number", "description", "taskType"},
+    "projectPlanningLines": {
+        "projectNumber", "projectTaskNumber", "lineNumber", "lineType", "number", "description", "totalCost",
+    },
+    "projectLedgerEntries": {
+        "entryNumber", "entryType", "projectNumber", "projectTaskNumber", "number", "description", "postingDate",
+        "documentNumber", "externalDocumentNumber", "totalCost", "vendorNumber", "commitmentNumber",
+    },
+    "vendorApplications": {
+        "paymentNumber", "paymentMethodCode", "postingDate", "amount", "currencyCode", "unapplied", "invoiceId",
+        "vendorInvoiceNumber", "commitmentNumber", "projectNumber",
+    },
     "purchaseOrders": {
         "number", "orderDate", "vendorNumber", "vendorName", "currencyCode", "totalAmountExcludingTax", "status", "fullyReceived",
         "procoreMarker", "procoreKind", "projectNumber", "postingDescription", "purchaseOrderLines",
@@ -46,7 +59,8 @@ PROPERTIES: dict[str, set[str]] = {
 LINES = {"purchaseOrders": "purchaseOrderLines", "purchaseInvoices": "purchaseInvoiceLines"}
 LINE_PROPERTIES = {"purchaseOrders": _LINE | {"directUnitCost"}, "purchaseInvoices": _LINE | {"unitCost"}}
 READ_ONLY = {"id", "status", "totalAmountExcludingTax", "lastModifiedDateTime", "vendorName", "fullyReceived"}
-STANDARD = ("vendors", "projects", "accounts")
+STANDARD = ("vendors", "customers", "projects", "accounts")
+DECIMALS, DATES = {"quantity", "directUnitCost", "unitCost"}, {"orderDate", "invoiceDate", "postingDate"}
 Doc = dict[str, Any]
 
 
@@ -91,11 +105,13 @@ class BusinessCentral(Standin):
     def wrong(self, status: int, message: str, code: str = "BadRequest") -> Wrong:
         return Wrong(status, {"error": {"code": code, "message": f"{message}  CorrelationId:  {uuid.UUID(int=7)}."}})
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path == f"/{TENANT}/oauth2/v2.0/token":
-            return self._token(request)
-        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
+    def admit(self, request: httpx.Request) -> None:
+        if request.url.path != TOKENS and request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
             raise self.wrong(401, "The credentials provided are incorrect", "Authentication_InvalidCredentials")
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == TOKENS:
+            return self._token(request)
         found = _PATH.fullmatch(unquote(request.url.path))
         if found is None or found["set"] not in PROPERTIES or (found["set"] in STANDARD) != (found["api"] == "v2.0"):
             raise self.wrong(404, "No HTTP resource was found", "BadRequest_NotFound")
@@ -183,6 +199,10 @@ class BusinessCentral(Standin):
     def _known(self, body: Mapping[str, Any], properties: set[str]) -> None:
         if wrong := set(body) - (properties - READ_ONLY):
             raise self.wrong(400, f"The property {sorted(wrong)[0]} does not exist or is read only.", "BadRequest")
+        for name, value in body.items():
+            fits = isinstance(value, Decimal | int) and not isinstance(value, bool) if name in DECIMALS else True
+            if not fits or (name in DATES and value is not None and not re.fullmatch(r"\d{4}-\d\d-\d\d", str(value))):
+                raise self.wrong(400, f"The value {value!r} of {name} has the wrong type.", "BadRequest")
 
     def _judge(self, entity: str, body: Mapping[str, Any]) -> None:
         vendor = next((one for one in self.records["vendors"] if one["number"] == body.get("vendorNumber")), None)

@@ -53,6 +53,9 @@ class Standin:
 
     # -- to be written by each
 
+    def admit(self, request: httpx.Request) -> None:
+        """Raises Wrong for who is not logged in. What is under way was admitted when it came."""
+
     def answer(self, request: httpx.Request) -> httpx.Response:
         raise NotImplementedError
 
@@ -70,6 +73,7 @@ class Standin:
             if fault.when == "after":
                 self._answered(request)
             elif fault.when == "late":
+                self.admit(request)
                 self._waiting.append(request)
             if not isinstance(fault.how, int):
                 raise fault.how("on demand", request=request)
@@ -80,11 +84,13 @@ class Standin:
         """What was late takes effect now."""
         waiting, self._waiting = self._waiting, []
         for request in waiting:
-            self._answered(request)
+            self._answered(request, admitted=True)
 
-    def _answered(self, request: httpx.Request) -> httpx.Response:
+    def _answered(self, request: httpx.Request, *, admitted: bool = False) -> httpx.Response:
         self.time += timedelta(seconds=1)
         try:
+            if not admitted:
+                self.admit(request)
             reply = self.answer(request)
         except Wrong as wrong:
             reply = self._reply(wrong.status, wrong.body, wrong.headers)

@@ -12,30 +12,25 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from include.erp.registry import connected, load_mapping, mapping_path
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
+from include.financials.entities.changes import ChangeLine, CommitmentChangeOrder
 from include.financials.entities.invoices import SubcontractorInvoice
 from include.financials.exceptions import ConfigurationError, LeaseLost, OutcomeUnknown, RetryLater
-from include.financials.port import Item, Outcome, Window
+from include.financials.port import Window
 from include.financials.record import Line
+from tests.unit.erp.rest import asking
 from tests.unit.erp.rest.acumatica import FIELDS, Acumatica
-from tests.unit.erp.rest.standin import Fault, body_of
-from tests.unit.erp.strangers import commitment, item
+from tests.unit.erp.rest.asking import everything, find, of, post, records
+from tests.unit.erp.rest.standin import Fault, Wrong, body_of
+from tests.unit.erp.strangers import commitment
 
 Erp = tuple[MappedSystem, Acumatica]
 
 
 def system_on(standin: Acumatica, password: str | None = None, **options: Any) -> MappedSystem:
     secret = quote(standin.password if password is None else password, safe="")
-    return connected(
-        f"http://{standin.login}:{secret}@127.0.0.1/site",
-        load_mapping(mapping_path("acumatica")),
-        origin_system="procore:8089",
-        wire=httpx.MockTransport(standin),
-        pause=lambda _: None,
-        **options,
-    )
+    return asking.system_on(standin, "acumatica", f"http://{standin.login}:{secret}@127.0.0.1/site", **options)
 
 
 @pytest.fixture
@@ -50,7 +45,7 @@ def erp() -> Iterator[Erp]:
 def releasing() -> Iterator[Erp]:
     """An installation that releases what it enters."""
     standin = Acumatica()
-    system = system_on(standin, settings={"commitments": "released", "bills": "released"})
+    system = system_on(standin, settings={"commitments": "released", "change_orders": "released", "bills": "released"})
     yield system, standin
     system.close()
 
@@ -85,26 +80,6 @@ def bill(number: str = "INV-1", **more: Any) -> SubcontractorInvoice:
     return SubcontractorInvoice(**(given | more))
 
 
-def of(record: Any, **more: Any) -> Item:
-    return replace(item(record), company="MAIN", **more)
-
-
-def post(system: MappedSystem, *items: Item, action: Any = "create") -> list[Outcome]:
-    (step,) = system.steps(items[0].record.entity, action)
-    return system.post(step, items)
-
-
-def find(system: MappedSystem, *items: Item, action: Any = "create") -> list[Outcome]:
-    (step,) = system.steps(items[0].record.entity, action)
-    return system.find(step, items)
-
-
-def everything(system: MappedSystem, entity: str, **more: Any) -> list[str]:
-    pages = list(system.read(entity, **more))
-    assert all(not page.invalid for page in pages), [one.message for page in pages for one in page.invalid]
-    return [one.id for page in pages for one in page.records]
-
-
 # -- reading
 
 
@@ -130,6 +105,38 @@ def test_master_data(erp: Erp) -> None:
     assert everything(system, "cost_codes", scopes=["25-105"]) == ["25-105/01/03-1000", "25-105/01/03-2000"]
     (found,) = list(system.read_ids("cost_codes", [("25-104", "25-104/01/03-2000"), ("25-104", "25-104/01/none")]))
     assert [one.id for one in found.records] == ["25-104/01/03-2000"]
+
+
+def test_a_cost_code_has_the_types_of_all_its_budget_lines(erp: Erp) -> None:
+    system, standin = erp
+    found = records(system, "cost_codes")
+    assert {one.cost_types for one in found} == {("MATERIAL", "SUBCONTRACT")} and {one.sub_job for one in found} == {"01"}
+    standin.time = datetime(2026, 9, 2, tzinfo=UTC)
+    for _ in range(2):  # in two account groups
+        standin.budget("25-104", "00", "03-1000", "MATERIAL")
+    changed = next(one for one in standin.records["ProjectBudget"] if one["InventoryID"] == "SUBCONTRACT")
+    changed["LastModifiedDateTime"] = standin.stamp
+    since = Window(datetime(2026, 9, 2, tzinfo=UTC), None)
+    ours = {one.id: (one.cost_types, one.sub_job) for one in records(system, "cost_codes", window=since)}
+    assert ours == {
+        "25-104/01/03-1000": (("MATERIAL", "SUBCONTRACT"), "01"),
+        "25-104/00/03-1000": (("MATERIAL",), None),
+    }, "one line changed, and all of the code are shown; task 00 is the project itself"
+
+
+def test_a_budget_is_the_lines_of_a_project_that_have_an_amount(erp: Erp) -> None:
+    system, standin = erp
+    assert records(system, "budgets") == []
+    rows = standin.records["ProjectBudget"]
+    rows[0]["OriginalBudgetedAmount"], rows[3]["OriginalBudgetedAmount"] = Decimal("1486000.05"), Decimal("-0.05")
+    (found,) = records(system, "budgets")
+    assert (found.id, found.amount, found.owner) == ("25-104", Decimal(1486000), "erp")
+    assert [(one.cost_code, one.cost_type, one.amount) for one in found.lines] == [
+        ("25-104/01/03-1000", "SUBCONTRACT", Decimal("1486000.05")), ("25-104/01/03-2000", "MATERIAL", Decimal("-0.05"))
+    ]  # fmt: skip
+    assert [one.id for page in system.read_ids("budgets", [(None, "25-104"), (None, "25-105")]) for one in page.records] == [
+        "25-104"
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
@@ -170,7 +177,7 @@ def test_a_list_that_leaves_its_lines_out_is_no_document_without_lines(releasing
     system, standin = releasing
     post(system, of(order()))
     shown = Acumatica._shown
-    monkeypatch.setattr(standin, "_shown", lambda record, expand: shown(record, ""))
+    monkeypatch.setattr(standin, "_shown", lambda entity, record, expand: shown(entity, record, ""))
     (page, _) = list(system.read("commitments"))[:2]
     assert [(one.id, one.field) for one in page.invalid] == [("SC-1", "lines")] and page.records == []
 
@@ -383,8 +390,111 @@ def test_hostile_values_are_values(releasing: Erp, title: str) -> None:
 def test_what_a_bill_cannot_say_is_not_sent(releasing: Erp) -> None:
     system, standin = releasing
     (outcome,) = post(system, of(bill(released=Decimal("5.00"))))
-    assert outcome.status == "rejected" and "none of the mapping's requests" in (outcome.message or "")
+    assert (outcome.status, outcome.field) == ("rejected", "released")
+    assert "released" in (outcome.message or "")
     assert standin.records["Bill"] == []
+
+
+def change(number: str = "001", **more: Any) -> CommitmentChangeOrder:
+    def changed(position: int, line: int | None, amount: str) -> ChangeLine:
+        return ChangeLine(
+            id=str(position), position=position, line=line, description=f"Change {position}", cost_code="25-104/01/03-2000",
+            sub_job="01", cost_type="SUBCONTRACT", amount=Decimal(amount),
+        )  # fmt: skip
+
+    given: dict[str, Any] = {
+        "id": f"p-{number}", "company": "MAIN", "number": f"SC-1/{number}", "change_number": number, "project": "25-104",
+        "commitment": "SC-1", "title": "More concrete", "status": "approved", "change_date": date(2026, 9, 15),
+        "amount": Decimal("250.05"), "lines": (changed(1, 2, "-50.00"), changed(2, None, "300.05")),
+    }  # fmt: skip
+    return CommitmentChangeOrder(**(given | more))
+
+
+def test_a_change_order_changes_the_contract_there_and_not_what_it_agreed(releasing: Erp) -> None:
+    system, standin = releasing
+    post(system, of(order()))
+    (before,) = records(system, "commitments")
+    (outcome,) = post(system, of(change()))
+    assert (outcome.status, outcome.message) == ("confirmed", None)
+    assert [one["ExtendedCost"] for one in standin.records["Subcontract"][0]["Details"]] == [
+        Decimal("1000.00"), Decimal("450.50"), Decimal("300.05")
+    ]  # fmt: skip
+    (after,) = records(system, "commitments")
+    assert (after.amount, after.lines, after.approved_changes) == (before.amount, before.lines, Decimal("250.05"))
+    (stored,) = records(system, "commitment_change_orders")
+    assert (stored.number, stored.commitment, stored.status, stored.amount) == ("SC-1/001", "SC-1", "posted", Decimal("250.05"))
+    assert [(one.line, one.amount) for one in stored.lines] == [(2, Decimal("-50.00")), (None, Decimal("300.05"))]
+    post(system, of(change()))
+    assert len(standin.records["ChangeOrder"]) == 1
+
+
+def test_a_contract_that_people_entered_is_its_lines_as_they_are(erp: Erp) -> None:
+    system, standin = erp
+    details = [
+        {"LineNbr": n, "Project": "25-104", "Task": "00", "CostCode": "03-1000", "InventoryID": "SUBCONTRACT", "ExtendedCost": a}
+        for n, a in ((1, Decimal("7.00")), (2, Decimal("0.00")))
+    ]
+    standin.put(
+        "Subcontract", SubcontractNbr="SC-7", Status="Open", VendorID="V1", Branch="MAIN", Project="25-104", Details=details,
+        SubcontractTotal=Decimal("7.00"),
+    )  # fmt: skip
+    (found,) = records(system, "commitments")
+    assert (found.amount, found.approved_changes, [one.amount for one in found.lines]) == (7, 0, [7, 0])
+
+
+def test_a_change_order_of_a_contract_that_is_not_open_is_refused(erp: Erp) -> None:
+    system, standin = erp
+    post(system, of(order()))
+    (outcome,) = post(system, of(change()))
+    assert (outcome.status, outcome.message) == ("rejected", "SC-1/001: PONbr: The commitment is not open.")
+    assert standin.records["ChangeOrder"] == []
+
+
+def test_what_a_change_order_added_is_billed_under_its_name(releasing: Erp) -> None:
+    system, standin = releasing
+    post(system, of(order()))
+    post(system, of(change()))
+    lines = tuple(
+        InvoiceLine(id=str(n), position=n, line=line, change_order=change_order, cost_code="25-104/01/03-2000",
+                    cost_type="SUBCONTRACT", amount=Decimal("40.00"), held=Decimal("4.00"))
+        for n, line, change_order in ((1, 2, None), (2, 2, "001"))
+    )  # fmt: skip
+    (outcome,) = post(system, of(bill(lines=lines, amount=Decimal("80.00"), held=Decimal("8.00"))))
+    assert (outcome.status, outcome.message) == ("confirmed", None)
+    (stored,) = records(system, "subcontractor_invoices")
+    assert [(one.line, one.change_order) for one in stored.lines] == [(2, None), (2, "001")]
+    own, added = standin.records["Bill"][0]["Details"]
+    assert (own["POLine"], added.get("POLine"), added["ChangeOrderLine"]) == (2, None, 2), "no line of the contract is guessed"
+
+
+def test_what_was_paid_and_what_was_spent(releasing: Erp) -> None:
+    system, standin = releasing
+    post(system, of(order()))
+    post(system, of(bill("A")), of(bill("B", sequence=2)))
+    standin.pay("004512", "CHECK", "2026-09-30", ("000001", Decimal("720.00")), ("000002", Decimal("0.50")))
+    standin.pay("9", "ACH", "2026-09-30", ("000002", Decimal("1.00")), status="Voided")
+    paid = records(system, "payments_issued")
+    assert [(one.id, one.number, one.commitment, one.invoice, one.amount, one.status, one.method) for one in paid] == [
+        ("000001/000001", "004512/A", "SC-1", "000001", Decimal("720.00"), "posted", "check"),
+        ("000001/000002", "004512/B", "SC-1", "000002", Decimal("0.50"), "posted", "check"),
+        ("000002/000002", "9/B", "SC-1", "000002", Decimal("1.00"), "void", "electronic"),
+    ]
+    by_id = system.read_ids("payments_issued", [(None, "000001/000002"), (None, "000001/000009")])
+    assert [one.id for page in by_id for one in page.records] == ["000001/000002"]
+    assert [*system.keys("payments_issued", scopes=["25-104"])] == [one.id for one in paid]
+    assert [*system.keys("payments_issued", scopes=["25-105"])] == []
+    costs = records(system, "direct_costs")
+    assert [(one.commitment, one.kind, one.amount, one.invoice_number, one.lines[0].cost_code) for one in costs] == [
+        ("SC-1", "invoice", Decimal("800.00"), number, "25-104/01/03-1000") for number in ("A", "B")
+    ]
+
+
+def test_a_value_of_a_wrong_type_is_refused_there(erp: Erp) -> None:
+    """Of the stand-in: what the mapping sends is of the types that the endpoint describes."""
+    _, standin = erp
+    with pytest.raises(Wrong) as refused:
+        standin._typed("ExtendedCost", "1000.00")
+    assert refused.value.status == 400
 
 
 # -- the session

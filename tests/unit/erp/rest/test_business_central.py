@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,16 +11,17 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from include.erp.registry import connected, load_mapping, mapping_path
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities.invoices import SubcontractorInvoice
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, RetryLater
-from include.financials.port import Item, Outcome, Window
+from include.financials.port import Window
 from include.financials.record import Line
+from tests.unit.erp.rest import asking
+from tests.unit.erp.rest.asking import everything, find, of, post, records
 from tests.unit.erp.rest.business_central import COMPANY, TENANT, BusinessCentral
 from tests.unit.erp.rest.standin import Fault, Wrong, body_of
-from tests.unit.erp.strangers import commitment, item
+from tests.unit.erp.strangers import commitment
 
 Erp = tuple[MappedSystem, BusinessCentral]
 
@@ -29,14 +29,7 @@ Erp = tuple[MappedSystem, BusinessCentral]
 def system_on(standin: BusinessCentral, secret: str | None = None, address: str = "", **options: Any) -> MappedSystem:
     password = quote(standin.secret if secret is None else secret, safe="")
     where = address or f"?tenant={TENANT}&company={COMPANY}&logins=http://127.0.0.1"
-    return connected(
-        f"http://{standin.client}:{password}@127.0.0.1/v2.0{where}",
-        load_mapping(mapping_path("business_central")),
-        origin_system="procore:8089",
-        wire=httpx.MockTransport(standin),
-        pause=lambda _: None,
-        **options,
-    )
+    return asking.system_on(standin, "business_central", f"http://{standin.client}:{password}@127.0.0.1/v2.0{where}", **options)
 
 
 @pytest.fixture
@@ -85,26 +78,6 @@ def invoice(number: str = "INV-1", **more: Any) -> SubcontractorInvoice:
     return SubcontractorInvoice(**(given | more))
 
 
-def of(record: Any, **more: Any) -> Item:
-    return replace(item(record), company=COMPANY, **more)
-
-
-def post(system: MappedSystem, *items: Item, action: Any = "create") -> list[Outcome]:
-    (step,) = system.steps(items[0].record.entity, action)
-    return system.post(step, items)
-
-
-def find(system: MappedSystem, *items: Item, action: Any = "create") -> list[Outcome]:
-    (step,) = system.steps(items[0].record.entity, action)
-    return system.find(step, items)
-
-
-def everything(system: MappedSystem, entity: str, **more: Any) -> list[str]:
-    pages = list(system.read(entity, **more))
-    assert all(not page.invalid for page in pages), [one.message for page in pages for one in page.invalid]
-    return [one.id for page in pages for one in page.records]
-
-
 # -- reading
 
 
@@ -128,6 +101,48 @@ def test_master_data(erp: Erp) -> None:
     assert everything(system, "cost_codes") == codes == list(system.keys("cost_codes"))
     (found,) = list(system.read_ids("cost_codes", [(None, "25-105/03-2000"), (None, "25-105/03")]))
     assert [one.id for one in found.records] == ["25-105/03-2000"]
+
+
+def test_what_is_read_of_projects(erp: Erp) -> None:
+    system, standin = erp
+    standin.put("customers", number="C1", displayName="Owner", blocked=" ", city="Elm")
+    assert [(one.code, one.active, one.city) for one in records(system, "customers")] == [("C1", True, "Elm")]
+    place = {"projectNumber": "25-104", "projectTaskNumber": "03-1000", "number": "5300", "description": "Slabs"}
+    for n, (kind, cost) in enumerate((("Budget", "1000.50"), ("Billable", "9.00"), ("Budget", "-0.50"), ("Budget", "0.00"))):
+        standin.put("projectPlanningLines", **place, lineNumber=n, lineType=kind, totalCost=Decimal(cost))
+    (budget,) = records(system, "budgets")
+    assert (budget.id, budget.amount) == ("25-104", 1000)
+    assert [one.amount for one in budget.lines] == [1000], "two steps of one task and account"
+    standin.time = datetime(2026, 9, 2, tzinfo=UTC)
+    standin.touch(standin.records["projectPlanningLines"][0])
+    since = Window(datetime(2026, 9, 2, tzinfo=UTC), None)
+    assert [one.amount for one in records(system, "budgets", window=since)] == [1000], "one line changed, and all are shown"
+    standin.records["projectPlanningLines"][2]["totalCost"] = Decimal(0)
+    standin.touch(standin.records["projectPlanningLines"][2])
+    again = records(system, "budgets", window=Window(standin.time, None))
+    assert [one.amount for one in again] == [Decimal("1000.50")], "a line that is none any more changed its budget, too"
+    spent = {**place, "postingDate": "2026-09-03", "entryType": "Usage", "documentNumber": "D"}
+    for n, (vendor, contract) in enumerate((("V1", "SC-1"), ("", "")), start=1):
+        standin.put("projectLedgerEntries", **spent, entryNumber=n, externalDocumentNumber="X", totalCost=Decimal("12.34"),
+                    vendorNumber=vendor, commitmentNumber=contract)  # fmt: skip
+    found = [(one.id, one.kind, one.vendor, one.commitment, one.amount) for one in records(system, "direct_costs")]
+    assert found == [("1", "invoice", "V1", "SC-1", Decimal("12.34")), ("2", "expense", None, None, Decimal("12.34"))]
+    (page,) = list(system.read_ids("direct_costs", [("25-104", "2"), (None, "no number")]))
+    assert [one.id for one in page.records] == ["2"]
+
+
+def test_what_was_paid(posting: Erp) -> None:
+    system, standin = posting
+    post(system, of(order()))
+    (outcome,) = post(system, of(invoice()))
+    paid = {"paymentNumber": "004512", "paymentMethodCode": "CHECK", "postingDate": "2026-09-30", "currencyCode": "USD"}
+    for contract, undone in (("SC-1", False), ("SC-1", True), ("", False)):
+        standin.put(
+            "vendorApplications", **paid, amount=Decimal("709.70"), unapplied=undone, invoiceId=outcome.id,
+            projectNumber="25-104", vendorInvoiceNumber="INV-1", commitmentNumber=contract,
+        )  # fmt: skip
+    found = {(one.number, one.commitment, one.invoice, one.amount, one.status) for one in records(system, "payments_issued")}
+    assert found == {("004512/INV-1", "SC-1", outcome.id, Decimal("709.70"), status) for status in ("posted", "void")}
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])

@@ -23,6 +23,8 @@ from include.erp.rest.grammar import (
     Conditions,
     ErrorRow,
     Errors,
+    Idempotency,
+    Language,
     Paging,
     RestEntity,
     RestLines,
@@ -483,6 +485,11 @@ def test_addresses_that_are_none(tmp_path: Path, address: str) -> None:
         ("delete: \"orders/{key}\"", "delete: \"orders/{kee}\"", "parameter :kee is not known; did you mean 'key'?"),
         ("- post: orders\n", "- post: orders\n          put: orders\n", "needs exactly one of put, post, patch, delete"),
         ("auth: {preset: basic}", "auth: {preset: oauth2}", "oauth2 needs `url`"),
+        ("auth: {preset: basic}", "auth: {preset: refresh, url: x}", "refresh needs `file`"),
+        ("      path: orders\n", "      path: orders\n      each: lines\n", "from.each: is for what is only read"),
+        ("      path: orders\n", "      path: orders\n      by: job\n", "from.by: is for what is only read"),
+        ("records: items", "records: items\nquery: {v: '{compny}'}", "{compny} is no part of `address`; did you mean 'company'?"),
+        ("records: items", "records: items\nlanguage: {path: q, select: s, page: p}", "needs `language`, and nothing else does"),
     ],
 )  # fmt: skip
 def test_faults_are_found_when_the_file_is_loaded(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -514,7 +521,21 @@ def test_the_command_looks_at_a_service(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_page_explains_every_key() -> None:
     page = (Path(__file__).resolve().parents[4] / "docs" / "erp-rest-adapter.md").read_text(encoding="utf-8")
-    own = (Auth, Paging, ErrorRow, Errors, Conditions, Source, RestLines, Call, RestWrite, RestEntity, RestMapping)
+    own = (
+        Auth,
+        Paging,
+        Language,
+        Idempotency,
+        ErrorRow,
+        Errors,
+        Conditions,
+        Source,
+        RestLines,
+        Call,
+        RestWrite,
+        RestEntity,
+        RestMapping,
+    )
     shared = {key for model in (LinesSpec, WriteSpec, EntitySpec, MappingSpec) for key in model.own_keys()}
     missing = {key for model in own for key in model.own_keys()} - shared - set(re.findall(r"`([a-z_]+)`", page))
     assert missing == set()
