@@ -33,6 +33,11 @@ class _Functions(functions.Functions):
         """A rate of 0.0725 in percent."""
         return None if rate is None else Decimal(rate).scaleb(2)
 
+    @functions.signature({"types": ["array", "null"]}, {"types": ["string"]}, {"types": ["string"]})
+    def _func_under(self, rows: Any, name: str, beginning: str) -> list[Any]:
+        """Those of the rows whose text at ``name`` begins with ``beginning``."""
+        return [row for row in rows or () if str(row.get(name) or "").startswith(beginning)]
+
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
 

@@ -97,8 +97,11 @@ class Call(CallSpec):
     values: dict[str, Any] = Field(default_factory=dict)
     once: dict[str, Any] = Field(default_factory=dict)
     """create: what tells the record from all others; where it is there already it is not made twice."""
+    beside: dict[str, Any] = Field(default_factory=dict)
+    """create: ``{each: ...}``, further records of the model, made in the same transaction."""
     unique: dict[str, Any] = Field(default_factory=dict)
-    """create: values that no other record of the model may have, where the ERP itself takes a number twice."""
+    """create: values that no other record of the model may have, where the ERP itself takes a number twice; ``[operator, value]``
+    for another comparison than equality."""
     redo: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """create: states of a record that is not in the books yet, and the buttons after which it can be deleted. One that an earlier
     attempt left so may hold what was true then: it is deleted and made anew."""
@@ -110,6 +113,8 @@ class Call(CallSpec):
     """press and write: which record."""
     given: dict[str, Any] = Field(default_factory=dict)
     """press: made only if these bound values are so (a choice of the installation)."""
+    needs: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    """press: values of the record's fields without which it is refused."""
     state: str = "state"
     before: tuple[str, ...] = Field((), alias="from")
     """press: states in which it is pressed. Afterwards the record must have left them: an ignored button says nothing."""
@@ -119,7 +124,9 @@ class Call(CallSpec):
     def _more_lists(cls, value: Any) -> Any:
         value = tuples(value, "from")
         if isinstance(value, dict) and isinstance(value.get("redo"), dict):
-            return {**value, "redo": {state: tuple(buttons or ()) for state, buttons in value["redo"].items()}}
+            value = {**value, "redo": {state: tuple(buttons or ()) for state, buttons in value["redo"].items()}}
+        if isinstance(value, dict) and isinstance(value.get("needs"), dict):
+            value = {**value, "needs": {name: tuple(values) for name, values in value["needs"].items()}}
         return value
 
     @model_validator(mode="after")
@@ -150,7 +157,7 @@ class Call(CallSpec):
 
     def _bound(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found: dict[bool, dict[str, None]] = {False: {}, True: {}}
-        for name, in_line in patterns.bound((self.values, self.once, self.unique, self.on), self.each is not None):
+        for name, in_line in patterns.bound((self.values, self.once, self.beside, self.unique, self.on), self.each is not None):
             found[in_line][name] = None
         found[False] |= dict.fromkeys(self.given)
         return tuple(found[False]), tuple(found[True])
