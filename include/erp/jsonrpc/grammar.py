@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from include.erp.json import paths, patterns
@@ -35,6 +35,12 @@ def _domain(value: Any) -> Any:
     ok = isinstance(value, list) and all(one in ("AND", "OR") or isinstance(one, list) for one in value)
     if not ok:
         raise PydanticCustomError("domain", "must be a list of conditions [field, operator, value]")
+    return value
+
+
+def _path(value: str) -> str:
+    if (fault := paths.fault(value)) is not None:
+        raise PydanticCustomError("path", "{fault}", {"fault": fault})
     return value
 
 
@@ -70,6 +76,8 @@ class Source(Spec):
     model: ModelName
     where: SearchDomain = Field(default_factory=list)
     fields: tuple[FieldPath, ...]
+    rows: Annotated[str, AfterValidator(_path)] = "[@]"
+    """The records that a record of the ERP is: a path into it, to a list. Names lead into what is listed."""
     joins: dict[str, Joined] = Field(default_factory=dict)
     """Under their names they stand in the document beside its fields."""
 
