@@ -27,7 +27,7 @@ USERS: Mapping[str, Mapping[str, str]] = {"admin": ADMIN, "integration": INTEGRA
 READS = "Procore integration, read only"
 RIGHTS = ("purchase.group_purchase_user", "account.group_account_invoice", "analytic.group_analytic_accounting",
           "uom.group_uom", "project.group_project_user")  # fmt: skip
-"""What the integration's user may: enter purchases and vendor bills, see jobs and analytic accounts. Not: settings, lock dates."""
+"""What the integration's user may: enter purchases and vendor bills, see jobs and analytic accounts. Not: settings, lock days."""
 CLERK_RIGHTS = (*RIGHTS, "purchase.group_purchase_manager", "account.group_account_manager")
 ACCOUNTS = (
     ("215000", "Retainage Payable", "Current Liabilities"),
@@ -123,7 +123,9 @@ class Consultant:
         (category,) = self.many("uom.category", [{"name": "Job cost"}])
         kinds = {name: "reference" if name == "ls" else "bigger" for name in sorted(UNITS, key=lambda name: name != "ls")}
         for name, kind in kinds.items():
-            self.many("uom.uom", [{"name": name, "category_id": category, "uom_type": kind, "factor_inv": 1, "rounding": "0.0001"}])
+            self.many(
+                "uom.uom", [{"name": name, "category_id": category, "uom_type": kind, "factor_inv": 1, "rounding": "0.0001"}]
+            )
         sum_of = self.one("uom.uom", name="ls")
         self.many(
             "product.product",
@@ -167,5 +169,8 @@ class Consultant:
         self.many("project.project", [{"name": job.name, "analytic_account_id": account}])
         self.many(
             "account.analytic.account",
-            ({"code": f"{job.number}//{code.code}", "name": code.name, "group_id": group, "active": code.active} for code in codes),
+            (
+                {"code": f"{job.number}//{code.code}", "name": code.name, "group_id": group, "active": code.active}
+                for code in codes
+            ),
         )

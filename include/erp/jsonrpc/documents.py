@@ -145,7 +145,9 @@ class Documents:
         return (lines_of(document, spec.source, spec.by) or []) if spec else []
 
 
-def _filled(pattern: str, names: Mapping[str, str], wild: bool) -> str:
+def _filled(pattern: Any, names: Mapping[str, str], wild: bool) -> Any:
+    if not isinstance(pattern, str):
+        return pattern
     for name, text in names.items():
         if wild:
             text = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

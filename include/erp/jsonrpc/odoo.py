@@ -251,8 +251,8 @@ class Odoo:
         self._user = int(user)
         # Names and messages of one language, times in UTC, and of several companies that of the integration's user.
         self._context = {"lang": "en_US", "tz": "UTC"}
-        (row,) = self._execute("res.users", "read", [[self._user], ["company_id"]], {"context": self._context})
-        self._context["allowed_company_ids"] = [row["company_id"][0]]
+        (row,) = self._execute("res.users", "read", [[self._user], ["company_id"], ""], {"context": self._context})
+        self._context["allowed_company_ids"] = [row["company_id"]]
 
     def _ask(self, service: str, method: str, args: list[Any], writes: bool = False) -> Any:
         self._ids += 1
