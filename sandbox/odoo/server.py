@@ -21,7 +21,7 @@ from sandbox.odoo import books
 from sandbox.odoo.install import HERE, HOME, SUITE, Installed, installed, run, told, tool
 from sandbox.seed import names
 
-MODULES = "purchase,project,account,analytic"
+MODULES = "purchase,project,analytic,l10n_us"
 DATABASE = "erp"
 READY_SECONDS = 120
 SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
