@@ -484,5 +484,5 @@ def test_a_file_that_extends_itself_or_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="extends itself"):
         load_mapping(tmp_path / "one.yaml")
     (tmp_path / "two.yaml").write_text("extends: three\n")
-    with pytest.raises(ConfigurationError, match="three.yaml: cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"three\.yaml: cannot be read"):
         load_mapping(tmp_path / "one.yaml")
