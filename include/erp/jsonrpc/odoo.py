@@ -101,8 +101,10 @@ class Odoo:
         if not paths or field.relation is None:
             return
         listed = field.type != "many2one"
-        wanted = [number for row in found for number in (row[name] if listed else [row[name]]) if number]
-        there = {one["id"]: one for one in self._read(field.relation, list(dict.fromkeys(wanted)), paths)}
+        wanted = dict.fromkeys(number for row in found for number in (row[name] if listed else [row[name]]) if number)
+        there = {one["id"]: one for one in self._read(field.relation, list(wanted), paths)}
+        if missing := wanted.keys() - there.keys():
+            raise RetryLater(f"{field.relation} {min(missing)} went away while it was read.")
         for row in found:
             row[name] = [there[number] for number in row[name]] if listed else there.get(row[name])
 

@@ -11,7 +11,7 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Door:
         """By method: what it answers."""
         self.rows: dict[str, dict[int, dict[str, Any]]] = {model: {} for model in FIELDS}
         self.ticks = 0
-        company()(self)
+        fill(self)
 
     # -- the wire
 
@@ -149,17 +149,21 @@ class Door:
         return list(value or ()) if kind == "many2many" else value
 
     def _fits(self, model: str, number: int, domain: Sequence[Any]) -> bool:
-        terms = iter(domain)
+        """``domain`` in prefix notation; terms without an operator stand together."""
+        terms = list(domain)
 
         def one() -> bool:
-            term = next(terms)
+            term = terms.pop(0)
             if term in ("&", "|"):
                 first, second = one(), one()
                 return (first and second) if term == "&" else (first or second)
             path, operator, wanted = term
             return _compared(self._along(model, number, path.split(".")), operator, wanted)
 
-        return all([one()] + [one() for _ in range(len(domain)) if _more(domain, terms)]) if domain else True
+        found = True
+        while terms:
+            found = one() and found
+        return found
 
     def _along(self, model: str, number: int, path: Sequence[str]) -> list[Any]:
         """Every value at the path."""
@@ -286,10 +290,6 @@ def _unknown(model: str, name: str) -> Any:
     raise Said("builtins.AttributeError", f"type object {model!r} has no attribute {name!r}")
 
 
-def _more(domain: Sequence[Any], terms: Iterator[Any]) -> bool:
-    return terms.__length_hint__() > 0  # type: ignore[attr-defined,no-any-return]
-
-
 def _compared(values: Sequence[Any], operator: str, wanted: Any) -> bool:
     if operator == "!=":
         return not _compared(values, "=", wanted) if wanted is not False else any(values)
@@ -341,30 +341,22 @@ def _records(rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[dict[str, str]
     yield from found
 
 
-def company() -> Callable[[Door], None]:
+def fill(door: Door) -> None:
     """One job with two cost codes, a vendor, products for cost types, one tax."""
-
-    def fill(door: Door) -> None:
-        dollars = door.add("res.currency", name="USD")
-        door.add("res.company", currency_id=dollars, fiscalyear_lock_date="2026-06-30")
-        door.rows["res.users"][2] = {"company_id": 1}
-        door.add("res.partner", ref="V-1001", name="Stahl", supplier_rank=1, active=True, purchase_warn="no-message")
-        top = door.add("account.analytic.group", name="Jobs")
-        job = door.add("account.analytic.group", name="25-104", parent_id=top)
-        for code in ("25-104//05", "25-104//05-1200", "25-104//31-1000"):
-            door.add("account.analytic.account", code=code, name=f"Code {code}", group_id=job, active=True)
-        for code, name in (("1", "Labor"), ("3", "Subcontract")):
-            door.add("product.product", default_code=code, name=name, active=True, purchase_ok=True, type="service")
-        category = door.add("uom.category", name="Job cost")
-        for unit in ("ls", "lf"):
-            door.add("uom.uom", name=unit, category_id=category)
-        door.add("account.tax", name="OH725", type_tax_use="purchase", amount_type="percent", amount=Decimal("7.25"), active=True)
-        for code in ("215000", "510000", "519000"):
-            door.add("account.account", code=code)
-        door.add("account.journal", code="BILL")
-
-    return fill
-
-
-def now() -> datetime:
-    return START.replace(tzinfo=UTC)
+    dollars = door.add("res.currency", name="USD")
+    door.add("res.company", currency_id=dollars, fiscalyear_lock_date="2026-06-30")
+    door.rows["res.users"][2] = {"company_id": 1}
+    door.add("res.partner", ref="V-1001", name="Stahl", supplier_rank=1, active=True, purchase_warn="no-message")
+    top = door.add("account.analytic.group", name="Jobs")
+    job = door.add("account.analytic.group", name="25-104", parent_id=top)
+    for code in ("25-104//05", "25-104//05-1200", "25-104//31-1000"):
+        door.add("account.analytic.account", code=code, name=f"Code {code}", group_id=job, active=True)
+    for code, name in (("1", "Labor"), ("3", "Subcontract")):
+        door.add("product.product", default_code=code, name=name, active=True, purchase_ok=True, type="service")
+    category = door.add("uom.category", name="Job cost")
+    for unit in ("ls", "lf"):
+        door.add("uom.uom", name=unit, category_id=category)
+    door.add("account.tax", name="OH725", type_tax_use="purchase", amount_type="percent", amount=Decimal("7.25"), active=True)
+    for code in ("215000", "510000", "519000"):
+        door.add("account.account", code=code)
+    door.add("account.journal", code="BILL")

@@ -134,6 +134,14 @@ def test_what_may_not_be_seen_is_not_left_out(door: Door) -> None:
         preset(door).search("account.analytic.account", [["id", "=", account]], ("group_id.name",))
 
 
+def test_what_went_away_while_it_was_read_is_read_again(door: Door) -> None:
+    api = preset(door)
+    whole = door._read
+    door._read = lambda model, *rest, **more: [] if model == "account.analytic.group" else whole(model, *rest, **more)  # type: ignore[method-assign]
+    with pytest.raises(RetryLater, match="went away"):
+        api.search("account.analytic.account", [["code", "=", STEEL]], ("group_id.name",))
+
+
 # -- the mapping
 
 
