@@ -29,6 +29,8 @@ _CREATE_ONCE = {"mode": "update", "noupdate": True, "module": MODULE}
 """What makes ``load`` give back the record that has the external id already, as it is."""
 _IN_IMPORT = re.compile(r"^[^<]*<class '([\w.]+)'>:? ?", re.S)
 """``load`` tells an exception as text: Unknown error during import: <class 'odoo.exceptions.UserError'>: You cannot ..."""
+_HIDDEN = "Cannot create unbalanced journal entry"
+"""What ``load`` says of a bill whatever was wrong: it tries once more, and Odoo 14 has changed the values by then."""
 _BUSY = re.compile(r"TransactionRollbackError|SerializationFailure|DeadlockDetected|LockNotAvailable|could not serialize access")
 _LOST = re.compile(r"psycopg2\.(OperationalError|InterfaceError|errors\.\w*(Connection|Shutdown)\w*)")
 
@@ -183,11 +185,11 @@ class Odoo:
         answer = self.call(model, "load", columns, matrix, writes=True, context=_CREATE_ONCE)
         if answer["ids"]:
             return [int(number) for number in answer["ids"]]
-        told = [one["message"] for one in answer["messages"] if one.get("type") == "error"]
-        found = _IN_IMPORT.match(told[0]) if told else None
-        raise self._told(
-            found[1] if found else "", told[0][found.end() :] if found else " ".join(told) or "no reason given", True
-        )
+        message = next((one["message"] for one in answer["messages"] if one.get("type") == "error"), "no reason given")
+        if _HIDDEN in message:
+            message += ". Odoo says that instead of its reason, which stands in its log. Is the date up to a lock date?"
+        found = _IN_IMPORT.match(message)
+        raise self._told(found[1] if found else "", message[found.end() :] if found else message, True)
 
     def _cells(self, model: str, values: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         """A record as rows of an import: the first has what is its own, each has one of the records that hang on it."""

@@ -116,6 +116,13 @@ def _raise(error: Exception) -> Any:
     raise error
 
 
+def test_where_odoo_hides_its_reason_that_is_said(door: Door) -> None:
+    hidden = Said("odoo.exceptions.UserError", "Cannot create unbalanced journal entry. Ids: [7]")
+    door._loaded = lambda *_: _raise(hidden)  # type: ignore[method-assign]
+    with pytest.raises(Refused, match=r"unbalanced.*instead of its reason.*lock date"):
+        preset(door).create("account.move", {"external_id": "x"})
+
+
 def test_a_lost_database_is_no_doubt_for_a_read(door: Door) -> None:
     door.fails["search"] = Said("psycopg2.OperationalError", "server closed the connection")
     with pytest.raises(RetryLater):
