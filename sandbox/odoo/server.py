@@ -9,7 +9,7 @@ import pwd
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -105,10 +105,10 @@ def served(found: Installed, postgresql: Postgres, name: str) -> Iterator[str]:
 
 
 class Postgres:
-    """:param bin: where ``initdb`` and the others are. :param as_user: how another user is taken on, where we are root."""
+    """:param bin: where ``psql`` and the others are."""
 
-    def __init__(self, bin: Path, as_user: Sequence[str], port: int) -> None:
-        self.bin, self.as_user, self.port = bin, tuple(as_user), port
+    def __init__(self, bin: Path, port: int) -> None:
+        self.bin, self.port = bin, port
 
     def client(self, program: str, *arguments: str) -> None:
         run([str(self.bin / program), "-h", "127.0.0.1", "-p", str(self.port), "-U", "odoo", *arguments])
@@ -158,7 +158,7 @@ def postgres() -> Iterator[Postgres]:
         told("a PostgreSQL of its own")
         made = [str(bin / "initdb"), "-D", str(folder), "-A", "trust", "-U", "odoo", "-E", "UTF8", "--locale=C"]
         run([*as_user, *made])
-    found = Postgres(bin, as_user, free_port())
+    found = Postgres(bin, free_port())
     options = [part for one in (*SETTINGS, f"port={found.port}", "unix_socket_directories=") for part in ("-c", one)]
     with process([*as_user, str(bin / "postgres"), "-D", str(folder), *options], log) as child:
         deadline = time.monotonic() + READY_SECONDS
