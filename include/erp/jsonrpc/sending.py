@@ -101,7 +101,7 @@ class Sending:
         if not found or (call.redo and self._discard(call, found[0]["id"])):
             taken = [condition for name, pattern in call.unique.items() if (condition := scope.condition(name, pattern))]
             if taken and self.api.search(call.create, taken, ("id",), limit=1):
-                raise Refused(f"the ERP has {_shown(taken)} already; it is another document")
+                raise Refused(f"the ERP has a {call.create} of that number already; it is another document")
             scope.keep(call.name, self.api.create(call.create, scope.of(call.values), scope.of(call.beside) or ()))
         else:
             scope.keep(call.name, found[0]["id"])
@@ -130,11 +130,6 @@ class Sending:
         if not found:
             raise OutcomeUnknown(f"{model} {number} is gone while it was worked on.")
         return found[0]
-
-
-def _shown(conditions: Sequence[Sequence[Any]]) -> str:
-    """What a record was looked for by."""
-    return ", ".join(str(wanted) for _, operator, wanted in conditions if operator == "=")
 
 
 class Scope:
