@@ -248,6 +248,14 @@ def test_a_change_order_is_lines_of_the_contracts_order(erp: MappedSystem, door:
     assert second.status == "rejected"
 
 
+def test_an_underscore_in_a_number_stands_for_itself(erp: MappedSystem) -> None:
+    for number in ("AB1", "A_1"):
+        post(erp, contract(number))
+        (changed,) = post(erp, change(number, "001", line(1, "10.00")))
+        assert (changed.status, changed.id, changed.message) == ("confirmed", f"{number}/001", None)
+    assert one(erp, "commitment_change_orders", "A_1/001").commitment == "A_1"
+
+
 def test_a_bill_with_retainage_finds_its_lines(erp: MappedSystem) -> None:
     post(erp, contract("T-3"))
     post(erp, change("T-3", "001", line(1, "26750.00")))
