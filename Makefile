@@ -18,10 +18,10 @@ unexport PYTHONDONTWRITEBYTECODE
 SETUP := $(PYTHON) scripts/setup_env.py $(if $(filter command environment,$(firstword $(origin PYTHON))),--python "$(PYTHON)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sandbox up bench chaos backfills lint format lock clean distclean
+.PHONY: help setup demo test accept-odoo sandbox up bench chaos backfills lint format lock clean distclean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '%s\n' '' \
 	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS, ERP=tryton (demo),' \
 	  '           ALL=1 (chaos: each write), CHAOS_MINUTES, CHAOS_JOBS, CHAOS_SCHEDULES, CHAOS_ONLY="regular expression",' \
@@ -36,6 +36,9 @@ demo: setup ## sandbox, one real Airflow run, summary, var/demo/report.json; wit
 
 test: setup ## the whole test suite
 	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+accept-odoo: setup ## the acceptance suite on a real Odoo 14, under var/odoo; needs Debian's apt, PostgreSQL, Python 3.9 or uv
+	@$(VENV_PYTHON) -m sandbox.odoo.accept
 
 sandbox: setup ## only the sandbox, until stopped
 	@exec $(VENV_PYTHON) -m sandbox --port $(SANDBOX_PORT) --state $(SANDBOX_STATE) \

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from include.erp.mapping.loading import files
 from include.financials.exceptions import ConfigurationError
 
 Verdict = Literal["passed", "failed", "skipped"]
@@ -103,9 +104,9 @@ def _words(name: str) -> str:
 
 
 def digest(mapping: Path) -> str:
-    """Of the file as it stands: a changed comment is a changed file, and an acceptance is cheap."""
+    """Of the file as it stands, and of those that it extends: a changed comment is a changed file, and an acceptance is cheap."""
     try:
-        return hashlib.sha256(mapping.read_bytes()).hexdigest()
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files(mapping))).hexdigest()
     except OSError as error:
         raise ConfigurationError(f"{mapping}: cannot be read: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -32,6 +33,16 @@ class _Functions(functions.Functions):
     def _func_percent(self, rate: Any) -> Decimal | None:
         """A rate of 0.0725 in percent."""
         return None if rate is None else Decimal(rate).scaleb(2)
+
+    @functions.signature({"types": ["array", "null"]}, {"types": ["string"]}, {"types": ["string"]})
+    def _func_under(self, rows: Any, name: str, beginning: str) -> list[Any]:
+        """Those of the rows whose text at ``name`` begins with ``beginning``."""
+        return [row for row in rows or () if str(row.get(name) or "").startswith(beginning)]
+
+    @functions.signature({"types": ["string", "null"]})
+    def _func_day_after(self, day: str | None) -> str | None:
+        """The day after ``2026-06-30``."""
+        return None if day is None else (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())

@@ -60,8 +60,9 @@ class Api(Protocol):
         """Records with the fields that the paths name (``lines.product.code``), inactive ones too."""
         ...
 
-    def create(self, model: str, values: Mapping[str, Any]) -> int:
-        """A new record; a list of mappings as a value makes records that hang on it."""
+    def create(self, model: str, values: Mapping[str, Any], beside: Sequence[Mapping[str, Any]] = ()) -> int:
+        """A new record; a list of mappings as a value makes records that hang on it. ``beside``: further records of the model,
+        made in the same transaction."""
         ...
 
     def write(self, model: str, ids: Sequence[int], values: Mapping[str, Any]) -> None: ...

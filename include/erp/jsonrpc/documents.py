@@ -129,14 +129,14 @@ class Documents:
     # -- rows
 
     def rows(self, found: Iterable[Doc]) -> list[Row]:
-        return [self.row(one) for one in found]
+        return [self.row(row, one["id"]) for one in found for row in value(self.spec.source.rows, one) or ()]
 
-    def row(self, document: Doc) -> Row:
+    def row(self, document: Doc, number: int) -> Row:
         return Row(
             {name: value(name, document) for name in self.shape.header},
             [{name: value(name, line) for name in self.shape.lines} for line in self.lines(document)],
             {field: value(name, document) or () for field, name in self.shape.lists.items()},
-            key=f"{self.model},{document['id']}",
+            key=f"{self.model},{number}",
         )
 
     def lines(self, document: Doc) -> list[Any]:
@@ -145,7 +145,9 @@ class Documents:
         return (lines_of(document, spec.source, spec.by) or []) if spec else []
 
 
-def _filled(pattern: str, names: Mapping[str, str], wild: bool) -> str:
+def _filled(pattern: Any, names: Mapping[str, str], wild: bool) -> Any:
+    if not isinstance(pattern, str):
+        return pattern
     for name, text in names.items():
         if wild:
             text = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

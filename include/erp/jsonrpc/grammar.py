@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from include.erp.json import paths, patterns
@@ -35,6 +35,12 @@ def _domain(value: Any) -> Any:
     ok = isinstance(value, list) and all(one in ("AND", "OR") or isinstance(one, list) for one in value)
     if not ok:
         raise PydanticCustomError("domain", "must be a list of conditions [field, operator, value]")
+    return value
+
+
+def _path(value: str) -> str:
+    if (fault := paths.fault(value)) is not None:
+        raise PydanticCustomError("path", "{fault}", {"fault": fault})
     return value
 
 
@@ -70,6 +76,8 @@ class Source(Spec):
     model: ModelName
     where: SearchDomain = Field(default_factory=list)
     fields: tuple[FieldPath, ...]
+    rows: Annotated[str, AfterValidator(_path)] = "[@]"
+    """The records that a record of the ERP is: a path into it, to a list. Names lead into what is listed."""
     joins: dict[str, Joined] = Field(default_factory=dict)
     """Under their names they stand in the document beside its fields."""
 
@@ -97,8 +105,11 @@ class Call(CallSpec):
     values: dict[str, Any] = Field(default_factory=dict)
     once: dict[str, Any] = Field(default_factory=dict)
     """create: what tells the record from all others; where it is there already it is not made twice."""
+    beside: dict[str, Any] = Field(default_factory=dict)
+    """create: ``{each: ...}``, further records of the model, made in the same transaction."""
     unique: dict[str, Any] = Field(default_factory=dict)
-    """create: values that no other record of the model may have, where the ERP itself takes a number twice."""
+    """create: values that no other record of the model may have, where the ERP itself takes a number twice; ``[operator, value]``
+    for another comparison than equality."""
     redo: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """create: states of a record that is not in the books yet, and the buttons after which it can be deleted. One that an earlier
     attempt left so may hold what was true then: it is deleted and made anew."""
@@ -110,6 +121,8 @@ class Call(CallSpec):
     """press and write: which record."""
     given: dict[str, Any] = Field(default_factory=dict)
     """press: made only if these bound values are so (a choice of the installation)."""
+    needs: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    """press: values of the record's fields without which it is refused."""
     state: str = "state"
     before: tuple[str, ...] = Field((), alias="from")
     """press: states in which it is pressed. Afterwards the record must have left them: an ignored button says nothing."""
@@ -119,7 +132,9 @@ class Call(CallSpec):
     def _more_lists(cls, value: Any) -> Any:
         value = tuples(value, "from")
         if isinstance(value, dict) and isinstance(value.get("redo"), dict):
-            return {**value, "redo": {state: tuple(buttons or ()) for state, buttons in value["redo"].items()}}
+            value = {**value, "redo": {state: tuple(buttons or ()) for state, buttons in value["redo"].items()}}
+        if isinstance(value, dict) and isinstance(value.get("needs"), dict):
+            value = {**value, "needs": {name: tuple(values) for name, values in value["needs"].items()}}
         return value
 
     @model_validator(mode="after")
@@ -150,7 +165,7 @@ class Call(CallSpec):
 
     def _bound(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found: dict[bool, dict[str, None]] = {False: {}, True: {}}
-        for name, in_line in patterns.bound((self.values, self.once, self.unique, self.on), self.each is not None):
+        for name, in_line in patterns.bound((self.values, self.once, self.beside, self.unique, self.on), self.each is not None):
             found[in_line][name] = None
         found[False] |= dict.fromkeys(self.given)
         return tuple(found[False]), tuple(found[True])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from include.erp.jsonrpc.api import Api
+from include.erp.jsonrpc.odoo import Odoo
 from include.erp.jsonrpc.tryton import Tryton
 
-PRESETS: Mapping[str, Callable[..., Api]] = {"tryton": Tryton}
+PRESETS: Mapping[str, Callable[..., Api]] = {"odoo": Odoo, "tryton": Tryton}
 """``preset(wire, warnings=...)``."""

@@ -99,10 +99,10 @@ class Sending:
         if len(found) > 1:
             raise Refused(f"the ERP has more than one {call.create} of {', '.join(str(one[2]) for one in domain)}")
         if not found or (call.redo and self._discard(call, found[0]["id"])):
-            taken = [[name, "=", scope.of(pattern)] for name, pattern in call.unique.items()]
+            taken = [condition for name, pattern in call.unique.items() if (condition := scope.condition(name, pattern))]
             if taken and self.api.search(call.create, taken, ("id",), limit=1):
-                raise Refused(f"the ERP has {', '.join(str(one[2]) for one in taken)} already; it is another document")
-            scope.keep(call.name, self.api.create(call.create, scope.of(call.values)))
+                raise Refused(f"the ERP has a {call.create} of that number already; it is another document")
+            scope.keep(call.name, self.api.create(call.create, scope.of(call.values), scope.of(call.beside) or ()))
         else:
             scope.keep(call.name, found[0]["id"])
 
@@ -111,18 +111,25 @@ class Sending:
         if any(scope.values[name] != wanted for name, wanted in call.given.items()):
             return
         number = scope.of(call.on)
-        if self._state(call, model, number) not in call.before:
+        there = self._there(model, number, (call.state, *call.needs))
+        if there[call.state] not in call.before:
             return
+        for name, values in call.needs.items():
+            if there[name] not in values:
+                raise Refused(f"the ERP says {name} {there[name]!r}, and the mapping has {button} only where it is {values!r}")
         self.api.press(model, button, [number])
         self._applied = True
         if (state := self._state(call, model, number)) in call.before:
             raise Refused(f"the ERP left it {state!r} when asked to {button}")
 
     def _state(self, call: Call, model: str, number: int) -> Any:
-        found = self.api.search(model, [["id", "=", number]], (call.state,), limit=1)
+        return self._there(model, number, (call.state,))[call.state]
+
+    def _there(self, model: str, number: int, names: Sequence[str]) -> Doc:
+        found = self.api.search(model, [["id", "=", number]], names, limit=1)
         if not found:
             raise OutcomeUnknown(f"{model} {number} is gone while it was worked on.")
-        return found[0][call.state]
+        return found[0]
 
 
 class Scope:
@@ -157,13 +164,18 @@ class Scope:
 
     def _found(self, pattern: Mapping[str, Any]) -> int | None:
         """The record with these values; nothing where one of them is empty."""
-        where: list[list[Any]] = []
-        for name, one in pattern["where"].items():
-            operator, wanted = ("=", self.of(one)) if not isinstance(one, list | tuple) else (one[0], self.of(one[1]))
-            if wanted is None and not isinstance(one, list | tuple):
-                return None
-            where.append([name, operator, wanted])
-        return self.sending.find(pattern["find"], where, bool(pattern.get("any")), pattern.get("take", "id"))
+        where = [self.condition(name, one) for name, one in pattern["where"].items()]
+        known = [one for one in where if one is not None]
+        if len(known) < len(where):
+            return None
+        return self.sending.find(pattern["find"], known, bool(pattern.get("any")), pattern.get("take", "id"))
+
+    def condition(self, name: str, pattern: Any) -> list[Any] | None:
+        """``field: value`` or ``field: [operator, value]`` as a condition of a search; None where that value is empty."""
+        if isinstance(pattern, list | tuple):
+            return [name, pattern[0], self.of(pattern[1])]
+        wanted = self.of(pattern)
+        return None if wanted is None else [name, "=", wanted]
 
     def _chosen(self, pattern: Mapping[str, Any]) -> Any:
         word = self.of(pattern["choose"])

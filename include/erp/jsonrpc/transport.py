@@ -45,7 +45,7 @@ class JsonRpcTransport:
         preset = PRESETS[mapping.spec.preset]
         self.api: Api = preset(Wire(self.address, timeout=timeout, transport=wire), warnings=mapping.spec.warnings)
         self.documents: Callable[[str], Documents] = cache(lambda name: Documents(mapping, name, self.api))
-        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._numbers: dict[tuple[str, str, str], int] = {}
 
     def close(self) -> None:
         self.api.close()
@@ -109,7 +109,7 @@ class JsonRpcTransport:
 
     def _find(self, model: str, where: Sequence[Sequence[Any]], any_one: bool, take: str) -> int:
         """A field of the one record that fits. Remembered, since what is looked up are settings and master data of the ERP."""
-        key = (model, take, *(tuple(condition) for condition in where))
+        key = (model, take, repr(where))
         if key not in self._numbers:
             found = self.api.search(model, where, (take,), order=ORDER, limit=1 if any_one else 2)
             if len(found) != 1:

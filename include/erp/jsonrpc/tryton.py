@@ -75,8 +75,8 @@ class Tryton:
         )  # fmt: skip
         return [_nested(row) for row in found]
 
-    def create(self, model: str, values: Mapping[str, Any]) -> int:
-        return self.create_many(model, [values])[0]
+    def create(self, model: str, values: Mapping[str, Any], beside: Sequence[Mapping[str, Any]] = ()) -> int:
+        return self.create_many(model, [values, *beside])[0]
 
     def create_many(self, model: str, rows: Sequence[Mapping[str, Any]]) -> list[int]:
         """Several records in one transaction."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -24,11 +24,16 @@ from include.financials.exceptions import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the keys of a file stand. ``lines``: line (from 1) of each key and element; ``lists``: which blocks are lists."""
+    """Where the keys of a file stand. ``lines``: line (from 1) of each key and element; ``lists``: which blocks are lists;
+    ``base``: those of the file that it extends."""
 
     path: Path
     lines: dict[Loc, int]
     lists: set[Loc]
+    base: Places | None = None
+
+    def knows(self, loc: Loc) -> bool:
+        return loc in self.lines or (self.base is not None and self.base.knows(loc))
 
     def line(self, loc: Loc) -> int:
         """The line of a place, or of the nearest block around it."""
@@ -38,6 +43,8 @@ class Places:
 
     def at(self, *loc: str | int) -> str:
         """``file:line: key.path``; elements of lists are counted from 1."""
+        if self.base is not None and loc not in self.lines and self.base.knows(loc):
+            return self.base.at(*loc)
         names = [str(int(part) + 1) if loc[:index] in self.lists else str(part) for index, part in enumerate(loc)]
         return f"{self.path}:{self.line(loc)}" + (f": {'.'.join(names)}" if names else "")
 
@@ -82,12 +89,54 @@ class Mapping(Generic[S]):
 
 
 def load_yaml(path: Path) -> tuple[Any, Places]:
-    """A YAML file as plain values, and where its keys stand; nobody may change them. Raises ConfigurationError."""
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    return _parsed(path, stat.st_mtime_ns, stat.st_size)
+    """A YAML file as plain values, and where its keys stand; nobody may change them. One that ``extends`` another (by its name,
+    in the same folder) is that one with what is said here put over it. Raises ConfigurationError."""
+    *bases, (data, places) = _chain(path)
+    if not bases:
+        return data, places
+    whole, beneath = bases[0]
+    for extension, above in (*bases[1:], (data, places)):
+        whole = _over(whole, {key: value for key, value in extension.items() if key != "extends"})
+        beneath = replace(above, base=beneath)
+    return whole, beneath
+
+
+def files(path: Path) -> list[Path]:
+    """The files that a mapping is made of, the one that all build on first. Raises ConfigurationError."""
+    return [places.path for _, places in _chain(path)]
+
+
+def _chain(path: Path) -> list[tuple[Any, Places]]:
+    found: list[tuple[Any, Places]] = []
+    while True:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        data, places = _parsed(path, stat.st_mtime_ns, stat.st_size)
+        if any(path == other.path for _, other in found):
+            raise ConfigurationError(f"{places.at('extends')}: the file extends itself")
+        found.insert(0, (data, places))
+        base = data.get("extends") if isinstance(data, dict) else None
+        if base is None:
+            return found
+        path = path.with_name(f"{base}.yaml")
+
+
+def _over(base: Any, said: Any) -> Any:
+    """``said`` put over ``base``: blocks key by key, where an empty value takes the key away; elements of a list by their places,
+    from 0, where a block with numbers stands over it. Anything else replaces what was there."""
+    if not isinstance(said, dict):
+        return said
+    if isinstance(base, list) and said and all(isinstance(key, int) and 0 <= key < len(base) for key in said):
+        return [_over(one, said[place]) if place in said else one for place, one in enumerate(base)]
+    if not isinstance(base, dict):
+        return said
+    found = {key: value for key, value in base.items() if key not in said or said[key] is not None}
+    for key, value in said.items():
+        if value is not None:
+            found[key] = _over(base[key], value) if key in base else value
+    return found
 
 
 @lru_cache(maxsize=8)

@@ -120,8 +120,8 @@ def test_named_files_exist(page: Path) -> None:
 def test_named_commands_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     code = " \n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.S))
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
-    assert set(re.findall(r"(?:^|[`;&\n] ?)make ([a-z]+)", code)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    assert set(re.findall(r"(?:^|[`;&\n] ?)make ([a-z-]+)", code)) <= targets
     for module in set(re.findall(r"-m ((?:include|tests)[\w.]*)", code)):
         spec = importlib.util.find_spec(module)
         assert spec is not None, module

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from include.erp.acceptance.result import digest
 from include.erp.registry import connected, erp_system, kinds, load_mapping, mapping_path
 from include.erp.system import MappedSystem
 from include.financials.entities import MODELS
@@ -436,3 +437,52 @@ def test_a_page_that_cannot_be_is_refused(tmp_path: Path, page: str, said: str) 
     with pytest.raises(ConfigurationError) as raised:
         load_mapping(path)
     assert said in str(raised.value)
+
+
+# -- a file that extends another
+
+
+def test_a_file_that_extends_another_is_that_one_with_its_own_put_over_it(tmp_path: Path) -> None:
+    waits = "    accepted: {column: status, values: [waits]}\n"
+    (tmp_path / "acme.yaml").write_text(
+        GOOD.replace("    find:\n      marker: marker\n      void", waits + "    find:\n      marker: marker\n      void")
+    )
+    over = tmp_path / "acme_2.yaml"
+    over.write_text(
+        "extends: acme\nentities:\n  commitments:\n    fields: {status: state}\n    accepted: ~\n    lines: {order: {0: place}}\n"
+    )
+    base, found = load_mapping(tmp_path / "acme.yaml").spec, load_mapping(over).spec
+    mine = found.entities["commitments"]
+    assert base.entities["commitments"].accepted is not None and mine.accepted is None
+    assert mine.fields.keys() == base.entities["commitments"].fields.keys()
+    assert mine.fields["status"].column == "state" and mine.lines.order == ("place",)  # type: ignore[union-attr]
+    assert found.entities["vendors"] == base.entities["vendors"] and found.system == "acme"
+
+
+def test_a_fault_is_told_in_the_file_in_which_it_stands(tmp_path: Path) -> None:
+    base, over = tmp_path / "acme.yaml", tmp_path / "acme_2.yaml"
+    base.write_text(GOOD.replace("      vendor: vendor\n", "      vendor: vendor\n      vedor: vendor\n"))
+    over.write_text("extends: acme\nentities:\n  vendors:\n    fields:\n      nmae: name\n")
+    with pytest.raises(ConfigurationError) as error:
+        load_mapping(over)
+    mine, its = sorted(str(error.value).splitlines(), key=lambda line: not line.startswith(str(over)))
+    assert mine.startswith(f"{over}:5: entities.vendors.fields.nmae") and its.startswith(f"{base}:")
+
+
+def test_an_acceptance_is_of_all_the_files_that_a_mapping_is_made_of(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(GOOD)
+    over = tmp_path / "acme_2.yaml"
+    over.write_text("extends: acme\n")
+    before = digest(over)
+    (tmp_path / "acme.yaml").write_text(GOOD + "# changed\n")
+    assert digest(over) != before
+
+
+def test_a_file_that_extends_itself_or_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("extends: two\n")
+    (tmp_path / "two.yaml").write_text("extends: one\n")
+    with pytest.raises(ConfigurationError, match="extends itself"):
+        load_mapping(tmp_path / "one.yaml")
+    (tmp_path / "two.yaml").write_text("extends: three\n")
+    with pytest.raises(ConfigurationError, match=r"three\.yaml: cannot be read"):
+        load_mapping(tmp_path / "one.yaml")

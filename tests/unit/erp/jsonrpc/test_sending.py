@@ -36,7 +36,7 @@ class Api:
         self._ask()
         self.state = "cancelled"
 
-    def create(self, model: str, values: Any) -> int:
+    def create(self, model: str, values: Any, beside: Sequence[Any] = ()) -> int:
         self._ask()
         self.made += 1
         return self.made
