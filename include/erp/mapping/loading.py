@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -21,25 +21,44 @@ from include.erp.mapping.checks import Checks
 from include.erp.mapping.spec import EntitySpec, MappingSpec
 from include.financials.exceptions import ConfigurationError
 
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
+"""Where the mapping files that come with the project lie."""
+
+
+def mapping_path(name: str | Path, beside: Path | None = None) -> Path:
+    """A mapping's path: as given (relative to the file ``beside`` that names it), or a file of include/mappings by its name
+    without ``.yaml``."""
+    path = Path(name)
+    if not path.suffix and len(path.parts) == 1:
+        return MAPPINGS / f"{path}.yaml"
+    return path if beside is None else beside.parent / path
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the keys of a file stand. ``lines``: line (from 1) of each key and element; ``lists``: which blocks are lists."""
+    """Where the keys of a file stand. ``lines``: line (from 1) of each key and element; ``lists``: which blocks are lists.
+    ``bases``: the files that it extends, nearest first; ``taken``: which of them a key that is not its own stands in."""
 
     path: Path
     lines: dict[Loc, int]
     lists: set[Loc]
+    bases: tuple[Path, ...] = ()
+    taken: dict[Loc, Path] = field(default_factory=dict)
 
     def line(self, loc: Loc) -> int:
         """The line of a place, or of the nearest block around it."""
+        return self.lines.get(self._known(loc), 1)
+
+    def _known(self, loc: Loc) -> Loc:
         while loc and loc not in self.lines:
             loc = loc[:-1]
-        return self.lines.get(loc, 1)
+        return loc
 
     def at(self, *loc: str | int) -> str:
         """``file:line: key.path``; elements of lists are counted from 1."""
         names = [str(int(part) + 1) if loc[:index] in self.lists else str(part) for index, part in enumerate(loc)]
-        return f"{self.path}:{self.line(loc)}" + (f": {'.'.join(names)}" if names else "")
+        path = self.taken.get(self._known(loc), self.path)
+        return f"{path}:{self.line(loc)}" + (f": {'.'.join(names)}" if names else "")
 
 
 S = TypeVar("S", bound=MappingSpec, covariant=True)
@@ -81,13 +100,52 @@ class Mapping(Generic[S]):
         return {name: spec.default for name, spec in known.items()} | dict(chosen)
 
 
-def load_yaml(path: Path) -> tuple[Any, Places]:
-    """A YAML file as plain values, and where its keys stand; nobody may change them. Raises ConfigurationError."""
+EXTENDS = "extends"
+
+
+def load_yaml(path: Path, *, extended_by: tuple[Path, ...] = ()) -> tuple[Any, Places]:
+    """A YAML file as plain values, what it extends joined to it, and where its keys stand; nobody may change them. Raises
+    ConfigurationError."""
     try:
         stat = path.stat()
     except OSError as error:
         raise _unreadable(path, error) from None
-    return _parsed(path, stat.st_mtime_ns, stat.st_size)
+    data, places = _parsed(path, stat.st_mtime_ns, stat.st_size)
+    if not isinstance(data, dict) or EXTENDS not in data:
+        return data, places
+    name = data[EXTENDS]
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(
+            f"{places.at(EXTENDS)}: must be the path of a mapping file, or the name of one in include/mappings"
+        )
+    base = mapping_path(name, path)
+    if base.resolve() in {one.resolve() for one in (path, *extended_by)}:
+        raise ConfigurationError(f"{places.at(EXTENDS)}: {name} extends this file, or is this file")
+    return _joined(*load_yaml(base, extended_by=(path, *extended_by)), data, places)
+
+
+def _joined(base: Any, below: Places, own: Any, above: Places) -> tuple[Any, Places]:
+    """A file and the one that it extends: blocks are joined key by key, and of everything else the file's own holds."""
+    if not isinstance(base, dict):
+        raise ConfigurationError(f"{below.at()}: must be a block of keys")
+    kept: set[Loc] = set()
+
+    def join(old: Any, new: Any, loc: Loc) -> Any:
+        if not (isinstance(old, dict) and isinstance(new, dict)):
+            return new
+        kept.update((*loc, key) for key in old if key not in new)
+        return {**old, **{key: join(old.get(key), value, (*loc, key)) for key, value in new.items()}}
+
+    data = join(base, own, ())
+    taken = [loc for loc in below.lines if any(loc[:end] in kept for end in range(1, len(loc) + 1))]
+    places = Places(
+        above.path,
+        above.lines | {loc: below.lines[loc] for loc in taken},
+        above.lists | {loc for loc in taken if loc in below.lists},
+        (below.path, *below.bases),
+        {loc: below.taken.get(loc, below.path) for loc in taken},
+    )
+    return data, places
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from include.erp.registry import connected, load_mapping, mapping_path
+from include.erp.mapping.loading import mapping_path
+from include.erp.registry import connected, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities.invoices import SubcontractorInvoice
