@@ -33,7 +33,7 @@ SKIPPED = {
 @pytest.fixture(scope="session")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("books") / "erp.sqlite"
-    build(path)
+    build(f"sqlite:///{path}")
     return path
 
 

@@ -495,9 +495,7 @@ def test_a_variant_of_a_variant_and_of_itself(tmp_path: Path) -> None:
     assert mapping.system == "second" and mapping.spec.entities["commitments"].write.create[0].binds() == ("number",)
     assert [one.name for one in mapping.places.bases] == ["first.yaml", "sandbox_erp.yaml"]
     assert f"{tmp_path / 'first.yaml'}:6" in mapping.at("entities", "vendors", "fields", "name")
-    with pytest.raises(
-        ConfigurationError, match=r"variant\.yaml:1: extends: \./variant\.yaml extends this file"
-    ):
+    with pytest.raises(ConfigurationError, match=r"variant\.yaml:1: extends: \./variant\.yaml extends this file"):
         load_mapping(variant(tmp_path, "./variant.yaml"))
     with pytest.raises(ConfigurationError, match=r"none\.yaml: cannot be read"):
         load_mapping(variant(tmp_path, "./none.yaml"))

@@ -141,7 +141,7 @@ MUTANTS = (
 @pytest.fixture(scope="session")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("trial") / "erp.sqlite"
-    build(path)
+    build(f"sqlite:///{path}")
     return path
 
 
