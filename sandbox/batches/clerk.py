@@ -1,4 +1,4 @@
-"""The clerk who posts batches: each document goes into the books under the ledger's own rules, or stays with the words of refusal.
+"""The clerk who posts batches: a document goes into the books by the ledger's own rules, or stays with the words of refusal.
 
 As ``accept --clerk sandbox.batches.clerk:afterwards`` it serves the acceptance suite, on the ERP that ``$ERP_URL`` names.
 """

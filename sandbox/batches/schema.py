@@ -102,10 +102,8 @@ for _kind in KINDS:
     sa.Table(
         _kind.batch_lines,
         TABLES,
-        *(
-            sa.Column(name, kind, primary_key=True, autoincrement=False)
-            for name, kind in (("batch", sa.BigInteger), ("seq", sa.Integer))
-        ),
+        sa.Column("batch", sa.BigInteger),
+        sa.Column("seq", sa.Integer),
         *_copies(_kind.lines, _kind.line_columns),
         sa.PrimaryKeyConstraint("batch", "seq", "line_no"),
         sa.ForeignKeyConstraint(
