@@ -112,11 +112,10 @@ def run(folder: Path = VAR / "demo-batches", home: Path = VAR / "airflow-demo") 
             wrong += [f"run {number}: {told}" for told in (*surprises(night, report), *([f"ended with {code}"] if code else []))]
             if night is not NIGHTS[-1]:
                 refused = the_next_day(info, clerk, night.rejects)
-                print(
-                    f"The day after, the clerk posts {len(night.accepted) - len(refused)} of {len(night.accepted)}"
-                    + "".join(f"; {one} goes back: {said}" for one, said in refused.items()),
-                    flush=True,
-                )
+                if night.accepted:
+                    back = "".join(f"; {one} goes back: {said}" for one, said in refused.items())
+                    posted = len(night.accepted) - len(refused)
+                    print(f"The day after, the clerk posts {posted} of {len(night.accepted)}{back}", flush=True)
         wrong += in_the_books(clerk)
     kept = folder / "report.json"
     demo.keep_report({"nights": nights, "wrong": wrong}, kept)
