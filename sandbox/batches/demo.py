@@ -41,12 +41,14 @@ ENTITIES = (
 @dataclass(frozen=True, slots=True)
 class Night:
     """What a run must come to. ``accepted``: numbers that wait in a batch after it; ``behind``: held, for they stand on those;
-    ``linked``: how many the clerk had posted, which are linked now; ``refused``: numbers that he had rejected; ``rejects``: with
-    which words he rejects some of what waits, the day after."""
+    ``linked``: how many the clerk had posted, whose external ids are written to Procore now; ``masters``: what else is written
+    there; ``refused``: numbers that he had rejected; ``rejects``: with which words he rejects some of what waits, the day after.
+    """
 
     accepted: frozenset[str] = frozenset()
     behind: frozenset[str] = frozenset()
     linked: int = 0
+    masters: int = 0
     refused: frozenset[str] = frozenset()
     rejects: Mapping[str, str] = field(default_factory=dict)
 
@@ -57,7 +59,7 @@ FIRST = frozenset(
 SECOND = frozenset(("104-PO-003-01", "4417-03", "50002-01"))
 REJECTED = "40004-03"
 NIGHTS = (
-    Night(accepted=FIRST, behind=SECOND, rejects={REJECTED: "RETURNED: the waiver of the last draw is missing"}),
+    Night(accepted=FIRST, behind=SECOND, masters=7, rejects={REJECTED: "RETURNED: the waiver of the last draw is missing"}),
     Night(accepted=SECOND, linked=len(FIRST) - 1, refused=frozenset((REJECTED,))),
     Night(accepted=frozenset((REJECTED,)), linked=len(SECOND)),
     Night(linked=1),
@@ -153,8 +155,6 @@ def unexplained(report: Mapping[str, Any]) -> int:
 
 def surprises(night: Night, report: Mapping[str, Any]) -> list[str]:
     """In what a run differs from what it must come to, each as a sentence."""
-    sent = len(night.accepted)
-    last = night == NIGHTS[-1]
     checks: tuple[tuple[str, Any, Any], ...] = (
         ("handed over and waiting", stopped(report, "accepted"), set(night.accepted)),
         ("held behind those", behind(report), set(night.behind)),
@@ -163,8 +163,8 @@ def surprises(night: Night, report: Mapping[str, Any]) -> list[str]:
         ("explained with UNPOSTED", unposted(report) >= set(night.accepted), True),
         ("unexplained differences", unexplained(report), 0),
         ("both sides reconcile", report["reconciliation"]["balanced"], True),
-        ("records written to the ERP", report["erp_writes"], 0 if last else report["erp_writes"] if sent else 0),
-        ("writes to Procore", report["procore_writes"], 0 if last else report["procore_writes"]),
+        ("written to the ERP's books by us", report["erp_writes"], 0),
+        ("writes to Procore", report["procore_writes"], night.linked + night.masters),
     )
     return [f"{what}: {_told(found)}, where {_told(wanted)} must be" for what, found, wanted in checks if found != wanted]
 
