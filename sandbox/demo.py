@@ -2,7 +2,7 @@
 
 Exit code 0 only when the run succeeded, both sides reconcile and, on a fresh seed, every planted problem ended as expected.
 Environment variables: KEEP=1 goes on with the state of the last demo, MODE=plan writes nothing, SEED, SIZE, SHARDS, SANDBOX_URL
-(a sandbox that runs already). ``make demo ERP=tryton`` is ``sandbox/tryton/demo.py``.
+(a sandbox that runs already). ``make demo ERP=NAME`` is ``sandbox/NAME/demo.py``.
 """
 
 from __future__ import annotations
@@ -78,28 +78,35 @@ def run(options: Options, folder: Path = DEMO, home: Path = VAR / "airflow-demo"
         if airflow(["db", "migrate"], env, log) != 0:
             raise LocalError(f"Airflow's database could not be made; see {log}")
         new_ledger(folder / "ledger.sqlite")
-        before = {path.name for path in (folder / "staging").glob("*")}
         conf = {"since": EVERYTHING, "mode": options.mode, "shards": options.shards}
-        started = time.monotonic()
-        code = airflow(["dags", "test", "procore_erp_sync", "--conf", json.dumps(conf)], env, log)
-        seconds = time.monotonic() - started
+        code, report = dag_run(conf, folder, env, log)
         planted = requests.get(f"{info['base_url']}/_sandbox/planted", timeout=60).json()
-        report = newest_report(folder / "staging", before)
     if report is None:
-        print(f"The run left no report; see {log}", file=sys.stderr)
         return 1, None
-    report["seconds"] = round(seconds, 1)
-    with private_file(folder / "report.json") as sink:
-        sink.write(json.dumps(report, indent=1, ensure_ascii=False).encode())
+    keep_report(report, folder / "report.json")
     unexpected = summary(report, planted, fresh=not options.keep)
     # On a kept state somebody may have mended or changed things: what the seed planted is no measure any more.
     ok = code == 0 and report["reconciliation"]["balanced"] and (options.keep or not unexpected)
     return (0 if ok else 1), report
 
 
-def newest_report(staging: Path, before: set[str]) -> dict[str, Any] | None:
-    fresh = [path / "report.json" for path in staging.glob("*") if path.name not in before and (path / "report.json").exists()]
-    return dict(json.loads(fresh[0].read_text(encoding="utf-8"))) if fresh else None
+def dag_run(conf: Mapping[str, Any], folder: Path, env: Mapping[str, str], log: Path) -> tuple[int, dict[str, Any] | None]:
+    """One real run of the DAG: Airflow's exit code, and the report with the seconds that it took. None, and a word about it, when
+    the run did not get that far."""
+    before = {path.name for path in (folder / "staging").glob("*")}
+    started = time.monotonic()
+    code = airflow(["dags", "test", "procore_erp_sync", "--conf", json.dumps(conf)], env, log)
+    fresh = [path for path in (folder / "staging").glob("*/report.json") if path.parent.name not in before]
+    if not fresh:
+        print(f"The run left no report; see {log}", file=sys.stderr)
+        return code, None
+    report = dict(json.loads(fresh[0].read_text(encoding="utf-8")))
+    return code, {**report, "seconds": round(time.monotonic() - started, 1)}
+
+
+def keep_report(report: Mapping[str, Any], path: Path) -> None:
+    with private_file(path) as sink:
+        sink.write(json.dumps(report, indent=1, ensure_ascii=False).encode())
 
 
 def surprises(stopped: Sequence[Mapping[str, Any]], planted: Sequence[Mapping[str, Any]]) -> list[str]:

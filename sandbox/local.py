@@ -93,8 +93,10 @@ def new_ledger(path: Path) -> None:
 def database_fields(address: str) -> dict[str, Any]:
     """An SQLAlchemy address as the fields of a connection: host, port, schema, login, password and what goes into its extra."""
     url = make_url(address)
-    given = {"host": url.host, "port": url.port, "schema": url.database, "login": url.username, "password": url.password}
-    extra = {"dialect": url.drivername} | ({"query": dict(url.query)} if url.query else {})
+    query = dict(url.query)
+    host = url.host or query.pop("host", None)  # the folder of a socket stands there: in an address it would be a path
+    given = {"host": host, "port": url.port, "schema": url.database, "login": url.username, "password": url.password}
+    extra = {"dialect": url.drivername} | ({"query": query} if query else {})
     return {**{name: value for name, value in given.items() if value is not None}, "extra": extra}
 
 

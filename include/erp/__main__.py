@@ -17,7 +17,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from include.erp.acceptance.masters import USES
-from include.erp.registry import erp_system, mapping_path
+from include.erp.mapping.loading import mapping_path
+from include.erp.registry import erp_system
 from include.erp.tools import canonical, looks
 from include.financials.entities import OF_ERP
 from include.financials.exceptions import ConfigurationError, SyncError

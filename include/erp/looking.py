@@ -14,11 +14,6 @@ from include.financials.port import Invalid, Item
 from include.financials.record import Record
 
 
-def _rank(found: Found) -> int:
-    """In the books, waiting, refused."""
-    return 2 - found.waiting - (found.said is not None)
-
-
 class Look:
     """The :class:`include.erp.transport.Check` of one call. ``items`` by intent."""
 
@@ -33,7 +28,8 @@ class Look:
             company, name = ("", document.marker) if by_marker else (document.company, key)
             if name:
                 intents.setdefault((company, name), []).append(document.intent)
-        found: dict[str, Found] = {}
+        found: dict[str, list[Found]] = {}
+        noted: set[int] = set()
         for row in rows:
             ident = self.reader.id_of(row)
             named = ("", self.reader.marker_of(row) or "") if by_marker else (self.reader.company_of(row) or "", ident)
@@ -41,13 +37,27 @@ class Look:
                 continue
             waits = self.reader.waits(row)
             new = Found(ident, self.reader.parse(row), waits, self.reader.said(row) if waits else None)
+            if row.waiting:
+                noted.add(id(new))
             for intent in intents[named]:
-                old = found.get(intent)
-                if old is None or _rank(new) > _rank(old):  # what is posted stands before what it was posted from
-                    found[intent] = new
-                elif _rank(new) == _rank(old):
-                    found[intent] = replace(new, record=self._twice(named[1], old.id, ident))
-        return found
+                found.setdefault(intent, []).append(new)
+        names = {intent: name for (_, name), alike in intents.items() for intent in alike}
+        return {intent: self._one(names[intent], alike, noted) for intent, alike in found.items()}
+
+    def _one(self, name: str, found: Sequence[Found], noted: set[int]) -> Found:
+        """Which of the rows that answer to one marker or key is the record.
+
+        A refused one is not there, and a transport's note of what it handed over (``noted``) says nothing of what the ERP shows.
+        Of the others one marker has one document: a second one is a twin, also where one of them waits and the other is posted,
+        for nothing says that the one became the other. A key is that of a record in the books; what waits under it is none yet.
+        """
+        there = [one for one in found if one.said is None] or found[-1:]
+        there = [one for one in there if id(one) not in noted] or there[-1:]
+        there = sorted(there, key=lambda one: one.waiting)
+        if self.writer.action != "create":
+            there = [one for one in there if one.waiting == there[0].waiting]
+        first, *others = there
+        return replace(first, record=self._twice(name, first.id, others[0].id)) if others else first
 
     def _twice(self, name: str, first: str, second: str) -> Invalid:
         """Two rows answer to one marker or key: neither may be taken for the record."""

@@ -10,14 +10,11 @@ from typing import Any
 
 from include.erp.described import DescribedErp
 from include.erp.mapping.block import suggest
-from include.erp.mapping.loading import Mapping, load_yaml, read_mapping
+from include.erp.mapping.loading import Mapping, load_yaml, mapping_path, read_mapping
 from include.erp.mapping.spec import MappingSpec
 from include.erp.system import MappedSystem
 from include.erp.transport import Adapter
 from include.financials.exceptions import ConfigurationError
-
-MAPPINGS = Path(__file__).resolve().parent.parent / "mappings"
-"""Where the mapping files that come with the project lie."""
 
 GROUP = "procore_erp_sync.adapters"
 """The entry points that name an :class:`include.erp.transport.Adapter`, by its kind."""
@@ -44,12 +41,6 @@ def adapter(kind: str, place: str = "kind") -> Adapter:
     if not isinstance(loaded, Adapter):
         raise ConfigurationError(f"{place}: {found.value}, the adapter {kind!r}, is no include.erp.transport.Adapter")
     return loaded
-
-
-def mapping_path(name: str | Path) -> Path:
-    """A mapping's path: as given, or a file of include/mappings by its name without ``.yaml``."""
-    path = Path(name)
-    return path if path.suffix or len(path.parts) > 1 else MAPPINGS / f"{path}.yaml"
 
 
 def load_mapping(path: str | Path) -> Mapping[MappingSpec]:

@@ -289,14 +289,16 @@ def _outcome(receipt: Receipt, found: Found | None) -> Outcome:
         return Outcome(receipt.intent, "rejected", message=receipt.message, field=receipt.field)
     if found is not None and found.said is not None:
         return Outcome(receipt.intent, "rejected", message=found.said)
-    waits = receipt.status == "accepted" if found is None else found.waiting
-    if waits:
-        return Outcome(receipt.intent, "accepted", id=receipt.token, message=receipt.message)
+    unread = found.record if found is not None and isinstance(found.record, Invalid) else None
+    # A second document of the marker: whichever is ours, it is not taken for the record.
+    field = receipt.field or ("marker" if unread is not None and unread.field == "marker" else None)
+    message = unread.message if unread is not None and receipt.message is None else receipt.message
+    if receipt.status == "accepted" if found is None else found.waiting:
+        return Outcome(receipt.intent, "accepted", id=receipt.token, message=message if field else receipt.message, field=field)
     if found is None:
         return Outcome(receipt.intent, "confirmed", id=receipt.id, message=receipt.message, field=receipt.field)
     record = None if isinstance(found.record, Invalid) else found.record
-    message = found.record.message if isinstance(found.record, Invalid) and receipt.message is None else receipt.message
-    return Outcome(receipt.intent, "confirmed", id=found.id, record=record, message=message, field=receipt.field)
+    return Outcome(receipt.intent, "confirmed", id=found.id, record=record, message=message, field=field)
 
 
 def _page(reader: Reader, rows: Sequence[Row], found: Rows) -> Page:

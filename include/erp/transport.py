@@ -63,8 +63,8 @@ class Row:
     key: str = ""
     """What to call it where its id cannot be read."""
     waiting: bool = False
-    """Handed over and not yet in the books: it stands in a staging table, an import file or an approval. Where a value of the row
-    says so (``accepted`` in the mapping) the mapper sees it by itself."""
+    """A transport's own note of what it handed over (an import file): beside a row of the ERP with that marker it says nothing.
+    Where a row of the ERP waits, in a staging table or an approval, a value of it says so (``accepted`` in the mapping)."""
     said: str | None = None
     """waiting: why the ERP refuses what was handed over, in its own words."""
     fault: Fault | None = None

@@ -40,6 +40,11 @@ def refused(intent: Intent, message: str | None) -> str:
     return f"was handed over to the ERP{_on(intent.doubted_at)} and refused there: {message or 'it did not say why'}"
 
 
+def twin(intent: Intent, message: str | None) -> str:
+    told = f"was handed over to the ERP{_on(intent.doubted_at)}{_as(intent.result_id)}, and there {message}"
+    return f"{told}. Neither is taken for it: have the copy removed there, or its marker."
+
+
 def _on(since: str | None) -> str:
     return f" on {since[:10]}" if since else ""
 

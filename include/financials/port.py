@@ -189,7 +189,8 @@ class Outcome:
     """The record as the system returned or re-read it, in that side's own keys."""
     message: str | None = None
     field: str | None = None
-    """rejected: which it concerns. confirmed: which the system holds otherwise than it was sent (``message`` says how)."""
+    """rejected: which it concerns. confirmed: which the system holds otherwise than it was sent (``message`` says how); of what
+    was accepted earlier, in either state: its marker, for it is not the only record that carries it."""
     locked: bool = False
     updated_at: datetime | None = None
     """Its time of change after this write, where the answer tells: our own must not look like somebody's change."""

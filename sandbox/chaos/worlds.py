@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from include.erp import registry
+from include.erp.mapping.loading import mapping_path
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import SyncError
 from include.financials.port import Health
@@ -111,7 +112,7 @@ def preload() -> None:
     for name in ("great_expectations", "alembic.command", "pandas", "pyarrow.parquet"):
         import_module(name)
     loaded = cache(registry.load_mapping)
-    loaded(registry.mapping_path(pipeline.MAPPING))
+    loaded(mapping_path(pipeline.MAPPING))
     vars(registry)["load_mapping"] = loaded
 
 

@@ -6,11 +6,9 @@ succeeded, both sides reconcile, and Tryton holds the job's contracts to the cen
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
-import time
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,7 +21,7 @@ import yaml
 from include.erp.registry import erp_system
 from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import SyncError
-from include.financials.reading.staging import private_file, private_folder
+from include.financials.reading.staging import private_folder
 from sandbox import demo
 from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, sandbox
 from sandbox.procore.settings import COMPANY_ID
@@ -82,18 +80,12 @@ def run(folder: Path = VAR / "demo-tryton", home: Path = VAR / "airflow-demo") -
 def _airflow_run(name: str, folder: Path, env: dict[str, str], log: Path) -> bool:
     """One run over the job; whether it succeeded and both sides reconcile."""
     print(f"Airflow: the {name} run; log {os.path.relpath(log)} ...", flush=True)
-    before = {path.name for path in (folder / "staging").glob("*")}
     conf = {"since": demo.EVERYTHING, "mode": "apply", "projects": [GOLDEN_JOB], "entities": entities()}
-    started = time.monotonic()
-    code = airflow(["dags", "test", "procore_erp_sync", "--conf", json.dumps(conf)], env, log)
-    report = demo.newest_report(folder / "staging", before)
+    code, report = demo.dag_run(conf, folder, env, log)
     if report is None:
-        print(f"The run left no report; see {log}", file=sys.stderr)
         return False
-    report["seconds"] = round(time.monotonic() - started, 1)
     kept = folder / f"report-{name}.json"
-    with private_file(kept) as sink:
-        sink.write(json.dumps(report, indent=1, ensure_ascii=False).encode())
+    demo.keep_report(report, kept)
     problems = [row for row in planted(history="moved") if row["entity"] in entities()]
     demo.summary(report, problems, fresh=False, kept=os.path.relpath(kept))
     return code == 0 and bool(report["reconciliation"]["balanced"])

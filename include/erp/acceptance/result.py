@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from include.erp.mapping.loading import files
-from include.financials.exceptions import ConfigurationError
+from include.erp.mapping.loading import load_yaml
 
 Verdict = Literal["passed", "failed", "skipped"]
 
@@ -105,10 +104,8 @@ def _words(name: str) -> str:
 
 def digest(mapping: Path) -> str:
     """Of the file as it stands, and of those that it extends: a changed comment is a changed file, and an acceptance is cheap."""
-    try:
-        return hashlib.sha256(b"".join(path.read_bytes() for path in files(mapping))).hexdigest()
-    except OSError as error:
-        raise ConfigurationError(f"{mapping}: cannot be read: {error}") from None
+    _, places = load_yaml(mapping)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in (mapping, *places.bases))).hexdigest()
 
 
 def beside(mapping: Path) -> Path:

@@ -12,8 +12,9 @@ from uuid import uuid4
 
 from include.erp.acceptance.masters import Masters
 from include.erp.mapping.loading import Mapping as MappingFile
+from include.erp.mapping.loading import mapping_path
 from include.erp.mapping.spec import MappingSpec
-from include.erp.registry import connected, load_mapping, mapping_path
+from include.erp.registry import connected, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.entities import ENTITIES, OF_ERP
 from include.financials.exceptions import ConfigurationError

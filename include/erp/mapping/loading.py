@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -21,32 +21,44 @@ from include.erp.mapping.checks import Checks
 from include.erp.mapping.spec import EntitySpec, MappingSpec
 from include.financials.exceptions import ConfigurationError
 
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
+"""Where the mapping files that come with the project lie."""
+
+
+def mapping_path(name: str | Path, beside: Path | None = None) -> Path:
+    """A mapping's path: as given (relative to the file ``beside`` that names it), or a file of include/mappings by its name
+    without ``.yaml``."""
+    path = Path(name)
+    if not path.suffix and len(path.parts) == 1:
+        return MAPPINGS / f"{path}.yaml"
+    return path if beside is None else beside.parent / path
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the keys of a file stand. ``lines``: line (from 1) of each key and element; ``lists``: which blocks are lists;
-    ``base``: those of the file that it extends."""
+    """Where the keys of a file stand. ``lines``: line (from 1) of each key and element; ``lists``: which blocks are lists.
+    ``bases``: the files that it extends, nearest first; ``taken``: which of them a key that is not its own stands in."""
 
     path: Path
     lines: dict[Loc, int]
     lists: set[Loc]
-    base: Places | None = None
-
-    def knows(self, loc: Loc) -> bool:
-        return loc in self.lines or (self.base is not None and self.base.knows(loc))
+    bases: tuple[Path, ...] = ()
+    taken: dict[Loc, Path] = field(default_factory=dict)
 
     def line(self, loc: Loc) -> int:
         """The line of a place, or of the nearest block around it."""
+        return self.lines.get(self._known(loc), 1)
+
+    def _known(self, loc: Loc) -> Loc:
         while loc and loc not in self.lines:
             loc = loc[:-1]
-        return self.lines.get(loc, 1)
+        return loc
 
     def at(self, *loc: str | int) -> str:
         """``file:line: key.path``; elements of lists are counted from 1."""
-        if self.base is not None and loc not in self.lines and self.base.knows(loc):
-            return self.base.at(*loc)
         names = [str(int(part) + 1) if loc[:index] in self.lists else str(part) for index, part in enumerate(loc)]
-        return f"{self.path}:{self.line(loc)}" + (f": {'.'.join(names)}" if names else "")
+        path = self.taken.get(self._known(loc), self.path)
+        return f"{path}:{self.line(loc)}" + (f": {'.'.join(names)}" if names else "")
 
 
 S = TypeVar("S", bound=MappingSpec, covariant=True)
@@ -88,55 +100,57 @@ class Mapping(Generic[S]):
         return {name: spec.default for name, spec in known.items()} | dict(chosen)
 
 
-def load_yaml(path: Path) -> tuple[Any, Places]:
-    """A YAML file as plain values, and where its keys stand; nobody may change them. One that ``extends`` another (by its name,
-    in the same folder) is that one with what is said here put over it. Raises ConfigurationError."""
-    *bases, (data, places) = _chain(path)
-    if not bases:
+EXTENDS = "extends"
+
+
+def load_yaml(path: Path, *, extended_by: tuple[Path, ...] = ()) -> tuple[Any, Places]:
+    """A YAML file as plain values, what it extends joined to it, and where its keys stand; nobody may change them. Raises
+    ConfigurationError."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    data, places = _parsed(path, stat.st_mtime_ns, stat.st_size)
+    if not isinstance(data, dict) or EXTENDS not in data:
         return data, places
-    whole, beneath = bases[0]
-    for extension, above in (*bases[1:], (data, places)):
-        whole = _over(whole, {key: value for key, value in extension.items() if key != "extends"})
-        beneath = replace(above, base=beneath)
-    return whole, beneath
+    name = data[EXTENDS]
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(
+            f"{places.at(EXTENDS)}: must be the path of a mapping file, or the name of one in include/mappings"
+        )
+    base = mapping_path(name, path)
+    if base.resolve() in {one.resolve() for one in (path, *extended_by)}:
+        raise ConfigurationError(f"{places.at(EXTENDS)}: {name} extends this file, or is this file")
+    return _joined(*load_yaml(base, extended_by=(path, *extended_by)), data, places)
 
 
-def files(path: Path) -> list[Path]:
-    """The files that a mapping is made of, the one that all build on first. Raises ConfigurationError."""
-    return [places.path for _, places in _chain(path)]
-
-
-def _chain(path: Path) -> list[tuple[Any, Places]]:
-    found: list[tuple[Any, Places]] = []
-    while True:
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        data, places = _parsed(path, stat.st_mtime_ns, stat.st_size)
-        if any(path == other.path for _, other in found):
-            raise ConfigurationError(f"{places.at('extends')}: the file extends itself")
-        found.insert(0, (data, places))
-        base = data.get("extends") if isinstance(data, dict) else None
-        if base is None:
-            return found
-        path = path.with_name(f"{base}.yaml")
-
-
-def _over(base: Any, said: Any) -> Any:
-    """``said`` put over ``base``: blocks key by key, where an empty value takes the key away; elements of a list by their places,
-    from 0, where a block with numbers stands over it. Anything else replaces what was there."""
-    if not isinstance(said, dict):
-        return said
-    if isinstance(base, list) and said and all(isinstance(key, int) and 0 <= key < len(base) for key in said):
-        return [_over(one, said[place]) if place in said else one for place, one in enumerate(base)]
+def _joined(base: Any, below: Places, own: Any, above: Places) -> tuple[Any, Places]:
+    """A file and the one that it extends: blocks are joined key by key, where an empty value takes the key away; a list is
+    joined with a block of places (from 0); of everything else the file's own holds."""
     if not isinstance(base, dict):
-        return said
-    found = {key: value for key, value in base.items() if key not in said or said[key] is not None}
-    for key, value in said.items():
-        if value is not None:
-            found[key] = _over(base[key], value) if key in base else value
-    return found
+        raise ConfigurationError(f"{below.at()}: must be a block of keys")
+    kept: set[Loc] = set()
+
+    def join(old: Any, new: Any, loc: Loc) -> Any:
+        if isinstance(old, list) and isinstance(new, dict) and new and all(key in range(len(old)) for key in new):
+            kept.update((*loc, place) for place in range(len(old)) if place not in new)
+            return [join(one, new[place], (*loc, place)) if place in new else one for place, one in enumerate(old)]
+        if not (isinstance(old, dict) and isinstance(new, dict)):
+            return new
+        kept.update((*loc, key) for key in old if key not in new)
+        found = {**old, **{key: join(old.get(key), value, (*loc, key)) for key, value in new.items()}}
+        return {key: value for key, value in found.items() if value is not None or key not in new}
+
+    data = join(base, own, ())
+    taken = [loc for loc in below.lines if any(loc[:end] in kept for end in range(1, len(loc) + 1))]
+    places = Places(
+        above.path,
+        above.lines | {loc: below.lines[loc] for loc in taken},
+        above.lists | {loc for loc in taken if loc in below.lists},
+        (below.path, *below.bases),
+        {loc: below.taken.get(loc, below.path) for loc in taken},
+    )
+    return data, places
 
 
 @lru_cache(maxsize=8)

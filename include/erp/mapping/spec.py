@@ -295,6 +295,8 @@ class MappingSpec(Spec):
     settings: dict[str, SettingSpec] = Field(default_factory=dict)
     fragments: dict[str, Any] = Field(default_factory=dict)
     """Nothing of its own: where a file keeps what it repeats by YAML anchors."""
+    extends: str | None = None
+    """The file that this one is a variant of; ``load_yaml`` has joined the two."""
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
         """What the kind finds wrong with the file as a whole, with its place."""

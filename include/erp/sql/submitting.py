@@ -116,7 +116,8 @@ class Submission:
             if document.intent in refused:
                 receipts[document.intent] = refused[document.intent]
             elif stored is not None:
-                receipts[document.intent] = Receipt(document.intent, "done", stored.id, found=stored)
+                token = stored.id if stored.waiting else None
+                receipts[document.intent] = Receipt(document.intent, "done", stored.id, token=token, found=stored)
             elif document.intent not in written:
                 raise ConfigurationError(
                     f"{place}: {document.number} was there and is gone after the writes of this call, so all of them were"

@@ -303,7 +303,10 @@ class ProcoreSource:
         self.by_key = {(record.company, record.id): record for record in targets}
         # A void document counts for nothing and is nobody's counterpart.
         standing = [record for record in targets if getattr(record, "status", None) != VOID]
-        self.by_marker = {record.marker: record for record in standing if record.marker}
+        self.by_marker: dict[str, list[Record]] = defaultdict(list)
+        for record in standing:
+            if record.marker:
+                self.by_marker[record.marker].append(record)
         self.by_number: dict[tuple[str | None, str], list[Record]] = defaultdict(list)
         for record in standing:  # of a vendor that was merged, two may bear one number
             self.by_number[record.company, number_key(record)].append(record)
@@ -346,10 +349,13 @@ class ProcoreSource:
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
             return Match("external_id", target=target)
-        target = self.by_marker.get(marker(self.marks, self.row.name, record.id))
-        if target is not None:
+        marked = self.by_marker.get(marker(self.marks, self.row.name, record.id), [])
+        if len(marked) > 1:
+            named = ", ".join(sorted(one.number for one in marked))
+            return Match("external_id", broken=f"its marker stands on {len(marked)} of the ERP's ({named}); take it off the copy")
+        if marked:
             # Where Procore takes no external id there is nothing left to write: the pair is adopted.
-            return Match("marker" if self.row.external_id else "external_id", target=target)
+            return Match("marker" if self.row.external_id else "external_id", target=marked[0])
         unread = self.existing.twin(record)
         return Match(unread=unread) if unread is not None else self._by_looks(record)
 

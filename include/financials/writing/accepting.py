@@ -58,16 +58,27 @@ def settle_accepted(load: Load, steps: Mapping[str, Step]) -> None:
             outcome = outcomes[row.intent]
             settled.append(_settled(row, outcome))
             judged = said.get((row.company, row.source_id))
-            if outcome.status == "rejected" and judged is not None:
-                message = f"{load.row.label.capitalize()} {judged.number} {accepted.refused(row, outcome.message)}"
+            told = _told(row, outcome)
+            if told is not None and judged is not None:
+                state, rule, words = told
+                message = f"{load.row.label.capitalize()} {judged.number} {words}"
                 log.warning("%s", message)
-                restated.append(Restated(judged, state="quarantined", rule="refused", waits_for=None, message=message))
+                restated.append(Restated(judged, state=state, rule=rule, waits_for=None, message=message))
         journal.settled(load.lease, None, settled, run_id=load.run_id, entity=name, outcomes=restated)
-        posted = sum(one.status == "confirmed" for one in outcomes.values())
+        posted = sum(one.status == "confirmed" for one in settled)
         log.info("%s: %s has posted %d of %d that it had accepted", name, CALLED[step.system], posted, len(rows))
 
 
+def _told(row: Intent, outcome: Outcome) -> tuple[str, str, str] | None:
+    """State and rule of a document about which a person is to know something, and what; reads on after its number."""
+    if outcome.status == "rejected":
+        return "quarantined", "refused", accepted.refused(row, outcome.message)
+    return None if outcome.field is None else ("blocked", "twin", accepted.twin(row, outcome.message))
+
+
 def _settled(row: Intent, outcome: Outcome) -> Settled:
+    if outcome.field is not None and outcome.status != "rejected":
+        return Settled(row.intent, ACCEPTED, row.result_id, outcome.message)  # it is asked about until the twin is gone
     match outcome.status:
         case "confirmed":
             return Settled(row.intent, "confirmed", outcome.id)

@@ -61,7 +61,8 @@ class ErpHook(DatabaseHook):
 
     def system(self, origin_system: str) -> System:
         """The ERP as a system of the port; the caller closes it."""
-        from include.erp.registry import adapter, connected, load_mapping, mapping_path
+        from include.erp.mapping.loading import mapping_path
+        from include.erp.registry import adapter, connected, load_mapping
 
         mapping = load_mapping(mapping_path(self.mapping))
         address = self.url if adapter(mapping.spec.kind).database else self.address

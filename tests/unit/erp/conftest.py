@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.mapping.loading import Mapping
-from include.erp.registry import connected, load_mapping, mapping_path
+from include.erp.mapping.loading import Mapping, mapping_path
+from include.erp.registry import connected, load_mapping
 from include.erp.sql.database import Database
 from include.erp.sql.transport import SqlTransport
 from include.erp.system import MappedSystem

@@ -14,7 +14,8 @@ from include.erp.acceptance.result import Check, Result, acceptance, beside, dig
 from include.erp.acceptance.running import accept
 from include.erp.acceptance.suite import Options
 from include.erp.mapping.checks import is_mappable, line_fields
-from include.erp.registry import MAPPINGS, erp_system, load_mapping
+from include.erp.mapping.loading import MAPPINGS
+from include.erp.registry import erp_system, load_mapping
 from include.erp.tools import canonical
 from include.financials.entities import OF_ERP
 from include.financials.exceptions import ConfigurationError
@@ -32,7 +33,7 @@ SKIPPED = {
 @pytest.fixture(scope="session")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("books") / "erp.sqlite"
-    build(path)
+    build(f"sqlite:///{path}")
     return path
 
 

@@ -292,3 +292,42 @@ def test_an_answer_without_its_names_undoes_what_was_written(engine: sa.Engine, 
     (refused,) = post(erp, order())
     assert refused.status == "rejected" and "must answer one with header" in (refused.message or "")
     assert rows(engine, "SELECT COUNT(*) FROM staged") == [(0,)] and rows(engine, "SELECT COUNT(*) FROM batch") == [(0,)]
+
+
+# -- a second document of one marker
+
+
+def copied(engine: sa.Engine) -> None:
+    """A person copies what waits, and its marker with it."""
+    run(
+        engine,
+        "ALTER TABLE procore_reference RENAME TO referred",
+        "CREATE TABLE procore_reference AS SELECT * FROM referred",
+        "INSERT INTO staged (batch, co, no, kind, job, vendor, title, amount)"
+        " SELECT batch, co, no, kind, job, vendor, title, amount FROM staged",
+        "INSERT INTO procore_reference SELECT entity, 'batch 2', marker FROM referred",
+    )
+
+
+def test_of_two_that_carry_a_marker_neither_is_taken(engine: sa.Engine, tmp_path: Path) -> None:
+    """That one waits and the other is posted does not say that the one became the other."""
+    erp = ledger(engine, tmp_path)
+    (sent,) = post(erp, order())
+    assert (sent.status, sent.id) == ("accepted", "batch 1")
+    copied(engine)
+    (both_wait,) = find(erp, order(), handed="batch 1")
+    assert (both_wait.status, both_wait.field) == ("accepted", "marker")
+    assert "names more than one of the ERP's commitments (batch 1, batch 2)" in (both_wait.message or "")
+    run(
+        engine,
+        "INSERT INTO subcontract (co, no, job, vendor, title, st, amount)"
+        " SELECT co, no, job, vendor, title, 'O', amount FROM staged WHERE id = 1",
+        "UPDATE procore_reference SET record = 'SC1' WHERE record = 'batch 1'",
+        "DELETE FROM staged WHERE id = 1",
+    )
+    (one_posted,) = find(erp, order(), handed="batch 1")
+    assert (one_posted.status, one_posted.id, one_posted.record, one_posted.field) == ("confirmed", "SC1", None, "marker")
+    assert "(SC1, batch 2)" in (one_posted.message or "")
+    run(engine, "INSERT INTO staged_error VALUES (2, 'a copy')")
+    (refused,) = find(erp, order(), handed="batch 1")
+    assert (refused.status, refused.id, refused.field) == ("confirmed", "SC1", None), "what is refused is not there"

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from include.erp.acceptance.result import digest
-from include.erp.registry import connected, erp_system, kinds, load_mapping, mapping_path
+from include.erp.mapping.loading import mapping_path
+from include.erp.registry import connected, erp_system, kinds, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.entities import MODELS
 from include.financials.exceptions import ConfigurationError
@@ -439,50 +440,86 @@ def test_a_page_that_cannot_be_is_refused(tmp_path: Path, page: str, said: str) 
     assert said in str(raised.value)
 
 
-# -- a file that extends another
+# -- a file that extends another one
+
+VARIANT = """\
+extends: {base}
+system: variant
+entities:
+  vendors:
+    fields:
+      name: {{column: long_name, null_as: "?"}}
+    capabilities: {{max_lengths: {{name: 60}}}}
+  commitments:
+    key_columns: [company, row_no]
+    write:
+      create: [INSERT INTO staged (no) VALUES (:number)]
+"""
 
 
-def test_a_file_that_extends_another_is_that_one_with_its_own_put_over_it(tmp_path: Path) -> None:
+def variant(tmp_path: Path, base: str = "sandbox_erp", text: str = VARIANT) -> Path:
+    path = tmp_path / "variant.yaml"
+    path.write_text(text.format(base=base), encoding="utf-8")
+    return path
+
+
+def test_a_variant_says_only_what_is_other(tmp_path: Path) -> None:
+    """Blocks are joined key by key; a list or a text takes the other's place."""
+    mapping, plain = load_mapping(variant(tmp_path)), load_mapping(mapping_path("sandbox_erp"))
+    own, base = mapping.spec.entities, plain.spec.entities
+    assert mapping.system == "variant" and own.keys() == base.keys()
+    assert (own["vendors"].fields["name"].column, own["vendors"].fields["name"].null_as) == ("long_name", "?")
+    assert own["vendors"].fields["city"] == base["vendors"].fields["city"]
+    assert own["vendors"].capabilities.max_lengths == {"name": 60}
+    assert [call.parameters() for call in own["commitments"].write.create] == [("number",)]  # type: ignore[attr-defined]
+    assert own["commitments"].write.update == base["commitments"].write.update
+    assert own["commitments"].key_columns == ("company", "row_no")  # type: ignore[attr-defined]
+
+
+def test_an_empty_value_takes_a_key_away_and_a_place_stands_for_an_element(tmp_path: Path) -> None:
     waits = "    accepted: {column: status, values: [waits]}\n"
-    (tmp_path / "acme.yaml").write_text(
-        GOOD.replace("    find:\n      marker: marker\n      void", waits + "    find:\n      marker: marker\n      void")
-    )
-    over = tmp_path / "acme_2.yaml"
-    over.write_text(
-        "extends: acme\nentities:\n  commitments:\n    fields: {status: state}\n    accepted: ~\n    lines: {order: {0: place}}\n"
-    )
-    base, found = load_mapping(tmp_path / "acme.yaml").spec, load_mapping(over).spec
-    mine = found.entities["commitments"]
-    assert base.entities["commitments"].accepted is not None and mine.accepted is None
-    assert mine.fields.keys() == base.entities["commitments"].fields.keys()
-    assert mine.fields["status"].column == "state" and mine.lines.order == ("place",)  # type: ignore[union-attr]
-    assert found.entities["vendors"] == base.entities["vendors"] and found.system == "acme"
+    base = tmp_path / "acme.yaml"
+    base.write_text(GOOD.replace("    find:\n      marker: marker\n      void", waits + "    find:\n      marker: marker\n      void"))
+    path = tmp_path / "own.yaml"
+    path.write_text("extends: acme.yaml\nentities:\n  commitments:\n    accepted: ~\n    lines: {order: {0: place}}\n")
+    own, plain = load_mapping(path), load_mapping(base).spec.entities["commitments"]
+    mine = own.spec.entities["commitments"]
+    assert plain.accepted is not None and mine.accepted is None
+    assert mine.lines.order == ("place",) and mine.lines.fields == plain.lines.fields  # type: ignore[union-attr]
+    assert own.at("entities", "commitments", "lines", "order", 0) == f"{path}:5: entities.commitments.lines.order.1"
 
 
-def test_a_fault_is_told_in_the_file_in_which_it_stands(tmp_path: Path) -> None:
-    base, over = tmp_path / "acme.yaml", tmp_path / "acme_2.yaml"
-    base.write_text(GOOD.replace("      vendor: vendor\n", "      vendor: vendor\n      vedor: vendor\n"))
-    over.write_text("extends: acme\nentities:\n  vendors:\n    fields:\n      nmae: name\n")
-    with pytest.raises(ConfigurationError) as error:
-        load_mapping(over)
-    mine, its = sorted(str(error.value).splitlines(), key=lambda line: not line.startswith(str(over)))
-    assert mine.startswith(f"{over}:5: entities.vendors.fields.nmae") and its.startswith(f"{base}:")
+def test_a_message_names_the_file_in_which_the_key_stands(tmp_path: Path) -> None:
+    path = variant(tmp_path)
+    mapping, plain = load_mapping(path), load_mapping(mapping_path("sandbox_erp"))
+    assert mapping.at("entities", "vendors", "fields", "name", "column") == f"{path}:6: entities.vendors.fields.name.column"
+    place = ("entities", "commitments", "write", "update", 1, "sql")
+    assert mapping.at(*place) == plain.at(*place) and "sandbox_erp.yaml:" in mapping.at(*place)
+    assert mapping.at("entities", "commitments", "write", "create", 2) == f"{path}:11: entities.commitments.write.create.3"
+    bad = variant(tmp_path, text=VARIANT.replace("row_no]", "row no]"))
+    with pytest.raises(ConfigurationError, match=r"variant\.yaml:9: entities\.commitments\.key_columns.*'row no'"):
+        load_mapping(bad)
 
 
-def test_an_acceptance_is_of_all_the_files_that_a_mapping_is_made_of(tmp_path: Path) -> None:
-    (tmp_path / "acme.yaml").write_text(GOOD)
-    over = tmp_path / "acme_2.yaml"
-    over.write_text("extends: acme\n")
-    before = digest(over)
-    (tmp_path / "acme.yaml").write_text(GOOD + "# changed\n")
-    assert digest(over) != before
+def test_a_variant_of_a_variant_and_of_itself(tmp_path: Path) -> None:
+    variant(tmp_path).rename(tmp_path / "first.yaml")
+    path = variant(tmp_path, "./first.yaml", "extends: {base}\nsystem: second\n")
+    mapping = load_mapping(path)
+    assert mapping.system == "second" and mapping.spec.entities["commitments"].write.create[0].binds() == ("number",)
+    assert [one.name for one in mapping.places.bases] == ["first.yaml", "sandbox_erp.yaml"]
+    assert f"{tmp_path / 'first.yaml'}:6" in mapping.at("entities", "vendors", "fields", "name")
+    with pytest.raises(ConfigurationError, match=r"variant\.yaml:1: extends: \./variant\.yaml extends this file"):
+        load_mapping(variant(tmp_path, "./variant.yaml"))
+    with pytest.raises(ConfigurationError, match=r"none\.yaml: cannot be read"):
+        load_mapping(variant(tmp_path, "./none.yaml"))
+    with pytest.raises(ConfigurationError, match="extends: must be the path of a mapping file"):
+        load_mapping(variant(tmp_path, text="extends: 3\n"))
 
 
-def test_a_file_that_extends_itself_or_none_is_told(tmp_path: Path) -> None:
-    (tmp_path / "one.yaml").write_text("extends: two\n")
-    (tmp_path / "two.yaml").write_text("extends: one\n")
-    with pytest.raises(ConfigurationError, match="extends itself"):
-        load_mapping(tmp_path / "one.yaml")
-    (tmp_path / "two.yaml").write_text("extends: three\n")
-    with pytest.raises(ConfigurationError, match=r"three\.yaml: cannot be read"):
-        load_mapping(tmp_path / "one.yaml")
+def test_an_acceptance_ends_when_what_is_extended_changes(tmp_path: Path) -> None:
+    base = tmp_path / "base.yaml"
+    base.write_text(mapping_path("sandbox_erp").read_text(encoding="utf-8"), encoding="utf-8")
+    path = variant(tmp_path, "base.yaml")
+    before = digest(path)
+    base.write_text(base.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    assert digest(path) != before

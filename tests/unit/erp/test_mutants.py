@@ -14,7 +14,8 @@ import pytest
 from include.erp.acceptance import reads, sent, writes
 from include.erp.acceptance.running import accept
 from include.erp.acceptance.suite import Options
-from include.erp.registry import MAPPINGS, erp_system
+from include.erp.mapping.loading import MAPPINGS
+from include.erp.registry import erp_system
 from include.erp.tools import looks
 from include.financials.exceptions import ConfigurationError
 from tests.unit.erp.trial import build
@@ -140,7 +141,7 @@ MUTANTS = (
 @pytest.fixture(scope="session")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("trial") / "erp.sqlite"
-    build(path)
+    build(f"sqlite:///{path}")
     return path
 
 

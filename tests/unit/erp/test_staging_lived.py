@@ -131,3 +131,34 @@ def test_a_lost_ledger_sends_nothing_that_waits(world: World, engine: sa.Engine,
     assert other.states(run(other), "commitments") == {"SC-1": ("held", "accepted")}
     assert rows(engine, "SELECT COUNT(*) FROM staged") == [(1,)]
     other.close()
+
+
+def test_a_copy_of_what_waits_is_told_and_neither_is_linked(world: World, engine: sa.Engine) -> None:
+    run(world)
+    in_procore(
+        world,
+        commitment(
+            "SC-1", project="J-1", vendor="V-1", title="Concrete", retainage_percent=None, contract_date=None,
+            lines=(line(1, "100.00", "J-1/03-3000", "M"),),
+        ),
+    )  # fmt: skip
+    run(world)
+    test_batches.copied(engine)
+    assert world.states(run(world), "commitments") == {"SC-1": ("blocked", "twin")}
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO subcontract (id, co, no, job, vendor, title, st, amount)"
+            " SELECT 101, co, no, job, vendor, title, 'O', amount FROM staged WHERE id = 1"
+        )
+        connection.exec_driver_sql("INSERT INTO subcontract_line SELECT 101, pos, what, code, type, amount FROM staged_line")
+        connection.exec_driver_sql("UPDATE procore_reference SET record = 'SC101' WHERE record = 'batch 1'")
+        connection.exec_driver_sql("DELETE FROM staged WHERE id = 1")
+    posted = run(world)
+    assert world.states(posted, "commitments") == {"SC-1": ("blocked", "twin")} and world.ledger.links.of("commitments") == []
+    (told,) = [one.message for one in world.ledger.outcomes.of(posted.run.run_id) if one.rule == "twin"]
+    assert "names more than one of the ERP's commitments (SC101, batch 2)" in told and "have the copy removed there" in told
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM staged")
+        connection.exec_driver_sql("DELETE FROM procore_reference WHERE record = 'batch 2'")
+    assert world.states(run(world), "commitments") == {"SC-1": ("updated", "")}
+    assert [link.erp_key for link in world.ledger.links.of("commitments")] == ["SC101"]

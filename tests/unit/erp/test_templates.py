@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.erp.registry import MAPPINGS, connected, load_mapping, mapping_path
+from include.erp.mapping.loading import MAPPINGS, mapping_path
+from include.erp.registry import connected, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.exceptions import ConfigurationError

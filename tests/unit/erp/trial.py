@@ -4,7 +4,8 @@ invoice of one number, a vendor on hold, closed periods, jobs without a budget; 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,14 +38,15 @@ CONTRACTS = (
 )
 
 
-def build(path: Path) -> None:
-    engine = schema.connect(f"sqlite:///{path}")
+TODAY = datetime(2026, 10, 2, tzinfo=UTC)
+"""The books stand there, whenever this runs."""
+
+
+def build(url: str) -> None:
+    engine = schema.connect(url)
     schema.create(engine)
     with engine.begin() as connection:
-        # The books stand in October 2026, whenever this runs.
-        connection.exec_driver_sql(
-            "UPDATE sandbox_clock SET offset_us = CAST((julianday('2026-10-02') - julianday('now')) * 86400000000 AS INTEGER)"
-        )
+        schema.set_offset_us(connection, (TODAY - datetime.now(UTC)) // timedelta(microseconds=1))
     names = [name for name in schema.METADATA.tables if name in {**ROWS, **MORE, **EXTRA}]
     load(engine, {name: [*ROWS.get(name, ()), *MORE.get(name, ()), *EXTRA.get(name, ())] for name in names})
     with engine.begin() as connection:
@@ -106,3 +108,20 @@ class Clerk:
             done = connection.execute(sa.text(f"UPDATE {table} SET status = '{status}' WHERE {which}"), {"number": record.number})
             assert done.rowcount == 1
         engine.dispose()
+
+
+@contextmanager
+def reader(url: str) -> Iterator[str]:
+    """A login of PostgreSQL that may read everything and write nothing."""
+    there = sa.make_url(url)
+    name = f"reader_{there.database}"
+    owner = sa.create_engine(there, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with owner.connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'reader'")
+        connection.exec_driver_sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{name}"')
+    try:
+        yield there.set(username=name, password="reader").render_as_string(hide_password=False)
+    finally:
+        with owner.connect() as connection:
+            connection.exec_driver_sql(f'DROP OWNED BY "{name}"')
+            connection.exec_driver_sql(f'DROP ROLE "{name}"')

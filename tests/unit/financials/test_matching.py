@@ -174,6 +174,8 @@ OWN_ID = "sandbox:01:commitments:SC-1"
         ({"origin_id": "sandbox:02:commitments:SC-1"}, [stored()], [], "external_id", {"broken"}),
         ({"origin_id": "vista:7"}, [stored()], [], "none", {"foreign"}),
         ({}, [stored(marker=MARKER)], [], "marker", set()),
+        ({}, [stored(marker=MARKER), stored("SC-2", marker=MARKER)], [], "external_id", {"broken"}),
+        ({}, [stored(marker=MARKER), stored("SC-2", marker=MARKER, status="void")], [], "marker", set()),
         ({}, [stored(marker="procore:8089:commitments:78")], [], "none", set()),
         ({}, [stored()], [], "none", {"proposal"}),
         ({}, [stored(amount=stored().amount + 1)], [], "none", set()),  # type: ignore[attr-defined]

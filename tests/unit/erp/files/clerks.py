@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from include.erp.files.transport import FilesTransport
-from include.erp.registry import load_mapping, mapping_path
+from include.erp.mapping.loading import mapping_path
+from include.erp.registry import load_mapping
 from include.erp.system import MappedSystem
 from tests.unit.erp.files.exchange import NOW
 

@@ -16,7 +16,8 @@ from include.erp.jsonrpc.api import Stale
 from include.erp.jsonrpc.transport import JsonRpcTransport
 from include.erp.jsonrpc.tryton import Tryton
 from include.erp.jsonrpc.wire import Address, Wire
-from include.erp.registry import erp_system, load_mapping, mapping_path
+from include.erp.mapping.loading import mapping_path
+from include.erp.registry import erp_system, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused
 from include.financials.port import Window
