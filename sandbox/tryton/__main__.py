@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 
@@ -11,10 +12,13 @@ from sandbox.tryton.server import tryton
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.tryton", description="Tryton with the company's books.")
+    parser.add_argument("--grace", action="store_true", help="what was confirmed can be cancelled for a while")
+    grace = parser.parse_args().grace
     interruptible()
     try:
-        with tryton(VAR / "tryton" / "running", books()) as running:
-            for user in ("integration", "clerk"):
+        with tryton(VAR / "tryton" / "running", books(), grace=grace) as running:
+            for user in ("integration", "clerk", "reader"):
                 print(f"{user}: {running.address(user)}", flush=True)
             signal.pause()
     except KeyboardInterrupt:

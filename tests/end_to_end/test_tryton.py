@@ -78,10 +78,11 @@ def test_everything_of_the_job_is_carried_and_both_sides_reconcile(went: Went) -
         assert unexplained(report) == [] and report["reconciliation"]["balanced"]
         assert stopped(report) <= expected(went.world.control("GET", "/planted"))
     made = done(went.first)
-    assert {name: made[name]["created"] for name in ("commitments", "subcontractor_invoices", "budgets")} == {
-        "commitments": 12 + 1, "subcontractor_invoices": 22, "budgets": 1,
+    kinds = ("commitments", "subcontractor_invoices", "budgets", "prime_change_orders", "owner_invoices")
+    assert {name: made[name]["created"] for name in kinds} == {
+        "commitments": 12 + 1, "subcontractor_invoices": 22, "budgets": 1, "prime_change_orders": 2, "owner_invoices": 3,
     }  # fmt: skip  # one more has the number of another job, which only the sandbox's own ERP knows
-    assert done(went.second) == {"payments_issued": {"created": 14}}
+    assert done(went.second) == {"payments_issued": {"created": 14}, "payments_received": {"created": 2}}
     assert done(went.third) == {}
 
 

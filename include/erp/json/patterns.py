@@ -1,8 +1,8 @@
 """Patterns of what is sent: JSON in which texts bind values.
 
 ``:amount`` is the value itself, ``-:amount`` the number with the other sign, ``Contract {number}`` a text. A block with ``each``
-is a list: one element for each line, or several where ``each`` is a list of patterns; a pattern with ``if`` is left out of the
-lines in which the value of that name is empty or zero. ``plain`` keeps its value out of the wrapping that the file asks for
+is a list: one element for each line, or several where ``each`` is a list of patterns; a pattern with ``if`` is left out where
+the value of that name is empty or zero. ``plain`` keeps its value out of the wrapping that the file asks for
 (``wrap``). Everything else stands for itself.
 """
 
@@ -27,8 +27,8 @@ def bound(pattern: Any, in_line: bool = False) -> Iterator[tuple[str, bool]]:
             yield from ((name, in_line) for name in NAMED.findall(pattern))
     elif isinstance(pattern, Mapping):
         for key, one in pattern.items():
-            if key == "if" and in_line:
-                yield one, True
+            if key == "if":
+                yield one, in_line
             else:
                 yield from bound(one, in_line or key == "each")
     elif isinstance(pattern, list | tuple):

@@ -166,8 +166,9 @@ class JsonEntity(EntitySpec):
     source: Source = Field(alias="from")
     since: tuple[FieldPath, ...] = ()
     """Fields that move when anything of the record does; default: the field of ``changed_since``."""
-    scoped: tuple[FieldPath | tuple[FieldPath, ModelName], ...] = ()
-    """Fields of which one holds the project, where ``scope`` is none itself; with the model, if a reference is on the way."""
+    scoped: tuple[FieldPath | tuple[FieldPath, ...], ...] = ()
+    """Fields of which one holds the project, where ``scope`` is none itself; followed by the models, if references are on the
+    way."""
     asked: SearchDomain = Field(default_factory=list)
     """Conditions of which a record with the id ``{id}`` fits one, where the id is no field of the model; parts of a template by
     their names."""

@@ -6,7 +6,7 @@ not made twice: a record is told by what ``once`` says, a button by the state th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -152,8 +152,18 @@ class Scope:
             values = {name: self.of(one) for name, one in pattern.items()}
             return {name: one for name, one in values.items() if one is not None}  # the ERP's own defaults stand for the rest
         if isinstance(pattern, list | tuple):
-            return [one for item in pattern if (one := self.of(item)) is not None]
+            return [one for item in pattern for one in self._items(item) if one is not None]
         return pattern
+
+    def _items(self, pattern: Any) -> Iterable[Any]:
+        """What one element of a list stands for: with ``each`` many, with ``if`` none where that value is empty or zero."""
+        if not isinstance(pattern, Mapping):
+            return (self.of(pattern),)
+        if "each" in pattern:
+            return self._each(pattern)
+        if "if" in pattern and not self.values[pattern["if"]]:
+            return ()
+        return (self.of({name: one for name, one in pattern.items() if name != "if"}),)
 
     def _found(self, pattern: Mapping[str, Any]) -> int | None:
         """The record with these values; nothing where one of them is empty."""
@@ -185,13 +195,8 @@ class Scope:
         return filled(pattern, self.values)
 
     def _each(self, pattern: Mapping[str, Any]) -> list[Any]:
-        """A record for each line and pattern; one with ``if`` only where that value is neither empty nor zero."""
+        """A record for each line and pattern."""
         patterns = pattern["each"]
         listed = patterns if isinstance(patterns, list | tuple) else [patterns]
         scopes = [Scope(self.sending, {**self.values, **line}, self.made, index) for index, line in enumerate(self.lines)]
-        return [
-            scope.of({name: one for name, one in pattern.items() if name != "if"})
-            for scope in scopes
-            for pattern in listed
-            if "if" not in pattern or scope.values[pattern["if"]]
-        ]
+        return [one for scope in scopes for part in listed for one in scope._items(part)]
