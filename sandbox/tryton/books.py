@@ -248,8 +248,9 @@ class Clerk:
         return self.one("account.invoice", "state", "lines_to_pay", party__code=party, reference=number)
 
     def post(self) -> int:
-        """Every invoice that waits; how many."""
-        waiting = [one["id"] for one in self.api.search("account.invoice", [["state", "=", "validated"]], ("id",))]
+        """Every invoice that waits, as they are dated: Tryton numbers those of customers in that order only. How many."""
+        by_date = [("invoice_date", "ASC"), ("id", "ASC")]
+        waiting = [r["id"] for r in self.api.search("account.invoice", [["state", "=", "validated"]], ("id",), order=by_date)]
         if waiting:
             self.api.press("account.invoice", "post", waiting)
         return len(waiting)

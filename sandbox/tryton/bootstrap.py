@@ -107,14 +107,19 @@ def fiscal_year(company: Any, year: int, first_open: str) -> None:
     FiscalYear, Sequence, Type = Model.get("account.fiscalyear"), Model.get("ir.sequence.strict"), Model.get("ir.sequence.type")
     (moves,) = Type.find([("name", "=", "Account Move")])
     (invoices,) = Type.find([("name", "=", "Invoice")])
-    of_moves = Sequence(name=f"Moves {year}", sequence_type=moves, company=company, prefix=f"{year}-")
-    of_moves.save()
-    of_invoices = Sequence(name=f"Invoices {year}", sequence_type=invoices, company=company, prefix=f"{year}-")
-    of_invoices.save()
+    of_moves, of_vendors, of_owners = (
+        Sequence(name=f"{name} {year}", sequence_type=type, company=company, prefix=prefix)
+        for name, type, prefix in (
+            ("Moves", moves, f"{year}-"), ("Supplier invoices", invoices, f"{year}-"), ("Customer invoices", invoices, f"{year}-C"),
+        )
+    )  # fmt: skip
+    for sequence in (of_moves, of_vendors, of_owners):
+        sequence.save()
     added = FiscalYear(name=str(year), start_date=date(year, 1, 1), end_date=date(year, 12, 31), company=company)
     added.move_sequence = of_moves
     (row,) = added.invoice_sequences
-    row.in_invoice_sequence = row.out_invoice_sequence = row.in_credit_note_sequence = row.out_credit_note_sequence = of_invoices
+    row.in_invoice_sequence = row.in_credit_note_sequence = of_vendors
+    row.out_invoice_sequence = row.out_credit_note_sequence = of_owners
     added.save()
     Period = Model.get("account.period")
     closed = []
