@@ -134,6 +134,18 @@ class Clerk:
             for type in code.types
         )
 
+    def test_jobs(self, count: int) -> None:
+        """Jobs of a few accounts, without documents: ``T-01`` ..."""
+        self.root = self.one("analytic_account.account", code="JOBS")["id"]
+        parents, tails = [self.root] * count, ("", "//05", "//05-1200", "//05-1200/3")
+        for tail in tails:
+            rows = [
+                {"code": f"T-{n:02d}{tail}", "name": f"Test {n}{tail}", "type": "normal" if tail == tails[-1] else "view",
+                 "parent": parent}
+                for n, parent in enumerate(parents, start=1)
+            ]  # fmt: skip
+            parents = self.accounts(rows)
+
     @staticmethod
     def _account(job: Job, code: Code, parent: int) -> dict[str, Any]:
         return {

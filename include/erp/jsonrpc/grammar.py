@@ -45,7 +45,9 @@ SearchDomain = Annotated[list[Any], BeforeValidator(_domain)]
 
 def _condition(value: Any) -> Any:
     if not (isinstance(value, tuple) and len(value) > 2 and all(isinstance(one, str) for one in value)):
-        raise PydanticCustomError("condition", "must be a field, [field, model], or a condition [field, operator, value, model ...]")
+        raise PydanticCustomError(
+            "condition", "must be a field, [field, model], or a condition [field, operator, value, model ...]"
+        )
     return value
 
 
