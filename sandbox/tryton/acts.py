@@ -1,6 +1,6 @@
-"""What an accountant does in Tryton with documents that the sync sent: for the acceptance suite, ``--clerk sandbox.tryton.acts:act``.
+"""What an accountant does in Tryton with documents that the sync sent, for the acceptance suite.
 
-He logs in at the address in ``TRYTON_CLERK``.
+``--clerk sandbox.tryton.acts:act``; he logs in at the address in ``TRYTON_CLERK``.
 """
 
 from __future__ import annotations

@@ -110,9 +110,11 @@ def fiscal_year(company: Any, year: int, first_open: str) -> None:
     of_moves, of_vendors, of_owners = (
         Sequence(name=f"{name} {year}", sequence_type=type, company=company, prefix=prefix)
         for name, type, prefix in (
-            ("Moves", moves, f"{year}-"), ("Supplier invoices", invoices, f"{year}-"), ("Customer invoices", invoices, f"{year}-C"),
+            ("Moves", moves, f"{year}-"),
+            ("Supplier invoices", invoices, f"{year}-"),
+            ("Customer invoices", invoices, f"{year}-C"),
         )
-    )  # fmt: skip
+    )
     for sequence in (of_moves, of_vendors, of_owners):
         sequence.save()
     added = FiscalYear(name=str(year), start_date=date(year, 1, 1), end_date=date(year, 12, 31), company=company)

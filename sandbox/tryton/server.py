@@ -38,8 +38,10 @@ def tryton(
     """A server on a copy of ``source`` (None: the template), or on what ``folder`` has (``keep``).
 
     ``fresh``: seconds for which a log-in is good enough to post. ``grace``: a purchase or sale that was confirmed rests for the
-    company's period of grace, in which it can be taken back and cancelled; without, it is under way at once. Tryton wants a worker
-    for it, which no SQLite database can have: what comes after the period is never reached here. Raises LocalError where it does not come up.
+    company's period of grace, in which it can be taken back and cancelled; without, it is under way at once. Tryton wants a
+    worker for it, which no SQLite database can have: what comes after the period is never reached here.
+
+    Raises LocalError where it does not come up.
     """
     if not keep:
         restore(folder, source or template())

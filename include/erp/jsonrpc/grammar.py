@@ -45,9 +45,7 @@ SearchDomain = Annotated[list[Any], BeforeValidator(_domain)]
 
 def _condition(value: Any) -> Any:
     if not (isinstance(value, tuple) and len(value) > 2 and all(isinstance(one, str) for one in value)):
-        raise PydanticCustomError(
-            "condition", "must be a field, [field, model], or a condition [field, operator, value, model ...]"
-        )
+        raise PydanticCustomError("condition", "must be a field, [field, model] or [field, operator, value, model ...]")
     return value
 
 
@@ -56,7 +54,8 @@ Condition = Annotated[tuple[str, ...], BeforeValidator(_condition)]
 
 class Joined(Spec):
     """Records of another model. ``on``: a reference of ours (``account.invoice,7``) that may lead to several models, to this
-    one, or of a record that was joined before (``undone.origin``); ``back``: a reference of theirs that leads to us, and there may be many of them."""
+    one, or of a record that was joined before (``undone.origin``); ``back``: a reference of theirs that leads to us, and there
+    may be many of them."""
 
     model: ModelName
     on: FieldPath | None = None
