@@ -58,15 +58,18 @@ def went(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Went]:
             demo.in_step(world.info)
             world.info = demo.reached(world.info, running)
             params = {"projects": [GOLDEN_JOB], "entities": demo.entities()}
-            runs = [world.run(settings=from_file(demo.SETTINGS), params=params)]
+
+            def run() -> dict[str, Any]:
+                return world.run(settings=from_file(demo.SETTINGS), params=params)
+
+            first = run()
             with closing(Clerk(running)) as clerk:
                 golden.post_and_pay(clerk)
                 _a_second_later(clerk)
-                runs.append(world.run(settings=from_file(demo.SETTINGS), params=params))
+                second = run()
                 voided = _cancelled(clerk, "104-SC-004")
                 _a_second_later(clerk)
-                runs.append(world.run(settings=from_file(demo.SETTINGS), params=params))
-                yield Went(*runs, voided, world, clerk)
+                yield Went(first, second, run(), voided, world, clerk)
         finally:
             world.stop()
 

@@ -60,6 +60,9 @@ class Filling:
         if isinstance(pattern, Mapping):
             if "each" in pattern:
                 return list(self._each(pattern["each"]))
+            if "if" in pattern:
+                wanted = {name: part for name, part in pattern.items() if name != "if"}
+                return self._of(wanted, values) if values[pattern["if"]] else _LEFT_OUT
             if pattern.keys() == {"plain"}:
                 return self._value(pattern["plain"], values)
             return {name: one for name, part in pattern.items() if (one := self._of(part, values)) is not _LEFT_OUT}
@@ -85,8 +88,8 @@ class Filling:
         for line in self.lines:
             values = {**self.values, **line}
             for pattern in patterns if isinstance(patterns, list | tuple) else (patterns,):
-                if "if" not in pattern or values[pattern["if"]]:
-                    yield self._of({name: one for name, one in pattern.items() if name != "if"}, values)
+                if (one := self._of(pattern, values)) is not _LEFT_OUT:
+                    yield one
 
 
 _LEFT_OUT = object()

@@ -87,7 +87,7 @@ class Documents:
         found: list[Any] = ["OR"]
         for one in self.spec.scoped or (self.spec.scope,):
             path, *rest = (one,) if isinstance(one, str) else one
-            models = rest[2:] if len(rest) > 1 else rest
+            models: list[Any] = rest[2:] if len(rest) > 1 else rest
             if len(rest) > 1:
                 operator, pattern, wild = rest[0], rest[1], "like" in rest[0]
                 found += [[path, operator, _filled(pattern, {"scope": scope}, wild), *models] for scope in named]

@@ -209,7 +209,8 @@ class Books:
 
     def _calendar(self, company: str, module: str) -> Sequence[Period]:
         """A module without a calendar of its own goes by that of the general ledger."""
-        return self._periods.get((company, module)) or self._periods.get((company, GENERAL_LEDGER), ())
+        own = self._periods.get((company, module))
+        return own if own else self._periods.get((company, GENERAL_LEDGER), ())
 
     def period(self, company: str, module: str, day: date) -> Period | None:
         periods = self._calendar(company, module)

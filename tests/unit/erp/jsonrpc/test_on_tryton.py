@@ -370,6 +370,19 @@ def test_a_sub_job_is_a_level_of_accounts_of_its_own(erp: MappedSystem, clerk: C
     assert [(x.cost_code, x.sub_job) for x in found[0].lines] == [("25-104/A/05-1200", "A")]
 
 
+def test_an_owners_invoice_that_may_not_be_posted_leaves_nothing(running: Running, clerk: Clerk, erp: MappedSystem) -> None:
+    """Tryton validates a customer's invoice of a closed period, and refuses to post it."""
+    prime: Any = one(erp, "prime_contracts", PRIME)
+    rows = billed(1, "10.00", "1.00", cost_code=prime.lines[0].cost_code, cost_type=prime.lines[0].cost_type)
+    chosen = {"ar_invoices": "posted"}
+    with closing(erp_system(running.address(), "tryton", origin_system=SPACE, settings=chosen)) as system:
+        (closed,) = post(system, bill(PRIME, "O-2", rows, vendor=None, day=date(2026, 6, 25)))
+        assert closed.status == "rejected" and "period" in (closed.message or "")
+        assert clerk.api.search("account.invoice", [["reference", "=", "O-2"]], ("id",)) == []
+        (good,) = post(system, bill(PRIME, "O-2", rows, vendor=None, day=date(2026, 11, 25)))
+        assert (good.status, getattr(good.record, "status", None)) == ("confirmed", "posted")
+
+
 def test_refusals_are_tryttons_own_words_and_leave_nothing(erp: MappedSystem, clerk: Clerk) -> None:
     post(erp, contract("T-4"))
     (closed,) = post(erp, bill("T-4", "B-4", billed(1, "10.00"), day=date(2026, 6, 25)))
