@@ -427,6 +427,22 @@ def test_a_number_that_another_document_has_is_refused(erp: MappedSystem, clerk:
     assert len(clerk.api.search("purchase.purchase", [["reference", "like", "T-12%"]], ("id",))) == 2
 
 
+def test_a_job_has_one_budget(erp: MappedSystem, clerk: Clerk) -> None:
+    """Tryton itself takes a second one, be the first accounting's own (25-107) or ours."""
+    codes: list[Any] = [
+        r for page in erp.read("cost_codes", scopes=["25-098", "25-107"]) for r in page.records if not r.is_header
+    ]
+    first = {code.project: code for code in reversed(codes) if code.active and code.cost_types}
+    answers = []
+    for job in ("25-098", "25-098", "25-107"):
+        row = line(1, "10.00", first[job].id, cost_type=first[job].cost_types[0])
+        sent = made("budgets", number=job, project=job, owner="procore", currency="USD", amount=Decimal(10), lines=[row])
+        answers += post(erp, sent, ident=f"budget {len(answers)}")
+    assert [one.status for one in answers] == ["confirmed", "rejected", "rejected"]
+    assert all("already" in (one.message or "") for one in answers[1:])
+    assert len(clerk.api.search("analytic_account.budget", [["name", "like", "25-%"]], ("id",))) == 2
+
+
 def test_one_bad_document_among_good_ones(erp: MappedSystem) -> None:
     outcomes = post(erp, contract("T-8"), contract("T-9", vendor="V-9999"), contract("T-10"))
     assert [outcome.status for outcome in outcomes] == ["confirmed", "rejected", "confirmed"]
