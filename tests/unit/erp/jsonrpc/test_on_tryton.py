@@ -433,7 +433,7 @@ def test_a_job_has_one_budget(erp: MappedSystem, clerk: Clerk) -> None:
         r for page in erp.read("cost_codes", scopes=["25-098", "25-107"]) for r in page.records if not r.is_header
     ]
     first = {code.project: code for code in reversed(codes) if code.active and code.cost_types}
-    answers = []
+    answers: list[Outcome] = []
     for job in ("25-098", "25-098", "25-107"):
         row = line(1, "10.00", first[job].id, cost_type=first[job].cost_types[0])
         sent = made("budgets", number=job, project=job, owner="procore", currency="USD", amount=Decimal(10), lines=[row])
