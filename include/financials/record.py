@@ -29,6 +29,8 @@ TAX_CODES: Final = "tax_codes"
 PERIODS: Final = "periods"
 """Entities that shared code asks for by name: what all others are placed in (a project, a vendor, a cost key), and the calendar
 of an ERP's periods, which is looked up and kept in step with nothing."""
+GENERAL_LEDGER: Final = "GL"
+"""The module whose calendar of periods holds for every module that has none of its own."""
 
 Side = Literal["procore", "erp"]
 Figures = dict[str, Any]

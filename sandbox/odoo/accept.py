@@ -20,7 +20,7 @@ from threading import Barrier
 from include.erp.acceptance.documents import Maker
 from include.erp.acceptance.masters import Missing
 from include.erp.acceptance.suite import Options, Suite
-from include.erp.registry import mapping_path
+from include.erp.mapping.loading import mapping_path
 from include.erp.system import MappedSystem
 from include.financials.exceptions import OutcomeUnknown, RetryLater, SyncError
 from include.financials.port import Item

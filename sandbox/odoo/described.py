@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from include.erp.jsonrpc.odoo import EXTERNAL, Odoo
-from include.erp.registry import mapping_path
+from include.erp.mapping.loading import mapping_path
 
 FIRST = ("res.users", "account.account")
 """Beside those of the mapping: whose company is ours; what people's entries are made of."""

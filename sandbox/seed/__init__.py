@@ -24,8 +24,8 @@ __all__ = ["ANCHOR", "HISTORIES", "SEEDS", "SIZES", "load", "planted"]
 HISTORIES = {
     "linked": "the integration has run before: external ids in Procore, markers in the ERP",
     "unlinked": "the same records on both sides, but no external id of ours and no marker",
-    "moved": "the company went over to another ERP, ``tryton``: vendors, jobs and codes carry its external ids, nothing was sent"
-    " to it yet, and what only an ERP makes (costs, payments, prime contracts) is not in Procore",
+    "moved": "the company went over to another ERP, ``tryton``: vendors, jobs, codes and prime contracts carry its external ids,"
+    " nothing was sent to it yet, and what it pays and spends (costs, payments) is not in Procore",
     "none": "master data in the ERP only; Procore has its first cost types and an empty standard list, nobody has documents",
 }
 

@@ -62,8 +62,12 @@ class Store(Protocol):
 
 
 MASTERS = frozenset(
-    ("vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes", "cost_types", "cost_codes")
+    (
+        *("vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes", "cost_types", "cost_codes"),
+        "prime_contracts",
+    )
 )
+"""What was carried over with its external ids where the company went over to another ERP."""
 
 
 class ProcoreRows:

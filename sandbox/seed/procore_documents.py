@@ -43,13 +43,13 @@ class ProcoreDocuments(ProcoreRows):
         yield from totals.items()
 
     def _rows(self, found: JobDocuments) -> Iterator[tuple[str, Iterable[Row]]]:
-        orders = [*found.changes, *(found.prime_changes if self.sent else ())]
+        orders = [*found.changes, *found.prime_changes]
         yield "billing_periods", self.billing_periods(found.job)
         yield "change_order_packages", map(self.package, orders)
         yield "potential_change_orders", map(self.potential_change, orders)
         yield "change_lines", (row for change in orders for row in self.change_lines(change))
         yield "requisitions", map(self.requisition, found.invoices)
-        if found.prime and found.prime.linked and self.sent:
+        if found.prime and found.prime.linked:
             yield "prime_contracts", [self.prime_contract(found.prime)]
             yield "contract_lines", self.prime_lines(found.prime)
             yield "payment_applications", map(self.payment_application, found.owner_invoices)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
+from contextlib import closing
 
 from sandbox.local import VAR, LocalError, interruptible
-from sandbox.tryton.books import books
+from sandbox.tryton.books import Clerk, books
 from sandbox.tryton.server import tryton
+
+JOBS = 12
+"""For the acceptance suite: a budget takes a job that has none."""
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.tryton", description="Tryton with the company's books.")
+    parser.add_argument(
+        "--acceptance", action="store_true", help="with jobs for tests, and what was confirmed can be cancelled for a while"
+    )
+    testing = parser.parse_args().acceptance
     interruptible()
     try:
-        with tryton(VAR / "tryton" / "running", books()) as running:
-            for user in ("integration", "clerk"):
+        with tryton(VAR / "tryton" / "running", books(), grace=testing) as running:
+            if testing:
+                with closing(Clerk(running)) as clerk:
+                    clerk.test_jobs(JOBS)
+            for user in ("integration", "clerk", "reader"):
                 print(f"{user}: {running.address(user)}", flush=True)
             signal.pause()
     except KeyboardInterrupt:

@@ -1,4 +1,5 @@
-"""The sandbox company's books in Tryton: vendors, jobs with their cost codes, and what was spent on them without a commitment.
+"""The sandbox company's books in Tryton: vendors, customers, jobs with their cost codes, contracts with owners, and what was
+spent without a commitment.
 
 Entered by a clerk over the network, as a person does with Tryton's client. Documents that come from Procore are left to the sync;
 what it sent the clerk posts and pays.
@@ -17,7 +18,9 @@ from include.erp.jsonrpc.wire import Address, Wire
 from sandbox.local import LocalError
 from sandbox.seed import budgets, costs, names
 from sandbox.seed.company import Company
-from sandbox.seed.model import Code, DirectCost, Job, Vendor
+from sandbox.seed.model import Code, Customer, DirectCost, Job, Vendor
+from sandbox.seed.prime import prime_contract
+from sandbox.seed.prime_model import PrimeContract
 from sandbox.seed.schedules import GOLDEN_JOB
 from sandbox.seed.tables import COST_TYPES, TYPE_NUMBER
 from sandbox.tryton.server import Running, tryton
@@ -42,10 +45,14 @@ def books(costs_of: Sequence[str] = (GOLDEN_JOB,)) -> Path:
 
 
 class Clerk:
-    """An accounts payable clerk with Tryton's client."""
+    """An accountant with Tryton's client.
 
-    def __init__(self, running: Running) -> None:
-        self.api = Tryton(Wire(Address.of(running.address("clerk"))), warnings={"": "accept"})
+    :param at: the server, or the address with his log-in.
+    """
+
+    def __init__(self, at: Running | str) -> None:
+        address = at if isinstance(at, str) else at.address("clerk")
+        self.api = Tryton(Wire(Address.of(address)), warnings={"": "accept"})
 
     def close(self) -> None:
         self.api.close()
@@ -64,6 +71,7 @@ class Clerk:
 
     def fill(self, company: Company, costs_of: Sequence[str]) -> None:
         self.vendors(v for v in company.vendors() if v.erp)
+        self.customers(c for c in company.customers() if c.company == COMPANY)
         self.root = self.one("analytic_account.account", code="JOBS")["id"]
         for job in company.jobs():
             if job.company == COMPANY:
@@ -71,6 +79,8 @@ class Clerk:
                 if budgets.state(job).owner == "erp":
                     self.estimate(company, job)
             if job.number in costs_of:
+                if prime := prime_contract(company, job):
+                    self.prime_contract(prime)
                 for cost in costs.direct_costs(company, job):
                     if cost.status == "posted":
                         self.direct_cost(cost)
@@ -78,21 +88,32 @@ class Clerk:
     def vendors(self, vendors: Iterable[Vendor]) -> None:
         vendor = self.one("party.category", name="Vendor")["id"]
         holds = {one["name"]: one["id"] for one in self.api.search("party.category", [["parent.name", "=", "Hold"]], ("name",))}
-        known = list(vendors)
+        self.parties(
+            (v, {"categories": [vendor, *([holds[v.hold]] if v.hold in holds else [])], "identifiers": [{"code": v.tax_id}]})
+            for v in vendors
+        )
+
+    def customers(self, customers: Iterable[Customer]) -> None:
+        category = self.one("party.category", name="Customer")["id"]
+        self.parties((one, {"categories": [category]}) for one in customers)
+
+    def parties(self, told: Iterable[tuple[Vendor | Customer, Mapping[str, Any]]]) -> None:
+        """With what a party has beside code, name and address."""
+        known = list(told)
         made = self.many(
             "party.party",
             (
                 {
-                    "code": v.code,
-                    "name": v.name,
-                    "categories": [vendor, *([holds[v.hold]] if v.hold in holds else [])],
-                    "identifiers": [{"code": v.tax_id}],
-                    "addresses": [{"street_unstructured": v.address, "city": v.city, "postal_code": v.zip}],
+                    "code": one.code,
+                    "name": one.name,
+                    "addresses": [{"street_unstructured": one.address, "city": one.city, "postal_code": one.zip}],
+                    **more,
                 }
-                for v in known
+                for one, more in known
             ),
         )
-        self.api.write("party.party", [n for n, v in zip(made, known, strict=True) if not v.active], {"active": False})
+        ended = [number for number, (one, _) in zip(made, known, strict=True) if not one.active]
+        self.api.write("party.party", ended, {"active": False})
 
     def job(self, job: Job, codes: Sequence[Code]) -> None:
         """A tree of accounts: the job, division headers, cost codes, and the cost types that each takes."""
@@ -112,6 +133,18 @@ class Clerk:
             for code, number in zip(leaves, numbers, strict=True)
             for type in code.types
         )
+
+    def test_jobs(self, count: int) -> None:
+        """Jobs of a few accounts, without documents: ``T-01`` ..."""
+        self.root = self.one("analytic_account.account", code="JOBS")["id"]
+        parents, tails = [self.root] * count, ("", "//05", "//05-1200", "//05-1200/3")
+        for tail in tails:
+            rows = [
+                {"code": f"T-{n:02d}{tail}", "name": f"Test {n}{tail}", "type": "normal" if tail == tails[-1] else "view",
+                 "parent": parent}
+                for n, parent in enumerate(parents, start=1)
+            ]  # fmt: skip
+            parents = self.accounts(rows)
 
     @staticmethod
     def _account(job: Job, code: Code, parent: int) -> dict[str, Any]:
@@ -138,6 +171,38 @@ class Clerk:
         ]
         row = {"name": job.number, "start_date": date(2000, 1, 1), "end_date": date(2099, 12, 31), "root": self.root}
         self.many("analytic_account.budget", [{**row, "lines": lines}])
+
+    def prime_contract(self, prime: PrimeContract) -> None:
+        """A sale that is invoiced by hand, confirmed: what the owner ordered."""
+        lines = [
+            {
+                "type": "line",
+                "sequence": line.position,
+                "description": line.text,
+                "quantity": 1,
+                "unit_price": line.amount,
+                "analytic_accounts": [{"root": self.root, "account": self.leaf(prime.job.number, line.code, line.type)}],
+            }
+            for line in prime.lines
+        ]
+        owner = self.one("party.party", code=prime.customer.code)["id"]
+        address = self.address(owner)
+        row = {
+            "reference": prime.number,
+            "description": prime.title,
+            "party": owner,
+            "invoice_address": address,
+            "shipment_address": address,
+            "sale_date": prime.contract_date,
+            "invoice_method": "manual",
+            "shipment_method": "manual",
+        }
+        made = self.many("sale.sale", [{**row, "lines": lines}])
+        for button in ("quote", "confirm"):
+            self.api.press("sale.sale", button, made)
+
+    def address(self, party: int) -> int:
+        return int(self.api.search("party.address", [["party", "=", party]], ("id",), limit=1)[0]["id"])
 
     # -- what is spent
 
@@ -178,7 +243,7 @@ class Clerk:
         row = {
             "type": "in",
             "party": vendor,
-            "invoice_address": self.api.search("party.address", [["party", "=", vendor]], ("id",), limit=1)[0]["id"],
+            "invoice_address": self.address(vendor),
             "journal": self.one("account.journal", code="EXP")["id"],
             "account": self.one("account.account", code=PAYABLE)["id"],
             "reference": cost.invoice,
@@ -191,26 +256,40 @@ class Clerk:
 
     # -- what the sync sent
 
-    def invoice(self, vendor: str, number: str) -> dict[str, Any]:
-        return self.one("account.invoice", "state", "lines_to_pay", party__code=vendor, reference=number)
+    def invoice(self, party: str, number: str) -> dict[str, Any]:
+        return self.one("account.invoice", "state", "lines_to_pay", party__code=party, reference=number)
 
     def post(self) -> int:
-        """Every supplier invoice that waits; how many."""
-        waiting = [one["id"] for one in self.api.search("account.invoice", [["state", "=", "validated"]], ("id",))]
+        """Every invoice that waits, as they are dated: Tryton numbers those of customers in that order only. How many."""
+        by_date = [("invoice_date", "ASC"), ("id", "ASC")]
+        waiting = [r["id"] for r in self.api.search("account.invoice", [["state", "=", "validated"]], ("id",), order=by_date)]
         if waiting:
             self.api.press("account.invoice", "post", waiting)
         return len(waiting)
 
+    def cancel(self, model: str, number: str) -> None:
+        """A purchase or sale that is confirmed and not under way yet."""
+        found = [self.one(model, reference=number)["id"]]
+        for button in ("draft", "cancel"):
+            self.api.press(model, button, found)
+
     def pay(self, number: str, method: str, paid: date, parts: Sequence[tuple[str, str, Decimal]]) -> None:
         """A check or transfer over (vendor, invoice, amount)."""
+        self._payment("payable", number, method, paid, parts)
+
+    def receive(self, number: str, method: str, received: date, parts: Sequence[tuple[str, str, Decimal]]) -> None:
+        """What an owner paid: (customer, invoice, amount)."""
+        self._payment("receivable", number, method, received, parts)
+
+    def _payment(self, kind: str, number: str, method: str, day: date, parts: Sequence[tuple[str, str, Decimal]]) -> None:
         journal = self.one("account.payment.journal", name=method)["id"]
         rows = []
-        for vendor, invoice, amount in parts:
-            line = self.invoice(vendor, invoice)["lines_to_pay"][0]
-            row = {"journal": journal, "kind": "payable", "party": self.one("party.party", code=vendor)["id"], "line": line}
-            rows.append({**row, "amount": amount, "reference": number, "date": paid})
+        for party, invoice, amount in parts:
+            line = self.invoice(party, invoice)["lines_to_pay"][0]
+            row = {"journal": journal, "kind": kind, "party": self.one("party.party", code=party)["id"], "line": line}
+            rows.append({**row, "amount": amount, "reference": number, "date": day})
         made = self.many("account.payment", rows)
-        for button in ("submit", "approve"):
+        for button in ("submit", "approve") if kind == "payable" else ("submit",):
             self.api.press("account.payment", button, made)
         session, state, _ = self.api.call("wizard.account.payment.process", "create", writes=True)
         chosen = {"active_model": "account.payment", "active_ids": made, "active_id": made[0]}

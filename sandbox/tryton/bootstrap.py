@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from calendar import monthrange
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,15 +19,26 @@ from trytond.modules.account.tests.tools import create_chart
 from trytond.modules.company.tests.tools import create_company, get_company
 from trytond.modules.currency.tests.tools import get_currency
 
-RETAINAGE, COST, SALES_TAX, CLEARING = "Retainage payable", "Job cost", "Sales tax on purchases", "Checks and transfers"
+CLEARING = "Checks and transfers"
 TAX_ACCOUNT = "Sales tax, unused"
-"""Tryton wants a balance account for each tax; invoices of this company state their tax in lines of their own."""
-READER, READ = "Payments, read only", ("account.payment", "account.payment.group", "account.payment.journal")
-RIGHTS = ("Purchase", "Accounting", "Account Budget", READER)
-"""What the integration's user may: enter purchases, enter and post supplier invoices, enter budgets, look at payments. Not:
+"""Tryton wants a balance account for each tax; invoices of this company state their tax themselves."""
+PAYMENTS = "Payments, read only"
+RIGHTS = ("Purchase", "Sales", "Accounting", "Account Budget", PAYMENTS)
+"""What the integration's user may: enter purchases and sales, enter and post invoices, enter budgets, look at payments. Not:
 parties, payments, settings."""
+AUDITOR = "Books, read only"
+"""Who may look at all that the integration looks at, and change nothing."""
+OF_PAYMENTS = ("account.payment", "account.payment.group", "account.payment.journal")
+OF_BOOKS = (
+    *OF_PAYMENTS,
+    *("account.account", "account.invoice", "account.invoice.line", "account.invoice.tax", "account.journal", "account.move"),
+    *("account.move.line", "account.period", "account.tax", "analytic.account.entry", "analytic_account.account"),
+    *("analytic_account.budget", "analytic_account.budget.line", "analytic_account.line", "party.address", "party.category"),
+    *("party.identifier", "party.party", "product.category", "product.uom", "purchase.line", "purchase.purchase"),
+    *("sale.line", "sale.sale"),
+)
 CLERK_RIGHTS = (
-    *("Accounting", "Accounting Administration", "Purchase", "Payment", "Payment Approval", "Party Administration"),
+    *("Accounting", "Accounting Administration", "Purchase", "Sales", "Payment", "Payment Approval", "Party Administration"),
     *("Analytic Administration", "Account Budget", "Product Administration"),
 )
 
@@ -44,6 +55,8 @@ def main() -> None:
     party.save()
     create_company(party=party, currency=get_currency("USD"))
     company = get_company()
+    company.cancel_invoice_out = True  # an owner's invoice is cancelled as a supplier's is, by a move that undoes it
+    company.save()
     create_chart(company)
     accounts(company)
     for year in range(plan["years"][0], plan["years"][1] + 1):
@@ -54,25 +67,35 @@ def main() -> None:
     sales_taxes(company, plan["taxes"])
     party_categories()
     journals()
+    grace()
     Account = Model.get("analytic_account.account")
     Account(name="Jobs", code="JOBS", type="root", company=company, state="opened").save()
-    reader(READER, READ)
+    readers(PAYMENTS, OF_PAYMENTS)
+    readers(AUDITOR, OF_BOOKS)
     user(company, plan["integration"], RIGHTS)
     user(company, plan["clerk"], CLERK_RIGHTS)
+    user(company, plan["reader"], (AUDITOR,))
 
 
 def accounts(company: Any) -> None:
-    """Beside the standard chart: what is retained of subcontractors is owed to them; sales tax on purchases is a cost."""
+    """Beside the standard chart: what is retained of subcontractors is owed to them, and what owners retain is owed to us; sales
+    tax on purchases is a cost."""
     Account, Type = Model.get("account.account"), Model.get("account.account.type")
-    payable = Type.find([("payable", "=", True)])[0]
+    payable, receivable, expense, revenue = (
+        Type.find([(kind, "=", True)])[0] for kind in ("payable", "receivable", "expense", "revenue")
+    )
     (root,) = Account.find([("parent", "=", None)])
     debt = Type(name="Retainage", parent=payable.parent, statement="balance", company=company, debt=True)
     debt.save()
-    expense = Type.find([("expense", "=", True)])[0]
+    retained = Type(name="Retainage receivable", parent=receivable.parent, statement="balance", company=company, assets=True)
+    retained.save()
     for code, name, type in (
-        ("2150", RETAINAGE, debt),
-        ("5100", COST, expense),
-        ("5190", SALES_TAX, expense),
+        ("1150", "Retainage receivable", retained),
+        ("2150", "Retainage payable", debt),
+        ("2180", "Sales tax collected", debt),
+        ("4100", "Contract revenue", revenue),
+        ("5100", "Job cost", expense),
+        ("5190", "Sales tax on purchases", expense),
         ("1090", CLEARING, payable.parent),
         ("2190", TAX_ACCOUNT, debt),
     ):
@@ -84,14 +107,21 @@ def fiscal_year(company: Any, year: int, first_open: str) -> None:
     FiscalYear, Sequence, Type = Model.get("account.fiscalyear"), Model.get("ir.sequence.strict"), Model.get("ir.sequence.type")
     (moves,) = Type.find([("name", "=", "Account Move")])
     (invoices,) = Type.find([("name", "=", "Invoice")])
-    of_moves = Sequence(name=f"Moves {year}", sequence_type=moves, company=company, prefix=f"{year}-")
-    of_moves.save()
-    of_invoices = Sequence(name=f"Invoices {year}", sequence_type=invoices, company=company, prefix=f"{year}-")
-    of_invoices.save()
+    of_moves, of_vendors, of_owners = (
+        Sequence(name=f"{name} {year}", sequence_type=type, company=company, prefix=prefix)
+        for name, type, prefix in (
+            ("Moves", moves, f"{year}-"),
+            ("Supplier invoices", invoices, f"{year}-"),
+            ("Customer invoices", invoices, f"{year}-C"),
+        )
+    )
+    for sequence in (of_moves, of_vendors, of_owners):
+        sequence.save()
     added = FiscalYear(name=str(year), start_date=date(year, 1, 1), end_date=date(year, 12, 31), company=company)
     added.move_sequence = of_moves
     (row,) = added.invoice_sequences
-    row.in_invoice_sequence = row.out_invoice_sequence = row.in_credit_note_sequence = row.out_credit_note_sequence = of_invoices
+    row.in_invoice_sequence = row.in_credit_note_sequence = of_vendors
+    row.out_invoice_sequence = row.out_credit_note_sequence = of_owners
     added.save()
     Period = Model.get("account.period")
     closed = []
@@ -141,12 +171,14 @@ def sales_taxes(company: Any, rows: list[list[str]]) -> None:
 
 
 def party_categories() -> None:
-    """Who is a vendor; and, since Tryton has no payment hold, who is on one: its clerks see a category and can search for it."""
+    """Who is a vendor, who a customer; and, since Tryton has no payment hold, who is on one: its clerks see a category and can
+    search for it."""
     numbering = Model.get("party.configuration")(1)
     numbering.party_sequence = None  # the company's own numbers
     numbering.save()
     Category = Model.get("party.category")
-    Category(name="Vendor").save()
+    for name in ("Vendor", "Customer"):
+        Category(name=name).save()
     hold = Category(name="Hold")
     hold.save()
     for name in ("payment", "all"):
@@ -160,7 +192,15 @@ def journals() -> None:
         Journal(code=code, name=name, type="general").save()
 
 
-def reader(name: str, models: tuple[str, ...]) -> None:
+def grace() -> None:
+    """How long what was confirmed can be taken back and cancelled, on a server that puts it off."""
+    for kind in ("purchase", "sale"):
+        chosen = Model.get(f"{kind}.configuration")(1)
+        setattr(chosen, f"{kind}_process_after", timedelta(days=30))
+        chosen.save()
+
+
+def readers(name: str, models: tuple[str, ...]) -> None:
     """A group that may look at models of which other groups may do more."""
     Group, Access = Model.get("res.group"), Model.get("ir.model.access")
     group = Group(name=name)

@@ -1,6 +1,6 @@
-"""``make demo ERP=tryton``: job 25-104 into a real ERP - commitments, change orders, invoices - and its payments back.
+"""``make demo ERP=tryton``: job 25-104 into a real ERP - contracts, change orders, invoices, both ways - and its payments back.
 
-Two real Airflow runs; between them Tryton's clerk posts and pays what the first one sent. Exit code 0 only when both runs
+Two real Airflow runs; between them Tryton's accountant posts and pays what the first one sent. Exit code 0 only when both runs
 succeeded, both sides reconcile, and Tryton holds the job's contracts to the cent (docs/domain-rules.md 5.3).
 """
 
@@ -19,7 +19,7 @@ import requests
 import yaml
 
 from include.erp.registry import erp_system
-from include.financials.entities.commitments import Commitment
+from include.financials.entities import ENTITIES
 from include.financials.exceptions import SyncError
 from include.financials.reading.staging import private_folder
 from sandbox import demo
@@ -34,8 +34,11 @@ from sandbox.tryton.server import Running, tryton
 SETTINGS = Path(__file__).resolve().parent / "settings.yaml"
 MAPPING = "tryton"
 NUMBERED = "104-"
-CONTRACTS, CHANGES = Decimal("7092140.30"), Decimal("62540.00")
-"""What the twelve commitments of the job come to, and their approved change orders."""
+CONTRACTS = {
+    "commitments": (12, Decimal("7092140.30"), Decimal("62540.00")),
+    "prime_contracts": (1, Decimal("12480000.00"), Decimal("41100.00")),
+}
+"""How many the job has, what they come to, and their approved change orders."""
 
 
 def reached(info: dict[str, Any], running: Running) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def run(folder: Path = VAR / "demo-tryton", home: Path = VAR / "airflow-demo") -
         new_ledger(folder / "ledger.sqlite")
         ok = _airflow_run("first", folder, env, log)
         with closing(Clerk(running)) as clerk:
-            print(f"Tryton's clerk posted the invoices and made {golden.post_and_pay(clerk)} payments.", flush=True)
+            print(f"Tryton's accountant posted the invoices and entered {golden.post_and_pay(clerk)} payments.", flush=True)
         ok = _airflow_run("second", folder, env, log) and ok
         return 0 if _to_the_cent(running) and ok else 1
 
@@ -93,12 +96,16 @@ def _airflow_run(name: str, folder: Path, env: dict[str, str], log: Path) -> boo
 
 def _to_the_cent(running: Running) -> bool:
     """What Tryton itself says of the job's contracts."""
+    found = {}
     with closing(erp_system(running.address(), MAPPING, origin_system=f"procore:{COMPANY_ID}")) as erp:
-        held = [r for page in erp.read("commitments", scopes=[GOLDEN_JOB]) for r in page.records if isinstance(r, Commitment)]
-    held = [r for r in held if r.number.startswith(NUMBERED)]
-    contracts, changes = (sum((getattr(r, name) for r in held), Decimal(0)) for name in ("amount", "approved_changes"))
-    print(f"Tryton holds {len(held)} commitments of {GOLDEN_JOB}: {contracts:,.2f}, changed by {changes:,.2f}", flush=True)
-    return (contracts, changes) == (CONTRACTS, CHANGES)
+        for entity in CONTRACTS:
+            held: list[Any] = [r for page in erp.read(entity, scopes=[GOLDEN_JOB]) for r in page.records]
+            held = [one for one in held if one.number.startswith(NUMBERED)]
+            amount, changes = (sum((getattr(one, name) for one in held), Decimal(0)) for name in ("amount", "approved_changes"))
+            found[entity] = (len(held), amount, changes)
+            what = ENTITIES[entity].label + ("" if len(held) == 1 else "s")
+            print(f"Tryton holds {len(held)} {what} of {GOLDEN_JOB}: {amount:,.2f}, changed by {changes:,.2f}", flush=True)
+    return found == CONTRACTS
 
 
 def main() -> int:

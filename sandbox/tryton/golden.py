@@ -1,4 +1,4 @@
-"""What the clerk does with job 25-104 after the sync has sent it: the checks and transfers of docs/domain-rules.md 5.3."""
+"""What the accountant does with job 25-104 after the sync has sent it: what was paid and received (docs/domain-rules.md 5.3)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ METHODS = {"check": "Check", "electronic": "Electronic"}
 
 
 def post_and_pay(clerk: Clerk) -> int:
-    """Post what waits, and pay as the company paid; one check is voided and issued anew. How many payments were made."""
+    """Post what waits, pay as the company paid and enter what it received; one check is voided and issued anew. How many payments
+    and receipts there are."""
     clerk.post()
     company, made = Company(), 0
-    every = [payment for job in company.jobs() for payment in job_documents(company, job).payments]
+    documents = [job_documents(company, job) for job in company.jobs()]
+    every = [payment for found in documents for payment in found.payments]
     for payment in sorted(every, key=lambda one: one.paid):
         mine = [part for part in payment.parts if part.commitment.job.number == GOLDEN_JOB]
         if mine:
@@ -23,4 +25,9 @@ def post_and_pay(clerk: Clerk) -> int:
             made += 1
             if payment.voided:
                 clerk.fail(payment.number)
+    for receipt in (one for found in documents for one in found.receipts):
+        if receipt.draw.contract.job.number == GOLDEN_JOB:
+            part = (receipt.draw.contract.customer.code, receipt.draw.number, receipt.amount)
+            clerk.receive(receipt.number, METHODS["electronic"], receipt.received, [part])
+            made += 1
     return made

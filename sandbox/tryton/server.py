@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from sandbox.local import LocalError, free_port, process
-from sandbox.tryton.template import CLERK, DATABASE, INTEGRATION, configure, python, restore, template
+from sandbox.tryton.template import CLERK, DATABASE, INTEGRATION, READER, configure, python, restore, template
 
 READY_SECONDS = 120
 
@@ -26,21 +26,27 @@ class Running:
 
     def address(self, user: str = "integration") -> str:
         """With login and password, as a connection gives it."""
-        login = {"integration": INTEGRATION, "clerk": CLERK}[user]
+        login = {"integration": INTEGRATION, "clerk": CLERK, "reader": READER}[user]
         scheme, _, rest = self.url.partition("://")
         return f"{scheme}://{login['login']}:{login['password']}@{rest}"
 
 
 @contextmanager
-def tryton(folder: Path, source: Path | None = None, *, keep: bool = False, fresh: int = 300) -> Iterator[Running]:
+def tryton(
+    folder: Path, source: Path | None = None, *, keep: bool = False, fresh: int = 300, grace: bool = False
+) -> Iterator[Running]:
     """A server on a copy of ``source`` (None: the template), or on what ``folder`` has (``keep``).
 
-    ``fresh``: seconds for which a log-in is good enough to post. Raises LocalError where it does not come up.
+    ``fresh``: seconds for which a log-in is good enough to post. ``grace``: a purchase or sale that was confirmed rests for the
+    company's period of grace, in which it can be taken back and cancelled; without, it is under way at once. Tryton wants a
+    worker for it, which no SQLite database can have: what comes after the period is never reached here.
+
+    Raises LocalError where it does not come up.
     """
     if not keep:
         restore(folder, source or template())
     port = free_port()
-    configuration = configure(folder, port, fresh)
+    configuration = configure(folder, port, fresh, grace=grace)
     log = folder / "trytond.log"
     command = [str(python().with_name("trytond")), "-c", str(configuration), "-d", DATABASE]
     with process(command, log) as child:

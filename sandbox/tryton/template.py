@@ -30,6 +30,7 @@ MODULES = (
     "res",
     "analytic_invoice",
     "analytic_purchase",
+    "analytic_sale",
     "analytic_budget",
     "account_payment_clearing",
 )
@@ -37,7 +38,8 @@ DATABASE = "erp"
 COMPANY, COMPANY_NAME = COMPANIES[0]
 """The contractor's building company; a Tryton database of several companies is not what this sandbox shows."""
 INTEGRATION = {"name": "Procore integration", "login": "procore", "password": "sandbox-integration-1"}
-CLERK = {"name": "Accounts payable clerk", "login": "clerk", "password": "sandbox-clerk-1"}
+CLERK = {"name": "Accountant", "login": "clerk", "password": "sandbox-clerk-1"}
+READER = {"name": "Auditor", "login": "reader", "password": "sandbox-reader-1"}
 CONFIGURATION = """
 [database]
 uri = sqlite://
@@ -46,8 +48,11 @@ path = {folder}
 listen = 127.0.0.1:{port}
 [session]
 timeout = {fresh}
+[queue]
+worker = {grace}
 """
-"""``timeout``: seconds after which Tryton asks for a log-in before it posts."""
+"""``timeout``: seconds after which Tryton asks for a log-in before it posts. ``worker``: whether what Tryton puts off (what was
+confirmed is under way only after a period of grace) is left to a process of its own; else it is done at once."""
 
 
 def plan() -> dict[str, Any]:
@@ -61,6 +66,7 @@ def plan() -> dict[str, Any]:
         "taxes": [[code, description, str(rate.scaleb(-2))] for code, description, rate in _taxes()],
         "integration": INTEGRATION,
         "clerk": CLERK,
+        "reader": READER,
     }
 
 
@@ -144,9 +150,9 @@ def _run(command: Sequence[str], folder: Path, told: str | None = None) -> None:
             raise LocalError(f"Tryton's database could not be made; see {log}")
 
 
-def configure(folder: Path, port: int, fresh: int = 300) -> Path:
+def configure(folder: Path, port: int, fresh: int = 300, *, grace: bool = False) -> Path:
     path = folder / "trytond.conf"
-    path.write_text(CONFIGURATION.format(folder=folder, port=port, fresh=fresh), encoding="utf-8")
+    path.write_text(CONFIGURATION.format(folder=folder, port=port, fresh=fresh, grace=grace), encoding="utf-8")
     return path
 
 

@@ -21,7 +21,7 @@ from sandbox.seed.schedules import GOLDEN_JOB
 from sandbox.tryton import demo, golden
 from sandbox.tryton.books import Clerk
 from sandbox.tryton.server import tryton
-from tests.end_to_end.test_golden_job import BUDGET, COMMITMENTS, DIRECT, DRAWS, STEEL_BY_CODE, by_code, table
+from tests.end_to_end.test_golden_job import BUDGET, COMMITMENTS, DIRECT, DRAWS, OWNER_INVOICES, STEEL_BY_CODE, by_code, table
 from tests.end_to_end.world import World, done, expected, stopped, unexplained
 from tests.tryton import ready
 
@@ -31,11 +31,13 @@ LETTERS = {"1": "L", "2": "M", "3": "C", "4": "E", "5": "O"}
 
 @dataclass
 class Went:
-    """Three runs, with the clerk's work after the first, and Tryton as it is then."""
+    """Three runs, with the accountant's work after each of the first two, and Tryton as it is then."""
 
     first: dict[str, Any]
     second: dict[str, Any]
     third: dict[str, Any]
+    voided: str
+    """Number of an invoice of 104-SC-004 that was cancelled in Tryton before the third run."""
     world: World
     clerk: Clerk
 
@@ -56,14 +58,28 @@ def went(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Went]:
             demo.in_step(world.info)
             world.info = demo.reached(world.info, running)
             params = {"projects": [GOLDEN_JOB], "entities": demo.entities()}
-            runs = [world.run(settings=from_file(demo.SETTINGS), params=params)]
+
+            def run() -> dict[str, Any]:
+                return world.run(settings=from_file(demo.SETTINGS), params=params)
+
+            first = run()
             with closing(Clerk(running)) as clerk:
                 golden.post_and_pay(clerk)
                 _a_second_later(clerk)
-                runs += [world.run(settings=from_file(demo.SETTINGS), params=params) for _ in range(2)]
-                yield Went(*runs, world, clerk)
+                second = run()
+                voided = _cancelled(clerk, "104-SC-004")
+                _a_second_later(clerk)
+                yield Went(first, second, run(), voided, world, clerk)
         finally:
             world.stop()
+
+
+def _cancelled(clerk: Clerk, contract: str) -> str:
+    """The last invoice of a contract, which nobody has paid."""
+    billed = ["lines.origin.purchase.reference", "=", contract, "purchase.line"]
+    *_, last = clerk.api.search("account.invoice", [billed, ["state", "=", "posted"]], ("reference",), order=[("id", "ASC")])
+    clerk.api.press("account.invoice", "cancel", [last["id"]])
+    return str(last["reference"])
 
 
 def _a_second_later(clerk: Clerk) -> None:
@@ -74,15 +90,24 @@ def _a_second_later(clerk: Clerk) -> None:
 
 
 def test_everything_of_the_job_is_carried_and_both_sides_reconcile(went: Went) -> None:
+    planted = expected(went.world.control("GET", "/planted"))
     for report in (went.first, went.second, went.third):
         assert unexplained(report) == [] and report["reconciliation"]["balanced"]
-        assert stopped(report) <= expected(went.world.control("GET", "/planted"))
+    assert stopped(went.first) <= planted and stopped(went.second) <= planted
     made = done(went.first)
-    assert {name: made[name]["created"] for name in ("commitments", "subcontractor_invoices", "budgets")} == {
-        "commitments": 12 + 1, "subcontractor_invoices": 22, "budgets": 1,
+    kinds = ("commitments", "subcontractor_invoices", "budgets", "prime_change_orders", "owner_invoices")
+    assert {name: made[name]["created"] for name in kinds} == {
+        "commitments": 12 + 1, "subcontractor_invoices": 22, "budgets": 1, "prime_change_orders": 2, "owner_invoices": 3,
     }  # fmt: skip  # one more has the number of another job, which only the sandbox's own ERP knows
-    assert done(went.second) == {"payments_issued": {"created": 14}}
+    assert done(went.second) == {"payments_issued": {"created": 14}, "payments_received": {"created": 2}}
     assert done(went.third) == {}
+
+
+def test_an_invoice_that_was_cancelled_in_tryton_is_void_and_no_difference(went: Went) -> None:
+    (row,) = (row for row in went.third["stopped"] if row["key"] == went.voided)
+    assert (row["entity"], row["state"], row["rule"]) == ("subcontractor_invoices", "conflict", "R-09")
+    assert "was voided in the ERP" in row["message"]
+    assert stopped(went.third) - stopped(went.second) <= {("subcontractor_invoices", went.voided, "conflict", "R-09")}
 
 
 def test_contracts_and_their_changes(went: Went) -> None:
@@ -143,6 +168,31 @@ def test_payments_and_open_payables(went: Went) -> None:
     assert [went.invoice(n)["amount_to_pay"] for n in ("4417-02", "4417-03")] == [Decimal("191017.50"), Decimal("297970.00")]
     retained = went.clerk.api.search("account.move.line", [["account.code", "=", "2150"]], ("debit", "credit"))
     assert sum(line["credit"] - line["debit"] for line in retained) > 0
+
+
+def test_the_owners_contract_his_invoices_and_what_he_paid(went: Went) -> None:
+    paths = ("reference", "untaxed_amount", "state", "origin")
+    sales = went.clerk.api.search("sale.sale", [["reference", "like", "104-PC-001%"]], paths)
+    assert {row["reference"]: row["untaxed_amount"] for row in sales} == {
+        "104-PC-001": Decimal(12_480_000), "104-PC-001/001": Decimal(52_300), "104-PC-001/002": Decimal(-11_200),
+    }  # fmt: skip
+    retained = Decimal(0)
+    for number, (_, _, _, gross, retainage, _, _, due, *_) in table(OWNER_INVOICES).items():
+        (found,) = went.clerk.api.search(
+            "account.invoice",
+            [["reference", "=", number], ["type", "=", "out"]],
+            ("untaxed_amount", "total_amount", "move.state", "taxes.amount", "taxes.account.code"),
+        )
+        retained += -sum(tax["amount"] for tax in found["taxes"])
+        assert (found["untaxed_amount"], found["total_amount"], retained) == (gross, due, retainage)
+        assert {tax["account"]["code"] for tax in found["taxes"]} == {"1150"} and found["move"]["state"] == "posted"
+    owed = went.clerk.api.search("account.move.line", [["account.code", "=", "1150"]], ("debit", "credit"))
+    assert sum(line["debit"] - line["credit"] for line in owed) == Decimal("442862.50")
+    open_ = went.clerk.api.search("account.invoice", [["reference", "like", "104-OI-%"]], ("amount_to_pay",))
+    assert sum(row["amount_to_pay"] for row in open_) == Decimal("1341862.50")
+    (prime,) = went.world.api_list("/prime_contracts", project_id=4620000000)
+    shown = went.world.api_list("/contract_payments", project_id=4620000000, contract_id=prime["id"])
+    assert sorted(Decimal(row["amount"]) for row in shown) == [Decimal(1_143_900), Decimal(1_500_000)]
 
 
 def test_the_budget_is_negative_there_and_the_direct_costs_are_in_procore(went: Went) -> None:

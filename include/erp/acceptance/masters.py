@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from include.financials.record import COST_CODES, COST_TYPES, PERIODS, PROJECTS, TAX_CODES, VENDORS, Record
+from include.financials.record import COST_CODES, COST_TYPES, GENERAL_LEDGER, PERIODS, PROJECTS, TAX_CODES, VENDORS, Record
 from include.financials.statuses import CLOSED, OPEN
 
 USES = ("company", "project", "vendor", "cost_code", "cost_type", "tax_code", "prime_contract", "day")
@@ -144,7 +144,9 @@ class Masters:
         raise Missing("the ERP shows no open prime contract with lines on an open job")
 
     def _periods(self, company: str, module: str) -> list[Any]:
-        return [one for one in self._records(PERIODS) if one.company == company and one.module == module]
+        of_company = [one for one in self._records(PERIODS) if one.company == company]
+        own = [one for one in of_company if one.module == module]
+        return own or [one for one in of_company if one.module == GENERAL_LEDGER]
 
     def _documents(self) -> list[Any]:
         names = ("commitments", "subcontractor_invoices", "direct_costs", "budgets")

@@ -1,9 +1,9 @@
 """Patterns of what is sent: JSON in which texts bind values.
 
 ``:amount`` is the value itself, ``-:amount`` the number with the other sign, ``Contract {number}`` a text. A block with ``each``
-is a list: one element for each line, or several where ``each`` is a list of patterns; a pattern with ``if`` is left out of the
-lines in which the value of that name is empty or zero, one with ``unless`` out of the others. ``plain`` keeps its value out of
-the wrapping that the file asks for (``wrap``). Everything else stands for itself.
+is a list: one element for each line, or several where ``each`` is a list of patterns; a pattern with ``if`` is left out where
+the value of that name is empty or zero, one with ``unless`` where it is not. ``plain`` keeps its value out of the wrapping that
+the file asks for (``wrap``). Everything else stands for itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BOUND = re.compile(r":([A-Za-z][\w.\[\]]*)")
 MINUS = re.compile(r"-:([A-Za-z][\w.\[\]]*)")
 NAMED = re.compile(r"\{([A-Za-z][\w.\[\]]*)\}")
 CONDITIONS = ("if", "unless")
-"""Keys of a line's pattern that say of which lines it is; each names a value."""
+"""Keys of a pattern that say where it stands; each names a value."""
 
 
 def bound(pattern: Any, in_line: bool = False) -> Iterator[tuple[str, bool]]:
@@ -29,8 +29,8 @@ def bound(pattern: Any, in_line: bool = False) -> Iterator[tuple[str, bool]]:
             yield from ((name, in_line) for name in NAMED.findall(pattern))
     elif isinstance(pattern, Mapping):
         for key, one in pattern.items():
-            if key in CONDITIONS and in_line:
-                yield one, True
+            if key in CONDITIONS:
+                yield one, in_line
             else:
                 yield from bound(one, in_line or key == "each")
     elif isinstance(pattern, list | tuple):
@@ -43,11 +43,11 @@ def filled(text: str, values: Mapping[str, Any], shown: Callable[[Any], str] = s
     return NAMED.sub(lambda found: "" if values[found[1]] is None else shown(values[found[1]]), text)
 
 
-def fitting(patterns: Any, values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Those of a line's patterns (one, or several) that its values call for, without their conditions."""
-    for pattern in patterns if isinstance(patterns, list | tuple) else (patterns,):
-        if ("if" not in pattern or values[pattern["if"]]) and ("unless" not in pattern or not values[pattern["unless"]]):
-            yield {name: one for name, one in pattern.items() if name not in CONDITIONS}
+def fitting(pattern: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A pattern without its conditions; None where the values do not call for it."""
+    if ("if" in pattern and not values[pattern["if"]]) or ("unless" in pattern and values[pattern["unless"]]):
+        return None
+    return {name: one for name, one in pattern.items() if name not in CONDITIONS}
 
 
 class Filling:
@@ -70,6 +70,9 @@ class Filling:
         if isinstance(pattern, Mapping):
             if "each" in pattern:
                 return list(self._each(pattern["each"]))
+            if pattern.keys() & {*CONDITIONS}:
+                wanted = fitting(pattern, values)
+                return _LEFT_OUT if wanted is None else self._of(wanted, values)
             if pattern.keys() == {"plain"}:
                 return self._value(pattern["plain"], values)
             found = {name: one for name, part in pattern.items() if (one := self._of(part, values)) is not _LEFT_OUT}
@@ -95,8 +98,9 @@ class Filling:
     def _each(self, patterns: Any) -> Iterator[Any]:
         for line in self.lines:
             values = {**self.values, **line}
-            found = (self._of(pattern, values) for pattern in fitting(patterns, values))
-            yield from (one for one in found if one is not _LEFT_OUT)
+            for pattern in patterns if isinstance(patterns, list | tuple) else (patterns,):
+                if (one := self._of(pattern, values)) is not _LEFT_OUT:
+                    yield one
 
 
 _LEFT_OUT = object()

@@ -37,7 +37,8 @@ class Documents:
 
     def search(self, domain: Domain, limit: int | None = None) -> list[Doc]:
         source = self.spec.source
-        paths = {*source.fields, *(joined.on for joined in source.joins.values() if joined.on)}
+        ours = (joined.on for joined in source.joins.values() if joined.on and joined.on.partition(".")[0] not in source.joins)
+        paths = {*source.fields, *ours}
         found = self.api.search(self.model, domain, sorted(paths), order=ORDER, limit=limit)
         for name, joined in source.joins.items():
             if joined.on:
@@ -82,11 +83,17 @@ class Documents:
     def _in(self, scopes: Sequence[str] | None) -> list[Any]:
         if scopes is None or self.spec.scope is None:
             return []
+        named = [scope for scope in scopes if scope]
         found: list[Any] = ["OR"]
         for one in self.spec.scoped or (self.spec.scope,):
-            path, *model = (one,) if isinstance(one, str) else one
-            found.append([path, "in", [scope for scope in scopes if scope], *model])
-            found += [[path, "=", None, *model]] if "" in scopes else []
+            path, *rest = (one,) if isinstance(one, str) else one
+            models: list[Any] = rest[2:] if len(rest) > 1 else rest
+            if len(rest) > 1:
+                operator, pattern, wild = rest[0], rest[1], "like" in rest[0]
+                found += [[path, operator, _filled(pattern, {"scope": scope}, wild), *models] for scope in named]
+            else:
+                found.append([path, "in", named, *models])
+            found += [[path, "=", None, *models]] if "" in scopes else []
         return [found]
 
     def of_ids(self, keys: Sequence[Key]) -> list[Doc]:

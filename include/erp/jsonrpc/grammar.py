@@ -49,9 +49,19 @@ FieldPath = Annotated[str, Field(pattern=rf"^{_PLAIN.pattern}$")]
 SearchDomain = Annotated[list[Any], BeforeValidator(_domain)]
 
 
+def _condition(value: Any) -> Any:
+    if not (isinstance(value, tuple) and len(value) > 2 and all(isinstance(one, str) for one in value)):
+        raise PydanticCustomError("condition", "must be a field, [field, model] or [field, operator, value, model ...]")
+    return value
+
+
+Condition = Annotated[tuple[str, ...], BeforeValidator(_condition)]
+
+
 class Joined(Spec):
     """Records of another model. ``on``: a reference of ours (``account.invoice,7``) that may lead to several models, to this
-    one; ``back``: a reference of theirs that leads to us, and there may be many of them."""
+    one, or of a record that was joined before (``undone.origin``); ``back``: a reference of theirs that leads to us, and there
+    may be many of them."""
 
     model: ModelName
     on: FieldPath | None = None
@@ -181,8 +191,9 @@ class JsonEntity(EntitySpec):
     source: Source = Field(alias="from")
     since: tuple[FieldPath, ...] = ()
     """Fields that move when anything of the record does; default: the field of ``changed_since``."""
-    scoped: tuple[FieldPath | tuple[FieldPath, ModelName], ...] = ()
-    """Fields of which one holds the project, where ``scope`` is none itself; with the model, if a reference is on the way."""
+    scoped: tuple[FieldPath | tuple[FieldPath, ModelName] | Condition, ...] = ()
+    """Fields of which one holds the project, where ``scope`` is none itself; with the model, if a reference is on the way. Or
+    conditions of which a record of the project ``{scope}`` fits one."""
     asked: SearchDomain = Field(default_factory=list)
     """Conditions of which a record with the id ``{id}`` fits one, where the id is no field of the model; parts of a template by
     their names."""

@@ -6,7 +6,7 @@ not made twice: a record is told by what ``once`` says, a button by the state th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -159,8 +159,17 @@ class Scope:
             values = {name: self.of(one) for name, one in pattern.items()}
             return {name: one for name, one in values.items() if one is not None}  # the ERP's own defaults stand for the rest
         if isinstance(pattern, list | tuple):
-            return [one for item in pattern if (one := self.of(item)) is not None]
+            return [one for item in pattern for one in self._items(item) if one is not None]
         return pattern
+
+    def _items(self, pattern: Any) -> Iterable[Any]:
+        """What one element of a list stands for: with ``each`` many, none where the values do not call for it."""
+        if not isinstance(pattern, Mapping):
+            return (self.of(pattern),)
+        if "each" in pattern:
+            return self._each(pattern)
+        wanted = fitting(pattern, self.values)
+        return () if wanted is None else (self.of(wanted),)
 
     def _found(self, pattern: Mapping[str, Any]) -> int | None:
         """The record with these values; nothing where one of them is empty."""
@@ -197,6 +206,8 @@ class Scope:
         return filled(pattern, self.values)
 
     def _each(self, pattern: Mapping[str, Any]) -> list[Any]:
-        """A record for each line and pattern that the line calls for."""
+        """A record for each line and pattern."""
+        patterns = pattern["each"]
+        listed = patterns if isinstance(patterns, list | tuple) else [patterns]
         scopes = [Scope(self.sending, {**self.values, **line}, self.made, index) for index, line in enumerate(self.lines)]
-        return [scope.of(one) for scope in scopes for one in fitting(pattern["each"], scope.values)]
+        return [one for scope in scopes for part in listed for one in scope._items(part)]

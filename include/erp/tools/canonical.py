@@ -97,7 +97,7 @@ MEANINGS: dict[str, str] = {
     "email": "by which Procore knows its users",
     "job_title": "what the employee does",
     "draw_number": "which draw it pays (its sequence)",
-    "module": "whose calendar it is: AP, AR, JC or GL",
+    "module": "whose calendar it is: AP, AR, JC, or GL for all that have none",
     "first_day": "first day",
     "last_day": "last day",
     "position": "number of the line, from 1",

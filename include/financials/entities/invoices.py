@@ -56,7 +56,8 @@ class OwnerInvoice(Invoice):
 
 
 class Period(Record):
-    """A period of a module's calendar (AP, AR, JC, GL) in the ERP; read only, for rule I-05. ``number`` is ``2026-07``."""
+    """A period of a module's calendar (AP, AR, JC, GL) in the ERP; read only, for rule I-05. ``number`` is ``2026-07``.
+    That of the general ledger holds for modules that have none."""
 
     entity = PERIODS
     statuses = (OPEN, SOFT_CLOSED, CLOSED, FUTURE)

@@ -3,7 +3,7 @@ what the run will have written by then, and the names that people know Procore's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from include.financials.identity import number_key
 from include.financials.money import total
-from include.financials.record import COST_CODES, PERIODS, PROJECTS, VENDORS, Figures, Record, contract_of
+from include.financials.record import COST_CODES, GENERAL_LEDGER, PERIODS, PROJECTS, VENDORS, Figures, Record, contract_of
 from include.financials.statuses import OPEN, VOID
 
 if TYPE_CHECKING:
@@ -207,11 +207,16 @@ class Books:
         """Whether the ERP tells which periods are open. Where its mapping leaves them out, it refuses a closed one itself."""
         return bool(self._periods) or PERIODS in self.sync.capabilities("erp")
 
+    def _calendar(self, company: str, module: str) -> Sequence[Period]:
+        """A module without a calendar of its own goes by that of the general ledger."""
+        own = self._periods.get((company, module))
+        return own if own else self._periods.get((company, GENERAL_LEDGER), ())
+
     def period(self, company: str, module: str, day: date) -> Period | None:
-        periods = self._periods.get((company, module), ())
+        periods = self._calendar(company, module)
         return next((p for p in periods if p.first_day <= day <= p.last_day), None)
 
     def next_open(self, company: str, module: str, day: date) -> date | None:
         """First day not before ``day`` that lies in an open period."""
-        periods = self._periods.get((company, module), ())
+        periods = self._calendar(company, module)
         return next((max(p.first_day, day) for p in periods if p.status == OPEN and p.last_day >= day), None)

@@ -479,7 +479,9 @@ def test_a_variant_says_only_what_is_other(tmp_path: Path) -> None:
 def test_an_empty_value_takes_a_key_away_and_a_place_stands_for_an_element(tmp_path: Path) -> None:
     waits = "    accepted: {column: status, values: [waits]}\n"
     base = tmp_path / "acme.yaml"
-    base.write_text(GOOD.replace("    find:\n      marker: marker\n      void", waits + "    find:\n      marker: marker\n      void"))
+    base.write_text(
+        GOOD.replace("    find:\n      marker: marker\n      void", waits + "    find:\n      marker: marker\n      void")
+    )
     path = tmp_path / "own.yaml"
     path.write_text("extends: acme.yaml\nentities:\n  commitments:\n    accepted: ~\n    lines: {order: {0: place}}\n")
     own, plain = load_mapping(path), load_mapping(base).spec.entities["commitments"]

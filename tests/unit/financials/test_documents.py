@@ -573,6 +573,17 @@ def test_the_posting_date_follows_the_policy(ready: World, policy: Any, day: dat
         assert ready.erp.records[INVOICES] == []
 
 
+def test_an_erp_with_one_calendar_has_that_of_its_general_ledger(ready: World) -> None:
+    ready.erp.records["periods"] = [
+        one.model_copy(update={"module": "GL"}) for one in ready.erp.records["periods"] if getattr(one, "module", "") == "AP"
+    ]
+    draft(ready)
+    draw(ready, 1, billing_date=date(2026, 6, 30))
+    assert states(ready, *BILLING) == {"N-1": ("held", "I-05")}
+    draw(ready, 1, billing_date=date(2026, 7, 1))
+    assert states(ready, *BILLING) == {"N-1": CREATED}
+
+
 def test_a_period_that_is_reopened_lets_its_invoice_through(ready: World) -> None:
     draft(ready)
     draw(ready, 1, billing_date=date(2026, 6, 30))

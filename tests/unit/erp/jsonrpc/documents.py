@@ -36,11 +36,15 @@ def contract(number: str, *lines: dict[str, Any], **more: Any) -> Record:
     return made("commitments", **(known | more))
 
 
-def change(of: str, number: str, *lines: dict[str, Any]) -> Record:
-    return made(
-        "commitment_change_orders", number=f"{of}/{number}", commitment=of, change_number=number, project="25-104", title="More",
-        status="approved", change_date=date(2026, 8, 6), lines=lines, amount=sum(one["amount"] for one in lines),
-    )  # fmt: skip
+def change(of: str, number: str, *lines: dict[str, Any], markup: str | None = None) -> Record:
+    known: dict[str, Any] = {
+        "number": f"{of}/{number}", "change_number": number, "project": "25-104", "title": "More", "status": "approved",
+        "change_date": date(2026, 8, 6), "lines": lines,
+        "amount": sum((one["amount"] for one in lines), Decimal(markup or "0.00")),
+    }  # fmt: skip
+    if markup is None:
+        return made("commitment_change_orders", commitment=of, **known)
+    return made("prime_change_orders", prime_contract=of, markup=Decimal(markup), **known)
 
 
 def billed(position: int, amount: str, held: str = "0.00", released: str = "0.00", **more: Any) -> dict[str, Any]:
@@ -50,14 +54,18 @@ def billed(position: int, amount: str, held: str = "0.00", released: str = "0.00
     return row
 
 
-def bill(of: str, number: str, *lines: dict[str, Any], vendor: str = "V-1001", day: date = date(2026, 8, 25)) -> Record:
-    sums = {
+def bill(of: str, number: str, *lines: dict[str, Any], vendor: str | None = "V-1001", day: date = date(2026, 8, 25)) -> Record:
+    """Without a vendor: to the owner."""
+    known: dict[str, Any] = {
         name: sum((one.get(name, Decimal(0)) for one in lines), Decimal("0.00")) for name in ("amount", "held", "released", "tax")
     }
-    return made(
-        "subcontractor_invoices", number=number, commitment=of, project="25-104", vendor=vendor, sequence=1, status="approved",
-        currency="USD", billing_date=day, lines=lines, **sums,
-    )  # fmt: skip
+    known |= {
+        "number": number, "project": "25-104", "sequence": 1, "status": "approved", "currency": "USD", "billing_date": day,
+        "lines": lines,
+    }  # fmt: skip
+    if vendor is None:
+        return made("owner_invoices", prime_contract=of, **known)
+    return made("subcontractor_invoices", commitment=of, vendor=vendor, **known)
 
 
 def item(record: Record, ident: str = "", **more: Any) -> Item:

@@ -13,7 +13,8 @@ import pytest
 
 from include.erp.jsonrpc.odoo import Odoo
 from include.erp.jsonrpc.wire import Address, Wire
-from include.erp.registry import erp_system, load_mapping, mapping_path
+from include.erp.mapping.loading import mapping_path
+from include.erp.registry import erp_system, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
 from tests.unit.erp.jsonrpc.documents import SITE, STEEL, bill, billed, change, contract, item, line, one, post

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,14 +22,15 @@ from include.erp.mapping.loading import mapping_path
 from include.erp.registry import erp_system, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused
-from include.financials.port import Window
+from include.financials.port import Outcome, Window
 from sandbox.tryton.books import Clerk
 from sandbox.tryton.server import Running, tryton
 from tests.tryton import ready
-from tests.unit.erp.jsonrpc.documents import SITE, bill, billed, change, contract, item, line, one, post
+from tests.unit.erp.jsonrpc.documents import SITE, STEEL, bill, billed, change, contract, item, line, made, one, post
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SPACE = "procore:8089"
+PRIME = "104-PC-001"
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +182,134 @@ def test_a_posted_invoice_is_voided_and_a_void_one_is_nobodys_counterpart(erp: M
     assert getattr(one(erp, "subcontractor_invoices", "V-1001/B-3"), "status", None) == "void"
 
 
+def test_a_change_of_the_owners_contract_has_its_mark_up_apart(erp: MappedSystem, clerk: Clerk) -> None:
+    before: Any = one(erp, "prime_contracts", PRIME)
+    sent = change(PRIME, "901", line(1, "250.00"), line(2, "-10.00", SITE, line=2), markup="25.50")
+    (outcome,) = post(erp, sent)
+    assert (outcome.status, outcome.id, outcome.message) == ("confirmed", f"{PRIME}/901", None)
+    found: Any = one(erp, "prime_change_orders", f"{PRIME}/901")
+    assert (found.amount, found.markup, found.status) == (Decimal("265.50"), Decimal("25.50"), "posted")
+    assert [(x.line, x.amount) for x in found.lines] == [(None, Decimal("250.00")), (2, Decimal("-10.00"))]
+    assert len(clerk.one("sale.sale", "lines.amount", reference=f"{PRIME}/901")["lines"]) == 3
+    after: Any = one(erp, "prime_contracts", PRIME)
+    assert after.approved_changes - before.approved_changes == Decimal("265.50") and after.amount == before.amount
+    (second,) = post(erp, sent, ident="another change")
+    assert second.status == "rejected" and f"{PRIME}/901" in (second.message or "")
+
+
+def test_what_an_owner_retains_and_his_tax_are_no_revenue(erp: MappedSystem, clerk: Clerk) -> None:
+    post(erp, change(PRIME, "902", line(1, "500.00"), markup="0.00"))
+    contract: Any = one(erp, "prime_contracts", PRIME)
+    keys = [{"cost_code": x.cost_code, "cost_type": x.cost_type} for x in contract.lines]
+    rows = (billed(1, "1000.00", "100.00", **keys[0]), billed(2, "0.00", released="40.00", line=2, **keys[1]),
+            billed(3, "500.00", "50.00", line=1, change_order="902", tax=Decimal("36.25")))  # fmt: skip
+    (outcome,) = post(erp, bill(PRIME, "O-1", *rows, vendor=None))
+    assert (outcome.status, outcome.id, outcome.message) == ("confirmed", "O-1", None)
+    found: Any = one(erp, "owner_invoices", "O-1")
+    assert (found.amount, found.held, found.released, found.tax) == (
+        Decimal(1500), Decimal(150), Decimal(40), Decimal("36.25"),
+    )  # fmt: skip
+    assert {x.key: (x.held, x.released) for x in found.lines} == {
+        "#1": (100, 0), "#2": (0, 40), "902#1": (50, 0),
+    }  # fmt: skip
+    assert (found.customer, found.status) == ("C-2001", "unposted")
+    clerk.post()
+    moved = clerk.one("account.invoice", "move.lines.account.code", "move.lines.debit", "move.lines.credit", reference="O-1")
+    by_account: dict[str, Decimal] = defaultdict(Decimal)
+    for row in moved["move"]["lines"]:
+        by_account[row["account"]["code"]] += row["debit"] - row["credit"]
+    assert by_account == {"1.2.1": Decimal("1426.25"), "1150": Decimal(110), "2180": Decimal("-36.25"), "4100": Decimal(-1500)}
+    (outcome,) = post(erp, bill(PRIME, "O-1", *rows, vendor=None), action="void", erp_key="O-1")
+    assert outcome.status == "confirmed" and getattr(one(erp, "owner_invoices", "O-1"), "status", None) == "void"
+
+
+def test_what_was_confirmed_can_be_cancelled_in_its_period_of_grace_and_is_void(
+    running: Running, clerk: Clerk, erp: MappedSystem, tmp_path: Path
+) -> None:
+    with (
+        tryton(tmp_path / "server", ready(), grace=True) as lenient,
+        closing(erp_system(lenient.address(), "tryton", origin_system=SPACE)) as system,
+        closing(Clerk(lenient)) as accountant,
+    ):
+        post(system, contract("G-1"), contract("G-2"))
+        post(system, change("G-1", "001", line(1, "26750.00")), change("G-2", "001", line(1, "10.00")))
+        post(system, change(PRIME, "903", line(1, "30.00"), markup="0.00"))
+        found: Any = one(system, "commitments", "G-1")
+        assert (found.status, found.approved_changes) == ("open", Decimal("26750.00"))
+        accountant.cancel("purchase.purchase", "G-1/001")
+        accountant.cancel("purchase.purchase", "G-2")
+        accountant.cancel("sale.sale", f"{PRIME}/903")
+        found = one(system, "commitments", "G-1")
+        assert (found.status, found.approved_changes) == ("open", Decimal(0))
+        ended = [("commitments", "G-2"), ("commitment_change_orders", "G-1/001"), ("prime_change_orders", f"{PRIME}/903")]
+        assert [getattr(one(system, *name), "status", None) for name in ended] == ["void"] * 3
+        (again,) = post(system, contract("G-2"))  # its marker is there: it is not made anew
+        assert (again.status, again.id) == ("confirmed", "G-2") and getattr(again.record, "status", None) == "void"
+    post(erp, contract("T-13"))  # under way at once
+    with pytest.raises(Refused, match="can not call"):
+        clerk.cancel("purchase.purchase", "T-13")
+
+
+def test_who_may_only_read_reads_it_all_and_writes_nothing(running: Running) -> None:
+    with closing(erp_system(running.address("reader"), "tryton", origin_system=SPACE)) as system:
+        assert system.check().problems == ()
+        assert [r.id for page in system.read("prime_contracts") for r in page.records] == [PRIME]
+        (outcome,) = post(system, contract("R-1"))
+        assert outcome.status == "rejected" and "not allowed" in (outcome.message or "")
+
+
+def test_what_a_cancelled_bill_had_cost_is_reversed(erp: MappedSystem, clerk: Clerk) -> None:
+    """Tryton posts a move that undoes the first. Of a commitment's bill both are its cost, and neither goes to Procore."""
+    post(erp, contract("T-14"))
+    post(erp, bill("T-14", "B-14", billed(1, "1000.00", "100.00")))
+    clerk.post()
+    direct = clerk.one("account.invoice", "reference", description="Lumber and sheathing")
+    bills = [direct["id"], clerk.invoice("V-1001", "B-14")["id"]]
+    clerk.api.press("account.invoice", "cancel", bills)
+    pages = list(erp.read("direct_costs"))
+    assert not any(page.invalid for page in pages)
+    found: list[Any] = [r for page in pages for r in page.records]
+    of = {number: [one for one in found if one.invoice_number == number] for number in (direct["reference"], "B-14")}
+    for first, second in of.values():
+        assert (first.status, second.status, second.reverses) == ("posted", "posted", first.id)
+        assert second.amount == -first.amount and second.vendor == first.vendor and second.kind == first.kind == "invoice"
+    assert {one.commitment for one in of["B-14"]} == {"T-14"} and {one.commitment for one in of[direct["reference"]]} == {None}
+
+
+def test_a_sub_job_is_a_level_of_accounts_of_its_own(erp: MappedSystem, clerk: Clerk) -> None:
+    root = clerk.one("analytic_account.account", code="JOBS")["id"]
+    parent, code = clerk.one("analytic_account.account", code="25-104")["id"], "25-104/A"
+    for tail, type in (("", "view"), ("/05", "view"), ("/05-1200", "view"), ("/05-1200/3", "normal")):
+        code = "25-104/A" + tail
+        row = {"code": code, "name": f"Garage {tail}", "type": type, "parent": parent, "root": root, "state": "opened"}
+        (parent,) = clerk.many("analytic_account.account", [row])
+    (page,) = erp.read("sub_jobs", scopes=["25-104"])
+    (sub,) = page.records
+    assert (sub.id, sub.number, getattr(sub, "project", None)) == ("25-104/A", "A", "25-104")
+    codes: dict[str, Any] = {r.id: r for page in erp.read("cost_codes", scopes=["25-104"]) for r in page.records}
+    mine = [codes[f"25-104/A/{code}"] for code in ("05", "05-1200")]
+    assert [(c.sub_job, c.number, c.parent, c.level, c.is_header) for c in mine] == [
+        ("A", "05", None, 0, True), ("A", "05-1200", "25-104/A/05", 1, False),
+    ]  # fmt: skip
+    assert codes[STEEL].parent == "25-104//05" and codes[STEEL].sub_job in (None, "")
+    post(erp, contract("T-15", line(1, "10.00", "25-104/A/05-1200", sub_job="A")))
+    found: list[Any] = [r for page in erp.read("commitments", scopes=["25-104"]) for r in page.records if r.number == "T-15"]
+    assert [(x.cost_code, x.sub_job) for x in found[0].lines] == [("25-104/A/05-1200", "A")]
+
+
+def test_an_owners_invoice_that_may_not_be_posted_leaves_nothing(running: Running, clerk: Clerk, erp: MappedSystem) -> None:
+    """Tryton validates a customer's invoice of a closed period, and refuses to post it."""
+    prime: Any = one(erp, "prime_contracts", PRIME)
+    rows = billed(1, "10.00", "1.00", cost_code=prime.lines[0].cost_code, cost_type=prime.lines[0].cost_type)
+    chosen = {"ar_invoices": "posted"}
+    with closing(erp_system(running.address(), "tryton", origin_system=SPACE, settings=chosen)) as system:
+        (closed,) = post(system, bill(PRIME, "O-2", rows, vendor=None, day=date(2026, 6, 25)))
+        assert closed.status == "rejected" and "period" in (closed.message or "")
+        assert clerk.api.search("account.invoice", [["reference", "=", "O-2"]], ("id",)) == []
+        (good,) = post(system, bill(PRIME, "O-2", rows, vendor=None, day=date(2026, 11, 25)))
+        assert (good.status, getattr(good.record, "status", None)) == ("confirmed", "posted")
+
+
 def test_refusals_are_tryttons_own_words_and_leave_nothing(erp: MappedSystem, clerk: Clerk) -> None:
     post(erp, contract("T-4"))
     (closed,) = post(erp, bill("T-4", "B-4", billed(1, "10.00"), day=date(2026, 6, 25)))
@@ -221,6 +352,22 @@ def test_a_number_that_another_document_has_is_refused(erp: MappedSystem, clerk:
     (second,) = post(erp, change("T-12", "001", line(1, "7.00")), ident="another change")
     assert second.status == "rejected" and "T-12/001" in (second.message or "")
     assert len(clerk.api.search("purchase.purchase", [["reference", "like", "T-12%"]], ("id",))) == 2
+
+
+def test_a_job_has_one_budget(erp: MappedSystem, clerk: Clerk) -> None:
+    """Tryton itself takes a second one, be the first accounting's own (25-107) or ours."""
+    codes: list[Any] = [
+        r for page in erp.read("cost_codes", scopes=["25-098", "25-107"]) for r in page.records if not r.is_header
+    ]
+    first = {code.project: code for code in reversed(codes) if code.active and code.cost_types}
+    answers: list[Outcome] = []
+    for job in ("25-098", "25-098", "25-107"):
+        row = line(1, "10.00", first[job].id, cost_type=first[job].cost_types[0])
+        sent = made("budgets", number=job, project=job, owner="procore", currency="USD", amount=Decimal(10), lines=[row])
+        answers += post(erp, sent, ident=f"budget {len(answers)}")
+    assert [one.status for one in answers] == ["confirmed", "rejected", "rejected"]
+    assert all("already" in (one.message or "") for one in answers[1:])
+    assert len(clerk.api.search("analytic_account.budget", [["name", "like", "25-%"]], ("id",))) == 2
 
 
 def test_one_bad_document_among_good_ones(erp: MappedSystem) -> None:

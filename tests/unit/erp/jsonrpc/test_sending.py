@@ -70,3 +70,20 @@ def test_some_lines_of_the_first_call_are_not_nothing() -> None:
     with pytest.raises(OutcomeUnknown):
         send(api, LINES, there=False)
     assert api.made == 1
+
+
+def test_a_record_that_depends_on_a_value_of_the_document_stands_after_those_of_its_lines() -> None:
+    made: list[Any] = []
+
+    class Taking(Api):
+        def create(self, model: str, values: Any) -> int:
+            made.append(values)
+            return super().create(model, values)
+
+    rows = [{"each": {"price": ":amount"}}, {"if": "markup", "price": ":markup"}]
+    call = Call.model_validate({"create": "sale.sale", "once": {"number": "x"}, "values": {"number": "x", "lines": rows}})
+    assert (call.binds(), call.line_binds()) == (("markup",), ("amount",))
+    for markup, wanted in ((5, [1, 2, 5]), (0, [1, 2]), (None, [1, 2])):
+        document = Document("i-1", "orders", "01", "x", "m", None, (0,), {"markup": markup}, [{"amount": 1}, {"amount": 2}])
+        Sending(cast(Any, None), [call], cast(Any, Taking(99)), cast(Any, None)).send(document, None, lambda: None)
+        assert [row["price"] for row in made.pop()["lines"]] == wanted

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from include.erp.registry import connected, load_mapping, mapping_path
+from include.erp.mapping.loading import mapping_path
+from include.erp.registry import connected, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.port import Item, Outcome
 from tests.unit.erp.rest.standin import Standin
