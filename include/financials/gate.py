@@ -3,8 +3,9 @@ verdict on the whole stage.
 
 A rule that says what must hold of a column (``Rule.expects``) is one expectation or some, and Great Expectations alone decides it
 for what is about to load; what is arithmetic or history is judged in Python, and so is everything about records that are linked
-already. Then the stage is judged as a whole (docs/domain-rules.md 2.3): many failures, or one reason for most of them, are a
-mapping or permission fault and not bad data, and nothing is written.
+already, or that stopped before and are still what they were: only when nothing stops them any more are they about to load. Then
+the stage is judged as a whole (docs/domain-rules.md 2.3): many failures, or one reason for most of them, are a mapping or
+permission fault and not bad data, and nothing is written.
 
 Frames, results and a page that shows both stay beside the run's other files. Great Expectations and pandas are imported when
 there is something to load, never while a DAG is parsed.
@@ -55,11 +56,12 @@ class Gate:
 
     def __call__(self, entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
         findings: list[Finding] = []
+        still = self._still_stopped(records, lines)
         for grain, told in (("record", records), ("line", lines)):
             rows = cast("Sequence[GateRow]", told)
             rules = [rule for rule in self.rules if rule.grain == grain]
-            fresh = [row for row in rows if row["fresh"]]
-            known = [row for row in rows if not row["fresh"]]
+            fresh = [row for row in rows if row["fresh"] and row["row"] not in still]
+            known = [row for row in rows if not row["fresh"] or row["row"] in still]
             found = judge(rules, known) + judge([rule for rule in rules if not rule.expects], fresh)
             if fresh:
                 found += self._expect(grain, [rule for rule in rules if rule.expects], fresh)
@@ -67,6 +69,16 @@ class Gate:
             self._count(rules, rows, found)
             findings += found
         return findings
+
+    def _still_stopped(self, records: Sequence[Row], lines: Sequence[Row]) -> set[str]:
+        """Of what stopped before and did not change: what a rule still stops."""
+        again = {row["row"] for row in records if row["fresh"] and row["again"]}
+        found = [
+            one
+            for grain, rows in (("record", records), ("line", lines))
+            for one in judge([rule for rule in self.rules if rule.grain == grain], [row for row in rows if row["row"] in again])
+        ]
+        return {one.id for one in found if one.rule.severity == "critical"}
 
     def _expect(self, grain: str, rules: Sequence[Rule], rows: Sequence[GateRow]) -> list[Finding]:
         start = len(self.frames.setdefault(grain, []))

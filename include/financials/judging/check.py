@@ -22,7 +22,7 @@ from include.financials.judging.memory import blank, memory, own_marks, source_h
 from include.financials.judging.plan import both_ended, half_made, planned
 from include.financials.judging.rules import Finding, Verdict, judge
 from include.financials.judging.subject import Match, Subject
-from include.financials.ledger import Intent, Judged, Link, LinkIndex, Remembered, Seen, decoded, key_of
+from include.financials.ledger import STOPPED, Intent, Judged, Link, LinkIndex, Remembered, Seen, decoded, key_of
 from include.financials.money import text
 from include.financials.port import CALLED, UNSEEN, Capability, Invalid, told
 from include.financials.record import PROJECTS, Record, Side
@@ -84,9 +84,16 @@ class Judging:
             **self.left_out(subject.own, subject.match),
             "parent_unread": self.parent_unread(subject),
             "approval_ended": approval_ended,
+            "again": self.again(subject),
             **self.waits(subject),
         }
         return {**common(self.row, subject, subject.match.target), **self.facts.header(subject, approved), **own}
+
+    def again(self, subject: Subject) -> bool:
+        known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
+        if known is None or known.state not in STOPPED:
+            return False
+        return known.source_hash == self.hash_of(subject.own)
 
     def handed(self, subject: Subject) -> Intent | None:
         """What was sent of a document that the ERP has accepted and not posted; None once it is found there."""

@@ -32,6 +32,7 @@ class GateRow(TypedDict):
     number: str
     amount: str | None
     fresh: bool
+    again: bool
     columns: Mapping[str, Any]
 
 
@@ -78,6 +79,8 @@ class CheckRow(LeftOutRow, AcceptedRow):
 
     parent_unread: str | None
     approval_ended: str
+    again: bool
+    """An earlier run stopped it, and it is still what it was then."""
 
 
 class NoRow(TypedDict):

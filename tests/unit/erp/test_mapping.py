@@ -488,7 +488,7 @@ def test_an_empty_value_takes_a_key_away_and_a_place_stands_for_an_element(tmp_p
     mine = own.spec.entities["commitments"]
     assert plain.accepted is not None and mine.accepted is None
     assert mine.lines.order == ("place",) and mine.lines.fields == plain.lines.fields  # type: ignore[union-attr]
-    assert own.at("entities", "commitments", "lines", "order", 0) == f"{path}:5: entities.commitments.lines.order.1"
+    assert own.at("entities", "commitments", "lines", "order", 0) == f"{path}:5: entities.commitments.lines.order.0"
 
 
 def test_a_message_names_the_file_in_which_the_key_stands(tmp_path: Path) -> None:

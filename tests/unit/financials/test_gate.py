@@ -215,6 +215,33 @@ def test_what_is_linked_already_costs_no_frame(produced: Any, monkeypatch: pytes
     assert gate.frames == {}
 
 
+def test_what_stopped_before_costs_no_frame_until_nothing_stops_it(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = gate_module.validated
+    monkeypatch.setattr(gate_module, "validated", lambda *given: asked.append(given[0]) or real(*given))
+
+    def run() -> tuple[tuple[str, str], list[str]]:
+        """What became of it, and the frames that were made."""
+        asked.clear()
+        sync = linked.sync(params=ONLY)
+        extract.extract(sync, "commitments")
+        gate_module.guard(sync, "commitments")
+        engine.load(sync, "commitments", 0)
+        return linked.states(sync, "commitments")["SC-9"], [*asked]
+
+    stopped, both = ("held", "M-02"), ["record", "line"]
+    draft(linked, "SC-9")
+    linked.erp.change("vendors", "V-1", hold="all", hold_reason="dispute")
+    assert run() == (stopped, both)
+    assert run() == (stopped, [])
+    linked.procore.change("commitments", "SC-9", title="Changed meanwhile")
+    assert run() == (stopped, both)
+    assert run() == (stopped, [])
+    linked.erp.change("vendors", "V-1", hold="none")
+    assert run() == (("created", ""), both)
+    assert run() == (("unchanged", ""), [])
+
+
 def test_the_page_shows_what_was_wrong_and_runs_nothing(linked: World) -> None:
     draft(linked, "SC-9", title="<script>alert(1)</script>", lines=(line(code="00-0000"),))
     sync = linked.sync(params=ONLY)

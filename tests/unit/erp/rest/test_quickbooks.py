@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from include.erp.registry import MAPPINGS
+from include.erp.mapping.loading import MAPPINGS
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
 from include.financials.entities.invoices import SubcontractorInvoice
