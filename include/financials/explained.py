@@ -97,7 +97,7 @@ class Document:
 
     @property
     def sequence(self) -> int:
-        return int(self.figure("sequence") or 0)
+        return int(self.procore.get("sequence") or self.erp.get("sequence") or 0)
 
     def figure(self, name: str) -> Any:
         """A fact that both sides hold alike, from the one that has it. The ERP's first: what Procore's document refers to and
