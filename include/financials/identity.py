@@ -118,16 +118,18 @@ def digest(value: Any) -> str:
 FROZEN = ("cost_code", "cost_type", "amount", "held", "released", "tax", "line")
 """Fields of any line that may not change once its document is linked."""
 _MONEY = ("amount", "held", "released", "tax")
+_AS_IT_IS, _SEVERAL = (str, int), (tuple, list)
+"""Types as :func:`plain` takes them; made once, for it is asked of every value of every record."""
 
 
 def plain(value: Any) -> Any:
     """A value as JSON holds it, amounts as text. 10, 10.0 and 10.0000 are one number, 0 and -0 too: without this every difference
     of scale would be a change."""
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, _AS_IT_IS):
         return value
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
+    if isinstance(value, _SEVERAL):
         return [plain(item) for item in value]
     if isinstance(value, Decimal):
         normal = value.normalize() + 0
