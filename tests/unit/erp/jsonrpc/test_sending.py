@@ -76,9 +76,9 @@ def test_a_record_that_depends_on_a_value_of_the_document_stands_after_those_of_
     made: list[Any] = []
 
     class Taking(Api):
-        def create(self, model: str, values: Any) -> int:
+        def create(self, model: str, values: Any, beside: Any = ()) -> int:
             made.append(values)
-            return super().create(model, values)
+            return super().create(model, values, beside)
 
     rows = [{"each": {"price": ":amount"}}, {"if": "markup", "price": ":markup"}]
     call = Call.model_validate({"create": "sale.sale", "once": {"number": "x"}, "values": {"number": "x", "lines": rows}})
