@@ -107,7 +107,7 @@ def measured(size: str, folder: Path, tree: Path = ROOT) -> dict[str, Any]:
         )
     if done.returncode != 0:
         raise LocalError(f"the benchmark of size {size} ended with {done.returncode}; see {log}")
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])  # before it the warnings of the run
     for row in found["runs"]:
         print(
             f"{size}, {row['run']}{'' if tree == ROOT else f' ({tree.name})'}: {row['records']} records in {row['seconds']} s"
