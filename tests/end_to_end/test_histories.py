@@ -219,7 +219,8 @@ def test_a_backfill_of_the_last_month_comes_first(sandbox: World) -> None:
 
 
 def _families() -> Iterator[tuple[str, ...]]:
-    """Each entity alone, and each that has ties with all it may refer to, less one of these."""
+    """Each entity alone, and each that has ties and nothing refers to, with all it may refer to less one of these."""
+    referred = {other for name, row in ENTITIES.items() for other in row.references.values() if other != name}
     for name, row in ENTITIES.items():
         yield (name,)
         whole, look = {name}, [name]
@@ -227,7 +228,7 @@ def _families() -> Iterator[tuple[str, ...]]:
             found = {*ENTITIES[look.pop()].references.values()} & ENTITIES.keys() - whole
             whole |= found
             look += found
-        if row.ties:
+        if row.ties and name not in referred:
             for parent in sorted(whole - {name}):
                 yield tuple(one for one in ENTITIES if one in whole and one != parent)
 

@@ -43,7 +43,9 @@ def test_masters_carry_the_other_erps_ids_and_documents_none() -> None:
     vendors = origins(moved["vendors"])
     assert {name.replace("tryton:", "sandbox:") for name in vendors} < origins(usual["vendors"]) | vendors
     assert {name.split(":")[0] for name in vendors} == {"tryton", "otherapp-7781"}
-    assert {name.replace("tryton:", "sandbox:") for name in origins(moved["prime_contracts"])} <= origins(usual["prime_contracts"])
+    assert {name.replace("tryton:", "sandbox:") for name in origins(moved["prime_contracts"])} <= origins(
+        usual["prime_contracts"]
+    )
     assert len(moved["prime_contracts"]) == len(usual["prime_contracts"]) > 0
     assert {name.split(":")[1] for name in origins(moved["projects"]) | origins(moved["cost_codes"])} == {"01"}
     assert all("budget_owner" not in (row["origin_data"] or "") for row in moved["projects"])
