@@ -7,7 +7,8 @@ the plainest loop of requests that follows them. Of both the ratio can be compar
 Each size is run twice against a sandbox of its own and in a process of its own: from an empty ledger, and again with nothing
 changed. What can be compared from machine to machine are the ratios (records per second of the second run against the first,
 calls per record), not the seconds. SIZE chooses one size (default: tiny, small and medium). AGAINST=<commit> does the same with
-the code of that commit in turn, and writes the ratios of processor time, memory and calls to ``against.json``.
+the code of that commit in turn (one that has this package at this place), and writes the ratios of processor time, memory and
+calls to ``against.json``.
 """
 
 from __future__ import annotations

@@ -90,6 +90,7 @@ class Judging:
         return {**common(self.row, subject, subject.match.target), **self.facts.header(subject, approved), **own}
 
     def again(self, subject: Subject) -> bool:
+        """An earlier run stopped it as it is. What it waits for may be there by now: it is judged anew all the same."""
         known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
         if known is None or known.state not in STOPPED:
             return False

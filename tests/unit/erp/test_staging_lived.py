@@ -75,6 +75,17 @@ def clerk(engine: sa.Engine) -> None:
         connection.exec_driver_sql("DELETE FROM staged_line")
 
 
+def contract(world: World) -> Any:
+    """SC-1 as people made it in Procore."""
+    return in_procore(
+        world,
+        commitment(
+            "SC-1", project="J-1", vendor="V-1", title="Concrete", retainage_percent=None, contract_date=None,
+            lines=(line(1, "100.00", "J-1/03-3000", "M"),),
+        ),
+    )  # fmt: skip
+
+
 def test_staged_refused_staged_again_posted_and_linked(world: World, engine: sa.Engine) -> None:
     run(world)
     own = in_procore(
@@ -117,13 +128,7 @@ def test_staged_refused_staged_again_posted_and_linked(world: World, engine: sa.
 
 def test_a_lost_ledger_sends_nothing_that_waits(world: World, engine: sa.Engine, tmp_path: Path) -> None:
     run(world)
-    in_procore(
-        world,
-        commitment(
-            "SC-1", project="J-1", vendor="V-1", title="Concrete", retainage_percent=None, contract_date=None,
-            lines=(line(1, "100.00", "J-1/03-3000", "M"),),
-        ),
-    )  # fmt: skip
+    contract(world)
     run(world)
     other = world.without_ledger(tmp_path / "other")
     other.settings, other.erp, other.procore = world.settings, world.erp, world.procore
@@ -135,13 +140,7 @@ def test_a_lost_ledger_sends_nothing_that_waits(world: World, engine: sa.Engine,
 
 def test_a_copy_of_what_waits_is_told_and_neither_is_linked(world: World, engine: sa.Engine) -> None:
     run(world)
-    in_procore(
-        world,
-        commitment(
-            "SC-1", project="J-1", vendor="V-1", title="Concrete", retainage_percent=None, contract_date=None,
-            lines=(line(1, "100.00", "J-1/03-3000", "M"),),
-        ),
-    )  # fmt: skip
+    contract(world)
     run(world)
     test_batches.copied(engine)
     assert world.states(run(world), "commitments") == {"SC-1": ("blocked", "twin")}

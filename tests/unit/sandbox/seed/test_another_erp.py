@@ -1,4 +1,5 @@
-"""History ``moved``: masters carry another ERP's external ids, documents none, and what only an ERP makes is not there."""
+"""History ``moved``: masters and prime contracts carry another ERP's external ids, what Procore sends carries none, and what an
+ERP pays and spends is not there."""
 
 from __future__ import annotations
 
