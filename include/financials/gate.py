@@ -66,7 +66,7 @@ class Gate:
             if fresh:
                 found += self._expect(grain, [rule for rule in rules if rule.expects], fresh)
             found.sort(key=lambda one: rules.index(one.rule))
-            self._count(rules, rows, found)
+            self._count(rules, rows, found, looked=bool(fresh))
             findings += found
         return findings
 
@@ -91,13 +91,13 @@ class Gate:
                 wrong.setdefault(start + place, {})[expected.column] = f"{rule.id}: {expected.words}"
         return findings
 
-    def _count(self, rules: Sequence[Rule], rows: Sequence[GateRow], found: Sequence[Finding]) -> None:
+    def _count(self, rules: Sequence[Rule], rows: Sequence[GateRow], found: Sequence[Finding], *, looked: bool) -> None:
         by_row: dict[str, list[GateRow]] = defaultdict(list)
         for row in rows:
             by_row[row["row"]].append(row)
         for rule in rules if rows else ():
             failed = [by_row[one.id][0] for one in found if one.rule is rule]
-            self.results.append(rule_result(rule, len(rows), failed))
+            self.results.append(rule_result(rule, len(rows), failed, looked=looked))
 
 
 def validated(name: str, rules: Sequence[Rule], rows: Sequence[Mapping[str, Any]]) -> dict[Rule, dict[int, Expected]]:
@@ -184,14 +184,15 @@ class RuleResult:
     records: tuple[str, ...]
 
 
-def rule_result(rule: Rule, checked: int, failed: Sequence[GateRow]) -> RuleResult:
+def rule_result(rule: Rule, checked: int, failed: Sequence[GateRow], *, looked: bool) -> RuleResult:
+    """``looked``: Great Expectations saw a frame of this grain."""
     amounts = {row["row"]: Decimal(row["amount"] or "0") for row in failed}
     return RuleResult(
         rule=rule.id,
         fact=rule.fact,
         # What is judged in Python has no words of its own for what must hold; its message says what did not.
         expected="; ".join(expected.words for expected in rule.expects) or f'not: "{_NAMED.sub("…", rule.message)}"',
-        by="Great Expectations" if rule.expects else "Python",
+        by="Great Expectations" if rule.expects and looked else "Python",
         severity=rule.severity,
         checked=checked,
         failed=len(failed),
