@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from include import configfile
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.identity import digest
@@ -21,13 +21,12 @@ DEFAULT = Path(__file__).resolve().parents[1] / "settings.yaml"
 ANY = "any"
 """Key of ``eligible`` for entities that have one kind of document only."""
 
-Share = Annotated[
-    Decimal,
-    BeforeValidator(lambda value: Decimal(str(value)) if isinstance(value, str | int | float) else value),
-    Field(ge=0, le=1),
+Share = Annotated[Decimal, Field(ge=0, le=1)]
+_SWITCHES = {"yes": "on", "no": "off", True: "on", False: "off"}
+Switch = Annotated[
+    Literal["on", "off"], BeforeValidator(lambda value: _SWITCHES.get(value, value) if isinstance(value, str | bool) else value)
 ]
-# YAML 1.1 reads a bare `on` as true; both spellings mean the same here.
-Switch = Annotated[Literal["on", "off"], BeforeValidator(lambda value: {True: "on", False: "off"}.get(value, value))]
+"""As people write it; JSON has true and false."""
 
 
 class _Model(BaseModel):
@@ -156,9 +155,8 @@ class Settings(_Model):
 def parse(text: str, source: str) -> Settings:
     """Settings from YAML or JSON text. Raises ConfigurationError naming ``source`` and each wrong key."""
     try:
-        raw: Any = yaml.safe_load(text)
-        return Settings.model_validate(raw)
-    except yaml.YAMLError as error:
+        return Settings.model_validate(configfile.parse(text).data)
+    except configfile.Malformed as error:
         raise ConfigurationError(f"{source} is not valid YAML: {error}") from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())

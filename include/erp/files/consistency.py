@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from include.configfile import Loc
 from include.erp.files.formats import Export, Format
-from include.erp.mapping.block import Loc, suggest
+from include.erp.mapping.block import suggest
 
 if TYPE_CHECKING:
     from include.erp.files.grammar import FileLines, FilesEntity, FilesMapping, Import

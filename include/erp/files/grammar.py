@@ -12,10 +12,11 @@ from jinja2 import TemplateSyntaxError
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from include.configfile import Loc
 from include.erp.files.consistency import FormatChecks
 from include.erp.files.formats import Age, Export, FileName, Format, Inside
 from include.erp.files.templates import lines_of, names_of
-from include.erp.mapping.block import Column, Loc, Spec, tuples
+from include.erp.mapping.block import Column, Spec, tuples
 from include.erp.mapping.spec import CallSpec, EntitySpec, FieldSpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.record import Record
 

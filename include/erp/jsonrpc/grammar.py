@@ -9,9 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from include.configfile import Loc
 from include.erp.json import paths, patterns
 from include.erp.jsonrpc.presets import PRESETS
-from include.erp.mapping.block import Loc, Spec, suggest, tuples
+from include.erp.mapping.block import Spec, suggest, tuples
 from include.erp.mapping.spec import CallSpec, EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.record import Record
 

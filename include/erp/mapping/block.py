@@ -14,8 +14,6 @@ from pydantic_core import PydanticCustomError
 
 from include.erp.codecs import TYPES
 
-Loc = tuple[str | int, ...]
-
 PART = re.compile(r"\{([^{}]*)\}")
 
 

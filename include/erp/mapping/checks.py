@@ -10,7 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from include.erp.mapping.block import PART, Loc, suggest
+from include.configfile import Loc
+from include.erp.mapping.block import PART, suggest
 from include.erp.mapping.shape import header_uses, line_uses
 from include.erp.mapping.spec import PAGE_PARTS, WRITES, CallSpec, EntitySpec, FieldSpec, MappingSpec, ParameterSpec
 from include.financials.entities import OF_ERP

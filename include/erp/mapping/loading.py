@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from include.erp.mapping.block import Loc, suggest
+from include.configfile import Loc, Malformed, parse
+from include.erp.mapping.block import suggest
 from include.erp.mapping.checks import Checks
 from include.erp.mapping.spec import EntitySpec, MappingSpec
 from include.financials.exceptions import ConfigurationError
@@ -155,55 +153,20 @@ def _joined(base: Any, below: Places, own: Any, above: Places) -> tuple[Any, Pla
 
 @lru_cache(maxsize=8)
 def _parsed(path: Path, changed: int, size: int) -> tuple[Any, Places]:
-    """Parsed once per version of the file: a task opens its systems more than once, and parsing takes a third of a second."""
+    """Parsed once per version of the file: a task opens its systems more than once."""
     try:
-        with path.open(encoding="utf-8") as file:
-            data = YAML(typ="rt").load(file)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = str(error.problem or error).split("\n")[0]
-        if "duplicate key" in problem:
-            problem = (
-                f"{problem.split(' with value')[0].replace('found duplicate', 'duplicate')}: a key may stand once in a block"
-            )
-        raise ConfigurationError(f"{path}:{line}: {problem}") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}:1: is not YAML in UTF-8: {error}") from None
+        content = parse(path.read_text(encoding="utf-8"))
+    except Malformed as error:
+        raise ConfigurationError(f"{path}:{error.line}: {error.problem}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}:1: is not in UTF-8: {error}") from None
     except OSError as error:
         raise _unreadable(path, error) from None
-    places = Places(path, {(): 1}, set())
-    return _plain(data, (), places), places
+    return content.data, Places(path, content.lines, content.lists)
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"{path}: cannot be read ({error.strerror}). Check the path of the mapping file.")
-
-
-def _plain(node: Any, loc: Loc, places: Places) -> Any:
-    lines = places.lines
-    if isinstance(node, CommentedMap):
-        for key in node:
-            # Keys that came in through a merge (<<) have no place of their own.
-            lines[*loc, key] = (node.lc.data or {}).get(key, [lines[loc] - 1])[0] + 1
-        return {_scalar(key): _plain(value, (*loc, key), places) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        places.lists.add(loc)
-        for index in range(len(node)):
-            lines[*loc, index] = node.lc.item(index)[0] + 1
-        return [_plain(value, (*loc, index), places) for index, value in enumerate(node)]
-    return _scalar(node)
-
-
-def _scalar(value: Any) -> Any:
-    """ruamel's round-trip scalars are subclasses; the models are strict."""
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, float):
-        return Decimal(str(value))  # a number with a point is never a binary float here
-    for plain in (str, int):
-        if isinstance(value, plain):
-            return plain(value)
-    return value
 
 
 def read_mapping(path: str | Path, grammar: type[S]) -> Mapping[S]:

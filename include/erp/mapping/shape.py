@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from include.erp.mapping.block import Loc
+from include.configfile import Loc
 from include.erp.mapping.spec import EntitySpec
 from include.erp.transport import Shape
 

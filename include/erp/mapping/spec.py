@@ -13,8 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from include.configfile import Loc
 from include.erp.codecs import Storage
-from include.erp.mapping.block import PART, Column, Loc, Mask, Spec, Template, TypeName, Zone, no_fault, tuples
+from include.erp.mapping.block import PART, Column, Mask, Spec, Template, TypeName, Zone, no_fault, tuples
 from include.financials.port import Capability
 from include.financials.record import LineModel, Record
 

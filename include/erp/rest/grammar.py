@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from include.configfile import Loc
 from include.erp.json import paths
 from include.erp.json.patterns import NAMED, bound
-from include.erp.mapping.block import Hook, Loc, Spec, suggest, tuples
+from include.erp.mapping.block import Hook, Spec, suggest, tuples
 from include.erp.mapping.spec import CallSpec, EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.entities import MODELS
 from include.financials.record import Record

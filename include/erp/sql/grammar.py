@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import text
 
-from include.erp.mapping.block import Column, Loc, tuples
+from include.configfile import Loc
+from include.erp.mapping.block import Column, tuples
 from include.erp.mapping.spec import CallSpec, EntitySpec, FieldSpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.record import Record
 

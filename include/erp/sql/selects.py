@@ -11,10 +11,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from include.configfile import Loc
 from include.erp.codecs import bounds, show
 from include.erp.columns import plain
 from include.erp.mapping import loading
-from include.erp.mapping.block import Loc
 from include.erp.mapping.shape import header_uses, line_uses
 from include.erp.sql.database import Database, as_table
 from include.erp.sql.grammar import SqlEntity, SqlMapping

@@ -14,7 +14,10 @@ from include.financials.settings import DEFAULT, from_file, load, parse
 from sandbox.pipeline import SETTINGS
 
 
-@pytest.mark.parametrize(("written", "read"), [("on", "on"), ("off", "off"), ("'on'", "on"), ("yes", "on"), ("false", "off")])
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("on", "on"), ("off", "off"), ("'on'", "on"), ("yes", "on"), ("no", "off"), ("false", "off"), ("true", "on")],
+)
 def test_on_and_off_are_what_a_person_means(written: str, read: str) -> None:
     assert parse(f"entities: {{vendors: {{writes: {written}}}}}", "x").of("vendors").writes == read
 
@@ -31,6 +34,8 @@ def test_writes_are_off_unless_somebody_says_on() -> None:
         ("entities: {}\noverlap_minuets: 5", "overlap_minuets"),
         ("entities: {}\ngate: {max_failed: 0.2}", "gate.max_failed"),
         ("entities: {vendors: {writes: maybe}}", "entities.vendors.writes"),
+        ("entities: {vendors: {writes: [on]}}", "entities.vendors.writes"),
+        ("entities: {vendors: {writes: on}, vendors: {}}", 'line 1: duplicate key "vendors"'),
         ("entities: {change_events: {writes: on}}", "change_events are only read"),
         ("entities: {vendor: {}}", "unknown entity 'vendor'"),
         ("entities: {}\ncost_type_codes: {'1': L, '2': L}", "one to one"),
@@ -121,3 +126,8 @@ def test_the_variable_goes_before_the_file(variable: object) -> None:
 def test_a_wrong_variable_names_the_variable() -> None:
     with pytest.raises(ConfigurationError, match=r"Variable procore_erp_sync_settings: .*typo"):
         load({"entities": {}, "typo": 1})
+
+
+def test_an_amount_is_taken_to_the_digit() -> None:
+    """As a binary float it would have become another one."""
+    assert parse("entities: {}\napprove_above: 9007199254740993.07", "x").approve_above == Decimal("9007199254740993.07")

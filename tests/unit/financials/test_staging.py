@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,6 +26,8 @@ from include.financials.reading.staging import Staged, State, arrow_schema, slug
 from include.financials.record import Record
 from tests.unit.financials import pair
 from tests.unit.financials.pair import World, commitment, cost_type, line, project, vendor
+
+ROOT = Path(__file__).resolve().parents[3]
 
 MAKERS: dict[str, Callable[..., Record]] = {
     "vendors": vendor,
@@ -260,3 +265,25 @@ def test_a_task_parses_a_list_once_and_anew_after_it_was_forgotten(linked: World
     linked.procore.change("vendors", "V-1", name="Another")
     later.forget()
     assert [getattr(one, "name", None) for one in later.lists.snapshot("procore", "vendors")] == ["Another"]
+
+
+def test_pages_need_no_pandas(tmp_path: Path) -> None:
+    """Importing it takes half a second, in every task of every run."""
+    program = """
+import pickle, sys
+from upath import UPath
+from include.financials.port import Page
+from include.financials.reading.staging import Staged
+place, records = pickle.load(sys.stdin.buffer)
+for entity, record in records.items():
+    staged = Staged(UPath(place) / entity, entity)
+    staged.add(Page([record, record]))
+    assert list(staged.records()) == [record], entity
+assert "pyarrow" in sys.modules
+sys.exit("pandas" in sys.modules)
+"""
+    records = {entity: make() if entity == "periods" else make("1") for entity, make in MAKERS.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps((str(tmp_path), records)), cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
