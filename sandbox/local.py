@@ -76,7 +76,6 @@ def environment(home: Path, info: Mapping[str, Any], ledger: Path, staging: Path
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "GX_ANALYTICS_ENABLED": "false",
         "PROCORE_ERP_SETTINGS": str(info.get("settings", SETTINGS)),
