@@ -47,6 +47,7 @@ class Masters:
 
     def __init__(self, records: Callable[[str], Sequence[Any]], today: Callable[[], date], use: Mapping[str, str]) -> None:
         self._records, self._today, self.use = records, today, use
+        self._vendors: dict[tuple[str, bool], str] = {}
 
     # -- jobs and their cost keys
 
@@ -95,7 +96,13 @@ class Masters:
     # -- who and when
 
     def vendor(self, company: str, *, held: bool = False) -> str:
-        """One that may be used: first one whom the company has contracts with, for vendors may belong to a group of companies."""
+        """One that may be used: first one whom the company has contracts with, for vendors may belong to a group of companies.
+        He is looked for once: to see whom it has contracts with, every contract is read."""
+        if (company, held) not in self._vendors:
+            self._vendors[company, held] = self._vendor(company, held)
+        return self._vendors[company, held]
+
+    def _vendor(self, company: str, held: bool) -> str:
         known = [one.vendor for one in self._records("commitments") if one.company == company and one.vendor]
         vendors = self._records(VENDORS)
         if not vendors and not held:
