@@ -104,11 +104,7 @@ EXTENDS = "extends"
 def load_yaml(path: Path, *, extended_by: tuple[Path, ...] = ()) -> tuple[Any, Places]:
     """A YAML file as plain values, what it extends joined to it, and where its keys stand; nobody may change them. Raises
     ConfigurationError."""
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    data, places = _parsed(path, stat.st_mtime_ns, stat.st_size)
+    data, places = _parsed(*_version(path))
     if not isinstance(data, dict) or EXTENDS not in data:
         return data, places
     name = data[EXTENDS]
@@ -151,6 +147,14 @@ def _joined(base: Any, below: Places, own: Any, above: Places) -> tuple[Any, Pla
     return data, places
 
 
+def _version(path: Path) -> tuple[Path, int, int]:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return path, stat.st_mtime_ns, stat.st_size
+
+
 @lru_cache(maxsize=8)
 def _parsed(path: Path, changed: int, size: int) -> tuple[Any, Places]:
     """Parsed once per version of the file: a task opens its systems more than once."""
@@ -170,8 +174,15 @@ def _unreadable(path: Path, error: OSError) -> ConfigurationError:
 
 
 def read_mapping(path: str | Path, grammar: type[S]) -> Mapping[S]:
-    """Read and check a mapping file. Raises ConfigurationError with every fault found, one per line: file, line, key."""
-    data, places = load_yaml(Path(path))
+    """Read and check a mapping file, once per version of it and of those that it extends. Raises ConfigurationError with every
+    fault found, one per line: file, line, key."""
+    _, places = load_yaml(Path(path))
+    return _checked(Path(path), grammar, tuple(map(_version, (places.path, *places.bases))))
+
+
+@lru_cache(maxsize=8)
+def _checked(path: Path, grammar: type[S], versions: tuple[tuple[Path, int, int], ...]) -> Mapping[S]:
+    data, places = load_yaml(path)
     faults: list[tuple[Loc, str]] = []
     spec: S | None = None
     try:
