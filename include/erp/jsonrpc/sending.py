@@ -101,7 +101,8 @@ class Sending:
         if not found or (call.redo and self._discard(call, found[0]["id"])):
             taken = [condition for name, pattern in call.unique.items() if (condition := scope.condition(name, pattern))]
             if taken and self.api.search(call.create, taken, ("id",), limit=1):
-                raise Refused(f"the ERP has a {call.create} of that number already; it is another document")
+                told = ", ".join(f"{name} {value!r}" for name, operator, value in taken if operator == "=")
+                raise Refused(f"the ERP has a {call.create} with {told} already; it is another document")
             scope.keep(call.name, self.api.create(call.create, scope.of(call.values), scope.of(call.beside) or ()))
         else:
             scope.keep(call.name, found[0]["id"])
