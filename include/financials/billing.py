@@ -21,6 +21,7 @@ from include.financials.record import (
     Money,
     Record,
     Text,
+    Whole,
     contract_of,
     line_figures,
 )
@@ -35,7 +36,7 @@ class BillingItem(Model):
     """
 
     id: Text
-    position: int
+    position: Whole
     line: str | None
     change_order: str | None = None
     scheduled: Money = Decimal("0.00")
@@ -72,7 +73,7 @@ class InvoiceLine(LineModel):
     keyed: ClassVar[tuple[str, ...]] = ("change_order", "line")
 
     change_order: str | None = None
-    line: int | None = None
+    line: Whole | None = None
     cost_code: str | None = None
     cost_type: str | None = None
     amount: Money
@@ -100,7 +101,7 @@ class Invoice(Record):
     statuses = (UNPOSTED, POSTED, VOID)
 
     project: Text
-    sequence: int
+    sequence: Whole
     """1 for the first invoice of its contract."""
     previous: str | None = None
     """Own-side id of the invoice before."""

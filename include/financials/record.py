@@ -39,6 +39,8 @@ Money = Annotated[Decimal, Field(max_digits=18, decimal_places=2, allow_inf_nan=
 Rate = Annotated[Decimal, Field(max_digits=18, decimal_places=6, allow_inf_nan=False)]
 Percent = Annotated[Decimal, Field(max_digits=9, decimal_places=4, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""What a column of whole numbers holds, in staged pages as in databases."""
 
 
 class Model(BaseModel):
@@ -55,7 +57,7 @@ class LineModel(Model):
     """The fields that ``key`` is made of."""
 
     id: Text
-    position: int
+    position: Whole
 
     @property
     def key(self) -> str:

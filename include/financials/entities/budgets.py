@@ -26,17 +26,7 @@ from include.financials.judging.shared import (
 )
 from include.financials.judging.subject import Subject
 from include.financials.money import ZERO, text
-from include.financials.record import (
-    COST_CODES,
-    COST_TYPES,
-    PROJECTS,
-    Figures,
-    Line,
-    Money,
-    Record,
-    Side,
-    Text,
-)
+from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, Figures, Line, Money, Record, Side, Text, Whole
 from include.financials.statuses import POSTED, UNPOSTED, VOID
 from include.financials.ties import Tie, per_cost_key, per_line
 
@@ -80,7 +70,7 @@ class AdjustmentLine(Line):
 
     content: ClassVar[tuple[str, ...]] = ("position", "cost_code", "cost_type", "amount", "adjustment")
 
-    adjustment: int | None = None
+    adjustment: Whole | None = None
 
 
 class BudgetChange(Record):

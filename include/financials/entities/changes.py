@@ -44,6 +44,7 @@ from include.financials.record import (
     Money,
     Record,
     Text,
+    Whole,
     contract_of,
 )
 from include.financials.statuses import POSTED, UNPOSTED, VOID
@@ -61,7 +62,7 @@ class ChangeLine(Line):
     content: ClassVar[tuple[str, ...]] = (*Line.content, "line")
     frozen: ClassVar[tuple[str, ...]] = (*Line.frozen, "line")
 
-    line: int | None = None
+    line: Whole | None = None
 
 
 class ChangeOrder(Record):

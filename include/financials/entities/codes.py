@@ -13,7 +13,7 @@ from include.financials.judging.rules import Rule
 from include.financials.judging.shared import ADOPTED, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, ambiguous
 from include.financials.judging.subject import Subject
 from include.financials.port import CALLED
-from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, Figures, Record, Text
+from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, Figures, Record, Text, Whole
 
 # -- models ---------------------------------------------------------------------------------------------------------------------
 
@@ -43,7 +43,7 @@ class CostCode(Record):
     name: Text
     parent: str | None = None
     """Own-side id of the parent code."""
-    level: int = 0
+    level: Whole = 0
     is_header: bool = False
     active: bool = True
     cost_types: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ from include.financials.judging.shared import (
 )
 from include.financials.judging.subject import Subject
 from include.financials.money import text
-from include.financials.record import PROJECTS, Figures, Money, Record, Text, contract_of
+from include.financials.record import PROJECTS, Figures, Money, Record, Text, Whole, contract_of
 from include.financials.statuses import POSTED, UNPOSTED, VOID
 from include.financials.ties import Tie, paid
 
@@ -69,7 +69,7 @@ class PaymentReceived(Payment):
     entity = "payments_received"
 
     prime_contract: Text
-    draw_number: int | None = None
+    draw_number: Whole | None = None
 
 
 # -- facts ----------------------------------------------------------------------------------------------------------------------

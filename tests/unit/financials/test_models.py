@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from include.financials.entities import ENTITIES, MODELS, in_stage
 from include.financials.entities.commitments import Commitment
@@ -38,6 +38,17 @@ def test_money_is_a_decimal_of_two_places_and_sixteen_digits(amount: object) -> 
 def test_money_at_its_limit() -> None:
     assert commitment(amount=Decimal("-9999999999999999.99")).amount == Decimal("-9999999999999999.99")
     assert line(quantity=Decimal("999999999999.999999")).quantity == Decimal("999999999999.999999")
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_a_whole_number_is_one_that_a_page_holds(model: type[BaseModel]) -> None:
+    """One that is too long for it is a fault of its record, not of the page that it would be written to."""
+    schema = model.model_json_schema()
+    blocks = [schema, *schema.get("$defs", {}).values()]
+    kinds = [kind for block in blocks for field in block["properties"].values() for kind in field.get("anyOf", [field])]
+    assert {(kind.get("minimum"), kind.get("exclusiveMaximum")) for kind in kinds if kind.get("type") == "integer"} <= {
+        (-(2**63), 2**63)
+    }
 
 
 def test_a_time_is_no_date() -> None:
