@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from include.financials.accepted import RULES
+from include.financials.beside import beside
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import StepMissing
@@ -37,8 +38,12 @@ class Documents:
     def _of(self, entity: str) -> list[Document]:
         row = ENTITIES[entity]
         make = self._owned if row.two_way else self._procore_born if row.source == "procore" else self._erp_born
-        chosen = self.sync.run.projects
-        return [document for document in make(row) if not chosen or document.project in chosen]
+        chosen, theirs = self.sync.run.projects, beside(self.sync, entity)
+        found = [document for document in make(row) if not chosen or document.project in chosen]
+        for one in found:
+            if theirs.has("procore", one.company, one.procore_id) or theirs.has("erp", one.company, one.key):
+                one.after_cutoff = True
+        return found
 
     # -- shared ---------------------------------------------------------------------------------------------------------------
 

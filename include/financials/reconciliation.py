@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from include.financials.beside import beside
 from include.financials.documents import Documents
 from include.financials.entities import ENTITIES
 from include.financials.entities.codes import CostCode
@@ -149,22 +150,28 @@ def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
         planned = {(link.company, link.erp_key) for link in sync.ledger.links.planned(sync.run.run_id, entity)}
         linked |= planned
         procore |= planned
-    yield from _key_sets(entity, procore, linked, states, numbers)
+    yield from _key_sets(entity, procore, linked, _codes(sync, entity, states), numbers)
+
+
+def _codes(sync: Sync, entity: str, states: Mapping[tuple[str, str], str | None]) -> dict[tuple[str, str], str]:
+    """Why a record may stand on one side alone, by its key in the ERP."""
+    stopped = {key: state.upper() for key, state in states.items() if state in STOPPED}
+    return dict.fromkeys(beside(sync, entity).keys, "AFTER_CUTOFF") | stopped
 
 
 def _key_sets(
     entity: str,
     procore: set[tuple[str, str]],
     linked: set[tuple[str, str]],
-    states: Mapping[tuple[str, str], str | None],
+    codes: Mapping[tuple[str, str], str],
     numbers: Mapping[tuple[str, str], str],
 ) -> Iterator[Difference]:
     """Counts, and each key that only one side has as a figure of its own: equal counts can hide two different sets."""
-    items = {}
-    for key in sorted(procore ^ linked):
-        state = states.get(key)
-        if state in STOPPED:
-            items[key] = Explained(state.upper(), entity, numbers.get(key) or key[1], Decimal(1 if key in procore else -1))
+    items = {
+        key: Explained(codes[key], entity, numbers.get(key) or key[1], Decimal(1 if key in procore else -1))
+        for key in sorted(procore ^ linked)
+        if key in codes
+    }
     yield Difference("T-01", Decimal(len(procore)), Decimal(len(linked)), cost_key=entity, explained=tuple(items.values()))
     for key in sorted(procore ^ linked):
         p, e = Decimal(key in procore), Decimal(key in linked)
@@ -193,14 +200,11 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
         jobs = {record.id for record in sync.lists.everywhere("erp", PROJECTS)}
         elsewhere |= {(link.company, link.erp_key) for link in links_of(sync, entity) if link.scope and link.scope not in jobs}
     procore = {key for key in (_origin_key(sync, origin) for origin in _procore_side(sync, entity)) if key} - elsewhere | planned
-    yield from _key_sets(entity, procore, linked, known | {key: state for key, state in states.items() if state}, numbers)
+    codes = _codes(sync, entity, known | {key: state for key, state in states.items() if state})
+    yield from _key_sets(entity, procore, linked, codes, numbers)
     if entity == COST_CODES:
-        yield from _assignments(
-            sync,
-            {key: record for key, record in erp.items() if key in linked and isinstance(record, CostCode)},
-            planned,
-            {**known, **states},
-        )
+        assigned = {key: record for key, record in erp.items() if key in linked and isinstance(record, CostCode)}
+        yield from _assignments(sync, assigned, planned, _codes(sync, entity, {**known, **states}))
 
 
 def _procore_side(sync: Sync, entity: str) -> list[str | None]:
@@ -217,7 +221,7 @@ def _assignments(
     sync: Sync,
     codes: Mapping[tuple[str, str], CostCode],
     planned: set[tuple[str, str]],
-    states: Mapping[tuple[str, str], str | None],
+    apart: Mapping[tuple[str, str], str],
 ) -> Iterator[Difference]:
     """Assigned (code, type) pairs of linked codes: each must exist in Procore; pairs that only Procore has are its users'
     business. A code that was stopped explains the pairs that it lacks."""
@@ -241,9 +245,9 @@ def _assignments(
         here = known.get(key, set()) | (set(code.cost_types) if key in planned else set())
         by_project[code.project][0] += len(here & set(code.cost_types))
         by_project[code.project][1] += len(code.cost_types)
-        state, missing = states.get(key), len(set(code.cost_types) - here)
-        if missing and state in STOPPED:
-            items[code.project].append(Explained(state.upper(), COST_CODES, key[1], Decimal(-missing)))
+        missing = len(set(code.cost_types) - here)
+        if missing and key in apart:
+            items[code.project].append(Explained(apart[key], COST_CODES, key[1], Decimal(-missing)))
     for project, (p, e) in sorted(by_project.items()):
         yield Difference("T-01", Decimal(p), Decimal(e), project=project, cost_key="assignments", explained=tuple(items[project]))
 

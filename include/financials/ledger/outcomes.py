@@ -11,7 +11,7 @@ from include.financials.ledger import records
 from include.financials.ledger import tables as t
 from include.financials.ledger.room import Room, chunks, values
 from include.financials.ledger.said import Remembered, Restated
-from include.financials.ledger.tables import Judged, key_of
+from include.financials.ledger.tables import Judged, key_of, stamp
 
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
@@ -58,6 +58,21 @@ class Outcomes(Room):
         o = t.outcomes.c
         here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
         return self._rows(*here, o.done.is_(False), o.state == "linked")
+
+    def in_hand(self, run_id: str, entity: str, quiet_since: str) -> list[Judged]:
+        """What other runs have judged and not carried out yet, as far as they are under way: not over, and since then begun, come
+        to the end of a step, or holding a lease. Not what ``run_id`` itself has still to carry out."""
+        o, r, s, held = t.outcomes.c, t.runs.c, t.steps.c, t.leases.c
+        heard = or_(
+            r.started_at > quiet_since,
+            select(s.run_id).where(s.run_id == r.run_id, s.finished_at > quiet_since).exists(),
+            select(held.run_id).where(held.run_id == r.run_id, held.expires_at > stamp()).exists(),
+        )
+        running = select(r.run_id).where(r.run_id != run_id, r.mode == "apply", r.finished_at.is_(None), heard)
+        due = (o.entity == entity, o.done.is_(False), o.state == "linked", o.action.not_in(("none", "unchanged")))
+        others = self._rows(o.run_id.in_(running), *due)
+        own = {row.key for row in self._rows(o.run_id == run_id, *due)} if others else set()
+        return [row for row in others if row.key not in own]
 
     def closing(self, run_id: str, entity: str, shard: int) -> list[Judged]:
         """Records of a run that are over on both sides and whose links are still to be closed."""

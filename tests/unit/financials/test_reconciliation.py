@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from include.financials import __main__ as command
-from include.financials import report
+from include.financials import beside, checks, report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.explained import Difference, Document, Explained
-from include.financials.ledger import Ledger, Remembered, stamp
+from include.financials.ledger import Ledger, Remembered, stamp, tables
 from include.financials.ledger.story import entity_named, why
+from include.financials.reading import extract
 from include.financials.reconciliation import Reconciliation, reconcile
+from include.financials.view import Sync
 from include.financials.writing import engine
 from tests.unit.financials.pair import ONLY, World, commitment, cost_code, draft, line, project, vendor
 
@@ -369,3 +373,60 @@ def test_codes_of_two_jobs_are_summed_apart(linked: World) -> None:
     draft(linked, "SC-2", project="25-105", lines=(line(code="25-105//03-3000", kind="9"),))
     result = reconcile(linked.run())
     assert {d.project for d in result.differences} == {"25-105"} and result.balanced
+
+
+# -- a run beside this one --
+
+
+def judged_beside(world: World, *names: str) -> Sync:
+    """Another run that has read and judged everything, and whose loads of these entities are still to come."""
+    sync = world.sync("run-beside", params=ONLY)
+    for name in sync.run.entities:
+        if name not in names:
+            world.stage(sync, name)
+            continue
+        extract.extract(sync, name, 0)
+        checks.check(sync, name, (0,))
+    return sync
+
+
+@pytest.mark.parametrize("change", ["new", "retitled", "adopted"])
+def test_what_a_run_beside_this_one_is_about_to_write_is_that_runs_to_reconcile(linked: World, change: str) -> None:
+    draft(linked, "SC-1", lines=(line(1, "60.00"), line(2, "40.00")))
+    first = linked.run(params=ONLY)
+    if change == "new":
+        draft(linked, "SC-2", lines=(line(1, "200.50"),))
+    elif change == "retitled":
+        linked.procore.change("commitments", "SC-1", title="Another title")
+    else:  # both sides have it, and the ledger has lost the link
+        with linked.ledger.links.writing() as connection:
+            connection.execute(sa.delete(tables.links).where(tables.links.c.entity == "commitments"))
+    other = judged_beside(linked, "commitments")
+    (due,) = linked.ledger.outcomes.in_hand(first.run.run_id, "commitments", "")
+    assert (due.run_id, due.number) == (other.run.run_id, "SC-2" if change == "new" else "SC-1")
+    mine = linked.sync(first.run.run_id)
+    result = reconcile(mine)
+    assert result.balanced, unexplained(result)
+    codes = {item.code for found in result.differences for item in found.explained}
+    assert codes == (set() if change == "retitled" else {"AFTER_CUTOFF"}), "a title is in no sum"
+    engine.load(other, "commitments", 0)
+    assert reconcile(other).differences == () == reconcile(linked.sync(first.run.run_id)).differences
+
+
+def test_what_a_run_left_undone_long_ago_is_a_difference_again(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = linked.run(params=ONLY)
+    draft(linked, "SC-2", lines=(line(1, "200.50"),))
+    judged_beside(linked, "commitments")
+    assert reconcile(linked.sync(first.run.run_id)).balanced
+    monkeypatch.setattr(beside, "QUIET", timedelta(0))
+    assert ("T-05", "200.50") in unexplained(reconcile(linked.sync(first.run.run_id)))
+
+
+def test_what_this_run_has_judged_itself_is_its_own_to_write(linked: World) -> None:
+    """The load of another one hangs; this one has seen the same document, and did not write it either."""
+    draft(linked, "SC-2", lines=(line(1, "200.50"),))
+    judged_beside(linked, "commitments")
+    mine = linked.sync("run-mine", params=ONLY)
+    extract.extract(mine, "commitments", 0)
+    checks.check(mine, "commitments", (0,))
+    assert ("T-05", "200.50") in unexplained(reconcile(mine))
