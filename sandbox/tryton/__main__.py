@@ -9,6 +9,7 @@ from contextlib import closing
 
 from sandbox.local import VAR, LocalError, interruptible
 from sandbox.tryton.books import Clerk, books
+from sandbox.tryton.keys import rest_address
 from sandbox.tryton.server import tryton
 
 JOBS = 12
@@ -29,6 +30,8 @@ def main() -> int:
                     clerk.test_jobs(JOBS)
             for user in ("integration", "clerk", "reader"):
                 print(f"{user}: {running.address(user)}", flush=True)
+            print(f"integration, by REST: {rest_address(running.address())}", flush=True)
+            print(f"reader, by REST: {rest_address(running.address('reader'))}", flush=True)
             signal.pause()
     except KeyboardInterrupt:
         return 0

@@ -39,6 +39,11 @@ class _Functions(functions.Functions):
         """Those of the rows whose text at ``name`` begins with ``beginning``."""
         return [row for row in rows or () if str(row.get(name) or "").startswith(beginning)]
 
+    @functions.signature({"types": ["array", "null"]}, {"types": ["string"]}, {"types": []})
+    def _func_at(self, rows: Any, name: str, wanted: Any) -> list[Any]:
+        """Those of the rows whose value at ``name`` reads as ``wanted`` does."""
+        return [] if wanted is None else [row for row in rows or () if str(row.get(name)) == str(wanted)]
+
     @functions.signature({"types": ["string", "null"]})
     def _func_day_after(self, day: str | None) -> str | None:
         """The day after ``2026-06-30``."""

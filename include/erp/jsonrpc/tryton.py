@@ -11,8 +11,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from include.erp.json.tagged import tagged
 from include.erp.jsonrpc.api import Doc, Domain, Field, Stale, Warned
-from include.erp.jsonrpc.values import tagged
 from include.erp.jsonrpc.wire import LoggedOut, Wire
 from include.financials.exceptions import ConfigurationError, Refused, RetryLater
 

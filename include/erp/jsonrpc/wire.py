@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import httpx
 
 from include.erp.json.numbers import dumps
+from include.erp.json.tagged import loads
 from include.erp.json.waiting import seconds
-from include.erp.jsonrpc.values import loads
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

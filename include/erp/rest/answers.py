@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -33,11 +33,11 @@ class Answer:
     broken: bool = False
 
     @classmethod
-    def of(cls, reply: httpx.Response) -> Answer:
+    def of(cls, reply: httpx.Response, loads: Callable[[bytes], Any] = numbers.loads) -> Answer:
         body, broken = None, False
         if reply.content.strip():
             try:
-                body = numbers.loads(reply.content)
+                body = loads(reply.content)
             except ValueError:
                 broken = True
         return cls(reply.status_code, reply.headers, body, reply.text, broken)

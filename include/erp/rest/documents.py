@@ -12,11 +12,14 @@ from include.erp.codecs import bounds
 from include.erp.json import numbers
 from include.erp.json.lines import DOCUMENT, INDEX, lines_of
 from include.erp.json.paths import value
+from include.erp.json.patterns import Filling
+from include.erp.json.tagged import tagged
 from include.erp.mapping import loading
 from include.erp.mapping.block import PART
 from include.erp.mapping.shape import shape_of
 from include.erp.rest.answers import Answer
-from include.erp.rest.grammar import Condition, Language, RestMapping, Source
+from include.erp.rest.asking import Condition, Language, encoded, written
+from include.erp.rest.grammar import RestMapping, Source
 from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
 from include.erp.rest.wire import Wire
 from include.erp.transport import Fault, Key, Row
@@ -87,11 +90,8 @@ class Documents:
         texts = [one for one in conditions if isinstance(one, str) and one]
         if self.file.language is not None:
             return self._text(self.file.language, source, texts)
-        query = {**source.query, **(source.order if isinstance(source.order, dict) else {})}
-        if texts:
-            query["$filter"] = texts[0] if len(texts) == 1 else " and ".join(f"({one})" for one in texts)
-        for one in conditions:
-            query |= one if isinstance(one, dict) else {}
+        order = source.order if isinstance(source.order, dict) else {}
+        query = {**source.query, **{name: written(text) for name, text in order.items()}, **self.asking(conditions)}
         if source.including is not None and (not bare or source.each is not None):
             query |= {"$expand": source.including} if isinstance(source.including, str) else source.including
         return Question(
@@ -100,6 +100,20 @@ class Documents:
             source.records or self.file.records,
             self.key if source.each is None and source.by is None else numbers.dumps,
         )
+
+    def asking(self, conditions: Sequence[Condition]) -> dict[str, Any]:
+        """Query parameters that ask for what fits all of them."""
+        found: dict[str, Any] = {}
+        texts = [one for one in conditions if isinstance(one, str) and one]
+        if texts:
+            found["$filter"] = texts[0] if len(texts) == 1 else " and ".join(f"({one})" for one in texts)
+        for one in conditions:
+            found |= one if isinstance(one, dict) else {}
+        lists, domain = [one for one in conditions if isinstance(one, list) and one], self.file.domain
+        if lists and domain is not None:
+            text = numbers.dumps(tagged(lists) if self.file.numbers == "tagged" else lists)
+            found[domain.parameter] = encoded(text) if domain.encoding == "base64" else text
+        return found
 
     def _text(self, language: Language, source: Source, conditions: Sequence[str]) -> Question:
         """In the ERP's query language."""
@@ -122,7 +136,7 @@ class Documents:
             since, until = bounds(self.spec.changed_since.storage("timestamptz"), window.since, window.until)
             for condition, moment, name in ((ask.since, since, "since"), (ask.until, until, "until")):
                 if condition is not None and moment is not None:
-                    always.append(self.filled(condition, {name: _text(moment)}))
+                    always.append(self.filled(condition, {name: moment if isinstance(condition, list) else _text(moment)}))
         if scopes is None or ask.scope is None or not _asks(source, scopes):
             return [always]
         conditions = [self.filled(ask.scope, {"scope": one}) for one in scopes if one]
@@ -140,8 +154,9 @@ class Documents:
         return [] if source.ask.where is None else [source.ask.where]
 
     def _together(self, conditions: Sequence[Condition], size: int) -> Iterator[list[Condition]]:
-        """Alternatives: joined by ``or`` in a filter, else one question each; the same question once."""
-        if self.file.filter != "odata":
+        """Alternatives: joined by ``or`` in a filter or a domain, else one question each; the same question once."""
+        domain = self.file.domain
+        if self.file.filter != "odata" and (domain is None or domain.either is None):
             found: list[Condition] = []
             for one in conditions:
                 if one not in found:
@@ -149,9 +164,13 @@ class Documents:
             yield from ([one] for one in found)
             return
         for start in range(0, len(conditions), size):
-            yield [" or ".join(str(one) for one in conditions[start : start + size])]
+            part = conditions[start : start + size]
+            yield [" or ".join(map(str, part)) if domain is None else [domain.either, *part]]
 
-    def filled(self, condition: Condition, names: Mapping[str, str]) -> Condition:
+    def filled(self, condition: Condition, names: Mapping[str, Any]) -> Condition:
+        if isinstance(condition, list):
+            filling = Filling(names, (), wrap=None, empty=True, numbers="number")
+            return list(filling.of(condition))
         if isinstance(condition, dict):
             return {parameter: _fill(text, names) for parameter, text in condition.items()}
         quoted = self.file.language.quoted if self.file.language is not None else lambda text: text.replace("'", "''")
@@ -182,6 +201,13 @@ class Documents:
             if source.ask.marker is not None:
                 found += self._some(source, [self.filled(source.ask.marker, {"marker": one}) for one in markers])
         return found
+
+    def look(self, name: str, values: Mapping[str, Any]) -> Docs:
+        """The records of a look-up, a few at most: it is asked whether there is one."""
+        lookup = self.file.lookups[name]
+        query = {**lookup.query, **self.asking([self.filled(lookup.ask, values)])}
+        question = Question(self.wire.address.fill(lookup.path), query, lookup.records or self.file.records, numbers.dumps)
+        return page(self.wire, question, None, 2)[0]
 
     def _some(self, source: Source, conditions: Sequence[Condition]) -> Docs:
         found: Docs = []

@@ -4,7 +4,7 @@ that write, and what an answer means. ``odata`` (include/erp/rest/odata.py) is t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -12,18 +12,25 @@ from pydantic_core import PydanticCustomError
 
 from include.configfile import Loc
 from include.erp.json import paths
-from include.erp.json.patterns import NAMED, bound
+from include.erp.json.patterns import NAMED, bound, found_by
 from include.erp.mapping.block import Hook, Spec, suggest, tuples
-from include.erp.mapping.spec import CallSpec, EntitySpec, LinesSpec, MappingSpec, WriteSpec
+from include.erp.mapping.spec import WRITES, CallSpec, EntitySpec, LinesSpec, MappingSpec, WriteSpec
+from include.erp.rest.asking import (
+    NAMES,
+    Condition,
+    Conditions,
+    Domain,
+    Language,
+    Lookup,
+    Order,
+    Parameters,
+    Path,
+    Text,
+    Texts,
+    names_of,
+)
 from include.financials.entities import MODELS
 from include.financials.record import Record
-
-
-def _path(value: Any) -> Any:
-    if not isinstance(value, str) or (fault := paths.fault(value)):
-        told = {"value": repr(value), "fault": fault if isinstance(value, str) else "is no text"}
-        raise PydanticCustomError("path", "{value} {fault}", told)
-    return value
 
 
 def _regex(value: Any) -> Any:
@@ -34,10 +41,7 @@ def _regex(value: Any) -> Any:
     return value
 
 
-Path = Annotated[str, BeforeValidator(_path)]
-"""Where in an answer something stands: JMESPath."""
 Regex = Annotated[str, BeforeValidator(_regex)]
-Texts = dict[str, str]
 
 
 class Auth(Spec):
@@ -88,29 +92,10 @@ class Paging(Spec):
     """next: name of the preference that sets the size of a page."""
     unit: str = "items"
     """range: what is counted."""
+    end: Literal["included", "excluded"] = "included"
+    """range: whether the record with the second number is wanted, too."""
     most: Annotated[int, Field(ge=2)] = 1000
     """The largest page that the ERP gives."""
-
-
-class Language(Spec):
-    """Lists that are asked for in a query language: each question is one text."""
-
-    path: str
-    """Where questions go, after ``base``."""
-    parameter: str = "query"
-    """Query parameter with the text."""
-    select: str
-    """How a question begins; ``{list}`` is the list's ``path``. Conditions follow behind ``where``, joined by ``and``, then the
-    list's ``order``."""
-    page: str
-    """How it ends, with ``{at}`` and ``{size}``: the number of the first record wanted, and how many."""
-    quotes: Literal["doubled", "backslash"] = "doubled"
-    """How a quote within a value is written."""
-
-    def quoted(self, value: str) -> str:
-        if self.quotes == "doubled":
-            return value.replace("'", "''")
-        return value.replace("\\", "\\\\").replace("'", "\\'")
 
 
 class Idempotency(Spec):
@@ -151,33 +136,6 @@ class Errors(Spec):
         return tuples(value, "table")
 
 
-Condition = str | Texts
-
-
-class Conditions(Spec):
-    """What a question asks for, each with its names in braces: a condition of the filter (``filter: odata``), or query
-    parameters."""
-
-    where: Condition | None = None
-    since: Condition | None = None
-    until: Condition | None = None
-    scope: Condition | None = None
-    unscoped: Condition | None = None
-    """Records that belong to no project."""
-    id: Condition | None = None
-    marker: Condition | None = None
-
-    def given(self) -> Iterator[tuple[str, Condition]]:
-        for name in type(self).model_fields:
-            if (found := getattr(self, name)) is not None:
-                yield name, found
-
-
-_NAMES = {
-    "where": (), "since": ("since",), "until": ("until",), "scope": ("scope",), "unscoped": (), "marker": ("marker",),
-}  # fmt: skip
-
-
 class Source(Spec):
     """A list of the ERP. An entity may have several, one after the other: subcontracts and purchase orders."""
 
@@ -186,10 +144,10 @@ class Source(Spec):
     path: str
     records: Path | None = None
     """Where in the answer the list is; default: the file's ``records``."""
-    query: Texts = Field(default_factory=dict)
-    including: Condition | None = Field(None, alias="expand")
+    query: Parameters = Field(default_factory=dict)
+    including: str | Texts | None = Field(None, alias="expand")
     """What brings the lines along; left out where only headers are wanted."""
-    order: Condition = Field(default_factory=dict)
+    order: Order = Field(default_factory=dict)
     """An order that does not change while pages are read: query parameters, or the end of a question."""
     each: Path | None = None
     """A record for each of these in a document, instead of one of the document: the invoices that a check pays."""
@@ -223,6 +181,8 @@ class Call(CallSpec):
     query: Texts = Field(default_factory=dict)
     headers: Texts = Field(default_factory=dict)
     body: Any = None
+    free: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Look-ups that must find nothing, with what they name: numbers, where the ERP itself takes one twice."""
     match: bool = False
     """Sent with If-Match and the record's ETag: applied only if nobody changed it meanwhile."""
     gives: dict[str, Path] = Field(default_factory=dict)
@@ -251,6 +211,11 @@ class Call(CallSpec):
     def answers(self) -> tuple[str, ...]:
         return tuple(self.gives)
 
+    def looks(self) -> Iterator[tuple[str, set[str]]]:
+        """Its look-ups, with the names that each is given."""
+        yield from found_by(self.body)
+        yield from ((name, set(given)) for name, given in self.free.items())
+
     def binds(self) -> tuple[str, ...]:
         return self._names(False)
 
@@ -258,7 +223,7 @@ class Call(CallSpec):
         return self._names(True)
 
     def _names(self, of_line: bool) -> tuple[str, ...]:
-        patterns = (self.request[1], self.query, self.headers, self.body)
+        patterns = (self.request[1], self.query, self.headers, self.body, self.free)
         names = dict.fromkeys(name for name, in_line in bound(patterns) if in_line == of_line)
         return tuple(names if of_line else names | dict.fromkeys(self.chosen))
 
@@ -300,17 +265,12 @@ class RestEntity(EntitySpec):
                 if getattr(source, name) is not None and self.capabilities.writes:
                     yield (*place[:-1], name), "is for what is only read"
             for name, condition in ask.given():
-                allowed = {"id", *self.id.columns()} if name == "id" else set(_NAMES[name])
-                used = {n for text in _texts(condition) for n in re.findall(r"\{([^{}]*)\}", text)}
-                for wrong in sorted(used - allowed):
+                allowed = {"id", *self.id.columns()} if name == "id" else set(NAMES[name])
+                for wrong in sorted(names_of(condition) - allowed):
                     yield (*place, name), f"has {{{wrong}}}. Allowed: {', '.join(f'{{{one}}}' for one in sorted(allowed))}"
         for index, call in enumerate(self.write.create):
             if index and call.per_line and not call.only:
                 yield ("write", "create", index), "must not write lines: a document and its lines are one request"
-
-
-def _texts(condition: Condition) -> tuple[str, ...]:
-    return (condition,) if isinstance(condition, str) else tuple(condition.values())
 
 
 class RestMapping(MappingSpec):
@@ -322,16 +282,20 @@ class RestMapping(MappingSpec):
     auth: Auth = Auth(preset="none")
     paging: Paging = Paging(preset="none")
     records: Path = "@"
-    headers: Texts = Field(default_factory=dict)
+    headers: dict[str, Text] = Field(default_factory=dict)
     query: Texts = Field(default_factory=dict)
-    """Query parameters of every request, with parts of the address in braces."""
-    filter: Literal["odata", "parameters", "language"] = "parameters"
-    """How conditions are asked: together in ``$filter``, as query parameters, or in a query language."""
+    """Headers and query parameters of every request, with parts of the address in braces."""
+    filter: Literal["odata", "parameters", "language", "domain"] = "parameters"
+    """How conditions are asked: together in ``$filter``, as query parameters, in a query language, or as lists of JSON."""
     language: Language | None = None
+    domain: Domain | None = None
     together: Annotated[int, Field(ge=1)] = 20
-    """odata: ids or markers in one question."""
+    """odata, domain: ids or markers in one question."""
+    lookups: dict[str, Lookup] = Field(default_factory=dict)
+    """Records that bodies need a value of: ``{find: vendor, code: ":vendor"}``."""
     wrap: str | None = None
-    numbers: Literal["number", "text"] = "number"
+    numbers: Literal["number", "text", "tagged"] = "number"
+    """How a number travels: as such, in quotes, or (dates and times, too) as an object that says what it is."""
     etag: Path | Literal["header"] | None = None
     """Where a document has its ETag."""
     idempotency: Idempotency | None = None
@@ -348,28 +312,61 @@ class RestMapping(MappingSpec):
     def _agree(self) -> RestMapping:
         for name, entity in self.entities.items():
             for source in entity.source:
-                conditions = [one for _, one in source.ask.given()]
-                conditions += [source.including] if source.including is not None and self.filter != "language" else []
-                if any((self.filter == "parameters") == isinstance(one, str) for one in conditions):
-                    want = "a block of query parameters" if self.filter == "parameters" else "a text"
-                    raise PydanticCustomError(
-                        "filter", f"{name}: with `filter: {self.filter}` a condition (and `expand`) is {want}"
-                    )
+                self._asked(name, [one for _, one in source.ask.given()], self.filter)
+                if source.including is not None and self.filter != "language":
+                    self._asked(name, [source.including], "parameters" if self.filter == "domain" else self.filter)
                 if isinstance(source.order, str) != (self.filter == "language") and source.order:
                     raise PydanticCustomError("filter", f"{name}: `order` is a text with `filter: language`, else a block")
             for action in ("create", "update", "void"):
                 if self.etag is None and any(call.match for call in getattr(entity.write, action)):
                     raise PydanticCustomError("etag", f"{name}: `match` needs `etag`: where a document has its ETag")
-        if (self.language is not None) != (self.filter == "language"):
-            raise PydanticCustomError("filter", "`filter: language` needs `language`, and nothing else does")
+        for name, lookup in self.lookups.items():
+            self._asked(f"lookups.{name}", [lookup.ask], self.filter)
+        for key, given in (("language", self.language), ("domain", self.domain)):
+            if (given is not None) != (self.filter == key):
+                raise PydanticCustomError("filter", f"`filter: {key}` needs `{key}`, and nothing else does")
         if self.language is not None and (self.paging.preset != "offset" or self.health is None):
             raise PydanticCustomError("filter", "`filter: language` needs the paging preset `offset`, and `health`")
         known = {field for model in MODELS.values() for field in model.model_fields}
         for row in self.errors.table:
             if row.field is not None and row.field not in known and not row.field.startswith("lines"):
                 raise PydanticCustomError("field", f"errors: {row.field!r} is no canonical field{suggest(row.field, known)}")
-        for text in (self.base, self.auth.url or "", self.auth.file or "", *self.query.values()):
+        headers = [one if isinstance(one, str) else one.base64 for one in self.headers.values()]
+        for text in (self.base, self.auth.url or "", self.auth.file or "", *self.query.values(), *headers):
             for part in NAMED.findall(text):
                 if part not in self.address:
                     raise PydanticCustomError("address", f"{{{part}}} is no part of `address`{suggest(part, self.address)}")
         return self
+
+    @staticmethod
+    def _asked(place: str, conditions: Sequence[Condition], way: str) -> None:
+        want, told = _CONDITIONS[way]
+        if not all(isinstance(one, want) for one in conditions):
+            raise PydanticCustomError("filter", f"{place}: with `filter: {way}` a condition (and `expand`) is {told}")
+
+    def faults(self) -> Iterator[tuple[Loc, str]]:
+        for name, entity in self.entities.items():
+            for action in WRITES:
+                calls: tuple[Call, ...] = getattr(entity.write, action)
+                for index, call in enumerate(calls):
+                    for lookup, names in call.looks():
+                        if told := self._look_fault(lookup, names):
+                            yield ("entities", name, "write", action, index), told
+
+    def _look_fault(self, name: str, given: set[str]) -> str | None:
+        if name not in self.lookups:
+            return f"`lookups` has no {name!r}{suggest(name, self.lookups)}"
+        wanted = names_of(self.lookups[name].ask)
+        return None if given == wanted else f"the look-up {name!r} asks for {_listed(wanted)}, and is given {_listed(given)}"
+
+
+_CONDITIONS: Mapping[str, tuple[type, str]] = {
+    "parameters": (dict, "a block of query parameters"),
+    "odata": (str, "a text"),
+    "language": (str, "a text"),
+    "domain": (list, "a list"),
+}
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from include.erp.mapping import loading
+from include.erp.rest.asking import Condition
 from include.erp.rest.documents import Documents
-from include.erp.rest.grammar import Condition, RestMapping, Source
+from include.erp.rest.grammar import RestMapping, Source
 from include.erp.rest.paging import page
 from include.financials.exceptions import ConfigurationError, ContractBroken
 

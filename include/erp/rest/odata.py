@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from include.erp.rest.grammar import Errors, Paging, Path, RestMapping
+from include.erp.rest.asking import Path
+from include.erp.rest.grammar import Errors, Paging, RestMapping
 from include.erp.rest.transport import RestTransport
 from include.erp.transport import Adapter
 

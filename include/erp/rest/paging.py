@@ -31,7 +31,7 @@ class Question:
     """A list that is asked for: path, query parameters, and where in the answer it stands. ``key`` tells documents apart."""
 
     path: str
-    query: Mapping[str, str]
+    query: Mapping[str, Any]
     records: str
     key: Callable[[Mapping[str, Any]], str]
 
@@ -107,9 +107,9 @@ def _placed(wire: Wire, spec: Paging, question: Question, at: int, size: int) ->
 def _counted(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None, size: int) -> tuple[Docs, Cursor | None]:
     start = cursor["at"] if cursor else 0
     if spec.preset == "range":
-        headers = {"Range": f"{spec.unit}={start}-{start + size - 1}"}
+        headers = {"Range": f"{spec.unit}={start}-{start + size - (spec.end == 'included')}"}
         answer = wire.read(question.path, question.query, headers, allow=(416,))
-        if answer.status == 200:  # it does not know ranges of this list: that was all of it
+        if answer.status == 200 and "Content-Range" not in answer.headers:  # it knows no ranges of this list: that was all of it
             return _list(question, answer), None
     else:
         answer = wire.read(question.path, {**question.query, **_placed(wire, spec, question, start + (spec.first or 0), size)})

@@ -24,8 +24,9 @@ from include.financials.port import Beat
 class Sending:
     """The calls of one entity and action."""
 
-    def __init__(self, documents: Documents, action: Writing) -> None:
-        self.documents, self.wire, self.action = documents, documents.wire, action
+    def __init__(self, documents: Documents, action: Writing, found: dict[tuple[str, str], Any]) -> None:
+        """``found``: what was looked up, for all that is sent."""
+        self.documents, self.wire, self.action, self.found = documents, documents.wire, action, found
         self.calls: Sequence[Call] = getattr(documents.spec.write, action)
 
     def send(self, document: Document, there: Mapping[str, Any] | None, beat: Beat) -> Receipt:
@@ -90,8 +91,11 @@ class Sending:
             if values[name] in NO_SEGMENTS:
                 raise Refused(f"{name} is {values[name]!r}, of which no request's address can be made")
         filling = Filling(
-            values, document.lines, wrap=file.wrap, empty=self.action == "update", numbers=file.numbers
-        )  # fmt: skip
+            values, document.lines, wrap=file.wrap, empty=self.action == "update", numbers=file.numbers, find=self._find
+        )
+        for name, pattern in call.free.items():
+            if self.documents.look(name, filling.of(pattern)):
+                raise Refused(f"the ERP has one of that number already, found by {name!r}; it is another document")
         return self.wire.write(
             method,
             filled(path, values, lambda one: quote(str(one), safe="")),
@@ -99,6 +103,17 @@ class Sending:
             headers,
             None if call.body is None else filling.of(call.body),
         )
+
+    def _find(self, name: str, asked: Mapping[str, Any], take: str | None) -> Any:
+        """A value of the one record that fits. Remembered: what is looked up are settings and master data of the ERP."""
+        lookup, key = self.documents.file.lookups[name], (name, repr(sorted(asked.items())))
+        if key not in self.found:
+            found = self.documents.look(name, asked)
+            if not found or (len(found) > 1 and not lookup.several):
+                told = ", ".join(f"{part} {wanted!r}" for part, wanted in asked.items())
+                raise Refused(f"the ERP has {'no' if not found else 'more than one'} {name} with {told}")
+            self.found[key] = found[0]
+        return value(take or lookup.take, self.found[key])
 
     def _late(self, answer: Answer) -> str | None:
         """Where to ask for the end of an operation that takes longer than we wait."""

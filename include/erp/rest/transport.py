@@ -43,6 +43,7 @@ class RestTransport:
         self.mapping, self.address = mapping, Address.of(address, mapping.spec.address)
         self.wire = Wire(self.address, mapping.spec, timeout=timeout, transport=wire, pause=pause)
         self.documents: Callable[[str], Documents] = cache(lambda name: Documents(mapping, name, self.wire))
+        self._found: dict[tuple[str, str], Any] = {}
         self._seen: dict[tuple[str, str], dict[str, Any]] = {}
 
     def close(self) -> None:
@@ -90,7 +91,7 @@ class RestTransport:
 
     def submit(self, entity: str, action: Writing, documents: Sequence[Document], check: Check, beat: Beat) -> list[Receipt]:
         source = self.documents(entity)
-        sending, applied = Sending(source, action), False
+        sending, applied = Sending(source, action, self._found), False
 
         def send(document: Document) -> Receipt:
             nonlocal applied

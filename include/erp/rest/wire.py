@@ -12,8 +12,10 @@ import httpx
 from tenacity import Retrying, retry_if_exception, retry_if_result, stop_after_attempt, wait_exponential
 
 from include.erp.json import numbers
+from include.erp.json import tagged as tags
 from include.erp.rest.address import Address
 from include.erp.rest.answers import Answer, judged, words
+from include.erp.rest.asking import written
 from include.erp.rest.grammar import RestMapping
 from include.erp.rest.logins import login_of
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, RetryLater
@@ -46,6 +48,8 @@ class Wire:
         limits = httpx.Timeout(timeout, connect=min(timeout, 10.0))
         self._client = httpx.Client(timeout=limits, transport=transport, follow_redirects=False)
         self._query = {name: address.fill(text) for name, text in spec.query.items()}
+        self._headers = {name: written(text, address.fill) for name, text in spec.headers.items()}
+        self._tagged = spec.numbers == "tagged"
         self._login = login_of(spec.auth, address, self._client)
         self.now: datetime | None = None
         """The server's clock at its last answer."""
@@ -83,7 +87,8 @@ class Wire:
         if code in allow or answer.good:
             return answer
         if code in (408, 425, 429) or code >= 500 or answer.broken:
-            raise RetryLater(f"{where}: the ERP answered {code}{' and no JSON' if answer.broken else ''}.", answer.seconds)
+            told = " and no JSON" if answer.broken and code < 300 else f": {words(self.spec.errors, answer)}"
+            raise RetryLater(f"{where}: the ERP answered {code}{told}", answer.seconds)
         if code == 403:
             raise NotPermitted(f"{where}: the ERP does not allow this ({words(self.spec.errors, answer)}).")
         raise ConfigurationError(f"{where}: the ERP answered {code}: {words(self.spec.errors, answer)}")
@@ -94,7 +99,7 @@ class Wire:
         """The answer to a request that was applied. Raises Refused, RetryLater (surely nothing was applied) or OutcomeUnknown."""
         sent = {"Content-Type": "application/json", **headers} if body is not None else dict(headers)
         try:
-            content = b"" if body is None else numbers.dumps(body).encode()
+            content = b"" if body is None else numbers.dumps(tags.tagged(body) if self._tagged else body).encode()
             answer = self._send(method, path, query, sent, content)
         except (UnicodeError, httpx.InvalidURL, httpx.LocalProtocolError) as error:
             raise Refused(f"a value cannot be sent: {error}") from error
@@ -124,11 +129,11 @@ class Wire:
         """A log-in that ended is renewed, and the request made again: the ERP looks at the log-in before anything else."""
         url, renewed = self.url(path), False
         while True:
-            wanted = {"Accept": "application/json", **self.spec.headers, **self._login.headers(), **headers}
+            wanted = {"Accept": "application/json", **self._headers, **self._login.headers(), **headers}
             # An empty query would take away the one that a link brings along; a link has what every request brings.
             params = query if "://" in path else {**self._query, **(query or {})}
             reply = self._client.request(method, url, params=params or None, headers=wanted, content=content)
-            answer = Answer.of(reply)
+            answer = Answer.of(reply, tags.loads if self._tagged else numbers.loads)
             self.now = answer.time or self.now
             if answer.status != 401:
                 return answer

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from include.erp.json.numbers import dumps
+from include.erp.json.tagged import loads
 from include.erp.jsonrpc.api import Stale, Warned
 from include.erp.jsonrpc.tryton import Tryton
-from include.erp.jsonrpc.values import loads
 from include.erp.jsonrpc.wire import Address, LoggedOut, Wire
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
 

@@ -17,14 +17,13 @@ from include.erp.__main__ import main
 from include.erp.mapping.loading import read_mapping
 from include.erp.mapping.spec import EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.erp.rest.answers import Answer, Meaning
+from include.erp.rest.asking import Conditions, Domain, Language, Lookup
 from include.erp.rest.grammar import (
     Auth,
     Call,
-    Conditions,
     ErrorRow,
     Errors,
     Idempotency,
-    Language,
     Paging,
     RestEntity,
     RestLines,
@@ -525,6 +524,8 @@ def test_the_page_explains_every_key() -> None:
         Auth,
         Paging,
         Language,
+        Domain,
+        Lookup,
         Idempotency,
         ErrorRow,
         Errors,

@@ -9,7 +9,7 @@ import pytest
 
 from include.erp.json.numbers import dumps
 from include.erp.json.paths import fault, value
-from include.erp.jsonrpc.values import loads, tagged
+from include.erp.json.tagged import loads, tagged
 
 MOMENT = datetime(2026, 9, 25, 1, 2, 3, 4)  # noqa: DTZ001 - servers keep times without a zone
 

@@ -1,0 +1,211 @@
+"""The transport on a real ERP: Tryton by its REST interface, held against the same Tryton by remote procedures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from include.erp.registry import erp_system
+from include.erp.system import MappedSystem
+from include.financials.exceptions import ConfigurationError, OutcomeUnknown
+from include.financials.port import Window
+from include.financials.record import Record
+from sandbox.tryton.books import Clerk
+from sandbox.tryton.keys import rest_address
+from sandbox.tryton.server import Running, tryton
+from tests.tryton import ready
+from tests.unit.erp.jsonrpc.documents import SITE, bill, billed, change, contract, item, line, one, post
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+SPACE = "procore:8089"
+LEFT_OUT = {"direct_costs", "prime_change_orders", "owner_invoices", "payments_issued", "payments_received"}
+"""What REST cannot show, or nobody has written yet (docs/tryton.md)."""
+NOT_KEPT = {"commitments": {"approved_changes"}, "prime_contracts": {"approved_changes"}}
+BY_UNIT = {"extended_type": "calculated", "quantity": Decimal("333.5"), "unit_cost": Decimal("3.6414"), "unit": "lf"}
+INVOICES = (("B-1", date(2026, 8, 25)), ("B-2", date(2025, 1, 15)))
+"""With their days: the periods before July 2026 are closed."""
+STATED = {"quantity": Decimal(1), "unit_cost": Decimal("2350.00"), "unit": "ls"}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with tryton(tmp_path_factory.mktemp("tryton") / "server", ready()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def address(running: Running) -> str:
+    return rest_address(running.address())
+
+
+@pytest.fixture(scope="module")
+def erp(address: str) -> Iterator[MappedSystem]:
+    with closing(erp_system(address, "tryton_rest", origin_system=SPACE)) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+def procedures(running: Running) -> Iterator[MappedSystem]:
+    with closing(erp_system(running.address(), "tryton", origin_system=SPACE)) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+def clerk(running: Running) -> Iterator[Clerk]:
+    with closing(Clerk(running)) as found:
+        yield found
+
+
+def documents(number: str, change_number: str) -> tuple[Record, Record, Record]:
+    """A contract with lines of every kind, a change of it, and an invoice that bills both."""
+    lines = (
+        line(1, "1214.41", **BY_UNIT, tax_code="OH725"),
+        line(2, "-500.00"),
+        line(3, "0.00", SITE),
+        line(4, "2350.01", **STATED),
+    )
+    return (
+        contract(number, *lines),
+        change(number, change_number, line(1, "26750.00"), line(2, "-500.00", line=1)),
+        bill(
+            number, f"B-{number}", billed(1, "1000.00", "100.00"), billed(4, "50.00", tax=Decimal("3.63")),
+            billed(7, "0.00", released="40.00", line=1, change_order=change_number),
+        ),
+    )  # fmt: skip
+
+
+def everything(system: MappedSystem, entity: str, **more: Any) -> dict[str, dict[str, Any]]:
+    """Records by id, without what the ERP does not keep. Fails where one cannot be read."""
+    pages = list(system.read(entity, **more))
+    assert [wrong for page in pages for wrong in page.invalid] == []
+    found = {record.id: record.model_dump(exclude=NOT_KEPT.get(entity, set())) for page in pages for record in page.records}
+    assert len(found) == sum(len(page.records) for page in pages)
+    return found
+
+
+def test_the_mapping_fits_the_server_and_the_key_is_not_shown(erp: MappedSystem, address: str) -> None:
+    health = erp.check()
+    assert health.problems == () and abs(health.now - datetime.now(UTC)) < timedelta(minutes=1)
+    assert address.split(":")[2].split("@")[0] not in health.description + repr(erp)
+
+
+def test_both_ways_read_the_same_of_what_either_wrote(erp: MappedSystem, procedures: MappedSystem, clerk: Clerk) -> None:
+    """Every field of every record that REST reads, and each list has some."""
+    for system, number in ((erp, "R-1"), (procedures, "P-1")):
+        for document in documents(number, "001"):
+            (outcome,) = post(system, document)
+            assert (outcome.status, outcome.message) == ("confirmed", None)
+            (again,) = post(procedures if system is erp else erp, document)
+            assert (again.status, again.message) == ("confirmed", None), "the other way finds it, and sends nothing"
+    job = clerk.one("analytic_account.account", code="25-104")["id"]
+    clerk.root = clerk.one("analytic_account.account", code="JOBS")["id"]
+    clerk.accounts([{"code": "25-104/A", "name": "Annex", "type": "view", "parent": job}])
+    both = set(procedures.mapping.spec.entities) - LEFT_OUT
+    assert both == set(erp.mapping.spec.entities)
+    for entity in sorted(both):
+        there = everything(procedures, entity)
+        assert there and everything(erp, entity) == there, entity
+        keeps = [system.mapping.spec.entities[entity].keeps() for system in (procedures, erp)]
+        assert keeps[0] - keeps[1] == NOT_KEPT.get(entity, set()), entity
+        if erp.mapping.spec.entities[entity].scope is not None:
+            of = next(iter(there.values()))
+            chosen = {"scopes": [of.get("project") or of["id"]]}
+            assert everything(erp, entity, **chosen) == everything(procedures, entity, **chosen) != {}, entity
+    for entity in ("commitments", "commitment_change_orders", "subcontractor_invoices"):
+        assert len(everything(erp, entity)) == 2
+
+
+def test_pages_of_any_size_show_the_whole_list(address: str, erp: MappedSystem) -> None:
+    """Tryton answers a range with 200, and its end is not in it."""
+    for size, entity in ((1, "cost_types"), (2, "cost_types"), (7, "vendors")):
+        with closing(erp_system(address, "tryton_rest", origin_system=SPACE, page_size=size)) as system:
+            assert list(everything(system, entity)) == list(everything(erp, entity)) != []
+
+
+def test_what_changed_is_in_the_window(erp: MappedSystem, clerk: Clerk) -> None:
+    before = clerk.one("party.party", "last_modified_at", code="V-1010")["last_modified_at"].replace(tzinfo=UTC)
+    clerk.api.write("party.party", [clerk.one("party.party", code="V-1010")["id"]], {"name": "Renamed"})
+    after = clerk.one("party.party", "last_modified_at", code="V-1010")["last_modified_at"].replace(tzinfo=UTC)
+    assert after > before
+    assert set(everything(erp, "vendors", window=Window(after, after + timedelta(seconds=2)))) == {"V-1010"}
+
+
+def test_whatever_write_is_cut_off_the_document_is_there_once(address: str, erp: MappedSystem, clerk: Clerk) -> None:
+    """The connection breaks after Tryton has done what the n-th write asked for, for every n."""
+    for cut, state, told in ((1, "draft", "accepted"), (2, "quotation", "accepted"), (3, "processing", "confirmed")):
+        sent = contract(f"CUT-{cut}")
+        with closing(erp_system(address, "tryton_rest", origin_system=SPACE, wire=Cutting(cut))) as system:
+            if cut == 1:
+                with pytest.raises(OutcomeUnknown):
+                    post(system, sent)
+            else:
+                (outcome,) = post(system, sent)
+                assert outcome.status == told
+        (step,) = erp.steps("commitments", "create")
+        (found,) = erp.find(step, [item(sent)])
+        assert found.status == told
+        (again,) = post(erp, sent)
+        assert again.status == told
+        assert clerk.one("purchase.purchase", "state", reference=f"CUT-{cut}")["state"] == state
+
+
+class Cutting(httpx.BaseTransport):
+    """Breaks off once the server has carried out the n-th write."""
+
+    def __init__(self, cut: int) -> None:
+        self.cut, self.real = cut, httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        reply = self.real.handle_request(request)
+        self.cut -= request.method == "POST"
+        if request.method == "POST" and self.cut == 0:
+            reply.read()
+            raise httpx.ReadTimeout("cut off", request=request)
+        return reply
+
+    def close(self) -> None:
+        self.real.close()
+
+
+def test_what_is_refused_says_why_and_leaves_nothing(erp: MappedSystem, clerk: Clerk) -> None:
+    clerk.many("purchase.purchase", [{"reference": "BY-HAND", "party": clerk.one("party.party", code="V-1001")["id"]}])
+    for sent, told in (
+        (contract("BY-HAND"), "has one of that number already"),
+        (contract("R-8", line(1, "5.00", "25-104//99-9999")), "has no dimension with code '25-104//99-9999/3'"),
+        (contract("R-9", line(1, "5.00", extended_type="calculated", quantity=Decimal("1.00005"), unit_cost=Decimal(5))), ""),
+    ):
+        (outcome,) = post(erp, sent, ident=f"refused {sent.number}")
+        assert outcome.status == "rejected" and told in (outcome.message or "")
+    assert not clerk.api.search("purchase.purchase", [["reference", "in", ["R-8", "R-9"]]], ("id",))
+
+
+def test_an_invoice_is_posted_and_voided_and_waits_where_its_period_is_closed(
+    address: str, erp: MappedSystem, clerk: Clerk
+) -> None:
+    sent, late = (bill("V-1", number, billed(1, "1000.00", "100.00"), day=day) for number, day in INVOICES)
+    post(erp, contract("V-1"))
+    with closing(erp_system(address, "tryton_rest", origin_system=SPACE, settings={"ap_invoices": "posted"})) as system:
+        posted, waits = post(system, sent, late)
+    assert (posted.status, getattr(posted.record, "status", None)) == ("confirmed", "posted")
+    assert waits.status == "accepted" and "not released" in (waits.message or "") and "reopen the period" in (waits.message or "")
+    (outcome,) = post(erp, sent, action="void", erp_key="V-1001/B-1")
+    assert outcome.status == "confirmed" and clerk.invoice("V-1001", "B-1")["state"] == "cancelled"
+    assert getattr(one(erp, "subcontractor_invoices", "V-1001/B-1"), "status", None) == "void"
+
+
+def test_who_may_only_read_writes_nothing_and_a_wrong_key_is_no_outage(running: Running, address: str) -> None:
+    with closing(erp_system(rest_address(running.address("reader")), "tryton_rest", origin_system=SPACE)) as system:
+        (outcome,) = post(system, contract("READ"))
+        assert outcome.status == "rejected" and "not allowed" in (outcome.message or "")
+    login = address.split("@")[1]
+    with (
+        closing(erp_system(f"http://procore:wrong@{login}", "tryton_rest", origin_system=SPACE)) as system,
+        pytest.raises(ConfigurationError, match="refuses this login"),
+    ):
+        system.now()
