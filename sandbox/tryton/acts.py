@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import closing
+from typing import Any
 
 from include.financials.record import Record
 from sandbox.tryton.books import Clerk
@@ -26,9 +28,28 @@ def act(action: str, record: Record) -> None:
         raise LookupError("TRYTON_CLERK does not say where he logs in")
     with closing(Clerk(address)) as clerk:
         if record.entity in INVOICES and action in ("post", "void"):
-            number = clerk.one("account.invoice", type=INVOICES[record.entity], reference=record.number, state="validated")["id"]
+            of_kind = {"type": INVOICES[record.entity], "reference": record.number}
+            number = _waiting(clerk, "account.invoice", of_kind)["id"]
             clerk.api.press("account.invoice", {"post": "post", "void": "cancel"}[action], [number])
         elif record.entity in ORDERS and action == "void":
             clerk.cancel(ORDERS[record.entity], record.number)
+        elif record.entity in ORDERS and action == "post":
+            _confirm(clerk, ORDERS[record.entity], record.number)
         else:
-            raise LookupError("what is confirmed is in the books, and a budget has no states")
+            raise LookupError("a budget has no states")
+
+
+def _waiting(clerk: Clerk, model: str, where: Mapping[str, Any]) -> dict[str, Any]:
+    """The one record that is not in the books yet."""
+    states = ["state", "in", ["draft", "quotation", "validated"]]
+    found = clerk.api.search(model, [states, *([name, "=", wanted] for name, wanted in where.items())], ("state",))
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} {model} with {dict(where)} wait: what is confirmed is in the books")
+    return found[0]
+
+
+def _confirm(clerk: Clerk, model: str, number: str) -> None:
+    """A purchase or sale that was entered and not confirmed."""
+    found = _waiting(clerk, model, {"reference": number})
+    for button in ("quote", "confirm") if found["state"] == "draft" else ("confirm",):
+        clerk.api.press(model, button, [found["id"]])

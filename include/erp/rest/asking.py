@@ -119,6 +119,21 @@ NAMES: dict[str, tuple[str, ...]] = {
 """What each of them may name; ``id`` has the parts of the id besides."""
 
 
+class Beside(Spec):
+    """A list whose records stand beside the documents of another, under a name of its own: what a reference leads to, or what
+    refers to them."""
+
+    path: str
+    query: Parameters = Field(default_factory=dict)
+    records: Path | None = None
+    key: Path
+    """What of a document tells which records are its; where it is null, none are."""
+    theirs: Path
+    """The same of such a record."""
+    ask: Condition
+    """Records of one ``key``."""
+
+
 class Lookup(Spec):
     """A list in which one record is looked up for a value of it that a body needs: the ERP's own number of a vendor."""
 

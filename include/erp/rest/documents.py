@@ -18,7 +18,7 @@ from include.erp.mapping import loading
 from include.erp.mapping.block import PART
 from include.erp.mapping.shape import shape_of
 from include.erp.rest.answers import Answer
-from include.erp.rest.asking import Condition, Language, encoded, written
+from include.erp.rest.asking import Beside, Condition, Language, Lookup, encoded, written
 from include.erp.rest.grammar import RestMapping, Source
 from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
 from include.erp.rest.wire import Wire
@@ -75,13 +75,13 @@ class Documents:
         found = self.told([one for question in questions for one in all_of(self.wire, question, self.file.paging.most)], source)
         if source.ask.id is None or not self._narrowed(source, window):
             return found
-        return self._some(source, [self.filled(source.ask.id, self._names(one)) for one in found])
+        return self._some(source, [self.filled(source.ask.id, self.names(one)) for one in found])
 
     def _narrowed(self, source: Source, window: Window | None) -> bool:
         """Whether only what changed is asked for."""
         return window is not None and self.spec.changed_since is not None and (source.ask.since or source.ask.until) is not None
 
-    def _names(self, document: Mapping[str, Any]) -> dict[str, str]:
+    def names(self, document: Mapping[str, Any]) -> dict[str, str]:
         """What a question for an id names: its parts, and the id itself."""
         parts = {name: str(value(name, document)) for name in self.spec.id.columns()}
         return parts | {"id": _fill(self.spec.id.template, parts) if self.spec.id.template else next(iter(parts.values()), "")}
@@ -205,9 +205,23 @@ class Documents:
     def look(self, name: str, values: Mapping[str, Any]) -> Docs:
         """The records of a look-up, a few at most: it is asked whether there is one."""
         lookup = self.file.lookups[name]
-        query = {**lookup.query, **self.asking([self.filled(lookup.ask, values)])}
-        question = Question(self.wire.address.fill(lookup.path), query, lookup.records or self.file.records, numbers.dumps)
-        return page(self.wire, question, None, 2)[0]
+        return page(self.wire, self._of_list(lookup, [self.filled(lookup.ask, values)]), None, 2)[0]
+
+    def _of_list(self, other: Lookup | Beside, conditions: Sequence[Condition]) -> Question:
+        query = {**other.query, **self.asking(conditions)}
+        return Question(self.wire.address.fill(other.path), query, other.records or self.file.records, numbers.dumps)
+
+    def _beside(self, docs: Docs, source: Source) -> Docs:
+        """The documents with the records of other lists that belong to them."""
+        for name, other in source.beside.items():
+            wanted = {str(key): key for one in docs if (key := value(other.key, one)) is not None}
+            rows: dict[str, Docs] = {}
+            conditions = [self.filled(other.ask, {"key": key}) for key in wanted.values()]
+            for part in self._together(conditions, self.file.together):
+                for row in all_of(self.wire, self._of_list(other, part), self.file.paging.most):
+                    rows.setdefault(str(value(other.theirs, row)), []).append(row)
+            docs = [{**one, name: rows.get(str(value(other.key, one)), [])} for one in docs]
+        return docs
 
     def _some(self, source: Source, conditions: Sequence[Condition]) -> Docs:
         found: Docs = []
@@ -230,6 +244,7 @@ class Documents:
 
     def told(self, docs: Iterable[dict[str, Any]], source: Source) -> Docs:
         marks = {SOURCE: source.name, ADDRESS: self.wire.address.parts}
+        docs = self._beside(list(docs), source)
         if source.by is not None:
             groups: dict[str, Docs] = {}
             for one in docs:

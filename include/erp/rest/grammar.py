@@ -17,6 +17,7 @@ from include.erp.mapping.block import Hook, Spec, suggest, tuples
 from include.erp.mapping.spec import WRITES, CallSpec, EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.erp.rest.asking import (
     NAMES,
+    Beside,
     Condition,
     Conditions,
     Domain,
@@ -155,6 +156,8 @@ class Source(Spec):
     """Documents that it gives the same value are one record, and names lead into ``_rows``: the budget lines of a job. Such a
     list is read whole, for a page could end between two of them."""
     ask: Conditions = Conditions()
+    beside: dict[str, Beside] = Field(default_factory=dict)
+    """Records of other lists, which names reach as a list; one may be found by those before it."""
     fits: Regex | None = None
     """What ids of this list look like: others are not asked for, where an ERP takes a question for them amiss (a GUID)."""
     one: str | None = None
@@ -264,6 +267,9 @@ class RestEntity(EntitySpec):
             for name in ("each", "by"):
                 if getattr(source, name) is not None and self.capabilities.writes:
                     yield (*place[:-1], name), "is for what is only read"
+            for name, other in source.beside.items():
+                if (named := names_of(other.ask)) != {"key"}:
+                    yield (*place[:-1], "beside", name), f"must name {{key}} in `ask`, and names {sorted(named)}"
             for name, condition in ask.given():
                 allowed = {"id", *self.id.columns()} if name == "id" else set(NAMES[name])
                 for wrong in sorted(names_of(condition) - allowed):
@@ -313,6 +319,7 @@ class RestMapping(MappingSpec):
         for name, entity in self.entities.items():
             for source in entity.source:
                 self._asked(name, [one for _, one in source.ask.given()], self.filter)
+                self._asked(name, [one.ask for one in source.beside.values()], self.filter)
                 if source.including is not None and self.filter != "language":
                     self._asked(name, [source.including], "parameters" if self.filter == "domain" else self.filter)
                 if isinstance(source.order, str) != (self.filter == "language") and source.order:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from include.erp.mapping import loading
 from include.erp.rest.asking import Condition
 from include.erp.rest.documents import Documents
 from include.erp.rest.grammar import RestMapping, Source
-from include.erp.rest.paging import page
+from include.erp.rest.paging import Docs, page
 from include.financials.exceptions import ConfigurationError, ContractBroken
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -23,23 +25,29 @@ def problems(mapping: loading.Mapping[RestMapping], documents: Documents, name: 
         place = mapping.at("entities", *loc)
         try:
             found, _ = page(documents.wire, documents.question(source, documents.always(source)), None, 2)
+            found = documents.told(found, source)
         except (ConfigurationError, ContractBroken) as error:
             yield f"{place}: cannot be read: {error}"
             continue
-        for row in documents.rows(documents.told(found, source)):
+        for row in documents.rows(found):
             if row.fault is not None:
                 yield f"{place}: {row.key}: {row.fault.field} {row.fault.reason}"
-        for key, conditions in _asked(documents, source):
+        for key, conditions in _asked(documents, source, found):
             try:
                 page(documents.wire, documents.question(source, conditions, bare=True), None, 2)
             except (ConfigurationError, ContractBroken) as error:
                 yield f"{mapping.at('entities', *loc, 'ask', key)}: cannot be asked: {error}"
 
 
-def _asked(documents: Documents, source: Source) -> Iterator[tuple[str, Sequence[Condition]]]:
-    names = dict.fromkeys(("id", "scope", "marker", *documents.spec.id.columns()), _NOBODY) | dict.fromkeys(
+def _asked(documents: Documents, source: Source, found: Docs) -> Iterator[tuple[str, Sequence[Condition]]]:
+    """``found``: records of the list; the id of one of them is sure to be of its kind."""
+    names: dict[str, Any] = dict.fromkeys(("id", "scope", "marker", *documents.spec.id.columns()), _NOBODY) | dict.fromkeys(
         ("since", "until"), _LONG_AGO
     )
+    if found:
+        names |= documents.names(found[0])
     for key, condition in source.ask.given():
+        if key == "id" and source.fits is not None and not re.fullmatch(source.fits, names["id"]):
+            continue
         if key != "where":
             yield key, [documents.filled(condition, names)]

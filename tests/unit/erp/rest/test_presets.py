@@ -17,7 +17,7 @@ from include.erp.__main__ import main
 from include.erp.mapping.loading import read_mapping
 from include.erp.mapping.spec import EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.erp.rest.answers import Answer, Meaning
-from include.erp.rest.asking import Conditions, Domain, Language, Lookup
+from include.erp.rest.asking import Beside, Conditions, Domain, Language, Lookup
 from include.erp.rest.grammar import (
     Auth,
     Call,
@@ -526,6 +526,7 @@ def test_the_page_explains_every_key() -> None:
         Language,
         Domain,
         Lookup,
+        Beside,
         Idempotency,
         ErrorRow,
         Errors,
