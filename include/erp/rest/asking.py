@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from include.erp.json import paths
-from include.erp.json.patterns import bound
+from include.erp.json.patterns import Filling, bound
 from include.erp.mapping.block import Spec
 
 
@@ -63,6 +63,18 @@ def names_of(condition: Condition) -> set[str]:
         return {name for name, _ in bound(condition)}
     texts = (condition,) if isinstance(condition, str) else condition.values()
     return {name for text in texts for name in re.findall(r"\{([^{}]*)\}", text)}
+
+
+def in_domain(condition: list[Any], names: Mapping[str, Any]) -> list[Any]:
+    """A condition of a domain, filled in. Where it is compared with wild cards (``like``), a value brings none."""
+    tame = len(condition) > 1 and isinstance(condition[1], str) and condition[1].endswith("like")
+    values = {name: _tame(one) for name, one in names.items()} if tame else names
+    filling = Filling(values, (), wrap=None, empty=True, numbers="number")
+    return [in_domain(one, names) if isinstance(one, list) else filling.of(one) for one in condition]
+
+
+def _tame(value: Any) -> Any:
+    return re.sub(r"([\\%_])", r"\\\1", value) if isinstance(value, str) else value
 
 
 class Language(Spec):

@@ -12,13 +12,12 @@ from include.erp.codecs import bounds
 from include.erp.json import numbers
 from include.erp.json.lines import DOCUMENT, INDEX, lines_of
 from include.erp.json.paths import value
-from include.erp.json.patterns import Filling
 from include.erp.json.tagged import tagged
 from include.erp.mapping import loading
 from include.erp.mapping.block import PART
 from include.erp.mapping.shape import shape_of
 from include.erp.rest.answers import Answer
-from include.erp.rest.asking import Beside, Condition, Language, Lookup, encoded, written
+from include.erp.rest.asking import Beside, Condition, Language, Lookup, encoded, in_domain, written
 from include.erp.rest.grammar import RestMapping, Source
 from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
 from include.erp.rest.wire import Wire
@@ -169,8 +168,7 @@ class Documents:
 
     def filled(self, condition: Condition, names: Mapping[str, Any]) -> Condition:
         if isinstance(condition, list):
-            filling = Filling(names, (), wrap=None, empty=True, numbers="number")
-            return list(filling.of(condition))
+            return in_domain(condition, names)
         if isinstance(condition, dict):
             return {parameter: _fill(text, names) for parameter, text in condition.items()}
         quoted = self.file.language.quoted if self.file.language is not None else lambda text: text.replace("'", "''")

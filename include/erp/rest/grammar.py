@@ -334,6 +334,8 @@ class RestMapping(MappingSpec):
                 raise PydanticCustomError("filter", f"`filter: {key}` needs `{key}`, and nothing else does")
         if self.language is not None and (self.paging.preset != "offset" or self.health is None):
             raise PydanticCustomError("filter", "`filter: language` needs the paging preset `offset`, and `health`")
+        if self.language is not None and (self.lookups or any(one.beside for e in self.entities.values() for one in e.source)):
+            raise PydanticCustomError("filter", "`lookups` and `beside` cannot be asked in a query language")
         known = {field for model in MODELS.values() for field in model.model_fields}
         for row in self.errors.table:
             if row.field is not None and row.field not in known and not row.field.startswith("lines"):

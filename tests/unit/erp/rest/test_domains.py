@@ -16,6 +16,7 @@ import pytest
 from include.erp.json import tagged
 from include.erp.json.numbers import dumps
 from include.erp.mapping.loading import read_mapping
+from include.erp.rest.asking import in_domain
 from include.erp.rest.grammar import RestMapping
 from include.erp.rest.transport import RestTransport
 from include.erp.system import MappedSystem
@@ -200,6 +201,13 @@ def test_what_is_not_one_record_is_refused_and_nothing_sent(connect: Callable[..
     (outcome,) = send(system, "SC-1")
     assert outcome.status == "rejected" and "of that number already" in (outcome.message or "")
     assert standin.sent("POST", "") == []
+
+
+def test_a_value_brings_no_wild_card_and_a_number_stays_one() -> None:
+    condition = ["OR", ["note", "not like", "% | {text}"], ["note", "=", "{text}"], ["id", "in", [1, ":id"]], ["kind", "=", None]]
+    assert in_domain(condition, {"text": "5%_", "id": 7}) == [
+        "OR", ["note", "not like", "% | 5\\%\\_"], ["note", "=", "5%_"], ["id", "in", [1, 7]], ["kind", "=", None],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
