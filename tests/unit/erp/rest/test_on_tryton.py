@@ -66,7 +66,7 @@ def budget(job: str) -> Record:
 
 
 def documents(way: str, owners: Any) -> tuple[Record, ...]:
-    """A contract with lines of every kind, a change of it, and an invoice that bills both; the same towards the owner; a budget."""
+    """A contract with lines of every kind, a change of it, and an invoice of both; the same towards the owner; a budget."""
     by_unit, stated = line(1, "1214.41", **BY_UNIT, tax_code="OH725"), line(4, "2350.01", **STATED)
     first, second = ({"cost_code": one.cost_code, "cost_type": one.cost_type} for one in owners.lines[:2])
     return (
@@ -119,15 +119,7 @@ def test_both_ways_read_the_same_of_what_either_wrote(erp: MappedSystem, procedu
             job = next(iter(there.values())).get("project") or next(iter(there))
             its = {name: row for name, row in there.items() if (row.get("project") or name) == job}
             assert everything(erp, entity, scopes=[job]) == its, entity
-    for entity in (
-        "budgets",
-        "commitments",
-        "commitment_change_orders",
-        "subcontractor_invoices",
-        "prime_change_orders",
-        "owner_invoices",
-    ):
-        assert len(everything(erp, entity)) >= 2, "one that went each way"
+        assert len(there) >= 2 or not spec.capabilities.create, "one that went each way"
 
 
 def _accounting(clerk: Clerk) -> None:
