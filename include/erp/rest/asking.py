@@ -144,6 +144,8 @@ class Beside(Spec):
     """The same of such a record."""
     ask: Condition
     """Records of one ``key``."""
+    single: bool = False
+    """There is one at most, and the name is that record, not a list."""
 
 
 class Lookup(Spec):

@@ -22,7 +22,7 @@ from include.erp.rest.grammar import RestMapping, Source
 from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
 from include.erp.rest.wire import Wire
 from include.erp.transport import Fault, Key, Row
-from include.financials.exceptions import NotPermitted
+from include.financials.exceptions import ContractBroken, NotPermitted
 from include.financials.port import Window
 
 SOURCE, ADDRESS, ETAG, ROWS = "_source", "_address", "_etag", "_rows"
@@ -218,7 +218,12 @@ class Documents:
             for part in self._together(conditions, self.file.together):
                 for row in all_of(self.wire, self._of_list(other, part), self.file.paging.most):
                     rows.setdefault(str(value(other.theirs, row)), []).append(row)
-            docs = [{**one, name: rows.get(str(value(other.key, one)), [])} for one in docs]
+            found = [rows.get(str(value(other.key, one)), []) for one in docs]
+            if other.single and (many := next((its for its in found if len(its) > 1), None)):
+                raise ContractBroken(f"{other.path}: {name} is to be one record, and the ERP has {len(many)} of that key.")
+            docs = [
+                {**one, name: (its[0] if its else None) if other.single else its} for one, its in zip(docs, found, strict=True)
+            ]
         return docs
 
     def _some(self, source: Source, conditions: Sequence[Condition]) -> Docs:

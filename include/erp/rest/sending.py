@@ -94,8 +94,10 @@ class Sending:
             values, document.lines, wrap=file.wrap, empty=self.action == "update", numbers=file.numbers, find=self._find
         )
         for name, pattern in call.free.items():
-            if self.documents.look(name, filling.of(pattern)):
-                raise Refused(f"the ERP has one of that number already, found by {name!r}; it is another document")
+            asked = filling.of(pattern)
+            if len(asked) == len(pattern) and self.documents.look(name, asked):  # what is empty is no number
+                told = ", ".join(f"{part} {wanted!r}" for part, wanted in asked.items())
+                raise Refused(f"the ERP has one with {told} already (look-up {name!r}); it is another document")
         return self.wire.write(
             method,
             filled(path, values, lambda one: quote(str(one), safe="")),

@@ -199,7 +199,7 @@ def test_what_is_not_one_record_is_refused_and_nothing_sent(connect: Callable[..
     standin.lists["vendors"].pop()
     standin.lists["orders"].append({"id": 1, "number": "SC-1", "kind": "by hand"})
     (outcome,) = send(system, "SC-1")
-    assert outcome.status == "rejected" and "of that number already" in (outcome.message or "")
+    assert outcome.status == "rejected" and "with number 'SC-1' already" in (outcome.message or "")
     assert standin.sent("POST", "") == []
 
 

@@ -189,8 +189,8 @@ class Cutting(httpx.BaseTransport):
 def test_what_is_refused_says_why_and_leaves_nothing(erp: MappedSystem, clerk: Clerk) -> None:
     clerk.many("purchase.purchase", [{"reference": "BY-HAND", "party": clerk.one("party.party", code="V-1001")["id"]}])
     for sent, told in (
-        (contract("BY-HAND"), "has one of that number already"),
-        (budget("25-107"), "has one of that number already"),
+        (contract("BY-HAND"), "with number 'BY-HAND' already"),
+        (budget("25-107"), "with job '25-107' already"),
         (contract("R-8", line(1, "5.00", "25-104//99-9999")), "has no dimension with code '25-104//99-9999/3'"),
         (contract("R-9", line(1, "5.00", extended_type="calculated", quantity=Decimal("1.00005"), unit_cost=Decimal(5))), ""),
     ):
