@@ -137,6 +137,8 @@ class Beside(Spec):
 
     path: str
     query: Parameters = Field(default_factory=dict)
+    order: dict[str, Text] = Field(default_factory=dict)
+    """An order that does not change while pages are read."""
     records: Path | None = None
     key: Path
     """What of a document tells which records are its; where it is null, none are."""

@@ -25,9 +25,9 @@ from include.erp.transport import Fault, Key, Row
 from include.financials.exceptions import ContractBroken, NotPermitted
 from include.financials.port import Window
 
-SOURCE, ADDRESS, ETAG, ROWS = "_source", "_address", "_etag", "_rows"
+SOURCE, ADDRESS, ETAG, ROWS, UNREAD = "_source", "_address", "_etag", "_rows", "_unread"
 """What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header; what of a
-list is one record."""
+list is one record; a field that was asked for and is not in the answer."""
 
 NO_SEGMENTS = (None, "", ".", "..")
 """What cannot stand between two slashes of an address: it would name another place."""
@@ -206,25 +206,37 @@ class Documents:
         return page(self.wire, self._of_list(lookup, [self.filled(lookup.ask, values)]), None, 2)[0]
 
     def _of_list(self, other: Lookup | Beside, conditions: Sequence[Condition]) -> Question:
-        query = {**other.query, **self.asking(conditions)}
+        order = {name: written(text) for name, text in other.order.items()} if isinstance(other, Beside) else {}
+        query = {**other.query, **order, **self.asking(conditions)}
         return Question(self.wire.address.fill(other.path), query, other.records or self.file.records, numbers.dumps)
 
     def _beside(self, docs: Docs, source: Source) -> Docs:
         """The documents with the records of other lists that belong to them."""
         for name, other in source.beside.items():
-            wanted = {str(key): key for one in docs if (key := value(other.key, one)) is not None}
+            keys = [value(other.key, one) for one in docs]
             rows: dict[str, Docs] = {}
-            conditions = [self.filled(other.ask, {"key": key}) for key in wanted.values()]
-            for part in self._together(conditions, self.file.together):
-                for row in all_of(self.wire, self._of_list(other, part), self.file.paging.most):
+            asked = {str(key): self.filled(other.ask, {"key": key}) for key in keys if key is not None}
+            for part in self._together(list(asked.values()), self.file.together):
+                for row in self._whether_read(all_of(self.wire, self._of_list(other, part), self.file.paging.most), other):
                     rows.setdefault(str(value(other.theirs, row)), []).append(row)
-            found = [rows.get(str(value(other.key, one)), []) for one in docs]
+            found = [[] if key is None else rows.get(str(key), []) for key in keys]
             if other.single and (many := next((its for its in found if len(its) > 1), None)):
                 raise ContractBroken(f"{other.path}: {name} is to be one record, and the ERP has {len(many)} of that key.")
             docs = [
-                {**one, name: (its[0] if its else None) if other.single else its} for one, its in zip(docs, found, strict=True)
+                {
+                    **one,
+                    name: (its[0] if its else None) if other.single else its,
+                    UNREAD: one[UNREAD] or _unread(its),
+                }
+                for one, its in zip(docs, found, strict=True)
             ]
         return docs
+
+    def _whether_read(self, docs: Iterable[dict[str, Any]], of: Source | Beside) -> Docs:
+        """Each with the field that the ERP left out of it; null is a value."""
+        fields = of.query.get(self.file.fields or "", ())
+        paths = [path.split(".") for path in ([fields] if isinstance(fields, str) else fields)]
+        return [{**one, UNREAD: next((".".join(path) for path in paths if _lacks(one, path)), None)} for one in docs]
 
     def _some(self, source: Source, conditions: Sequence[Condition]) -> Docs:
         found: Docs = []
@@ -247,17 +259,19 @@ class Documents:
 
     def told(self, docs: Iterable[dict[str, Any]], source: Source) -> Docs:
         marks = {SOURCE: source.name, ADDRESS: self.wire.address.parts}
-        docs = self._beside(list(docs), source)
+        docs = self._beside(self._whether_read(docs, source), source)
         if source.by is not None:
             groups: dict[str, Docs] = {}
             for one in docs:
                 groups.setdefault(str(value(source.by, one)), []).append(one)
-            return [{ROWS: rows, **marks} for rows in groups.values()]
+            return [{ROWS: rows, UNREAD: _unread(rows), **marks} for rows in groups.values()]
         if source.each is None:
             return [{**one, **marks} for one in docs]
         parts = ((document, value(source.each, document) or ()) for document in docs)
         return [
-            {**one, **marks, INDEX: n, DOCUMENT: document} for document, found in parts for n, one in enumerate(found, start=1)
+            {**one, **marks, UNREAD: document[UNREAD], INDEX: n, DOCUMENT: document}
+            for document, found in parts
+            for n, one in enumerate(found, start=1)
         ]
 
     def source_of(self, document: Mapping[str, Any]) -> Source:
@@ -285,6 +299,8 @@ class Documents:
             if found is None:
                 fault = Fault("lines", "are not in the ERP's answer, which is no proof that there are none; check `expand`")
             lines = found or []
+        if field := document.get(UNREAD):
+            fault = Fault(field, "was asked for, and is not in the ERP's answer: may this login read it?")
         return Row(
             {name: value(name, document) for name in self.shape.header},
             [{name: value(name, line) for name in self.shape.lines} for line in lines],
@@ -292,6 +308,19 @@ class Documents:
             key=self.key(document),
             fault=fault,
         )
+
+
+def _unread(rows: Iterable[Mapping[str, Any]]) -> str | None:
+    return next((one[UNREAD] for one in rows if one[UNREAD]), None)
+
+
+def _lacks(document: Any, path: Sequence[str]) -> bool:
+    """Whether a field is missing somewhere along the way, in any row of a list."""
+    if isinstance(document, list):
+        return any(_lacks(one, path) for one in document)
+    if not path or not isinstance(document, dict):
+        return False
+    return path[0] not in document or _lacks(document[path[0]], path[1:])
 
 
 def _asks(source: Source, scopes: Sequence[str]) -> bool:

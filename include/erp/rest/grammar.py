@@ -297,6 +297,8 @@ class RestMapping(MappingSpec):
     domain: Domain | None = None
     together: Annotated[int, Field(ge=1)] = 20
     """odata, domain: ids or markers in one question."""
+    fields: str | None = None
+    """Query parameter with the fields that are wanted, where an ERP leaves those out that the login may not read."""
     lookups: dict[str, Lookup] = Field(default_factory=dict)
     """Records that bodies need a value of: ``{find: vendor, code: ":vendor"}``."""
     wrap: str | None = None

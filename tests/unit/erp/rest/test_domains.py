@@ -20,7 +20,7 @@ from include.erp.rest.asking import in_domain
 from include.erp.rest.grammar import RestMapping
 from include.erp.rest.transport import RestTransport
 from include.erp.system import MappedSystem
-from include.financials.exceptions import ConfigurationError
+from include.financials.exceptions import ConfigurationError, ContractBroken
 from include.financials.port import Outcome, Window
 from tests.unit.erp.rest.standin import Standin, Wrong
 from tests.unit.erp.strangers import commitment, item
@@ -32,6 +32,7 @@ address: {company: "7"}
 headers: {X-Context: {base64: '{"company": {company}}'}}
 filter: domain
 domain: {parameter: d, encoding: base64, either: OR}
+fields: f
 together: 2
 numbers: tagged
 lookups:
@@ -42,7 +43,7 @@ entities:
   commitments:
     from:
       path: orders
-      query: {fields: [id, vendor]}
+      query: {f: [id, vendor, lines.amount]}
       ask:
         where: [kind, "=", null]
         since: [OR, [changed, ">=", ":since"], [again, ">=", ":since"]]
@@ -50,8 +51,8 @@ entities:
         id: [id, "=", ":id"]
         marker: [note, "=", "{marker} |"]
       beside:
-        bought: {path: vendors, key: vendor, theirs: id, ask: [id, "=", ":key"]}
-        notes: {path: notes, key: "bought[0].code", theirs: of, ask: [of, "=", ":key"]}
+        bought: {path: vendors, query: {f: code}, key: vendor, theirs: id, ask: [id, "=", ":key"], single: true}
+        notes: {path: notes, order: {sort: {base64: id}}, key: bought.code, theirs: of, ask: [of, "=", ":key"]}
     id: id
     company: {constant: "7"}
     number: number
@@ -60,7 +61,7 @@ entities:
     fields:
       kind: {constant: subcontract}
       project: job
-      vendor: bought[0].code
+      vendor: bought.code
       title: "notes[0].text"
       status: {constant: open}
       amount: amount
@@ -163,12 +164,31 @@ def test_what_is_sent_names_records_by_the_erps_own_numbers(connect: Callable[..
     assert b'"amount":{"__class__":"Decimal","decimal":"1500.50"}' in raw
 
 
-def test_records_beside_a_document_are_found_by_what_stands_beside_it(connect: Callable[..., MappedSystem]) -> None:
+def test_records_beside_a_document_are_found_by_what_stands_beside_it(
+    connect: Callable[..., MappedSystem], standin: Small
+) -> None:
     system = connect()
     send(system, "SC-1", "SC-2", "SC-3")
     send(system, "SC-4", vendor="V2")
     records = [one for page in system.read("commitments") for one in page.records]
     assert [(one.vendor, one.title) for one in records] == [("V1", "Contract of V1")] * 3 + [("V2", None)]  # type: ignore[attr-defined]
+    assert {one.url.params["sort"] for one in standin.sent("GET", "/notes$")} == {"aWQ="}
+    standin.lists["vendors"].append({"id": 4, "code": "V3"})
+    with pytest.raises(ContractBroken, match="bought is to be one record, and the ERP has 2"):
+        list(system.read("commitments"))
+
+
+def test_a_field_that_is_left_out_of_an_answer_is_not_empty(connect: Callable[..., MappedSystem], standin: Small) -> None:
+    system = connect()
+    send(system, "SC-1", "SC-2", "SC-3")
+    first, second, third = standin.lists["orders"]
+    first["vendor"], third["lines"] = None, []
+    del second["lines"][-1]["amount"]
+    (page,) = system.read("commitments")
+    assert [(one.id, one.field) for one in page.invalid if "may this login read it" in one.message] == [("2", "lines.amount")]
+    del standin.lists["vendors"][0]["code"]
+    (page,) = system.read_ids("commitments", [(None, "3")])
+    assert [(one.id, one.field) for one in page.invalid] == [("3", "code")]
 
 
 def test_a_question_is_one_domain_and_alternatives_stand_together(connect: Callable[..., MappedSystem], standin: Small) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from include.erp.jsonrpc.tryton import Tryton
+from include.erp.jsonrpc.wire import Address, Wire
 from include.erp.registry import erp_system
 from include.erp.system import MappedSystem
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown
@@ -19,6 +21,7 @@ from include.financials.record import Record
 from sandbox.tryton.books import Clerk
 from sandbox.tryton.keys import rest_address
 from sandbox.tryton.server import Running, tryton
+from sandbox.tryton.template import CLERK
 from tests.tryton import ready
 from tests.unit.erp.jsonrpc.documents import SITE, bill, billed, change, contract, item, line, made, one, post
 
@@ -213,6 +216,18 @@ def test_an_invoice_is_posted_and_voided_and_waits_where_its_period_is_closed(
     (outcome,) = post(erp, sent, action="void", erp_key="V-1001/B-1")
     assert outcome.status == "confirmed" and clerk.invoice("V-1001", "B-1")["state"] == "cancelled"
     assert getattr(one(erp, "subcontractor_invoices", "V-1001/B-1"), "status", None) == "void"
+
+
+def test_a_field_that_the_key_may_not_read_is_not_empty(erp: MappedSystem, running: Running) -> None:
+    """Tryton leaves it out of its answer without a word."""
+    administrator = f"http://admin:{CLERK['password']}@{running.url.partition('://')[2]}"
+    with closing(Tryton(Wire(Address.of(administrator)))) as api:
+        rule = api.create("ir.model.field.access", {"model": "party.identifier", "field": "code", "perm_read": False})
+        pages = list(erp.read("vendors"))
+        api.delete("ir.model.field.access", [rule])
+    wrong = [one.field for page in pages for one in page.invalid]
+    assert set(wrong) == {"identifiers.code"} and len(wrong) > 50
+    assert not any(page.records for page in pages)
 
 
 def test_who_may_only_read_writes_nothing_and_a_wrong_key_is_no_outage(running: Running, address: str) -> None:
