@@ -112,6 +112,8 @@ def test_both_ways_read_the_same_of_what_either_wrote(erp: MappedSystem, procedu
             assert (outcome.status, outcome.message) == ("confirmed", None)
         (again,) = post(other, sent[0])
         assert (again.status, again.message) == ("confirmed", None), "the other way finds it, and sends nothing"
+    totals = {way: clerk.one("account.invoice", "total_amount", reference=f"B-{way}")["total_amount"] for way in BUDGETED}
+    assert totals == dict.fromkeys(BUDGETED, Decimal("993.63")), "1050.00 less 100.00 held, 40.00 released, 3.63 tax"
     _accounting(clerk)
     entities = procedures.mapping.spec.entities
     assert set(entities) == set(erp.mapping.spec.entities)
