@@ -2,8 +2,8 @@
 
 Lists change while they are read. Where a page is asked for by its distance from the start, a record that goes away pulls all
 after it one place forward, and one of them falls between two pages: such pages overlap by one record, and a page that does not
-begin with the last record of the one before starts the list anew. A list ends with a page that brings nothing new, not
-with a short one: an ERP may give fewer than it is asked for.
+begin with the last record of the one before starts the list anew. A list ends with a page that brings nothing new, or the last
+of the total that the ERP tells; not with a short one: an ERP may give fewer than it is asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from include.erp.rest.wire import Wire
 from include.financials.exceptions import ContractBroken, RetryLater
 
 _ANEW = 3
+_TOTAL = re.compile(r"/(\d+)$")
 _LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next"?')
 Cursor = Mapping[str, Any]
 Docs = list[dict[str, Any]]
@@ -114,6 +115,8 @@ def _counted(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None
     else:
         answer = wire.read(question.path, {**question.query, **_placed(wire, spec, question, start + (spec.first or 0), size)})
     docs = _list(question, answer)
+    total = _TOTAL.search(answer.headers.get("Content-Range", ""))
+    ends = total is not None and start + len(docs) >= int(total[1])
     anew = cursor["anew"] if cursor else 0
     first = cursor is None or cursor["last"] is None
     if not first:
@@ -122,6 +125,6 @@ def _counted(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None
                 raise RetryLater(f"{question.path}: the list changes faster than it can be read.")
             return [], {"at": 0, "last": None, "anew": anew + 1}
         docs = docs[1:]
-    if not docs:
-        return [], None
+    if not docs or ends:
+        return docs, None
     return docs, {"at": start + len(docs) - first, "last": question.key(docs[-1]), "anew": anew}

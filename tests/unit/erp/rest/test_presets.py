@@ -113,6 +113,8 @@ class Small(Standin):
         super().__init__()
         self.orders: list[dict[str, Any]] = []
         self.largest = 3
+        self.total = ""
+        """What a range says of the length of the list, if not the truth."""
         self.excluded = False
         """Ranges as Tryton has them: the second number is the first record that is not wanted, and the answer is a plain 200."""
         self.keys: dict[str, httpx.Response] = {}
@@ -164,7 +166,9 @@ class Small(Standin):
             else {}
         )
         if ranged and self.excluded:
-            return self._reply(200, {"items": shown}, {"Content-Range": f"items {start}-{start + len(shown)}/*"})
+            return self._reply(
+                200, {"items": shown}, {"Content-Range": f"items {start}-{start + len(shown)}/{self.total or len(found)}"}
+            )
         return self._reply(206 if ranged else 200, {"items": shown}, more)
 
     def _create(self, request: httpx.Request) -> httpx.Response:
@@ -242,6 +246,16 @@ def test_every_way_of_paging_gives_the_whole_list(tmp_path: Path, preset: str, c
         send(system, *(f"SC-{n}" for n in range(count)))
     standin.largest = 100 if preset == "none" else 3
     assert everything(system) == [f"o{n:02d}" for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(("total", "asked"), [("", 3), ("*", 4)])
+def test_a_list_whose_length_is_told_is_not_asked_beyond_it(tmp_path: Path, total: str, asked: int) -> None:
+    standin = Small()
+    standin.excluded, standin.total, standin.largest = True, total, 3
+    system = small(tmp_path, standin, (PAGINGS["offset"], PAGINGS["range without its end"].replace("most: 2", "most: 3")))
+    send(system, *(f"SC-{n}" for n in range(7)))
+    standin.log.clear()
+    assert len(everything(system)) == 7 and len(standin.sent("GET", "/orders$")) == asked
 
 
 @pytest.mark.parametrize("preset", ["offset", "range"])
