@@ -114,6 +114,8 @@ class Filling:
     def _sent(self, value: Any) -> Any:
         if value is None and not self.empty:
             return _LEFT_OUT
+        if self.numbers == "tagged" and isinstance(value, Decimal):
+            value = Decimal(format(value.normalize(), "f"))  # zeros at the end count as digits there
         if self.numbers == "text" and isinstance(value, Decimal):
             value = format(value, "f")
         return value if self.wrap is None else {self.wrap: value}

@@ -27,7 +27,7 @@ from tests.unit.erp.jsonrpc.documents import SITE, bill, billed, change, contrac
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SPACE, PRIME = "procore:8089", "104-PC-001"
-BY_UNIT = {"extended_type": "calculated", "quantity": Decimal("333.5"), "unit_cost": Decimal("3.6414"), "unit": "lf"}
+BY_UNIT = {"extended_type": "calculated", "quantity": Decimal("333.5"), "unit_cost": Decimal("3.64140000"), "unit": "lf"}
 BUDGETED = {"R-1": "25-104", "P-1": "25-098"}
 INVOICES = (("B-1", date(2026, 8, 25)), ("B-2", date(2025, 1, 15)))
 """With their days: the periods before July 2026 are closed."""
