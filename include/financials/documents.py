@@ -28,12 +28,20 @@ log = logging.getLogger(__name__)
 
 
 class Documents:
-    """The pairs of each entity, made once."""
+    """The pairs of each entity, made once and kept until they are dropped."""
 
     def __init__(self, sync: Sync) -> None:
         self.sync = sync
-        self.of = cache(self._of)
+        self._made: dict[str, list[Document]] = {}
         self._openings = cache(lambda contracts: openings(sync.ledger, contracts))
+
+    def of(self, entity: str) -> list[Document]:
+        if entity not in self._made:
+            self._made[entity] = self._of(entity)
+        return self._made[entity]
+
+    def drop(self, entity: str) -> None:
+        self._made.pop(entity, None)
 
     def _of(self, entity: str) -> list[Document]:
         row = ENTITIES[entity]

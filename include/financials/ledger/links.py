@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, and_, func, insert, null, select, update
 from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
 from include.financials.ledger import tables as t
+from include.financials.ledger.held import HeldJson
 from include.financials.ledger.room import Room, chunks, values
 from include.financials.ledger.tables import Link, stamp
 from include.financials.mergers import Mergers
@@ -25,14 +25,13 @@ _WHO = [null().label("content") if column.name == "content" else column for colu
 
 class Links(Room):
     def of(self, entity: str, *, contents: bool = True) -> list[Link]:
-        """The links that have not ended; without ``contents`` for those who only ask who is who: decoding them takes longer than
-        reading them."""
+        """The links that have not ended; without ``contents`` for those who only ask who is who."""
         query = select(*(t.links.c if contents else _WHO)).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))
         with self.reading() as connection:
-            rows = connection.execute(query).all()
-        if not contents:
-            return [Link._make(row) for row in rows]
-        return [Link._make((*row[:_AT], json.loads(row[_AT]), *row[_AT + 1 :])) for row in rows]
+            rows = connection.execute(query)
+            if not contents:
+                return list(map(Link._make, rows))
+            return [Link._make((*row[:_AT], HeldJson(row[_AT]), *row[_AT + 1 :])) for row in rows]
 
     def ended_revisions(self, entity: str) -> dict[tuple[str, str], int]:
         """Highest revision of links that have ended, by (company, ERP key): a new link goes on from there, or its writes would

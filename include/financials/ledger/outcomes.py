@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
@@ -27,7 +27,7 @@ class Outcomes(Room):
         entity: str,
         shard: int,
         rows: Sequence[Judged],
-        remembered: Sequence[Remembered] = (),
+        remembered: Iterable[Remembered] = (),
     ) -> None:
         """Replace what this run said of one entity's shard (a retried check says it anew) and remember the records, in one
         commit."""
@@ -40,7 +40,7 @@ class Outcomes(Room):
             for chunk in chunks([row for key, row in fresh.items() if key not in done]):
                 connection.execute(insert(t.outcomes), [values(row) for row in chunk])
             # Both sides were read before the load: of what is done its memory is younger than a retried check's.
-            records.write(connection, [row for row in remembered if (row.company, row.side, row.id) not in done])
+            records.write(connection, (row for row in remembered if (row.company, row.side, row.id) not in done))
 
     def of(self, run_id: str, entity: str | None = None, shard: int | None = None) -> list[Judged]:
         """By entity, number and id."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, upsert, values
+from include.financials.ledger.room import Room, chunked, upsert, values
 from include.financials.ledger.said import Remembered
 from include.financials.ledger.tables import Judged, Seen, Stranger, key_of
 from include.financials.record import Side
@@ -53,11 +53,12 @@ class Records(Room):
 
 def write(connection: Connection, rows: Iterable[Remembered]) -> None:
     """See :meth:`Records.remember`; within another room's transaction."""
-    by_shape: dict[tuple[tuple[str, ...], bool], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        columns = row.columns()
-        by_shape.setdefault((tuple(columns), bool(row.company)), []).append(columns)
-    for (shape, placed), alike in by_shape.items():
-        # A record of Procore that was met before its project was linked: its company is filled in, never taken away.
-        kept = _KEY if placed else (*_KEY, "company")
-        upsert(connection, t.records, alike, update_columns=tuple(name for name in shape if name not in kept))
+    for chunk in chunked(rows):
+        by_shape: dict[tuple[tuple[str, ...], bool], list[Mapping[str, Any]]] = {}
+        for row in chunk:
+            columns = row.columns()
+            by_shape.setdefault((tuple(columns), bool(row.company)), []).append(columns)
+        for (shape, placed), alike in by_shape.items():
+            # A record of Procore that was met before its project was linked: its company is filled in, never taken away.
+            kept = _KEY if placed else (*_KEY, "company")
+            upsert(connection, t.records, alike, update_columns=tuple(name for name in shape if name not in kept))

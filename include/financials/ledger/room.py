@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Table
@@ -40,6 +41,13 @@ def chunks(rows: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
         yield rows[start : start + size]
 
 
+def chunked(rows: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """The same of what is made only as it is taken."""
+    left = iter(rows)
+    while chunk := list(islice(left, size)):
+        yield chunk
+
+
 def values(row: NamedTuple, *without: str) -> dict[str, Any]:
     """A row as what is inserted; without an id that the database gives."""
     found = row._asdict()
@@ -55,9 +63,6 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
 
 def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:
     """Insert rows; of those that are there bring only ``update_columns`` up to date."""
-    given = [dict(row) for row in rows]
-    if not given:
-        return
     keys = [column.name for column in table.primary_key]
     # One compiled statement for all rows: a statement with the values in it would be compiled anew for every chunk.
     statement = _insert(connection, table)
@@ -66,8 +71,8 @@ def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any
         statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
-    for chunk in chunks(given):
-        connection.execute(statement, list(chunk))
+    for chunk in chunked(rows):
+        connection.execute(statement, list(map(dict, chunk)))
 
 
 def _insert(connection: Connection, table: Table) -> Any:

@@ -154,7 +154,7 @@ def test_what_was_linked_since_the_lists_were_read_is_left_to_the_next_run(full:
 
 @pytest.mark.parametrize("name", ["direct_costs", "payments_issued"])
 def test_a_list_too_long_to_be_kept_is_parsed_once_a_task(full: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("include.financials.reading.lists.KEPT_RECORDS", 0)
+    monkeypatch.setattr("include.financials.reading.lists.KEPT_ROWS", 0)
     parsed: Counter[str] = Counter()
     rows = Staged.rows
 
