@@ -13,7 +13,7 @@ from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
 from include.financials.ledger import tables as t
 from include.financials.ledger.held import HeldJson
-from include.financials.ledger.room import Room, chunks, values
+from include.financials.ledger.room import CHUNK, Room, chunks, values
 from include.financials.ledger.tables import Link, stamp
 from include.financials.mergers import Mergers
 
@@ -28,7 +28,7 @@ class Links(Room):
         """The links that have not ended; without ``contents`` for those who only ask who is who."""
         query = select(*(t.links.c if contents else _WHO)).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))
         with self.reading() as connection:
-            rows = connection.execute(query)
+            rows = connection.execute(query).yield_per(CHUNK)
             if not contents:
                 return list(map(Link._make, rows))
             return [Link._make((*row[:_AT], HeldJson(row[_AT]), *row[_AT + 1 :])) for row in rows]

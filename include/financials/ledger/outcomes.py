@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, chunks, values
+from include.financials.ledger.room import CHUNK, Room, chunks, values
 from include.financials.ledger.said import Remembered, Restated
 from include.financials.ledger.tables import Judged, key_of, stamp
 
@@ -83,8 +83,8 @@ class Outcomes(Room):
     def _rows(self, *where: Any) -> list[Judged]:
         o = t.outcomes.c
         with self.reading() as connection:
-            rows = connection.execute(select(t.outcomes).where(*where).order_by(o.entity, o.number, o.id)).all()
-        return list(map(Judged._make, rows))
+            rows = connection.execute(select(t.outcomes).where(*where).order_by(o.entity, o.number, o.id))
+            return list(map(Judged._make, rows.yield_per(CHUNK)))
 
     def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
         """Keys (:func:`key_of`) of what a gate has judged without letting it through: in this run (a retried check judges the

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, chunked, upsert, values
+from include.financials.ledger.room import CHUNK, Room, chunked, upsert, values
 from include.financials.ledger.said import Remembered
 from include.financials.ledger.tables import Judged, Seen, Stranger, key_of
 from include.financials.record import Side
@@ -22,9 +22,9 @@ class Records(Room):
         :func:`key_of`."""
         r = t.records.c
         with self.reading() as connection:
-            rows = connection.execute(select(t.records).where(r.entity == entity, r.side == side)).all()
-        found = map(Seen._make, rows)
-        return {(row.within, row.id): row for row in found}
+            query = select(t.records).where(r.entity == entity, r.side == side)
+            found = map(Seen._make, connection.execute(query).yield_per(CHUNK))
+            return {(row.within, row.id): row for row in found}
 
     def remember(self, rows: Iterable[Remembered]) -> None:
         """Upsert rows; a column of which a row says nothing keeps its value."""
