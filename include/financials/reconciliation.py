@@ -143,7 +143,7 @@ def _origin_key(sync: Sync, origin_id: str | None) -> tuple[str, str] | None:
 
 def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
     """Documents: what Procore shows as synced is exactly what the ledger says is linked."""
-    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity), sync.ledger.records.seen(entity, "erp")
+    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity, work=False), sync.ledger.records.seen(entity, "erp")
     states: dict[tuple[str, str], str | None] = {key: row.state for key, row in seen.items() if row.state}
     states |= {(row.company, row.erp_key or ""): row.state for row in outcomes}
     numbers = {key: row.number for key, row in seen.items()}
@@ -196,7 +196,7 @@ def _key_sets(
 
 def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     """Key sets: what Procore shows as synced is exactly what the ledger says is linked, and the ERP still has it."""
-    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity), sync.ledger.records.seen(entity, "erp")
+    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity, work=False), sync.ledger.records.seen(entity, "erp")
     states = {(row.company, row.erp_key or ""): row.state for row in outcomes}
     known = {key: row.state for key, row in seen.items()}
     numbers = {key: row.number for key, row in seen.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, null, or_, select, update
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
@@ -18,6 +18,7 @@ STAGE_CLOSED = "stage closed"
 """An audit row: a gate kept a stage back."""
 
 _SAID = ("state", "rule", "waits_for", "message")
+_SAYING = [null().label(one.name) if one.name in ("work", "figures") else one for one in t.outcomes.c]
 
 
 class Outcomes(Room):
@@ -42,11 +43,11 @@ class Outcomes(Room):
             # Both sides were read before the load: of what is done its memory is younger than a retried check's.
             records.write(connection, (row for row in remembered if (row.company, row.side, row.id) not in done))
 
-    def of(self, run_id: str, entity: str | None = None, shard: int | None = None) -> list[Judged]:
-        """By entity, number and id."""
+    def of(self, run_id: str, entity: str | None = None, shard: int | None = None, *, work: bool = True) -> list[Judged]:
+        """By entity, number and id; without ``work`` (and figures), which are most of a row, for who only asks what was said."""
         o = t.outcomes.c
         given = [column == value for column, value in ((o.entity, entity), (o.shard, shard)) if value is not None]
-        return self._rows(o.run_id == run_id, *given)
+        return self._rows(o.run_id == run_id, *given, columns=t.outcomes.c if work else _SAYING)
 
     def linked(self, run_id: str, entity: str, *actions: str) -> list[Judged]:
         """What a run links, or has linked, by these actions."""
@@ -80,10 +81,10 @@ class Outcomes(Room):
         here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
         return self._rows(*here, o.done.is_(False), o.action == "close")
 
-    def _rows(self, *where: Any) -> list[Judged]:
+    def _rows(self, *where: Any, columns: Iterable[Any] = t.outcomes.c) -> list[Judged]:
         o = t.outcomes.c
         with self.reading() as connection:
-            rows = connection.execute(select(t.outcomes).where(*where).order_by(o.entity, o.number, o.id))
+            rows = connection.execute(select(*columns).where(*where).order_by(o.entity, o.number, o.id))
             return list(map(Judged._make, rows.yield_per(CHUNK)))
 
     def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
