@@ -59,6 +59,7 @@ def check(sync: Sync, entity: str, shards: Iterable[int], judged_by: Judge = jud
             if r.state in STOPPED:
                 stopped.append(legible(f"{r.number}: {r.state} by {r.rule}: {r.message}"))
                 log.warning("%s", stopped[-1])
+        del found
     count = states.total()
     log.info("checked %d %s: %s; to do: %s", count, entity.replace("_", " "), _told(states), _told(actions) or "nothing")
     return Checked(entity, count, states, actions, tuple(stopped))
