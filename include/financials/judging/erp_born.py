@@ -239,9 +239,9 @@ class ErpBorn(Judging):
         scopes = sync.scopes("procore", row.name, self.shard)
         places = None if scopes is None else {references.key(PROJECTS, scope) for scope in scopes}
         return [
-            Remembered(row.name, known.company, "procore", record_id, known.number, deleted=True)
-            for (_, record_id), known in sync.ledger.records.seen(row.name, "procore").items()
-            if record_id not in here and record_id not in unreadable and not known.deleted
+            Remembered(row.name, known.company, "procore", known.id, known.number, deleted=True)
+            for known in sync.ledger.records.each(row.name, "procore")
+            if known.id not in here and known.id not in unreadable and not known.deleted
             if (known.read_at or "") < started and (places is None or known.scope in places)
         ]
 

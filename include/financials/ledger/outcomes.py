@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, null, or_, select,
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import CHUNK, Room, chunks, values
+from include.financials.ledger.room import Room, chunks, each, values
 from include.financials.ledger.said import Remembered, Restated
 from include.financials.ledger.tables import Judged, key_of, stamp
 
@@ -84,8 +84,7 @@ class Outcomes(Room):
     def _rows(self, *where: Any, columns: Iterable[Any] = t.outcomes.c) -> list[Judged]:
         o = t.outcomes.c
         with self.reading() as connection:
-            rows = connection.execute(select(*columns).where(*where).order_by(o.entity, o.number, o.id))
-            return list(map(Judged._make, rows.yield_per(CHUNK)))
+            return list(each(Judged, connection.execute(select(*columns).where(*where).order_by(o.entity, o.number, o.id))))
 
     def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
         """Keys (:func:`key_of`) of what a gate has judged without letting it through: in this run (a retried check judges the

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import CHUNK, Room, chunked, upsert, values
+from include.financials.ledger.room import Room, chunked, each, upsert, values
 from include.financials.ledger.said import Remembered
 from include.financials.ledger.tables import Judged, Seen, Stranger, key_of
 from include.financials.record import Side
@@ -20,11 +20,13 @@ class Records(Room):
     def seen(self, entity: str, side: Side) -> dict[tuple[str, str], Seen]:
         """What the ledger remembers of each record of a side, by (company, id) in the ERP and ("", id) in Procore: see
         :func:`key_of`."""
+        return {(row.within, row.id): row for row in self.each(entity, side)}
+
+    def each(self, entity: str, side: Side) -> Iterator[Seen]:
+        """The same one by one, for who keeps few of them."""
         r = t.records.c
         with self.reading() as connection:
-            query = select(t.records).where(r.entity == entity, r.side == side)
-            found = map(Seen._make, connection.execute(query).yield_per(CHUNK))
-            return {(row.within, row.id): row for row in found}
+            yield from each(Seen, connection.execute(select(t.records).where(r.entity == entity, r.side == side)))
 
     def remember(self, rows: Iterable[Remembered]) -> None:
         """Upsert rows; a column of which a row says nothing keeps its value."""

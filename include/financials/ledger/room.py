@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Result, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from include.financials.exceptions import ConfigurationError
@@ -17,6 +18,7 @@ READS = "reads"
 CHUNK = 500
 
 T = TypeVar("T")
+R = TypeVar("R", bound=NamedTuple)
 
 
 class Room:
@@ -34,6 +36,23 @@ class Room:
     def writing(self) -> AbstractContextManager[Connection]:
         """All that is written in it is committed at its end, or nothing."""
         return self.engine.begin()
+
+
+_REPEATED = frozenset(
+    ("entity", "side", "within", "company", "scope", "project", "currency", "status", "state", "rule", "action", "how")
+)
+"""Columns of few values. A driver makes a new text for each row's; of those that are the same one is enough."""
+
+
+def each(kind: type[R], result: Result[Any]) -> Iterator[R]:
+    """The rows of a query of all columns of ``kind``, fetched as they are taken."""
+    places = [place for place, name in enumerate(kind._fields) if name in _REPEATED]
+    for row in result.yield_per(CHUNK):
+        found = list(row)
+        for place in places:
+            if found[place] is not None:
+                found[place] = sys.intern(found[place])
+        yield kind._make(found)
 
 
 def chunks(rows: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
