@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from include.financials.entities import ENTITIES
+from include.financials.entity import Entity
 from include.financials.judging.budgets import Budgets
 from include.financials.judging.check import Judge, judge_rows
 from include.financials.judging.erp_born import ErpBorn
 from include.financials.judging.only_read import OnlyRead
 from include.financials.judging.procore_born import ProcoreBorn
-from include.financials.ledger import STOPPED
+from include.financials.ledger import STOPPED, Judged
 from include.financials.legible import legible
 from include.financials.view import Sync
 
@@ -49,19 +50,31 @@ def check(sync: Sync, entity: str, shards: Iterable[int], judged_by: Judge = jud
     """Judge the staged records of ``shards``, of files and of the ledger alone. Raises nothing for a record's own trouble, and
     StepMissing where nobody has read what is needed."""
     row, sync = ENTITIES[entity], sync.judging(entity)
+    states, actions = Counter[str](), Counter[str]()
+    stopped: list[str] = []
+    for found in _judged(sync, row, tuple(shards), judged_by):
+        states.update(r.state for r in found)
+        actions.update(r.action for r in found if r.state == "linked")
+        for r in found:
+            if r.state in STOPPED:
+                stopped.append(legible(f"{r.number}: {r.state} by {r.rule}: {r.message}"))
+                log.warning("%s", stopped[-1])
+        del found
+    count = states.total()
+    log.info("checked %d %s: %s; to do: %s", count, entity.replace("_", " "), _told(states), _told(actions) or "nothing")
+    return Checked(entity, count, states, actions, tuple(stopped))
+
+
+def _judged(sync: Sync, row: Entity, shards: tuple[int, ...], judged_by: Judge) -> Iterator[list[Judged]]:
+    """What is judged at one go; a shard of what the ERP owns is told of and let go before the next."""
     if row.read_only:
-        found = OnlyRead(sync, row, tuple(shards)).run()
+        yield OnlyRead(sync, row, shards).run()
     elif row.source == "procore":
-        found = ProcoreBorn(sync, row, tuple(shards)).run(judged_by)
+        yield ProcoreBorn(sync, row, shards).run(judged_by)
     else:
         kind = Budgets if row.two_way else ErpBorn
-        found = [result for shard in shards for result in kind(sync, row, shard).run(judged_by)]
-    states, actions = Counter(r.state for r in found), Counter(r.action for r in found if r.state == "linked")
-    stopped = tuple(legible(f"{r.number}: {r.state} by {r.rule}: {r.message}") for r in found if r.state in STOPPED)
-    for line in stopped:
-        log.warning("%s", line)
-    log.info("checked %d %s: %s; to do: %s", len(found), entity.replace("_", " "), _told(states), _told(actions) or "nothing")
-    return Checked(entity, len(found), states, actions, stopped)
+        for shard in shards:
+            yield kind(sync, row, shard).run(judged_by)
 
 
 def _told(counts: Mapping[str, int]) -> str:

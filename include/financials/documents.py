@@ -28,12 +28,20 @@ log = logging.getLogger(__name__)
 
 
 class Documents:
-    """The pairs of each entity, made once."""
+    """The pairs of each entity, made once and kept until they are dropped."""
 
     def __init__(self, sync: Sync) -> None:
         self.sync = sync
-        self.of = cache(self._of)
+        self._made: dict[str, list[Document]] = {}
         self._openings = cache(lambda contracts: openings(sync.ledger, contracts))
+
+    def of(self, entity: str) -> list[Document]:
+        if entity not in self._made:
+            self._made[entity] = self._of(entity)
+        return self._made[entity]
+
+    def drop(self, entity: str) -> None:
+        self._made.pop(entity, None)
 
     def _of(self, entity: str) -> list[Document]:
         row = ENTITIES[entity]
@@ -85,7 +93,7 @@ class Documents:
         erp, planned = self._erp(row), self._planned(row)
         used: set[tuple[str, str]] = set()
         memory = sync.memory(row.name)
-        outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name)
+        outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name, work=False)
         proposed = {o.id: (o.company, o.erp_key or "") for o in outcomes if o.state == "held" and o.rule == "2.9"}
         marked = {mark: key for key, record in erp.items() if (mark := _mark(record)) and _standing(record)}
         parted = {one.pair: (one.company, one.record_id) for one in sync.ledger.decisions.of(row.name, "unlink")}
@@ -207,7 +215,7 @@ class Documents:
     def _erp_born(self, row: Entity) -> Iterator[Document]:
         sync = self.sync
         links = {(link.company, link.erp_key): link for link in self._links(row)}
-        outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name)
+        outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name, work=False)
         states = {key: seen.state for key, seen in sync.ledger.records.seen(row.name, "erp").items()}
         states |= {(o.company, o.id): o.state for o in outcomes if o.side == "erp"}
         # Proposed: the pair waits for a decision, and neither is an orphan.
@@ -256,7 +264,7 @@ class Documents:
     def _owned(self, row: Entity) -> Iterator[Document]:
         """Budgets: one per job, whichever side owns it."""
         sync = self.sync
-        outcomes = {(o.company, o.erp_key or o.number): o for o in sync.ledger.outcomes.of(sync.run.run_id, row.name)}
+        outcomes = {(o.company, o.erp_key or o.number): o for o in sync.ledger.outcomes.of(sync.run.run_id, row.name, work=False)}
         erp, planned = self._erp(row), self._planned(row)
         shown = {
             (seen.company, seen.figures.get("project") or ""): (i, seen)

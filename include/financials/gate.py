@@ -289,7 +289,7 @@ def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
     """
     gate, sync = Gate(ENTITIES[entity].rules), sync.judging(entity)
     checked = check(sync, entity, range(sync.run.shards), gate)
-    opening = verdict(sync.ledger.outcomes.of(sync.run.run_id, entity), sync.settings.gate, gate.results)
+    opening = verdict(sync.ledger.outcomes.of(sync.run.run_id, entity, work=False), sync.settings.gate, gate.results)
     name = ENTITIES[entity].gate or entity
     keep(sync, f"validation-{name}", {"rules": [_plain(one) for one in gate.results]})
     keep(sync, f"gate-{name}", {key: getattr(opening, key) for key in ("passed", "judged", "failed", "failed_amount")})
@@ -333,7 +333,7 @@ def close(sync: Sync, entity: str, opening: Opening) -> None:
             row, state="held", rule="gate", waits_for="the gate of this stage",
             message=f"{row.number} is fit to load, but its stage was stopped: {opening.reason}",
         )
-        for row in sync.ledger.outcomes.of(sync.run.run_id, entity)
+        for row in sync.ledger.outcomes.of(sync.run.run_id, entity, work=False)
         if row.state == "linked" and row.action not in ("unchanged", "adopt")
     ]  # fmt: skip
     sync = sync.judging(entity)
@@ -357,7 +357,7 @@ def wait_behind(sync: Sync, entity: str, shards: Sequence[int]) -> None:
             message=f"{row.number} is fit to load, but waits behind the gate {closed[0]}, which is closed.",
         )
         for shard in shards
-        for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)
+        for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard, work=False)
         if row.state == "linked" and row.action not in ("unchanged", "adopt")
     ]  # fmt: skip
     sync.ledger.outcomes.restate(sync.run.run_id, entity, waiting)

@@ -108,7 +108,11 @@ def shard_of(text: str, shards: int) -> int:
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and Decimals, dates as text: equal contents give equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_in_json)
+
+
+def _in_json(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def digest(value: Any) -> str:

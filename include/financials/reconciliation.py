@@ -67,28 +67,40 @@ def reconcile(sync: Sync) -> Reconciliation:
 
 
 def _compared(sync: Sync) -> Reconciliation:
-    compared: list[Difference] = []
     sync.ask_anew()
     _look_again(sync)
-    sync = sync.judging("reconciliation")
+    sync, checked, differing = sync.judging("reconciliation"), 0, []
+    for one in _figures(sync):
+        checked += 1
+        # Equal sums can hide a stopped document on one side and a stranger on the other: what is explained must be missing, too.
+        if one.procore != one.erp or one.unexplained:
+            differing.append(one)
+    return Reconciliation(checked, tuple(differing))
+
+
+def _figures(sync: Sync) -> Iterator[Difference]:
+    """Every figure, equal or not, one by one: documents are let go of with the last tie that they are needed for."""
     rows = [row for row in (ENTITIES[entity] for entity in sync.run.entities) if not row.read_only]
     for row in rows:
         if row.master:
-            compared += _master(sync, row.name)
+            yield from _master(sync, row.name)
         elif row.external_id:
-            compared += _synced(sync, row.name)
-    documents = Documents(sync)
+            yield from _synced(sync, row.name)
+    documents, counts = Documents(sync), dict[str, list[Difference]]()
     # In the order of the ties' numbers, whichever family names them.
-    for tie, row in sorted(((tie, one) for one in rows for tie in one.ties), key=lambda pair: pair[0].id):
-        names = [row.name, *(name for name in tie.beside if name in sync.run.entities)]
-        if all(_kept(sync, name, tie.needs) for name in names):
-            compared += tie.differences([documents.of(name) for name in names], documents)
+    ties = sorted(((tie, one) for one in rows for tie in one.ties), key=lambda pair: pair[0].id)
+    due = [(tie, [row.name, *(name for name in tie.beside if name in sync.run.entities)]) for tie, row in ties]
+    due = [(tie, names) for tie, names in due if all(_kept(sync, name, tie.needs) for name in names)]
+    last = {name: place for place, (_, names) in enumerate(due) for name in names}
+    for place, (tie, names) in enumerate(due):
+        yield from tie.differences([documents.of(name) for name in names], documents)
+        for name in names:
+            if last[name] == place:
+                counts[name] = list(_counts(documents.of(name)))
+                documents.drop(name)
     for row in rows:
         if not row.master:
-            compared += _counts(documents.of(row.name))
-    # Equal sums can hide a stopped document on one side and a stranger on the other: what is explained must be missing, too.
-    differing = tuple(d for d in compared if d.procore != d.erp or d.unexplained)
-    return Reconciliation(len(compared), differing)
+            yield from counts[row.name] if row.name in counts else _counts(documents.of(row.name))
 
 
 def _kept(sync: Sync, entity: str, needs: Sequence[str]) -> bool:
@@ -131,7 +143,7 @@ def _origin_key(sync: Sync, origin_id: str | None) -> tuple[str, str] | None:
 
 def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
     """Documents: what Procore shows as synced is exactly what the ledger says is linked."""
-    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity), sync.ledger.records.seen(entity, "erp")
+    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity, work=False), sync.ledger.records.seen(entity, "erp")
     states: dict[tuple[str, str], str | None] = {key: row.state for key, row in seen.items() if row.state}
     states |= {(row.company, row.erp_key or ""): row.state for row in outcomes}
     numbers = {key: row.number for key, row in seen.items()}
@@ -184,7 +196,7 @@ def _key_sets(
 
 def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     """Key sets: what Procore shows as synced is exactly what the ledger says is linked, and the ERP still has it."""
-    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity), sync.ledger.records.seen(entity, "erp")
+    outcomes, seen = sync.ledger.outcomes.of(sync.run.run_id, entity, work=False), sync.ledger.records.seen(entity, "erp")
     states = {(row.company, row.erp_key or ""): row.state for row in outcomes}
     known = {key: row.state for key, row in seen.items()}
     numbers = {key: row.number for key, row in seen.items()}

@@ -76,12 +76,17 @@ def ended_row(row: Note) -> Stopped:
 def build(sync: Sync) -> dict[str, Any]:
     """The report as ``docs/operating.md`` describes it; amounts are text."""
     run, ledger = sync.run, sync.ledger
-    rows = ledger.outcomes.of(run.run_id)
     calls, writes = ledger.runs.traffic(run.run_id)
     opened = ledger.runs.get(run.run_id)
     started = moment(opened.started_at if opened is not None else None) or datetime.now(UTC)
-    by_entity = {name: [row for row in rows if row.entity == name] for name in run.entities}
-    stopped = [found for row in rows if (found := stopped_row(row, run.plan))]
+    told: dict[str, dict[str, Any]] = {}
+    stopped: list[Stopped] = []
+    documents: dict[str, dict[str, str]] = {number: {} for number in run.documents}
+    for name in sorted(run.entities):
+        rows = ledger.outcomes.of(run.run_id, name, work=False)
+        told[name] = entity_row(rows, ENTITIES[name].direction, run.plan)
+        stopped += [found for row in rows if (found := stopped_row(row, run.plan))]
+        _count_asked(documents, rows, run.plan)
     stopped += [ended_row(row) for row in ledger.story.decisions_ended(run.run_id) if row.what.endswith(": accept")]
     return {
         "run_id": run.run_id,
@@ -90,9 +95,9 @@ def build(sync: Sync) -> dict[str, Any]:
         "procore_calls": calls,
         "procore_writes": writes,
         "erp_writes": ledger.journal.written(run.run_id, "erp"),
-        "entities": {name: entity_row(group, ENTITIES[name].direction, run.plan) for name, group in by_entity.items()},
+        "entities": {name: told[name] for name in run.entities},
         "stopped": [asdict(one) for one in stopped],
-        **({"documents": asked_for(sync, rows)} if run.documents else {}),
+        **({"documents": asked_for(sync, documents)} if run.documents else {}),
         **({"workflow": said} if (said := said_of_workflows(sync)) else {}),
         "gates": {
             row.gate: kept for row in ENTITIES.values() if row.gate and (kept := recall(sync, f"gate-{row.gate}")) is not None
@@ -110,14 +115,16 @@ def said_of_workflows(sync: Sync) -> list[dict[str, Any]]:
     ]
 
 
-def asked_for(sync: Sync, rows: Iterable[Judged]) -> dict[str, dict[str, str]]:
+def _count_asked(found: Mapping[str, dict[str, str]], rows: Iterable[Judged], plan: bool) -> None:
+    named = {number.strip().casefold(): number for number in found}
+    for row in rows if named else ():
+        if (asked := named.get(row.number.strip().casefold())) is not None:
+            found[asked][row.entity] = count_of(row, plan)
+
+
+def asked_for(sync: Sync, found: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     """What became of each document that the run was asked for: entity -> count of the report; nothing of a number that no list
     of the run shows, with whom the ledger knows by a number like it."""
-    found: dict[str, dict[str, str]] = {number: {} for number in sync.run.documents}
-    named = {number.strip().casefold(): number for number in sync.run.documents}
-    for row in rows:
-        if (asked := named.get(row.number.strip().casefold())) is not None:
-            found[asked][row.entity] = count_of(row, sync.run.plan)
     if missing := [number for number, told in found.items() if not told]:
         sides: tuple[Side, ...] = ("procore", "erp")
         known = {

@@ -20,6 +20,7 @@ from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.identity import parse_origin, shard_of
 from include.financials.ledger import Judged, Ledger, Link, LinkIndex, decoded
+from include.financials.ledger.held import held
 from include.financials.mergers import FIELDS, Mergers
 from include.financials.port import Capability, Invalid
 from include.financials.reading.kept import KeptLists
@@ -215,7 +216,7 @@ class Sync:
         has read and judged."""
         found = {
             record_id: Held(
-                row.number, row.company, row.state, row.rule, row.message, row.origin_id, row.deleted, decoded(row.figures)
+                row.number, row.company, row.state, row.rule, row.message, row.origin_id, row.deleted, held(row.figures)
             )
             for (_, record_id), row in self.ledger.records.seen(entity, "procore").items()
         }
@@ -228,12 +229,12 @@ class Sync:
 
     @staticmethod
     def _judged_now(before: Held, one: Judged) -> Held:
-        held = replace(before, number=one.number, company=one.company, state=one.state, rule=one.rule, message=one.message)
+        now = replace(before, number=one.number, company=one.company, state=one.state, rule=one.rule, message=one.message)
         if not (told := decoded(one.figures)):
-            return held
+            return now
         own = told.pop("own", {})
-        marks = {"origin_id": held.origin_id, "deleted": held.deleted, **own}
-        return replace(held, figures=told, origin_id=marks["origin_id"], deleted=marks["deleted"])
+        marks = {"origin_id": now.origin_id, "deleted": now.deleted, **own}
+        return replace(now, figures=told, origin_id=marks["origin_id"], deleted=marks["deleted"])
 
     def _read_now(self, row: Entity) -> dict[str, Held]:
         """What Procore holds of an ERP-born entity, as this run has read it."""
@@ -292,14 +293,17 @@ class Sync:
     def _indexed(self, entity: str, kind: str, read: Callable[[], list[Link]]) -> LinkIndex:
         """Read once until this task writes anything: a load asks anew around each of its requests, a check sees one state of
         the links from its beginning to its end."""
+        now = self.ledger.commits
         known = self._links.get((entity, kind))
-        if known is None or known[0] != self.ledger.commits:
-            known = self._links[entity, kind] = (self.ledger.commits, self._index(entity, read()))
+        if known is None or known[0] != now:
+            for stale in [key for key, (then, _) in self._links.items() if then != now]:  # nobody gets them any more
+                del self._links[stale]
+            known = self._links[entity, kind] = (now, self._index(entity, read()))
         return known[1]
 
     def _index(self, entity: str, links: Sequence[Link]) -> LinkIndex:
         if entity == VENDORS:
             return LinkIndex.of(links, self.mergers)
-        if FIELDS.get(entity) and any(link.content for link in links) and self.mergers:
+        if FIELDS.get(entity) and self.mergers and any(link.content for link in links):
             links = [link._replace(content=self.mergers.content(entity, link.company, link.content)) for link in links]
         return LinkIndex.of(links)

@@ -54,7 +54,7 @@ def push_links(sync: Sync, context: Context, entity: str, shards: Sequence[int])
 
     procore, erp = sync.known["procore"], sync.known["erp"]
     base = (recall(sync, "web") or {}).get("address")
-    rows = [row for shard in shards for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard)]
+    rows = [row for shard in shards for row in sync.ledger.outcomes.of(sync.run.run_id, entity, shard, work=False)]
     rows.sort(key=lambda row: row.state in ("linked", "skipped"))  # those that stopped first, then those that were judged
     ids = {row.procore_id: rank for rank, row in reversed([*enumerate(rows)])}
     found = _page(_read(sync, "procore", entity, shards), lambda r: ids.get(r.id, len(rows)), lambda r: procore.web_url(r, base))

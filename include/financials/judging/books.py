@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from include.financials.identity import number_key
 from include.financials.money import total
-from include.financials.record import COST_CODES, GENERAL_LEDGER, PERIODS, PROJECTS, VENDORS, Figures, Record, contract_of
+from include.financials.record import COST_CODES, GENERAL_LEDGER, PERIODS, PROJECTS, VENDORS, Record, contract_of
 from include.financials.statuses import OPEN, VOID
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Books:
         found = self.sync.lists.names(entity)
         return {record_id: held.number for record_id, held in self.memory(entity).items()} if found is None else found
 
-    def figures(self, entity: str, procore_id: str | None) -> Figures:
+    def figures(self, entity: str, procore_id: str | None) -> Mapping[str, Any]:
         """Those of a record of Procore as last read; none of one that nobody has read."""
         held = self.memory(entity).get(procore_id or "")
         return held.figures if held is not None else {}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
+from itertools import chain
 
 from include.financials.entities import ENTITIES
 from include.financials.entities.directory import Vendor
@@ -19,6 +20,7 @@ from include.financials.judging.memory import blank, procore_row, source_hash, s
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Judged, Link, LinkIndex, Remembered
+from include.financials.ledger.room import chunked
 from include.financials.port import CALLED, SINCE, UNSEEN, Invalid, Page, Window
 from include.financials.reading.extract import in_window
 from include.financials.reading.questions import not_in_erp
@@ -57,10 +59,12 @@ class ErpBorn(Judging):
         for subject in subjects:
             own = raw.get(subject.match.target.id) if subject.match.target is not None and subject.match.how != "none" else None
             subject.unknown = references.unknown(own, subject.own, subject.company) if own is not None else {}
-        rows = [self.annotated(s) for s in subjects]
-        for subject, facts in zip(subjects, rows, strict=True):
-            self.pair_ended(subject, facts)
-        verdict = verdicts(judged_by(row.name, rows, []))
+        verdict: dict[str, Verdict] = {}
+        for some in chunked(subjects):  # the facts of all of them at once would take more room than the records
+            rows = [self.annotated(s) for s in some]
+            for subject, facts in zip(some, rows, strict=True):
+                self.pair_ended(subject, facts)
+            verdict |= verdicts(judged_by(row.name, rows, []))
         results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
         here = {
             (bad.company, bad.id): bad for bad in [*self._by_key.invalid, *sync.lists.unreadable("erp", row.name, self.shard)]
@@ -76,11 +80,15 @@ class ErpBorn(Judging):
         )
         results += vanished
         results += [told for told in self._procore_only(matcher, targets) if sync.run.wants(told.number)]
-        remembered = [self.remembered(r, s) for r, s in zip(results, subjects, strict=False)]
-        present = [procore_row(row, record, sync.namespace) for record in targets]
-        remembered += self.traces(unusable) + [stopped(result) for result in vanished]
-        remembered += present + self._gone(present, references, {bad.id for bad in unreadable})
-        sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, [] if sync.run.plan else remembered)
+        gone = self._gone({record.id for record in targets}, references, {bad.id for bad in unreadable})
+        remembered = chain(
+            (self.remembered(r, s) for r, s in zip(results, subjects, strict=False)),
+            self.traces(unusable),
+            map(stopped, vanished),
+            (procore_row(row, record, sync.namespace) for record in targets),
+            gone,
+        )
+        sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, results, () if sync.run.plan else remembered)
         return results
 
     @cached_property
@@ -222,19 +230,18 @@ class ErpBorn(Judging):
             for link in gone
         ]  # fmt: skip
 
-    def _gone(self, present: Sequence[Remembered], references: References, unreadable: set[str]) -> list[Remembered]:
+    def _gone(self, here: set[str], references: References, unreadable: set[str]) -> list[Remembered]:
         """What the ledger remembers of Procore and Procore shows no longer: deleted, or under another external id by now. What
         this run wrote itself is younger than the list it read."""
         sync, row = self.sync, self.row
-        here = {record.id for record in present}
         opened = sync.ledger.runs.get(sync.run.run_id)
         started = opened.started_at if opened is not None else ""
         scopes = sync.scopes("procore", row.name, self.shard)
         places = None if scopes is None else {references.key(PROJECTS, scope) for scope in scopes}
         return [
-            Remembered(row.name, known.company, "procore", record_id, known.number, deleted=True)
-            for (_, record_id), known in sync.ledger.records.seen(row.name, "procore").items()
-            if record_id not in here and record_id not in unreadable and not known.deleted
+            Remembered(row.name, known.company, "procore", known.id, known.number, deleted=True)
+            for known in sync.ledger.records.each(row.name, "procore")
+            if known.id not in here and known.id not in unreadable and not known.deleted
             if (known.read_at or "") < started and (places is None or known.scope in places)
         ]
 

@@ -18,7 +18,7 @@ from include.financials.judging.facts import Row
 from include.financials.judging.subject import Subject
 from include.financials.money import ZERO, text, total
 from include.financials.port import Capability
-from include.financials.record import Figures, Held, Record, contract_of
+from include.financials.record import Held, Record, contract_of
 from include.financials.statuses import OPEN, VOID
 
 if TYPE_CHECKING:
@@ -340,7 +340,7 @@ _SETTLED = SettledRow(
 """Facts of an invoice that its link has settled."""
 
 
-def _lines_by_id(figures: Figures) -> dict[str, Any]:
+def _lines_by_id(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Lines of a contract or change order as last read, by Procore id."""
     return {line["id"]: line for line in figures.get("lines", ())}
 

@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from include.financials.entity import Entity
@@ -79,8 +80,6 @@ class ProcoreBorn(Judging):
             judged.append((shard, subject, result))
         judged = self._with_who_is_asked(judged)
         results = [result for _, _, result in judged]
-        for shard, subject, result in judged:
-            remembered[shard].append(self.remembered(result, subject))
         unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
         unusable += [(self.shards[0], bad, self.unusable(bad, "erp", links)) for bad in unreadable if self._in_run(bad)]
         for shard, bad, result in [told for told in unusable if sync.run.wants(told[2].number)]:
@@ -91,7 +90,8 @@ class ProcoreBorn(Judging):
             remembered[self.shards[0]].append(replace(stopped(result), deleted=True))
         for shard in self.shards:
             of_shard = [result for result in results if result.shard == shard]
-            sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, of_shard, [] if sync.run.plan else remembered[shard])
+            known = chain((self.remembered(r, s) for of, s, r in judged if of == shard), remembered[shard])
+            sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, of_shard, () if sync.run.plan else known)
         return results
 
     def _with_who_is_asked(self, judged: Sequence[tuple[int, Subject, Judged]]) -> list[tuple[int, Subject, Judged]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, except_, func, insert, or_, select, update
 
 from include.financials.exceptions import OutcomeUnknown
 from include.financials.ledger import links as pairs
@@ -74,15 +74,17 @@ class Journal(Room):
         request and its commit."""
         i, n = t.intents.c, t.links.c
         sent = or_(i.status.in_(("confirmed", ACCEPTED)), _in_doubt())
-        query = select(i.company, i.source_id, i.intent).where(i.entity == entity, i.step.not_in((ANSWER, FINAL)), sent)
+        sent = and_(i.entity == entity, i.step.not_in((ANSWER, FINAL)), sent)
+        linked = [select(n.company, ident).where(n.entity == entity) for ident in (n.erp_key, n.procore_id)]
         first: dict[tuple[str, str], str] = {}
         with self.reading() as connection:
-            # Here, not there: a database that looks for each intent's link takes the product of both.
-            links = connection.execute(select(n.company, n.erp_key, n.procore_id).where(n.entity == entity)).all()
-            linked = {(company, ident) for company, *ids in links for ident in ids}
-            for company, source_id, intent in connection.execute(query.order_by(i.created_at, i.intent)):
-                if (company, source_id) not in linked:
-                    first.setdefault((company, source_id), intent)
+            # Not by looking for each intent's link: of that a database takes the product of both.
+            left = set(map(tuple, connection.execute(except_(select(i.company, i.source_id).where(sent), *linked))))
+            for some in chunks(sorted(left)):
+                query = select(i.company, i.source_id, i.intent).where(sent, i.source_id.in_([ident for _, ident in some]))
+                for company, source_id, intent in connection.execute(query.order_by(i.created_at, i.intent)):
+                    if (company, source_id) in left:
+                        first.setdefault((company, source_id), intent)
         items = self.intents(first.values())
         return {key: decoded(items[intent].item) for key, intent in first.items()}
 

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 from sqlalchemy import Connection, and_, func, insert, null, select, update
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, chunks, values
+from include.financials.ledger.held import HeldJson
+from include.financials.ledger.room import Room, chunks, each, values
 from include.financials.ledger.tables import Link, stamp
 from include.financials.mergers import Mergers
 
 _MOVED = ("revision", "content_hash", "status", "number", "scope")
 """What a later write of the same pair brings, beside the content."""
-_AT = Link._fields.index("content")
 _WHO = [null().label("content") if column.name == "content" else column for column in t.links.c]
 
 
 class Links(Room):
     def of(self, entity: str, *, contents: bool = True) -> list[Link]:
-        """The links that have not ended; without ``contents`` for those who only ask who is who: decoding them takes longer than
-        reading them."""
+        """The links that have not ended; without ``contents`` for those who only ask who is who."""
         query = select(*(t.links.c if contents else _WHO)).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))
         with self.reading() as connection:
-            rows = connection.execute(query).all()
-        if not contents:
-            return [Link._make(row) for row in rows]
-        return [Link._make((*row[:_AT], json.loads(row[_AT]), *row[_AT + 1 :])) for row in rows]
+            rows = each(Link, connection.execute(query))
+            return [row._replace(content=HeldJson(cast(str, row.content))) for row in rows] if contents else list(rows)
 
     def ended_revisions(self, entity: str) -> dict[tuple[str, str], int]:
         """Highest revision of links that have ended, by (company, ERP key): a new link goes on from there, or its writes would

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, null, or_, select, update
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, chunks, values
+from include.financials.ledger.room import Room, chunks, each, values
 from include.financials.ledger.said import Remembered, Restated
 from include.financials.ledger.tables import Judged, key_of, stamp
 
@@ -18,6 +18,7 @@ STAGE_CLOSED = "stage closed"
 """An audit row: a gate kept a stage back."""
 
 _SAID = ("state", "rule", "waits_for", "message")
+_SAYING = [null().label(one.name) if one.name in ("work", "figures") else one for one in t.outcomes.c]
 
 
 class Outcomes(Room):
@@ -27,7 +28,7 @@ class Outcomes(Room):
         entity: str,
         shard: int,
         rows: Sequence[Judged],
-        remembered: Sequence[Remembered] = (),
+        remembered: Iterable[Remembered] = (),
     ) -> None:
         """Replace what this run said of one entity's shard (a retried check says it anew) and remember the records, in one
         commit."""
@@ -40,13 +41,13 @@ class Outcomes(Room):
             for chunk in chunks([row for key, row in fresh.items() if key not in done]):
                 connection.execute(insert(t.outcomes), [values(row) for row in chunk])
             # Both sides were read before the load: of what is done its memory is younger than a retried check's.
-            records.write(connection, [row for row in remembered if (row.company, row.side, row.id) not in done])
+            records.write(connection, (row for row in remembered if (row.company, row.side, row.id) not in done))
 
-    def of(self, run_id: str, entity: str | None = None, shard: int | None = None) -> list[Judged]:
-        """By entity, number and id."""
+    def of(self, run_id: str, entity: str | None = None, shard: int | None = None, *, work: bool = True) -> list[Judged]:
+        """By entity, number and id; without ``work`` (and figures), which are most of a row, for who only asks what was said."""
         o = t.outcomes.c
         given = [column == value for column, value in ((o.entity, entity), (o.shard, shard)) if value is not None]
-        return self._rows(o.run_id == run_id, *given)
+        return self._rows(o.run_id == run_id, *given, columns=t.outcomes.c if work else _SAYING)
 
     def linked(self, run_id: str, entity: str, *actions: str) -> list[Judged]:
         """What a run links, or has linked, by these actions."""
@@ -80,11 +81,10 @@ class Outcomes(Room):
         here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
         return self._rows(*here, o.done.is_(False), o.action == "close")
 
-    def _rows(self, *where: Any) -> list[Judged]:
+    def _rows(self, *where: Any, columns: Iterable[Any] = t.outcomes.c) -> list[Judged]:
         o = t.outcomes.c
         with self.reading() as connection:
-            rows = connection.execute(select(t.outcomes).where(*where).order_by(o.entity, o.number, o.id)).all()
-        return list(map(Judged._make, rows))
+            return list(each(Judged, connection.execute(select(*columns).where(*where).order_by(o.entity, o.number, o.id))))
 
     def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
         """Keys (:func:`key_of`) of what a gate has judged without letting it through: in this run (a retried check judges the

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, upsert, values
+from include.financials.ledger.room import Room, chunked, each, upsert, values
 from include.financials.ledger.said import Remembered
 from include.financials.ledger.tables import Judged, Seen, Stranger, key_of
 from include.financials.record import Side
@@ -20,11 +20,13 @@ class Records(Room):
     def seen(self, entity: str, side: Side) -> dict[tuple[str, str], Seen]:
         """What the ledger remembers of each record of a side, by (company, id) in the ERP and ("", id) in Procore: see
         :func:`key_of`."""
+        return {(row.within, row.id): row for row in self.each(entity, side)}
+
+    def each(self, entity: str, side: Side) -> Iterator[Seen]:
+        """The same one by one, for who keeps few of them."""
         r = t.records.c
         with self.reading() as connection:
-            rows = connection.execute(select(t.records).where(r.entity == entity, r.side == side)).all()
-        found = map(Seen._make, rows)
-        return {(row.within, row.id): row for row in found}
+            yield from each(Seen, connection.execute(select(t.records).where(r.entity == entity, r.side == side)))
 
     def remember(self, rows: Iterable[Remembered]) -> None:
         """Upsert rows; a column of which a row says nothing keeps its value."""
@@ -53,11 +55,12 @@ class Records(Room):
 
 def write(connection: Connection, rows: Iterable[Remembered]) -> None:
     """See :meth:`Records.remember`; within another room's transaction."""
-    by_shape: dict[tuple[tuple[str, ...], bool], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        columns = row.columns()
-        by_shape.setdefault((tuple(columns), bool(row.company)), []).append(columns)
-    for (shape, placed), alike in by_shape.items():
-        # A record of Procore that was met before its project was linked: its company is filled in, never taken away.
-        kept = _KEY if placed else (*_KEY, "company")
-        upsert(connection, t.records, alike, update_columns=tuple(name for name in shape if name not in kept))
+    for chunk in chunked(rows):
+        by_shape: dict[tuple[tuple[str, ...], bool], list[Mapping[str, Any]]] = {}
+        for row in chunk:
+            columns = row.columns()
+            by_shape.setdefault((tuple(columns), bool(row.company)), []).append(columns)
+        for (shape, placed), alike in by_shape.items():
+            # A record of Procore that was met before its project was linked: its company is filled in, never taken away.
+            kept = _KEY if placed else (*_KEY, "company")
+            upsert(connection, t.records, alike, update_columns=tuple(name for name in shape if name not in kept))

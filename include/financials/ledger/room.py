@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Result, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from include.financials.exceptions import ConfigurationError
@@ -16,6 +18,7 @@ READS = "reads"
 CHUNK = 500
 
 T = TypeVar("T")
+R = TypeVar("R", bound=NamedTuple)
 
 
 class Room:
@@ -35,9 +38,33 @@ class Room:
         return self.engine.begin()
 
 
+_REPEATED = frozenset(
+    ("entity", "side", "within", "company", "scope", "project", "currency", "status", "state", "rule", "action", "how")
+)
+"""Columns of few values. A driver makes a new text for each row's; of those that are the same one is enough."""
+
+
+def each(kind: type[R], result: Result[Any]) -> Iterator[R]:
+    """The rows of a query of all columns of ``kind``, fetched as they are taken."""
+    places = [place for place, name in enumerate(kind._fields) if name in _REPEATED]
+    for row in result.yield_per(CHUNK):
+        found = list(row)
+        for place in places:
+            if found[place] is not None:
+                found[place] = sys.intern(found[place])
+        yield kind._make(found)
+
+
 def chunks(rows: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
+
+
+def chunked(rows: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """The same of what is made only as it is taken."""
+    left = iter(rows)
+    while chunk := list(islice(left, size)):
+        yield chunk
 
 
 def values(row: NamedTuple, *without: str) -> dict[str, Any]:
@@ -55,9 +82,6 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
 
 def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:
     """Insert rows; of those that are there bring only ``update_columns`` up to date."""
-    given = [dict(row) for row in rows]
-    if not given:
-        return
     keys = [column.name for column in table.primary_key]
     # One compiled statement for all rows: a statement with the values in it would be compiled anew for every chunk.
     statement = _insert(connection, table)
@@ -66,8 +90,8 @@ def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any
         statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
-    for chunk in chunks(given):
-        connection.execute(statement, list(chunk))
+    for chunk in chunked(rows):
+        connection.execute(statement, list(map(dict, chunk)))
 
 
 def _insert(connection: Connection, table: Table) -> Any:

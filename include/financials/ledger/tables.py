@@ -19,7 +19,7 @@ from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table,
 Long = Annotated[str, Text]
 Json = Annotated[str, Text]
 Content = Annotated[Mapping[str, Any], Text]
-"""JSON that its room decodes: what two sides agreed on is read far oftener than it is written."""
+"""JSON that its room decodes."""
 
 
 def stamp(moment: datetime | None = None) -> str:

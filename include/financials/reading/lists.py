@@ -25,8 +25,9 @@ from include.financials.systems import Shut, Systems
 
 log = logging.getLogger(__name__)
 
-KEPT_RECORDS = 10_000
-"""Records of one list that a task keeps in memory; longer lists are parsed again each time that they are asked for."""
+KEPT_ROWS = 30_000
+"""Rows (records and their lines, of all lists together) that a task keeps parsed, about 30 MB. What does not fit is parsed again
+when it is asked for."""
 
 Place = tuple[Side, str, int]
 """(side, entity, shard) of a list."""
@@ -53,12 +54,49 @@ class Reader(Protocol):
     def unreadable_of_erp(self, unreadable: Iterable[Invalid]) -> list[Invalid]: ...
 
 
+class Parsed:
+    """Lists as they were parsed, those that were asked for last: of all together no more than ``room`` rows are kept."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.rows = 0
+        self._kept: dict[Place, tuple[list[Record], list[Invalid]]] = {}
+
+    def get(self, place: Place) -> tuple[list[Record], list[Invalid]] | None:
+        found = self._kept.pop(place, None)
+        if found is not None:
+            self._kept[place] = found  # now the last of them
+        return found
+
+    def keep(self, place: Place, records: list[Record], unreadable: list[Invalid]) -> None:
+        self.drop(place)
+        rows = rows_of(records)
+        while self._kept and self.rows + rows > self.room:
+            self.drop(next(iter(self._kept)))
+        if rows <= self.room:
+            self._kept[place] = records, unreadable
+            self.rows += rows
+
+    def drop(self, place: Place) -> None:
+        if (found := self._kept.pop(place, None)) is not None:
+            self.rows -= rows_of(found[0])
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self.rows = 0
+
+
+def rows_of(records: Iterable[Record]) -> int:
+    """Records and their lines."""
+    return sum(1 + len(getattr(record, "lines", ())) for record in records)
+
+
 class Lists:
     """What one task has parsed of the lists of its run. ``parsed`` may be shared with another view of the same run."""
 
-    def __init__(self, sync: Reader, parsed: dict[Place, tuple[list[Record], list[Invalid]]] | None = None) -> None:
+    def __init__(self, sync: Reader, parsed: Parsed | None = None) -> None:
         self.sync = sync
-        self.parsed = {} if parsed is None else parsed
+        self.parsed = Parsed(KEPT_ROWS) if parsed is None else parsed
 
     # -- lists ----------------------------------------------------------------------------------------------------------------
 
@@ -77,23 +115,26 @@ class Lists:
         return [*self._bad(side, entity, shard)]
 
     def _bad(self, side: Side, entity: str, shard: int) -> list[Invalid]:
-        if (side, entity, shard) not in self.parsed:
+        place = (side, entity, shard)
+        held = self.parsed.get(place)
+        if held is None:
             staged = self._staged(side, entity, shard)
-            if staged.state().records > KEPT_RECORDS:  # not for their sake a long list that nobody keeps
-                return self.sync.unreadable_of_erp(staged.invalid()) if side == "erp" else list(staged.invalid())
-        return self._both(side, entity, shard)[1]
+            held = self.parsed.get(place)  # read just now
+        if held is not None:
+            return held[1]
+        # Not for their sake a whole list.
+        return self.sync.unreadable_of_erp(staged.invalid()) if side == "erp" else list(staged.invalid())
 
     def _both(self, side: Side, entity: str, shard: int) -> tuple[list[Record], list[Invalid]]:
         place = (side, entity, shard)
-        if place in self.parsed:
-            return self.parsed[place]
+        if (held := self.parsed.get(place)) is not None:
+            return held
         staged, erp = self._staged(side, entity, shard), side == "erp"
-        if place in self.parsed:  # read just now
-            return self.parsed[place]
+        if (held := self.parsed.get(place)) is not None:  # read just now
+            return held
         records = self.sync.of_erp(staged.records()) if erp else list(staged.records())
         unreadable = self.sync.unreadable_of_erp(staged.invalid()) if erp else list(staged.invalid())
-        if len(records) <= KEPT_RECORDS:
-            self.parsed[place] = records, unreadable
+        self.parsed.keep(place, records, unreadable)
         return records, unreadable
 
     def shards_of(self, entity: str) -> range:
@@ -127,7 +168,7 @@ class Lists:
 
     def spoil(self, side: Side, entity: str, shard: int) -> None:
         """This run is about to change what that list shows: nothing may be compared with it before :meth:`reread`."""
-        self.parsed.pop((side, entity, shard), None)
+        self.parsed.drop((side, entity, shard))
         if self.has_snapshot(side, entity, shard):
             private_folder(self._place(side, entity))
             write_whole(self._place(side, entity) / f"spoilt-{shard}.json", "{}")
@@ -139,7 +180,7 @@ class Lists:
         """Read a list again that this run has changed; whoever looks at it meanwhile finds the old one."""
         place, name, at = self._place(side, entity), f"shard-{shard}-{uuid.uuid4().hex}", stamp()
         fresh = self._read_all(side, entity, shard, Staged(place / name, entity))
-        self.parsed.pop((side, entity, shard), None)
+        self.parsed.drop((side, entity, shard))
         self._keep(side, entity, shard, fresh)
         write_whole(place / f"shard-{shard}.json", json.dumps({"folder": name, "read_at": at}))
         (place / f"spoilt-{shard}.json").unlink(missing_ok=True)
@@ -188,7 +229,7 @@ class Lists:
             records, unreadable = fresh.records, fresh.invalid
             if side == "erp":
                 records, unreadable = self.sync.of_erp(records), self.sync.unreadable_of_erp(unreadable)
-            self.parsed[side, entity, shard] = records, unreadable
+            self.parsed.keep((side, entity, shard), records, unreadable)
 
     @staticmethod
     def _left(place: UPath, shard: int) -> str | None:
@@ -207,14 +248,17 @@ class Lists:
         """All of it as one page, if it was read at one go and is not too long to be kept."""
         scopes = self.sync.read_scopes(side, entity, shard)
         state, read = staged.state(), Page([])
-        kept = not state.pages
+        kept, rows = not state.pages, 0
         if (scopes is None or scopes) and (not state.pages or state.cursor is not None):
             for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state.cursor):
                 staged.add(page, last=False)
-                kept = kept and len(read.records) + len(page.records) <= KEPT_RECORDS
+                rows += rows_of(page.records)
+                kept = kept and rows <= self.parsed.room
                 if kept:
                     read.records += page.records
                     read.invalid += page.invalid
+                else:
+                    read = Page([])
         staged.complete()
         state = staged.state()
         log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state.records, state.invalid)

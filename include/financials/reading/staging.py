@@ -33,6 +33,9 @@ from include.financials.entities import MODELS
 from include.financials.port import Invalid, Page
 from include.financials.record import Record
 
+# Arrow's own pools keep what a page took for the next one. Pages are small, and there is much else to do between two of them.
+pa.set_memory_pool(pa.system_memory_pool())
+
 _PLAIN: dict[type, pa.DataType] = {
     str: pa.string(),
     bool: pa.bool_(),

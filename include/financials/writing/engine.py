@@ -84,7 +84,7 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
 
 
 def _summary(sync: Sync, row: Entity, shard: int) -> Loaded:
-    rows = sync.ledger.outcomes.of(sync.run.run_id, row.name, shard)
+    rows = sync.ledger.outcomes.of(sync.run.run_id, row.name, shard, work=False)
     done = Counter(one.action for one in rows if one.state == "linked")
     tried = [one for one in rows if one.action not in ("none", "unchanged", "close") and one.rule != "accepted"]
     refused = sum(1 for one in tried if one.state != "linked")
@@ -107,10 +107,11 @@ def _run(load: Load, *, write: bool) -> None:
     if over := still_as_judged(load, over):
         ledger.journal.close_links(load.lease, load.run_id, name, over)
         log.info("%s: %d ended on both sides; their links are closed", name, len(over))
-    work = ledger.outcomes.work(load.run_id, name, load.shard)
+    work = [one for one in ledger.outcomes.work(load.run_id, name, load.shard) if one.side == load.source_side]
     by_action: dict[str, list[Judged]] = defaultdict(list)
-    for row in still_as_judged(load, [one for one in work if one.side == load.source_side]):
+    for row in still_as_judged(load, work):
         by_action[row.action].append(row)
+    del work  # each row's work goes with its action
     ledger.outcomes.mark_done(load.run_id, name, by_action.pop("unchanged", []))
     if rows := by_action.pop("adopt", []):
         links = [link_of(load, job_of(load, row, {}), "active") for row in rows]
@@ -119,7 +120,7 @@ def _run(load: Load, *, write: bool) -> None:
     actions: tuple[Action, ...] = ("link", "create", "update")  # what is linked may be the parent of what is created
     for action in actions:
         if write and by_action.get(action):
-            _carry_out(load, action, by_action[action])
+            _carry_out(load, action, by_action.pop(action))
 
 
 def _carry_out(load: Load, action: Action, rows: Sequence[Judged]) -> None:
@@ -127,6 +128,7 @@ def _carry_out(load: Load, action: Action, rows: Sequence[Judged]) -> None:
     known = {(link.company, link.erp_key): link for link in links}
     load.linked = {("procore", "", link.procore_id): link for link in links}
     jobs = placed(load, [job_of(load, row, known) for row in rows])
+    del rows
     steps = steps_of(load, action)
     if not steps:
         if action == "update":

@@ -97,7 +97,7 @@ class Load:
         may have ended before those that follow were told to wait."""
         if not self.row.sequence:
             return set()
-        said = self.sync.ledger.outcomes.of(self.run_id, self.row.name, self.shard)
+        said = self.sync.ledger.outcomes.of(self.run_id, self.row.name, self.shard, work=False)
         return {one.id for one in said if one.state in STOPPED and one.action == "create"}
 
     def restate(self, rows: Sequence[Restated]) -> None:
@@ -121,7 +121,7 @@ def job_of(load: Load, row: Judged, known: Mapping[tuple[str, str], Link]) -> Jo
     key = (row.company, row.erp_key or "")
     link = known.get(key)
     return Job(
-        row=row,
+        row=row._replace(work=None),  # it is in the job
         record=work.source(load.row),
         changes=work.changes,
         level=work.level,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -100,13 +101,24 @@ def header_of(record: Record, project: str) -> Header:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Listed:
     """A document as its list shows it. ``group``: which of several lists of one entity it stands in (a kind of contract)."""
 
-    header: Header
-    row: Raw
-    group: str = ""
+    __slots__ = ("_row", "group", "header")
+
+    def __init__(self, header: Header, row: Raw, group: str = "") -> None:
+        self.header, self.group = header, group
+        self._row: Raw | bytes = row
+
+    @property
+    def row(self) -> Raw:
+        found: Raw = pickle.loads(self._row) if isinstance(self._row, bytes) else self._row  # noqa: S301 - packed here
+        return found
+
+    def pack(self) -> Listed:
+        """For one that is kept: its row takes a tenth of the room, and is unpacked when somebody looks at it."""
+        self._row = pickle.dumps(self.row, pickle.HIGHEST_PROTOCOL)
+        return self
 
     @property
     def order(self) -> tuple[str, int]:

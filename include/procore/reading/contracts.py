@@ -68,7 +68,8 @@ class Contracts(Documents):
     def taken(self, project: str, taker: str) -> Shelf:
         """All contracts of a project, for the read of one entity (``taker``)."""
         if project not in self._shelves or taker in self._shelves[project].takers:
-            self._shelves[project] = self.list(project)
+            self._shelves[project] = shelf = self.list(project)
+            shelf.listed = [one.pack() for one in shelf.listed]
         self._shelves[project].takers.add(taker)
         return self._shelves[project]
 

@@ -11,7 +11,10 @@ import pytest
 
 from include.financials import ledger, writing
 from include.financials.entities import ENTITIES
+from include.financials.identity import canonical_json
 from include.financials.ledger import Link, LinkIndex
+from include.financials.ledger import held as held_json
+from include.financials.ledger.held import held
 from tests.unit.financials.pair import World, vendor
 
 
@@ -63,3 +66,22 @@ def test_no_entity_is_known_by_name(package: Any) -> None:
     for path in sorted(Path(package.__file__).parent.glob("*.py")):
         said = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
         assert not {name for name in said if isinstance(name, str) and name in ENTITIES}, path.name
+
+
+def test_json_of_the_ledger_reads_as_what_it_says() -> None:
+    plain = {"amount": "12.50", "lines": {"1": {"amount": "12.50"}}, "vendor": None}
+    read = held(canonical_json(plain))
+    assert read == plain and plain == read and dict(read) == plain and {**read} == plain
+    assert read["amount"] == "12.50" and read.get("vendor", "?") is None and read.get("owner") is None and len(read) == 3
+    assert canonical_json(read) == canonical_json(plain) and canonical_json({"agreed": read}) == canonical_json({"agreed": plain})
+    assert read and not held("{}") and held(None) == {}
+
+
+def test_contents_of_links_are_decoded_when_they_are_asked_for(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_json._decoded.cache_clear()
+    decoded: list[str] = []
+    loads = held_json.json.loads
+    monkeypatch.setattr(held_json.json, "loads", lambda text: decoded.append(text) or loads(text))
+    links = linked.ledger.links.of("vendors")
+    assert links and not decoded, "all of them at once take eight times the room"
+    assert links[0].content["name"] and len(decoded) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,7 +11,9 @@ import pytest
 from include.financials import checks, reconciliation
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater, StepMissing
+from include.financials.port import SIDES
 from include.financials.reading import extract
+from include.financials.reading.lists import rows_of
 from include.financials.reading.staging import Staged
 from include.financials.record import Record
 from include.financials.view import Sync
@@ -154,7 +157,7 @@ def test_what_was_linked_since_the_lists_were_read_is_left_to_the_next_run(full:
 
 @pytest.mark.parametrize("name", ["direct_costs", "payments_issued"])
 def test_a_list_too_long_to_be_kept_is_parsed_once_a_task(full: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("include.financials.reading.lists.KEPT_RECORDS", 0)
+    monkeypatch.setattr("include.financials.reading.lists.KEPT_ROWS", 0)
     parsed: Counter[str] = Counter()
     rows = Staged.rows
 
@@ -168,3 +171,36 @@ def test_a_list_too_long_to_be_kept_is_parsed_once_a_task(full: World, monkeypat
         parsed.clear()
         task(sync, name)
         assert parsed == {"erp": 1, "procore": 1}
+
+
+def parsed_rows(known: set[int]) -> int:
+    """Records and lines in memory that were not there before."""
+    return rows_of(one for one in gc.get_objects() if isinstance(one, Record) and id(one) not in known)
+
+
+def test_no_list_is_held_beyond_the_room_for_all_of_them(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a task has parsed goes when it asks for more, whichever list it is of; the one that was asked for last stays."""
+    sync = full.sync(params={"since": "2020-01-01"})
+    lists = [(side, name) for side in SIDES for name in ("vendors", "projects", "cost_types", "cost_codes", "direct_costs")]
+    lengths = {one: rows_of(sync.lists.snapshot(*one)) for one in lists}
+    room = max(lengths.values()) + 1
+    assert sum(lengths.values()) > 3 * room
+    monkeypatch.setattr("include.financials.reading.lists.KEPT_ROWS", room)
+    later = full.sync(sync.run.run_id)
+    gc.collect()
+    known = {id(one) for one in gc.get_objects() if isinstance(one, Record)}
+    for one in lists:
+        assert rows_of(later.lists.snapshot(*one)) == lengths[one]
+        gc.collect()
+        assert lengths[one] <= parsed_rows(known) <= room, one
+    assert later.lists.snapshot(*lists[-1])[0] is later.lists.snapshot(*lists[-1])[0]
+    later.lists.forget()
+    gc.collect()
+    assert parsed_rows(known) == 0
+
+
+def test_a_list_that_outgrows_the_room_is_not_held_while_it_is_read(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.financials.reading.lists.KEPT_ROWS", 1)
+    sync = full.sync(params={"since": "2020-01-01"})
+    sync.lists.need("erp", "cost_codes")
+    assert sync.lists.parsed.get(("erp", "cost_codes", 0)) is None and len(sync.lists.snapshot("erp", "cost_codes")) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from datetime import timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from include.financials.explained import Difference, Document, Explained
 from include.financials.ledger import Ledger, Remembered, stamp, tables
 from include.financials.ledger.story import entity_named, why
 from include.financials.reading import extract
-from include.financials.reconciliation import Reconciliation, reconcile
+from include.financials.reconciliation import Reconciliation, _figures, reconcile
 from include.financials.view import Sync
 from include.financials.writing import engine
 from tests.unit.financials.pair import ONLY, World, commitment, cost_code, draft, line, project, vendor
@@ -430,3 +431,20 @@ def test_what_this_run_has_judged_itself_is_its_own_to_write(linked: World) -> N
     extract.extract(mine, "commitments", 0)
     checks.check(mine, "commitments", (0,))
     assert ("T-05", "200.50") in unexplained(reconcile(mine))
+
+
+def test_documents_go_with_the_last_tie_that_needs_them(full: World) -> None:
+    """Those of all entities together are most of what a reconciliation would hold."""
+    sync = full.sync(params={"since": "2020-01-01"})
+    for name in ENTITIES:
+        extract.extract(sync, name)
+        checks.check(sync, name, [0])
+    judging = sync.judging("reconciliation")
+    tied = {name for name, row in ENTITIES.items() if row.ties}
+    alive: list[set[str]] = []
+    for figure in _figures(judging):
+        if figure.tie == "T-24":
+            gc.collect()
+            alive.append({one.entity for one in gc.get_objects() if isinstance(one, Document)})
+    assert alive and not tied & alive[-1]
+    assert reconcile(sync).checked == sum(1 for _ in _figures(judging))

@@ -13,7 +13,7 @@ import pytest
 from include.financials.exceptions import NotPermitted, RetryLater
 from include.financials.port import Header, Invalid, Page, Window
 from include.procore.client import ProcoreClient
-from include.procore.reading.base import Documents
+from include.procore.reading.base import Documents, Listed
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.fake import Answer, Call, FakeProcore
 
@@ -889,3 +889,10 @@ def test_a_read_ends_however_small_the_call_budget(world: World, entity: str, mo
     else:
         pytest.fail("no progress")
     assert sorted(found) == sorted(record.id for record in good)
+
+
+def test_the_row_of_a_contract_that_is_kept_is_what_was_read() -> None:
+    row = {"id": 7, "grand_total": Decimal("10.50"), "odd": Decimal("NaN"), "vendor": {"id": 3}, "notes": "x" * 400}
+    one = Listed(Header("7", "SC-1", "1"), row, "subcontract").pack()
+    assert repr(one.row) == repr(row) and one.row is not row and one.order == ("subcontract", 7)
+    assert repr(one.pack().row) == repr(row)

@@ -15,8 +15,8 @@ from include.financials.entities.budgets import BudgetLine
 from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.port import Item, Outcome
 from include.procore import payloads
-from include.procore.areas.codes.lists import code_rows, type_codes
-from include.procore.areas.codes.wbs import CostKey, Pair, Wbs, code_key
+from include.procore.areas.codes.lists import code_keys, type_codes
+from include.procore.areas.codes.wbs import CostKey, Pair, Wbs
 from include.procore.areas.codes.writing import ensure
 from include.procore.entity import Desk
 from include.procore.errors import ApiError, parse_error
@@ -230,7 +230,7 @@ def _key(item: Item, line: BudgetLine) -> CostKey | ApiError:
 
 def _create(desk: Desk, project: str, keys: Sequence[CostKey]) -> dict[CostKey, ApiError]:
     """Make the WBS codes that are missing; answers those that cannot be made."""
-    codes = {row_id(row): code_key(row) for row in code_rows(desk.lists, project) if isinstance(row, dict)}
+    codes = code_keys(desk.lists, project)
     types = type_codes(desk.lists)
     known = [key for key in keys if key.cost_code in codes and key.cost_type in types]
     pairs = {key: Pair(codes[key.cost_code], types[key.cost_type]) for key in known}

@@ -19,12 +19,14 @@ from include.procore.areas.codes.lists import (
     COST_CODES,
     COST_TYPES,
     STANDARD_CODES,
+    CodeKey,
+    code_key,
     code_rows,
     learn_types,
     standard_rows,
     type_codes,
 )
-from include.procore.areas.codes.wbs import SEGMENT_ITEMS, SEGMENTS, WBS_CODES, CodeKey, Wbs, code_key
+from include.procore.areas.codes.wbs import SEGMENT_ITEMS, SEGMENTS, WBS_CODES, Wbs
 from include.procore.areas.codes.writing import Codes, CodeTypes, CostTypeSync
 from include.procore.building import sub_job_id
 from include.procore.entity import Also, Cursor, Desk, ProcoreEntity, Write
@@ -116,7 +118,7 @@ class CostCodes:
             rows = standard_rows(self._desk)
         else:
             types = self._desk.one(Wbs).assigned(scope)
-            rows = code_rows(self._lists, scope, again=True)
+            rows = code_rows(self._lists, scope)
         ids = {code: ident for ident, code in type_codes(self._lists).items()} if types else {}
         parents = {row_id(row): parent_id(row) for row in rows if isinstance(row, dict)}
         headers = set(parents.values())
@@ -139,7 +141,7 @@ class CostCodes:
 
     def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
         for project in self._scopes(scopes):
-            rows = standard_rows(self._desk) if project is None else code_rows(self._lists, project, again=True)
+            rows = standard_rows(self._desk) if project is None else code_rows(self._lists, project)
             yield from (row_id(row) for row in rows if isinstance(row, dict) and not row.get("deleted_at"))
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from include.financials.exceptions import ConfigurationError
 from include.procore.areas.jobs import sub_job_codes
@@ -139,16 +139,37 @@ def _codes_of(rows: Iterable[Any]) -> dict[str, str]:
     return {row_id(row): str(row.get("code") or "") for row in rows if isinstance(row, dict)}
 
 
-def code_rows(lists: Lists, project: str, *, again: bool = False) -> list[Any]:
-    """The cost codes of one project; those of its sub jobs are listed apart (docs/procore-contract.md 3.5)."""
+class CodeKey(NamedTuple):
+    """A cost code within its project: codes may repeat between sub jobs."""
 
-    def read() -> list[Any]:
-        rows = lists.all(COST_CODES, project=project)
-        for sub_job in sub_job_codes(lists, project):
-            rows += lists.all(COST_CODES, project=project, extra=[("sub_job_id", sub_job)])
-        return rows
+    sub_job: str | None
+    """Procore id of the sub job."""
+    full_code: str
 
-    return lists.remembered((COST_CODES.name, project), read, again=again)
+
+def code_key(row: Any) -> CodeKey:
+    """Key of a cost code as listed."""
+    raw: Raw = row if isinstance(row, dict) else {}
+    return CodeKey(str(raw.get("biller_id")) if raw.get("biller_type") == "SubJob" else None, str(raw.get("full_code")))
+
+
+def code_rows(lists: Lists, project: str) -> list[Any]:
+    """The cost codes of one project as they are now; those of its sub jobs are listed apart (docs/procore-contract.md 3.5)."""
+    rows = lists.all(COST_CODES, project=project)
+    for sub_job in sub_job_codes(lists, project):
+        rows += lists.all(COST_CODES, project=project, extra=[("sub_job_id", sub_job)])
+    lists.remembered((COST_CODES.name, project), lambda: _keys_of(rows), again=True)
+    return rows
+
+
+def code_keys(lists: Lists, project: str, *, again: bool = False) -> Mapping[str, CodeKey]:
+    """Id of each cost code of a project -> its key. Unless ``again``, as it was when the codes were read last: that alone is
+    remembered of them, for their rows are long."""
+    return lists.remembered((COST_CODES.name, project), lambda: _keys_of(code_rows(lists, project)), again=again)
+
+
+def _keys_of(rows: Iterable[Any]) -> dict[str, CodeKey]:
+    return {row_id(row): code_key(row) for row in rows if isinstance(row, dict)}
 
 
 def standard_rows(desk: Desk) -> list[Any]:

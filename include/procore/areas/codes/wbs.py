@@ -6,12 +6,13 @@ own, which are not those of the cost codes and types they stand for: they are fo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown
-from include.procore.areas.codes.lists import Role, code_rows, role_of, type_codes
+from include.procore.areas.codes.lists import CodeKey, Role, code_keys, role_of, type_codes
 from include.procore.areas.jobs import sub_job_codes
 from include.procore.entity import Desk
 from include.procore.errors import ApiError, parse_error
@@ -58,25 +59,20 @@ class CostKey:
     sub_job: str | None = None
 
 
-class CodeKey(NamedTuple):
-    """A cost code within its project: codes may repeat between sub jobs."""
-
-    sub_job: str | None
-    """Procore id of the sub job."""
-    full_code: str
-
-
-def code_key(row: Any) -> CodeKey:
-    """Key of a cost code as listed."""
-    raw: Raw = row if isinstance(row, dict) else {}
-    return CodeKey(str(raw.get("biller_id")) if raw.get("biller_type") == "SubJob" else None, str(raw.get("full_code")))
-
-
 class Pair(NamedTuple):
     """One assignment: a cost code and the code of a cost type."""
 
     code: CodeKey
     cost_type: str
+
+
+class _Listed(NamedTuple):
+    """What is remembered of a WBS code as listed, inactive ones among them: their rows are long, and there are thousands."""
+
+    id: str
+    active: bool
+    parts: Mapping[Role, str]
+    """Role -> code."""
 
 
 @dataclass(slots=True)
@@ -86,8 +82,7 @@ class _Project:
     """Names of required segments that are none of the default ones."""
     items: dict[tuple[Role, str | None], dict[str, str]] = field(default_factory=dict)
     """(role, sub job) -> full code -> segment item id."""
-    rows: list[Raw] | None = None
-    """WBS codes as listed, inactive ones among them."""
+    listed: list[_Listed] | None = None
     assigned: dict[CodeKey, set[str]] | None = None
 
 
@@ -106,8 +101,8 @@ class Wbs:
         of = self._of(project)
         if again or of.assigned is None:
             of.assigned = {}
-            for row in self._rows(project, again=again):
-                pair = self._pair(project, row) if row.get("status", "active") == "active" else None
+            for one in self._listed(project, again=again):
+                pair = self._pair(project, one.parts) if one.active else None
                 if pair is not None:
                     of.assigned.setdefault(pair.code, set()).add(pair.cost_type)
         return of.assigned
@@ -115,25 +110,27 @@ class Wbs:
     def meanings(self, project: str, *, again: bool = False) -> dict[str, CostKey]:
         """WBS code id -> the cost code and cost type it stands for, in Procore ids; inactive codes too, since old documents name
         them. ``again``: not from memory."""
-        codes = {code_key(row): row_id(row) for row in code_rows(self._lists, project, again=again) if isinstance(row, dict)}
+        codes = {code: ident for ident, code in code_keys(self._lists, project, again=again).items()}
         types = {code: ident for ident, code in type_codes(self._lists).items()}
         found = {}
-        for row in self._rows(project, again=again):
-            pair = self._pair(project, row)
+        for one in self._listed(project, again=again):
+            pair = self._pair(project, one.parts)
             if pair is not None and pair.code in codes and pair.cost_type in types:
-                found[row_id(row)] = CostKey(codes[pair.code], types[pair.cost_type], pair.code.sub_job)
+                found[one.id] = CostKey(codes[pair.code], types[pair.cost_type], pair.code.sub_job)
         return found
 
-    def _rows(self, project: str, *, again: bool) -> list[Raw]:
+    def _listed(self, project: str, *, again: bool) -> list[_Listed]:
         of = self._of(project)
-        if again or of.rows is None:
+        if again or of.listed is None:
             statuses = [("filters[status][]", "active"), ("filters[status][]", "inactive")]
-            of.rows = self._lists.objects(WBS_CODES, project=project, extra=statuses)
-        return of.rows
+            of.listed = [
+                _Listed(row_id(row), row.get("status", "active") == "active", self._parts(project, row))
+                for row in self._lists.objects(WBS_CODES, project=project, extra=statuses)
+            ]
+        return of.listed
 
-    def _pair(self, project: str, row: Raw) -> Pair | None:
+    def _pair(self, project: str, parts: Mapping[Role, str]) -> Pair | None:
         """What a WBS code stands for; None where its pattern has no cost code or no cost type."""
-        parts = self._parts(project, row)
         if "cost_code" not in parts or "line_item_type" not in parts:
             return None
         return Pair(CodeKey(self._sub_job_id(project, parts.get("sub_job")), parts["cost_code"]), parts["line_item_type"])
@@ -225,7 +222,7 @@ class Wbs:
             if not code:
                 code = {ident: full for full, ident in self._items(project, role).items()}.get(row_id(item))
             if code:
-                parts[role] = str(code)
+                parts[role] = sys.intern(str(code))
         return parts
 
     def _sub_job_id(self, project: str, code: str | None) -> str | None:

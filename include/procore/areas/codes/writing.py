@@ -9,8 +9,8 @@ from typing import Any
 from include.financials.identity import parse_origin
 from include.financials.port import Item, Outcome
 from include.procore import payloads
-from include.procore.areas.codes.lists import COST_CODES, STANDARD_CODES, code_list, type_codes
-from include.procore.areas.codes.wbs import CodeKey, Pair, Wbs
+from include.procore.areas.codes.lists import COST_CODES, STANDARD_CODES, CodeKey, code_list, type_codes
+from include.procore.areas.codes.wbs import Pair, Wbs
 from include.procore.areas.jobs import sub_job_codes
 from include.procore.entity import Desk
 from include.procore.errors import ApiError
