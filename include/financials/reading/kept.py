@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -50,10 +51,11 @@ class KeptLists:
 
     def get(self, address: str, project: str | None) -> list[Any] | None:
         """The rows of the list at ``address``; None: it is to be read."""
-        path = self._path(address)
-        if not path.exists():
+        try:
+            text = self._path(address).read_text(encoding="utf-8")
+        except FileNotFoundError:  # nobody has left it yet, or a run beside this one has just forgotten it
             return None
-        kept = json.loads(path.read_text(encoding="utf-8"), object_hook=_number)
+        kept = json.loads(text, object_hook=_number)
         read_at = moment(kept["read_at"])
         if read_at is None or datetime.now(UTC) - read_at > self.age or self.standing(project, read_at) != (kept["calls"], 0):
             return None
@@ -69,7 +71,8 @@ class KeptLists:
 
     def forget(self) -> None:
         for path in list(self.folder.glob("*.json")) if self.folder.exists() else ():
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # a run beside this one forgets, too; missing_ok looks first and removes then
+                path.unlink()
 
     def _path(self, address: str) -> UPath:
         return self.folder / f"{hashlib.sha256(address.encode()).hexdigest()}.json"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from upath import UPath
 
 from include.financials.ledger import Call, Ledger
@@ -22,7 +23,7 @@ QUARTER = timedelta(minutes=15)
 @pytest.fixture
 def kept(ledger: Ledger, tmp_path: Path) -> KeptLists:
     """One list of project 7 and one of the company."""
-    found = KeptLists(UPath(tmp_path / "lists"), ledger, QUARTER)
+    found = KeptLists(UPath(f"file://{tmp_path}/lists"), ledger, QUARTER)
     for address, project in (("of 7", "7"), ("of the company", None)):
         keep(found, address, project)
     return found
@@ -102,3 +103,25 @@ def test_only_the_days_of_a_backfill_share(ledger: Ledger, tmp_path: Path) -> No
     assert kept_lists(start(ledger, "scheduled", "s"), ledger, settings, folder) is None
     none = settings.model_copy(update={"backfill_lists_minutes": 0})
     assert kept_lists(start(ledger, "backfill", "b"), ledger, none, folder) is None
+
+
+@pytest.mark.parametrize("what", ["removed", "read"])
+def test_a_run_beside_this_one_forgets_at_the_same_moment(kept: KeptLists, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """What was there when the folder was looked at is gone when its turn comes."""
+    gone: list[Path] = []
+
+    def late(plain: Any) -> Any:
+        def act(system: Any, *path: str, **options: Any) -> Any:
+            gone.append(Path(path[0] if path else system.path))
+            gone[-1].unlink()
+            return plain(system, *path, **options)
+
+        return act
+
+    if what == "removed":
+        monkeypatch.setattr(LocalFileSystem, "rm", late(LocalFileSystem.rm))
+        kept.forget()
+    else:
+        monkeypatch.setattr(type(kept.folder), "read_text", late(type(kept.folder).read_text))
+        assert kept.get("of 7", "7") is None
+    assert len(gone) == {"removed": 2, "read": 1}[what] and not any(path.exists() for path in gone)
