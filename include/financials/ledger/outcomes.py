@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, null, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, null, or_, select, update
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
@@ -62,7 +62,7 @@ class Outcomes(Room):
 
     def in_hand(self, run_id: str, entity: str, quiet_since: str) -> list[Judged]:
         """What other runs have judged and not carried out yet, as far as they are under way: not over, and since then begun, come
-        to the end of a step, or holding a lease. Not what ``run_id`` itself has still to carry out."""
+        to the end of a step, or holding a lease. Of what ``run_id`` has judged itself only what was judged again since."""
         o, r, s, held = t.outcomes.c, t.runs.c, t.steps.c, t.leases.c
         heard = or_(
             r.started_at > quiet_since,
@@ -72,8 +72,15 @@ class Outcomes(Room):
         running = select(r.run_id).where(r.run_id != run_id, r.mode == "apply", r.finished_at.is_(None), heard)
         due = (o.entity == entity, o.done.is_(False), o.state == "linked", o.action.not_in(("none", "unchanged")))
         others = self._rows(o.run_id.in_(running), *due)
-        own = {row.key for row in self._rows(o.run_id == run_id, *due)} if others else set()
-        return [row for row in others if row.key not in own]
+        if not others:
+            return []
+        judged = (s.run_id == r.run_id, s.step == f"check:{entity}")
+        query = select(r.run_id, func.coalesce(func.max(s.finished_at), r.started_at))
+        query = query.select_from(t.runs.outerjoin(t.steps, and_(*judged))).group_by(r.run_id, r.started_at)
+        with self.reading() as connection:
+            at = dict(map(tuple, connection.execute(query.where(r.run_id.in_({run_id, *(row.run_id for row in others)})))))
+        own = {row.key for row in self.of(run_id, entity, work=False)}
+        return [row for row in others if row.key not in own or at[row.run_id] > at[run_id]]
 
     def closing(self, run_id: str, entity: str, shard: int) -> list[Judged]:
         """Records of a run that are over on both sides and whose links are still to be closed."""
