@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,3 +93,12 @@ def ledger(_worlds: tuple[World, World], tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger(f"sqlite:///{tmp_path}/ledger/ledger.sqlite")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def only_new_objects() -> Iterator[None]:
+    """What stood before the test is in no list of objects, and is looked through by no collection."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

@@ -433,6 +433,7 @@ def test_what_this_run_has_judged_itself_is_its_own_to_write(linked: World) -> N
     assert ("T-05", "200.50") in unexplained(reconcile(mine))
 
 
+@pytest.mark.usefixtures("only_new_objects")
 def test_documents_go_with_the_last_tie_that_needs_them(full: World) -> None:
     """Those of all entities together are most of what a reconciliation would hold."""
     sync = full.sync(params={"since": "2020-01-01"})
