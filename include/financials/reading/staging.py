@@ -72,19 +72,13 @@ def _arrow(annotation: Any, metadata: Sequence[Any] = ()) -> pa.DataType:
     return _PLAIN[annotation]
 
 
-def _with(held: pa.DataType, swapped: Mapping[pa.DataType, pa.DataType]) -> pa.DataType:
-    """A type with some of those that it is made of swapped."""
+def _dayless(held: pa.DataType) -> pa.DataType:
+    """A type with text for days, which arrow's reader of JSON takes for numbers."""
     if pa.types.is_list(held):
-        return pa.list_(_with(held.value_type, swapped))
+        return pa.list_(_dayless(held.value_type))
     if pa.types.is_struct(held):
-        return pa.struct([pa.field(inner.name, _with(inner.type, swapped)) for inner in held])
-    return swapped.get(held, held)
-
-
-@cache
-def _given(model: type[BaseModel]) -> pa.Schema:
-    """Arrow's reader of JSON takes a day for a number: days come in as text."""
-    return pa.schema([pa.field(one.name, _with(one.type, {pa.date32(): pa.string()})) for one in arrow_schema(model)])
+        return pa.struct([pa.field(inner.name, _dayless(inner.type)) for inner in held])
+    return pa.string() if held == _PLAIN[date] else held
 
 
 def _table(model: type[BaseModel], records: Sequence[BaseModel]) -> pa.Table:
@@ -92,11 +86,12 @@ def _table(model: type[BaseModel], records: Sequence[BaseModel]) -> pa.Table:
     schema = arrow_schema(model)
     if not records:
         return schema.empty_table()
+    given = pa.schema([pa.field(one.name, _dayless(one.type)) for one in schema])
     text = b"\n".join(record.model_dump_json().encode() for record in records)
     table = pj.read_json(
         pa.BufferReader(text),
         read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
-        parse_options=pj.ParseOptions(explicit_schema=_given(model), unexpected_field_behavior="error"),
+        parse_options=pj.ParseOptions(explicit_schema=given, unexpected_field_behavior="error"),
     )
     return table.cast(schema)
 

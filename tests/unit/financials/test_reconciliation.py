@@ -423,6 +423,20 @@ def test_what_a_run_left_undone_long_ago_is_a_difference_again(linked: World, mo
     assert ("T-05", "200.50") in unexplained(reconcile(linked.sync(first.run.run_id)))
 
 
+@pytest.mark.parametrize("over", ["it is over", "it only plans"])
+def test_what_no_run_will_write_is_nobodys(linked: World, over: str) -> None:
+    """A run that has ended writes nothing more, and a plan never did."""
+    first = linked.run(params=ONLY)
+    draft(linked, "SC-2", lines=(line(1, "200.50"),))
+    other = judged_beside(linked, "commitments")
+    if over == "it is over":
+        linked.ledger.runs.finish(other.run.run_id, "failed")
+    else:
+        with linked.ledger.runs.writing() as connection:
+            connection.execute(sa.update(tables.runs).where(tables.runs.c.run_id == other.run.run_id).values(mode="plan"))
+    assert ("T-05", "200.50") in unexplained(reconcile(linked.sync(first.run.run_id)))
+
+
 def test_what_this_run_has_judged_itself_is_its_own_to_write(linked: World) -> None:
     """The load of another one hangs; this one has seen the same document, and did not write it either."""
     draft(linked, "SC-2", lines=(line(1, "200.50"),))

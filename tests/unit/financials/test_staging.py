@@ -282,11 +282,15 @@ for entity, record in records.items():
 assert "pyarrow" in sys.modules
 sys.exit("pandas" in sys.modules)
 """
-    records = {entity: make() if entity == "periods" else make("1") for entity, make in MAKERS.items()}
+    when = datetime(2026, 9, 30, 12, 0, 0, 1, tzinfo=UTC)
+    made = {entity: make() if entity == "periods" else make("1") for entity, make in MAKERS.items()}
+    records = {entity: record.model_copy(update={"updated_at": when}) for entity, record in made.items()}
     done = subprocess.run(
         [sys.executable, "-c", program], input=pickle.dumps((str(tmp_path), records)), cwd=ROOT, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+    for entity, model in MODELS.items():
+        assert pq.read_schema(tmp_path / entity / "page-00001.parquet") == arrow_schema(model), "days are days there, not text"
 
 
 @pytest.mark.parametrize("name", ["vendors", "direct_costs", "commitments"])
