@@ -201,6 +201,8 @@ def test_the_gate_finds_nothing_in_good_rows(produced: Any) -> None:
     records, lines = produced["commitments"]
     gate = Gate(rules)
     assert gate("commitments", records[:1], lines[:1]) == []
+    expecting = {rule.id for rule in rules if rule.expects}
+    assert expecting == {one.rule for one in gate.results if one.by == "Great Expectations"}
     assert {one.failed for one in gate.results} == {0} and {one.amount for one in gate.results} == {"0.00"}
     assert len(gate.results) == len(rules) and {one.checked for one in gate.results} == {1}
     assert Gate(rules)("commitments", [], []) == []
@@ -212,7 +214,7 @@ def test_what_is_linked_already_costs_no_frame(produced: Any, monkeypatch: pytes
     gate = Gate(ENTITIES["commitments"].rules)
     (row,) = produced["commitments"][0][:1]
     assert gate("commitments", [{**row, "fresh": False, "drift": "its status"}], [])[0].rule.id == "M-14"
-    assert gate.frames == {}
+    assert gate.frames == {} and {one.by for one in gate.results} == {"Python"}, "who saw no frame has judged nothing"
 
 
 def test_what_stopped_before_costs_no_frame_until_nothing_stops_it(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:

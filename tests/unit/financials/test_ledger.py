@@ -698,3 +698,19 @@ def test_an_error_of_the_ledger_names_no_parameters(tmp_path: Path) -> None:
         connection.execute(sa.text("INSERT INTO nothing VALUES (:name)"), {"name": "Harbor Steel"})
     assert "Harbor Steel" not in str(caught.value) and "hide_parameters" in str(caught.value)
     book.close()
+
+
+@pytest.mark.parametrize("linked_by", ["erp_key", "procore_id"])
+def test_what_was_begun_is_what_no_link_of_its_own_company_tells_of(book: Ledger, linked_by: str) -> None:
+    """Two companies may have a vendor of one number: the link of one is none of the other, and only that one is sent again."""
+    rows = [
+        intent(f"{company} {step}", company=company, source_id="7", step=step, status=status, item=f'{{"of": "{company}"}}')
+        for company in ("G1", "G2")
+        for step, status in (("create", "confirmed"), ("note", "planned"))
+    ]
+    ids = ("7", "9001") if linked_by == "erp_key" else ("V-1", "7")
+    there = link(*ids, company="G1", link_id=1)
+    with book.journal.writing() as connection:
+        connection.execute(sa.insert(t.intents), [room.values(row) for row in rows])
+        connection.execute(sa.insert(t.links), [room.values(there)])
+    assert book.journal.begun("vendors") == {("G2", "7"): {"of": "G2"}}
