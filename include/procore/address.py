@@ -55,11 +55,11 @@ def clean_url(url: str, what: str) -> str:
 
 
 def company_number(company_id: int | str) -> str:
-    """A company's id, checked; raises ConfigurationError."""
+    """A company's id as Procore writes it, checked; raises ConfigurationError."""
     number = str(company_id).strip()
-    if not number.isdecimal():
+    if isinstance(company_id, bool) or not re.fullmatch(r"[0-9]{1,19}", number):
         raise ConfigurationError("company_id in the extra of the Procore connection must be the number of a Procore company")
-    return number
+    return str(int(number))
 
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")

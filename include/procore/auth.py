@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -15,9 +17,14 @@ from include.financials.exceptions import ConfigurationError, ContractBroken
 from include.procore.errors import parse_error
 from include.procore.exceptions import Unavailable
 from include.procore.pacing import UNSAID, retry_after
+from include.procore.wire import load
 
 RENEW_EARLY = 300.0
 """Seconds before its end at which a token is replaced, but never more than a third of its life."""
+LONGEST_LIFE = 1e9
+"""Seconds; nothing is issued for thirty years."""
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+"""What a header can hold: anything else would end in an error that quotes the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class TokenSource:
     All sources of a process with the same login host and credentials share one token: Procore counts and revokes them together.
     The secret takes part in the key as a hash, so that a wrong secret is found out although a token of the right one is at hand.
 
-    :param post: sends the token request: ``post(url, json) -> requests.Response``; network errors come out as SyncErrors.
+    :param post: sends the token request: ``post(url, json)`` gives the reply and its body; network errors come out as SyncErrors.
     :param on_secret: told every new token, so that the logging of the surroundings can mask it.
     """
 
@@ -55,7 +62,7 @@ class TokenSource:
         login_url: str,
         client_id: str,
         client_secret: str,
-        post: Callable[[str, dict[str, str]], requests.Response],
+        post: Callable[[str, dict[str, str]], tuple[requests.Response, bytes]],
         *,
         clock: Callable[[], float] = time.monotonic,
         on_secret: Callable[[str], None] | None = None,
@@ -87,11 +94,12 @@ class TokenSource:
 
     def _fetch(self) -> Token:
         asked_at = self._clock()
-        response = self._post(self._url, self._credentials)
+        response, content = self._post(self._url, self._credentials)
         status, host = response.status_code, urlsplit(self._url).netloc
+        text = content.decode("utf-8", "replace")
         try:
-            body = response.json()
-        except ValueError:
+            body = load(text)
+        except (ValueError, RecursionError):
             body = None
         if status == 429 or status >= 500:
             seconds = retry_after(response.headers)
@@ -103,18 +111,33 @@ class TokenSource:
                 f"POST /oauth/token on {host} answered {status}, but not with JSON; no token yet. If it stays so: is the login "
                 "URL right?"
             )
-        if status >= 300:
-            said = parse_error(body, response.text[:2000]).message
+        if 300 <= status < 400:
+            there = urlsplit(response.headers.get("Location", "")).netloc or "elsewhere"
+            raise ConfigurationError(
+                f"POST /oauth/token on {host} answered {status} and points to {there}; the credentials are not sent there. "
+                "Correct the login URL of the connection."
+            )
+        if status >= 400:
+            said = parse_error(body, text[:2000]).message
             raise ConfigurationError(
                 f"The login host {host} refused the client credentials ({status}: {said}). Check client id, client "
                 "secret and login URL of the connection; credentials of one Procore environment are not valid in another."
             )
-        if not isinstance(body, dict) or not isinstance(body.get("access_token"), str) or not body["access_token"]:
+        value = body.get("access_token") if isinstance(body, dict) else None
+        if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
             raise ContractBroken(
-                f"POST /oauth/token on {host} answered {status} without an access_token: is the login URL right?"
+                f"POST /oauth/token on {host} answered {status} without an access_token that can be sent: is the login URL right?"
             )
         if self._on_secret:
-            self._on_secret(body["access_token"])
-        life = body.get("expires_in")
-        seconds = float(life) if isinstance(life, int | float) and life > 0 else 3 * RENEW_EARLY
-        return Token(body["access_token"], asked_at + seconds - min(RENEW_EARLY, seconds / 3))
+            self._on_secret(value)
+        seconds = _life(body.get("expires_in"))
+        return Token(value, asked_at + seconds - min(RENEW_EARLY, seconds / 3))
+
+
+def _life(told: Any) -> float:
+    """Seconds that a token lasts; what makes no sense is taken for a short life."""
+    try:
+        seconds = 0.0 if isinstance(told, bool) else float(told)
+    except (TypeError, ValueError, OverflowError):
+        seconds = 0.0
+    return seconds if 0 < seconds < LONGEST_LIFE else 3 * RENEW_EARLY

@@ -30,10 +30,10 @@ from include.procore.auth import TokenSource
 from include.procore.errors import error_for, parse_error
 from include.procore.exceptions import Unavailable
 from include.procore.pacing import Pace, limited, retry_after, server_time, shared_pace
-from include.procore.paging import LinkPaginator
-from include.procore.sessions import Bearer, OpenSession, no_auth
+from include.procore.paging import LinkPaginator, beyond
+from include.procore.sessions import Bearer, OpenSession, no_auth, surroundings
 from include.procore.sessions import session as session_of
-from include.procore.wire import Reply, Rows, dump, is_write, load, network_error, pairs
+from include.procore.wire import Reply, Rows, dump, is_write, load, network_error, pairs, whole
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class ProcoreClient:
         while pager.url:
             reply = self.request("GET", pager.url)
             rows = reply.rows
-            pager.update(rows, reply.headers.get("Link"))
+            pager.update(rows, reply.headers.get("Link"), beyond(reply.headers, pager.url, rows))
             yield Rows(rows, pager.url)
 
     def request(
@@ -318,36 +318,24 @@ class ProcoreClient:
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
-        """Proxies and CA bundle of the environment, as ``requests.Session.request`` would take them for :attr:`base_url` (the
-        only host that is called with them); verification stays on."""
-        settings = self._session.merge_environment_settings(self.base_url, {}, True, None, None)
-        return {"proxies": settings["proxies"], "verify": settings["verify"] or True, "cert": settings["cert"]}
+        return surroundings(self._session, self.base_url)
 
     def _content(self, response: requests.Response, call: str) -> bytes:
-        """The body, up to a length and within the read time-out as a whole: requests limits only the pause between bytes."""
         limit = self._max_reply if response.status_code < 300 else MAX_ERROR_REPLY
-        deadline = time.monotonic() + self._timeout[1]
-        content = bytearray()
-        for chunk in response.iter_content(65536):
-            content += chunk
-            if len(content) > limit:
-                if response.status_code >= 300:
-                    return bytes(content[:limit])
-                self._unreadable(call, f"its reply is longer than {limit:,} bytes")
-            if time.monotonic() > deadline:
-                raise http.ReadTimeout(f"no end of the reply after {self._timeout[1]:g} s")
-        return bytes(content)
+        content, complete = whole(response, limit, self._timeout[1])
+        if not complete and response.status_code < 300:
+            self._unreadable(call, f"its reply is longer than {limit:,} bytes")
+        return content
 
-    def _ask_token(self, url: str, credentials: dict[str, str]) -> requests.Response:
+    def _ask_token(self, url: str, credentials: dict[str, str]) -> tuple[requests.Response, bytes]:
+        """The credentials go to ``url`` alone: a redirect is not followed."""
+        asked = requests.Request("POST", url, json=credentials, auth=no_auth, headers={"Procore-Company-Id": None})
+        environment = surroundings(self._session, url)
         try:
-            return self._session.post(
-                url,
-                json=credentials,
-                timeout=self._timeout,
-                allow_redirects=False,
-                auth=no_auth,
-                headers={"Procore-Company-Id": None},
-            )
+            with self._session.send(
+                self._session.prepare_request(asked), timeout=self._timeout, allow_redirects=False, stream=True, **environment
+            ) as response:
+                return response, whole(response, MAX_ERROR_REPLY, self._timeout[1])[0]
         except http.RequestException as error:
             # Not a write: a lost token request has no effect that anybody would have to look for.
             raise network_error(error, "POST /oauth/token", write=False) from error

@@ -12,7 +12,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST = 7200.0
-"""No window lasts longer than an hour: a reset that is said to be further away (another unit, another clock) says nothing."""
+"""No window lasts longer than an hour: an end that is said to be further away (another unit, another clock) says nothing."""
 UNSAID = 60.0
 """Seconds to stay away from a limit that does not say when it ends."""
 
@@ -40,21 +40,25 @@ def until_reset(headers: Mapping[str, str], wall: Callable[[], float] = time.tim
     if reset is None:
         return None
     now = server_time(headers)
-    away = max(0.0, reset - (now.timestamp() if now else wall()))
-    return away if away <= LONGEST else None
+    return _believed(reset - (now.timestamp() if now else wall()))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """``Retry-After`` in seconds; both forms of the header (seconds, or a date) are read."""
     seconds = _number(headers, "Retry-After")
     if seconds is not None or "Retry-After" not in headers:
-        return seconds
+        return _believed(seconds)
     try:
         moment = parsedate_to_datetime(headers["Retry-After"])
     except (ValueError, TypeError):
         return None
     now = server_time(headers)
-    return max(0.0, (moment - now).total_seconds()) if now and moment.tzinfo else None
+    return _believed((moment - now).total_seconds()) if now and moment.tzinfo else None
+
+
+def _believed(seconds: float | None) -> float | None:
+    """A wait as it is kept to; what is over is none, and what no window is as long as was not said."""
+    return None if seconds is None or seconds > LONGEST else max(0.0, seconds)
 
 
 class Pace:

@@ -7,6 +7,7 @@ The end is a missing ``next``, never a short page: permission-filtered lists com
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
@@ -19,11 +20,25 @@ MAX_EMPTY_PAGES = 200
 
 
 def next_link(header: str | None) -> str | None:
-    if not header:
-        return None
-    return next(
-        (link["url"] for link in parse_header_links(header) if link.get("rel", "").lower() == "next" and link.get("url")), None
-    )
+    """The address of the next page. A link may have several relations at once (``rel="next last"``)."""
+    for link in parse_header_links(header or ""):
+        relations = next((text for name, text in link.items() if name.lower() == "rel"), "")
+        if "next" in relations.lower().split() and link.get("url"):
+            return link["url"]
+    return None
+
+
+def beyond(headers: Mapping[str, str], url: str, rows: list[Any]) -> int | None:
+    """The ``Total`` of a reply where it lies beyond a page that is full, else None. Of a page with gaps it tells nothing: what is
+    hidden from the caller counts in it."""
+    query = dict(parse_qsl(urlsplit(url).query))
+    total, size = _whole(headers.get("Total")), _whole(headers.get("Per-Page") or query.get("per_page"))
+    page = _whole(query.get("page", "1"))
+    return total if total and size and page and len(rows) >= size and page * size < total else None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.strip().isascii() and text.strip().isdecimal() and len(text) < 19 else None
 
 
 class LinkPaginator:
@@ -37,26 +52,36 @@ class LinkPaginator:
         self._base = _origin(base_url)
         self._name = urlsplit(start).path
         self._seen: set[Any] = set()
-        self._last_ids: list[Any] | None = None
+        self._read: set[str] = set()
         self._empty = 0
         self.url: str | None = None
         self._go(start)
 
-    def update(self, rows: list[Any], link: str | None) -> None:
-        """Take the rows and ``Link`` header of the page at :attr:`url` and move on to the next one."""
+    def update(self, rows: list[Any], link: str | None, total: int | None = None) -> None:
+        """Take the rows and ``Link`` header of the page at :attr:`url` and move on to the next one.
+
+        :param total: of :func:`beyond`. Raises ContractBroken where it is told and no next page is: the list would be cut short
+            without a word.
+        """
         here, target = self.url, next_link(link)
         self.url = None
         if target is None:
+            if total is not None:
+                raise ContractBroken(
+                    f"GET {self._name}: Procore tells of {total} records, and names no page after one that is full; does a proxy "
+                    "take the Link header away?"
+                )
             return
         ids = [row.get("id") if isinstance(row, dict) else row for row in rows]
         self._empty = 0 if ids else self._empty + 1
-        if any(ident is not None for ident in ids) and ids == self._last_ids:
-            raise ContractBroken(
-                f"GET {self._name}: two pages in a row hold the same {len(ids)} records; the list goes in a circle"
-            )
+        if any(ident is not None for ident in ids):
+            if repr(ids) in self._read:
+                raise ContractBroken(
+                    f"GET {self._name}: a page holds the same {len(ids)} records as one before it; the list goes in a circle"
+                )
+            self._read.add(repr(ids))
         if self._empty > MAX_EMPTY_PAGES:
             raise ContractBroken(f"GET {self._name}: {self._empty} empty pages in a row and still another one is announced")
-        self._last_ids = ids or self._last_ids
         self._go(urljoin(here or "", target))
 
     def _go(self, url: str) -> None:

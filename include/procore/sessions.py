@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from include.financials.exceptions import ConfigurationError
 from include.procore.address import redact
 from include.procore.pacing import limited
 
@@ -61,6 +63,19 @@ def session(company_id: str, session: requests.Session | None = None) -> request
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=8, max_retries=0))
     return session
+
+
+def surroundings(session: requests.Session, url: str) -> dict[str, Any]:
+    """Proxies and CA bundle of the environment, as ``requests.Session.request`` would take them for ``url``; verification stays
+    on. Raises ConfigurationError for a bundle that is not there."""
+    found = session.merge_environment_settings(url, {}, True, None, None)
+    bundle = found["verify"] or True
+    if isinstance(bundle, str) and not Path(bundle).exists():
+        raise ConfigurationError(
+            f"The certificates to trust, {bundle}, are not there: correct REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) in the "
+            "environment of Airflow's workers."
+        )
+    return {"proxies": found["proxies"], "verify": bundle, "cert": found["cert"]}
 
 
 def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -6,12 +6,14 @@ import json
 import re
 import secrets
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 from requests import exceptions as http
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
 
@@ -96,6 +98,22 @@ def load(text: str) -> Any:
     return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
 
 
+def whole(response: requests.Response, limit: int, seconds: float) -> tuple[bytes, bool]:
+    """The body of a streamed reply as far as ``limit`` bytes, unpacked, and whether that is all of it.
+
+    Raises http.ReadTimeout when it has no end after ``seconds``: requests limits only the pause between two bytes.
+    """
+    deadline = time.monotonic() + seconds
+    content = bytearray()
+    for chunk in response.iter_content(65536):
+        content += chunk
+        if len(content) > limit:
+            return bytes(content[:limit]), False
+        if time.monotonic() > deadline:
+            raise http.ReadTimeout(f"no end of the reply after {seconds:g} s")
+    return bytes(content), True
+
+
 def network_error(error: http.RequestException, call: str, *, write: bool) -> SyncError:
     """What a failure below HTTP means. The difference that matters: was anything sent?"""
     reason = error.args[0] if error.args else None
@@ -104,7 +122,9 @@ def network_error(error: http.RequestException, call: str, *, write: bool) -> Sy
     if isinstance(error, http.SSLError) and _NO_HANDSHAKE.search(str(error)):
         return ConfigurationError(f"{call} not sent: no trusted TLS connection ({kind}). Check host and certificates.")
     if isinstance(error, http.InvalidURL | http.InvalidSchema | http.MissingSchema):
-        return ConfigurationError(f"{call} not sent: the host of the connection is not a valid address")
+        return ConfigurationError(
+            f"{call} not sent: the host of the connection, or a proxy of the environment (HTTPS_PROXY), is not a valid address"
+        )
     if isinstance(cause, NameResolutionError) and getattr(cause.__cause__, "errno", None) in UNKNOWN_HOST:
         host = urlsplit(error.request.url).hostname if error.request is not None and error.request.url else "the connection's"
         return ConfigurationError(f"{call} not sent: there is no host named {host}. Correct the host of the connection.")

@@ -60,7 +60,9 @@ uses up a retry of it, or fails it. A scheduler hears that within a loop, which 
 
 def pause(error: SyncError) -> timedelta | None:
     """How long to stay away, of an error that says when to come back; None where trying again is all that is left."""
-    return None if error.seconds is None else max(LEAST, min(MAX_DELAY, timedelta(seconds=error.seconds) + MARGIN))
+    if error.seconds is None:
+        return None
+    return max(LEAST, min(MAX_DELAY, timedelta(seconds=min(error.seconds, MAX_DELAY.total_seconds())) + MARGIN))
 
 
 class SyncRetryPolicy(RetryPolicy):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -175,6 +177,73 @@ def test_a_page_in_place_of_a_token_passes_and_says_where_to_look_if_it_does_not
         client.get(THINGS)
 
 
+@pytest.mark.parametrize("value", ["secret-one\n", "secret\r\nHost: x", "secret-\u20ac", "secret one", "secret\x00"])
+def test_a_token_that_no_header_can_hold_is_refused_unquoted(fake: FakeProcore, client: ProcoreClient, value: str) -> None:
+    fake.script("/oauth/token", Answer({"access_token": value, "expires_in": 5400}), method="POST")
+    with pytest.raises(ContractBroken, match="is the login URL right") as caught:
+        client.get(THINGS)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("told", [None, 0, -4, True, "soon", "5400", 10**400, 1e308, [5400]])
+def test_a_life_that_makes_no_sense_is_a_short_one(fake: FakeProcore, client: ProcoreClient, clock: Clock, told: Any) -> None:
+    fake.expires_in = told
+    fake.script(THINGS, Answer([]))
+    client.get(THINGS)
+    client.get(THINGS)
+    clock.now += 5400
+    client.get(THINGS)
+    assert len(fake.tokens) == 2
+
+
+def test_no_more_of_a_login_hosts_reply_is_unpacked_than_a_token_takes(
+    fake: FakeProcore, client: ProcoreClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty kilobytes on the wire, thirty million bytes in memory."""
+    read: list[int] = []
+    chunks = requests.Response.iter_content
+
+    def counted(reply: requests.Response, *given: Any, **named: Any) -> Iterator[bytes]:
+        for chunk in chunks(reply, *given, **named):
+            read.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(requests.Response, "iter_content", counted)
+    packed = gzip.compress(b" " * 30_000_000 + b"{}")
+    fake.script("/oauth/token", Answer(packed, headers={"Content-Encoding": "gzip"}), method="POST")
+    with pytest.raises(Unavailable, match="is the login URL right"):
+        client.get(THINGS)
+    assert sum(read) < 2_000_000
+
+
+def test_a_login_host_that_points_elsewhere_is_not_followed(fake: FakeProcore, client: ProcoreClient) -> None:
+    fake.script("/oauth/token", Answer(b"", 302, {"Location": "https://evil.example/login"}), method="POST")
+    with pytest.raises(ConfigurationError, match=r"answered 302 and points to evil\.example.*Correct the login URL"):
+        client.get(THINGS)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_certificates_that_are_not_there_are_named(
+    make_client: Make, monkeypatch: pytest.MonkeyPatch, scheme: str, fake: FakeProcore
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    client = make_client(base_url=fake.url.replace("http:", f"{scheme}:"))
+    with pytest.raises(ConfigurationError, match=r"/nowhere/ca\.pem, are not there: correct REQUESTS_CA_BUNDLE"):
+        client.post(THINGS, {})
+    assert not fake.calls
+
+
+@pytest.mark.parametrize("proxy", ["http://", "socks5://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_thought_of(
+    fake: FakeProcore, client: ProcoreClient, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(ConfigurationError, match="proxy of the environment"):
+        client.get(THINGS)
+
+
 # ---------------------------------------------------------------------- limits
 
 
@@ -250,6 +319,21 @@ def test_a_reset_that_cannot_be_says_nothing(fake: FakeProcore, client: ProcoreC
     fake.script(THINGS, Answer([], 200, nothing_left), Answer(None, 429, nothing_left), Answer([], 200))
     client.get(THINGS)
     assert client.pace.wait() == 0
+    with pytest.raises(Unavailable) as caught:
+        client.get(THINGS)
+    assert caught.value.seconds == client.pace.wait() == UNSAID
+
+
+@pytest.mark.parametrize("wait", ["1e9", "-5", "", "8 s", formatdate(NOW + 70 * 365 * 86400, usegmt=True)])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_retry_after_that_cannot_be_says_nothing(
+    fake: FakeProcore, client: ProcoreClient, clock: Clock, wait: str, status: int
+) -> None:
+    """A wait of thirty years would outlast the process: nothing that it does later would ever be sent."""
+    fake.script(THINGS, Answer({"message": "busy"}, status, {"Retry-After": wait}), Answer([]))
+    if status == 503:
+        assert client.get(THINGS).rows == [] and 0 < sum(clock.slept) <= 1
+        return
     with pytest.raises(Unavailable) as caught:
         client.get(THINGS)
     assert caught.value.seconds == client.pace.wait() == UNSAID
@@ -632,6 +716,10 @@ def test_the_port_that_the_scheme_implies_makes_no_other_host() -> None:
     assert clean_url("https://[2001:db8::1]:8443", "x") == "https://[2001:db8::1]:8443"
 
 
+def test_a_company_is_known_by_its_number() -> None:
+    assert ProcoreClient("https://api.procore.com", None, " 08089\n", "a", "b").company_id == "8089"
+
+
 def test_a_host_without_scheme_is_taken_as_https() -> None:
     assert clean_url("api.procore.com/", "x") == clean_url("api.procore.com.", "x") == "https://api.procore.com"
 
@@ -665,7 +753,18 @@ def test_a_wrong_address_is_explained(url: str, why: str) -> None:
         ProcoreClient("https://api.procore.com", url, 1, "a", "b")
 
 
-@pytest.mark.parametrize(("company", "client_id", "secret"), [("x1", "a", "b"), ("", "a", "b"), (1, "", "b"), (1, "a", "")])
+@pytest.mark.parametrize(
+    ("company", "client_id", "secret"),
+    [
+        ("x1", "a", "b"),
+        ("", "a", "b"),
+        (1, "", "b"),
+        (1, "a", ""),
+        ("\uff18\uff10", "a", "b"),
+        (True, "a", "b"),
+        ("9" * 20, "a", "b"),
+    ],
+)
 def test_a_connection_must_be_complete(company: Any, client_id: str, secret: str) -> None:
     with pytest.raises(ConfigurationError):
         ProcoreClient("https://api.procore.com", None, company, client_id, secret)

@@ -90,6 +90,46 @@ def test_a_page_without_progress_is_a_circle(fake: FakeProcore, client: ProcoreC
     assert len(fake.asked(THINGS)) == 2
 
 
+def test_pages_that_come_round_again_are_a_circle(fake: FakeProcore, client: ProcoreClient) -> None:
+    pages_of(fake, *([[{"id": 1}], [{"id": 2}]] * 50))
+    with pytest.raises(ContractBroken, match="same 1 records as one before it"):
+        list(client.pages(THINGS))
+    assert len(fake.asked(THINGS)) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "headers", "cut"),
+    [
+        (2, {"Total": "5", "Per-Page": "2"}, True),
+        (2, {"Total": "5"}, True),
+        (2, {"Total": "5", "Link": '<http://h/1>; rel="first"'}, True),
+        (2, {"Total": "2", "Per-Page": "2"}, False),
+        (2, {"Total": "5", "Per-Page": "100"}, False),  # the rest is hidden from the service account
+        (1, {"Total": "5", "Per-Page": "2"}, False),
+        (2, {"Total": "many", "Per-Page": "-2"}, False),
+        (2, {}, False),
+    ],
+)
+def test_a_list_is_not_cut_short_without_a_word(
+    fake: FakeProcore, client: ProcoreClient, rows: int, headers: dict[str, str], cut: bool
+) -> None:
+    """What lies behind would be taken for records that are not there."""
+    fake.script(THINGS, Answer([{"id": number} for number in range(rows)], headers=headers))
+    if cut:
+        with pytest.raises(ContractBroken, match="tells of 5 records, and names no page after one that is full"):
+            list(client.pages(THINGS, per_page=2))
+    else:
+        assert [len(page.rows) for page in client.pages(THINGS, per_page=2)] == [rows]
+
+
+def test_the_last_page_of_a_list_with_gaps_is_its_end(fake: FakeProcore, client: ProcoreClient) -> None:
+    """Two of four are hidden, on the first page: fewer came than there are, and no more will."""
+    more = {"Total": "4", "Per-Page": "2", "Link": f'<{fake.url}{THINGS}?page=2&per_page=2>; rel="next"'}
+    end = {"Total": "4", "Per-Page": "2"}
+    fake.script(THINGS, Answer([], headers=more), Answer([{"id": 3}, {"id": 4}], headers=end))
+    assert [len(page.rows) for page in client.pages(THINGS, per_page=2)] == [0, 2]
+
+
 def test_endless_empty_pages_are_a_circle() -> None:
     pager = LinkPaginator("http://h", "http://h/x?page=1")
     for number in range(2, MAX_EMPTY_PAGES + 2):
@@ -113,6 +153,9 @@ def test_a_relative_link_is_followed() -> None:
         ('<http://h/?a=1,2&page=2>; rel="next", <http://h/9>; rel="last"', "http://h/?a=1,2&page=2"),
         ("<http://h/2>; rel=next", "http://h/2"),
         ("rubbish", None),
+        ('<http://h/2>; rel="next last"', "http://h/2"),
+        ('<http://h/2>; Rel="Next"', "http://h/2"),
+        ('<http://h/2>; title="next"; rel="prev"', None),
     ],
 )
 def test_the_link_header(header: str | None, url: str | None) -> None:

@@ -33,6 +33,7 @@ POLICY = SyncRetryPolicy()
         (Unavailable("x", 0), RetryAction.RETRY, LEAST),
         (Unavailable("x", -5.0), RetryAction.RETRY, LEAST),
         (RetryLater("x", 1e9), RetryAction.RETRY, MAX_DELAY),
+        (RetryLater("x", float("inf")), RetryAction.RETRY, MAX_DELAY),
         (OutcomeUnknown("x"), RetryAction.RETRY, None),
         (ConfigurationError("x"), RetryAction.FAIL, None),
         (NotPermitted("x"), RetryAction.FAIL, None),
