@@ -7,8 +7,9 @@ that is mistyped, or a share that is not mounted, must not look like an empty on
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -24,6 +25,7 @@ RENAMES = frozenset(("file", "local", "sftp", "ssh", "smb"))
 """Where a rename within a folder is one act: only there may files be dropped. A store of objects copies and deletes."""
 PART = ".part"
 """Ends the name of a file that is not yet where it belongs; nobody's import looks for it."""
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,12 @@ class Folder:
         self.publish(path)
 
     def prepare(self, path: str, content: bytes) -> None:
-        """Everything but the rename."""
+        """Everything but the rename. On a disk nobody else may write to it, whatever the umask says: who imports it reads it."""
         part = self.root / (path + PART)
         with self._reaching(path), part.open("wb") as file:
+            if self._is_local:
+                with suppress(PermissionError):  # a share that is mounted there keeps rights of its own
+                    os.fchmod(file.fileno(), stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~_OTHERS_WRITE)
             file.write(content)
             file.flush()
             if self._is_local:

@@ -10,9 +10,12 @@ from typing import Any
 
 
 def loads(text: str | bytes, objects: Callable[[dict[str, Any]], Any] | None = None) -> Any:
-    """``objects`` may make something else of an object. Raises ValueError for what is no JSON, and for the numbers that are none
-    (NaN, Infinity)."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_hook=objects)
+    """``objects`` may make something else of an object. Raises ValueError for what is no JSON or lies too deep in itself, and for
+    the numbers that are none (NaN, Infinity)."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_hook=objects)
+    except RecursionError:
+        raise ValueError("it lies too deep in itself") from None
 
 
 def _no_number(text: str) -> Any:

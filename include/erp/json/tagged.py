@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from include.erp.json import numbers
@@ -51,5 +51,8 @@ def _untag(found: dict[str, Any]) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """Raises ValueError for what is no JSON, and for the numbers that are none (NaN, Infinity)."""
-    return numbers.loads(text, _untag)
+    """Raises ValueError for what is no JSON, for a tag without its value, and for the numbers that are none (NaN, Infinity)."""
+    try:
+        return numbers.loads(text, _untag)
+    except (KeyError, TypeError, OverflowError, InvalidOperation) as error:
+        raise ValueError(f"a tagged value cannot be read ({type(error).__name__})") from error

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
+from include.erp.json import web
 from include.erp.json.numbers import dumps
 from include.erp.json.tagged import loads
 from include.erp.json.waiting import seconds
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
-
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""Failures before a byte of the request went out."""
 
 
 class LoggedOut(Exception):
@@ -60,8 +57,7 @@ class Wire:
     def __init__(self, address: Address, *, timeout: float = 60.0, transport: httpx.BaseTransport | None = None) -> None:
         self.address = address
         self.now: datetime | None = None
-        limits = httpx.Timeout(timeout, connect=min(timeout, 10.0))
-        self._client = httpx.Client(base_url=address.base, timeout=limits, transport=transport, follow_redirects=False)
+        self._client = web.client(timeout, transport, base_url=address.base)
 
     def close(self) -> None:
         self._client.close()
@@ -76,12 +72,11 @@ class Wire:
         sent = {"Content-Type": "application/json", **(headers or {})}
         try:
             reply = self._client.post(path, content=content, headers=sent)
-        except NEVER_SENT as error:
+        except web.NEVER_SENT as error:
             raise RetryLater(f"{self.address.base} cannot be reached: {error}") from error
         except httpx.HTTPError as error:
             raise self._doubt(writes, f"{self.address.base} did not answer: {type(error).__name__} {error}".strip()) from error
-        if stamp := reply.headers.get("Date"):
-            self.now = parsedate_to_datetime(stamp).astimezone(UTC)
+        self.now = web.clock(reply.headers) or self.now
         if reply.status_code == 200:
             try:
                 return loads(reply.content)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import httpx
 
 from include.erp.json import numbers, paths
 from include.erp.json.waiting import seconds
+from include.erp.json.web import clock
 from include.erp.rest.grammar import Errors
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 
@@ -54,10 +54,7 @@ class Answer:
     @property
     def time(self) -> datetime | None:
         """The server's clock."""
-        try:
-            return parsedate_to_datetime(self.headers["Date"]).astimezone(UTC)
-        except (KeyError, ValueError, TypeError):
-            return None
+        return clock(self.headers)
 
 
 @dataclass(frozen=True, slots=True)

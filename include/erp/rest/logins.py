@@ -11,6 +11,7 @@ import httpx
 
 from include.erp.json import numbers, paths
 from include.erp.json.patterns import Filling
+from include.erp.json.web import header
 from include.erp.rest.address import Address
 from include.erp.rest.answers import Answer
 from include.erp.rest.grammar import Auth
@@ -73,7 +74,7 @@ class Session:
         token = paths.value(self.auth.token, answer.body)
         if not isinstance(token, str) or not token:
             raise ConfigurationError(f"{self.address}: the answer to the log-in has no {self.auth.token}.")
-        return {self.auth.header: f"{self.auth.prefix}{token}"}
+        return {self.auth.header: f"{self.auth.prefix}{header(token, f'{self.address}: the token of the log-in')}"}
 
     def _post(self, path: str, body: Any) -> Answer:
         content = numbers.dumps(body)
@@ -98,7 +99,8 @@ class Session:
 def login_of(auth: Auth, address: Address, client: httpx.Client) -> Login:
     match auth.preset:
         case "key":
-            return Fixed({auth.header: f"{auth.prefix}{address.password or address.login}"})
+            key = header(address.password or address.login, f"The key of {address.root} (the connection's password)")
+            return Fixed({auth.header: f"{auth.prefix}{key}"})
         case "basic":
             pair = base64.b64encode(f"{address.login}:{address.password}".encode()).decode()
             return Fixed({"Authorization": f"Basic {pair}"})

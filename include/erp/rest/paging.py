@@ -8,6 +8,7 @@ of the total that the ERP tells; not with a short one: an ERP may give fewer tha
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from include.financials.exceptions import ContractBroken, RetryLater
 
 _ANEW = 3
 _TOTAL = re.compile(r"/(\d+)$")
-_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next"?')
+_LINK = re.compile(r'<([^>]+)>[^,<]*;\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?![\w-]))', re.I)
+"""Of several relations in one link (``rel="next last"``) each counts."""
 Cursor = Mapping[str, Any]
 Docs = list[dict[str, Any]]
 
@@ -82,9 +84,12 @@ def _linked(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None,
     if not link:
         return docs, None
     following = wire.place(str(link))
-    if cursor is not None and following == cursor["link"]:
-        raise ContractBroken(f"{question.path}: the link to the next page leads to the same page.")
-    return docs, {"link": following}
+    count = cursor["count"] + 1 if cursor else 1
+    # The page of each power of two is remembered: whatever its length, a circle comes by the one that lies in it.
+    if cursor is not None and following in (cursor["link"], cursor["mark"]):
+        raise ContractBroken(f"{question.path}: the next page is one that was read before; the list goes in a circle.")
+    mark = cursor["mark"] if cursor is not None and count & (count - 1) else following
+    return docs, {"link": following, "mark": mark, "count": count}
 
 
 def _numbered(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None, size: int) -> tuple[Docs, Cursor | None]:
@@ -93,7 +98,14 @@ def _numbered(wire: Wire, spec: Paging, question: Question, cursor: Cursor | Non
     docs = _list(
         question, wire.read(question.path, {**question.query, **limit, spec.page: str(number)}, allow=(404,) if cursor else ())
     )
-    return docs, {"page": number + 1} if docs else None
+    if not docs:
+        return docs, None
+    held = hashlib.sha256("\n".join(map(question.key, docs)).encode()).hexdigest()
+    if cursor is not None and held == cursor["held"]:
+        raise ContractBroken(
+            f"{question.path}: page {number} has the records of the one before it. Does the ERP know parameter {spec.page!r}?"
+        )
+    return docs, {"page": number + 1, "held": held}
 
 
 def _placed(wire: Wire, spec: Paging, question: Question, at: int, size: int) -> Mapping[str, str]:

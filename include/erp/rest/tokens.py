@@ -15,6 +15,7 @@ import httpx
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.client import OAuth2Client
 
+from include.erp.json.web import header
 from include.erp.rest.address import Address, encrypted
 from include.erp.rest.grammar import Auth
 from include.financials.exceptions import ConfigurationError, RetryLater
@@ -52,8 +53,9 @@ class Tokens:
             raise RetryLater(f"{self.url} answered no JSON.") from error
         except OAuth2Error as error:  # its words are the server's; no secret is among them
             raise ConfigurationError(f"{self.url}: refuses {self._what} ({error}).") from error
-        if not token.get("access_token"):
+        if not isinstance(token, Mapping) or not isinstance(token.get("access_token"), str) or not token["access_token"]:
             raise ConfigurationError(f"{self.url}: the answer has no token.")
+        header(token["access_token"], f"{self.url}: the token")
         return token
 
     @property
@@ -121,7 +123,8 @@ class Kept(Tokens):
 
 
 def _ends(token: Mapping[str, Any]) -> bool:
-    return float(token.get("expires_at") or 0) - _LEEWAY < time.time()
+    """One that does not say when it ends is used until the ERP refuses it."""
+    return token.get("expires_at") is not None and float(token["expires_at"]) - _LEEWAY < time.time()
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import Retrying, retry_if_exception, retry_if_result, stop_after_attempt, wait_exponential
 
-from include.erp.json import numbers
+from include.erp.json import numbers, web
 from include.erp.json import tagged as tags
 from include.erp.rest.address import Address
 from include.erp.rest.answers import Answer, judged, words
@@ -20,8 +20,6 @@ from include.erp.rest.grammar import RestMapping
 from include.erp.rest.logins import login_of
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, RetryLater
 
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""Failures before a byte of the request went out."""
 _READS, _POLLS = 3, 8
 
 
@@ -45,8 +43,7 @@ class Wire:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.address, self.spec, self._pause = address, spec, pause
-        limits = httpx.Timeout(timeout, connect=min(timeout, 10.0))
-        self._client = httpx.Client(timeout=limits, transport=transport, follow_redirects=False)
+        self._client = web.client(timeout, transport)
         self._query = {name: address.fill(text) for name, text in spec.query.items()}
         self._headers = {name: written(text, address.fill) for name, text in spec.headers.items()}
         self._tagged = spec.numbers == "tagged"
@@ -103,7 +100,7 @@ class Wire:
             answer = self._send(method, path, query, sent, content)
         except (UnicodeError, httpx.InvalidURL, httpx.LocalProtocolError) as error:
             raise Refused(f"a value cannot be sent: {error}") from error
-        except NEVER_SENT as error:
+        except web.NEVER_SENT as error:
             raise RetryLater(f"{self.address.root} cannot be reached: {type(error).__name__}") from error
         except httpx.HTTPError as error:
             raise OutcomeUnknown(f"{self.address.root} did not answer: {type(error).__name__}") from error

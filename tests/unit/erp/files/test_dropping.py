@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import stat
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -433,3 +435,14 @@ def test_what_could_not_be_asked_is_not_absent(
 
 def test_the_password_of_the_address_is_never_shown() -> None:
     assert without_password("sftp://sync:s3cret@erp:22/exchange?key=x") == "sftp://sync:***@erp:22/exchange"
+
+
+def test_nobody_else_may_write_to_what_is_dropped(tmp_path: Path) -> None:
+    """Amounts that another user of the machine changes before the import would be posted as they are."""
+    before = os.umask(0)
+    try:
+        Folder(tmp_path).write("invoices.csv", b"100.00\n")
+    finally:
+        os.umask(before)
+    mode = stat.S_IMODE((tmp_path / "invoices.csv").stat().st_mode)
+    assert (mode & 0o022, mode & 0o444) == (0, 0o444)

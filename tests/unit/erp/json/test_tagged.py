@@ -35,7 +35,11 @@ def test_no_float_and_no_number_that_is_none_goes_out(wrong: object) -> None:
         dumps(wrong)
 
 
-@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "{", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", "[Infinity]", "{", "", "[" * 100_000, '{"__class__": "Decimal"}', '{"__class__": "Decimal", "decimal": "1,00"}',
+     '{"__class__": "date", "year": 2026, "month": "x", "day": 1}'],
+)  # fmt: skip
 def test_what_is_no_json_is_said_to_be_none(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         loads(text)

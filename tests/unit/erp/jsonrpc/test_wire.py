@@ -56,6 +56,9 @@ def test_an_address_that_lacks_a_part_or_sends_the_password_in_plain_text_is_ref
         (lambda _: httpx.Response(504), RetryLater, OutcomeUnknown),
         (lambda _: httpx.Response(429, headers={"Retry-After": "7"}), RetryLater, RetryLater),
         (lambda _: httpx.Response(200, text="<html>"), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(200, text="[" * 100_000), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(200, text='{"__class__": "Decimal"}'), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(504, headers={"Date": "yesterday"}), RetryLater, OutcomeUnknown),
         (lambda _: httpx.Response(401), LoggedOut, LoggedOut),
         (lambda _: httpx.Response(403), NotPermitted, NotPermitted),
         (lambda _: httpx.Response(404), ConfigurationError, ConfigurationError),
@@ -67,6 +70,22 @@ def test_what_is_known_after_a_failure(answer: Answer, reading: type[Exception],
         with pytest.raises(expected) as found:
             wire(answer).post("/erp/rpc/", {}, writes=writes)
         assert type(found.value) is expected
+
+
+@pytest.mark.parametrize("stamp", ["yesterday", "", "Fri, 31 Dec 9999 23:59:59 -1200"])
+def test_a_clock_that_cannot_be_read_is_no_failure(stamp: str) -> None:
+    """A write that was applied is not taken for one that failed."""
+    one = wire(lambda _: httpx.Response(200, json={"id": 1}, headers={"Date": stamp}))
+    assert one.post("/", {}, writes=True) == {"id": 1} and one.now is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HTTPS_PROXY", "nonsense://x"), ("HTTPS_PROXY", "http://a:b:c"), ("SSL_CERT_FILE", "/nowhere/ca.pem")]
+)
+def test_surroundings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=r"environment .*HTTPS_PROXY, SSL_CERT_FILE"):
+        Wire(ADDRESS)
 
 
 def test_it_says_when_to_come_back() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -275,12 +277,49 @@ def test_a_list_that_never_stands_still_is_read_later(tmp_path: Path, preset: st
         everything(system)
 
 
-def test_a_link_to_the_same_page_is_no_endless_loop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [1, 2, 3, 7])
+def test_links_that_come_round_again_are_no_endless_loop(tmp_path: Path, length: int) -> None:
     standin = Small()
     system = small(tmp_path, standin, (PAGINGS["offset"], PAGINGS["link"]))
-    loop = {"Link": "</site/api/7/orders?offset=3>; rel=next"}
-    standin.answer = lambda request: httpx.Response(200, json={"items": []}, headers=loop)  # type: ignore[method-assign]
-    with pytest.raises(ContractBroken, match="leads to the same page"):
+
+    def circling(request: httpx.Request) -> httpx.Response:
+        at = int(request.url.params.get("offset", "0"))
+        onward = 3 + (at - 2) % length if at >= 3 else at + 1
+        return httpx.Response(200, json={"items": []}, headers={"Link": f"</site/api/7/orders?offset={onward}>; rel=next"})
+
+    standin.answer = circling  # type: ignore[method-assign]
+    with pytest.raises(ContractBroken, match="the list goes in a circle"):
+        everything(system)
+    assert len(standin.log) < 4 * (length + 3)
+
+
+@pytest.mark.parametrize("form", ['rel="prev next"', 'REL="Next"', "title=x; rel=next", 'rel = "next"'])
+def test_a_link_onward_in_every_spelling(tmp_path: Path, form: str) -> None:
+    standin = Small()
+    system = small(tmp_path, standin, (PAGINGS["offset"], PAGINGS["link"]))
+    send(system, *(f"SC-{n}" for n in range(5)))
+    answer = standin.answer
+
+    def spelt(request: httpx.Request) -> httpx.Response:
+        reply = answer(request)
+        if "Link" in reply.headers:
+            reply.headers["Link"] = '</none>; rel="next-archive", ' + reply.headers["Link"].replace('rel="next"', form)
+        return reply
+
+    standin.answer = spelt  # type: ignore[method-assign]
+    assert len(everything(system)) == 5
+
+
+def test_an_erp_that_knows_no_pages_is_not_read_for_ever(tmp_path: Path) -> None:
+    """It leaves the parameter alone, and each page is the first one."""
+    standin = Small()
+    system = small(tmp_path, standin, (PAGINGS["offset"], PAGINGS["page"]))
+    send(system, "SC-1", "SC-2", "SC-3")
+    answer = standin.answer
+    standin.answer = lambda request: answer(  # type: ignore[method-assign]
+        httpx.Request(request.method, request.url.copy_remove_param("page"), headers=request.headers)
+    )
+    with pytest.raises(ContractBroken, match=r"page 2 has the records of the one before it\. Does the ERP know parameter 'page'"):
         everything(system)
 
 
@@ -562,3 +601,43 @@ def test_the_page_explains_every_key() -> None:
     missing = {key for model in own for key in model.own_keys()} - shared - set(re.findall(r"`([a-z_]+)`", page))
     assert missing == set()
     assert page.count("stand-in of its public API, not run against the vendor's product") == 2
+
+
+@pytest.mark.parametrize("key", ["secret-one\n", "secret-\u00e4", "secret\x00one", " secret"])
+def test_a_key_that_no_header_can_hold_is_refused_unquoted(tmp_path: Path, key: str) -> None:
+    """As a secret of a file is with the line break at its end."""
+    address = f"http://me:{quote(key)}@127.0.0.1/site?company=7"
+    with pytest.raises(ConfigurationError, match="no header can hold; is there a line break at its end") as caught:
+        small(tmp_path, Small(), ("auth: {preset: basic}", "auth: {preset: key}"), address=address)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"), [({}, 1), ({"expires_in": 3600}, 1), ({"expires_in": 30}, 3)], ids=["no end", "an hour", "half a minute"]
+)
+def test_a_token_is_used_as_long_as_it_lasts(tmp_path: Path, told: dict[str, int], asked: int) -> None:
+    standin = Small()
+    standin.allowed = lambda request: request.headers.get("Authorization") == "Bearer token-1"
+    answer, tokens = standin.answer, list[httpx.Request]()
+
+    def issuing(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/token":
+            return answer(request)
+        tokens.append(request)
+        return httpx.Response(200, json={"access_token": "token-1", "token_type": "bearer", **told})
+
+    standin.answer = issuing  # type: ignore[method-assign]
+    system = small(tmp_path, standin, ("auth: {preset: basic}", "auth: {preset: oauth2, url: 'http://127.0.0.1/token'}"))
+    for _ in range(3):
+        assert everything(system) == []
+    assert len(tokens) == asked
+
+
+@pytest.mark.parametrize("body", [{"access_token": 5}, {"access_token": "secret\n"}, {"access_token": None}, {}])
+def test_a_reply_without_a_token_that_can_be_sent_is_explained(tmp_path: Path, body: Any) -> None:
+    standin = Small()
+    standin.answer = lambda request: httpx.Response(200, json=body)  # type: ignore[method-assign]
+    system = small(tmp_path, standin, ("auth: {preset: basic}", "auth: {preset: oauth2, url: 'http://127.0.0.1/token'}"))
+    with pytest.raises(ConfigurationError, match=r"/token: the (answer has no token|token has characters)") as caught:
+        everything(system)
+    assert "secret" not in str(caught.value)
