@@ -32,11 +32,11 @@ _SHOWN = {
 
 def clean_url(url: str, what: str) -> str:
     """Scheme and authority of ``url``, checked; raises ConfigurationError with what is wrong."""
-    parts = urlsplit(url.strip() if "://" in url else f"https://{url.strip()}")
     try:
+        parts = urlsplit(url.strip() if "://" in url else f"https://{url.strip()}")
         host, port = parts.hostname, parts.port
     except ValueError:
-        host, port = None, None
+        parts, host, port = urlsplit(""), None, None
     host = host.rstrip(".") if host else None  # `api.procore.com.` is the same host, and must not pass for another one
     if parts.scheme not in ("http", "https") or not host or not _HOST.fullmatch(host):
         raise ConfigurationError(f"{what} must look like https://api.procore.com")
@@ -47,11 +47,20 @@ def clean_url(url: str, what: str) -> str:
     if parts.scheme == "http" and not _loopback(host):
         raise ConfigurationError(
             f"{what} must begin with https://, or the credentials travel in the clear; plain http is "
-            "for a sandbox on this machine (127.0.0.1 or localhost)"
+            "for this machine (127.0.0.1 or localhost), as for a sandbox"
         )
     # The port that the scheme implies is left out: the server's own links, which must begin alike, do so.
     shown = f":{port}" if port and port != {"http": 80, "https": 443}[parts.scheme] else ""
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{shown}"
+
+
+def clean_address(url: str, what: str) -> str:
+    """As :func:`clean_url`, of an address with a path."""
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    if set(path) & set("?# "):
+        raise ConfigurationError(f"{what} must end after its path")
+    return clean_url(f"{scheme}://{host}", what) + (f"/{path}" if path else "")
 
 
 def company_number(company_id: int | str) -> str:

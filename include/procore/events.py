@@ -7,9 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from include.financials.entities import ENTITIES
 from include.financials.ledger.inbox import Event
@@ -33,9 +44,20 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _or_none(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        return None
+
+
 Id = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z_-]+$")]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-Action = Annotated[Literal["create", "update", "delete"], BeforeValidator(lambda value: str(value).lower())]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Action = Annotated[Name, AfterValidator(str.lower)]
+"""What happened: create, update or delete, and perhaps more one day, since any change is a reason to look."""
+Hint = Annotated[Id | None, WrapValidator(_or_none)]
+"""What helps, and is not needed: where it cannot be read, it is not known. An event that is refused is sent again for hours, and
+all others wait behind it."""
 
 
 class _Payload(BaseModel):
@@ -43,27 +65,33 @@ class _Payload(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    timestamp: Annotated[str, Field(max_length=40)] | None = None
-    project_id: Id | None = None
-    user_id: Id | None = None
+    timestamp: Annotated[Annotated[str, Field(max_length=40)] | None, WrapValidator(_or_none)] = None
+    project_id: Hint = None
+    user_id: Hint = None
     resource_id: Id
 
 
 class _Metadata(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    source_user_id: Id | None = None
-    source_project_id: Id | None = None
+    source_user_id: Hint = None
+    source_project_id: Hint = None
 
 
 class PayloadV2(_Payload):
     """Payloads v2.0 and v3.0, which tell the same but for related resources."""
 
-    id: Id
-    ulid: Id | None = None
-    metadata: _Metadata | None = None
+    id: Id | None = None
+    ulid: Hint = None
+    metadata: Annotated[_Metadata | None, WrapValidator(_or_none)] = None
     event_type: Action
     resource_name: Name
+
+    @model_validator(mode="after")
+    def _is_told_apart(self) -> PayloadV2:
+        if self.id is None and self.ulid is None:
+            raise PydanticCustomError("id", "neither id nor ulid")
+        return self
 
     def event(self) -> Event:
         source = self.metadata or _Metadata()
@@ -97,9 +125,10 @@ def event_of(payload: Any) -> Event:
     """The event of a payload as parsed from JSON. Raises ValueError as :func:`parse` does."""
     if not isinstance(payload, dict):
         raise ValueError("the body is no JSON object")
-    form = PayloadV4 if "resource_type" in payload else PayloadV2
+    older = {"event_type", "resource_name"} <= payload.keys() or "resource_type" not in payload
+    form = PayloadV2 if older else PayloadV4
     try:
         return form.model_validate(payload).event()
     except ValidationError as error:
-        wrong = sorted({".".join(map(str, found["loc"])) or "body" for found in error.errors()})
+        wrong = sorted({".".join(map(str, found["loc"])) or found["type"] for found in error.errors()})
         raise ValueError(f"missing or ill-formed: {', '.join(wrong)}") from None

@@ -21,6 +21,7 @@ from include.financials.settings import Settings
 from include.procore.client import ProcoreClient
 from include.procore.events import RESOURCES, event_of
 from include.procore.resources import DELIVERIES, HOOKS, TRIGGERS, WEBHOOK_RESOURCES, Resource
+from include.procore.sessions import Bearer
 from include.procore.system import ProcoreSystem
 
 NAMESPACE = "procore-erp-sync"
@@ -162,8 +163,7 @@ class Webhooks:
         """Whether the receiver takes a token; None if it does, else a sentence. What is sent is no event, and not kept."""
         try:
             answer = requests.post(
-                self.receiver.address, data=b"", headers={"Authorization": f"Bearer {token}"}, timeout=PROBE_SECONDS,
-                allow_redirects=False,
+                self.receiver.address, data=b"", auth=Bearer(token), timeout=PROBE_SECONDS, allow_redirects=False,
             )  # fmt: skip
         except requests.RequestException as error:
             return f"The receiver {self.receiver.address} cannot be reached from here ({type(error).__name__})."

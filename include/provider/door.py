@@ -6,6 +6,7 @@ address, login and password of a user who may trigger runs; without it the next 
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime
 from threading import Lock
@@ -13,10 +14,13 @@ from threading import Lock
 import httpx
 
 from include.financials.exceptions import ConfigurationError
-from include.provider.connections import connection_of
+from include.procore.address import clean_address
+from include.provider.connections import Undefined, connection_of, web_address
 from include.provider.events import events_connection
 from include.provider.hooks.ledger import LedgerHook
 from include.provider.receiver import AirflowApi, Door, Trigger
+
+log = logging.getLogger(__name__)
 
 FRESH = 60.0
 """Seconds that a door is used before the connections are looked at again."""
@@ -44,13 +48,19 @@ def at_hand() -> Door | None:
 
 
 def _trigger() -> Trigger:
+    """Whoever asks for runs. A connection that is wrong keeps nobody from sending events: they are kept, and taken later."""
     try:
         found = connection_of("airflow_api", "http")
-    except ConfigurationError:
+        address = web_address(found, "http", 8080)
+        if address is None or not found.login:
+            raise ConfigurationError("Connection airflow_api needs host and login of this Airflow, as http://127.0.0.1:8080.")
+        address = clean_address(address, "The host of connection airflow_api")
+    except Undefined:
         return _nobody
-    scheme = found.schema or "http"
-    address = found.host if "://" in (found.host or "") else f"{scheme}://{found.host}:{found.port or 8080}"
-    client = httpx.AsyncClient(base_url=str(address), timeout=10.0, trust_env=False)
+    except ConfigurationError as error:
+        log.error("no run of events can be asked for; the scheduled run takes them: %s", error)
+        return _nobody
+    client = httpx.AsyncClient(base_url=address, timeout=10.0, trust_env=False)
     return AirflowApi(client, found.login or "", found.password or "")
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from airflow.sdk.log import mask_secret
 
 from include.financials.exceptions import ConfigurationError, RetryLater, SyncError
-from include.procore.address import clean_url
+from include.procore.address import clean_address
 from include.procore.webhooks import Receiver, Webhooks, sweep
-from include.provider.connections import connection_of
+from include.provider.connections import connection_of, web_address
 
 if TYPE_CHECKING:
     from include.financials.ledger import Ledger
@@ -55,11 +54,10 @@ def events_connection(conn_id: str = "procore_webhooks") -> EventsConnection:
         )
     for word in words:
         mask_secret(word)
-    host = (found.host or "").strip().rstrip("/")
-    if host and "://" not in host:
-        host = f"{found.schema or 'https'}://{host}" + (f":{found.port}" if found.port else "")
-    address = f"{host}{RECEIVER}" if host and not urlsplit(host).path else host
-    return EventsConnection(tuple(words), address or None, found.login or None)
+    address = web_address(found, "https")
+    if address is not None and "/" not in address.partition("://")[2]:
+        address = f"{address}{RECEIVER}"
+    return EventsConnection(tuple(words), address, found.login or None)
 
 
 def receiver_of(conn_id: str = "procore_webhooks") -> Receiver:
@@ -72,9 +70,7 @@ def receiver_of(conn_id: str = "procore_webhooks") -> Receiver:
         raise ConfigurationError(
             f"Connection {conn_id} has no host: enter where Procore reaches the receiver, e.g. https://airflow.example.com"
         )
-    parts = urlsplit(found.address)
-    base = clean_url(f"{parts.scheme}://{parts.netloc}", f"The host of connection {conn_id}")
-    return Receiver(f"{base}{parts.path}", found.tokens)
+    return Receiver(clean_address(found.address, f"The host of connection {conn_id}"), found.tokens)
 
 
 def swept(system: System, ledger: Ledger) -> dict[str, int] | None:

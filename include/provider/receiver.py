@@ -153,9 +153,13 @@ async def _body(request: Request) -> bytes | None:
 async def _ask(trigger: Trigger, end: datetime) -> None:
     try:
         await trigger(end)
-    except (httpx.HTTPError, SyncError, KeyError, ValueError) as error:
+    except (httpx.HTTPError, SyncError, KeyError, ValueError, TypeError) as error:
         # Nothing is lost: the event is in the inbox, and the scheduled run takes what nobody took.
-        log.warning("no run of events could be asked for (%s); the next scheduled run takes them", type(error).__name__)
+        said = type(error).__name__
+        if isinstance(error, httpx.HTTPStatusError):  # login or password, a right, a DAG that is not there
+            asked, status = error.request, error.response.status_code
+            said = f"{asked.method} {asked.url.path} answered {status}; see connection airflow_api"
+        log.warning("no run of events could be asked for (%s); the next scheduled run takes them", said)
 
 
 @dataclass(slots=True)

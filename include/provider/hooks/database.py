@@ -15,13 +15,10 @@ from airflow.sdk.log import mask_secret
 from sqlalchemy import URL
 
 from include.financials.exceptions import ConfigurationError
-from include.provider.connections import GUIDE, connection_of
+from include.provider.connections import GUIDE, connection_of, secrets_in
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-_SECRETS = ("password", "passwd", "pwd", "secret", "token", "user", "username", "uid")
-"""Entries of an extra, or parameters of an address, that belong into login and password."""
 
 
 class DatabaseHook(BaseHook):
@@ -67,10 +64,6 @@ class DatabaseHook(BaseHook):
                 f"Connection {self.conn_id}: its extra has a url, where a password would be shown to everybody who may see "
                 f"connections. Enter host, port, schema (the database), login, password and dialect, and delete url; {GUIDE}."
             )
-        if wrong := [name for name in extra if name.lower() in _SECRETS]:
-            raise ConfigurationError(
-                f"Connection {self.conn_id}: {', '.join(wrong)} belongs into login and password, not in extra."
-            )
         if "://" in f"{found.host} {found.schema}" or "@" in (found.host or ""):
             raise ConfigurationError(
                 f"Connection {self.conn_id}: host and schema hold a whole address. Enter its parts one by one, the password as "
@@ -94,7 +87,7 @@ class DatabaseHook(BaseHook):
         pairs = dict(parse_qsl(given, keep_blank_values=True)) if isinstance(given, str) else given
         if not isinstance(pairs, dict) or not all(isinstance(value, str) for value in pairs.values()):
             raise ConfigurationError(f"Connection {self.conn_id}: query is written like sslmode=require&application_name=sync.")
-        if wrong := [name for name in pairs if name.lower() in _SECRETS or "password" in name.lower()]:
+        if wrong := list(secrets_in(pairs)):
             raise ConfigurationError(
                 f"Connection {self.conn_id}: {', '.join(wrong)} belongs into login and password, not in query."
             )

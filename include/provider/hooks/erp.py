@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sqlalchemy import URL
 
@@ -78,7 +79,14 @@ class ErpHook(DatabaseHook):
             raise ConfigurationError(f"Connection {self.conn_id} lacks host: where the ERP answers, as erp.example.com; {GUIDE}.")
         login, password = found.login or None, found.password or None
         made = URL.create(scheme or "https", login, password, found.host, found.port or None, found.schema or None, query)
-        return made.render_as_string(hide_password=False)
+        address = made.render_as_string(hide_password=False)
+        try:
+            _ = urlsplit(address).port
+        except ValueError:  # whose words may quote the address
+            raise ConfigurationError(
+                f"Connection {self.conn_id}: host and port make no address; enter them as erp.example.com and 443; {GUIDE}."
+            ) from None
+        return address
 
     def test_connection(self) -> tuple[bool, str]:
         """For the *Test* button: the login, the clock, and every table and column that the mapping names."""

@@ -13,7 +13,7 @@ from airflow.sdk.log import mask_secret
 from include.financials.exceptions import ConfigurationError, SyncError
 from include.procore.client import CONNECT_TIMEOUT, READ_TIMEOUT, ProcoreClient
 from include.procore.described import DescribedProcore
-from include.provider.connections import connection_of
+from include.provider.connections import connection_of, web_address
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -69,11 +69,7 @@ class ProcoreHook(HttpHook):
     def described(self) -> DescribedProcore:
         """What the connection tells of the company without its credentials: where it is, its number, where its pages are."""
         connection = self._connection
-        host = connection.host or ""
-        if host and "://" not in host and connection.schema:
-            host = f"{connection.schema}://{host}"
-        if connection.port:
-            host = f"{host}:{connection.port}"
+        host = web_address(connection, "https")
         company = connection.extra_dejson.get("company_id")
         if isinstance(company, bool) or not isinstance(company, int | str) or not host:
             raise ConfigurationError(
@@ -87,9 +83,13 @@ class ProcoreHook(HttpHook):
         connection, place = self._connection, self.described
         if secret := connection.password or "":
             mask_secret(secret)
-        login_url = connection.extra_dejson.get("login_url") or None
+        login_url = connection.extra_dejson.get("login_url") or ""
+        if not isinstance(login_url, str):
+            raise ConfigurationError(
+                f"Connection {self.procore_conn_id}: login_url in its extra is a text, as https://login.procore.com, or left out"
+            )
         return self.from_parts(
-            place.base_url, login_url, place.company_id, connection.login or "", secret,
+            place.base_url, login_url.strip() or None, place.company_id, connection.login or "", secret,
             on_call=self._on_call, on_secret=mask_secret,
         )  # fmt: skip
 

@@ -187,6 +187,16 @@ def test_a_token_is_replaced_without_a_gap(api: Caller, site: Site, webhooks: We
     assert webhooks.plan(ON).token, "the old token is nobody's now"
 
 
+def test_the_question_whether_a_token_is_taken_is_asked_with_it(
+    site: Site, webhooks: Webhooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not with the password that somebody keeps in .netrc for that host."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password of-the-host\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert webhooks.probe(OLD) is None
+
+
 def test_a_token_that_got_lost_is_set_again(webhooks: Webhooks, site: Site) -> None:
     webhooks.apply(webhooks.plan(ON))
     other = Webhooks(webhooks.client, Receiver(site.address, (NEW,)))

@@ -88,6 +88,11 @@ WHOLE = f"postgresql://sync:{SECRET}@db/led"
         ({**SERVER, "extra": {**POSTGRES, "password": SECRET}}, "password belongs into"),
         ({**SERVER, "extra": {**POSTGRES, "query": f"sslpassword={SECRET}"}}, "sslpassword belongs into"),
         ({**SERVER, "extra": {**POSTGRES, "query": {"n": 1}}}, "query is written like"),
+        ({**SERVER, "extra": {**POSTGRES, "db_password": SECRET}}, "db_password belongs into"),
+        ({**SERVER, "extra": {**POSTGRES, "connect_args": {"password": SECRET}}}, r"connect_args\.password belongs into"),
+        ({**SERVER, "extra": {**POSTGRES, "query": f"odbc_connect=DRIVER%3Dx%3BPWD%3D{SECRET}"}}, "odbc_connect belongs into"),
+        ({**SERVER, "extra": {**POSTGRES, "staging": f"s3://key:{SECRET}@bucket"}}, "staging belongs into"),
+        ({**SERVER, "extra": ["postgresql"]}, "its extra is an object"),
         ({**SERVER, "schema": "", "extra": {}}, "lacks dialect, schema"),
         ({"host": "a.sqlite", "schema": "b.sqlite"}, "there are 2"),
     ],
@@ -99,6 +104,35 @@ def test_a_wrong_connection_is_explained_without_its_password(monkeypatch: pytes
         assert SECRET not in "".join(traceback.format_exception(caught.value))
         ok, message = connect(monkeypatch, hook, **parts).test_connection()
         assert not ok and SECRET not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"conn_type": "procore", ', '{"conn_type": "procore", "port": "abc", "password": "hunter-22"}', "procore://me:hunter-22@h:abc",
+     '{"conn_type": "procore", "company": 1}'],
+)  # fmt: skip
+def test_a_connection_of_the_environment_that_cannot_be_read_is_not_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_HERE", text)
+    ok, message = ProcoreHook("here").test_connection()
+    assert not ok and message.startswith("AIRFLOW_CONN_HERE of the environment is no connection") and "hunter" not in message
+
+
+@pytest.mark.parametrize("parts", [{"host": "[::1"}, {"port": 99_999_999}, {"host": "erp\u2100.example.com"}])
+def test_host_and_port_that_make_no_address_are_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, parts: dict[str, Any]
+) -> None:
+    hook = connect(monkeypatch, ErpHook, **{"host": "erp", "login": "me", "password": SECRET} | parts)
+    with pytest.raises(ConfigurationError, match="Connection here: host and port make no address") as caught:
+        _ = hook.address
+    shown = "".join(traceback.format_exception(caught.value))
+    assert SECRET not in shown and "S3cret" not in shown
+
+
+def test_what_a_driver_is_told_besides_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "sslmode=verify-full&sslkey=/etc/ssl/sync.key&passfile=/run/pgpass&application_name=sync"
+    assert dict(connect(monkeypatch, **SERVER, extra={**POSTGRES, "query": query}).url.query)["passfile"] == "/run/pgpass"
 
 
 def test_a_password_is_masked_in_every_form_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +69,54 @@ def test_airflow_is_asked_where_its_connection_says(monkeypatch: pytest.MonkeyPa
     trigger = door().trigger
     assert isinstance(trigger, AirflowApi) and str(trigger.client.base_url) == "https://airflow.internal"
     assert "word" not in repr(trigger)
+
+
+API = {"conn_type": "http", "host": "127.0.0.1", "login": "svc", "password": "word-of-svc"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "address"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"host": "http://localhost", "port": 9090}, "http://localhost:9090"),
+        ({"host": "https://airflow.example.com/home/"}, "https://airflow.example.com/home/"),
+        ({"host": "airflow.example.com", "schema": "https"}, "https://airflow.example.com"),
+        ({"host": " https://airflow.example.com/ ", "port": 8443}, "https://airflow.example.com:8443"),
+    ],
+)
+def test_the_address_of_airflow_in_every_spelling(monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any], address: str) -> None:
+    connect(monkeypatch, TOKEN)
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(API | parts))
+    trigger = door().trigger
+    assert isinstance(trigger, AirflowApi) and str(trigger.client.base_url) == address
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"host": None}, "needs host and login"),
+        ({"login": None}, "needs host and login"),
+        ({"host": "airflow.example.com"}, "must begin with https"),
+        ({"host": "http://airflow.internal", "port": 8080}, "must begin with https"),
+        ({"host": "127.0.0.1:80:90"}, "must look like"),
+        ({"host": "http://[::1"}, "must look like"),
+        ({"host": "ftp://127.0.0.1"}, "must look like"),
+        ({"host": "http://svc:word-of-svc@127.0.0.1"}, "must not hold credentials"),
+        ({"conn_type": "generic"}, "is of type generic; make it http"),
+    ],
+)
+def test_a_wrong_way_to_airflow_keeps_no_event_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, parts: dict[str, Any], said: str
+) -> None:
+    """Neither is a password sent in the clear, or to a host that nobody named, nor is Procore told to send everything again."""
+    connect(monkeypatch, TOKEN)
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(API | parts))
+    opened = door()
+    assert not isinstance(opened.trigger, AirflowApi)
+    assert said in caplog.text and "word-of-svc" not in caplog.text
+
+
+def test_without_a_way_to_airflow_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    connect(monkeypatch, TOKEN)
+    monkeypatch.delenv("AIRFLOW_CONN_AIRFLOW_API", raising=False)
+    assert not isinstance(door().trigger, AirflowApi) and "airflow_api" not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
@@ -39,6 +40,33 @@ def test_host_and_port_may_stand_apart(monkeypatch: pytest.MonkeyPatch, fake: Fa
     host, port = fake.url.rsplit(":", 1)
     hook = connect(monkeypatch, host=host.removeprefix("http://"), schema="http", port=int(port), extra={"company_id": 8089})
     assert hook.client.base_url == fake.url
+
+
+@pytest.mark.parametrize(
+    "host", ["https://api.procore.com/", "https://api.procore.com:443", " https://api.procore.com ", "api.procore.com"]
+)
+@pytest.mark.parametrize("port", [None, 0, 443])
+def test_the_host_in_every_spelling(monkeypatch: pytest.MonkeyPatch, host: str, port: int | None) -> None:
+    hook = connect(monkeypatch, host=host, port=port, extra={"company_id": 1, "login_url": " "})
+    assert (hook.client.base_url, hook.client.login_url) == ("https://api.procore.com", "https://login.procore.com")
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"extra": [1]}, "its extra is an object"),
+        ({"extra": {"company_id": 1, "client_secret": "hunter-22"}}, "client_secret belongs into login and password"),
+        ({"extra": {"company_id": 1, "login_url": 5}}, "login_url in its extra is a text"),
+        ({"extra": {"company_id": 1, "login_url": "https://me:hunter-22@login.example"}}, "login_url belongs into"),
+        ({"extra": {"company_id": 1}, "host": "https://[::1"}, "must look like"),
+        ({"extra": {"company_id": 1}, "host": "https://me:hunter-22@api.procore.com", "port": 443}, "must not hold credentials"),
+    ],
+)
+def test_the_test_button_explains_a_connection_that_makes_no_sense(
+    monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any], said: str
+) -> None:
+    ok, message = connect(monkeypatch, **{"host": "https://api.procore.com"} | parts).test_connection()
+    assert not ok and re.search(said, message) and "hunter" not in message
 
 
 def test_the_login_host_is_derived_or_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,6 +209,28 @@ async def test_a_run_is_asked_for_once_with_a_token_that_is_renewed(anyio_backen
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("token", "runs", "said"),
+    [
+        (httpx.Response(401, json={}), None, "POST /auth/token answered 401; see connection airflow_api"),
+        (httpx.Response(201, json=["token"]), None, "TypeError"),
+        (httpx.Response(201, text="<html>"), None, "JSONDecodeError"),
+        (httpx.Response(201, json={"access_token": "t"}), 403, "POST /api/v2/dags/procore_erp_sync/dagRuns answered 403"),
+        (httpx.Response(201, json={"access_token": "t"}), 404, "POST /api/v2/dags/procore_erp_sync/dagRuns answered 404"),
+    ],
+)
+def test_why_no_run_could_be_asked_for_is_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture, token: httpx.Response, runs: int | None, said: str
+) -> None:
+    def airflow(request: httpx.Request) -> httpx.Response:
+        return token if request.url.path == "/auth/token" else httpx.Response(runs or 500, json={})
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(airflow), base_url="http://airflow")
+    site.trigger = AirflowApi(client, "svc", "word")  # type: ignore[method-assign]
+    assert site.post().status_code == 202 and site.ledger.inbox.waiting() == 1
+    assert f"no run of events could be asked for ({said}" in caplog.text
+
+
 def test_a_bucket_ends_at_least_half_a_bucket_later() -> None:
     start = datetime(2026, 9, 30, 18, tzinfo=UTC)
     for seconds in range(31):
