@@ -32,6 +32,7 @@ setup: ## only the environment, in .venv
 	@$(SETUP)
 
 demo: setup ## sandbox, one real Airflow run, summary, var/demo/report.json; with ERP=tryton a real ERP, with ERP=batches one that posts the next day
+	$(if $(filter-out tryton batches,$(ERP)),$(error ERP is $(ERP); it is tryton or batches))
 	@$(VENV_PYTHON) -m $(if $(ERP),sandbox.$(ERP).demo,sandbox.demo)
 
 test: setup ## the whole test suite

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, options.port))
-    except OSError as problem:
+    except (OSError, OverflowError) as problem:
         print(f"Port {options.port} cannot be used: {problem}", file=sys.stderr)
         return 1
     # uvicorn raises a caught signal again once it has shut down; by then it has done its work.
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: sys.exit(0))
     try:
         world = open_world(options)
-    except ValueError as problem:
+    except (ValueError, OSError) as problem:
         print(problem, file=sys.stderr)
         return 2
     base_url = f"http://{HOST}:{listener.getsockname()[1]}"

@@ -44,12 +44,15 @@ class Options:
         mode = env.get("MODE") or "apply"
         if mode not in ("apply", "plan"):
             raise LocalError(f"MODE is {mode!r}; it is apply or plan")
+        shards = env.get("SHARDS") or "2"
+        if shards not in map(str, range(1, 65)):
+            raise LocalError(f"SHARDS is {shards!r}; it is a whole number from 1 to 64")
         return cls(
             keep=env.get("KEEP", "") not in ("", "0"),
             mode=mode,
             seed=env.get("SEED") or "planted",
             size=env.get("SIZE") or "small",
-            shards=int(env.get("SHARDS") or 2),
+            shards=int(shards),
             sandbox_url=env.get("SANDBOX_URL") or None,
         )
 

@@ -7,9 +7,10 @@ import getpass
 import os
 import signal
 import sys
+from contextlib import closing
 
 from include.financials import decide
-from include.financials.exceptions import SyncError
+from include.financials.exceptions import ConfigurationError, SyncError
 from include.financials.ledger import Ledger
 from include.financials.ledger.story import why
 
@@ -32,23 +33,31 @@ def main(arguments: list[str] | None = None) -> int:
     made = commands.add_parser("ledger", help="make the ledger, or bring it up to date after an upgrade")
     made.add_argument("action", choices=("create",))
     chosen = parser.parse_args(arguments)
-    ledger = Ledger(chosen.ledger)
     try:
-        if chosen.command == "ledger":
-            ledger.create()
-            print(f"The ledger {ledger.shown} is ready.")
-            return 0
-        ledger.ready()
-        if chosen.command == "why":
-            print("\n".join(why(ledger.story, chosen.entity, chosen.number)))
-        else:
-            print(decide.decide(ledger, chosen, getpass.getuser()))
+        with closing(Ledger(chosen.ledger)) as ledger:
+            print(_carried_out(ledger, chosen))
     except SyncError as error:
         print(error, file=sys.stderr)
         return 2
-    finally:
-        ledger.close()
     return 0
+
+
+def _carried_out(ledger: Ledger, chosen: argparse.Namespace) -> str:
+    if chosen.command == "ledger":
+        ledger.create()
+        return f"The ledger {ledger.shown} is ready."
+    ledger.ready()
+    if chosen.command == "why":
+        return "\n".join(why(ledger.story, chosen.entity, chosen.number))
+    return decide.decide(ledger, chosen, _who())
+
+
+def _who() -> str:
+    """Who decides. In a container the process may belong to a number that nobody has given a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise ConfigurationError("Nobody is known to decide this: set LOGNAME to your name, and repeat the command.") from error
 
 
 if __name__ == "__main__":
