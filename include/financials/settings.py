@@ -107,7 +107,8 @@ class Settings(_Model):
     entities: dict[str, EntitySettings]
     documents_from: datetime | None = None
     posting_policy: Literal["hold", "next_open", "reject"] = "hold"
-    scheduled_mode: Literal["apply", "plan"] = "apply"
+    scheduled_mode: Literal["apply", "plan"] = "plan"
+    """What nobody has set writes nothing."""
     overlap_minutes: Annotated[int, Field(ge=0)] = 10
     backfill_lists_minutes: Annotated[int, Field(ge=0)] = 15
     settle_seconds: Annotated[int, Field(ge=0)] = 60

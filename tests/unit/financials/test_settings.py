@@ -97,6 +97,12 @@ def test_the_shipped_file_writes_nothing() -> None:
     assert shipped.scheduled_mode == "plan"
 
 
+def test_what_nobody_has_set_is_a_plan() -> None:
+    """A Variable replaces the file as a whole: one that switches an entity on has not said that the schedule may write."""
+    settings = parse("entities: {vendors: {writes: on}, projects: {}}", "Variable")
+    assert (settings.scheduled_mode, settings.of("projects").writes, settings.of("customers").writes) == ("plan", "off", "off")
+
+
 def test_the_sandboxs_settings_are_the_shipped_ones_switched_on() -> None:
     shipped, sandbox = (from_file(path).model_dump(mode="json") for path in (DEFAULT, SETTINGS))
     on = {name for name, chosen in sandbox["entities"].items() if chosen.pop("writes") == "on"}
