@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 SECOND_US = 1_000_000
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""No clock of the sandbox goes beyond it: what is told of that time could not be written down any more."""
 
 
 def stamp(moment: datetime) -> str:
@@ -56,9 +58,11 @@ class Clock:
         return time.monotonic() + self._skipped
 
     def advance(self, seconds: float) -> datetime:
-        """Move on by ``seconds`` (>= 0) and return the new time. Raises ValueError for a negative number."""
-        if seconds < 0:
+        """Move on by ``seconds`` (>= 0) and return the new time. Raises ValueError for a negative number, and beyond LATEST."""
+        if not seconds >= 0:
             raise ValueError("the clock only moves forward; reset sets it back to the anchor")
+        if seconds > (LATEST - self.now()).total_seconds():
+            raise ValueError(f"the clock goes as far as {stamp(LATEST)}")
         with self._lock:
             self._offset_us += round(seconds * SECOND_US)
             self._skipped += seconds

@@ -49,7 +49,7 @@ EVENT_ACTIONS = {
 }
 """Faults of webhooks, by action: what becomes of an event when it is queued (docs/procore-contract.md §7.6)."""
 LONGEST, MOST = 10**8, 100_000
-"""Seconds that an event may be kept back, and events that one may bring."""
+"""Seconds that a call or an event may be kept back, and events that one may bring."""
 EVENT_KEYS = {"method", "path", "after", "times", "action", "resource_name", "event_type", "seconds", "count"}
 
 
@@ -83,7 +83,10 @@ class Fault:
         """A rule as posted. Raises :class:`FaultError`."""
         values = _values(rule, KEYS)
         answer, _ = EFFECTS.get(values["action"], ("status", "before"))
-        return cls(**{"status": 200 if answer in ("garbage", "truncated") else 503, **values})
+        fault = cls(**{"status": 200 if answer in ("garbage", "truncated") else 503, **values})
+        if not 200 <= fault.status <= 599 or not 0 <= fault.seconds <= LONGEST:
+            raise FaultError(f"status must be 200 to 599, seconds 0 to {LONGEST}")
+        return fault
 
     @property
     def effect(self) -> tuple[Answer, When] | None:

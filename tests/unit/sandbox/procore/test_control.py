@@ -144,7 +144,12 @@ def test_latency_adds_to_another_fault(api: Caller) -> None:
     api.get(V)
 
 
-@pytest.mark.parametrize("rule", [{"action": "explode"}, {"action": "status", "path": "("}, {"action": "status", "often": 1}, 5])
+@pytest.mark.parametrize(
+    "rule",
+    [{"action": "explode"}, {"action": "status", "path": "("}, {"action": "status", "often": 1}, 5,
+     {"action": "status", "status": 999}, {"action": "status", "status": True}, {"action": "latency", "seconds": -1},
+     {"action": "latency", "seconds": "nan"}],
+)  # fmt: skip
 def test_unusable_faults_are_refused(api: Caller, rule: Any) -> None:
     assert "error" in api.control("POST", "/faults", [rule], 422)
     assert api.control("GET", "/faults") == []
@@ -279,8 +284,9 @@ def test_info_and_clock(api: Caller) -> None:
     assert set(info) == ours and info["until"] is None
     assert info["base_url"] == api.base and info["company_id"] == COMPANY and info["now"].startswith("2026-09-30T18:")
     assert api.control("POST", "/clock", {"advance": 3600.5})["now"].startswith("2026-09-30T19:")
-    for wrong in ({"advance": -1}, {"advance": "1"}, {}):
+    for wrong in ({"advance": -1}, {"advance": "1"}, {}, {"advance": 1e12}, {"advance": 1e308}, {"advance": 10**400}):
         api.control("POST", "/clock", wrong, 422)
+    assert api.control("GET", "/info")["now"].startswith("2026-09-30T19:")
 
 
 def test_reset_is_all_or_nothing(api: Caller) -> None:
