@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 GUIDE = "see docs/go-live.md, Connections"
 
 _NAMED = re.compile(
-    r"pass(word|wd)|pwd|secret|token|credential|(api|access|account|private|storage)_?key|^(user|username|uid)$", re.I
+    r"(pass(word|wd)|pwd|secret|token|credential|(api|access|account|private|storage)_?key)(?!_?(url|uri|path|file)s?$)"
+    r"|^(user|username|uid)$",
+    re.I,
 )
 _SHOWN = re.compile(r"\b(pwd|password)\s*=|://[^/@\s:]*:(?!\d+/)[^@\s]+@", re.I)
 """A password within a longer text: of an ODBC connection string, or of an address."""

@@ -78,6 +78,8 @@ class Wire:
     def _read(self, path: str, query: Mapping[str, Any] | None, headers: Mapping[str, str], allow: Collection[int]) -> Answer:
         try:
             answer = self._send("GET", path, query, headers, None)
+        except httpx.InvalidURL as error:
+            raise ConfigurationError(f"{self.address}: its parts make no address with the path {path!r}: {error}") from error
         except httpx.HTTPError as error:
             raise RetryLater(f"{self.address.root} does not answer: {type(error).__name__}") from error
         code, where = answer.status, f"{self.address}: {path}"
@@ -86,6 +88,11 @@ class Wire:
         if code in (408, 425, 429) or code >= 500 or answer.broken:
             told = " and no JSON" if answer.broken and code < 300 else f": {words(self.spec.errors, answer)}"
             raise RetryLater(f"{where}: the ERP answered {code}{told}", answer.seconds)
+        if 300 <= code < 400:
+            there = urlsplit(answer.headers.get("Location", "")).netloc or "elsewhere"
+            raise ConfigurationError(
+                f"{where}: the ERP answered {code} and points to {there}; correct the address if that is it."
+            )
         if code == 403:
             raise NotPermitted(f"{where}: the ERP does not allow this ({words(self.spec.errors, answer)}).")
         raise ConfigurationError(f"{where}: the ERP answered {code}: {words(self.spec.errors, answer)}")

@@ -132,7 +132,8 @@ def test_host_and_port_that_make_no_address_are_explained(
 
 def test_what_a_driver_is_told_besides_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     query = "sslmode=verify-full&sslkey=/etc/ssl/sync.key&passfile=/run/pgpass&application_name=sync"
-    assert dict(connect(monkeypatch, **SERVER, extra={**POSTGRES, "query": query}).url.query)["passfile"] == "/run/pgpass"
+    extra = {**POSTGRES, "query": query, "token_url": "https://login.example.com:443/me@here", "private_key_file": "/run/key"}
+    assert dict(connect(monkeypatch, **SERVER, extra=extra).url.query)["passfile"] == "/run/pgpass"
 
 
 def test_a_password_is_masked_in_every_form_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -323,6 +323,25 @@ def test_an_erp_that_knows_no_pages_is_not_read_for_ever(tmp_path: Path) -> None
         everything(system)
 
 
+@pytest.mark.parametrize(
+    ("location", "there"), [("https://evil.example.com/x", r"evil\.example\.com"), ("/login", "elsewhere"), (None, "elsewhere")]
+)
+def test_an_erp_that_points_elsewhere_is_not_followed(tmp_path: Path, location: str | None, there: str) -> None:
+    standin = Small()
+    system = small(tmp_path, standin)
+    headers = {} if location is None else {"Location": location}
+    standin.answer = lambda request: httpx.Response(302, headers=headers)  # type: ignore[method-assign]
+    with pytest.raises(ConfigurationError, match=rf"answered 302 and points to {there}; correct the address"):
+        everything(system)
+
+
+def test_parts_that_make_no_address_are_explained(tmp_path: Path) -> None:
+    system = small(tmp_path, Small(), address="http://me:secret%3A1@127.0.0.1/site?company=7%0a")
+    with pytest.raises(ConfigurationError, match="its parts make no address with the path 'orders'") as caught:
+        everything(system)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
 # -- questions
 
 
