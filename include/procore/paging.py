@@ -29,8 +29,10 @@ def next_link(header: str | None) -> str | None:
 
 
 def beyond(headers: Mapping[str, str], url: str, rows: list[Any]) -> int | None:
-    """The ``Total`` of a reply where it lies beyond a page that is full, else None. Of a page with gaps it tells nothing: what is
-    hidden from the caller counts in it."""
+    """The ``Total`` of a reply without a ``Link`` where it lies beyond a page that is full, else None. Beside a ``Link``, or of a
+    page with gaps, it tells nothing: what is hidden from the caller may count in it."""
+    if headers.get("Link"):
+        return None
     query = dict(parse_qsl(urlsplit(url).query))
     total, size = _whole(headers.get("Total")), _whole(headers.get("Per-Page") or query.get("per_page"))
     page = _whole(query.get("page", "1"))
