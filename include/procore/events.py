@@ -52,7 +52,9 @@ def _or_none(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 
 Id = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z_-]+$")]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_PLAIN = r"^[^\x00-\x1f\x7f]+$"
+"""A server of databases refuses what it cannot keep as text, and with it all that is kept in the same commit."""
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=_PLAIN)]
 Action = Annotated[Name, AfterValidator(str.lower)]
 """What happened: create, update or delete, and perhaps more one day, since any change is a reason to look."""
 Hint = Annotated[Id | None, WrapValidator(_or_none)]
@@ -65,7 +67,7 @@ class _Payload(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    timestamp: Annotated[Annotated[str, Field(max_length=40)] | None, WrapValidator(_or_none)] = None
+    timestamp: Annotated[Annotated[str, Field(max_length=40, pattern=_PLAIN)] | None, WrapValidator(_or_none)] = None
     project_id: Hint = None
     user_id: Hint = None
     resource_id: Id

@@ -50,12 +50,14 @@ def test_whatever_happened_is_a_reason_to_look(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"timestamp": 1790000000}, {"timestamp": "x" * 60}, {"project_id": ""}, {"project_id": {}}, {"user_id": 1.5},
-            {"metadata": []}, {"metadata": {"source_user_id": []}}, {"data": {"later": ["added"]}}],
+    "odd",
+    [{"timestamp": 1790000000}, {"timestamp": "x" * 60}, {"timestamp": "2026\x00"}, {"project_id": ""}, {"project_id": {}},
+     {"user_id": 1.5}, {"metadata": []}, {"metadata": {"source_user_id": []}}, {"data": {"later": ["added"]}}],
 )  # fmt: skip
 def test_a_hint_that_cannot_be_read_is_not_known(odd: dict[str, Any]) -> None:
     for form in (V2, V4):
         found = told({**form, **odd})
+        assert "\x00" not in str(found.occurred_at)
         assert (found.event_id, found.resource, found.resource_id) == (WANTED.event_id, WANTED.resource, WANTED.resource_id)
     assert told({**V2, "project_id": "", "metadata": {"source_project_id": 9}}).project_id == "9"
 
