@@ -73,7 +73,7 @@ class Wire:
         try:
             reply = self._client.post(path, content=content, headers=sent)
         except web.NEVER_SENT as error:
-            raise RetryLater(f"{self.address.base} cannot be reached: {error}") from error
+            raise web.silent(error, self.address.base) from error
         except httpx.HTTPError as error:
             raise self._doubt(writes, f"{self.address.base} did not answer: {type(error).__name__} {error}".strip()) from error
         self.now = web.clock(reply.headers) or self.now

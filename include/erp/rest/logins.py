@@ -11,7 +11,7 @@ import httpx
 
 from include.erp.json import numbers, paths
 from include.erp.json.patterns import Filling
-from include.erp.json.web import header
+from include.erp.json.web import header, silent
 from include.erp.rest.address import Address
 from include.erp.rest.answers import Answer
 from include.erp.rest.grammar import Auth
@@ -82,7 +82,7 @@ class Session:
         try:
             return Answer.of(self._client.post(f"{self.address.root}/{path.lstrip('/')}", content=content, headers=headers))
         except httpx.HTTPError as error:
-            raise RetryLater(f"{self.address.root} cannot be reached: {type(error).__name__}") from error
+            raise silent(error, self.address.root) from error
 
     def renew(self) -> bool:
         self._headers = None

@@ -15,7 +15,7 @@ import httpx
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.client import OAuth2Client
 
-from include.erp.json.web import header
+from include.erp.json.web import header, silent
 from include.erp.rest.address import Address, encrypted
 from include.erp.rest.grammar import Auth
 from include.financials.exceptions import ConfigurationError, RetryLater
@@ -48,7 +48,7 @@ class Tokens:
         try:
             token: Mapping[str, Any] = self._client.fetch_token(self.url, grant_type=grant, auth=signed, **posted, **more)
         except httpx.HTTPError as error:
-            raise RetryLater(f"{self.url} cannot be reached: {type(error).__name__}") from error
+            raise silent(error, self.url) from error
         except ValueError as error:
             raise RetryLater(f"{self.url} answered no JSON.") from error
         except OAuth2Error as error:  # its words are the server's; no secret is among them

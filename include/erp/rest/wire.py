@@ -81,7 +81,7 @@ class Wire:
         except httpx.InvalidURL as error:
             raise ConfigurationError(f"{self.address}: its parts make no address with the path {path!r}: {error}") from error
         except httpx.HTTPError as error:
-            raise RetryLater(f"{self.address.root} does not answer: {type(error).__name__}") from error
+            raise web.silent(error, self.address.root) from error
         code, where = answer.status, f"{self.address}: {path}"
         if code in allow or answer.good:
             return answer
@@ -108,7 +108,7 @@ class Wire:
         except (UnicodeError, httpx.InvalidURL, httpx.LocalProtocolError) as error:
             raise Refused(f"a value cannot be sent: {error}") from error
         except web.NEVER_SENT as error:
-            raise RetryLater(f"{self.address.root} cannot be reached: {type(error).__name__}") from error
+            raise web.silent(error, self.address.root) from error
         except httpx.HTTPError as error:
             raise OutcomeUnknown(f"{self.address.root} did not answer: {type(error).__name__}") from error
         return judged(self.spec.errors, answer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -86,6 +88,27 @@ def test_surroundings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=r"environment .*HTTPS_PROXY, SSL_CERT_FILE"):
         Wire(ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "said"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "not known"), ConfigurationError, r"no host named 127\.0\.0\.1\. Correct it"),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), RetryLater, "cannot be reached"),
+        (ssl.SSLCertVerificationError("hostname mismatch"), ConfigurationError, "its certificate is not trusted"),
+        (ConnectionRefusedError(111, "refused"), RetryLater, "cannot be reached"),
+    ],
+)
+def test_a_host_that_does_not_exist_is_no_outage(cause: OSError, kind: type[Exception], said: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        try:
+            raise cause
+        except OSError as error:
+            raise httpx.ConnectError("no") from error
+
+    for writes in (False, True):
+        with pytest.raises(kind, match=said):
+            wire(answer).post("/", {}, writes=writes)
 
 
 def test_it_says_when_to_come_back() -> None:

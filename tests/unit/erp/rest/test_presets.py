@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import socket
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -333,6 +334,23 @@ def test_an_erp_that_points_elsewhere_is_not_followed(tmp_path: Path, location: 
     standin.answer = lambda request: httpx.Response(302, headers=headers)  # type: ignore[method-assign]
     with pytest.raises(ConfigurationError, match=rf"answered 302 and points to {there}; correct the address"):
         everything(system)
+
+
+@pytest.mark.parametrize(
+    "auth", ["{preset: basic}", "{preset: oauth2, url: 'http://127.0.0.1/token'}", "{preset: session, login: login}"]
+)
+def test_a_host_that_does_not_exist_is_no_outage(tmp_path: Path, auth: str) -> None:
+    standin = Small()
+    system = small(tmp_path, standin, ("auth: {preset: basic}", f"auth: {auth}"))
+
+    def nowhere(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no") from socket.gaierror(socket.EAI_NONAME, "not known")
+
+    standin.answer = nowhere  # type: ignore[method-assign]
+    with pytest.raises(ConfigurationError, match=r"There is no host named 127\.0\.0\.1\. Correct it in the ERP"):
+        everything(system)
+    with pytest.raises(ConfigurationError, match="There is no host named"):
+        send(system, "SC-1")
 
 
 def test_parts_that_make_no_address_are_explained(tmp_path: Path) -> None:
