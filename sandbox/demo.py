@@ -23,7 +23,7 @@ from include.financials.entities import ENTITIES
 from include.financials.entity import STAGES
 from include.financials.reading.staging import private_file, private_folder
 from include.financials.report import COUNTS
-from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, running_or_new
+from sandbox.local import VAR, LocalError, airflow, environment, new_ledger, program, running_or_new
 
 DEMO = VAR / "demo"
 EVERYTHING = "2000-01-01T00:00:00Z"
@@ -213,15 +213,7 @@ def grouped(amount: str) -> str:
 
 
 def main() -> int:
-    interruptible()
-    try:
-        return run(Options.of(os.environ))[0]
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    except (LocalError, requests.RequestException) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return program(lambda: run(Options.of(os.environ))[0], requests.RequestException)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -195,6 +195,21 @@ def interruptible() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+def program(work: Callable[[], int], *troubles: type[Exception]) -> int:
+    """The exit code of a program that a person may stop: what ``work`` answers; 130 where it was stopped; 1, and the sentence,
+    where it ends by LocalError or one of ``troubles``."""
+    told: tuple[type[Exception], ...] = (LocalError, *troubles)
+    interruptible()
+    try:
+        return work()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except told as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def airflow(arguments: Sequence[str], env: Mapping[str, str], log: Path) -> int:

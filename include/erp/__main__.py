@@ -26,6 +26,8 @@ from include.financials.port import System
 
 ADDRESS = "ERP_URL"
 """Variable that may hold the address: a password does not belong into a command line."""
+WRITES = "ERP_WRITES_URL"
+"""The same of the address for documents, where the mapping's ``writes`` gives them a way of their own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m include.erp", description="Get to know an ERP through its mapping.")
     commands = parser.add_subparsers(required=True, metavar="command")
+    both = ("mapping", "url")
 
     def command(name: str, run: Callable[..., Iterator[str]], told: str, *needs: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=told, description=told)
@@ -63,9 +66,12 @@ def _parser() -> argparse.ArgumentParser:
             if one in needs:
                 sub.add_argument(one, nargs="?", help=meaning)
                 sub.add_argument(f"--{one}", dest=f"{one}_option", metavar=one.upper(), help=argparse.SUPPRESS)
+        if needs == both:
+            sub.add_argument(
+                "--writes", metavar="URL", default=os.environ.get(WRITES), help="address for documents, where they have their own"
+            )
         return sub
 
-    both = ("mapping", "url")
     init = command("init", _init, "a mapping to fill in, from what the database shows of itself", "url")
     init.add_argument("--system", default="erp", help="name of the ERP in external ids (default erp)")
     init.add_argument("--entity", action="append", default=[], metavar="ENTITY=TABLE", help="repeat; without: every entity")
@@ -133,7 +139,7 @@ def _dry(given: argparse.Namespace) -> Iterator[str]:
     from include.erp.acceptance.suite import Options
     from include.erp.tools.dry import dry
 
-    yield from dry(Options(given.mapping, given.url, use=_uses(given)), given.entity, given.records)
+    yield from dry(Options(given.mapping, given.url, use=_uses(given), writes=given.writes), given.entity, given.records)
 
 
 def _accept(given: argparse.Namespace) -> Iterator[str]:
@@ -144,8 +150,9 @@ def _accept(given: argparse.Namespace) -> Iterator[str]:
 
     clerk = _function(given.clerk) if given.clerk else None
     options = Options(
-        given.mapping, given.url, given.stage, given.allow_writes, given.reader, clerk, _uses(given), tuple(given.entity)
-    )
+        given.mapping, given.url, given.stage, given.allow_writes, given.reader, clerk, _uses(given), tuple(given.entity),
+        writes=given.writes,
+    )  # fmt: skip
     result = accept(options, given.only)
     yield from result.lines()
     path = given.result or (None if result.partial else beside(Path(mapping_path(given.mapping))))
@@ -162,7 +169,7 @@ def _fields(given: argparse.Namespace) -> Iterator[str]:
 
 
 def _erp(given: argparse.Namespace) -> System:
-    return erp_system(given.url, given.mapping, origin_system="procore:0")
+    return erp_system(given.url, given.mapping, origin_system="procore:0", writes=given.writes)
 
 
 def _procore(connection: str, namespace: str) -> System:
@@ -203,7 +210,9 @@ def _function(name: str) -> Callable[..., None]:
 
 def _safe(text: str, given: argparse.Namespace) -> str:
     """No line ever shows a password, whatever a driver says in its error."""
-    return _without_password(_without_password(text, given.url), getattr(given, "reader", None))
+    for url in (given.url, getattr(given, "writes", None), getattr(given, "reader", None)):
+        text = _without_password(text, url)
+    return text
 
 
 def _without_password(text: str, url: str | None) -> str:

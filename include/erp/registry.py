@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from include.erp.composed import composed
 from include.erp.described import DescribedErp
 from include.erp.mapping.block import suggest
 from include.erp.mapping.loading import Mapping, load_yaml, mapping_path, read_mapping
@@ -43,11 +44,27 @@ def adapter(kind: str, place: str = "kind") -> Adapter:
     return loaded
 
 
+def adapter_of(kind: str, writes: str | None, place: str = "kind", place_of_writes: str = "writes") -> Adapter:
+    """That of a mapping file: of its kind, or composed of two where another takes the documents. Raises ConfigurationError."""
+    reads = adapter(kind, place)
+    if writes is None:
+        return reads
+    outbox = adapter(writes, place_of_writes).outbox
+    if outbox is None:
+        raise ConfigurationError(f"{place_of_writes}: {writes!r} takes documents only where it reads as well: make it the `kind`")
+    try:
+        return composed(reads, writes, outbox)
+    except ValueError as error:
+        raise ConfigurationError(f"{place_of_writes}: {kind!r} and {writes!r} do not go together: {error}") from None
+
+
 def load_mapping(path: str | Path) -> Mapping[MappingSpec]:
     """Read and check a mapping file of any kind. Raises ConfigurationError for one that is missing, bad, or of no kind."""
     data, places = load_yaml(Path(path))
-    kind, place = (data.get("kind", "sql"), places.at("kind")) if isinstance(data, dict) else ("sql", places.at())
-    return read_mapping(path, adapter(kind, place).grammar)
+    if not isinstance(data, dict):
+        return read_mapping(path, adapter("sql").grammar)  # refused, with its place
+    kind, writes = data.get("kind", "sql"), data.get("writes")
+    return read_mapping(path, adapter_of(kind, writes, places.at("kind"), places.at("writes")).grammar)
 
 
 def described_erp(mapping: str | Path) -> DescribedErp:
@@ -62,7 +79,16 @@ def connected(address: Any, mapping: Mapping[MappingSpec], *, origin_system: str
     """The ERP at ``address``, spoken to as a loaded mapping says; see :func:`erp_system`."""
     own = {name: options.pop(name) for name in _OWN if name in options}
     mapping.settings(own.get("settings") or {})  # a choice that the file does not offer is found before anything is opened
-    transport = adapter(mapping.spec.kind).open(address, mapping, **options)
+    spec, writes = mapping.spec, options.pop("writes", None)
+    if (spec.writes is None) != (writes is None):
+        raise ConfigurationError(
+            f"{mapping.at('writes')}: documents go to an address of their own ({spec.writes}), and none is given; see "
+            "docs/erp-files-adapter.md"
+            if spec.writes is not None
+            else f"{mapping.at()}: the mapping writes where it reads; an address for documents (writes) means nothing here"
+        )
+    given = options if writes is None else {**options, "writes": writes}
+    transport = adapter_of(spec.kind, spec.writes).open(address, mapping, **given)
     return MappedSystem(mapping, transport, origin_system=origin_system, **own)
 
 
@@ -72,7 +98,8 @@ def erp_system(address: Any, mapping: str | Path, *, origin_system: str, **optio
     :param address: in the form the kind needs; for ``sql`` an SQLAlchemy URL or engine.
     :param mapping: path, or name of a file in include/mappings.
     :param origin_system: name space of the markers that documents made from Procore carry, ``procore:{Procore company id}``.
-    :param options: ``settings``, ``page_size``, ``id_batch`` (MappedSystem), and those of the adapter (``sql``: lock_timeout).
+    :param options: ``settings``, ``page_size``, ``id_batch`` (MappedSystem), ``writes`` (the address for documents, where the
+        mapping's ``writes`` names a kind for them), and those of the adapter (``sql``: lock_timeout).
 
     Raises ConfigurationError for a mapping that is missing, bad, or of an unknown kind.
     """

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from include.erp.mapping.spec import MappingSpec
+from include.erp.mapping.spec import MappingSpec, WriteSpec
 from include.financials.exceptions import RetryLater
 from include.financials.port import Beat, Invalid, Window
 from include.financials.record import Record
@@ -271,6 +271,42 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
+class Outbox(Protocol):
+    """The half of a transport that takes documents and does not show the books: a folder for import files. It stands beside a
+    transport that only reads (``writes`` in the mapping); everything that is taken is accepted, and found by reading."""
+
+    def waiting(self, entity: str, markers: Sequence[str]) -> list[Row]:
+        """What was handed over under these markers, in any run: a row for each (:attr:`Row.waiting`), for as long as it may be
+        in the ERP. One too few does harm: its document is sent again."""
+        ...
+
+    def submit(self, entity: str, action: Writing, documents: Sequence[Document], beat: Beat) -> list[Receipt]:
+        """As :meth:`Transport.submit`, with nothing to look at before it commits."""
+        ...
+
+    def settle(self, entity: str, handed: Sequence[Handed]) -> list[Receipt]:
+        """As :meth:`Transport.settle`."""
+        ...
+
+    def probe(self) -> Probe:
+        """As :meth:`Transport.probe`, of what is needed to submit."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxAdapter:
+    """How an outbox is opened, and its part of a mapping file."""
+
+    grammar: type[MappingSpec]
+    """The keys of the file that submitting needs; ``entities`` are those of the kind that reads."""
+    write: type[WriteSpec]
+    """``write`` of an entity."""
+    open: Callable[..., Outbox]
+    """``open(address, mapping)``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """What an entry point of ``procore_erp_sync.adapters`` names."""
@@ -283,6 +319,8 @@ class Adapter:
     database: bool = False
     """Whether the address is SQLAlchemy's (a text or a URL). All others are text: ``https://login:password@host:port/path?part=...``
     with what is special in it percent-encoded, or the path of a folder."""
+    outbox: OutboxAdapter | None = None
+    """Where its submitting half can stand alone, beside another kind that reads."""
 
 
 def one_by_one(documents: Sequence[Document], beat: Beat, send: Callable[[Document], Receipt]) -> list[Receipt]:

@@ -62,6 +62,11 @@ def tax_id(text: str | None) -> str | None:
     return None if plain in NO_VALUE or not plain.strip("0") else plain
 
 
+def retainage_percent(text: str | None) -> str:
+    """What is retained of a contract in percent: that none is said, and zero, are the same. An ERP may know one of them only."""
+    return text or "0"
+
+
 def payment_number(text: str | None) -> str | None:
     """What a check's number tells several payments apart by: ``004999``, ``4999`` and ``CHK 4999`` are one. None for none."""
     if (text or "").strip().casefold() in NO_VALUE:
@@ -182,6 +187,10 @@ def known(agreed: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+_MEANINGS: Mapping[str, Callable[[str | None], str | None]] = {"tax_id": tax_id, "retainage_percent": retainage_percent}
+"""Fields of a content that are compared as what they mean, however each side writes it."""
+
+
 def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of content fields that differ. Of a set (assigned cost types) only what the other side lacks counts; a line of amount
     zero that only one side has does not count: Procore leaves one behind when a change order opens a line (rule M-14)."""
@@ -194,8 +203,8 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]
             changed = bool(differing_lines(before or {}, after))
         elif isinstance(after, list):
             changed = not set(after) <= set(before or ())
-        elif name == "tax_id":
-            changed = tax_id(before) != tax_id(after)
+        elif (meaning := _MEANINGS.get(name)) is not None:
+            changed = meaning(before) != meaning(after)
         else:
             changed = before != after
         if changed:

@@ -108,6 +108,11 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Path ending in .yaml, or the name of a file in include/mappings without it.",
                         "schema": _OPTIONAL_TEXT,
                     },
+                    "writes": {
+                        "label": "Connection for documents",
+                        "description": "Id of a second connection of this type, where the mapping writes by a way of its own.",
+                        "schema": _OPTIONAL_TEXT,
+                    },
                     "settings": {
                         "label": "Choices",
                         "description": 'Of those that the mapping offers, e.g. {"ap_invoices": "posted"}. Empty for its own.',

@@ -25,7 +25,7 @@ from include.financials.reading.staging import private_folder
 from sandbox import demo, postgres
 from sandbox.batches import schema
 from sandbox.batches.clerk import Clerk, at
-from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, sandbox
+from sandbox.local import VAR, LocalError, airflow, environment, new_ledger, program, sandbox
 from sandbox.pipeline import SETTINGS
 from sandbox.seed.schedules import GOLDEN_JOB
 
@@ -210,15 +210,8 @@ def shown(nights: list[dict[str, Any]], wrong: list[str], kept: str) -> None:
 
 
 def main() -> int:
-    interruptible()
     try:
-        return run()
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    except (LocalError, SyncError, postgres.NoServer, requests.RequestException) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return program(run, SyncError, postgres.NoServer, requests.RequestException)
     finally:
         postgres.stop()
 

@@ -24,7 +24,7 @@ from include.erp.mapping.loading import mapping_path
 from include.erp.system import MappedSystem
 from include.financials.exceptions import OutcomeUnknown, RetryLater, SyncError
 from include.financials.port import Item
-from sandbox.local import ROOT, LocalError, interruptible
+from sandbox.local import ROOT, LocalError, program
 from sandbox.odoo import described
 from sandbox.odoo.books import ADMIN, USERS, connect
 from sandbox.odoo.clerk import URL, Clerk
@@ -105,15 +105,7 @@ def accept() -> int:
 
 
 def main() -> int:
-    interruptible()
-    try:
-        return accept()
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    except (LocalError, Missing, SyncError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return program(accept, Missing, SyncError)
 
 
 if __name__ == "__main__":

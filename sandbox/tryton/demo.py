@@ -23,7 +23,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import SyncError
 from include.financials.reading.staging import private_folder
 from sandbox import demo
-from sandbox.local import VAR, LocalError, airflow, environment, interruptible, new_ledger, sandbox
+from sandbox.local import VAR, LocalError, airflow, environment, new_ledger, program, sandbox
 from sandbox.procore.settings import COMPANY_ID
 from sandbox.seed import planted
 from sandbox.seed.schedules import GOLDEN_JOB
@@ -109,15 +109,7 @@ def _to_the_cent(running: Running) -> bool:
 
 
 def main() -> int:
-    interruptible()
-    try:
-        return run()
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    except (LocalError, SyncError, requests.RequestException) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return program(run, SyncError, requests.RequestException)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ class Options:
     clerk: Clerk | None = None
     use: Mapping[str, str] = field(default_factory=dict)
     entities: tuple[str, ...] = ()
+    writes: Any = None
+    """Address for documents, where the mapping gives them a way of their own."""
     large: int = 300
     """Of an entity with more records only so many are read one by one."""
 
@@ -66,7 +68,7 @@ class Suite:
     def open(self, page_size: int = 1000, address: Any = None) -> MappedSystem:
         """The ERP anew, as another process would open it. Whoever opens it closes it."""
         given = self.options.address if address is None else address
-        return connected(given, self.mapping, origin_system=ORIGIN, page_size=page_size)
+        return connected(given, self.mapping, origin_system=ORIGIN, page_size=page_size, writes=self.options.writes)
 
     # -- what is looked at
 

@@ -9,7 +9,7 @@ from include.erp.codecs import show
 from include.erp.files.exports import Table
 from include.erp.files.folder import Folder
 from include.erp.files.formats import Format
-from include.erp.files.grammar import Acknowledgements, FilesMapping
+from include.erp.files.grammar import Acknowledgements, ImportsMapping
 from include.erp.files.layouts import Broken, Parsed, parse
 from include.erp.files.sent import Sent
 from include.erp.mapping.block import suggest
@@ -32,7 +32,7 @@ class Answer:
 class Answers:
     """The acknowledgements as they are now, in the order in which they were written."""
 
-    def __init__(self, mapping: Mapping[FilesMapping], folder: Folder) -> None:
+    def __init__(self, mapping: Mapping[ImportsMapping], folder: Folder) -> None:
         self.mapping, self.folder = mapping, folder
         self.spec: Acknowledgements | None = mapping.spec.acknowledgements
         self._parsed: dict[object, Parsed] = {}

@@ -1,4 +1,4 @@
-"""What entities say of files, held against the formats of the same mapping."""
+"""What entities say of files, held against the formats of the same mapping. Every method yields (place, sentence)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,12 @@ from include.erp.files.formats import Export, Format
 from include.erp.mapping.block import suggest
 
 if TYPE_CHECKING:
-    from include.erp.files.grammar import FileLines, FilesEntity, FilesMapping, Import
+    from include.erp.files.grammar import FileLines, FilesEntity, FilesMapping, FileWrite, ImportsMapping
 
 
-class FormatChecks:
-    """Every method yields (place, sentence)."""
-
-    def __init__(self, spec: FilesMapping) -> None:
+class _FormatChecks:
+    def __init__(self, spec: ImportsMapping) -> None:
         self.spec = spec
-
-    def faults(self) -> Iterator[tuple[Loc, str]]:
-        if self.spec.acknowledgements:
-            yield from self._export(("acknowledgements", "from"), self.spec.acknowledgements.source)
-        for name, entity in self.spec.entities.items():
-            loc: Loc = ("entities", name)
-            yield from self._export((*loc, "from"), entity.source)
-            if entity.lines:
-                yield from self._lines((*loc, "lines"), entity, entity.lines)
-            if file := entity.write.file:
-                yield from self._import((*loc, "write"), entity, file)
 
     def _known(self, loc: Loc, name: str | None) -> Iterator[tuple[Loc, str]]:
         if name is not None and name not in self.spec.formats:
@@ -54,15 +41,41 @@ class FormatChecks:
         elif form.records and record not in form.records:
             yield loc, f"the format has no lines {record!r}{suggest(record, form.records)}"
 
+
+class ExportChecks(_FormatChecks):
+    """What is read."""
+
+    spec: FilesMapping
+
+    def faults(self) -> Iterator[tuple[Loc, str]]:
+        for name, entity in self.spec.entities.items():
+            loc: Loc = ("entities", name)
+            yield from self._export((*loc, "from"), entity.source)
+            if entity.lines:
+                yield from self._lines((*loc, "lines"), entity, entity.lines)
+
     def _lines(self, loc: Loc, entity: FilesEntity, lines: FileLines) -> Iterator[tuple[Loc, str]]:
         if lines.source is not None:
             yield from self._export((*loc, "from"), lines.source)
         if lines.record is not None:
             yield from self._record((*loc, "record"), self.spec.format_of(entity.source.format), lines.record)
 
-    def _import(self, loc: Loc, entity: FilesEntity, file: Import) -> Iterator[tuple[Loc, str]]:
+
+class ImportChecks(_FormatChecks):
+    """What is dropped, and what answers it."""
+
+    def faults(self) -> Iterator[tuple[Loc, str]]:
+        if self.spec.acknowledgements:
+            yield from self._export(("acknowledgements", "from"), self.spec.acknowledgements.source)
+        for name, write in self.spec.imports():
+            if write.file:
+                yield from self._import(("entities", name, "write"), write)
+
+    def _import(self, loc: Loc, write: FileWrite) -> Iterator[tuple[Loc, str]]:
+        file, calls = write.file, write.create
+        assert file is not None
         yield from self._known((*loc, "file"), file.format)
-        form, calls = self.spec.format_of(file.format), entity.write.create
+        form = self.spec.format_of(file.format)
         if form.layout != "text" and (file.head or file.foot):
             yield (*loc, "file"), "`head` and `foot` go with a format of layout text"
         for index, call in enumerate(calls):

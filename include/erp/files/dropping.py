@@ -10,9 +10,10 @@ from include.erp.codecs import FieldError
 from include.erp.files.answers import Answers
 from include.erp.files.folder import RENAMES, Folder
 from include.erp.files.formats import Format
-from include.erp.files.grammar import FilesEntity
+from include.erp.files.grammar import FileWrite
 from include.erp.files.rendering import ImportFile
 from include.erp.files.sent import Notes, Sent, tag_of
+from include.erp.mapping.spec import EntitySpec
 from include.erp.transport import Document, Receipt
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Beat
@@ -26,7 +27,8 @@ class Drop:
     def __init__(
         self,
         name: str,
-        spec: FilesEntity,
+        spec: EntitySpec,
+        write: FileWrite,
         form: Format,
         folder: Folder,
         folder_name: str,
@@ -38,8 +40,8 @@ class Drop:
         sequence: Callable[[], int],
         now: Callable[[], datetime],
     ) -> None:
-        assert spec.write.file is not None
-        self.name, self.spec, self.form, self.folder, self.file = name, spec, form, folder, spec.write.file
+        assert write.file is not None
+        self.name, self.spec, self.write, self.form, self.folder, self.file = name, spec, write, form, folder, write.file
         self.into, self.notes, self.answers = self.file.folder or folder_name, notes, answers
         self.place, self.run, self.sequence, self.now = place, run, sequence, now
 
@@ -53,7 +55,7 @@ class Drop:
         self.folder.require(self.into, self.place)
         markers = [document.marker or "" for document in documents]
         self.notes.forget_unfinished(markers)
-        made, refused = ImportFile(self.spec, self.form), dict[str, Receipt]()
+        made, refused = ImportFile(self.spec, self.write, self.form), dict[str, Receipt]()
         held: list[Document] = []
         for document in documents:
             try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from include.erp.ages import AHEAD, span
 from include.erp.files.folder import Folder, Stat
 from include.erp.files.formats import Export
 from include.erp.files.grammar import FilesEntity, FilesMapping
@@ -23,8 +24,6 @@ from include.erp.mapping.shape import header_uses, line_uses, shape_of
 from include.erp.transport import Row
 from include.financials.exceptions import ConfigurationError
 
-AHEAD = timedelta(days=1)
-"""No clock is wrong by more: an export that is dated further ahead says nothing of its age."""
 NEXT = "Have the ERP write it again, then clear this task."
 
 
@@ -94,8 +93,8 @@ class Exports:
             )
         if now - moment > limit:
             raise ConfigurationError(
-                f"{place}: the export {stat.path} is older than {_span(limit)}: it is of {moment:%Y-%m-%d %H:%M} UTC,"
-                f" {_span(now - moment)} ago. {NEXT}"
+                f"{place}: the export {stat.path} is older than {span(limit)}: it is of {moment:%Y-%m-%d %H:%M} UTC,"
+                f" {span(now - moment)} ago. {NEXT}"
             )
 
     def parsed(self, stat: Stat, form: str | None, place: str) -> Parsed:
@@ -166,13 +165,3 @@ class Exports:
                 if column not in there and column != NTH:
                     hint = suggest(column, there).replace("Allowed:", "It has:")
                     yield f"{self.mapping.at('entities', name, *loc)}: {table.stat.path} has no column '{column}'{hint}"
-
-
-def _span(length: timedelta) -> str:
-    """``26 hours``, ``3 days``: whole ones, rounded down."""
-    minutes = int(length.total_seconds() // 60)
-    for unit, size in (("day", 1440), ("hour", 60), ("minute", 1)):
-        if minutes >= size * (2 if unit == "day" else 1):
-            number = minutes // size
-            return f"{number} {unit}{'' if number == 1 else 's'}"
-    return "0 minutes"

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import codecs
 import re
-from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from include.erp.mapping.block import Column, Spec, tuples
+from include.erp.mapping.block import Age, Spec, tuples
 
-_AGE = re.compile(r"([1-9]\d*) (minutes?|hours?|days?)")
 _IN_NAME = re.compile(r"\{([^{}]*)\}")
 NAME_PARTS = ("entity", "company", "run", "sequence", "tag")
-
-
-def _age(value: Any) -> Any:
-    found = _AGE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise PydanticCustomError("age", "{value} is no age; write it as 26 hours, 90 minutes or 2 days", {"value": repr(value)})
-    return timedelta(**{found[2].rstrip("s") + "s": int(found[1])})
 
 
 def _encoding(value: str) -> str:
@@ -50,10 +41,11 @@ def _inside(value: str) -> str:
     return value.strip("/") or "."
 
 
-Age = Annotated[timedelta, BeforeValidator(_age)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 Inside = Annotated[str, Field(min_length=1), AfterValidator(_inside)]
+Name = Annotated[str, Field(min_length=1)]
+"""Of a column of a file: any text, whatever a name is where the mapping reads."""
 Pattern = Annotated[str, Field(min_length=1, pattern=r"^[^/\\{}]+$")]
 
 
@@ -83,9 +75,9 @@ class Format(Spec):
     quote: Annotated[str, Field(min_length=1, max_length=1)] | None = '"'
     header: bool = True
     """The first line names the columns."""
-    columns: tuple[Column, ...] = ()
+    columns: tuple[Name, ...] = ()
     """Their names, where the file has no such line."""
-    records: dict[str, tuple[Column, ...]] = Field(default_factory=dict)
+    records: dict[str, tuple[Name, ...]] = Field(default_factory=dict)
     """Where the first field of a line says what it is: the columns after it, for each kind."""
     # fixed
     places: dict[str, Place] = Field(default_factory=dict)

@@ -13,10 +13,10 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from include.configfile import Loc
-from include.erp.files.consistency import FormatChecks
-from include.erp.files.formats import Age, Export, FileName, Format, Inside
+from include.erp.files.consistency import ExportChecks, ImportChecks
+from include.erp.files.formats import Export, FileName, Format, Inside, Name
 from include.erp.files.templates import lines_of, names_of
-from include.erp.mapping.block import Column, Spec, tuples
+from include.erp.mapping.block import Age, Column, Spec, tuples
 from include.erp.mapping.spec import CallSpec, EntitySpec, FieldSpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.record import Record
 
@@ -70,7 +70,7 @@ class FileCall(CallSpec):
     shown: ClassVar[str] = "'{}'"
     record: str | None = None
     each: Literal["lines"] | None = None
-    columns: dict[Column, str] = Field(default_factory=dict)
+    columns: dict[Name, str] = Field(default_factory=dict)
     """Column of the file -> bound name; with a minus before it, the number the other way round."""
     template: Jinja | None = None
 
@@ -117,20 +117,30 @@ class FileWrite(WriteSpec):
     update: tuple[FileCall, ...] = ()
     void: tuple[FileCall, ...] = ()
 
+    def faults(self, entity: EntitySpec) -> Iterator[tuple[Loc, str]]:
+        for action in ("update", "void"):
+            if getattr(self, action) or getattr(entity.capabilities, action):
+                place: Loc = ("write", action) if getattr(self, action) else ("capabilities", action)
+                yield place, "cannot be done by a file: an import enters documents; a person changes them in the ERP"
+        if bool(self.create) != (self.file is not None):
+            yield ("write",), "`file` goes with `create`, and it with that"
+        if self.create and "marker" not in {name for call in self.create for name in (*call.binds(), *call.line_binds())}:
+            yield ("write", "create"), "nothing in the file holds the marker: the ERP could not show whose document it is"
+
 
 class Acknowledgements(Spec):
     """What the ERP's import answers: a row for a file, or for a document of it."""
 
     source: Export = Field(alias="from")
-    file: Column | None = None
+    file: Name | None = None
     """Where the name of the import file stands."""
-    marker: Column | None = None
+    marker: Name | None = None
     """Where the document's marker stands; a row without one is about the whole file."""
-    status: Column
+    status: Name
     done: tuple[str, ...]
     refused: tuple[str, ...]
-    said: Column | None = None
-    id: Column | None = None
+    said: Name | None = None
+    id: Name | None = None
     """Where the id stands that the ERP gave; without it the document is done when an export shows it."""
 
     @model_validator(mode="before")
@@ -167,35 +177,46 @@ class FilesEntity(EntitySpec):
     write: FileWrite = FileWrite()
 
     def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
-        write = self.write
         if self.changed_since is not None:
             yield ("changed_since",), "means nothing here: an export is read whole every time, and compared"
-        for action in ("update", "void"):
-            if getattr(write, action) or getattr(self.capabilities, action):
-                place: Loc = ("write", action) if getattr(write, action) else ("capabilities", action)
-                yield place, "cannot be done by a file: an import enters documents; a person changes them in the ERP"
-        if bool(write.create) != (write.file is not None):
-            yield ("write",), "`file` goes with `create`, and it with that"
-        if write.create and "marker" not in {name for call in write.create for name in (*call.binds(), *call.line_binds())}:
-            yield ("write", "create"), "nothing in the file holds the marker: the export could not show whose document it is"
+        yield from super().faults(model)
 
     def keys(self) -> tuple[str, ...]:
         """Columns that tell rows apart."""
         return tuple(dict.fromkeys((*self.company.columns(), *self.id.columns())))
 
 
-class FilesMapping(MappingSpec):
-    kind: Literal["files"]
+class ImportsMapping(MappingSpec):
+    """What of a mapping file import files need: all of it where another kind reads (``writes: files``)."""
+
     folders: Folders = Folders()
     formats: dict[str, Format] = Field(default_factory=dict)
-    max_age: Age
-    """Of every export that has no own limit."""
     acknowledgements: Acknowledgements | None = None
-    entities: Mapping[str, FilesEntity]
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
-        yield from FormatChecks(self).faults()
+        yield from super().faults()
+        yield from ImportChecks(self).faults()
+
+    def imports(self) -> Iterator[tuple[str, FileWrite]]:
+        """Of each entity, by name, how its documents are written."""
+        for name, entity in self.entities.items():
+            assert isinstance(entity.write, FileWrite)
+            yield name, entity.write
+
+    def import_of(self, entity: str) -> FileWrite:
+        return dict(self.imports())[entity]
 
     def format_of(self, name: str | None) -> Format:
         """A format by name; without one the file's `default`, or plain CSV."""
         return self.formats.get(name or "default", Format())
+
+
+class FilesMapping(ImportsMapping):
+    kind: Literal["files"]
+    max_age: Age
+    """Of every export that has no own limit."""
+    entities: Mapping[str, FilesEntity]
+
+    def faults(self) -> Iterator[tuple[Loc, str]]:
+        yield from super().faults()
+        yield from ExportChecks(self).faults()

@@ -18,8 +18,9 @@ from jinja2 import TemplateError
 
 from include.erp.codecs import FieldError, Unfit, show
 from include.erp.files.formats import Format, Place
-from include.erp.files.grammar import FileCall, FilesEntity
+from include.erp.files.grammar import FileCall, FileWrite
 from include.erp.files.templates import LINES, environment
+from include.erp.mapping.spec import EntitySpec
 from include.erp.transport import Document
 
 _BREAK = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -99,9 +100,9 @@ def _separators(form: Format) -> tuple[str, ...]:
 class ImportFile:
     """The content of one import file, document by document."""
 
-    def __init__(self, spec: FilesEntity, form: Format) -> None:
-        assert spec.write.file is not None
-        self.spec, self.form, self.file = spec, form, spec.write.file
+    def __init__(self, spec: EntitySpec, write: FileWrite, form: Format) -> None:
+        assert write.file is not None
+        self.spec, self.calls, self.form, self.file = spec, write.create, form, write.file
         self.chunks: list[str] = []
 
     def __len__(self) -> int:
@@ -111,7 +112,7 @@ class ImportFile:
         """Raises FieldError for a document that the file cannot hold; the file is as it was then."""
         parts = []
         for index in document.calls:
-            call = self.spec.write.create[index]
+            call = self.calls[index]
             if call.template is not None:
                 parts.append(self._filled(call, document))
             elif call.each:
@@ -124,9 +125,9 @@ class ImportFile:
         """Everything that was added, in the file's encoding."""
         head, foot = self.file.head, self.file.foot
         if self.form.layout == "csv" and self.form.header and not self.form.records:
-            head = self._joined(tuple(self.spec.write.create[0].columns))
+            head = self._joined(tuple(self.calls[0].columns))
         elif self.form.layout == "iif":
-            kinds = {call.record: tuple(call.columns) for call in self.spec.write.create}
+            kinds = {call.record: tuple(call.columns) for call in self.calls}
             head = "".join(self._joined((f"!{record}", *columns)) for record, columns in kinds.items())
         whole = head + "".join(self.chunks) + foot
         if self.form.layout == "text":

@@ -218,6 +218,7 @@ class JsonEntity(EntitySpec):
             yield ("find", "marker"), "must be a field of the model, or say with `marked` how a record of that marker is searched"
         if self.scope and not self.scoped and not plain(self.scope):
             yield ("scope",), "must be a field of the model, or say with `scoped` which fields hold the project"
+        yield from super().faults(model)
 
 
 class JsonMapping(MappingSpec):

@@ -8,6 +8,7 @@ from include.erp.jsonrpc.api import Api
 from include.erp.jsonrpc.grammar import Call, JsonEntity, JsonMapping
 from include.erp.mapping import loading
 from include.erp.mapping.block import suggest
+from include.erp.mapping.spec import WRITES
 from include.financials.exceptions import ConfigurationError, Refused
 
 
@@ -15,7 +16,7 @@ def problems(mapping: loading.Mapping[JsonMapping], api: Api) -> Iterator[str]:
     """Sentences for a person, each with its place in the file."""
     for name, spec in mapping.spec.entities.items():
         yield from _reads(mapping, name, spec, api)
-        for action in ("create", "update", "void"):
+        for action in WRITES if mapping.spec.writes is None else ():
             for index, call in enumerate(spec.write.calls(action)):
                 assert isinstance(call, Call)
                 yield from _writes(mapping.at("entities", name, "write", action, index), call, api)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from include.erp.codecs import TYPES
 
 PART = re.compile(r"\{([^{}]*)\}")
+_AGE = re.compile(r"([1-9]\d*) (minutes?|hours?|days?)")
 
 
 def suggest(word: object, allowed: Iterable[object]) -> str:
@@ -114,6 +116,13 @@ def _hook(value: Any) -> Any:
     return found
 
 
+def _age(value: Any) -> Any:
+    found = _AGE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise PydanticCustomError("age", "{value} is no age; write it as 26 hours, 90 minutes or 2 days", {"value": repr(value)})
+    return timedelta(**{found[2].rstrip("s") + "s": int(found[1])})
+
+
 def _zone(value: Any) -> Any:
     try:
         ZoneInfo(value)
@@ -132,6 +141,8 @@ Template = Annotated[str, BeforeValidator(_template)]
 Mask = Annotated[str, Field(pattern="#")]
 """What a value looks like; each # is one character of the ERP's."""
 Zone = Annotated[str, BeforeValidator(_zone)]
+Age = Annotated[timedelta, BeforeValidator(_age)]
+"""How old something may be: ``26 hours``."""
 TypeName = Literal[
     "text", "integer", "boolean", "decimal", "date", "minor_units", "date_text", "timestamp", "timestamptz", "timestamp_text"
 ]

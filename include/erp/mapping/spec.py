@@ -221,6 +221,10 @@ class WriteSpec(Spec):
         """Names that the answers of such calls give to the documents' calls."""
         return ()
 
+    def faults(self, entity: EntitySpec) -> Iterator[tuple[Loc, str]]:
+        """What the kind finds wrong with the writes of an entity, with the place within the entity's block."""
+        yield from ()
+
 
 PAGE_PARTS = ("id", "company", "number")
 """What of a record may stand in the address of its page."""
@@ -246,7 +250,7 @@ class EntitySpec(Spec):
 
     def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         """What the kind finds wrong with the entity, with the place within its block."""
-        yield from ()
+        yield from self.write.faults(self)
 
     def keeps(self) -> frozenset[str]:
         """The canonical fields that the ERP has a place for (``Capability.keeps``): those that the file maps. A constant that is
@@ -298,6 +302,8 @@ class MappingSpec(Spec):
     """Nothing of its own: where a file keeps what it repeats by YAML anchors."""
     extends: str | None = None
     """The file that this one is a variant of; ``load_yaml`` has joined the two."""
+    writes: str | None = None
+    """Another kind, which takes the documents: ``write`` of the entities is in its words, and :attr:`kind` only reads."""
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
         """What the kind finds wrong with the file as a whole, with its place."""

@@ -241,6 +241,11 @@ class RestWrite(WriteSpec):
     def answers(self, action: str) -> tuple[str, ...]:
         return () if action == "create" else tuple(self.record)
 
+    def faults(self, entity: EntitySpec) -> Iterator[tuple[Loc, str]]:
+        for index, call in enumerate(self.create):
+            if index and call.per_line and not call.only:
+                yield ("write", "create", index), "must not write lines: a document and its lines are one request"
+
 
 class RestEntity(EntitySpec):
     source: tuple[Source, ...] = Field(alias="from")
@@ -274,9 +279,7 @@ class RestEntity(EntitySpec):
                 allowed = {"id", *self.id.columns()} if name == "id" else set(NAMES[name])
                 for wrong in sorted(names_of(condition) - allowed):
                     yield (*place, name), f"has {{{wrong}}}. Allowed: {', '.join(f'{{{one}}}' for one in sorted(allowed))}"
-        for index, call in enumerate(self.write.create):
-            if index and call.per_line and not call.only:
-                yield ("write", "create", index), "must not write lines: a document and its lines are one request"
+        yield from super().faults(model)
 
 
 class RestMapping(MappingSpec):
@@ -326,7 +329,7 @@ class RestMapping(MappingSpec):
                     self._asked(name, [source.including], "parameters" if self.filter == "domain" else self.filter)
                 if isinstance(source.order, str) != (self.filter == "language") and source.order:
                     raise PydanticCustomError("filter", f"{name}: `order` is a text with `filter: language`, else a block")
-            for action in ("create", "update", "void"):
+            for action in WRITES if self.writes is None else ():
                 if self.etag is None and any(call.match for call in getattr(entity.write, action)):
                     raise PydanticCustomError("etag", f"{name}: `match` needs `etag`: where a document has its ETag")
         for name, lookup in self.lookups.items():
@@ -356,8 +359,9 @@ class RestMapping(MappingSpec):
             raise PydanticCustomError("filter", f"{place}: with `filter: {way}` a condition (and `expand`) is {told}")
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
+        yield from super().faults()
         for name, entity in self.entities.items():
-            for action in WRITES:
+            for action in WRITES if self.writes is None else ():
                 calls: tuple[Call, ...] = getattr(entity.write, action)
                 for index, call in enumerate(calls):
                     for lookup, names in call.looks():

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import text
 
 from include.configfile import Loc
-from include.erp.mapping.block import Column, tuples
+from include.erp.mapping.block import Age, Column, tuples
 from include.erp.mapping.spec import CallSpec, EntitySpec, FieldSpec, LinesSpec, MappingSpec, WriteSpec
 from include.financials.record import Record
 
@@ -132,6 +132,17 @@ class SqlWrite(WriteSpec):
     def batch(self, action: str) -> tuple[Statement, ...]:
         return self.before_batch if action == "create" else ()
 
+    def faults(self, entity: EntitySpec) -> Iterator[tuple[Loc, str]]:
+        alike = {"company", *(name for name, one in entity.parameters.items() if one.field is None)}
+        for index, statement in enumerate(self.before_batch):
+            place: Loc = ("write", "before_batch", index)
+            for name in statement.parameters():
+                if name not in alike | set(self.answers("create")):
+                    known = ", ".join(sorted(alike))
+                    yield (*place, "sql"), f"parameter :{name} is not the same for all documents of a batch. Allowed: {known}"
+            if statement.each or statement.when or statement.only:
+                yield place, "is made for no single document: `each`, `when` and `if` have no meaning here"
+
 
 class SqlEntity(EntitySpec):
     source: From = Field(alias="from")
@@ -149,21 +160,16 @@ class SqlEntity(EntitySpec):
     def faults(self, model: type[Record]) -> Iterator[tuple[Loc, str]]:
         if not self.key_columns:
             yield ("key_columns",), "needs at least one column"
-        alike = {"company", *(name for name, one in self.parameters.items() if one.field is None)}
-        for index, statement in enumerate(self.write.before_batch):
-            place: Loc = ("write", "before_batch", index)
-            for name in statement.parameters():
-                if name not in alike | set(self.write.answers("create")):
-                    known = ", ".join(sorted(alike))
-                    yield (*place, "sql"), f"parameter :{name} is not the same for all documents of a batch. Allowed: {known}"
-            if statement.each or statement.when or statement.only:
-                yield place, "is made for no single document: `each`, `when` and `if` have no meaning here"
+        yield from super().faults(model)
 
 
 class SqlMapping(MappingSpec):
     kind: Literal["sql"] = "sql"
     now: str | dict[str, str] = "SELECT CURRENT_TIMESTAMP"
-    """The ERP's clock; a block gives one statement per database (sqlite, postgresql, ..., default)."""
+    """The ERP's clock; a block gives one statement per database (sqlite, postgresql, ..., default). Of a replica: as of when it
+    shows the ERP."""
+    max_age: Age | None = None
+    """How old the time that ``now`` gives may be: a replica that is no longer brought up to date says nothing of the ERP."""
     entities: Mapping[str, SqlEntity]
 
     @staticmethod

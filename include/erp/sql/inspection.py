@@ -38,7 +38,7 @@ class Inspection:
             yield from self.times(selects)
             yield from self.units(selects)
             yield from self.statuses(selects)
-        for action in WRITES:
+        for action in WRITES if self.mapping.spec.writes is None else ():
             if getattr(spec.capabilities, action):
                 yield from self.writes(self._statements(selects.name, action))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from include.erp.ages import AHEAD, span, utc
 from include.erp.codecs import Storage, Unfit, codec
 from include.erp.mapping import loading
 from include.erp.sql.database import Database, no_colons
@@ -30,6 +31,7 @@ class SqlTransport:
     """:param url_or_engine: SQLAlchemy URL (text with password, never logged) or a ready engine.
     :param id_batch: ids or markers per query.
     :param lock_timeout: seconds to wait for a lock before a call ends as RetryLater.
+    :param now: the clock by which what a replica shows is old (``max_age``).
     """
 
     transactional = True
@@ -41,8 +43,9 @@ class SqlTransport:
         *,
         id_batch: int = 500,
         lock_timeout: float = 10.0,
+        now: Callable[[], datetime] = utc,
     ) -> None:
-        self.mapping, self.id_batch = mapping, id_batch
+        self.mapping, self.id_batch, self._now = mapping, id_batch, now
         self.database = Database(url_or_engine, lock_timeout)
         self.selects: Callable[[str], Selects] = cache(lambda name: Selects(mapping, name, self.database))
         self.statements: Callable[[str, Writing], Statements] = cache(
@@ -75,6 +78,21 @@ class SqlTransport:
             raise ConfigurationError(f"{place}: the ERP's clock {unfit}. Let the statement give one time.") from None
         return moment
 
+    def _in_time(self) -> None:
+        """Raises ConfigurationError where a replica is not brought up to date any more: what it does not show may be there."""
+        limit = self.mapping.spec.max_age
+        if limit is None:
+            return
+        moment, now, place = self.clock(), self._now(), self.mapping.at("now")
+        shown = f"{place}: {self.database.label} shows the ERP as of {moment:%Y-%m-%d %H:%M} UTC"
+        if moment > now + AHEAD:
+            raise ConfigurationError(f"{shown}, which is yet to come. Correct the statement, or the clock of the replica.")
+        if now - moment > limit:
+            raise ConfigurationError(
+                f"{shown}, {span(now - moment)} ago, and may be {span(limit)} old. See that the replica is brought up to date,"
+                " then clear this task."
+            )
+
     def fetch(
         self,
         entity: str,
@@ -85,6 +103,7 @@ class SqlTransport:
         size: int,
         bare: bool = False,
     ) -> Rows:
+        self._in_time()
         selects = self.selects(entity)
         after = load_key(cursor["after"]) if cursor else None
         with self.database.reading(selects.place) as connection:
@@ -94,6 +113,7 @@ class SqlTransport:
         return Rows(rows, None if after is None else {"after": dump_key(after)})
 
     def lookup(self, entity: str, *, ids: Sequence[Key] = (), markers: Sequence[str] = ()) -> Rows:
+        self._in_time()
         selects, found = self.selects(entity), Rows([])
         with self.database.reading(selects.place) as connection:
             for start in range(0, max(len(ids), len(markers)), self.id_batch):

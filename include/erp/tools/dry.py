@@ -29,7 +29,7 @@ def dry(options: Options, entity: str | None, records: Path | None) -> Iterator[
     :param records: canonical records in the ERP's keys, one JSON object a line as ``sample`` prints them; else documents are made
         of the ERP's own masters."""
     suite = Suite(options)
-    kind = suite.mapping.spec.kind
+    kind = suite.mapping.spec.writes or suite.mapping.spec.kind
     rehearsal = Rehearsal(options.address, suite.mapping) if kind == "sql" else None  # type: ignore[arg-type]
     erp = MappedSystem(suite.mapping, rehearsal, origin_system=suite.erp.origin_system) if rehearsal else None
     try:

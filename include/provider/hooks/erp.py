@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import URL
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from include.financials.port import Described, System
 
 
+_WRITES = "the id of the connection by which documents go, for this mapping reads by one way and writes by another"
+
+
 class ErpHook(DatabaseHook):
     """The ERP, through a connection of type ``procore_erp``.
 
@@ -24,7 +27,9 @@ class ErpHook(DatabaseHook):
     question mark as ``query``; a folder only its path, as ``schema``.
 
     Besides the address its extra has ``mapping`` (a path ending in ``.yaml``, or the name of a file of include/mappings) and
-    perhaps ``settings``: choices that the mapping offers, as an object or JSON text, e.g. ``{"ap_invoices": "posted"}``.
+    perhaps ``settings``: choices that the mapping offers, as an object or JSON text, e.g. ``{"ap_invoices": "posted"}``. Where
+    the mapping's ``writes`` names a kind of its own for documents, ``writes`` is the id of a second connection of this type,
+    whose address is theirs.
 
     :param erp_conn_id: the Airflow connection.
     """
@@ -66,8 +71,14 @@ class ErpHook(DatabaseHook):
         from include.erp.registry import adapter, connected, load_mapping
 
         mapping = load_mapping(mapping_path(self.mapping))
-        address = self.url if adapter(mapping.spec.kind).database else self.address
-        return connected(address, mapping, origin_system=origin_system, settings=self.settings)
+
+        def address(hook: ErpHook, kind: str) -> Any:
+            return hook.url if adapter(kind).database else hook.address
+
+        given: dict[str, Any] = {}
+        if mapping.spec.writes is not None:
+            given["writes"] = address(ErpHook(self._text("writes", _WRITES)), mapping.spec.writes)
+        return connected(address(self, mapping.spec.kind), mapping, origin_system=origin_system, settings=self.settings, **given)
 
     @property
     def address(self) -> str:

@@ -17,6 +17,7 @@ from include.erp.sql.transport import SqlTransport
 from include.erp.system import MappedSystem
 from sandbox.erp import schema
 from tests.pg import postgres_url  # noqa: F401  (fixture)
+from tests.tryton import clerk, procedures, running  # noqa: F401  (fixtures)
 
 T1, T2, T3 = "2026-07-01T08:00:00.000Z", "2026-08-01T08:00:00.000Z", "2026-09-01T08:00:00.500Z"
 

@@ -161,3 +161,16 @@ def test_types_that_only_the_target_has_are_no_difference() -> None:
 def test_the_order_of_types_is_no_content() -> None:
     one, two = (content(cost_code("03-3000", cost_types=types), ("cost_types",)) for types in (("3", "1"), ("1", "3")))
     assert one == two
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [(None, "0", False), ("0.0000", None, False), (None, "10", True), ("0", "10", True), ("10", "10.00", False)],
+)
+def test_no_retainage_is_zero_percent(one: str | None, other: str | None, apart: bool) -> None:
+    """Procore says none, and an ERP that cannot keeps zero; or the other way round."""
+    fields = ("title", "retainage_percent")
+    before, after = (
+        content(commitment(retainage_percent=None if percent is None else Decimal(percent)), fields) for percent in (one, other)
+    )
+    assert differing(before, after) == differing(after, before) == (("retainage_percent",) if apart else ())

@@ -293,7 +293,7 @@ def test_a_document_is_done_when_an_export_shows_it(exchange: Exchange) -> None:
 @pytest.mark.parametrize(
     ("rows", "status", "told"),
     [
-        ([("{}", "", "OK", "", "")], "accepted", "was imported, and no export shows it yet"),
+        ([("{}", "", "OK", "", "")], "accepted", "was imported, and what is read of the ERP does not show it yet"),
         ([("{}", MARK.format("SC-1"), "OK", "", "4711")], "confirmed", None),
         ([("imports\\{}", "", "ERROR", "bad vendor", "")], "rejected", "bad vendor"),
         ([("{}", "", "OK", "", ""), ("{}", MARK.format("SC-1"), "REJECTED", "V1 on hold", "")], "rejected", "V1 on hold"),

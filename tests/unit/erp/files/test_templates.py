@@ -148,7 +148,7 @@ def test_quickbooks_takes_no_retainage(tmp_path: Path) -> None:
     assert list((tmp_path / "imports").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["sage_300_cre_files", "quickbooks_iif"])
+@pytest.mark.parametrize("name", ["sage_300_cre", "sage_300_cre_files", "quickbooks_iif"])
 def test_templates_say_that_they_are_templates(name: str) -> None:
     text = Path(__file__).parents[4].joinpath("include", "mappings", f"{name}.yaml").read_text(encoding="utf-8")
     assert text.startswith("# TEMPLATE, not verified against the vendor's product.")

@@ -47,6 +47,15 @@ def change(of: str, number: str, *lines: dict[str, Any], markup: str | None = No
     return made("prime_change_orders", prime_contract=of, markup=Decimal(markup), **known)
 
 
+def transfer(number: str, *lines: dict[str, Any], **more: Any) -> Record:
+    """A budget change of the job in its number."""
+    known: dict[str, Any] = {
+        "number": number, "project": number.partition("/")[0], "title": "Moved", "status": "approved", "currency": "USD",
+        "lines": lines, "amount": sum((one["amount"] for one in lines), Decimal("0.00")),
+    }  # fmt: skip
+    return made("budget_changes", **(known | more))
+
+
 def billed(position: int, amount: str, held: str = "0.00", released: str = "0.00", **more: Any) -> dict[str, Any]:
     own = {"line": position, "held": Decimal(held), "released": Decimal(released), **more}
     row = line(position, amount, **own)

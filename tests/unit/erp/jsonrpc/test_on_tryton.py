@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,32 +22,19 @@ from include.erp.registry import erp_system, load_mapping
 from include.erp.system import MappedSystem
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused
 from include.financials.port import Outcome, Window
+from include.financials.record import Record
 from sandbox.tryton.books import Clerk
 from sandbox.tryton.server import Running, tryton
-from tests.tryton import ready
-from tests.unit.erp.jsonrpc.documents import SITE, STEEL, bill, billed, change, contract, item, line, made, one, post
+from tests.tryton import SPACE, ready
+from tests.unit.erp.jsonrpc.documents import SITE, STEEL, bill, billed, change, contract, item, line, made, one, post, transfer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-SPACE = "procore:8089"
 PRIME = "104-PC-001"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with tryton(tmp_path_factory.mktemp("tryton") / "server", ready(), fresh=300) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def erp(running: Running) -> Iterator[MappedSystem]:
-    with closing(erp_system(running.address(), "tryton", origin_system=SPACE)) as system:
-        yield system
-
-
-@pytest.fixture(scope="module")
-def clerk(running: Running) -> Iterator[Clerk]:
-    with closing(Clerk(running)) as found:
-        yield found
+def erp(procedures: MappedSystem) -> MappedSystem:
+    return procedures
 
 
 # -- reading
@@ -368,6 +354,68 @@ def test_a_job_has_one_budget(erp: MappedSystem, clerk: Clerk) -> None:
     assert [one.status for one in answers] == ["confirmed", "rejected", "rejected"]
     assert all("already" in (one.message or "") for one in answers[1:])
     assert len(clerk.api.search("analytic_account.budget", [["name", "like", "25-%"]], ("id",))) == 2
+
+
+@pytest.fixture(scope="module")
+def moved(erp: MappedSystem) -> tuple[Any, Record]:
+    """The budget of accounting's own, and a change of it: from a line that it has to an account that it has no line of."""
+    budget: Any = one(erp, "budgets", "25-107")
+    taken = {(line.cost_code, line.cost_type) for line in budget.lines}
+    codes: list[Any] = [r for page in erp.read("cost_codes", scopes=["25-107"]) for r in page.records if not r.is_header]
+    code, kind = next((c.id, k) for c in codes if c.active for k in c.cost_types if (c.id, k) not in taken)
+    first, second = budget.lines[:2]
+    lines = (
+        line(1, "-1500.00", first.cost_code, cost_type=first.cost_type, adjustment=1),
+        line(2, "1500.00", code, cost_type=kind, adjustment=1),
+        line(3, "-0.25", second.cost_code, cost_type=second.cost_type, adjustment=2),
+        line(4, "0.25", first.cost_code, cost_type=first.cost_type, adjustment=2),
+    )
+    return budget, transfer("25-107/001", *lines)
+
+
+def test_a_budget_change_stands_below_the_accounts_that_it_changes(erp: MappedSystem, clerk: Clerk, moved: Any) -> None:
+    budget, sent = moved
+    for _ in range(2):
+        (outcome,) = post(erp, sent)
+        assert (outcome.status, outcome.id, outcome.message) == ("confirmed", "25-107/001", None)
+    (page,) = erp.read("budget_changes", scopes=["25-107"])
+    (stored,) = page.records
+    told = [
+        sorted((x.position, x.cost_code, x.cost_type, x.amount, x.adjustment) for x in getattr(record, "lines", ()))
+        for record in (sent, stored)
+    ]
+    assert told[0] == told[1] and stored == one(erp, "budget_changes", "25-107/001")
+    assert getattr(stored, "project", "") == "25-107" and next(erp.read("budget_changes", scopes=["25-104"])).records == []
+    after: Any = one(erp, "budgets", "25-107")
+    assert (after.amount, after.lines) == (budget.amount, budget.lines), "the estimate stays what it was"
+    paths = ("account.code", "total_amount")
+    rows = clerk.api.search("analytic_account.budget.line", [["budget.name", "=", "25-107"], ["account", "!=", None]], paths)
+    revised = {row["account"]["code"]: -row["total_amount"] for row in rows}
+    wanted: dict[str, Decimal] = defaultdict(Decimal)
+    for one_line in (*budget.lines, *getattr(sent, "lines", ())):
+        wanted[f"{one_line.cost_code}/{one_line.cost_type}"] += one_line.amount
+    assert revised == wanted, "Tryton itself compares what was spent with the revised budget"
+
+
+def test_a_budget_change_is_made_whole_or_not_at_all(running: Running, erp: MappedSystem, clerk: Clerk, moved: Any) -> None:
+    budget, _ = moved
+    first = budget.lines[0]
+    pair = [line(at, amount, first.cost_code, cost_type=first.cost_type) for at, amount in ((1, "-5.00"), (2, "5.00"))]
+
+    def there(number: str) -> int:
+        return len(clerk.api.search("analytic_account.budget.line", [["name", "like", f"{number} | %"]], ("id",)))
+
+    (unknown,) = post(erp, transfer("25-107/002", pair[0], line(2, "5.00", "25-107//99-9999")))
+    assert unknown.status == "rejected" and "25-107//99-9999/3" in (unknown.message or "") and there("25-107/002") == 0
+    (nowhere,) = post(erp, transfer("25-104/001", line(1, "0.00")))
+    assert nowhere.status == "rejected" and "analytic_account.budget" in (nowhere.message or "")
+    with closing(erp_system(running.address(), "tryton", origin_system=SPACE, wire=Cutting(1))) as system:
+        with pytest.raises(OutcomeUnknown):
+            post(system, transfer("25-107/003", *pair))
+        assert there("25-107/003") == 3, "its head and its lines, though the answer was lost"
+        assert post(system, transfer("25-107/003", *pair))[0].status == "confirmed" and there("25-107/003") == 3
+    (other,) = post(erp, transfer("25-107/003", *pair), ident="another change")
+    assert other.status == "rejected" and "25-107/003" in (other.message or "") and there("25-107/003") == 3
 
 
 def test_one_bad_document_among_good_ones(erp: MappedSystem) -> None:

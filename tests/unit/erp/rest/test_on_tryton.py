@@ -20,24 +20,18 @@ from include.financials.port import Window
 from include.financials.record import Record
 from sandbox.tryton.books import Clerk
 from sandbox.tryton.keys import rest_address
-from sandbox.tryton.server import Running, tryton
+from sandbox.tryton.server import Running
 from sandbox.tryton.template import CLERK
-from tests.tryton import ready
+from tests.tryton import SPACE
 from tests.unit.erp.jsonrpc.documents import SITE, bill, billed, change, contract, item, line, made, one, post
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-SPACE, PRIME = "procore:8089", "104-PC-001"
+PRIME = "104-PC-001"
 BY_UNIT = {"extended_type": "calculated", "quantity": Decimal("333.5"), "unit_cost": Decimal("3.64140000"), "unit": "lf"}
 BUDGETED = {"R-1": "25-104", "P-1": "25-098"}
 INVOICES = (("B-1", date(2026, 8, 25)), ("B-2", date(2025, 1, 15)))
 """With their days: the periods before July 2026 are closed."""
 STATED = {"quantity": Decimal(1), "unit_cost": Decimal("2350.00"), "unit": "ls"}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with tryton(tmp_path_factory.mktemp("tryton") / "server", ready()) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +43,6 @@ def address(running: Running) -> str:
 def erp(address: str) -> Iterator[MappedSystem]:
     with closing(erp_system(address, "tryton_rest", origin_system=SPACE)) as system:
         yield system
-
-
-@pytest.fixture(scope="module")
-def procedures(running: Running) -> Iterator[MappedSystem]:
-    with closing(erp_system(running.address(), "tryton", origin_system=SPACE)) as system:
-        yield system
-
-
-@pytest.fixture(scope="module")
-def clerk(running: Running) -> Iterator[Clerk]:
-    with closing(Clerk(running)) as found:
-        yield found
 
 
 def budget(job: str) -> Record:
@@ -115,7 +97,8 @@ def test_both_ways_read_the_same_of_what_either_wrote(erp: MappedSystem, procedu
     totals = {way: clerk.one("account.invoice", "total_amount", reference=f"B-{way}")["total_amount"] for way in BUDGETED}
     assert totals == dict.fromkeys(BUDGETED, Decimal("993.63")), "1050.00 less 100.00 held, 40.00 released, 3.63 tax"
     _accounting(clerk)
-    entities = procedures.mapping.spec.entities
+    by_procedures = procedures.mapping.spec.entities
+    entities = {name: spec for name, spec in by_procedures.items() if name != "budget_changes"}  # of several records: no POST
     assert set(entities) == set(erp.mapping.spec.entities)
     for entity, spec in entities.items():
         there = everything(procedures, entity)
