@@ -107,7 +107,7 @@ class Settings(_Model):
     entities: dict[str, EntitySettings]
     documents_from: datetime | None = None
     posting_policy: Literal["hold", "next_open", "reject"] = "hold"
-    scheduled_mode: Literal["apply", "plan"] = "apply"
+    scheduled_mode: Literal["apply", "plan"] = "plan"
     overlap_minutes: Annotated[int, Field(ge=0)] = 10
     backfill_lists_minutes: Annotated[int, Field(ge=0)] = 15
     settle_seconds: Annotated[int, Field(ge=0)] = 60
@@ -164,8 +164,9 @@ def parse(text: str, source: str) -> Settings:
 
 
 def load(variable: str | dict[str, Any] | None = None) -> Settings:
-    """The Airflow Variable's text if there is one, else the file (``PROCORE_ERP_SETTINGS`` names another file)."""
-    if variable:
+    """The Airflow Variable's text if there is one, else the file (``PROCORE_ERP_SETTINGS`` names another file). A Variable that
+    is empty replaces the file as any other does: it makes no sense, and is refused."""
+    if variable is not None:
         return parse(variable if isinstance(variable, str) else json.dumps(variable), "Variable procore_erp_sync_settings")
     return from_file(Path(os.environ.get("PROCORE_ERP_SETTINGS", DEFAULT)))
 

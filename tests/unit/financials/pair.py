@@ -657,7 +657,7 @@ def make_settings(**changes: Any) -> Settings:
     for name in ("budget_changes", "commitment_change_orders", "prime_change_orders", "owner_invoices"):
         entities[name] = EntitySettings(writes="on", eligible={"any": ("approved",)})
     entities["subcontractor_invoices"] = EntitySettings(writes="on", eligible={"any": ("approved", "approved_as_noted")})
-    plain: dict[str, Any] = {"entities": entities, "cost_type_codes": {"1": "L", "3": "C"}}
+    plain: dict[str, Any] = {"entities": entities, "cost_type_codes": {"1": "L", "3": "C"}, "scheduled_mode": "apply"}
     return Settings(**(plain | changes))
 
 
