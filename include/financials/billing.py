@@ -128,6 +128,11 @@ class Invoice(Record):
 
     def figures(self) -> Figures:
         money = {name: text(getattr(self, name)) for name in ("held", "released", "tax", "due", "completed", "retainage")}
+        # What the summary does not state is not zero: it is what the items say.
+        of_items = {"completed": completed, "retainage": retained}
+        money |= {
+            name: text(total(map(of, self.items))) for name, of in of_items.items() if self.items and getattr(self, name) is None
+        }
         return super().figures() | {
             "contract": contract_of(self),
             "sequence": self.sequence,

@@ -17,7 +17,7 @@ from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import SyncError
 from include.financials.known import Known, everything
-from include.financials.ledger import Decision, Ledger, Link, Note, decoded
+from include.financials.ledger import Decision, Ledger, Link, Note, decoded, moment
 from include.financials.ledger.story import entity_named
 from include.financials.money import text
 from include.financials.port import CALLED, SIDES
@@ -81,6 +81,8 @@ class _Desk:
         if self.row.gate is None:
             raise SyncError(f"approve concerns commitments; a {self.row.label} needs no approval")
         rows = self._waiting("approve") if self._all else [self._one(self.row.source)]
+        if not rows:
+            raise SyncError(f"no {self.row.label} waits for an approval")
         for row in rows:
             self._record(row, "approve", content_hash=row.source_hash or "")
         return self._told(
@@ -222,6 +224,12 @@ class _Desk:
             day = date.fromisoformat(self.chosen.date or "")
         except ValueError:
             raise SyncError(f"--date is {self.chosen.date!r}; give the last day that it covers, as 2026-06-30") from None
+        seen = moment(self.ledger.runs.read_to())
+        if seen is not None and day > seen.date():
+            raise SyncError(
+                f"--date is {day}, and no run has looked beyond {seen.date()}: draws that are still to come would count as "
+                "billed. Give the last day before go-live"
+            )
         links = [
             one
             for one in self.ledger.links.of(self.row.name, contents=False)

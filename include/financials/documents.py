@@ -16,7 +16,7 @@ from include.financials.explained import Document
 from include.financials.identity import canonical_json, digest, marker, parse_origin
 from include.financials.judging.books import Opening, openings
 from include.financials.judging.documents import is_due
-from include.financials.ledger import Decision, Link, Remembered, Stranger, moment, stamp
+from include.financials.ledger import STOPPED, Decision, Link, Remembered, Stranger, moment, stamp
 from include.financials.port import Invalid
 from include.financials.reading.chosen import elsewhere
 from include.financials.record import PROJECTS, Figures, Held, Record, contract_of
@@ -64,7 +64,9 @@ class Documents:
                 f"The {name} of the ERP were written to and not read since (shards {spoilt}): a load did not end. "
                 "Clear it and what follows."
             )
-        found: list[Record | Invalid] = [*lists.everywhere("erp", name), *lists.unreadable_everywhere("erp", name)]
+        answered, _ = lists.answer(name, lists.shards_of(name), "erp", name)  # what the list missed, and is there
+        found: list[Record | Invalid] = [*answered.shown, *lists.everywhere("erp", name)]
+        found += lists.unreadable_everywhere("erp", name)
         found += [one for shard in lists.shards_of(name) for one in elsewhere(self.sync, name, shard).page().shown]
         return {(record.company or "", record.id): record for record in found}
 
@@ -218,8 +220,8 @@ class Documents:
         outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name, work=False)
         states = {key: seen.state for key, seen in sync.ledger.records.seen(row.name, "erp").items()}
         states |= {(o.company, o.id): o.state for o in outcomes if o.side == "erp"}
-        # Proposed: the pair waits for a decision, and neither is an orphan.
-        proposed = {(o.company, o.id): o.procore_id for o in outcomes if o.state == "held" and o.rule in ("2.9", "unlinked")}
+        # A pair that no link tells of and a check has stopped (proposed, half made by an earlier try): neither is an orphan.
+        proposed = {(o.company, o.id): o.procore_id for o in outcomes if o.procore_id and o.state in STOPPED}
         memory, planned = self._shown(row), self._planned(row)
         by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen.origin_id))}
         read_to = moment(sync.ledger.runs.watermark("erp", row.name))

@@ -57,6 +57,10 @@ class Window:
         return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
 
 
+NO_ID = "?"
+"""How the id of an :class:`Invalid` begins whose own cannot be read: its side knows none by it, and is not asked for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invalid:
     """A record as read that does not fit its canonical model; the rest of its page goes on. It exists all the same: ``shown`` is

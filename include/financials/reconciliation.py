@@ -201,7 +201,9 @@ def _master(sync: Sync, entity: str) -> Iterator[Difference]:
     known = {key: row.state for key, row in seen.items()}
     numbers = {key: row.number for key, row in seen.items()}
     numbers |= {(row.company, row.erp_key or ""): row.number for row in outcomes}
-    erp = {(record.company or "", record.id): record for record in sync.lists.everywhere("erp", entity)}
+    answered, _ = sync.lists.answer(entity, sync.lists.shards_of(entity), "erp", entity)  # what the list missed, and is there
+    shown = [*answered.records, *sync.lists.everywhere("erp", entity)]
+    erp = {(record.company or "", record.id): record for record in shown}
     planned = {(link.company, link.erp_key) for link in links_of(sync, entity) if link.status == "planned"}
     linked = {(link.company, link.erp_key) for link in links_of(sync, entity)} & erp.keys()
     projects = sync.run.projects

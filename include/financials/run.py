@@ -79,7 +79,7 @@ class Run:
 
 def instant(text: str | None, name: str) -> datetime | None:
     """An ISO date-time as aware UTC; a bare date is its midnight, UTC."""
-    if not text:
+    if text is None or text == "":
         return None
     try:
         found = datetime.fromisoformat(str(text))
@@ -133,8 +133,7 @@ def open_run(
     if kind == "manual" and since is None and chosen.get("until") and not chosen.get("documents"):
         _something_to_read(ledger, chosen, until, timedelta(minutes=settings.overlap_minutes))
     asked = {
-        # Nobody triggers a scheduled run, nor one of events: its mode is a setting.
-        "mode": settings.scheduled_mode if kind == "scheduled" or claimed is not None else chosen.get("mode", "apply"),
+        "mode": _mode(settings, chosen.get("mode", "apply"), kind, events=claimed is not None),
         "kind": kind,
         "params": canonical_json(chosen),
     }
@@ -157,6 +156,12 @@ def open_run(
             "what it was opened with; trigger a run of its own, with since and until where it is about certain days."
         )
     return start_over(ledger, kept, until)
+
+
+def _mode(settings: Settings, asked: Mode, kind: Kind, *, events: bool) -> Mode:
+    """Nobody triggers a scheduled run, nor one of events: its mode is a setting. But ``apply`` is what the form says by itself,
+    ``plan`` is somebody's word, and no setting makes more of it."""
+    return settings.scheduled_mode if asked == "apply" and (kind == "scheduled" or events) else asked
 
 
 def start_over(ledger: Ledger, opened: RunRow, until: datetime) -> Run:

@@ -165,8 +165,9 @@ def parse(text: str, source: str) -> Settings:
 
 
 def load(variable: str | dict[str, Any] | None = None) -> Settings:
-    """The Airflow Variable's text if there is one, else the file (``PROCORE_ERP_SETTINGS`` names another file)."""
-    if variable:
+    """The Airflow Variable's text if there is one, else the file (``PROCORE_ERP_SETTINGS`` names another file). A Variable that
+    is empty replaces the file as any other does: it makes no sense, and is refused."""
+    if variable is not None:
         return parse(variable if isinstance(variable, str) else json.dumps(variable), "Variable procore_erp_sync_settings")
     return from_file(Path(os.environ.get("PROCORE_ERP_SETTINGS", DEFAULT)))
 

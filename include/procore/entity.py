@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar
 from pydantic import ValidationError
 
 from include.financials.exceptions import ContractBroken, OutcomeUnknown
-from include.financials.port import Action, Header, Invalid, Item, Outcome, Page, Window
+from include.financials.identity import digest
+from include.financials.port import NO_ID, Action, Header, Invalid, Item, Outcome, Page, Window
 from include.financials.record import Record
 from include.procore.client import ProcoreClient
 from include.procore.lists import Lists, Raw, row_id
@@ -124,7 +125,9 @@ class ProcoreEntity:
             first = error.errors()[0]
             field, message = ".".join(str(part) for part in first["loc"]) or "record", first["msg"]
         raw: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-        ident = str(raw.get("id") or "?")
+        ident = str(raw.get("id") or "")
+        if not ident.isdecimal():  # what has no id that can be read is told from others of that kind by its content
+            ident = NO_ID + digest(data)[:12]
         called = next((str(raw[name]) for name in self.names if raw.get(name)), ident)
         told = shown(self.shown, data, scope, **(known or {}))
         return Invalid(self.name, ident, called[:200], field, message, scope, shown=told, behind=behind)

@@ -28,13 +28,15 @@ def row_id(row: Any) -> str:
 
 
 def unseen(rows: Iterable[Any], seen: set[str] | None = None) -> Iterator[Any]:
-    """Each record once: with numbered pages, a record created meanwhile pushes another one onto the next page too."""
+    """Each record once: with numbered pages, a record created meanwhile pushes another one onto the next page too. Rows of which
+    the id cannot be read are several, however alike they are."""
     seen = set() if seen is None else seen
     for row in rows:
         ident = row.get("id") if isinstance(row, dict) else None
-        if ident is not None and str(ident) in seen:
-            continue
-        seen.add(str(ident))
+        if isinstance(ident, int | str) and ident and ident is not True:
+            if str(ident) in seen:
+                continue
+            seen.add(str(ident))
         yield row
 
 

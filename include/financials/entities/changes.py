@@ -33,7 +33,7 @@ from include.financials.judging.shared import (
 )
 from include.financials.judging.subject import Subject
 from include.financials.money import ZERO, cents, text, total
-from include.financials.port import Capability
+from include.financials.port import Capability, told
 from include.financials.record import (
     COST_CODES,
     COST_TYPES,
@@ -126,6 +126,7 @@ class ChangeRow(ContractRow):
     lines_sum: str | None
     sum_difference_cents: int
     position_twice: int | None
+    below_unread: str | None
     below_billed: str | None
     billed: str | None
     deleted_since: bool | None
@@ -183,11 +184,21 @@ class ChangeFacts(ContractFacts):
             "lines_sum": text(own.amount - difference),
             "sum_difference_cents": cents(difference) if head["fresh"] else 0,
             "position_twice": position_twice(own.lines) if head["fresh"] else None,
+            "below_unread": self._below_unread(subject) if head["fresh"] and own.amount < 0 else None,
             "below_billed": text(max(billed, ZERO) - after) if below and after is not None else None,
             "billed": text(billed),
             "deleted_since": True if own.deleted and head["status_back"] else None,
             "status_back": None if own.deleted else head["status_back"],
         }
+
+    def _below_unread(self, subject: Subject) -> str | None:
+        """A document of the ERP that cannot be read, and on which it depends what is left of the contract."""
+        record, company = subject.record, subject.company
+        place = (str(self.entity.contract), company, contract_of(record), getattr(record, "project", None))
+        for entity, label in ((self.invoices, "invoice"), (self.changes, self.entity.label)):
+            for bad in self.books.unread_of(entity, *place):
+                return told(bad, "erp", label)
+        return None
 
     def settled(self, subject: Subject, state: str) -> None:
         if state == "linked" and subject.match.how == "none":
@@ -234,6 +245,9 @@ _LAST = (
          "Change order {number} was sent, and was deleted in Procore since. Restore it, or reverse {erp_key} in the ERP."),
     Rule("O-03", "sum_difference_cents", "zero", "quarantined",
          "Change order {number}: lines add up to {lines_sum}, its total is {amount} (difference {sum_difference})."),
+    Rule("O-04", "below_unread", "absent", "held",
+         "Change order {number} ({amount}) takes from {contract}, and {below_unread}: whether enough is left is not known until "
+         "that is corrected there.", waits_for="what the ERP has on {contract}"),
     Rule("O-04", "below_billed", "absent", "quarantined",
          "Change order {number} ({amount}) would leave {contract} {below_billed} below what is already billed ({billed})."),
 )  # fmt: skip

@@ -245,7 +245,7 @@ class CommitmentFacts(DocumentFacts):
         if own.vendor is None:
             problem, way = "it has no vendor", "Choose the contract company in Procore."
         elif vendor is None:
-            unlinked = "is not in the ERP, or not linked to the vendor that it is there"
+            unlinked, way = self.books.no_vendor(own.vendor)
         else:
             called = f'vendor "{vendor.name}"'
             if fresh and vendor.merged_into:  # a survivor was not: here the mergers lead in a circle
@@ -343,7 +343,7 @@ COMMITMENT = Entity(
         *PEOPLE,
         *PLACED,
         Rule("M-02", "vendor_unlinked", "absent", "held",
-             "{number}: vendor \"{vendor_name}\" {vendor_unlinked}. {amount} waits. Have accounting enter it, or link the two.",
+             "{number}: vendor \"{vendor_name}\" {vendor_unlinked}. {amount} waits. {vendor_way}",
              waits_for="{vendor_wait}", refers=True,
              expects=(Expected("the vendor is one of the ERP", "erp_vendor", "filled", where=("vendor",)),)),
         Rule("M-02", "vendor_usable", "true", "held",

@@ -27,6 +27,7 @@ from include.financials.judging.shared import (
 )
 from include.financials.judging.subject import Subject
 from include.financials.money import cents, text, total
+from include.financials.port import told
 from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, VENDORS, Line, Money, Record, Text
 from include.financials.statuses import POSTED, UNPOSTED, VOID
 from include.financials.ties import Tie, per_cost_key
@@ -72,6 +73,7 @@ class DirectCostRow(CostRow):
     date_missing: bool | None
     invoice_number: str
     perhaps_covered: str | None
+    covered_unread: str | None
     void_since: str | None
     unposted_since: str | None
     status_there: str | None
@@ -101,6 +103,7 @@ class DirectCostFacts(CostFacts):
             "date_missing": record.cost_date is None or None,
             "invoice_number": record.invoice_number or "none",
             "perhaps_covered": self._perhaps_covered(subject),
+            "covered_unread": self._covered_unread(subject),
             **back_in_erp(subject, record.number),
             "status_there": self.not_counted(subject),
         }
@@ -147,6 +150,17 @@ class DirectCostFacts(CostFacts):
         return next(
             (f"{one.number} of commitment {one.commitment}" for one in self._of_its_number(subject.company, record)), None
         )
+
+    def _covered_unread(self, subject: Subject) -> str | None:
+        """An invoice of a commitment that cannot be read in the ERP, and is perhaps what the cost names."""
+        record = cast(DirectCost, subject.record)
+        number, vendor = code(record.invoice_number or ""), record.vendor
+        if subject.match.how != "none" or not number or vendor is None:
+            return None
+        for bad in self.books.unread_documents(SUBCONTRACTOR_INVOICE.name, subject.company):
+            if bad.shown.get("vendor", vendor) == vendor and code(bad.shown.get("number", number) or "") == number:
+                return told(bad, "erp", SUBCONTRACTOR_INVOICE.label)
+        return None
 
 
 def _coded(record: DirectCost | SubcontractorInvoice) -> set[tuple[str | None, str | None]]:
@@ -202,6 +216,10 @@ DIRECT_COST = Entity(
              "{perhaps_covered}, for other cost codes: whether it is the same invoice is not certain, and what is billed is not "
              "sent twice. {amount} waits. Name the commitment on the transaction, or give one of the two invoices another "
              "number.",
+             waits_for="invoice {invoice_number}"),
+        Rule("D-02", "covered_unread", "absent", "held",
+             "Job cost {number} names invoice {invoice_number}, and {covered_unread}: whether the cost is billed there is not "
+             "known, and nothing is counted twice. {amount} waits until that is corrected.",
              waits_for="invoice {invoice_number}"),
         Rule("D-04", "difference_cents", "zero", "quarantined",
              "Job cost {number}: lines {lines_sum} do not add up to {amount}."),

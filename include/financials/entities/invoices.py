@@ -74,6 +74,8 @@ class Period(Record):
 class SubcontractorInvoiceRow(InvoiceRow):
     pay_held: str | None
     vendor_unknown: str | None
+    vendor_problem: str
+    vendor_way: str
 
 
 class SubcontractorInvoiceFacts(InvoiceFacts):
@@ -85,10 +87,13 @@ class SubcontractorInvoiceFacts(InvoiceFacts):
         own, record = cast(SubcontractorInvoice, subject.own), cast(SubcontractorInvoice, subject.record)
         head = super().header(subject, approved)
         unknown = head["fresh"] and self.books.vendor(own.vendor) is None
+        problem, way = self.books.no_vendor(own.vendor)
         return {
             **head,
             "pay_held": record.vendor if head["fresh"] and record.pay_hold else None,
             "vendor_unknown": self.books.name(VENDORS, own.vendor) if unknown else None,
+            "vendor_problem": problem,
+            "vendor_way": way,
         }
 
     def _more(self, own: Invoice) -> dict[str, Any]:
@@ -132,6 +137,9 @@ _SEQUENCE = (
     Rule("I-03", "sequence_kept", "true", "held",
          "Invoice {number} is number {sequence} of {contract}; number {sequence_before} is not linked. Send that one first"
          "{opening_offered}.", waits_for="invoice {sequence_before} of {contract}"),
+    Rule("I-03", "billed_unread", "absent", "held",
+         "Invoice {number} is number {sequence} of {contract}, and {billed_unread}: what was billed before it is not known. "
+         "Nothing is billed on {contract} until that is corrected there.", waits_for="what the ERP has billed on {contract}"),
     Rule("I-03", "billed_before", "absent", "held",
          "Invoice {number} is number {sequence} of {contract}: {billed_before} was billed before it, the ERP has "
          "{erp_billed}. {billed_by}", waits_for="what the ERP has billed on {contract}"),
@@ -140,6 +148,9 @@ _SEQUENCE = (
 )  # fmt: skip
 _LAST = (
     Rule("I-05", "date_missing", "absent", "quarantined", "Invoice {number} has no billing date."),
+    Rule("I-05", "period_unread", "absent", "held",
+         "Invoice {number} ({net}) waits: {period_unread}, and whether it is open is not known. Correct it there.",
+         waits_for="the period of invoice {number}"),
     Rule("I-05", "period_refused", "absent", "quarantined",
          "Period {period_refused} is closed, and the posting policy is to reject. Give invoice {number} ({net}) another "
          "billing date, or reopen the period."),
@@ -194,9 +205,8 @@ SUBCONTRACTOR_INVOICE = Entity(
              "take the invoice back in Procore.", waits_for="the reopening of {contract}"),
         _CHANGE_WAITING,
         Rule("M-02", "vendor_unknown", "absent", "held",
-             "Invoice {number}: vendor {vendor_unknown} is not in the ERP, or not linked to the vendor that it is there. {net} "
-             "waits. Have accounting enter it, or link the two.", waits_for="vendors {vendor_unknown}",
-             refers=True),
+             "Invoice {number}: vendor {vendor_unknown} {vendor_problem}. {net} waits. {vendor_way}",
+             waits_for="vendors {vendor_unknown}", refers=True),
         *_SEQUENCE,
         Rule("I-04", "number_twice", "absent", "quarantined",
              "Invoice number {number} is used twice by its vendor in Procore ({number_twice})."),

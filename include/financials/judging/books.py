@@ -3,7 +3,7 @@ what the run will have written by then, and the names that people know Procore's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from include.financials.entities.invoices import Period
     from include.financials.entities.jobs import Project
     from include.financials.ledger import Ledger
+    from include.financials.port import Invalid
     from include.financials.view import Sync
 
 Key = tuple[str, str]
@@ -68,7 +69,28 @@ class Books:
     @cached_property
     def unread(self) -> Any:
         """Keys of the ERP's records of an entity that cannot be read."""
-        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self.sync.lists.unreadable_everywhere("erp", entity)})
+        return cache(lambda entity: {(bad.company or "", bad.id) for bad in self._unreadable(entity)})
+
+    def unread_documents(self, entity: str, company: str) -> Iterator[Invalid]:
+        """The ERP's documents of an entity in a company that cannot be read and may count: no row tells that they are void."""
+        for bad in self._unreadable(entity):
+            if bad.company in (None, company) and bad.shown.get("status") != VOID:
+                yield bad
+
+    def _unreadable(self, entity: str) -> list[Invalid]:
+        found: list[Invalid] = self._unreadable_of(entity)
+        return found
+
+    @cached_property
+    def _unreadable_of(self) -> Any:
+        return cache(lambda entity: [*self.sync.lists.unreadable_everywhere("erp", entity)])
+
+    def unread_of(self, entity: str, field: str, company: str, contract: str | None, project: str | None) -> Iterator[Invalid]:
+        """Those that may be on a contract, as far as their rows tell what they belong to. ``field``: what they name it as."""
+        for bad in self.unread_documents(entity, company):
+            on_it = bad.shown[field] == contract if field in bad.shown else True
+            if on_it and bad.shown.get("project") in (None, project):
+                yield bad
 
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
@@ -114,6 +136,15 @@ class Books:
         link = links.erp(procore_id)
         key = links.mergers.key(link.company, link.erp_key) if link else None
         return cast("Vendor | None", self.document(VENDORS, link.company, key)) if link else None
+
+    def no_vendor(self, procore_id: str | None) -> tuple[str, str]:
+        """Why there is no vendor of the ERP to judge by, and the way out: it is not linked, not readable there, or gone."""
+        link = self.links(VENDORS).erp(procore_id)
+        if link is not None and {(link.company, link.erp_key), ("", link.erp_key)} & self.unread(VENDORS):
+            return "cannot be read in the ERP", "Correct it there."
+        if link is not None:
+            return f"is linked with {link.erp_key}, which the ERP no longer has", "Restore it there, or end the link."
+        return "is not in the ERP, or not linked to the vendor that it is there", "Have accounting enter it, or link the two."
 
     @cached_property
     def inactive_projects(self) -> set[str]:
@@ -163,6 +194,14 @@ class Books:
             return total(r.amount for r in bills if r not in covered) + opening.amount
         return total(record.amount for record in bills)
 
+    def no_code(self, company: str, job: str | None, key: str | None, number: str) -> str:
+        """Why there is no code of the ERP to judge by, in words."""
+        if key is not None and (company, key) in self.unread(COST_CODES):
+            return "cannot be read in the ERP: correct it there"
+        if self.has_code(company, job, number):
+            return "is not linked yet: wait for it, or decide link cost_codes"
+        return f"does not exist on job {job}. Add it in the ERP or re-code the line"
+
     def has_code(self, company: str, job: str | None, number: str) -> bool:
         """Whether the ERP's job has a code of that number, linked or not."""
         return (company, job, number) in self._code_numbers
@@ -209,8 +248,28 @@ class Books:
 
     def _calendar(self, company: str, module: str) -> Sequence[Period]:
         """A module without a calendar of its own goes by that of the general ledger."""
-        own = self._periods.get((company, module))
-        return own if own else self._periods.get((company, GENERAL_LEDGER), ())
+        return self._periods.get((company, self._module(company, module)), ())
+
+    def _module(self, company: str, module: str) -> str:
+        """Whose calendar a module goes by. One of which no period can be read has a calendar of its own all the same."""
+        unread = [bad for bad in self._unreadable(PERIODS) if bad.company in (None, company)]
+        return (
+            module
+            if any(bad.shown.get("module", module) == module for bad in unread) or (company, module) in self._periods
+            else GENERAL_LEDGER
+        )
+
+    def period_unread(self, company: str, module: str, day: date) -> Invalid | None:
+        """A period that cannot be read in the ERP and may be the one that a day lies in, as far as its row tells."""
+        if self.period(company, module, day) is not None:
+            return None
+        calendar, at = self._module(company, module), day.isoformat()
+        for bad in self._unreadable(PERIODS):
+            first, last = bad.shown.get("first_day") or at, bad.shown.get("last_day") or at
+            theirs = bad.company in (None, company) and bad.shown.get("module", calendar) == calendar
+            if theirs and first <= at <= last:
+                return bad
+        return None
 
     def period(self, company: str, module: str, day: date) -> Period | None:
         periods = self._calendar(company, module)

@@ -136,10 +136,11 @@ class DocumentFacts(Facts):
         }
 
     def _job_problem(self, link: Link | None) -> str:
-        """Why there is no job to judge by: nobody linked it, or the ERP's cannot be read."""
-        if link is not None and (link.company, link.erp_key) in self.books.unread(PROJECTS):
-            return f"waits for job {link.erp_key}, which cannot be read in the ERP"
-        return "is not linked to a job"
+        """Why there is no job to judge by: nobody linked it, or the ERP's cannot be read, or is gone."""
+        if link is None:
+            return "is not linked to a job"
+        unread = (link.company, link.erp_key) in self.books.unread(PROJECTS)
+        return f"waits for job {link.erp_key}, which {'cannot be read in the ERP' if unread else 'the ERP no longer has'}"
 
     def _number_in_erp(self, subject: Subject) -> str | None:
         """The job of a document in the ERP that has this number already (rules M-10, I-04). A void one keeps its number."""
@@ -197,11 +198,7 @@ class DocumentFacts(Facts):
             "sub_job_unknown": own.sub_job if own.sub_job and (code is None or not self.capability.sub_jobs) else None,
             "code": (code.id if code else None) if uncoded is None and job is not None else "not judged",
             "code_text": name,
-            "code_problem": (
-                "is not linked yet: wait for it, or decide link cost_codes"
-                if self.books.has_code(company, job, name)
-                else f"does not exist on job {job}. Add it in the ERP or re-code the line"
-            ),
+            "code_problem": self.books.no_code(company, job, line.cost_code, name),
             "type_text": self.books.name(COST_TYPES, own.cost_type),
             "children": ", ".join(self.books.children.get(code.id, [])[:8]) if code else "",
             "code_leaf": not placed or code is None or not code.is_header,

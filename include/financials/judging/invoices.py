@@ -3,7 +3,7 @@ owner P-03)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -17,7 +17,7 @@ from include.financials.judging.documents import ContractFacts, ContractRow
 from include.financials.judging.facts import Row
 from include.financials.judging.subject import Subject
 from include.financials.money import ZERO, text, total
-from include.financials.port import Capability
+from include.financials.port import Capability, Invalid, told
 from include.financials.record import Held, Record, contract_of
 from include.financials.statuses import OPEN, VOID
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 class DatesRow(TypedDict):
     date_missing: bool | None
+    period_unread: str | None
     period_closed: str | None
     period_refused: str | None
     next_open: str | None
@@ -37,6 +38,7 @@ class SequenceRow(TypedDict):
     sequence_before: NotRequired[int]
     sequence_kept: bool
     opening_offered: str | None
+    billed_unread: str | None
     billed_before: str | None
     erp_billed: NotRequired[str | None]
     billed_by: str | None
@@ -194,15 +196,18 @@ class InvoiceFacts(ContractFacts):
     def _dates(self, subject: Subject, record: Invoice) -> DatesRow:
         day = record.billing_date
         if day is None:
-            return {"date_missing": True, "period_closed": None, "period_refused": None, "next_open": None}
+            return {**_DATED, "date_missing": True}
         period = self.books.period(subject.company, self.module, day)
         # Without a job there is no company, and no calendar: one cause, one message.
         is_open = not subject.company or not self.books.has_calendar or (period is not None and period.status == OPEN)
+        unread = self.books.period_unread(subject.company, self.module, day) if subject.company else None
+        if unread is not None:
+            return {**_DATED, "period_unread": told(unread, "erp", f"the {self.module} period")}
         following = self.books.next_open(subject.company, self.module, day)
         policy, month = self.sync.settings.posting_policy, f"{day:%Y-%m}"
         shut = not is_open and not (policy == "next_open" and following is not None)
         return {
-            "date_missing": None,
+            **_DATED,
             "period_closed": month if shut and policy != "reject" else None,
             "period_refused": month if shut and policy == "reject" else None,
             "next_open": following.isoformat() if following else "a new period",
@@ -237,7 +242,7 @@ class InvoiceFacts(ContractFacts):
         erp += sum(
             (amount for (owner, n), amount in self.billed_now.items() if owner == contract_of(own) and n < own.sequence), ZERO
         )
-        said = total(map(completed, before or ()))
+        said, unread = total(map(completed, before or ())), self._unread_bill(subject, later)
         if subject.match.proposal:  # whether it is in the ERP already is for a person to say first
             kept, said = True, erp
         return {
@@ -245,10 +250,23 @@ class InvoiceFacts(ContractFacts):
             "sequence_before": own.sequence - 1,
             "sequence_kept": kept,
             "opening_offered": self._offer(contract),
-            "billed_before": text(said) if kept and said != erp else None,
+            "billed_unread": unread if kept and not subject.match.proposal else None,
+            "billed_before": text(said) if kept and unread is None and said != erp else None,
             "erp_billed": text(erp),
             "billed_by": self._strange([r for r in strange if r in counted], subject, contract),
         }
+
+    def _unread_bill(self, subject: Subject, later: Set[tuple[str, str]]) -> str | None:
+        """An invoice of the ERP that cannot be read and may bill the contract: nobody knows then what was billed on it. Known
+        later draws are none of that, nor what an opening balance stands for."""
+        record, company, opening = subject.record, subject.company, self._opening(subject)
+        links, field = self.books.links(self.entity.name).by_erp, cast(str, self.entity.contract)
+        place = (field, company, contract_of(record), getattr(record, "project", None))
+        for bad in self.books.unread_of(self.entity.name, *place):
+            opened = opening is not None and opening.covers(_day(bad)) and (company, bad.id) not in links
+            if (company, bad.id) not in later and not opened:
+                return told(bad, "erp", self.entity.label)
+        return None
 
     def _offer(self, contract: str | None) -> str:
         return (
@@ -332,10 +350,11 @@ class InvoiceFacts(ContractFacts):
             self.billed_now[contract_of(own), own.sequence] = cast(Invoice, subject.record).amount
 
 
+_DATED = DatesRow(date_missing=None, period_unread=None, period_closed=None, period_refused=None, next_open=None)
 _SETTLED = SettledRow(
-    opening_offered=None, billed_by=None, change_waiting=None, billed_before=None, date_missing=None, period_closed=None,
-    period_refused=None, next_open=None, gross_odd=None, completed_odd=None, released_too_much=None, overbilled=None,
-    unplaced=None, sequence_kept=True, retainage_cents=0,
+    opening_offered=None, billed_by=None, billed_unread=None, change_waiting=None, billed_before=None, date_missing=None,
+    period_unread=None, period_closed=None, period_refused=None, next_open=None, gross_odd=None, completed_odd=None,
+    released_too_much=None, overbilled=None, unplaced=None, sequence_kept=True, retainage_cents=0,
 )  # fmt: skip
 """Facts of an invoice that its link has settled."""
 
@@ -343,6 +362,12 @@ _SETTLED = SettledRow(
 def _lines_by_id(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Lines of a contract or change order as last read, by Procore id."""
     return {line["id"]: line for line in figures.get("lines", ())}
+
+
+def _day(bad: Invalid) -> date | None:
+    """The billing date of an invoice that cannot be read, as far as its row tells one."""
+    day = bad.shown.get("billing_date")
+    return date.fromisoformat(day) if day else None
 
 
 def _known(part: str) -> str | None:

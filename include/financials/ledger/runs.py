@@ -24,6 +24,12 @@ class Runs(Room):
             found = connection.execute(select(t.runs).where(t.runs.c.run_id == run_id)).first()
         return RunRow._make(found) if found else None
 
+    def read_to(self) -> str | None:
+        """The latest end of any run's window: no run has looked beyond it."""
+        with self.reading() as connection:
+            found: str | None = connection.execute(select(func.max(t.runs.c.until))).scalar()
+        return found
+
     def successful(self, kind: str, limit: int = 100) -> list[RunRow]:
         """The last runs of a kind that succeeded, the newest first."""
         c = t.runs.c

@@ -22,7 +22,7 @@ from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
 from include.financials.existence import contracts_of
 from include.financials.ledger import LinkIndex, Seen, key_of, moment, stamp
-from include.financials.port import CALLED, UNSEEN, Invalid, Page, Window
+from include.financials.port import CALLED, NO_ID, UNSEEN, Invalid, Page, Window
 from include.financials.reading import chosen, questions
 from include.financials.reading.staging import Noted
 from include.financials.record import PROJECTS, SUB_JOBS, Record, Side
@@ -245,7 +245,9 @@ class _ProcoreBorn:
             self._stage(page, page.cursor)
             log.info("%s: %d read so far", self.name, len(self.read))
         missing: list[questions.Asked] = [
-            (known[key].scope, key[1]) for key in wanted if key[1] not in self.read and chosen.in_scope(known[key], self.scopes)
+            (known[key].scope, key[1])
+            for key in wanted
+            if key[1] not in self.read and chosen.in_scope(known[key], self.scopes) and not key[1].startswith(NO_ID)
         ]
         # A try that went on at a cursor did not see the whole list.
         unlisted = self._unlisted(self.read | listed) if cursor is None else []
@@ -312,12 +314,15 @@ class _ProcoreBorn:
         whose counterpart ended, or changed."""
         sync, listed = self.sync, self.sync.lists.snapshot("erp", self.name, self.shard)
         here = {record.id for record in listed} | {bad.id for bad in sync.lists.unreadable("erp", self.name, self.shard)}
-        if wanted := [(None, key) for key in self.keys if key not in here]:
+        links = questions.links_in_run(sync, self.links, self.shard)
+        # Whether the window has the document or not: a list that misses a row does not tell that it is gone.
+        keys = dict.fromkeys([*self.keys, *(link.erp_key for link in links)])
+        if wanted := [(None, key) for key in keys if key not in here]:
             listed = [*listed, *sync.lists.ask(self.name, self.shard, "erp", self.name, wanted).records]
         targets = {(record.company or "", record.id): record for record in listed}
         moved = [
             link
-            for link in questions.links_in_run(sync, self.links, self.shard)
+            for link in links
             if link.procore_id not in self.read and questions.moved_in_erp(self.row, link, targets, self.known)
         ]
         if moved:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.utils.skipmixin import SkipMixin
 
 from include.financials.entities import ENTITIES
+from include.financials.exceptions import ConfigurationError
 from include.financials.run import Kind, Run, open_run, start_over
 from include.provider.links import keep_web_address
 from include.provider.operators.base import SyncOperator, entity_of
@@ -62,7 +63,9 @@ class WindowOperator(SyncOperator):
         def now() -> datetime:
             return min(systems["procore"].now(), systems["erp"].now())
 
-        events = bool(given.pop("events", False))
+        events = given.pop("events", False)
+        if not isinstance(events, bool):
+            raise ConfigurationError(f"events is {events!r}; it is true or false")
         if events and known is not None and known.kind == kind:
             # An earlier try has claimed its events, which say what it is about.
             return start_over(ledger, known, now())

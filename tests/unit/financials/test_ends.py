@@ -19,9 +19,11 @@ from tests.unit.financials.pair import (
     PRIME_LINE,
     SECOND,
     THIRD,
+    Crash,
     World,
     change,
     change_line,
+    direct_cost,
     draft,
     in_procore,
     invoice,
@@ -91,6 +93,31 @@ def test_a_document_that_is_void_in_the_erp_and_over_in_procore_is_closed(full: 
     again = full.run()
     assert judged(full, again, entity).get(number, ("skipped",))[0] == "skipped"
     assert full.writes() == 0 and reconcile(again).balanced
+
+
+@pytest.mark.parametrize(("entity", "key"), [("vendors", "V-1"), ("projects", "25-104")])
+def test_what_waits_for_a_record_that_went_says_so(full: World, entity: str, key: str) -> None:
+    """Nobody is sent to enter a vendor anew, or to link a job, that is linked and gone."""
+    full.erp.records[entity] = [one for one in full.erp.records[entity] if one.id != key]
+    draft(full, "SC-7")
+    state, _, message = one(full, full.run(), "commitments", "SC-7")
+    assert state == "held" and f"{key}, which the ERP no longer has" in message
+    assert "enter it" not in message and "not linked" not in message
+
+
+def test_a_cost_that_was_voided_half_made_is_one_stopped_pair_without_a_ledger_too(full: World, tmp_path: Path) -> None:
+    """Its header stands in Procore, and nothing but our mark on it tells whose it is."""
+    full.erp.put(direct_cost("JC-9"))
+    full.procore.failing = {"post direct_costs header": "crash_after"}
+    with pytest.raises(Crash):
+        full.run(reconciled=False)
+    full.procore.failing = {}
+    full.erp.put(direct_cost("JC-9", status="void"))
+    twin = full.without_ledger(tmp_path / "twin")
+    sync = twin.run()
+    assert one(twin, sync, "direct_costs", "JC-9")[:2] == ("conflict", "D-05")
+    assert reconcile(sync).balanced
+    twin.close()
 
 
 def test_a_plan_closes_no_link(full: World) -> None:

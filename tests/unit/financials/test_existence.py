@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from include.financials.report import recall
 from tests.unit.financials.pair import (
     World,
     commitment,
+    direct_cost,
     draft,
     in_procore,
     payment,
@@ -170,7 +172,7 @@ def test_a_row_that_the_erps_list_misses_is_asked_for_by_its_key(world: World, e
     link = world.ledger.links.of(entity)[0]
     world.erp.missed.add((entity, link.erp_key))
     sync = only(world, entity, since="2020-01-01")
-    assert ("erp", link.number) not in stopped(world, sync, entity)
+    assert ("erp", link.number) not in stopped(world, sync, entity) and unexplained(sync) == []
     world.erp.missed.clear()
     world.erp.records[entity] = [r for r in world.erp.records[entity] if r.id != link.erp_key]
     sync = only(world, entity, since="2020-01-01")
@@ -193,6 +195,32 @@ def test_a_document_that_the_erps_list_misses_is_asked_for_by_its_key(world: Wor
     )
 
 
+@pytest.mark.parametrize("entity", [name for name, row in ENTITIES.items() if row.source == "procore" and not row.read_only])
+def test_a_document_outside_the_window_is_asked_for_as_well(full: World, entity: str) -> None:
+    """What nobody touched in Procore for a while is looked for in the ERP all the same: there it went, or its list missed it."""
+    full.clock.now += timedelta(days=2)
+    full.run()
+    full.clock.now += timedelta(days=2)
+    link = full.ledger.links.of(entity)[-1]
+    full.erp.missed.add((entity, link.erp_key))
+    sync = only(full, entity)
+    assert (stopped(full, sync, entity), unexplained(sync)) == ({}, [])
+    full.erp.missed.clear()
+    full.erp.records[entity] = [one for one in full.erp.records[entity] if one.id != link.erp_key]
+    sync = only(full, entity)
+    ((state, rule, message),) = stopped(full, sync, entity).values()
+    assert (state, rule) == ("conflict", "R-02") and "the ERP no longer has it" in message
+    assert unexplained(sync) == []
+
+
+@pytest.mark.parametrize("entity", ["subcontractor_invoices", "owner_invoices"])
+def test_a_summary_that_states_nothing_is_not_one_of_zero(full: World, entity: str) -> None:
+    own: Any = full.procore.records[entity][-1]
+    full.procore.put(own.model_copy(update={"completed": None, "retainage": None}))
+    sync = only(full, entity)
+    assert (stopped(full, sync, entity), unexplained(sync)) == ({}, [])
+
+
 # -- the ERP's list, unlinked ------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +234,47 @@ def test_a_commitment_of_that_number_that_cannot_be_read_in_the_erp_blocks_it(wo
     assert found["procore", "SC-7"][:2] == ("held", "R-06") and found["erp", "SC-7"][0] == "quarantined"
     assert world.erp.all("commitments", number="SC-7") == [there], "nothing was written over it or beside it"
     assert unexplained(sync) == []
+
+
+@pytest.mark.parametrize("lost", ["billing_date", "number", "vendor", "lines[1].cost_type"])
+def test_a_cost_is_not_counted_beside_an_invoice_that_cannot_be_read(full: World, lost: str) -> None:
+    bill: Any = full.erp.records["subcontractor_invoices"][0]
+    full.erp.garbled["subcontractor_invoices", bill.id] = lost
+    full.erp.put(direct_cost("JC-9", vendor=bill.vendor, invoice_number=bill.number))
+    full.erp.put(direct_cost("JC-8", vendor=bill.vendor, invoice_number=None, kind="expense"))
+    sync = only(full, "direct_costs")
+    found = stopped(full, sync, "direct_costs")
+    assert set(found) == {("erp", "JC-9")}, "one that names no invoice is nobody's"
+    assert found["erp", "JC-9"][:2] == ("held", "D-02") and "in the ERP cannot be read" in found["erp", "JC-9"][2]
+    del full.erp.garbled["subcontractor_invoices", bill.id]
+    sync = only(full, "direct_costs", since="2020-01-01")
+    assert full.states(sync, "direct_costs")["JC-9"][0] == "skipped", "it is billed there"
+
+
+@pytest.mark.parametrize(("entity", "ident", "rule"), [("vendors", "V-1", "M-02"), ("cost_codes", "25-104//03-3000", "M-05")])
+def test_of_what_cannot_be_read_nobody_says_that_it_is_not_there(full: World, entity: str, ident: str, rule: str) -> None:
+    """Whoever believed it would enter the vendor, or the code, a second time."""
+    draft(full, "SC-7")
+    full.erp.garbled[entity, ident] = "active"
+    state, found, message = stopped(full, only(full, "commitments"), "commitments")["procore", "SC-7"]
+    assert (state, found) == ("held", rule) and "cannot be read in the ERP" in message
+    assert not re.search("not in the ERP|not exist|enter it|Add it", message), message
+
+
+@pytest.mark.parametrize("amount", ["-1.00", "1.00"])
+def test_a_contract_is_not_lessened_while_its_bills_cannot_be_read(full: World, amount: str) -> None:
+    bill: Any = full.erp.records["subcontractor_invoices"][0]
+    full.erp.garbled["subcontractor_invoices", bill.id] = "amount"
+    plain: Any = next(one for one in full.procore.records["commitment_change_orders"])
+    rows = (plain.lines[0].model_copy(update={"id": "C77", "amount": Decimal(amount), "line": None}),)
+    named = {"id": "77", "number": "009", "change_number": "009", "amount": Decimal(amount), "lines": rows, "origin_id": None}
+    full.procore.put(plain.model_copy(update=named))
+    found = stopped(full, only(full, "commitment_change_orders"), "commitment_change_orders")
+    if Decimal(amount) > 0:
+        assert found == {}
+    else:
+        ((state, rule, message),) = found.values()
+        assert (state, rule) == ("held", "O-04") and "in the ERP cannot be read (amount" in message
 
 
 def test_a_document_with_our_marker_that_cannot_be_read_is_not_sent_again(world: World, tmp_path: Path) -> None:

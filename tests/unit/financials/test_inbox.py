@@ -145,6 +145,16 @@ def test_a_run_of_events_has_the_mode_of_a_scheduled_one(ledger: Ledger) -> None
     assert run.plan
 
 
+@pytest.mark.parametrize("given", ["false", "no", 0, None])
+def test_whether_a_run_is_one_of_events_is_true_or_false(linked: World, given: Any) -> None:
+    source = SimpleNamespace(account=lambda: OURS, now=linked.clock.tick, client=None)
+    context: Any = {"params": {"events": given, "mode": "plan"}, "dag_run": SimpleNamespace(run_type="manual")}
+    window = WindowOperator(task_id="window", sync_run_id="events__1")
+    with pytest.raises(ConfigurationError, match="it is true or false"):
+        window.run_of(context, linked.ledger, linked.settings, {"procore": source, "erp": source})
+    assert linked.ledger.runs.get("events__1") is None
+
+
 def test_a_window_that_is_tried_again_is_about_the_same_events(linked: World) -> None:
     """Also when more have come meanwhile: those are the next run's."""
     (job,) = linked.ledger.links.of("projects")

@@ -27,6 +27,7 @@ from tests.unit.financials.pair import (
     make_settings,
     owner_invoice,
     payment,
+    period,
     procore_id,
     vendor,
 )
@@ -117,6 +118,59 @@ def test_owner_invoices_likewise(full: World) -> None:
     assert "HAND (7.00)" in said(full, OWNER, "OI-3")
 
 
+@pytest.mark.parametrize("lost", ["billing_date", "amount", "commitment"])
+def test_an_invoice_of_the_erp_that_cannot_be_read_holds_the_next_draw(contract: World, lost: str) -> None:
+    draw(contract, 1, "100.00")
+    assert go(contract, *BILLING) == {"N-1": ("created", "")}
+    hand = by_hand(contract, "HAND", "200.00", 1)
+    contract.erp.garbled[INVOICES, hand.id] = lost
+    draw(contract, 2, "200.00", "100.00")
+    assert go(contract, *BILLING)["N-2"] == ("held", "I-03")
+    assert f"HAND in the ERP cannot be read ({lost}" in said(contract, INVOICES, "N-2")
+    assert billed(contract) == Decimal("300.00"), "nothing is billed beside it"
+    by_hand(contract, "HAND", "200.00", 1, status="void")
+    assert go(contract, *BILLING)["N-2"] == ("created", ""), "a void one counts for nothing, readable or not"
+
+
+def test_one_of_another_contract_or_of_before_the_opening_balance_holds_nothing(contract: World) -> None:
+    other = by_hand(contract, "ELSE", "70.00", 1, commitment="SC-9")
+    contract.erp.garbled[INVOICES, other.id] = "amount"
+    before = by_hand(contract, "OLD", "100.00", 1, billing_date=date(2026, 6, 30))
+    contract.erp.garbled[INVOICES, before.id] = "amount"
+    assert decide(contract, "opening", "commitment", "SC-1", "--amount", "100.00", "--date", "2026-06-30") == 0
+    draw(contract, 1, "100.00", billing_date=date(2026, 6, 25))
+    draw(contract, 2, "200.00", "100.00")
+    found = go(contract, *BILLING)
+    assert (found["N-1"], found["N-2"]) == (("skipped", ""), ("created", ""))
+
+
+def test_an_owner_invoice_of_the_erp_that_cannot_be_read_holds_the_next_one(full: World) -> None:
+    plain = owner_invoice(9, number="HAND", items=(item(PRIME_LINE, "5.00"),), company="01", status="posted")
+    full.erp.put(plain.model_copy(update={"items": ()}))
+    full.erp.garbled[OWNER, plain.id] = "billing_date"
+    rows = (item(PRIME_LINE, "5.00", previous="50.00", retainage_previous="5.00"),)
+    before = (item(PRIME_LINE, "10.00", "1.00", previous="40.00", retainage_previous="4.00"),)
+    in_procore(full, owner_invoice(3, items=rows, before=before, previous=procore_id(OWNER, "OI-2")))
+    assert go(full, OWNER)["OI-3"] == ("held", "I-03")
+    assert "HAND in the ERP cannot be read" in said(full, OWNER, "OI-3")
+
+
+@pytest.mark.parametrize("policy", ["hold", "next_open", "reject"])
+@pytest.mark.parametrize("lost", ["status", "module", "first_day"])
+def test_a_period_that_cannot_be_read_is_neither_open_nor_of_another_calendar(contract: World, policy: str, lost: str) -> None:
+    """Where not one period of a module can be read, that of the general ledger does not stand in."""
+    contract.settings = make_settings(posting_policy=policy)
+    for one in [row for row in contract.erp.records["periods"] if row.module == "AP"]:  # type: ignore[attr-defined]
+        contract.erp.garbled["periods", one.id] = lost
+    for month in (9, 10):
+        contract.erp.put(period("GL", month, "open"))
+    draw(contract, 1, "100.00")
+    assert go(contract, *BILLING)["N-1"] == ("held", "I-05")
+    assert f"in the ERP cannot be read ({lost}" in said(contract, INVOICES, "N-1")
+    contract.erp.garbled.clear()
+    assert go(contract, *BILLING)["N-1"] == ("created", "")
+
+
 # -- opening balances --
 
 
@@ -167,6 +221,8 @@ def test_an_opening_invoice_of_the_erp_is_part_of_the_balance(contract: World) -
         ("opening", "commitment", "SC-1", "--amount", "1.005", "--date", "2026-08-31"),
         ("opening", "commitment", "SC-1", "--amount", "1.00", "--date", "August"),
         ("opening", "commitment", "SC-1", "--date", "2026-08-31"),
+        ("opening", "commitment", "SC-1", "--amount", "1.00", "--date", "2062-06-30"),
+        ("approve", "commitment", "all"),
         ("opening", "commitment", "SC-9", "--amount", "1.00", "--date", "2026-08-31"),
         ("accept", "vendor", "V-1"),
         ("approve", "vendor", "V-1"),

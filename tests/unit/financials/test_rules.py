@@ -302,6 +302,20 @@ def billed_after_a_merger(world: World, entity: str) -> None:
     world.erp.put(invoice(1, number=cost.invoice_number, company="01", status="posted"))
 
 
+def bill_unread(world: World, entity: str) -> None:
+    """An invoice of the ERP on the contract, or of the number that a cost names, which cannot be read."""
+    record: Any = world.erp.records[entity][-1] if entity == "direct_costs" else None
+    plain: Any = invoice(7, number=record.invoice_number) if record else owner_invoice(7) if "prime" in entity else invoice(7)
+    plain = owner_invoice(7) if entity == "owner_invoices" else plain
+    bill = world.erp.put(plain.model_copy(update={"company": "01", "status": "posted", "items": (), "lines": ()}))
+    world.erp.garbled[bill.entity, bill.id] = "billing_date"
+
+
+def periods_unread(world: World, entity: str) -> None:
+    for period in world.erp.records["periods"]:
+        world.erp.garbled["periods", period.id] = "status"
+
+
 def locked(world: World, entity: str) -> None:
     world.procore.change("budgets", "25-104", locked=True)
 
@@ -383,20 +397,24 @@ FAULTS: dict[str, Fault] = {
     "code_missing": Fault(first_line(cost_code="25-104//09-9999")),
     "difference_cents": Fault(add("amount", "0.01")),
     "perhaps_covered": Fault(billed_after_a_merger),
+    "covered_unread": Fault(bill_unread),
     "date_missing": Fault(alter(billing_date=None)),
     "contract_problem": Fault(unlink("commitments", "SC-1"), also=NEXT),
     "contract_over": Fault(erp("commitments", "SC-1", status="closed"), also=NEXT),
     "status_back": Fault(alter(status="pending"), "full"),
     "deleted_since": Fault(alter(deleted=True), "full"),
     "sum_difference_cents": Fault(add("amount", "0.01")),
+    "below_unread": Fault(both(first_line(amount=Decimal("-10.00")), add("amount", "-20.00"), bill_unread)),
     "below_billed": Fault(both(first_line(amount=Decimal("-1000.00")), add("amount", "-1010.00"))),
     "change_waiting": Fault(billed(lambda own: item(own, "10.00", "1.00"), lambda own: item("C1", "1.00", change_order="4711"))),
     "vendor_unknown": Fault(alter(vendor="4711")),
     "sequence_kept": Fault(
         lambda world, entity: world.procore.put(world.procore.records[entity][0].model_copy(update={"status": "under_review"}))
     ),
+    "billed_unread": Fault(bill_unread, also=NEXT),
     "billed_before": Fault(stranger, also=NEXT),
     "number_in_erp": Fault(namesake("99.00"), also=("billed_before", "sequence_kept")),
+    "period_unread": Fault(periods_unread, also=NEXT),
     "period_closed": Fault(alter(billing_date=date(2026, 6, 30))),
     "period_refused": Fault(both(alter(billing_date=date(2026, 6, 30)), rejecting)),
     "unplaced": Fault(billed(lambda own: item("L9", "10.00", "1.00"))),

@@ -11,6 +11,7 @@ import pytest
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError, StepMissing
 from include.financials.ledger import Ledger, stamp
+from include.financials.ledger.inbox import Claimed
 from include.financials.port import Window
 from include.financials.run import HEAD, Kind, Run, instant, load_run, open_run, require
 from include.financials.settings import Settings
@@ -169,6 +170,22 @@ def test_the_mode_of_a_scheduled_run_is_a_setting(ledger: Ledger) -> None:
         by_schedule = open_run(ledger, settings, run_id=f"s-{name}", kind="scheduled", params={"mode": "apply"}, **common)
         by_hand = open_run(ledger, settings, run_id=f"m-{name}", kind="manual", params={"mode": "apply"}, **common)
         assert (by_schedule.mode, by_hand.mode) == (scheduled, "apply")
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize("given", [0, False, [], {}])
+def test_a_day_that_is_none_is_refused_and_not_left_out(ledger: Ledger, name: str, given: Any) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        start(ledger, **{name: given})
+    assert ledger.runs.get("r") is None
+
+
+@pytest.mark.parametrize(("kind", "claimed"), [("scheduled", None), ("manual", Claimed(0, (), ()))])
+def test_a_plan_that_was_asked_for_stays_one(ledger: Ledger, kind: Any, claimed: Claimed | None) -> None:
+    settings = make_settings(scheduled_mode="apply")
+    interval = (datetime(2026, 9, 29, tzinfo=UTC), datetime(2026, 9, 30, tzinfo=UTC))
+    asked = {"run_id": "p", "kind": kind, "source_now": NOW, "params": {"mode": "plan"}, "claimed": claimed}
+    assert open_run(ledger, settings, interval=interval, **asked).plan
 
 
 def test_a_step_that_did_not_run_to_its_end_is_named(ledger: Ledger) -> None:

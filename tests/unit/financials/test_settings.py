@@ -103,6 +103,17 @@ def test_what_nobody_has_set_is_a_plan() -> None:
     assert (settings.scheduled_mode, settings.of("projects").writes, settings.of("customers").writes) == ("plan", "off", "off")
 
 
+@pytest.mark.parametrize("text", ["", "  ", "# commitments: off"])
+def test_a_variable_that_is_empty_is_not_taken_for_none(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Set from a file that was not there, to stop writes: the file with the writes on does not take its place."""
+    path = tmp_path / "on.yaml"
+    path.write_text("entities: {commitments: {writes: on}}")
+    monkeypatch.setenv("PROCORE_ERP_SETTINGS", str(path))
+    assert load().of("commitments").writes == "on"
+    with pytest.raises(ConfigurationError, match="Variable procore_erp_sync_settings"):
+        load(text)
+
+
 def test_the_sandboxs_settings_are_the_shipped_ones_switched_on() -> None:
     shipped, sandbox = (from_file(path).model_dump(mode="json") for path in (DEFAULT, SETTINGS))
     on = {name for name, chosen in sandbox["entities"].items() if chosen.pop("writes") == "on"}

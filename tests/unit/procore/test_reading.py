@@ -14,7 +14,8 @@ from include.financials.entities import ENTITIES
 from include.financials.entities.codes import CostCode
 from include.financials.entities.commitments import Commitment
 from include.financials.exceptions import ConfigurationError, NotPermitted
-from include.financials.port import Page, Window
+from include.financials.port import NO_ID, Invalid, Page, Window
+from include.financials.reading.staging import once
 from include.financials.record import Record
 from include.procore.client import ProcoreClient
 from include.procore.system import ProcoreSystem
@@ -314,9 +315,24 @@ def test_a_bad_record_does_not_stop_its_page(fake: FakeProcore, client: ProcoreC
     invalid = [entry for page in pages for entry in page.invalid]
     assert [(entry.id, entry.number, entry.field) for entry in invalid] == [
         ("2", "V-2", "name"),
-        ("?", "?", "record"),
+        (invalid[1].id, invalid[1].id, "record"),
         ("3", "5", "name"),
     ]
+    assert invalid[1].id.startswith(NO_ID)
+
+
+@pytest.mark.parametrize("ident", [None, 0, "", {"x": 1}, [], True])
+def test_two_rows_without_an_id_that_can_be_read_are_two(fake: FakeProcore, client: ProcoreClient, ident: Any) -> None:
+    """Each may be the twin of something, and has money of its own."""
+    rows_at(fake, "/rest/v1.0/vendors", [{"id": ident, "name": "One"}, {"id": ident, "name": "Two"}])
+    rows_at(fake, "/rest/v1.0/companies/8089/vendors/inactive", [])
+
+    def read() -> list[Invalid]:
+        return [bad for page in fake_system(client).read("vendors") for bad in once(page).invalid]
+
+    found = read()
+    assert [bad.number for bad in found] == ["One", "Two"] and len({bad.id for bad in found}) == 2
+    assert all(bad.id.startswith(NO_ID) for bad in found) and read() == found, "the same in every run"
 
 
 def test_a_project_that_is_hidden_is_reported_and_the_others_go_on(fake: FakeProcore, client: ProcoreClient) -> None:
