@@ -91,11 +91,6 @@ def dump(body: Any) -> bytes:
     return re.sub(f'"{mark}([-.0-9]+)"', r"\1", json.dumps(body, allow_nan=False, default=number)).encode()
 
 
-def load(text: str) -> Any:
-    """Numbers with a point become Decimal; NaN and Infinity too, so that the record with it is named and its page goes on."""
-    return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
-
-
 def network_error(error: http.RequestException, call: str, *, write: bool) -> SyncError:
     """What a failure below HTTP means. The difference that matters: was anything sent?"""
     reason = error.args[0] if error.args else None

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from include.erp.json import numbers
+from include.financials import exact
 
 TAG = "__class__"
 
@@ -46,10 +46,13 @@ _UNTAG: Mapping[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def _untag(found: dict[str, Any]) -> Any:
-    known = _UNTAG.get(found.get(TAG, ""))
-    return known(found) if known else found
+    known = _UNTAG.get(str(found.get(TAG, "")))
+    try:
+        return known(found) if known else found
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        return found  # 30 February: whoever reads the field says what stands there
 
 
 def loads(text: str | bytes) -> Any:
-    """Raises ValueError for what is no JSON, and for the numbers that are none (NaN, Infinity)."""
-    return numbers.loads(text, _untag)
+    """Raises ValueError for what is no JSON. A tagged object that is nothing of its kind stays what it is."""
+    return exact.loads(text, _untag)

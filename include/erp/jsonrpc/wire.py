@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -13,7 +12,7 @@ import httpx
 
 from include.erp.json.numbers import dumps
 from include.erp.json.tagged import loads
-from include.erp.json.waiting import seconds
+from include.erp.json.waiting import moment, seconds
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -80,8 +79,7 @@ class Wire:
             raise RetryLater(f"{self.address.base} cannot be reached: {error}") from error
         except httpx.HTTPError as error:
             raise self._doubt(writes, f"{self.address.base} did not answer: {type(error).__name__} {error}".strip()) from error
-        if stamp := reply.headers.get("Date"):
-            self.now = parsedate_to_datetime(stamp).astimezone(UTC)
+        self.now = moment(reply.headers.get("Date")) or self.now
         if reply.status_code == 200:
             try:
                 return loads(reply.content)

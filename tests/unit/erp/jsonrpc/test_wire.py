@@ -69,6 +69,19 @@ def test_what_is_known_after_a_failure(answer: Answer, reading: type[Exception],
         assert type(found.value) is expected
 
 
+@pytest.mark.parametrize("date", ["yesterday", ""])
+def test_a_clock_that_is_none_ends_no_call(date: str) -> None:
+    made = wire(lambda _: httpx.Response(200, headers={"Date": date}, json=[1]))
+    assert (made.post("/", {}, writes=True), made.now) == ([1], None)
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7), ("9" * 400, None), ("²", None), ("soon", None)])
+def test_what_is_no_time_to_come_back_is_not_taken_for_one(said: str, seconds: float | None) -> None:
+    with pytest.raises(RetryLater) as found:
+        wire(lambda _: httpx.Response(429, headers=[(b"Retry-After", said.encode())])).post("/", {})
+    assert found.value.seconds == seconds
+
+
 def test_it_says_when_to_come_back() -> None:
     with pytest.raises(RetryLater) as found:
         wire(lambda _: httpx.Response(429, headers={"Retry-After": "7"})).post("/", {})
