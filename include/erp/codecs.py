@@ -22,6 +22,8 @@ TIMESTAMP_TEXT = "%Y-%m-%dT%H:%M:%S.%3fZ"
 _FRACTION = re.compile(r"%([1-6])f")
 _NUMBER = re.compile(r"[+-]?\d*\.\d*")
 _INTEGER = re.compile(r"[+-]?\d+")
+_LONGEST = 100
+"""Characters of a whole number kept as text; one of thousands Python does not even read."""
 
 
 class FieldError(ValueError):
@@ -59,7 +61,7 @@ def _text(raw: Any) -> str:
     if isinstance(raw, bool | float | bytes):
         raise Unfit(f"is {show(raw)} ({type(raw).__name__}), not text")
     if isinstance(raw, Decimal):
-        if raw != raw.to_integral_value():
+        if not raw.is_finite() or raw != raw.to_integral_value():
             raise Unfit(f"is {raw}, not text; cast it in `from`")
         return str(int(raw))
     return str(raw)
@@ -72,7 +74,7 @@ def _integer(raw: Any) -> int:
         return raw
     if isinstance(raw, Decimal) and raw.is_finite() and raw == raw.to_integral_value():
         return int(raw)
-    if isinstance(raw, str) and _INTEGER.fullmatch(raw.strip()):
+    if isinstance(raw, str) and len(raw) <= _LONGEST and _INTEGER.fullmatch(raw.strip()):
         return int(raw)
     raise Unfit(f"is {show(raw)}, not an integer")
 
@@ -166,7 +168,10 @@ def _moment(raw: Any, zone: ZoneInfo, layout: str | None = None) -> datetime:
                 value = value.replace(tzinfo=UTC)
     if not isinstance(value, datetime):
         raise Unfit(f"is {show(raw)}, not a time")
-    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:  # the first and the last day of the calendar, in another zone
+        raise Unfit(f"is {show(raw)}, which in UTC is no time of the calendar") from None
 
 
 def _write_layout(moment: datetime, layout: str) -> str:

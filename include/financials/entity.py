@@ -18,8 +18,9 @@ if TYPE_CHECKING:  # facts are told of the row that they belong to: only their t
 
 Direction = Literal["erp_to_procore", "procore_to_erp", "procore_only"]
 """``procore_only``: read there, kept in the ledger, sent nowhere."""
-Rivals = Callable[[Record, str, list[Record], dict[str, Record]], tuple[list[Record], dict[str, Record]]]
-"""(record, natural key, who may be its counterpart, who beside it may be that too, by name) -> those that are left of both."""
+Rivals = Callable[[Record, str, list[Record], dict[str, Record], Mapping[str, str]], tuple[list[Record], dict[str, Record]]]
+"""(record, natural key, who may be its counterpart, who beside it may be that too, by name, what the former name in words: see
+``Entity.worded``) -> those that are left of both."""
 
 STAGES: dict[int, str] = {
     1: "vendors_projects",
@@ -63,6 +64,9 @@ class Entity:
     """Natural keys that are one record's in all companies of the ERP (a tax id, an e-mail): what others number for themselves."""
     rivals: Rivals | None = None
     """Tells apart records that one natural key cannot: payments of one contract and amount by their numbers."""
+    worded: Mapping[str, str] = field(default_factory=dict)
+    """References that people may have told Procore in words only: the reference to the field with the number that they wrote
+    (of a document of the same contract)."""
     twins: tuple[tuple[str, ...], ...] = ()
     """By what an unreadable record may be the twin of one that is about to be created: all fields of one key agree, and one that
     cannot be read agrees with everything."""

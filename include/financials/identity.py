@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -54,10 +55,22 @@ _TAX_ID_NAME = re.compile(r"^(fein|ein|tin|ssn|us|no)(?=\d)")
 _NUMBER = re.compile(r"[a-z]*0*([1-9][a-z0-9]*)")
 
 
+def spelling(text: str) -> str:
+    """A text as it is compared. Programs that people copy from write a hyphen as a dash, digits in full width, a letter and
+    its accent as two characters, and put in what nobody sees (a byte order mark, a soft hyphen): none of that, nor case, makes
+    another key."""
+    if text.isascii():
+        return text.casefold()
+    seen = unicodedata.normalize("NFKC", text)
+    seen = "".join("-" if one == "\N{MINUS SIGN}" or unicodedata.category(one) == "Pd" else one for one in seen)
+    seen = "".join(one for one in seen if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFKC", seen.casefold())
+
+
 def tax_id(text: str | None) -> str | None:
     """What a tax id means: its digits and letters, however they are set apart (``89-7777777``, ``EIN 897777777``). Letters of
     other countries' forms (``DE123456789``) belong to it. None for none. It is shown and written as its side has it."""
-    plain = re.sub(r"[\W_]", "", (text or "").casefold())
+    plain = re.sub(r"[\W_]", "", spelling(text or ""))
     plain = _TAX_ID_NAME.sub("", plain)
     return None if plain in NO_VALUE or not plain.strip("0") else plain
 
@@ -69,24 +82,22 @@ def retainage_percent(text: str | None) -> str:
 
 def payment_number(text: str | None) -> str | None:
     """What a check's number tells several payments apart by: ``004999``, ``4999`` and ``CHK 4999`` are one. None for none."""
-    if (text or "").strip().casefold() in NO_VALUE:
-        return None
-    plain = re.sub(r"[\W_]", "", (text or "").casefold())
+    plain = re.sub(r"[\W_]", "", spelling(text or ""))
     found = _NUMBER.fullmatch(plain)
-    return found[1] if found else plain if plain.strip("0") else None
+    return found[1] if found else None if plain in NO_VALUE or not plain.strip("0") else plain
 
 
 def code(text: str) -> str:
-    """A code or number as it is compared: neither case nor blanks around it make another record of it."""
-    return " ".join(text.split()).casefold()
+    """A code or number as it is compared: neither case, blanks around it nor its :func:`spelling` make another record of it."""
+    return " ".join(spelling(text).split())
 
 
-_ZEROS = re.compile(r"(?<=/)0+(?=\d+$)")
+_BEFORE_NUMBER = re.compile(r"(?<=/)(?:change order|p?cco|co)?[ .:#-]*(?:no\b)?[ .:#-]*0*(?=\d+$)")
 
 
 def change_number(text: str) -> str:
-    """The number of contract (or job) and change as it is compared: ``104-SC-003/1`` is change 001."""
-    return _ZEROS.sub("", code(text))
+    """The number of contract (or job) and change as it is compared: ``104-SC-003/1`` and ``104-SC-003/CO-01`` are change 001."""
+    return _BEFORE_NUMBER.sub("", code(text))
 
 
 def number_key(record: Record) -> str:

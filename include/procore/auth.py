@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import requests
 
+from include.financials.exact import loads
 from include.financials.exceptions import ConfigurationError, ContractBroken
 from include.procore.errors import parse_error
 from include.procore.exceptions import Unavailable
 from include.procore.pacing import UNSAID, retry_after
-from include.procore.wire import load
 
 RENEW_EARLY = 300.0
 """Seconds before its end at which a token is replaced, but never more than a third of its life."""
@@ -98,8 +98,8 @@ class TokenSource:
         status, host = response.status_code, urlsplit(self._url).netloc
         text = content.decode("utf-8", "replace")
         try:
-            body = load(text)
-        except (ValueError, RecursionError):
+            body = loads(text)
+        except ValueError:
             body = None
         if status == 429 or status >= 500:
             seconds = retry_after(response.headers)

@@ -24,6 +24,7 @@ import requests
 from requests import exceptions as http
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
+from include.financials.exact import loads
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, RetryLater
 from include.procore.address import clean_url, company_number, login_url_for, redact
 from include.procore.auth import TokenSource
@@ -33,7 +34,7 @@ from include.procore.pacing import Pace, limited, retry_after, server_time, shar
 from include.procore.paging import LinkPaginator, beyond
 from include.procore.sessions import Bearer, OpenSession, no_auth, surroundings
 from include.procore.sessions import session as session_of
-from include.procore.wire import Reply, Rows, dump, is_write, load, network_error, pairs, whole
+from include.procore.wire import Reply, Rows, dump, is_write, network_error, pairs, whole
 
 log = logging.getLogger(__name__)
 
@@ -252,8 +253,8 @@ class ProcoreClient:
             self.pace.hold(seconds)
         text = content.decode("utf-8", "replace")
         try:
-            body = load(text)
-        except (ValueError, RecursionError):
+            body = loads(text)
+        except ValueError:
             body = None
         raise error_for(call, status, parse_error(body, text), write=is_write(call), retry_after=seconds)
 
@@ -266,12 +267,12 @@ class ProcoreClient:
         if "Content-Type" in response.headers and "json" not in kind.lower() and not is_write(call):
             self._garbled(call, f"its reply is {kind}, not JSON")
         try:
-            data = load(content.decode("utf-8"))
+            data = loads(content.decode("utf-8"))
         except UnicodeDecodeError as error:
             self._garbled(call, f"its reply is not UTF-8 (byte {error.start})", error)
         except json.JSONDecodeError as error:
             self._garbled(call, f"its reply of {len(content):,} bytes is not JSON ({kind})", error)
-        except (ValueError, RecursionError) as error:  # whole, but beyond what can be read: it will be so next time too
+        except ValueError as error:  # whole, but beyond what can be read: it will be so next time too
             self._unreadable(call, f"its reply of {len(content):,} bytes is not JSON that can be read ({kind})", error)
         return Reply(response.status_code, data, response.headers, call)
 

@@ -18,7 +18,7 @@ from include.financials.port import NO_ID, Action, Header, Invalid, Item, Outcom
 from include.financials.record import Record
 from include.procore.client import ProcoreClient
 from include.procore.lists import Lists, Raw, row_id
-from include.procore.parse import Misfit, Row, time_or_none
+from include.procore.parse import Misfit, Row, is_number, time_or_none
 from include.procore.resources import Resource
 from include.procore.shown import shown
 
@@ -188,11 +188,18 @@ class Desk:
     def confirmed(self, item: Item, row: Raw) -> Outcome:
         """``row`` is the record as answered or listed. The outcome has a record where a row is the whole content of one, and
         fits: else it is read again later. Raises OutcomeUnknown for an answer that is no record: it has no id."""
-        if row.get("id") is None:
-            raise OutcomeUnknown(f"the answer to {item.record.entity} {item.number} is no record: it has no id")
+        is_record(item, row)
         self.known[item.origin_id] = row
         entity = self.entities[item.record.entity]
         built = entity.record(row, self.system, item.refs.get("project")) if entity.build else None
         record = None if isinstance(built, Invalid) else built
         changed = time_or_none(row.get("updated_at"))
         return Outcome(item.intent, "confirmed", id=row_id(row), record=record, updated_at=changed)
+
+
+def is_record(item: Item, row: Raw) -> None:
+    """Raises OutcomeUnknown for an answer to a write that is no record: it has no id, or one that nothing is called by."""
+    ident = row.get("id")
+    if not is_number(ident) or not int(ident):
+        told = "it has no id" if ident is None else f"its id is {ident!r}"
+        raise OutcomeUnknown(f"the answer to {item.record.entity} {item.number} is no record: {told}")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from include.financials.identity import parse_origin
 from include.financials.legible import broken
@@ -19,6 +19,7 @@ from include.financials.money import to_cents
 
 Built = TypeVar("Built")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?")
+_DIGITS = re.compile(r"[0-9]{1,30}")
 _BEYOND = Decimal(10) ** 15
 """More than any sum of money that the models hold."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -92,13 +93,13 @@ class Row:
         value = self._data.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
+        if not is_number(value):
             raise self.misfit(name, f"is {_kind(value)}, not an id")
         return str(value)
 
     def required_id(self, name: str = "id") -> str:
         value = self.id(name)
-        if value is None or value == "0":
+        if value is None or not int(value):
             raise self.misfit(name, "is missing")
         return value
 
@@ -174,7 +175,9 @@ class Row:
         if value is None:
             return None
         try:
-            return date.fromisoformat(value) if _DAY.fullmatch(value) else _moment(value).date()
+            if not _DAY.fullmatch(value):
+                _moment(value)
+            return date.fromisoformat(value[:10])  # of a time the day that was written, in whatever zone that is
         except ValueError:
             raise self.misfit(name, "is not a date (YYYY-MM-DD)") from None
 
@@ -188,6 +191,13 @@ class Row:
             raise self.misfit(name, "is not a time in UTC (YYYY-MM-DDTHH:MM:SSZ)") from None
 
 
+def is_number(value: Any) -> TypeGuard[int | str]:
+    """Whether a value is what Procore calls a record by: a whole number, or one as text; not below zero."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return False
+    return (isinstance(value, int) and value >= 0) or (isinstance(value, str) and _DIGITS.fullmatch(value) is not None)
+
+
 def _moment(value: str) -> datetime:
     """A time in UTC. Some lists answer a plain day where a time belongs (docs/procore-contract.md 6.5): its last second, so that
     no change of that day is taken for an older one."""
@@ -196,7 +206,10 @@ def _moment(value: str) -> datetime:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None or "T" not in value:
         raise ValueError("no time zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC no time of the calendar") from None
 
 
 def time_or_none(value: Any) -> datetime | None:

@@ -93,11 +93,6 @@ def dump(body: Any) -> bytes:
     return re.sub(f'"{mark}([-.0-9]+)"', r"\1", json.dumps(body, allow_nan=False, default=number)).encode()
 
 
-def load(text: str) -> Any:
-    """Numbers with a point become Decimal; NaN and Infinity too, so that the record with it is named and its page goes on."""
-    return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
-
-
 def whole(response: requests.Response, limit: int, seconds: float) -> tuple[bytes, bool]:
     """The body of a streamed reply as far as ``limit`` bytes, unpacked, and whether that is all of it.
 

@@ -13,10 +13,12 @@ INDEX, DOCUMENT = "_index", "_document"
 
 def lines_of(document: Mapping[str, Any], source: str, by: str | None) -> list[Any] | None:
     """What names of lines lead into. ``by``: rows that it gives the same value are one line, a list. None: the document has no
-    such list, which is no proof that it has no lines."""
+    such list, which is no proof that it has no lines. Raises ValueError for what is no list of rows."""
     rows: Sequence[Mapping[str, Any]] | None = value(source, document)
     if rows is None:
         return None
+    if not isinstance(rows, list) or not all(isinstance(one, Mapping) for one in rows):
+        raise ValueError("no list of rows")
     found = [{**one, INDEX: index, DOCUMENT: document} for index, one in enumerate(rows, start=1)]
     if by is None:
         return found

@@ -1,25 +1,12 @@
-"""JSON without a float in either direction: a number with a fraction is a Decimal, digit by digit."""
+"""JSON without a float: a number with a fraction is a Decimal, written digit by digit (read: ``include/financials/exact.py``)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
-
-
-def loads(text: str | bytes, objects: Callable[[dict[str, Any]], Any] | None = None) -> Any:
-    """``objects`` may make something else of an object. Raises ValueError for what is no JSON or lies too deep in itself, and for
-    the numbers that are none (NaN, Infinity)."""
-    try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_hook=objects)
-    except RecursionError:
-        raise ValueError("it lies too deep in itself") from None
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
 
 
 def dumps(value: Any) -> str:

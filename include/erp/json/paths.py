@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -11,6 +12,8 @@ import jmespath
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
+
+from include.erp.transport import Fault
 
 
 class _Functions(functions.Functions):
@@ -61,6 +64,20 @@ def compiled(name: str) -> ParsedResult:
 def value(name: str, document: Any) -> Any:
     """What stands at the name; None where nothing does."""
     return compiled(name).search(document, _OPTIONS)
+
+
+def values(names: Iterable[str], document: Any) -> tuple[dict[str, Any], Fault | None]:
+    """What stands at each of the names, and the first at which something stands that its functions do not take (a text where a
+    list or an amount belongs): its record is named, and its page goes on."""
+    found: dict[str, Any] = {}
+    wrong: Fault | None = None
+    for name in names:
+        try:
+            found[name] = value(name, document)
+        except (JMESPathError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            found[name] = None
+            wrong = wrong or Fault(name, f"cannot be read in the ERP's answer: {str(error).splitlines()[0]}")
+    return found, wrong
 
 
 def fault(name: str) -> str | None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from include.erp.json import numbers
+from include.financials import exact
 
 TAG = "__class__"
 
@@ -46,13 +46,13 @@ _UNTAG: Mapping[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def _untag(found: dict[str, Any]) -> Any:
-    known = _UNTAG.get(found.get(TAG, ""))
-    return known(found) if known else found
+    known = _UNTAG.get(str(found.get(TAG, "")))
+    try:
+        return known(found) if known else found
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        return found  # 30 February: whoever reads the field says what stands there
 
 
 def loads(text: str | bytes) -> Any:
-    """Raises ValueError for what is no JSON, for a tag without its value, and for the numbers that are none (NaN, Infinity)."""
-    try:
-        return numbers.loads(text, _untag)
-    except (KeyError, TypeError, OverflowError, InvalidOperation) as error:
-        raise ValueError(f"a tagged value cannot be read ({type(error).__name__})") from error
+    """Raises ValueError for what is no JSON. A tagged object that is nothing of its kind stays what it is."""
+    return exact.loads(text, _untag)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,11 +58,3 @@ def header(value: str, what: str) -> str:
     if not _HELD.fullmatch(value):
         raise ConfigurationError(f"{what} has characters that no header can hold; is there a line break at its end?")
     return value
-
-
-def clock(headers: Mapping[str, str]) -> datetime | None:
-    """The server's clock at an answer, UTC; None where it does not tell."""
-    try:
-        return parsedate_to_datetime(headers["Date"]).astimezone(UTC)
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return None

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from include.erp.json.lines import lines_of
-from include.erp.json.paths import value
+from include.erp.json.paths import value, values
 from include.erp.jsonrpc.api import Api, Doc, Domain
 from include.erp.jsonrpc.grammar import Joined, JsonMapping
 from include.erp.mapping import loading
 from include.erp.mapping.shape import shape_of
-from include.erp.transport import Key, Row
+from include.erp.transport import Fault, Key, Row
 from include.financials.port import Window
 
 ORDER = (("id", "ASC"),)
@@ -139,12 +139,20 @@ class Documents:
         return [self.row(row, one["id"]) for one in found for row in value(self.spec.source.rows, one) or ()]
 
     def row(self, document: Doc, number: int) -> Row:
-        return Row(
-            {name: value(name, document) for name in self.shape.header},
-            [{name: value(name, line) for name in self.shape.lines} for line in self.lines(document)],
-            {field: value(name, document) or () for field, name in self.shape.lists.items()},
-            key=f"{self.model},{number}",
-        )
+        header, fault = values(self.shape.header, document)
+        listed, wrong = values(self.shape.lists.values(), document)
+        fault = fault or wrong
+        lines: list[dict[str, Any]] = []
+        try:
+            found = self.lines(document)
+        except ValueError as error:
+            found, fault = [], Fault("lines", f"are {error} in the ERP's answer")
+        for line in found:
+            told, wrong = values(self.shape.lines, line)
+            lines.append(told)
+            fault = fault or wrong
+        lists = {field: listed[name] or () for field, name in self.shape.lists.items()}
+        return Row(header, lines, lists, key=f"{self.model},{number}", fault=fault)
 
     def lines(self, document: Doc) -> list[Any]:
         """What names of lines lead into: a row of the ERP, or the rows that are one line of ours."""

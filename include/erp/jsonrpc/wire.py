@@ -13,7 +13,7 @@ import httpx
 from include.erp.json import web
 from include.erp.json.numbers import dumps
 from include.erp.json.tagged import loads
-from include.erp.json.waiting import seconds
+from include.erp.json.waiting import moment, seconds
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
 
 
@@ -76,7 +76,7 @@ class Wire:
             raise web.silent(error, self.address.base) from error
         except httpx.HTTPError as error:
             raise self._doubt(writes, f"{self.address.base} did not answer: {type(error).__name__} {error}".strip()) from error
-        self.now = web.clock(reply.headers) or self.now
+        self.now = moment(reply.headers.get("Date")) or self.now
         if reply.status_code == 200:
             try:
                 return loads(reply.content)

@@ -6,18 +6,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Literal
 
 import httpx
 
-from include.erp.json import numbers, paths
-from include.erp.json.waiting import seconds
-from include.erp.json.web import clock
+from include.erp.json import paths
+from include.erp.json.waiting import moment, seconds
 from include.erp.rest.grammar import Errors
+from include.financials import exact
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 
 _LONGEST = 300
 """Characters of an answer that is no JSON, in a message."""
+_JUDGED = {status.value for status in HTTPStatus if 400 <= status.value < 500} - {408}
 BUSY = (425, 429)
 """The limiter stands before the application: nothing was applied."""
 
@@ -33,7 +35,7 @@ class Answer:
     broken: bool = False
 
     @classmethod
-    def of(cls, reply: httpx.Response, loads: Callable[[bytes], Any] = numbers.loads) -> Answer:
+    def of(cls, reply: httpx.Response, loads: Callable[[bytes], Any] = exact.loads) -> Answer:
         body, broken = None, False
         if reply.content.strip():
             try:
@@ -54,7 +56,7 @@ class Answer:
     @property
     def time(self) -> datetime | None:
         """The server's clock."""
-        return clock(self.headers)
+        return moment(self.headers.get("Date"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def _found(path: str, answer: Answer) -> str | None:
 
 
 def meaning(errors: Errors, answer: Answer) -> Meaning:
-    """Of an answer to a write. What is not in the file: 4xx is refused, a limiter's wait is a wait, all else is unknown."""
+    """Of an answer to a write. What is not in the file: a 4xx that HTTP knows is refused, a limiter's wait is a wait, all else
+    is unknown."""
     if errors.hook is not None:
         told = errors.hook(answer)
         if told is not None:
@@ -100,7 +103,8 @@ def meaning(errors: Errors, answer: Answer) -> Meaning:
             return Meaning(row.means, said, row.field)
     if answer.status in BUSY:
         return Meaning("later", f"the ERP asks to come back later ({answer.status})")
-    if 400 <= answer.status < 500 and answer.status != 408:
+    # A gateway's own number (499, 460) says that somebody gave up waiting, not that the request was judged.
+    if answer.status in _JUDGED:
         return Meaning("refused", said)
     return Meaning("unknown", "the answer was cut off" if answer.broken else f"the ERP answered {answer.status}: {said}")
 

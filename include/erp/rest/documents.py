@@ -11,7 +11,7 @@ from urllib.parse import quote
 from include.erp.codecs import bounds
 from include.erp.json import numbers
 from include.erp.json.lines import DOCUMENT, INDEX, lines_of
-from include.erp.json.paths import value
+from include.erp.json.paths import value, values
 from include.erp.json.tagged import tagged
 from include.erp.mapping import loading
 from include.erp.mapping.block import PART
@@ -292,22 +292,25 @@ class Documents:
         return [self.row(one, bare) for one in docs]
 
     def row(self, document: Mapping[str, Any], bare: bool = False) -> Row:
-        fault, lines = None, list[Any]()
-        if not bare:
-            spec = self.spec.lines
-            found = lines_of(document, spec.source, spec.by) if spec is not None else []
+        header, fault = values(self.shape.header, document)
+        listed, wrong = values(self.shape.lists.values(), document)
+        fault = fault or wrong
+        lines: list[dict[str, Any]] = []
+        if not bare and self.spec.lines is not None:
+            try:
+                found = lines_of(document, self.spec.lines.source, self.spec.lines.by)
+            except ValueError as error:
+                found, fault = [], Fault("lines", f"are {error} in the ERP's answer")
             if found is None:
                 fault = Fault("lines", "are not in the ERP's answer, which is no proof that there are none; check `expand`")
-            lines = found or []
+            for line in found or []:
+                told, wrong = values(self.shape.lines, line)
+                lines.append(told)
+                fault = fault or wrong
         if field := document.get(UNREAD):
             fault = Fault(field, "was asked for, and is not in the ERP's answer: may this login read it?")
-        return Row(
-            {name: value(name, document) for name in self.shape.header},
-            [{name: value(name, line) for name in self.shape.lines} for line in lines],
-            {field: tuple(dict.fromkeys(value(name, document) or ())) for field, name in self.shape.lists.items()},
-            key=self.key(document),
-            fault=fault,
-        )
+        lists = {field: tuple(dict.fromkeys(listed[name] or ())) for field, name in self.shape.lists.items()}
+        return Row(header, lines, lists, key=self.key(document), fault=fault)
 
 
 def _unread(rows: Iterable[Mapping[str, Any]]) -> str | None:

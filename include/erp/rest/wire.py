@@ -18,6 +18,7 @@ from include.erp.rest.answers import Answer, judged, words
 from include.erp.rest.asking import written
 from include.erp.rest.grammar import RestMapping
 from include.erp.rest.logins import login_of
+from include.financials import exact
 from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, RetryLater
 
 _READS, _POLLS = 3, 8
@@ -137,7 +138,7 @@ class Wire:
             # An empty query would take away the one that a link brings along; a link has what every request brings.
             params = query if "://" in path else {**self._query, **(query or {})}
             reply = self._client.request(method, url, params=params or None, headers=wanted, content=content)
-            answer = Answer.of(reply, tags.loads if self._tagged else numbers.loads)
+            answer = Answer.of(reply, tags.loads if self._tagged else exact.loads)
             self.now = answer.time or self.now
             if answer.status != 401:
                 return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
 from typing import ClassVar, Literal, cast
@@ -167,6 +168,24 @@ def _coded(record: DirectCost | SubcontractorInvoice) -> set[tuple[str | None, s
     return {(line.cost_code, line.cost_type) for line in record.lines}
 
 
+# -- who is who -----------------------------------------------------------------------------------------------------------------
+
+_INVOICED = "vendor+invoice_number"
+"""A key without an amount: a vendor's invoice is one, with its tax or without, and its parts may be costs of their own."""
+
+
+def rivals(
+    record: Record, key: str, candidates: list[Record], twins: dict[str, Record], _: Mapping[str, str]
+) -> tuple[list[Record], dict[str, Record]]:
+    """What is told apart by the amount of a vendor's invoice is one cost of several, and somebody's already."""
+    if key != _INVOICED:
+        return candidates, twins
+    if not any(one.isdecimal() for one in cast(DirectCost, record).invoice_number or ""):
+        return [], {}  # N/A, misc: no number
+    known = {cast(DirectCost, twin).amount for twin in twins.values()}
+    return [one for one in candidates if cast(DirectCost, one).amount not in known], twins
+
+
 # -- row ------------------------------------------------------------------------------------------------------------------------
 
 _INSTEAD = "Put it back, and correct it in the ERP with a reversal and a new entry."
@@ -178,7 +197,8 @@ DIRECT_COST = Entity(
     direction="erp_to_procore",
     content=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
     references={"project": PROJECTS, "vendor": VENDORS, "lines.cost_code": COST_CODES, "lines.cost_type": COST_TYPES},
-    identity=("vendor+invoice_number+amount", "kind+cost_date+description+amount"),
+    identity=("vendor+invoice_number+amount", _INVOICED, "kind+cost_date+description+amount"),
+    rivals=rivals,
     twins=(("vendor", "invoice_number", "amount"), ("kind", "cost_date", "description", "amount")),
     frozen=("kind", "vendor", "invoice_number", "description", "cost_date", "amount", "lines"),
     project_scoped=True,

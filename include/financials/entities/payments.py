@@ -3,6 +3,7 @@ rules Y-01 to Y-04)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import ClassVar, Literal, cast
@@ -126,15 +127,23 @@ class PaymentReceivedFacts(PaymentFacts):
 
 _NAMELESS = ("commitment+amount", "prime_contract+amount")
 """Keys that say too little, but of a payment that does not tell its invoice: its number tells several apart, no more."""
+_NUMBERED = ("payment_number+commitment", "payment_number+prime_contract")
+"""Keys without an amount: one check pays an invoice once, and who typed it in may have mistyped what it paid."""
 
 
 def rivals(
-    record: Record, key: str, candidates: list[Record], twins: dict[str, Record]
+    record: Record, key: str, candidates: list[Record], twins: dict[str, Record], worded: Mapping[str, str]
 ) -> tuple[list[Record], dict[str, Record]]:
     """Payments of one contract, invoice and amount are told apart by their numbers where they have some: one that bears the
     number of a payment on the other side is that one, and nobody else's."""
-    if key in _NAMELESS:
-        candidates = [one for one in candidates if _invoice(one) is None and payment_number(_paid_by(one)) is None]
+    if key in _NUMBERED:
+        if not any(one.isdecimal() for one in _number(record)):
+            return [], {}  # ACH, WIRE: how it was paid, and no number
+        paid = {cast(Payment, twin).amount for twin in twins.values()}
+        candidates = [one for one in candidates if cast(Payment, one).amount not in paid and _may_pay(one, record, worded)]
+        twins = {name: twin for name, twin in twins.items() if any(_may_pay(one, twin, worded) for one in candidates)}
+    elif key in _NAMELESS:
+        candidates = [one for one in candidates if _invoice(one) is None and _may_pay(one, record, worded)]
     elif "invoice_number" in key:
         candidates = [one for one in candidates if _invoice(one) is None]
     mine = payment_number(_number(record))
@@ -149,12 +158,17 @@ def rivals(
     return free, {name: twin for name, twin in twins.items() if theirs[name] not in rest}
 
 
+def _may_pay(one: Record, record: Record, worded: Mapping[str, str]) -> bool:
+    """Whether a payment of Procore may be for the invoice that one of the ERP is for: it tells that one, or none that the ERP
+    knows (``Draw 2``, ``see note``)."""
+    told = _invoice(one)
+    if told is not None:
+        return told in (cast(Payment, record).invoice, getattr(record, "draw_number", None))
+    return worded.get(one.id) in (None, cast(Payment, record).invoice)
+
+
 def _number(record: Record) -> str:
     return cast(Payment, record).payment_number
-
-
-def _paid_by(record: Record) -> str | None:
-    return cast(Payment, record).invoice_number
 
 
 def _invoice(record: Record) -> str | int | None:
@@ -194,9 +208,10 @@ PAYMENT_ISSUED = Entity(
     contract="commitment",
     identity=(
         "commitment+invoice+amount", "commitment+invoice_number+amount", "payment_number+commitment+amount",
-        "commitment+amount",
+        "payment_number+commitment", "commitment+amount",
     ),
     rivals=rivals,
+    worded={"invoice": "invoice_number"},
     # A number that people typed tells several payments apart, no more: one of the same contract and amount may be the same.
     twins=(("commitment", "amount"),),
     frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
@@ -228,9 +243,10 @@ PAYMENT_RECEIVED = Entity(
     contract="prime_contract",
     identity=(
         "prime_contract+draw_number+amount", "prime_contract+invoice_number+amount",
-        "payment_number+prime_contract+amount", "prime_contract+amount",
+        "payment_number+prime_contract+amount", "payment_number+prime_contract", "prime_contract+amount",
     ),
     rivals=rivals,
+    worded={"invoice": "invoice_number"},
     twins=(("prime_contract", "amount"),),
     frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
     project_scoped=True,

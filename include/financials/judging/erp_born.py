@@ -13,7 +13,7 @@ from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.existence import contracts_of
-from include.financials.identity import content, differing, known, parse_origin
+from include.financials.identity import code, content, differing, known, parse_origin
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.matching import ErpSource, by_settings
 from include.financials.judging.memory import blank, procore_row, source_hash, stopped
@@ -24,7 +24,7 @@ from include.financials.ledger.room import chunked
 from include.financials.port import CALLED, SINCE, UNSEEN, Invalid, Page, Window
 from include.financials.reading.extract import in_window
 from include.financials.reading.questions import not_in_erp
-from include.financials.record import PROJECTS, SUB_JOBS, Record
+from include.financials.record import PROJECTS, SUB_JOBS, Record, contract_of
 from include.financials.references import References
 from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
 from include.financials.view import COMPANY_LEVEL, Sync
@@ -49,7 +49,9 @@ class ErpBorn(Judging):
         everyone = [self._mapped(record) for record in self._listed]
         existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
         existing.hidden = self._unasked(links, listed) | self._hidden(links, missed)
-        matcher = ErpSource(row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people)
+        matcher = ErpSource(
+            row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people, self._worded(targets)
+        )
         window = in_window(sync, row.name, self.shard, self._listed)
         read = (*window, *self._unread(matcher, window))
         subjects = [self._subject(record, matcher) for record in read if sync.run.wants(record.number)]
@@ -95,6 +97,21 @@ class ErpBorn(Judging):
     def _listed(self) -> list[Record]:
         """The ERP's list, however long, parsed once."""
         return self.sync.lists.snapshot("erp", self.row.name, self.shard)
+
+    def _worded(self, targets: Sequence[Record]) -> dict[str, str]:
+        """Procore id -> ERP key of the document of the same contract whose number people wrote into a text, instead of choosing
+        it. What names none that the ERP has tells nothing."""
+        found: dict[str, str] = {}
+        for reference, text in self.row.worded.items():
+            known = {
+                (getattr(one, "project", None), contract_of(one), code(one.number)): one.id
+                for one in self.books.documents(self.row.references[reference]).values()
+            }
+            for target in targets:
+                place = getattr(target, "project", None), contract_of(target), code(getattr(target, text) or "")
+                if getattr(target, reference) is None and place in known:
+                    found[target.id] = known[place]
+        return found
 
     def _in_procore(self) -> tuple[list[Record], list[Invalid]]:
         """Procore's list as far as its projects are linked: what was read of others, before they were judged, is nobody's."""

@@ -8,7 +8,7 @@ Natural keys (a tax id, a code, a number) can only propose a match, and two cand
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from include.financials.entity import Entity
 from include.financials.existence import Existing
@@ -72,7 +72,8 @@ def by_settings(row: Entity, match: Match) -> Match:
 
 
 class ErpSource:
-    """Matches ERP-born records with Procore's. ``everyone`` is the ERP's full list, ``targets`` Procore's, both in ERP keys."""
+    """Matches ERP-born records with Procore's. ``everyone`` is the ERP's full list, ``targets`` Procore's, both in ERP keys;
+    ``worded`` by Procore id the ERP key of what a target names in words (``Entity.worded``)."""
 
     def __init__(
         self,
@@ -83,9 +84,11 @@ class ErpSource:
         everyone: Sequence[Record],
         existing: Existing | None = None,
         people: People | None = None,
+        worded: Mapping[str, str] | None = None,
     ) -> None:
         self.row, self.system, self.links = row, system, links
         self.people = people or People()
+        self.worded = worded or {}
         self.existing = existing or Existing(row, "procore", links, (), system=system, marks="")
         self.by_id = {record.id: record for record in targets}
         # One that stands before one that is over, which keeps its mark.
@@ -237,7 +240,7 @@ class ErpSource:
         """(who in Procore may be its counterpart, who in the ERP may be that, too)."""
         candidates, twins = self.unclaimed.get(key, []), self.alike[key]
         if self.row.rivals is not None:
-            candidates, twins = self.row.rivals(record, key[0], candidates, twins)
+            candidates, twins = self.row.rivals(record, key[0], candidates, twins, self.worded)
         # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.
         alien = {
             name

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from include.financials.exceptions import NotPermitted, OutcomeUnknown
+from include.financials.exceptions import NotPermitted
 from include.financials.port import Item, Outcome
 from include.procore import payloads
-from include.procore.entity import Desk
+from include.procore.entity import Desk, is_record
 from include.procore.lists import Raw
 from include.procore.resources import Resource
 from include.procore.writing.way import always, not_there, other_owner, rejected, scope_ids
@@ -63,8 +63,7 @@ class Single:
         return self._patched(desk, item, ident, row, attributes)
 
     def _patched(self, desk: Desk, item: Item, ident: str, row: Raw, attributes: payloads.Attributes) -> Outcome:
-        if row.get("id") is None:
-            raise OutcomeUnknown(f"the answer to {item.record.entity} {item.number} is no record: it has no id")
+        is_record(item, row)
         if "origin_id" in attributes:
             other_owner(item, row)
         answered = {name: value for name, value in attributes.items() if name in row}

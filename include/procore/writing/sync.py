@@ -186,10 +186,12 @@ def send(
         if resource.permission is None:
             raise
         raise NotPermitted(f"{refused_all}. It needs {resource.permission}.") from refused_all
-    made, refused = (_Half(rows, key) for rows in sync_halves(reply.data, reply.call))
+    made, refused = (_Half(rows, key, reply.call) for rows in sync_halves(reply.data, reply.call))
     answers: list[Answer] = []
     for entry in entries:
         error, entity = refused.of(entry), made.of(entry)
+        if error is not None and entity is not None:
+            raise OutcomeUnknown(f"{reply.call}: the reply calls {entry[key]} both done and refused")
         if error is not None:
             answers.append(parse_error({"errors": error.get("errors")}))
         elif entity is not None:
@@ -200,15 +202,18 @@ def send(
 
 
 class _Half:
-    """One half of a sync reply, looked up by the entries' key first and by id second."""
+    """One half of a sync reply, looked up by the entries' key first and by id second. Two records under one key leave open which
+    of them was made of the entry."""
 
-    def __init__(self, rows: Iterable[Raw], key: Key) -> None:
+    def __init__(self, rows: Iterable[Raw], key: Key, call: str) -> None:
         self._key = key
         self._by_key: dict[str, Raw] = {}
         self._by_id: dict[str, Raw] = {}
         for row in rows:
             if row.get(key):
-                self._by_key[str(row[key])] = row
+                other = self._by_key.setdefault(str(row[key]), row)
+                if other.get("id") != row.get("id"):
+                    raise OutcomeUnknown(f"{call}: the reply gives {row[key]} two ids, {other.get('id')} and {row.get('id')}")
             if row.get("id"):
                 self._by_id[str(row["id"])] = row
 

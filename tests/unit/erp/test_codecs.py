@@ -55,6 +55,11 @@ def test_more_decimals_than_the_column_holds_are_not_rounded(value: str) -> None
         (Storage("date_text", layout="%d.%m.%Y"), "2026-01-01"),
         (Storage("timestamp"), "yesterday"),
         (Storage("timestamp"), 5),
+        (Storage("timestamp", timezone="America/Chicago"), "9999-12-31 23:59:59"),
+        (Storage("timestamp", timezone="Europe/Berlin"), datetime(1, 1, 1)),  # noqa: DTZ001
+        (Storage("integer"), "9" * 5000),
+        (Storage("text"), Decimal("Infinity")),
+        (Storage("text"), Decimal("sNaN")),
         (Storage("text", map={"A": 1}), "B"),
     ],
 )

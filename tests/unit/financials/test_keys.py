@@ -70,13 +70,52 @@ def test_a_payment_that_people_entered_without_its_invoice_is_not_made_again(
     assert len(full.procore.all(entity, amount=MONEY)) == 1, "paid twice"
 
 
+@pytest.mark.parametrize("text", ["Draw 1", "#{0}", "INV {0}", "Pay app 1", "1", "see note"])
+@pytest.mark.parametrize("entity", ["payments_issued", "payments_received"])
+def test_an_invoice_in_words_that_the_erp_does_not_know_sets_nothing_apart(full: World, entity: str, text: str) -> None:
+    """Procore has a field of free text for it, and no list to choose from."""
+    extra: Any = full.erp.put((payment if entity == "payments_issued" else receipt)("004999", amount=MONEY))
+    words = {"payment_number": "N/A", "invoice": None, "invoice_number": text.format(extra.invoice_number)}
+    by_hand(full, entity, amount=MONEY, **words, **({"draw_number": None} if entity == "payments_received" else {}))
+    assert told(full, only(full, entity), entity, extra.number)[:2] == ("held", "2.9")
+    assert len(full.procore.all(entity, amount=MONEY)) == 1, "paid twice"
+
+
+@pytest.mark.parametrize("invoice", [{}, {"invoice": None, "draw_number": None, "invoice_number": None}])
+@pytest.mark.parametrize("entity", ["payments_issued", "payments_received"])
+def test_a_check_that_people_entered_with_another_amount_is_not_made_again(
+    full: World, entity: str, invoice: dict[str, Any]
+) -> None:
+    extra: Any = full.erp.put((payment if entity == "payments_issued" else receipt)("004999", amount=MONEY))
+    changes = {name: value for name, value in invoice.items() if name in type(extra).model_fields}
+    by_hand(full, entity, payment_number="4999", amount=Decimal("50.00"), **changes)
+    state, rule, message = told(full, only(full, entity), entity, extra.number)
+    assert (state, rule) == ("held", "2.9") and "amount 50 / 5" in message
+    assert not full.procore.all(entity, amount=MONEY), "paid twice"
+
+
+def test_cost_of_a_vendors_invoice_that_people_entered_with_another_amount_is_not_made_again(full: World) -> None:
+    """With its tax, or with a slip. What has its own counterpart sets nothing else of that invoice apart."""
+    known = {"vendor": "V-1", "kind": "invoice", "invoice_number": "4417"}
+    for number, amount in (("JC-7", "100.00"), ("JC-8", "40.00")):
+        full.erp.put(direct_cost(number, lines=(line(amount=amount),), **known))
+    there = full.ledger.links.of("vendors")[0].procore_id
+    hand = by_hand(full, "direct_costs", **{**known, "vendor": there, "amount": Decimal("107.25")})
+    sync = only(full, "direct_costs")
+    assert {told(full, sync, "direct_costs", number)[:2] for number in ("JC-7", "JC-8")} == {("quarantined", "2.9")}
+    full.procore.put(hand.model_copy(update={"amount": Decimal("40.00")}))
+    sync = only(full, "direct_costs")
+    assert told(full, sync, "direct_costs", "JC-7")[:2] == ("linked", None)
+    assert told(full, sync, "direct_costs", "JC-8")[:2] == ("held", "2.9")
+
+
 def test_a_payment_of_another_invoice_is_another_payment(full: World) -> None:
     extra = full.erp.put(payment("004999", amount=MONEY))
     by_hand(full, "payments_issued", amount=MONEY, payment_number="N/A", invoice=None, invoice_number="N-2")
     assert told(full, only(full, "payments_issued"), "payments_issued", extra.number)[:2] == ("linked", None)
 
 
-@pytest.mark.parametrize("number", ["N-2", "n-2", " N-2 "])
+@pytest.mark.parametrize("number", ["N-2", "n-2", " N-2 ", "N\N{EN DASH}2"])
 def test_cost_of_an_invoice_is_covered_however_its_number_is_written(full: World, number: str) -> None:
     full.erp.put(direct_cost("JC-9", invoice_number=number, lines=(line(amount="19.00"),)))
     state, _, message = told(full, only(full, "direct_costs"), "direct_costs", "JC-9")
@@ -85,7 +124,17 @@ def test_cost_of_an_invoice_is_covered_however_its_number_is_written(full: World
 
 @pytest.mark.parametrize(
     ("make", "ours", "theirs"),
-    [(change, "002", "SC-1/2"), (change, "2", "SC-1/002"), (prime_change, "002", "PC-1/2"), (budget_change, "2", "25-104/002")],
+    [
+        (change, "002", "SC-1/2"),
+        (change, "002", "SC-1/２"),
+        (change, "002", "SC-1/CO-2"),
+        (change, "002", "SC-1/co #002"),
+        (change, "CO-02", "SC-1/2"),
+        (prime_change, "002", "PC-1/Change Order No. 2"),
+        (change, "2", "SC-1/002"),
+        (prime_change, "002", "PC-1/2"),
+        (budget_change, "2", "25-104/002"),
+    ],
 )
 def test_a_change_of_that_number_is_not_sent_beside_it(full: World, make: Any, ours: str, theirs: str) -> None:
     """A clerk counts 1, 2, 3, and Procore 001, 002, 003."""

@@ -214,12 +214,41 @@ def test_a_planned_link_is_no_link() -> None:
         ("N/A", "N/A", False),
         ("-", "-", False),
         ("00-0000000", "00-0000000", False),
+        ("89-7777777", "８９－７７７７７７７", True),
+        ("89-7777777", "89\N{EN DASH}7777777", True),
+        ("N.A.", "n.a.", False),
+        ("０", "０", False),
     ],
 )
 def test_a_tax_id_is_its_digits(ours: str, theirs: str, same: bool) -> None:
     record = vendor(tax_id=ours, code="other")
     found = erp_source([there(tax_id=theirs)], everyone=[record]).match(record)
     assert told(found) == ({"proposal"} if same else set())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "V\N{NON-BREAKING HYPHEN}1",
+        "V\N{EN DASH}1",
+        "V\N{MINUS SIGN}1",
+        "\N{FULLWIDTH LATIN CAPITAL LETTER V}-1",
+        "V-\N{FULLWIDTH DIGIT ONE}",
+        "V-\N{ZERO WIDTH SPACE}1",
+        "V\N{SOFT HYPHEN}-1",
+        "\N{ZERO WIDTH NO-BREAK SPACE}V-1",
+        "V-1\N{NO-BREAK SPACE}",
+        "\N{RIGHT-TO-LEFT MARK}v-1",
+    ],
+)
+def test_a_code_is_what_people_see_of_it(code: str) -> None:
+    assert told(erp_source([there(code=code)]).match(vendor())) == {"proposal"}
+
+
+def test_a_letter_and_its_accent_are_one() -> None:
+    record = vendor(code="Café-1")
+    assert told(erp_source([there(code="Cafe\N{COMBINING ACUTE ACCENT}-1")], everyone=[record]).match(record)) == {"proposal"}
+    assert told(erp_source([there(code="Cafe-1")], everyone=[record]).match(record)) == set()
 
 
 def test_a_tax_id_that_is_set_apart_otherwise_is_no_difference() -> None:
@@ -229,7 +258,9 @@ def test_a_tax_id_that_is_set_apart_otherwise_is_no_difference() -> None:
 
 
 def payments(number: str = "004999", **changes: Any) -> ErpSource:
-    return ErpSource(ENTITIES["payments_issued"], "sandbox", LinkIndex(), [by_hand(number, **changes)], [payment("004999")])
+    row, hand = ENTITIES["payments_issued"], by_hand(number, **changes)
+    worded = {hand.id: "V-1/N-2"} if changes.get("invoice_number") == "N-2" else {}
+    return ErpSource(row, "sandbox", LinkIndex(), [hand], [payment("004999")], worded=worded)
 
 
 def by_hand(number: str, **changes: Any) -> Record:
@@ -251,7 +282,13 @@ def by_hand(number: str, **changes: Any) -> Record:
         ("5001", {"invoice": None}, True),  # its text names the invoice
         ("5001", {"invoice": None, "invoice_number": None}, True),
         ("5001", {"invoice": None, "invoice_number": "N-2"}, False),
-        ("4999", {"amount": Decimal("36.01")}, False),
+        ("5001", {"invoice": None, "invoice_number": "Draw 2"}, True),  # which invoice the ERP knows by that, a person says
+        ("4999", {"amount": Decimal("36.01")}, True),
+        ("4999", {"amount": Decimal("36.01"), "invoice": None, "invoice_number": None}, True),
+        ("4999", {"amount": Decimal("36.01"), "invoice": "V-1/N-2"}, False),
+        ("4999", {"amount": Decimal("36.01"), "invoice": None, "invoice_number": "N-2"}, False),
+        ("5001", {"amount": Decimal("36.01")}, False),
+        ("ACH", {"amount": Decimal("36.01")}, False),
         ("N/A", {"invoice": "V-1/N-2"}, False),
         ("N/A", {"commitment": "SC-2"}, False),
     ],
@@ -271,6 +308,24 @@ def test_the_number_of_a_payment_tells_several_apart() -> None:
     assert judged("5000", "4999") == [{"proposal"}, {"proposal"}]
     assert judged("N/A", "4999") == [{"proposal"}, {"proposal"}]
     assert judged("N/A") == [{"ambiguous"}, {"ambiguous"}]
+
+
+def test_a_check_that_pays_two_invoices_is_not_sent_beside_its_total() -> None:
+    """Typed in as one payment without its invoices: of the two parts neither is sent unasked. What is one part's is nobody's
+    else, and what only says how it was paid is no number."""
+    row, parts = ENTITIES["payments_issued"], [payment("004999"), payment("004999", "N-2", amount=Decimal("64.00"))]
+
+    def judged(*hands: Record) -> list[set[str]]:
+        source = ErpSource(row, "sandbox", LinkIndex(), hands, parts)
+        return [told(source.match(part)) for part in parts]
+
+    nameless: dict[str, Any] = {"invoice": None, "invoice_number": None}
+    assert judged(by_hand("4999", amount=Decimal("100.00"), **nameless)) == [{"ambiguous"}, {"ambiguous"}]
+    assert judged(by_hand("4999", amount=Decimal("36.00"), **nameless)) == [{"proposal"}, set()]
+    assert judged(by_hand("4999", amount=Decimal("63.00"), invoice="V-1/N-2")) == [set(), {"proposal"}]
+    wire = [payment("WIRE", id="1"), payment("WIRE", "N-2", id="2", amount=Decimal("64.00"))]
+    source = ErpSource(row, "sandbox", LinkIndex(), [by_hand("WIRE", amount=Decimal("100.00"), **nameless)], wire)
+    assert [told(source.match(part)) for part in wire] == [set(), set()]
 
 
 def test_a_check_that_has_its_counterpart_or_is_void_is_no_rival() -> None:

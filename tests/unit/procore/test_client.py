@@ -33,11 +33,12 @@ THINGS = "/rest/v1.0/things"
 
 
 def test_a_call_carries_token_and_company_and_keeps_numbers_exact(fake: FakeProcore, client: ProcoreClient) -> None:
-    fake.script(THINGS, Answer(b'{"id": 90071992547409931, "total": 0.10, "odd": NaN}'))
+    fake.script(THINGS, Answer(b'{"id": 90071992547409931, "total": 0.10, "odd": NaN, "long": ' + b"9" * 5000 + b"}"))
     reply = client.get(THINGS, {"view": "extended", "left_out": None})
     assert reply.data["id"] == 90071992547409931
     assert reply.data["total"] == Decimal("0.10")
     assert reply.data["odd"].is_nan()
+    assert reply.data["long"] == Decimal("9" * 5000), "no field takes it, and its page goes on"
     call = fake.asked(THINGS)[0]
     assert call.headers["authorization"] == "Bearer token-1"
     assert call.headers["procore-company-id"] == "8089"
@@ -548,11 +549,10 @@ UNUSABLE = [
     (b'[{"name": "caf\xe9"}]', "not UTF-8"),
     (b"<html>maintenance</html>", "not JSON"),
     (b"[" * 200_000, "not JSON"),
-    (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
 ]
 
 
-@pytest.mark.parametrize(("body", "why"), UNUSABLE[2:], ids=["deep", "a number of 5,000 digits"])
+@pytest.mark.parametrize(("body", "why"), UNUSABLE[2:], ids=["deep"])
 def test_an_unusable_reply_names_its_call(fake: FakeProcore, client: ProcoreClient, body: bytes, why: str) -> None:
     fake.script(THINGS, Answer(body))
     with pytest.raises(ContractBroken, match=f"GET {THINGS}.*{why}") as caught:

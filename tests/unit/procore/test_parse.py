@@ -13,10 +13,10 @@ from include.financials.entities.codes import CostCode
 from include.financials.entities.commitments import Commitment
 from include.financials.entities.directory import Customer, Vendor
 from include.financials.entities.jobs import Project
+from include.financials.exact import loads
 from include.financials.port import Invalid, Window
 from include.procore import parse
 from include.procore.areas import ENTITIES, codes, commitments
-from include.procore.wire import load
 
 CONTRACT: dict[str, Any] = {
     "id": 8300040015,
@@ -53,8 +53,8 @@ LINE: dict[str, Any] = {
 
 def build(changes: dict[str, Any] | None = None, lines: list[Any] | None = None) -> Commitment | Invalid:
     """As the client would hand it over: through JSON, with Decimals."""
-    data = load(json.dumps({**CONTRACT, **(changes or {})}))
-    rows = load(json.dumps([LINE] if lines is None else lines))
+    data = loads(json.dumps({**CONTRACT, **(changes or {})}))
+    rows = loads(json.dumps([LINE] if lines is None else lines))
     built = ENTITIES["commitments"].fit(
         data, lambda row: commitments.commitment(row, "sandbox", "subcontract", "9001", rows), scope="9001"
     )
@@ -78,6 +78,12 @@ def test_a_contract_with_its_line() -> None:
     assert (line.cost_code, line.cost_type, line.sub_job, str(line.amount)) == ("6100000001", "7003", "77", "62000.00")
 
 
+@pytest.mark.parametrize("written", ["2026-07-01T23:30:00-07:00", "2026-07-01T00:30:00+02:00", "2026-07-01T00:00:00Z"])
+def test_a_time_where_a_day_belongs_is_the_day_that_was_written(written: str) -> None:
+    record = build({"contract_date": written})
+    assert isinstance(record, Commitment) and record.contract_date == date(2026, 7, 1)
+
+
 @pytest.mark.parametrize("amount", ["7300", "7300.0", "7300.00", "7300.000", 7300, "+7300.00"])
 def test_scale_does_not_matter(amount: Any) -> None:
     record = build({"grand_total": amount})
@@ -86,7 +92,7 @@ def test_scale_does_not_matter(amount: Any) -> None:
 
 
 def test_a_number_in_json_does_not_pass_through_float() -> None:
-    data = load('{"a": 9007199254740993.11}')
+    data = loads('{"a": 9007199254740993.11}')
     assert parse.Row(data).money("a") == Decimal("9007199254740993.11")
 
 
@@ -112,6 +118,11 @@ def test_a_number_in_json_does_not_pass_through_float() -> None:
         ({"id": None}, "id", "missing"),
         ({"id": 0}, "id", "missing"),
         ({"id": 1.5}, "id", "not an id"),
+        ({"id": -5}, "id", "not an id"),
+        ({"id": "\N{ARABIC-INDIC DIGIT FIVE}"}, "id", "not an id"),
+        ({"id": "00"}, "id", "missing"),
+        ({"updated_at": "0001-01-01T00:00:00+05:00"}, "updated_at", "not a time"),
+        ({"contract_date": "9999-12-31T23:59:59-01:00"}, "contract_date", "not a date"),
         ({"status": None}, "status", "missing"),
         ({"title": "caf\ud800"}, "title", "surrogate"),
         ({"contract_date": "07/01/2026"}, "contract_date", "not a date"),

@@ -164,6 +164,36 @@ def test_a_record_that_the_reply_does_not_mention_has_no_outcome(fake: FakeProco
         post_vendors(client, "A", "B")
 
 
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        ({"entities": [entity("A", 1), entity("A", 9)], "errors": []}, "two ids, 1 and 9"),
+        (
+            {"entities": [entity("A", 1)], "errors": [{**entity("A", 1), "errors": {"name": ["is taken"]}}]},
+            "both done and refused",
+        ),
+        ({"entities": [entity("A", 1)], "errors": [{"id": 1, "errors": {"name": ["is taken"]}}]}, None),  # of nobody's key
+    ],
+)
+def test_a_reply_that_contradicts_itself_proves_nothing(
+    fake: FakeProcore, client: ProcoreClient, reply: Any, says: str | None
+) -> None:
+    """Which of two ids is the new record's, or whether there is one, is looked for and not believed."""
+    sync_of(fake, reply)
+    if says is None:
+        assert [outcome.id for outcome in post_vendors(client, "A")] == ["1"]
+        return
+    with pytest.raises(OutcomeUnknown, match=says):
+        post_vendors(client, "A")
+
+
+@pytest.mark.parametrize("ident", [-5, 0, "0", True, "abc", "", [], 1.5])
+def test_an_id_that_is_none_is_no_answer(fake: FakeProcore, client: ProcoreClient, ident: Any) -> None:
+    sync_of(fake, {"entities": [{**entity("A", 1), "id": ident}], "errors": []})
+    with pytest.raises(OutcomeUnknown, match="no record"):
+        post_vendors(client, "A")
+
+
 def test_another_external_id_coming_back_is_no_success(fake: FakeProcore, client: ProcoreClient) -> None:
     sync_of(fake, {"entities": [{"id": 7, "origin_id": "other:1"}], "errors": []})
     link = item(vendor("A"), "G1", procore_id="7")

@@ -18,7 +18,8 @@ from typing import Any
 
 import httpx
 
-from include.erp.json.numbers import dumps, loads
+from include.erp.json.numbers import dumps
+from include.financials.exact import loads
 
 FIELDS: dict[str, dict[str, list[Any]]] = json.loads(Path(__file__).with_name("odoo_fields.json").read_text())
 FIELDS["ir.model.data"] = {

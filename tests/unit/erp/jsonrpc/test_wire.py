@@ -111,6 +111,13 @@ def test_a_host_that_does_not_exist_is_no_outage(cause: OSError, kind: type[Exce
             wire(answer).post("/", {}, writes=writes)
 
 
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7), ("9" * 400, None), ("²", None), ("soon", None)])
+def test_what_is_no_time_to_come_back_is_not_taken_for_one(said: str, seconds: float | None) -> None:
+    with pytest.raises(RetryLater) as found:
+        wire(lambda _: httpx.Response(429, headers=[(b"Retry-After", said.encode())])).post("/", {})
+    assert found.value.seconds == seconds
+
+
 def test_it_says_when_to_come_back() -> None:
     with pytest.raises(RetryLater) as found:
         wire(lambda _: httpx.Response(429, headers={"Retry-After": "7"})).post("/", {})

@@ -453,6 +453,7 @@ def test_the_table_of_errors(tmp_path: Path) -> None:
         (Wrong(400, {"error": "Try again in a minute", "code": "LOCKED"}, {"Retry-After": "60"}), RetryLater),
         (Wrong(409, {"error": "in doubt"}), OutcomeUnknown),
         (Wrong(408, {"error": "slow"}), OutcomeUnknown),
+        (Wrong(499, {"error": "the client closed the connection"}), OutcomeUnknown),
         (Wrong(302, None, {"Location": "/login"}), OutcomeUnknown),
     ):
 
@@ -495,9 +496,35 @@ def test_a_number_is_never_a_float(tmp_path: Path) -> None:
     standin.orders[0]["lines"] = [{"code": "c", "type": "t", "amount": Decimal("9007199254740993.01")}]
     (record,) = next(system.read("commitments")).records
     assert getattr(record, "amount", None) == Decimal("9007199254740993.01")
-    standin.answer = lambda request: httpx.Response(200, content=b'{"items": [{"id": "o1", "amount": NaN}]}')  # type: ignore[method-assign]
-    with pytest.raises(RetryLater, match="no JSON"):
-        everything(system)
+
+
+@pytest.mark.parametrize(
+    ("field", "odd", "named"),
+    [
+        ("amount", "NaN", "amount"),
+        ("amount", "1e400", "amount"),
+        ("amount", "9" * 5000, "amount"),
+        ("amount", '"n/a"', "amount"),
+        ("lines", '"none"', "lines"),
+        ("lines", "[5]", "lines"),
+    ],
+)
+def test_a_record_that_is_odd_is_named_and_the_page_goes_on(tmp_path: Path, field: str, odd: str, named: str) -> None:
+    standin = Small()
+    system = small(tmp_path, standin)
+    send(system, "SC-1")
+    send(system, "SC-2")
+    answer, mark = standin.answer, '"what is odd"'
+
+    def spoilt(request: httpx.Request) -> httpx.Response:
+        standin.orders[0] |= {field: "what is odd"}
+        reply = answer(request)
+        return httpx.Response(reply.status_code, text=reply.text.replace(mark, odd))
+
+    standin.answer = spoilt  # type: ignore[method-assign]
+    pages = list(system.read("commitments"))
+    assert [(bad.number, bad.field) for page in pages for bad in page.invalid] == [("SC-1", named)]
+    assert [record.number for page in pages for record in page.records] == ["SC-2"]
 
 
 def test_amounts_as_text(tmp_path: Path) -> None:
