@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 
 from include.financials.accepted import RULES
 from include.financials.beside import beside
+from include.financials.counterparts import Counterparts
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import StepMissing
@@ -16,7 +17,8 @@ from include.financials.explained import Document
 from include.financials.identity import canonical_json, digest, marker, parse_origin
 from include.financials.judging.books import Opening, openings
 from include.financials.judging.documents import is_due
-from include.financials.ledger import STOPPED, Decision, Link, Remembered, Stranger, moment, stamp
+from include.financials.ledger import Decision, Link, Remembered, Stranger, moment, stamp
+from include.financials.ledger.room import chunked
 from include.financials.port import Invalid
 from include.financials.reading.chosen import elsewhere
 from include.financials.record import PROJECTS, Figures, Held, Record, contract_of
@@ -28,47 +30,53 @@ log = logging.getLogger(__name__)
 
 
 class Documents:
-    """The pairs of each entity, made once and kept until they are dropped."""
+    """The pairs of each entity, made as they are taken."""
 
     def __init__(self, sync: Sync) -> None:
         self.sync = sync
-        self._made: dict[str, list[Document]] = {}
         self._openings = cache(lambda contracts: openings(sync.ledger, contracts))
 
-    def of(self, entity: str) -> list[Document]:
-        if entity not in self._made:
-            self._made[entity] = self._of(entity)
-        return self._made[entity]
-
-    def drop(self, entity: str) -> None:
-        self._made.pop(entity, None)
-
-    def _of(self, entity: str) -> list[Document]:
+    def of(self, entity: str) -> Iterator[Document]:
         row = ENTITIES[entity]
         make = self._owned if row.two_way else self._procore_born if row.source == "procore" else self._erp_born
         chosen, theirs = self.sync.run.projects, beside(self.sync, entity)
-        found = [document for document in make(row) if not chosen or document.project in chosen]
-        for one in found:
+        for one in make(row):
+            if chosen and one.project not in chosen:
+                continue
             if theirs.has("procore", one.company, one.procore_id) or theirs.has("erp", one.company, one.key):
                 one.after_cutoff = True
-        return found
+            yield one
 
     # -- shared ---------------------------------------------------------------------------------------------------------------
 
-    def _erp(self, row: Entity) -> dict[tuple[str, str], Record | Invalid]:
-        """What the ERP showed when this run read it last, after what it wrote there; also what cannot be read. By (company, key).
-        Raises StepMissing where a load wrote there and ended before it could look."""
+    def _erp(self, row: Entity) -> Iterator[tuple[tuple[str, str], Record | Invalid]]:
+        """What the ERP showed when this run read it last, after what it wrote there; also what cannot be read. By (company, key),
+        each once: as the list said last that was asked last. Raises StepMissing where a load wrote there and ended before it
+        could look."""
         lists, name = self.sync.lists, row.name
         if spoilt := [shard for shard in lists.shards_of(name) if lists.spoilt("erp", name, shard)]:
             raise StepMissing(
                 f"The {name} of the ERP were written to and not read since (shards {spoilt}): a load did not end. "
                 "Clear it and what follows."
             )
-        answered, _ = lists.answer(name, lists.shards_of(name), "erp", name)  # what the list missed, and is there
-        found: list[Record | Invalid] = [*answered.shown, *lists.everywhere("erp", name)]
-        found += lists.unreadable_everywhere("erp", name)
-        found += [one for shard in lists.shards_of(name) for one in elsewhere(self.sync, name, shard).page().shown]
-        return {(record.company or "", record.id): record for record in found}
+        later: dict[tuple[str, str], Record | Invalid] = {}
+        if several := lists.several("erp", name):
+            later |= {key: record for record in lists.everywhere("erp", name) if (key := _place(record)) in several}
+        later |= {_place(bad): bad for bad in lists.unreadable_everywhere("erp", name)}
+        later |= {_place(one): one for shard in lists.shards_of(name) for one in elsewhere(self.sync, name, shard).page().shown}
+        missed, _ = lists.answer(name, lists.shards_of(name), "erp", name)
+        unlisted = {key: one for one in missed.shown if (key := _place(one)) not in later}
+        told: set[tuple[str, str]] = set()
+        for record in lists.everywhere("erp", name):
+            key = _place(record)
+            unlisted.pop(key, None)
+            if key not in later:
+                yield key, record
+            elif key not in told:
+                told.add(key)
+                yield key, later[key]
+        yield from ((key, one) for key, one in later.items() if key not in told)
+        yield from unlisted.items()
 
     def _links(self, row: Entity) -> list[Link]:
         planned = self.sync.ledger.links.planned(self.sync.run.run_id, row.name) if self.sync.run.plan else []
@@ -92,14 +100,15 @@ class Documents:
     def _procore_born(self, row: Entity) -> Iterator[Document]:
         sync = self.sync
         by_procore = {link.procore_id: link for link in self._links(row) if link.procore_id}
-        erp, planned = self._erp(row), self._planned(row)
+        erp, planned = dict(self._erp(row)), self._planned(row)
         used: set[tuple[str, str]] = set()
-        memory = sync.memory(row.name)
-        outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name, work=False)
-        proposed = {o.id: (o.company, o.erp_key or "") for o in outcomes if o.state == "held" and o.rule == "2.9"}
+        known: set[str] = set()
+        held_back = sync.ledger.outcomes.held(sync.run.run_id, row.name, "2.9")
+        proposed = {one.id: (one.company, one.erp_key or "") for one in held_back}
         marked = {mark: key for key, record in erp.items() if (mark := _mark(record)) and _standing(record)}
         parted = {one.pair: (one.company, one.record_id) for one in sync.ledger.decisions.of(row.name, "unlink")}
-        for procore_id, seen in memory.items():
+        for procore_id, seen in sync.each_held(row.name):
+            known.add(procore_id)
             link = by_procore.get(procore_id)
             key = (link.company, link.erp_key) if link else self._key(seen.origin_id)
             if key is None:  # the ERP's document says what it was made from, of entities that keep no external id too
@@ -122,7 +131,7 @@ class Documents:
                 planned=record is None and bool(held), linked=_agreed(link), due=self._due(row, seen, link),
                 opening=seen.state == "skipped" and "opening balance" in (seen.message or ""), handed=seen.rule in RULES,
             )  # fmt: skip
-        yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], memory.keys())
+        yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], known)
 
     def _due(self, row: Entity, seen: Held, link: Link | None) -> bool:
         """Of documents that were agreed on: what is not due and was never sent is told by its state (``skipped``)."""
@@ -131,13 +140,14 @@ class Documents:
             return True
         return not seen.deleted and is_due(self.sync, row.name, told.get("status"), told.get("kind"))
 
-    def _erp_only(self, row: Entity, records: Iterable[Record | Invalid], known_in_procore: Iterable[str]) -> Iterator[Document]:
+    def _erp_only(self, row: Entity, records: Iterable[Record | Invalid], known: Collection[str]) -> Iterator[Document]:
         """Documents that the ERP has and Procore has not: unexplained, until a person accepts one with exactly these figures.
+        ``known``: ids of Procore's.
 
         One that was made from a Procore record which no run has read yet (a first backfill of some days) cannot be compared so
         far.
         """
-        sync, known = self.sync, set(known_in_procore)
+        sync = self.sync
         accepted = {(one.company, one.record_id): one for one in sync.ledger.decisions.of(row.name, "accept")}
         alone: list[Stranger] = []
         unread = 0
@@ -215,51 +225,43 @@ class Documents:
     # -- ERP -> Procore -------------------------------------------------------------------------------------------------------
 
     def _erp_born(self, row: Entity) -> Iterator[Document]:
-        sync = self.sync
-        links = {(link.company, link.erp_key): link for link in self._links(row)}
-        outcomes = sync.ledger.outcomes.of(sync.run.run_id, row.name, work=False)
-        states = {key: seen.state for key, seen in sync.ledger.records.seen(row.name, "erp").items()}
-        states |= {(o.company, o.id): o.state for o in outcomes if o.side == "erp"}
-        # A pair that no link tells of and a check has stopped (proposed, half made by an earlier try): neither is an orphan.
-        proposed = {(o.company, o.id): o.procore_id for o in outcomes if o.procore_id and o.state in STOPPED}
-        memory, planned = self._shown(row), self._planned(row)
-        by_origin = {key: row_id for row_id, seen in memory.items() if (key := self._key(seen.origin_id))}
-        read_to = moment(sync.ledger.runs.watermark("erp", row.name))
+        known, planned = Counterparts(self.sync, row), self._planned(row)
+        read_to = moment(self.sync.ledger.runs.watermark("erp", row.name))
         used: set[str] = set()
-        for key, record in self._erp(row).items():
-            link = links.get(key)
-            procore_id = link.procore_id if link and link.procore_id else by_origin.get(key) or proposed.get(key)
-            seen = memory.get(procore_id) if procore_id else None
-            if procore_id:
-                used.add(procore_id)
-            state = states.get(key)
-            changed = None if isinstance(record, Invalid) else record.updated_at
-            # One that lies before the watermark and was never judged is lost, not early: it stays in the sums, unexplained.
-            lost = state is None and read_to is not None and changed is not None and changed <= read_to
-            if state in (None, "skipped") and seen is None and not lost:
-                continue
-            shown = seen.figures if seen is not None else planned.get(key, {})
-            late = state is None and changed is not None and changed > sync.run.until
-            yield Document(
-                row.name, record.number, _project(record), key[0], key[1], procore_id, record.id, state,
-                shown, _posted(record) if _agreed(link) else _standing(record), after_cutoff=late,
-                planned=seen is None and bool(shown), linked=_agreed(link),
-                due=not _agreed(link) or shown.get("status") not in row.not_counted,
-            )  # fmt: skip
-        gone = {link.procore_id: key for key, link in links.items()}
-        for procore_id, seen in memory.items():
-            if procore_id not in used:
-                key = gone.get(procore_id, (seen.company or "", seen.number))
+        for some in chunked(self._erp(row)):
+            keys = [key for key, _ in some]
+            links, states = known.links(keys), known.states(keys)
+            idents = {key: ident for key in keys if (ident := known.ident(key, links.get(key)))}
+            used.update(idents.values())
+            shown = known.shown(idents.values())
+            for key, record in some:
+                link, ident, state = links.get(key), idents.get(key), states.get(key)
+                seen = shown.get(ident) if ident else None
+                changed = None if isinstance(record, Invalid) else record.updated_at
+                # One that lies before the watermark and was never judged is lost, not early: it stays in the sums, unexplained.
+                lost = state is None and read_to is not None and changed is not None and changed <= read_to
+                if state in (None, "skipped") and seen is None and not lost:
+                    continue
+                told = seen.figures if seen is not None else planned.get(key, {})
+                late = state is None and changed is not None and changed > self.sync.run.until
+                yield Document(
+                    row.name, record.number, _project(record), key[0], key[1], ident, record.id, state,
+                    told, _posted(record) if _agreed(link) else _standing(record), after_cutoff=late,
+                    planned=seen is None and bool(told), linked=_agreed(link),
+                    due=not _agreed(link) or told.get("status") not in row.not_counted,
+                )  # fmt: skip
+        for rest in chunked((ident, seen) for ident, seen in known.everyone() if ident not in used):
+            linked = known.keys([ident for ident, _ in rest])
+            owners = {ident: linked.get(ident, (seen.company or "", seen.number)) for ident, seen in rest}
+            links, states = known.links([*owners.values()]), known.states([*owners.values()])
+            for ident, seen in rest:
+                key = owners[ident]
                 agreed = _agreed(links.get(key))
                 state = seen.state or (states.get(key) if agreed else None)  # gone from the ERP: its own row tells of it
                 yield Document(
-                    row.name, seen.number, seen.figures.get("project"), key[0], key[1], procore_id, None,
+                    row.name, seen.number, seen.figures.get("project"), key[0], key[1], ident, None,
                     state if state != "skipped" else None, seen.figures, {}, linked=agreed,
                 )  # fmt: skip
-
-    def _shown(self, row: Entity) -> dict[str, Held]:
-        """Procore's records that still exist, as last read."""
-        return {i: seen for i, seen in self.sync.memory(row.name).items() if not seen.deleted and seen.figures}
 
     # -- either way -----------------------------------------------------------------------------------------------------------
 
@@ -267,10 +269,10 @@ class Documents:
         """Budgets: one per job, whichever side owns it."""
         sync = self.sync
         outcomes = {(o.company, o.erp_key or o.number): o for o in sync.ledger.outcomes.of(sync.run.run_id, row.name, work=False)}
-        erp, planned = self._erp(row), self._planned(row)
+        erp, planned = dict(self._erp(row)), self._planned(row)
         shown = {
             (seen.company, seen.figures.get("project") or ""): (i, seen)
-            for i, seen in self._shown(row).items()
+            for i, seen in Counterparts(sync, row).everyone()
         }  # fmt: skip
         projects = {link.procore_id: link for link in sync.links(PROJECTS).by_erp.values()}
         if sync.run.plan:  # a plan's own reading names the project, not the company
@@ -331,3 +333,7 @@ def _mark(record: Record | Invalid) -> str | None:
 
 def _project(record: Record | Invalid) -> str | None:
     return record.shown.get("project") if isinstance(record, Invalid) else getattr(record, "project", None)
+
+
+def _place(record: Record | Invalid) -> tuple[str, str]:
+    return record.company or "", record.id

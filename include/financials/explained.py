@@ -133,27 +133,27 @@ class Document:
         return {x: (p, e) for x, (p, e) in found.items()}
 
     def explain(self, difference: Decimal, *, unposted: bool = False, not_eligible: bool = False) -> tuple[Explained, ...]:
-        """A stopped document explains its own difference; one that is linked only where it is disputed or blocked, and one that
-        only the ERP knows not before a person has accepted it as it is (``decide accept``): a balance from before go-live.
-        ``unposted``: the ERP's figure leaves out what waits in a batch; ``not_eligible``: Procore's counts documents that are
-        not due."""
-        if difference == 0:
-            return ()
-        code = None
-        if self.opening and self.procore and not self.erp:
-            return ()
-        if self.accepted or self.opening:
-            code = "OPENING"
-        elif self.after_cutoff:
-            code = "AFTER_CUTOFF"
-        elif self.unread:
-            code = "QUARANTINED"
-        elif self.handed:
-            code = "UNPOSTED"
-        elif self.state in PRECEDENCE and not (self.linked and self.state in ("held", "quarantined")):
-            code = self.state.upper()
-        elif unposted and self.unposted:
-            code = "UNPOSTED"
-        elif not_eligible and self.state == "skipped":
-            code = "NOT_ELIGIBLE"
+        """A stopped document explains its own difference, with the code of :meth:`why`."""
+        code = self.why(unposted=unposted, not_eligible=not_eligible) if difference else None
         return (Explained(code, self.entity, self.number, difference),) if code else ()
+
+    def why(self, *, unposted: bool = False, not_eligible: bool = False) -> str | None:
+        """The code by which it may explain a difference; None: it may not. One that is linked may only where it is disputed or
+        blocked, and one that only the ERP knows not before a person has accepted it as it is (``decide accept``): a balance from
+        before go-live. ``unposted``: the ERP's figure leaves out what waits in a batch; ``not_eligible``: Procore's counts
+        documents that are not due."""
+        if self.opening and self.procore and not self.erp:
+            return None
+        if self.accepted or self.opening:
+            return "OPENING"
+        if self.after_cutoff:
+            return "AFTER_CUTOFF"
+        if self.unread:
+            return "QUARANTINED"
+        if self.handed:
+            return "UNPOSTED"
+        if self.state in PRECEDENCE and not (self.linked and self.state in ("held", "quarantined")):
+            return str(self.state).upper()
+        if unposted and self.unposted:
+            return "UNPOSTED"
+        return "NOT_ELIGIBLE" if not_eligible and self.state == "skipped" else None

@@ -308,19 +308,23 @@ def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
 
 def show(sync: Sync, name: str, entity: str, gate: Gate, opening: Opening) -> UPath:
     """Keep the frames and the page; returns where that is. Amounts in a frame are text with two places."""
-    import pandas as pd
-
     frames = []
     for grain, rows in gate.frames.items():
         columns = [row["columns"] for row in rows]
         file = sync.folder / f"gate-{name}-{grain}.parquet"
         plain = [{key: str(value) if isinstance(value, Decimal) else value for key, value in row.items()} for row in columns]
-        write_whole(file, pd.DataFrame(plain).to_parquet())
+        write_whole(file, _parquet(plain))
         title = {"record": entity.replace("_", " ")}.get(grain, f"{grain}s")
         frames.append(Frame(title, tuple(columns[0]), columns, file.name, gate.wrong.get(grain, {})))
     place = sync.folder / f"gate-{name}.html"
     write_whole(place, page(name, entity, sync.run.run_id, opening, gate.results, frames))
     return place
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    import pandas as pd  # a gate that has nothing to show does without
+
+    return bytes(pd.DataFrame(rows).to_parquet())
 
 
 def close(sync: Sync, entity: str, opening: Opening) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -83,10 +83,8 @@ def build(sync: Sync) -> dict[str, Any]:
     stopped: list[Stopped] = []
     documents: dict[str, dict[str, str]] = {number: {} for number in run.documents}
     for name in sorted(run.entities):
-        rows = ledger.outcomes.of(run.run_id, name, work=False)
+        rows = _looked_at(ledger.outcomes.each(run.run_id, name), stopped, documents, run.plan)
         told[name] = entity_row(rows, ENTITIES[name].direction, run.plan)
-        stopped += [found for row in rows if (found := stopped_row(row, run.plan))]
-        _count_asked(documents, rows, run.plan)
     stopped += [ended_row(row) for row in ledger.story.decisions_ended(run.run_id) if row.what.endswith(": accept")]
     return {
         "run_id": run.run_id,
@@ -115,11 +113,17 @@ def said_of_workflows(sync: Sync) -> list[dict[str, Any]]:
     ]
 
 
-def _count_asked(found: Mapping[str, dict[str, str]], rows: Iterable[Judged], plan: bool) -> None:
-    named = {number.strip().casefold(): number for number in found}
-    for row in rows if named else ():
-        if (asked := named.get(row.number.strip().casefold())) is not None:
-            found[asked][row.entity] = count_of(row, plan)
+def _looked_at(
+    rows: Iterable[Judged], stopped: list[Stopped], asked: Mapping[str, dict[str, str]], plan: bool
+) -> Iterator[Judged]:
+    """The same rows, none of which is kept; those that stopped and the documents that the run was asked for are noted."""
+    named = {number.strip().casefold(): number for number in asked}
+    for row in rows:
+        if (found := stopped_row(row, plan)) is not None:
+            stopped.append(found)
+        if (number := named.get(row.number.strip().casefold()) if named else None) is not None:
+            asked[number][row.entity] = count_of(row, plan)
+        yield row
 
 
 def asked_for(sync: Sync, found: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:

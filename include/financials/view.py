@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,10 +19,10 @@ from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.identity import parse_origin, shard_of
-from include.financials.ledger import Judged, Ledger, Link, LinkIndex, decoded
+from include.financials.ledger import Judged, Ledger, Link, LinkIndex, Seen, decoded
 from include.financials.ledger.held import held
 from include.financials.mergers import FIELDS, Mergers
-from include.financials.port import Capability, Invalid
+from include.financials.port import SIDES, Capability, Invalid
 from include.financials.reading.kept import KeptLists
 from include.financials.reading.lists import Lists
 from include.financials.reading.staging import Noted, Staged, private_folder, slug, write_whole
@@ -214,18 +214,20 @@ class Sync:
     def memory(self, entity: str) -> dict[str, Held]:
         """Every record of Procore as last read, by id: the ledger's memory and, in plan mode (which leaves none), what this run
         has read and judged."""
-        found = {
-            record_id: Held(
-                row.number, row.company, row.state, row.rule, row.message, row.origin_id, row.deleted, held(row.figures)
-            )
-            for (_, record_id), row in self.ledger.records.seen(entity, "procore").items()
-        }
+        found = {row.id: remembered(row) for row in self.ledger.records.each(entity, "procore")}
         if self.run.plan:
             found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
             for one in self.ledger.outcomes.of(self.run.run_id, entity):
                 if one.side == "procore":
                     found[one.id] = self._judged_now(found.get(one.id, Held(one.number)), one)
         return found
+
+    def each_held(self, entity: str) -> Iterator[tuple[str, Held]]:
+        """The same one by one, for who keeps few of them; a plan's are all kept all the same."""
+        if self.run.plan:
+            yield from self.memory(entity).items()
+        else:
+            yield from ((row.id, remembered(row)) for row in self.ledger.records.each(entity, "procore"))
 
     @staticmethod
     def _judged_now(before: Held, one: Judged) -> Held:
@@ -286,6 +288,17 @@ class Sync:
         kind = "contents" if contents else "confirmed"
         return self._indexed(entity, kind, lambda: self.ledger.links.of(entity, contents=contents))
 
+    def shard_links(self, entity: str, shard: int, keys: Iterable[tuple[str, str]], idents: Iterable[str]) -> LinkIndex:
+        """Confirmed links of what is in a shard, or was when it was linked: of its jobs on either side and, whatever job they
+        were of, of these records of the ERP (company, key) and of Procore. All that a record of the shard can be asked of is in
+        it; of an entity that is not divided, that has no shards or a list of the company, every link is."""
+        places = [self.read_scopes(side, entity, shard) for side in SIDES]
+        if self.run.shards == 1 or ENTITIES[entity].two_way or any(one is None or COMPANY_LEVEL in one for one in places):
+            return self.fresh_links(entity)
+        procore, erp = (set(one or ()) for one in places)
+        jobs = erp | {link.erp_key for link in self.links(PROJECTS).by_erp.values() if link.procore_id in procore}
+        return self._index(entity, self.ledger.links.around(entity, sorted(jobs), keys, idents))
+
     def ask_anew(self) -> None:
         """A run beside this one may have told the ledger more since this task asked it last."""
         self._links.clear()
@@ -307,3 +320,8 @@ class Sync:
         if FIELDS.get(entity) and self.mergers and any(link.content for link in links):
             links = [link._replace(content=self.mergers.content(entity, link.company, link.content)) for link in links]
         return LinkIndex.of(links)
+
+
+def remembered(row: Seen) -> Held:
+    """A record of Procore as the ledger remembers it."""
+    return Held(row.number, row.company, row.state, row.rule, row.message, row.origin_id, row.deleted, held(row.figures))

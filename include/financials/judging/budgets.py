@@ -43,7 +43,10 @@ class Budgets(Judging):
     def run(self, judged_by: Judge) -> list[Judged]:
         sync, row = self.sync, self.row
         subjects, rows = [], []
-        for procore, erp in self._pairs():
+        pairs = [*self._pairs()]
+        self.seen.learn(("", one.id) for one, _ in pairs if one is not None)
+        self.seen.learn((one.company or "", one.id) for _, one in pairs if one is not None)
+        for procore, erp in pairs:
             subject, head = self._subject(procore, erp)
             subjects.append((subject, procore, erp))
             rows.append(head)

@@ -23,6 +23,7 @@ from include.financials.judging.plan import both_ended, half_made, planned
 from include.financials.judging.rules import Finding, Verdict, judge
 from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import STOPPED, Intent, Judged, Link, LinkIndex, Remembered, Seen, decoded, key_of
+from include.financials.ledger.records import Remembrance
 from include.financials.money import text
 from include.financials.port import CALLED, UNSEEN, Capability, Invalid, told
 from include.financials.record import PROJECTS, Record, Side
@@ -45,7 +46,7 @@ class Judging:
         # What the ERP does not keep is nothing that the two sides could agree on.
         self.sync, self.row, self.shard = sync, row.kept(sync.kept_by_erp(row.name)), shard
         self.capability: Capability = sync.capabilities(row.target).get(row.name, Capability())
-        self.seen = sync.ledger.records.seen(row.name, row.source)
+        self.seen = Remembrance(sync.ledger.records, row.name, row.source)
         decisions = sync.ledger.decisions.of(row.name)
         self.people = People(decisions)
         self.approvals = {one.record_id: one for one in decisions if one.decision == "approve"}
@@ -202,9 +203,9 @@ class Judging:
         return References(self.sync.links, self.row)
 
     @cached_property
-    def _known(self) -> dict[Side, Mapping[tuple[str, str], Seen]]:
+    def _known(self) -> dict[Side, Remembrance]:
         target = self.row.target
-        return {self.row.source: self.seen, target: self.sync.ledger.records.seen(self.row.name, target)}
+        return {self.row.source: self.seen, target: Remembrance(self.sync.ledger.records, self.row.name, target)}
 
     def in_erp_keys(self, bad: Invalid) -> Invalid:
         """An unreadable record of Procore with what it names as ERP keys, and with the company of its project's job."""
@@ -260,7 +261,7 @@ class Judging:
         known = self._known[side]
         if side == "procore" or bad.company:
             return known.get(key_of(side, bad.company or "", bad.id))
-        found = [row for (_, record_id), row in known.items() if record_id == bad.id]
+        found = known.of_id(bad.id)
         return found[0] if len(found) == 1 else None
 
     def _called(self, bad: Invalid) -> str:

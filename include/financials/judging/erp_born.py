@@ -22,7 +22,7 @@ from include.financials.judging.subject import Subject
 from include.financials.ledger import Judged, Link, LinkIndex, Remembered
 from include.financials.ledger.room import chunked
 from include.financials.port import CALLED, SINCE, UNSEEN, Invalid, Page, Window
-from include.financials.reading.extract import in_window
+from include.financials.reading.extract import answered, in_window
 from include.financials.reading.questions import not_in_erp
 from include.financials.record import PROJECTS, SUB_JOBS, Record, contract_of
 from include.financials.references import References
@@ -41,9 +41,9 @@ class ErpBorn(Judging):
         sync, row = self.sync, self.row
         references = self.references
         shown, unreadable = self._in_procore()
-        links = sync.fresh_links(row.name)
         listed = {one.id for one in Page([*shown], [*unreadable]).shown}
         missed, self._asked = sync.lists.answer(row.name, [self.shard], "procore", row.name)
+        links = self._links(listed, missed)
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in self._listed]
@@ -54,6 +54,7 @@ class ErpBorn(Judging):
         )
         window = in_window(sync, row.name, self.shard, self._listed)
         read = (*window, *self._unread(matcher, window))
+        self.seen.learn((record.company or "", record.id) for record in read)
         subjects = [self._subject(record, matcher) for record in read if sync.run.wants(record.number)]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
@@ -113,6 +114,17 @@ class ErpBorn(Judging):
                     found[target.id] = known[place]
         return found
 
+    def _links(self, listed: set[str], missed: Page) -> LinkIndex:
+        """Confirmed links of all that this shard, or a person's word of it, can ask for."""
+        here = [*self._listed, *self._by_key.shown, *self.sync.lists.unreadable("erp", self.row.name, self.shard)]
+        keys = {(one.company or "", one.id) for one in here}
+        # One that cannot be read may not tell its company either.
+        keys |= {(known.company, bad.id) for bad in here if isinstance(bad, Invalid) and (known := self._remembered("erp", bad))}
+        idents = {*listed, *self._asked, *missed.hidden, *(one.id for one in missed.shown)}
+        said = self.people.said
+        keys |= {(one.company, one.record_id) for one in said}
+        return self.sync.shard_links(self.row.name, self.shard, keys, idents | {one.pair for one in said if one.pair})
+
     def _in_procore(self) -> tuple[list[Record], list[Invalid]]:
         """Procore's list as far as its projects are linked: what was read of others, before they were judged, is nobody's."""
         lists, scopes = self.sync.lists, self.sync.scopes("procore", self.row.name, self.shard)
@@ -126,7 +138,7 @@ class ErpBorn(Judging):
     @cached_property
     def _by_key(self) -> Page:
         """What the ERP said of records that its list did not show."""
-        return self.sync.lists.answer(self.row.name, [self.shard], "erp", self.row.name)[0]
+        return answered(self.sync, self.row.name, self.shard)
 
     def _unasked(self, links: LinkIndex, listed: set[str]) -> dict[str, str]:
         """Procore id -> who it is, of linked records that nobody looked for, because their project is not linked, or not shown to
@@ -210,7 +222,7 @@ class ErpBorn(Judging):
     @cached_property
     def _known_jobs(self) -> set[tuple[str, str | None]]:
         """Jobs of which more than skipped records was ever judged."""
-        return {(company, known.scope) for (company, _), known in self.seen.items() if known.state != "skipped"}
+        return self.sync.ledger.records.jobs(self.row.name, "erp")
 
     def _unreadable_strangers(self) -> list[Invalid]:
         return self.sync.lists.unreadable("procore", self.row.strangers) if self.row.strangers else []
@@ -257,7 +269,7 @@ class ErpBorn(Judging):
         places = None if scopes is None else {references.key(PROJECTS, scope) for scope in scopes}
         return [
             Remembered(row.name, known.company, "procore", known.id, known.number, deleted=True)
-            for known in sync.ledger.records.each(row.name, "procore")
+            for known in sync.ledger.records.each(row.name, "procore", places)
             if known.id not in here and known.id not in unreadable and not known.deleted
             if (known.read_at or "") < started and (places is None or known.scope in places)
         ]

@@ -43,6 +43,7 @@ class People:
                 self.joined_erp[one.company, one.record_id] = one
                 self.joined_procore[one.pair] = one
         self.ids = {pair for _, _, pair in self.parted}
+        self.said = [*self.parted.values(), *self.joined_erp.values()]
 
     def told(self, row: Entity, number: str, other: str, one: Decision) -> str:
         way = f"decide link {row.name} {one.record_id} --to {one.pair}"

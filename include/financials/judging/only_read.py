@@ -22,7 +22,9 @@ class OnlyRead(Judging):
         told: list[Judged] = []
         for shard in self.shards:
             staged = sync.staged(row.name, shard)
-            read = [(self._told(subject), subject) for subject in map(self._subject, staged.records())]
+            subjects = [*map(self._subject, staged.records())]
+            self.seen.learn(("", subject.own.id) for subject in subjects)
+            read = [(self._told(subject), subject) for subject in subjects]
             unusable = [(bad, self.unusable(bad, "procore", sync.fresh_links(row.name))) for bad in staged.invalid()]
             results = [result._replace(shard=shard) for result in (*(r for r, _ in read), *(r for _, r in unusable))]
             remembered = [self.remembered(*one) for one in read] + self.traces(unusable)

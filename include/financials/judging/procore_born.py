@@ -54,6 +54,7 @@ class ProcoreBorn(Judging):
         here |= {bad.id for shard in self.shards for bad in sync.staged(row.name, shard).invalid()}
         gone = self._gone(matcher, here)
         self.facts.learn([record for records in read.values() for record in records])
+        self.seen.learn(("", record.id) for records in read.values() for record in records)
         for shard in self.shards:
             subjects += [(shard, self._document(record, matcher)) for record in read[shard]]
             invalid += [(shard, bad) for bad in sync.staged(row.name, shard).invalid()]

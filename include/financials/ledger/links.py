@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
-from sqlalchemy import Connection, and_, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, null, select, update
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
 from include.financials.ledger import tables as t
 from include.financials.ledger.held import HeldJson
-from include.financials.ledger.room import Room, chunks, each, values
+from include.financials.ledger.room import CHUNK, Room, by_place, chunked, chunks, each, values
 from include.financials.ledger.tables import Link, stamp
 from include.financials.mergers import Mergers
 
 _MOVED = ("revision", "content_hash", "status", "number", "scope")
 """What a later write of the same pair brings, beside the content."""
 _WHO = [null().label("content") if column.name == "content" else column for column in t.links.c]
+
+Place = tuple[str, str]
+"""(company, ERP key)"""
 
 
 class Links(Room):
@@ -29,7 +32,50 @@ class Links(Room):
         query = select(*(t.links.c if contents else _WHO)).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))
         with self.reading() as connection:
             rows = each(Link, connection.execute(query))
-            return [row._replace(content=HeldJson(cast(str, row.content))) for row in rows] if contents else list(rows)
+            return [*map(_holding, rows)] if contents else list(rows)
+
+    def around(self, entity: str, scopes: Collection[str], keys: Iterable[Place], idents: Iterable[str]) -> list[Link]:
+        """Those in these scopes (jobs), wherever their records may be by now, and those of these keys of the ERP and of these
+        records of Procore, whatever their scope says."""
+        c, found = t.links.c, dict[int | None, Link]()
+        standing = select(t.links).where(c.entity == entity, c.ended_at.is_(None)).order_by(c.link_id)
+        wanted: list[ColumnElement[bool]] = [c.scope.in_(some) for some in chunked(scopes)]
+        wanted += [and_(c.company == company, c.erp_key.in_(some)) for company, some in by_place(keys)]
+        wanted += [c.procore_id.in_(some) for some in chunked(dict.fromkeys(idents))]
+        with self.reading() as connection:
+            for one in wanted:
+                found.update((link.link_id, _holding(link)) for link in each(Link, connection.execute(standing.where(one))))
+        return [found[ident] for ident in sorted(found, key=lambda ident: ident or 0)]
+
+    def of_keys(self, entity: str, keys: Iterable[Place], *, contents: bool = False) -> dict[Place, Link]:
+        """Those of these keys of the ERP."""
+        found: dict[Place, Link] = {}
+        c = t.links.c
+        with self.reading() as connection:
+            for company, some in by_place(keys):
+                query = select(*(t.links.c if contents else _WHO))
+                query = query.where(c.entity == entity, c.company == company, c.erp_key.in_(some), c.ended_at.is_(None))
+                rows = each(Link, connection.execute(query))
+                found.update(((row.company, row.erp_key), _holding(row) if contents else row) for row in rows)
+        return found
+
+    def of_ids(self, entity: str, idents: Iterable[str]) -> dict[str, Link]:
+        """Those of these records of Procore, without contents."""
+        found: dict[str, Link] = {}
+        c = t.links.c
+        with self.reading() as connection:
+            for some in chunked(idents):
+                query = select(*_WHO).where(c.entity == entity, c.procore_id.in_(some), c.ended_at.is_(None))
+                found.update((link.procore_id, link) for link in each(Link, connection.execute(query)))
+        return found
+
+    def places(self, entity: str) -> Iterator[tuple[Place, str | None, str]]:
+        """((company, ERP key), scope, status) of each link that has not ended, as it is taken."""
+        c = t.links.c
+        query = select(c.company, c.erp_key, c.scope, c.status).where(c.entity == entity, c.ended_at.is_(None))
+        with self.reading() as connection:
+            for company, key, scope, status in connection.execute(query).yield_per(CHUNK):
+                yield (company, key), scope, status
 
     def ended_revisions(self, entity: str) -> dict[tuple[str, str], int]:
         """Highest revision of links that have ended, by (company, ERP key): a new link goes on from there, or its writes would
@@ -59,6 +105,10 @@ class Links(Room):
         """Procore's record of a link shows this status of the ERP from now on."""
         with self.writing() as connection:
             connection.execute(update(t.links).where(t.links.c.link_id == link.link_id).values(shown=status))
+
+
+def _holding(link: Link) -> Link:
+    return link._replace(content=HeldJson(cast(str, link.content)))
 
 
 # -- within another room's transaction ----------------------------------------------------------------------------------------

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, null, or_, select, update
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, chunks, each, values
+from include.financials.ledger.room import Room, by_place, chunks, each, values
 from include.financials.ledger.said import Remembered, Restated
 from include.financials.ledger.tables import Judged, key_of, stamp
+from include.financials.record import Side
 
 STOPPED = ("held", "quarantined", "blocked", "conflict")
 STAGE_CLOSED = "stage closed"
@@ -48,6 +49,35 @@ class Outcomes(Room):
         o = t.outcomes.c
         given = [column == value for column, value in ((o.entity, entity), (o.shard, shard)) if value is not None]
         return self._rows(o.run_id == run_id, *given, columns=t.outcomes.c if work else _SAYING)
+
+    def states(self, run_id: str, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """What a run said of these records of a side, by (company, id)."""
+        found: dict[tuple[str, str], str] = {}
+        o = t.outcomes.c
+        with self.reading() as connection:
+            for company, idents in by_place(keys):
+                here = (o.run_id == run_id, o.entity == entity, o.company == company, o.side == side, o.id.in_(idents))
+                for ident, state in connection.execute(select(o.id, o.state).where(*here)):
+                    found[company, ident] = state
+        return found
+
+    def held(self, run_id: str, entity: str, *rules: str) -> list[Judged]:
+        """What a run holds by these rules, in the order of :meth:`of`."""
+        o = t.outcomes.c
+        return self._rows(o.run_id == run_id, o.entity == entity, o.state == "held", o.rule.in_(rules), columns=_SAYING)
+
+    def stopped(self, run_id: str, entity: str) -> list[Judged]:
+        """Pairs of records that a run stopped, in the order of :meth:`of`."""
+        o = t.outcomes.c
+        here = (o.run_id == run_id, o.entity == entity, o.state.in_(STOPPED), o.procore_id.is_not(None))
+        return self._rows(*here, columns=_SAYING)
+
+    def each(self, run_id: str, entity: str) -> Iterator[Judged]:
+        """What a run said of an entity, in the order of :meth:`of`, one by one and without work: for who keeps few of them."""
+        o = t.outcomes.c
+        query = select(*_SAYING).where(o.run_id == run_id, o.entity == entity).order_by(o.entity, o.number, o.id)
+        with self.reading() as connection:
+            yield from each(Judged, connection.execute(query))
 
     def linked(self, run_id: str, entity: str, *actions: str) -> list[Judged]:
         """What a run links, or has linked, by these actions."""

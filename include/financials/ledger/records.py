@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
 
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, chunked, each, upsert, values
+from include.financials.ledger.room import CHUNK, Room, by_place, chunked, each, upsert, values
 from include.financials.ledger.said import Remembered
 from include.financials.ledger.tables import Judged, Seen, Stranger, key_of
 from include.financials.record import Side
@@ -22,11 +22,63 @@ class Records(Room):
         :func:`key_of`."""
         return {(row.within, row.id): row for row in self.each(entity, side)}
 
-    def each(self, entity: str, side: Side) -> Iterator[Seen]:
-        """The same one by one, for who keeps few of them."""
+    def each(self, entity: str, side: Side, scopes: Collection[str | None] | None = None) -> Iterator[Seen]:
+        """The same one by one, for who keeps few of them: of these scopes (None and an empty one: of none), or of all."""
+        r = t.records.c
+        query = select(t.records).where(r.entity == entity, r.side == side)
+        if scopes is not None:
+            named = [scope for scope in scopes if scope]
+            of_none = or_(r.scope.is_(None), r.scope == "")
+            query = query.where(or_(r.scope.in_(named), of_none) if len(named) < len(scopes) else r.scope.in_(named))
+        with self.reading() as connection:
+            yield from each(Seen, connection.execute(query))
+
+    def of_id(self, entity: str, side: Side, ident: str) -> list[Seen]:
+        """Whatever company it is of."""
+        r = t.records.c
+        query = select(t.records).where(r.entity == entity, r.side == side, r.id == ident)
+        with self.reading() as connection:
+            return list(each(Seen, connection.execute(query)))
+
+    def jobs(self, entity: str, side: Side) -> set[tuple[str, str | None]]:
+        """(company, scope) of all of which more than skipped records was ever judged."""
+        r = t.records.c
+        query = select(r.within, r.scope).where(r.entity == entity, r.side == side, r.state.is_distinct_from("skipped"))
+        with self.reading() as connection:
+            return {(company, scope) for company, scope in connection.execute(query.distinct())}
+
+    def some(self, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Seen]:
+        """The same of these keys alone."""
+        found: dict[tuple[str, str], Seen] = {}
         r = t.records.c
         with self.reading() as connection:
-            yield from each(Seen, connection.execute(select(t.records).where(r.entity == entity, r.side == side)))
+            for within, idents in by_place(keys):
+                query = select(t.records).where(r.entity == entity, r.side == side, r.within == within, r.id.in_(idents))
+                found.update(((row.within, row.id), row) for row in each(Seen, connection.execute(query)))
+        return found
+
+    def states(self, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
+        """Of these keys the states alone."""
+        found: dict[tuple[str, str], str | None] = {}
+        r = t.records.c
+        with self.reading() as connection:
+            for within, idents in by_place(keys):
+                here = (r.entity == entity, r.side == side, r.within == within, r.id.in_(idents))
+                for ident, state in connection.execute(select(r.id, r.state).where(*here)):
+                    found[within, ident] = state
+        return found
+
+    def origins(self, entity: str) -> Iterator[tuple[str, str, tuple[str, str] | None]]:
+        """(id, external id, (company, ERP key) of its link) of what the ledger remembers of Procore and has figures and an
+        external id of; gone ones left out."""
+        r, c = t.records.c, t.links.c
+        linked = and_(c.entity == r.entity, c.procore_id == r.id, c.ended_at.is_(None))
+        query = select(r.id, r.origin_id, c.company, c.erp_key).select_from(t.records.outerjoin(t.links, linked))
+        there = (r.origin_id.is_not(None), r.deleted.is_(False), r.figures.not_in(("", "{}")))
+        query = query.where(r.entity == entity, r.side == "procore", *there)
+        with self.reading() as connection:
+            for ident, origin, company, key in connection.execute(query).yield_per(CHUNK):
+                yield ident, origin, None if key is None else (company, key)
 
     def remember(self, rows: Iterable[Remembered]) -> None:
         """Upsert rows; a column of which a row says nothing keeps its value."""
@@ -64,3 +116,25 @@ def write(connection: Connection, rows: Iterable[Remembered]) -> None:
             # A record of Procore that was met before its project was linked: its company is filled in, never taken away.
             kept = _KEY if placed else (*_KEY, "company")
             upsert(connection, t.records, alike, update_columns=tuple(name for name in shape if name not in kept))
+
+
+class Remembrance:
+    """What the ledger remembers of a side's records of an entity, asked for by key (:func:`key_of`): of those that nobody asks
+    for nothing is held. ``learn`` asks for many at once."""
+
+    def __init__(self, records: Records, entity: str, side: Side) -> None:
+        self._records, self._of = records, (entity, side)
+        self._found: dict[tuple[str, str], Seen | None] = {}
+
+    def learn(self, keys: Iterable[tuple[str, str]]) -> None:
+        fresh = [key for key in dict.fromkeys(keys) if key not in self._found]
+        self._found |= dict.fromkeys(fresh)
+        self._found |= self._records.some(*self._of, fresh)
+
+    def get(self, key: tuple[str, str]) -> Seen | None:
+        if key not in self._found:
+            self.learn([key])
+        return self._found[key]
+
+    def of_id(self, ident: str) -> list[Seen]:
+        return self._records.of_id(*self._of, ident)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -65,6 +66,16 @@ def chunked(rows: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     left = iter(rows)
     while chunk := list(islice(left, size)):
         yield chunk
+
+
+def by_place(keys: Iterable[tuple[str, str]], size: int = CHUNK) -> Iterator[tuple[str, Sequence[str]]]:
+    """Keys of two parts, a chunk of the second at a time, by the first: as an index finds them."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for place, key in dict.fromkeys(keys):
+        found[place].append(key)
+    for place, idents in found.items():
+        for chunk in chunks(idents, size):
+            yield place, chunk
 
 
 def values(row: NamedTuple, *without: str) -> dict[str, Any]:

@@ -26,16 +26,11 @@ def listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header
     return noted
 
 
-def wanted(known: Mapping[tuple[str, str], Seen], window: Window) -> list[tuple[str, str]]:
-    """Records that stopped, and those whose change lies in the window although our own write has moved their time since."""
-    found = []
-    for key, record in known.items():
-        changed = moment(record.source_changed_at)
-        stopped = record.state in STOPPED
-        moved = record.state is not None and window.since is not None and changed is not None and window.covers(changed)
-        if stopped or moved:
-            found.append(key)
-    return found
+def wanted(record: Seen, window: Window) -> bool:
+    """Whether it stopped, or its change lies in the window although our own write has moved its time since."""
+    changed = moment(record.source_changed_at)
+    moved = record.state is not None and window.since is not None and changed is not None and window.covers(changed)
+    return record.state in STOPPED or moved
 
 
 def in_scope(record: Seen, scopes: list[str] | None) -> bool:

@@ -86,8 +86,16 @@ def in_window(sync: Sync, entity: str, shard: int, listed: Iterable[Record]) -> 
     window = Window(moment(noted.since), moment(noted.until))
     waiting = set(noted.waiting)
     found = [record for record in listed if window.covers(record.updated_at) or (record.company or "", record.id) in waiting]
+    return found + [record for record in answered(sync, entity, shard).records if (record.company or "", record.id) in waiting]
+
+
+def answered(sync: Sync, entity: str, shard: int) -> Page:
+    """What the ERP said of records that its list of this shard does not show. One that moved to a job of another shard is that
+    one's to judge, whose list shows it."""
     answer, _ = sync.lists.answer(entity, [shard], "erp", entity)
-    return found + [record for record in answer.records if (record.company or "", record.id) in waiting]
+    theirs = sync.lists.elsewhere("erp", entity, shard, ((one.company or "", one.id) for one in answer.shown))
+    records = [one for one in answer.records if (one.company or "", one.id) not in theirs]
+    return Page(records, [bad for bad in answer.invalid if (bad.company or "", bad.id) not in theirs], hidden=answer.hidden)
 
 
 def _read_elsewhere(sync: Sync, row: Entity, shard: int) -> None:
@@ -112,16 +120,16 @@ class _ErpBorn:
         sync, shard = self.sync, self.shard
         everyone, bad = sync.lists.snapshot("erp", self.name, shard), sync.lists.unreadable("erp", self.name, shard)
         shown = Page(sync.lists.snapshot("procore", self.name, shard), sync.lists.unreadable("procore", self.name, shard)).shown
-        links, here = sync.fresh_links(self.name), {(record.company or "", record.id) for record in everyone}
-        known = sync.ledger.records.seen(self.name, "erp")
+        here, listed = {(record.company or "", record.id) for record in everyone}, {one.id for one in shown}
+        links = sync.shard_links(self.name, shard, here, listed)
         scopes = sync.scopes("erp", self.name, shard)
-        waiting = [
-            key
-            for key in chosen.wanted(known, self.window)
-            if sync.run.wants(known[key].number) and chosen.in_scope(known[key], scopes)
-        ]
+        waiting = {
+            (known.within, known.id): known.scope
+            for known in sync.ledger.records.each(self.name, "erp", scopes)
+            if chosen.wanted(known, self.window) and sync.run.wants(known.number)
+        }
         sync.note(self.name, shard, replace(_begun(sync, self.name, shard, self.window), waiting=tuple(waiting)))
-        self._ask(links, here, {one.id for one in shown}, [(known[key].scope, key[1]) for key in waiting if key not in here])
+        self._ask(links, here, listed, [(scope, key[1]) for key, scope in waiting.items() if key not in here])
         self._look_up(shown)
         return len(in_window(sync, self.name, shard, everyone)), len(bad)
 
@@ -138,7 +146,7 @@ class _ErpBorn:
                 if pairs:
                     sync.lists.ask(self.name, shard, side, self.name, pairs)
             return
-        wanted = questions.not_in_procore(sync, row, shard, links, listed)
+        wanted = questions.not_in_procore(sync, row, shard, links, listed, here)
         if wanted:
             answer = sync.lists.ask(self.name, shard, "procore", self.name, wanted)
             told = {one.id for one in answer.shown} | {*answer.hidden}
@@ -233,7 +241,7 @@ class _ProcoreBorn:
     def _source(self) -> None:
         sync, run, known = self.sync, self.sync.run, self.known
         asked = _questions(sync, self.name, self.shard, self.scopes, known) if sync.settings.workflow.answered(self.name) else []
-        wanted = [key for key in chosen.wanted(known, self.window) if run.wants(known[key].number)]
+        wanted = [key for key, one in known.items() if chosen.wanted(one, self.window) and run.wants(one.number)]
         cursor = self.staged.state().cursor
         listed: set[str] = set()
         also = chosen.listed(chosen.named(sync) if run.documents else chosen.also(known, wanted, sync.namespace), listed)

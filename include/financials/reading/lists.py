@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from upath import UPath
@@ -142,9 +144,37 @@ class Lists:
         return range(self.sync.run.shards if row is not None and row.project_scoped else 1)
 
     def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
-        """The list of all shards."""
+        """The list of all shards, one by one: of a list that is too long to be kept no more than a page is held."""
         for shard in self.shards_of(entity):
-            yield from self._both(side, entity, shard)[0]
+            if self.parsed.get((side, entity, shard)) is None and self._long(staged := self._staged(side, entity, shard)):
+                for record in staged.each():
+                    yield from self.sync.of_erp([record]) if side == "erp" else (record,)
+            else:
+                yield from self._both(side, entity, shard)[0]
+
+    def _long(self, staged: Staged) -> bool:
+        return staged.state().records > self.parsed.room
+
+    def several(self, side: Side, entity: str) -> frozenset[tuple[str, str]]:
+        """(company, id) of what more than one shard shows: it moved to another job while the lists were read."""
+        shards = self.shards_of(entity)
+        if len(shards) == 1:
+            return frozenset()
+        every = [self._staged(side, entity, shard) for shard in shards]
+        # Of all keys at once no more than a number each.
+        marks = sorted(hash(key) for staged in every for key in set(staged.keys()))
+        alike = {mark for mark, after in pairwise(marks) if mark == after}
+        count = Counter(key for staged in every if alike for key in set(staged.keys()) if hash(key) in alike)
+        return frozenset(key for key, times in count.items() if times > 1)
+
+    def elsewhere(self, side: Side, entity: str, shard: int, keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these, (company, id), the list of another shard shows, as far as it is read."""
+        wanted, found = set(keys), set[tuple[str, str]]()
+        for other in self.shards_of(entity) if wanted else ():
+            if other != shard and self.has_snapshot(side, entity, other):
+                found |= wanted & set(self._staged(side, entity, other).keys())
+                found |= wanted & {(bad.company or "", bad.id) for bad in self._bad(side, entity, other)}
+        return found
 
     def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
         for shard in self.shards_of(entity):

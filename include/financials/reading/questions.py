@@ -115,17 +115,25 @@ class Unlinked:
 # -- ERP -> Procore -------------------------------------------------------------------------------------------------------------
 
 
-def not_in_procore(sync: Sync, row: Entity, shard: int, links: LinkIndex, listed: Collection[str]) -> list[Asked]:
-    """Linked records that Procore's list does not show: an answer to their id alone tells which of them are gone."""
-    scopes, projects, missing = sync.read_scopes("procore", row.name, shard), sync.links(PROJECTS), []
-    for link in links.by_erp.values():
+def not_in_procore(
+    sync: Sync, row: Entity, shard: int, links: LinkIndex, listed: Collection[str], here: Collection[tuple[str, str]]
+) -> list[Asked]:
+    """Linked records that Procore's list does not show: an answer to their id alone tells which of them are gone. Those of the
+    shard's projects, and those that the ERP has in one of its jobs (``here``: company and ERP key) and Procore elsewhere."""
+    scopes, projects = sync.read_scopes("procore", row.name, shard), sync.links(PROJECTS)
+    missing: list[Asked] = []
+    apart: list[Asked] = []
+    for key, link in links.by_erp.items():
         if link.procore_id in listed:
             continue
         project = projects.find(link.company, link.scope) if link.scope and scopes is not None else None
         place = (project.procore_id if project else COMPANY_LEVEL) if scopes is not None else None
         if scopes is None or place in scopes:
             missing.append((place or None, link.procore_id))
-    return missing
+        elif key in here:
+            apart.append((place, link.procore_id))
+    others = [sync.read_scopes("procore", row.name, other) or () for other in sync.lists.shards_of(row.name) if apart]
+    return missing + [one for one in apart if any(one[0] in scopes for scopes in others)]
 
 
 def contract_places(sync: Sync, contracts: Iterable[Link]) -> list[Asked]:

@@ -15,11 +15,13 @@ import os
 import re
 import types
 import uuid
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -85,7 +87,7 @@ def _table(model: type[BaseModel], records: Sequence[BaseModel]) -> pa.Table:
     """Through JSON, which arrow reads by itself: for Python's values it imports pandas, half a second in every task."""
     schema = arrow_schema(model)
     if not records:
-        return schema.empty_table()
+        return pa.Table.from_batches([], schema)
     given = pa.schema([pa.field(one.name, _dayless(one.type)) for one in schema])
     text = b"\n".join(record.model_dump_json().encode() for record in records)
     table = pj.read_json(
@@ -203,6 +205,12 @@ class Staged:
         """Each record once, as read last: one that changes while its list is read can move to a later page and come twice."""
         yield from _records_once(self.rows())
 
+    def each(self) -> Iterator[Record]:
+        """The same one by one. Where none came twice no more than a page is held, and of each a number."""
+        marks = array("q", map(hash, self.keys()))
+        alike = any(mark == after for mark, after in pairwise(sorted(marks)))
+        yield from self.records() if alike else self.rows()
+
     def page(self) -> Page:
         """All that was read, as one page."""
         return Page(list(self.records()), list(self.invalid()), hidden=list(dict.fromkeys(self.state().hidden)))
@@ -215,6 +223,14 @@ class Staged:
                 table = pq.ParquetFile(source).read(use_threads=False)
                 for row in _timeless(table).to_pylist():
                     yield self.model.model_validate(row, strict=False)
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """(company, id) of each of :meth:`rows`; nothing else of them is read."""
+        for number in range(1, self.state().pages + 1):
+            with (self.path / f"page-{number:05}.parquet").open("rb") as source:
+                table = pq.ParquetFile(source).read(columns=["company", "id"], use_threads=False)
+            for row in table.to_pylist():
+                yield row["company"] or "", row["id"]
 
     def invalid(self) -> Iterator[Invalid]:
         yield from _invalid_once(

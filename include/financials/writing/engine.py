@@ -124,9 +124,8 @@ def _run(load: Load, *, write: bool) -> None:
 
 
 def _carry_out(load: Load, action: Action, rows: Sequence[Judged]) -> None:
-    links = load.sync.ledger.links.of(load.row.name)
-    known = {(link.company, link.erp_key): link for link in links}
-    load.linked = {("procore", "", link.procore_id): link for link in links}
+    keys = ((row.company, row.erp_key or "") for row in rows)
+    known = load.sync.ledger.links.of_keys(load.row.name, keys, contents=True)
     jobs = placed(load, [job_of(load, row, known) for row in rows])
     del rows
     steps = steps_of(load, action)

@@ -59,8 +59,6 @@ class Load:
     shard: int
     lease: Lease
     source_side: Side
-    linked: dict[tuple[Side, str, str], Link] = field(default_factory=dict)
-    """Links by the Procore id that an answer may name."""
     waits: dict[str, float] = field(default_factory=dict)
     """Numbers of records that were sent without an answer and are not found, to the seconds until they may be sent again."""
     refusals: Counter[str] = field(default_factory=Counter)
@@ -174,13 +172,14 @@ def still_as_judged(load: Load, rows: Sequence[Judged]) -> list[Judged]:
     ledger, entity = load.sync.ledger, load.row
     read_at = moment(ledger.runs.finished_at(load.run_id, f"extract:{entity.name}", load.shard))
     old = aged(load.sync, entity.name, load.shard)
-    known = LinkIndex.of(ledger.links.of(entity.name, contents=False))
+    idents = [row.id if load.source_side == "procore" else row.procore_id or "" for row in rows]
+    by_key = ledger.links.of_keys(entity.name, ((row.company, row.erp_key or "") for row in rows))
+    by_id = ledger.links.of_ids(entity.name, filter(None, idents))
     named = _named_since(load)
     fresh, stale = [], []
-    for row in rows:
+    for row, ident in zip(rows, idents, strict=True):
         work = Work.of(row)
-        by_id = known.by_procore.get(row.id if load.source_side == "procore" else row.procore_id or "")
-        link = known.by_erp.get((row.company, row.erp_key or "")) or by_id
+        link = by_key.get((row.company, row.erp_key or "")) or by_id.get(ident)
         same = work is not None and (link.version if link is not None else None) == work.link
         joined = link is None and row.action == "create" and (row.side, row.company, row.id) in named
         late = old and row.action != "unchanged"

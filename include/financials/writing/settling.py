@@ -115,8 +115,10 @@ def _recognise(load: Load, step: Step, job: Job, outcome: Outcome, named: dict[t
         raise ContractBroken(f"{told} with record {outcome.id}, which it also gave for {twin.row.number}")
     if known is not None and outcome.id != known:
         raise ContractBroken(f"{told}, its record {known}, with record {outcome.id}")
-    other = load.linked.get((step.system, company, outcome.id))
-    if other is not None and other.erp_key != (job.erp_key or job.row.number) and job.link is None:
+    if step.system != "procore" or job.link is not None:
+        return
+    other = load.sync.ledger.links.of_ids(load.row.name, [outcome.id]).get(outcome.id)
+    if other is not None and other.erp_key != (job.erp_key or job.row.number):
         raise ContractBroken(f"{told} with record {outcome.id}, which is linked to {other.erp_key}")
 
 

@@ -238,7 +238,7 @@ def test_every_tie_is_described_or_named_as_missing() -> None:
 
 def test_every_explaining_code_is_described() -> None:
     code = (ROOT / "include" / "financials" / "explained.py").read_text(encoding="utf-8")
-    used = {state.upper() for state in STOPPED} | set(re.findall(r'code = "([A-Z_]+)"', code))
+    used = {state.upper() for state in STOPPED} | set(re.findall(r'return "([A-Z_]+)"', code))
     described = {name for row in rows_of("domain-rules.md", "### 4.3", "### 4.4") for name in row[0].split(", ")} - {"code"}
     assert described == used
 

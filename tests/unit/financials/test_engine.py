@@ -16,7 +16,7 @@ import pytest
 from include.financials import checks, report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ContractBroken, LeaseLost, OutcomeUnknown, RetryLater, SyncError, Unsettled
-from include.financials.ledger import LEASE_SECONDS, moment, stamp
+from include.financials.ledger import LEASE_SECONDS, links, moment, stamp
 from include.financials.port import Beat, Item, Outcome, Step, idle
 from include.financials.reading import extract
 from include.financials.settings import EntitySettings
@@ -711,6 +711,40 @@ def test_an_answer_that_names_another_record_stops_the_task(linked: World, monke
     with pytest.raises(ContractBroken, match=r"Procore answered the link of commitment SC-1, its record .*, with record 1"):
         linked.run(params=ONLY)
     assert [link for link in linked.ledger.links.of("commitments") if link.status == "active"] == []
+
+
+def test_an_answer_that_names_a_linked_record_stops_the_task(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of one that was linked after this load began."""
+    world.run(params={"entities": ["vendors"]})
+    (taken,) = world.ledger.links.of("vendors")
+    world.erp.put(vendor("V-2"))
+    post = FakeProcore.post
+
+    def other(self: FakeProcore, step: Step, items: list[Item], beat: Beat) -> list[Outcome]:
+        return [replace(outcome, id=taken.procore_id) for outcome in post(self, step, items, beat)]
+
+    monkeypatch.setattr(FakeProcore, "post", other)
+    with pytest.raises(ContractBroken, match=rf"vendor V-2 with record {taken.procore_id}, which is linked to V-1"):
+        world.run(params={"entities": ["vendors"]})
+    assert [link.erp_key for link in world.ledger.links.of("vendors")] == ["V-1"]
+
+
+def test_a_load_reads_the_contents_of_no_link_but_those_it_writes(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in ("SC-1", "SC-2", "SC-3"):
+        draft(linked, number)
+    linked.run(params=ONLY)
+    linked.procore.change("commitments", "SC-2", title="Another")
+    sync, read = judged(linked, "commitments"), []
+    each = links.each
+
+    def counted(kind: Any, result: Any) -> Iterator[Any]:
+        for row in each(kind, result):
+            read.extend([row.number] if row.entity == "commitments" and row.content is not None else [])
+            yield row
+
+    monkeypatch.setattr(links, "each", counted)
+    engine.load(sync, "commitments")
+    assert linked.erp.applied["commitments", "update", "SC-2"] == 1 and read == ["SC-2"]
 
 
 def test_one_record_for_two_that_were_sent_stops_the_task(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

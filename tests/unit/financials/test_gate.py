@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import string
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -553,3 +554,15 @@ def test_tests_are_what_they_are_called() -> None:
     assert set(TESTS) == set(GOOD) == set(WRONG)
     for name, check in TESTS.items():
         assert all(check(value) for value in GOOD[name]) and not any(check(value) for value in WRONG[name])
+
+
+def test_a_gate_that_has_nothing_to_show_does_without_pandas(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is most of what an unchanged run would import."""
+    draft(linked)
+    linked.run(params=ONLY)
+    sync = linked.sync(params=ONLY)
+    extract.extract(sync, "commitments")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert gate_module.guard(sync, "commitments")[1].passed
+    name = ENTITIES["commitments"].gate
+    assert (sync.folder / f"gate-{name}.html").exists() and not list(sync.folder.glob(f"gate-{name}-*.parquet"))

@@ -11,14 +11,14 @@ import pytest
 from include.financials import checks, reconciliation
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater, StepMissing
-from include.financials.port import SIDES
+from include.financials.port import SIDES, Page
 from include.financials.reading import extract
 from include.financials.reading.lists import rows_of
 from include.financials.reading.staging import Staged
 from include.financials.record import Record
 from include.financials.view import Sync
 from include.financials.writing import engine
-from tests.unit.financials.pair import World, commitment, in_procore
+from tests.unit.financials.pair import World, commitment, in_procore, vendor
 
 
 def calls(world: World) -> int:
@@ -197,6 +197,28 @@ def test_no_list_is_held_beyond_the_room_for_all_of_them(full: World, monkeypatc
     later.lists.forget()
     gc.collect()
     assert parsed_rows(known) == 0
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_long_list_is_looked_through_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    """Unless a record came twice, which then counts as it was read last."""
+    for number in range(20, 32):
+        world.erp.put(vendor(f"V-{number}"))
+    world.erp.page_size = 4
+    monkeypatch.setattr("include.financials.reading.lists.KEPT_ROWS", 8)
+    sync = world.sync()
+    sync.lists.need("erp", "vendors")
+    if again:
+        staged = sync.lists._staged("erp", "vendors", 0)
+        staged.add(Page([vendor("V-21", name="Since")]))
+    known = {id(one) for one in gc.get_objects() if isinstance(one, Record)}
+    held, names = [], []
+    for record in sync.lists.everywhere("erp", "vendors"):
+        names.append(getattr(record, "name", ""))
+        held.append(sum(1 for one in gc.get_objects() if isinstance(one, Record) and id(one) not in known))
+    assert names == [getattr(one, "name", "") for one in sync.lists.snapshot("erp", "vendors")]
+    assert len(names) == 13 and names.count("Since") == again
+    assert again or max(held) <= 2, "the one that is looked at, and the one before it"
 
 
 def test_a_list_that_outgrows_the_room_is_not_held_while_it_is_read(full: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +16,19 @@ import pytest
 import sqlalchemy as sa
 
 from include.financials import __main__ as command
-from include.financials import beside, checks, report
+from include.financials import beside, checks, documents, report
+from include.financials.documents import Documents
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ConfigurationError
 from include.financials.explained import Difference, Document, Explained
-from include.financials.ledger import Ledger, Remembered, stamp, tables
+from include.financials.ledger import Ledger, Link, Remembered, room, stamp, tables
 from include.financials.ledger.story import entity_named, why
 from include.financials.reading import extract
-from include.financials.reconciliation import Reconciliation, _figures, reconcile
+from include.financials.reconciliation import Reconciliation, reconcile
+from include.financials.record import Held
 from include.financials.view import Sync
 from include.financials.writing import engine
-from tests.unit.financials.pair import ONLY, World, commitment, cost_code, draft, line, project, vendor
+from tests.unit.financials.pair import ONLY, World, commitment, cost_code, direct_cost, draft, line, project, vendor
 
 
 def stopped_parts(result: Reconciliation) -> dict[str, Decimal]:
@@ -447,19 +452,74 @@ def test_what_this_run_has_judged_itself_is_its_own_to_write(linked: World) -> N
     assert ("T-05", "200.50") in unexplained(reconcile(mine))
 
 
-@pytest.mark.usefixtures("only_new_objects")
-def test_documents_go_with_the_last_tie_that_needs_them(full: World) -> None:
-    """Those of all entities together are most of what a reconciliation would hold."""
-    sync = full.sync(params={"since": "2020-01-01"})
+@pytest.fixture
+def many(full: World) -> World:
+    """Five direct costs and five commitments more, all in step but one of each, and a cost that only Procore has."""
+    for number in range(5):
+        draft(full, f"SC-9{number}", lines=(line(1, f"{number + 1}.00"),))
+        full.erp.put(direct_cost(f"JC-9{number}", amount=Decimal(number + 1), lines=(line(1, f"{number + 1}.00"),)))
+    full.run(params={"since": "2020-01-01"})
+    full.erp.change("commitments", "SC-90", amount=Decimal("7.00"), lines=(line(amount="7.00"),))
+    full.erp.records["direct_costs"] = [one for one in full.erp.records["direct_costs"] if one.number != "JC-93"]
+    return full
+
+
+def judged(world: World, **params: Any) -> Sync:
+    """A run that has read and judged everything, and written nothing yet."""
+    sync = world.sync(params={"since": "2020-01-01", **params})
     for name in ENTITIES:
         extract.extract(sync, name)
         checks.check(sync, name, [0])
-    judging = sync.judging("reconciliation")
-    tied = {name for name, row in ENTITIES.items() if row.ties}
-    alive: list[set[str]] = []
-    for figure in _figures(judging):
-        if figure.tie == "T-24":
-            gc.collect()
-            alive.append({one.entity for one in gc.get_objects() if isinstance(one, Document)})
-    assert alive and not tied & alive[-1]
-    assert reconcile(sync).checked == sum(1 for _ in _figures(judging))
+    return sync
+
+
+@pytest.mark.usefixtures("only_new_objects")
+def test_no_document_is_kept_once_it_was_compared(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a company are most of what a reconciliation would hold."""
+    alive, taken, of = list[int](), Counter[str](), Documents.of
+
+    def counted(documents: Documents, entity: str) -> Iterator[Document]:
+        for document in of(documents, entity):
+            taken[entity] += 1
+            alive.append(sum(1 for one in gc.get_objects() if isinstance(one, Document)))
+            yield document
+
+    sync = judged(many)
+    monkeypatch.setattr(Documents, "of", counted)
+    reconcile(sync)
+    assert min(taken["direct_costs"], taken["commitments"]) > 5
+    assert max(alive) <= 2, "the one that is compared, and at most the one before it"
+
+
+def _of(one: Link | Held) -> str:
+    return one.entity if isinstance(one, Link) else ""
+
+
+@pytest.mark.usefixtures("only_new_objects")
+def test_of_the_ledger_no_more_is_held_than_a_part(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what the ERP owns: links, and what was remembered of either side."""
+    parts, held, of = 2, list[int](), Documents.of
+    monkeypatch.setattr(documents, "chunked", partial(room.chunked, size=parts))
+
+    def counted(documents: Documents, entity: str) -> Iterator[Document]:
+        for document in of(documents, entity):
+            if entity == "direct_costs":
+                here = [one for one in gc.get_objects() if isinstance(one, Link | Held)]
+                held.append(max(sum(isinstance(one, Held) for one in here), sum(_of(one) == entity for one in here)))
+                del here  # or they would be alive when it is counted next
+            yield document
+
+    sync = judged(many)
+    sync.ask_anew()
+    monkeypatch.setattr(Documents, "of", counted)
+    reconcile(sync)
+    assert len(held) > 5 and max(held) <= 2 * parts
+
+
+@pytest.mark.parametrize("mode", ["apply", "plan"])
+def test_in_however_small_parts_the_ledger_is_asked(many: World, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    sync = judged(many, mode=mode)
+    whole = reconcile(sync)
+    monkeypatch.setattr(documents, "chunked", partial(room.chunked, size=1))
+    monkeypatch.setattr(room.by_place, "__defaults__", (1,))
+    assert reconcile(sync) == whole and whole.differences

@@ -277,8 +277,10 @@ from include.financials.reading.staging import Staged
 place, records = pickle.load(sys.stdin.buffer)
 for entity, record in records.items():
     staged = Staged(UPath(place) / entity, entity)
+    staged.add(Page([]))  # a list that is empty so far
     staged.add(Page([record, record]))
     assert list(staged.records()) == [record], entity
+    assert list(staged.keys()) == [(record.company or "", record.id)] * 2, entity
 assert "pyarrow" in sys.modules
 sys.exit("pandas" in sys.modules)
 """
@@ -290,7 +292,8 @@ sys.exit("pandas" in sys.modules)
     )
     assert (done.returncode, done.stderr) == (0, b"")
     for entity, model in MODELS.items():
-        assert pq.read_schema(tmp_path / entity / "page-00001.parquet") == arrow_schema(model), "days are days there, not text"
+        for page in (1, 2):
+            assert pq.read_schema(tmp_path / entity / f"page-{page:05}.parquet") == arrow_schema(model), "days are days there"
 
 
 @pytest.mark.parametrize("name", ["vendors", "direct_costs", "commitments"])

@@ -56,8 +56,9 @@ TIES = [(tie, (name, *tie.beside)) for name, row in ENTITIES.items() for tie in 
 
 
 def differences(sync: Sync, tie: Tie, entities: tuple[str, ...]) -> list[Difference]:
-    documents = Documents(sync)
-    return list(tie.differences([documents.of(entity) for entity in entities], documents))
+    documents, comparison = Documents(sync), tie.compare(tie.id, len(entities))
+    due = [(one, place) for place, entity in enumerate(entities) for one in documents.of(entity) if tie.takes(one, place)]
+    return [*(found for one, place in due for found in comparison.take(one, place)), *comparison.rest(documents)]
 
 
 def tied(found: Reconciliation, name: str) -> dict[str, tuple[str, list[tuple[str, str, str]]]]:

@@ -1,0 +1,184 @@
+"""What a shard asks the ledger for: no more than its own part, and nothing less, wherever a record has moved since."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.financials import checks
+from include.financials.identity import shard_of
+from include.financials.judging.check import judge_rows
+from include.financials.judging.rules import Finding
+from include.financials.ledger import Link, LinkIndex, Seen
+from include.financials.reading import extract
+from include.financials.view import Sync
+from tests.unit.financials.pair import World, cost_code, direct_cost, line, project, seed_masters
+
+JOBS = ("25-104", "25-105", "25-106", "25-107")
+EACH = 4
+"""Direct costs of a job."""
+COSTS = "direct_costs"
+
+
+def cost(number: str, job: str, amount: str = "5.00", **changes: Any) -> Any:
+    return direct_cost(number, project=job, lines=(line(amount=amount, code=f"{job}//03-3000"),), **changes)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Jobs of both shards with direct costs that are linked. Only to be forked."""
+    world = World(tmp_path_factory.mktemp("shards") / "world")
+    seed_masters(world)
+    for job in JOBS[1:]:
+        world.erp.put(project(job))
+        world.erp.put(cost_code("03-3000", job))
+    for job in JOBS:
+        for number in range(EACH):
+            world.erp.put(cost(f"{job}-{number}", job))
+    world.run(params={"shards": 2})
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def jobs(built: World, tmp_path: Path) -> Iterator[World]:
+    world = built.fork(tmp_path / "world")
+    yield world
+    world.close()
+
+
+def test_the_jobs_are_of_both_shards() -> None:
+    assert {shard_of(job, 2) for job in JOBS} == {0, 1}
+
+
+def moved(world: World) -> None:
+    """To a job of the other shard, in the ERP: the ledger and Procore have it under the old one."""
+    there = next(job for job in JOBS if shard_of(job, 2) != shard_of(JOBS[0], 2))
+    record = cost(f"{JOBS[0]}-0", there)
+    world.erp.put(record)
+
+
+def moved_in_procore(world: World) -> None:
+    there = next(job for job in JOBS if shard_of(job, 2) != shard_of(JOBS[0], 2))
+    link = next(one for one in world.ledger.links.of("projects") if one.erp_key == there)
+    record: Any = world.procore.get(COSTS, number=f"{JOBS[0]}-0")
+    world.procore.put(record.model_copy(update={"project": link.procore_id}))
+
+
+def gone(side: str) -> Callable[[World], None]:
+    def lose(world: World) -> None:
+        records = getattr(world, side).records
+        records[COSTS] = [one for one in records[COSTS] if one.number != f"{JOBS[1]}-1"]
+
+    return lose
+
+
+def parted(world: World) -> None:
+    link = next(one for one in world.ledger.links.of(COSTS) if one.number == f"{JOBS[2]}-2")
+    world.ledger.decisions.part(link, "ann")
+
+
+def changed(world: World) -> None:
+    world.erp.put(cost(f"{JOBS[3]}-3", JOBS[3], "6.50"))
+
+
+def unlinked(world: World) -> None:
+    """As after the loss of a part of the ledger: both sides have it, and only the external id tells."""
+    with world.ledger.engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM links WHERE entity = '{COSTS}' AND number = '{JOBS[0]}-1'")
+        connection.exec_driver_sql(f"DELETE FROM records WHERE entity = '{COSTS}' AND number = '{JOBS[0]}-1'")
+
+
+def garbled(side: str) -> Callable[[World], None]:
+    def spoil(world: World) -> None:
+        system = getattr(world, side)
+        record = system.get(COSTS, number=f"{JOBS[2]}-0")
+        system.garbled[COSTS, record.id] = "description"
+
+    return spoil
+
+
+def missed(side: str) -> Callable[[World], None]:
+    """A list does not show one that is there."""
+
+    def hide(world: World) -> None:
+        system = getattr(world, side)
+        system.missed.add((COSTS, system.get(COSTS, number=f"{JOBS[2]}-1").id))
+
+    return hide
+
+
+CASES: dict[str, Callable[[World], None]] = {
+    "nothing": lambda world: None,
+    "a cost moved to a job of the other shard": moved,
+    "a cost moved there in Procore": moved_in_procore,
+    "the ERP lost one": gone("erp"),
+    "Procore lost one": gone("procore"),
+    "a person ended a link": parted,
+    "one changed": changed,
+    "the ledger lost one": unlinked,
+    "the ERP's cannot be read": garbled("erp"),
+    "Procore's cannot be read": garbled("procore"),
+    "the ERP's list misses one": missed("erp"),
+    "Procore's list misses one": missed("procore"),
+}
+
+
+def told(world: World, shards: int, mode: str) -> tuple[list[Any], list[Any], list[Any]]:
+    """What a run says, remembers and links."""
+    sync = world.run(params={"shards": shards, "mode": mode, "since": "2020-01-01"})
+    said = [
+        (row.side, row.company, row.id, row.state, row.rule, row.action, row.how, row.message, row.done)
+        for row in world.ledger.outcomes.of(sync.run.run_id, COSTS)
+    ]
+    seen = [
+        (row.side, row.within, row.id, row.state, row.deleted)
+        for s in ("erp", "procore")
+        for row in world.ledger.records.each(COSTS, s)
+    ]
+    links = [(one.erp_key, one.procore_id, one.status) for one in world.ledger.links.of(COSTS)]
+    return sorted(map(repr, said)), sorted(map(repr, seen)), sorted(links)
+
+
+@pytest.mark.parametrize("mode", ["apply", "plan"])
+@pytest.mark.parametrize("case", CASES)
+def test_what_a_run_says_does_not_depend_on_its_shards(jobs: World, tmp_path: Path, case: str, mode: str) -> None:
+    """One shard knows every link; two know each its own, and those of the records that they meet."""
+    twin = jobs.fork(tmp_path / "twin")
+    for world in (jobs, twin):
+        CASES[case](world)
+    assert told(jobs, 1, mode) == told(twin, 2, mode)
+    made = jobs.procore.made, twin.procore.made
+    assert made[0] == made[1] and max(made[1].values(), default=0) <= 1, "nothing is made twice"
+    twin.close()
+
+
+@pytest.mark.usefixtures("only_new_objects")
+def test_a_shard_holds_its_own_part_of_the_ledger(jobs: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    index = Sync._index
+
+    def indexed(self: Sync, entity: str, links: Sequence[Link]) -> LinkIndex:
+        if entity == COSTS:
+            held.append(len(links))
+        return index(self, entity, links)
+
+    def judged(entity: str, records: Sequence[Any], lines: Sequence[Any]) -> list[Finding]:
+        seen = [one for one in gc.get_objects() if isinstance(one, Seen) and one.entity == COSTS]
+        held.append(len({(one.side, one.within, one.id) for one in seen}))
+        return judge_rows(entity, records, lines)
+
+    sync = jobs.sync(params={"shards": 2, "since": "2020-01-01"})
+    monkeypatch.setattr(Sync, "_index", indexed)
+    for name in sync.run.entities:
+        for shard in sync.lists.shards_of(name):
+            extract.extract(sync, name, shard)
+        checks.check(sync, name, sync.lists.shards_of(name), judged if name == COSTS else judge_rows)
+    largest = max(sum(EACH for job in JOBS if shard_of(job, 2) == shard) for shard in (0, 1))
+    assert len(held) == 2 * 3 and max(held) <= largest < len(JOBS) * EACH
+    assert Decimal(sum(held)) == 3 * len(JOBS) * EACH
