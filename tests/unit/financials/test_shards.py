@@ -158,6 +158,16 @@ def test_what_a_run_says_does_not_depend_on_its_shards(jobs: World, tmp_path: Pa
     twin.close()
 
 
+@pytest.mark.parametrize("shards", [1, 2, 16])
+def test_a_record_that_stopped_is_looked_at_again_wherever_it_has_moved(jobs: World, shards: int) -> None:
+    """Also in a window that does not reach the moment in which it moved."""
+    jobs.erp.put(cost(f"{JOBS[0]}-0", JOBS[0], "7.00"))
+    jobs.run(params={"shards": shards})
+    moved(jobs)
+    sync = jobs.run(params={"shards": shards, "since": "2020-01-01", "until": "2020-01-02"})
+    assert list(jobs.states(sync, COSTS)) == [f"{JOBS[0]}-0"]
+
+
 @pytest.mark.usefixtures("only_new_objects")
 def test_a_shard_holds_its_own_part_of_the_ledger(jobs: World, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
