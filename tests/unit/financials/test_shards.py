@@ -113,6 +113,29 @@ def missed(side: str) -> Callable[[World], None]:
     return hide
 
 
+def parted_and_moved(world: World) -> None:
+    link = next(one for one in world.ledger.links.of(COSTS) if one.number == f"{JOBS[0]}-0")
+    world.ledger.decisions.part(link, "ann")
+    moved(world)
+
+
+def lost_and_moved(world: World) -> None:
+    """The ledger is a new one, and Procore has the record under the old job."""
+    with world.ledger.engine.begin() as connection:
+        for table in ("links", "records", "intents", "calls"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    moved(world)
+
+
+def joined(world: World) -> None:
+    """A person says that a new record is the one that Procore has in a job of the other shard."""
+    parted_and_moved(world)
+    link = world.ledger.decisions.of(COSTS, "unlink")[0]
+    world.ledger.decisions.decide(
+        entity=COSTS, company=link.company, record_id=link.record_id, decision="link", who="ann", pair=link.pair
+    )
+
+
 CASES: dict[str, Callable[[World], None]] = {
     "nothing": lambda world: None,
     "a cost moved to a job of the other shard": moved,
@@ -121,6 +144,9 @@ CASES: dict[str, Callable[[World], None]] = {
     "Procore lost one": gone("procore"),
     "a person ended a link": parted,
     "one changed": changed,
+    "a person ended the link of one that moved then": parted_and_moved,
+    "a person linked it again": joined,
+    "the ledger was lost, and one moved": lost_and_moved,
     "the ledger lost one": unlinked,
     "the ERP's cannot be read": garbled("erp"),
     "Procore's cannot be read": garbled("procore"),
