@@ -12,7 +12,7 @@ from include.financials.entities import ENTITIES
 from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
-from include.financials.existence import contracts_of
+from include.financials.existence import contracts_of, out_of_sight
 from include.financials.identity import Origin, content, differing, known, parse_origin
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.matching import ErpSource, by_settings
@@ -51,7 +51,7 @@ class ErpBorn(Judging):
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in self._listed]
         existing = self.existing([*unreadable, *strays.invalid, *self._unreadable_strangers()], links)
-        existing.hidden = self._unasked(links, listed) | self._hidden(links, missed)
+        existing.hidden = self._unasked(links, listed) | self._hidden(links, missed) | out_of_sight(sync, row, self.people.ids)
         there = [*targets, *(self._in_sub_job(references.translated(r)) for r in strays.records), *self._strangers()]
         matcher = ErpSource(row, sync.namespace, links, there, everyone, existing, self.people)
         window = in_window(sync, row.name, self.shard, self._listed)

@@ -154,7 +154,8 @@ class ErpSource:
 
     def _parted(self, record: Record) -> str | None:
         for (company, key, ident), said in self.people.parted.items():
-            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.existing):
+            there = ident in self.by_id or ident in self.existing or ident in self.existing.hidden
+            if (company, key) != (record.company or "", record.id) or not there:
                 continue
             self.claimed.add(ident)
             other = self.by_id.get(ident)

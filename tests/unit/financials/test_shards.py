@@ -194,6 +194,16 @@ def test_a_record_that_stopped_is_looked_at_again_wherever_it_has_moved(jobs: Wo
     assert list(jobs.states(sync, COSTS)) == [f"{JOBS[0]}-0"]
 
 
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_run_of_the_new_job_alone_makes_no_second_one_of_what_a_person_parted(jobs: World, shards: int) -> None:
+    """Its counterpart is in a project whose list such a run does not read."""
+    parted_and_moved(jobs)
+    record = jobs.erp.get(COSTS, number=f"{JOBS[0]}-0")
+    sync = jobs.run(params={"shards": shards, "projects": [record.project], "since": "2020-01-01"})  # type: ignore[attr-defined]
+    assert jobs.states(sync, COSTS)[record.number] == ("held", "unlinked")
+    assert len(jobs.procore.all(COSTS, number=record.number)) == 1
+
+
 @pytest.mark.usefixtures("only_new_objects")
 def test_a_shard_holds_its_own_part_of_the_ledger(jobs: World, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
