@@ -7,7 +7,7 @@ record that cannot be read is nobody's to overwrite, and nothing that could be i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,8 +17,8 @@ from include.financials.entity import Entity
 from include.financials.identity import Origin, change_number, marker, meaning, parse_origin
 from include.financials.ledger import Link, LinkIndex
 from include.financials.money import text, to_cents
-from include.financials.port import Invalid
-from include.financials.record import Record, Side
+from include.financials.port import CALLED, SINCE, Invalid
+from include.financials.record import PROJECTS, Record, Side
 from include.financials.view import Sync
 
 _PLACE = ("project", "sub_job", "commitment", "prime_contract", "vendor", "customer")
@@ -177,3 +177,19 @@ def contracts_of(sync: Sync, entity: str, lost: Iterable[Link]) -> dict[str, Lin
     field, index = row.contract, sync.fresh_links(row.contracts, contents=False)
     found = {link.procore_id: index.find(link.company, (link.content or {}).get(field) or "") for link in lost}
     return {ident: contract for ident, contract in found.items() if contract is not None}
+
+
+def out_of_sight(sync: Sync, row: Entity, idents: Collection[str]) -> dict[str, str]:
+    """Id -> who it is, of these records of Procore that the ledger remembers in a project whose list this run does not read: it
+    cannot say that they are gone."""
+    if not idents:
+        return {}
+    scopes = [sync.scopes("procore", row.name, shard) for shard in sync.lists.shards_of(row.name)]
+    read = {project for places in scopes for project in places or ()}
+    found, projects = dict[str, str](), sync.links(PROJECTS)
+    seen = sync.ledger.records.some(row.name, "procore", (("", ident) for ident in idents))
+    for (_, ident), known in seen.items() if None not in scopes else ():
+        project = projects.find(known.company or "", known.scope) if known.scope else None
+        if not known.deleted and project is not None and project.procore_id not in read:
+            found[ident] = SINCE.format(who=f"{row.label} {known.number}", side=CALLED["procore"])
+    return found

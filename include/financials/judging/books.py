@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from include.financials.identity import number_key
+from include.financials.identity import code, number_key
 from include.financials.money import total
 from include.financials.record import COST_CODES, GENERAL_LEDGER, PERIODS, PROJECTS, VENDORS, Record, contract_of
 from include.financials.statuses import OPEN, VOID
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from include.financials.entities.directory import Vendor
     from include.financials.entities.invoices import Period
     from include.financials.entities.jobs import Project
+    from include.financials.entity import Entity
     from include.financials.ledger import Ledger
     from include.financials.port import Invalid
     from include.financials.view import Sync
@@ -92,6 +93,21 @@ class Books:
             if on_it and bad.shown.get("project") in (None, project):
                 yield bad
 
+    def worded(self, row: Entity, targets: Iterable[Record]) -> dict[str, str]:
+        """Procore id -> ERP key of the document of the same contract whose number people wrote into a text, instead of choosing
+        it. What names none that the ERP has tells nothing."""
+        found: dict[str, str] = {}
+        for reference, text in row.worded.items():
+            known = {
+                (getattr(one, "project", None), contract_of(one), code(one.number)): one.id
+                for one in self.documents(row.references[reference]).values()
+            }
+            for target in targets:
+                place = getattr(target, "project", None), contract_of(target), code(getattr(target, text) or "")
+                if getattr(target, reference) is None and place in known:
+                    found[target.id] = known[place]
+        return found
+
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
 
@@ -125,9 +141,9 @@ class Books:
     def children(self) -> Mapping[str, list[str]]:
         """Children of each code, by parent id: what a person may choose instead of a header."""
         children: dict[str, list[str]] = {}
-        for code in self.codes.values():
-            if code.parent:
-                children.setdefault(code.parent, []).append(code.number)
+        for one in self.codes.values():
+            if one.parent:
+                children.setdefault(one.parent, []).append(one.number)
         return children
 
     def vendor(self, procore_id: str | None) -> Vendor | None:

@@ -17,8 +17,9 @@ from include.financials.identity import canonical_json, content, digest
 from include.financials.judging.books import Books
 from include.financials.judging.changes import apart
 from include.financials.judging.facts import AcceptedRow, CheckRow, Facts, LeftOutRow, Row, common
-from include.financials.judging.matching import People, finished
+from include.financials.judging.matching import finished
 from include.financials.judging.memory import blank, memory, own_marks, source_hash, stopped
+from include.financials.judging.people import People
 from include.financials.judging.plan import both_ended, half_made, planned
 from include.financials.judging.rules import Finding, Verdict, judge
 from include.financials.judging.subject import Match, Subject

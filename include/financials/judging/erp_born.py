@@ -12,8 +12,8 @@ from include.financials.entities import ENTITIES
 from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
-from include.financials.existence import contracts_of
-from include.financials.identity import code, content, differing, known, parse_origin
+from include.financials.existence import contracts_of, out_of_sight
+from include.financials.identity import Origin, content, differing, known, parse_origin
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.matching import ErpSource, by_settings
 from include.financials.judging.memory import blank, procore_row, source_hash, stopped
@@ -24,7 +24,7 @@ from include.financials.ledger.room import chunked
 from include.financials.port import CALLED, SINCE, UNSEEN, Invalid, Page, Window
 from include.financials.reading.extract import answered, in_window
 from include.financials.reading.questions import not_in_erp
-from include.financials.record import PROJECTS, SUB_JOBS, Record, contract_of
+from include.financials.record import PROJECTS, SUB_JOBS, Record
 from include.financials.references import References
 from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
 from include.financials.view import COMPANY_LEVEL, Sync
@@ -44,21 +44,24 @@ class ErpBorn(Judging):
         listed = {one.id for one in Page([*shown], [*unreadable]).shown}
         missed, self._asked = sync.lists.answer(row.name, [self.shard], "procore", row.name)
         links = self._links(listed, missed)
+        strays = self._strays(links)
+        if strays.shown:
+            links = self._links(listed | {one.id for one in strays.shown}, missed)
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in self._listed]
-        existing = self.existing([*unreadable, *self._unreadable_strangers()], links)
-        existing.hidden = self._unasked(links, listed) | self._hidden(links, missed)
-        matcher = ErpSource(
-            row, sync.namespace, links, [*targets, *self._strangers()], everyone, existing, self.people, self._worded(targets)
-        )
+        existing = self.existing([*unreadable, *strays.invalid, *self._unreadable_strangers()], links)
+        existing.hidden = self._unasked(links, listed) | self._hidden(links, missed) | out_of_sight(sync, row, self.people.ids)
+        there = [*targets, *(self._in_sub_job(references.translated(r)) for r in strays.records)]
+        worded = self.books.worded(row, there)
+        matcher = ErpSource(row, sync.namespace, links, [*there, *self._strangers()], everyone, existing, self.people, worded)
         window = in_window(sync, row.name, self.shard, self._listed)
         read = (*window, *self._unread(matcher, window))
         self.seen.learn((record.company or "", record.id) for record in read)
         subjects = [self._subject(record, matcher) for record in read if sync.run.wants(record.number)]
         for record in everyone:
             matcher.claimed.update(_targets_of(matcher, record))
-        raw = {record.id: record for record in (*shown, *missed.records)}
+        raw = {record.id: record for record in (*shown, *missed.records, *strays.records)}
         for subject in subjects:
             own = raw.get(subject.match.target.id) if subject.match.target is not None and subject.match.how != "none" else None
             subject.unknown = references.unknown(own, subject.own, subject.company) if own is not None else {}
@@ -99,21 +102,6 @@ class ErpBorn(Judging):
         """The ERP's list, however long, parsed once."""
         return self.sync.lists.snapshot("erp", self.row.name, self.shard)
 
-    def _worded(self, targets: Sequence[Record]) -> dict[str, str]:
-        """Procore id -> ERP key of the document of the same contract whose number people wrote into a text, instead of choosing
-        it. What names none that the ERP has tells nothing."""
-        found: dict[str, str] = {}
-        for reference, text in self.row.worded.items():
-            known = {
-                (getattr(one, "project", None), contract_of(one), code(one.number)): one.id
-                for one in self.books.documents(self.row.references[reference]).values()
-            }
-            for target in targets:
-                place = getattr(target, "project", None), contract_of(target), code(getattr(target, text) or "")
-                if getattr(target, reference) is None and place in known:
-                    found[target.id] = known[place]
-        return found
-
     def _links(self, listed: set[str], missed: Page) -> LinkIndex:
         """Confirmed links of all that this shard, or a person's word of it, can ask for."""
         here = [*self._listed, *self._by_key.shown, *self.sync.lists.unreadable("erp", self.row.name, self.shard)]
@@ -124,6 +112,21 @@ class ErpBorn(Judging):
         said = self.people.said
         keys |= {(one.company, one.record_id) for one in said}
         return self.sync.shard_links(self.row.name, self.shard, keys, idents | {one.pair for one in said if one.pair})
+
+    def _strays(self, links: LinkIndex) -> Page:
+        """Counterparts, of what nothing is linked to, that Procore has in a project of another shard: they carry our external id,
+        or a person spoke of the two. Who does not look there makes a second one."""
+        sync, name = self.sync, self.row.name
+        others = sync.lists.others("procore", name, self.shard)
+        free = {(r.company or "", r.id) for r in (*self._listed, *self._by_key.records) if others} - links.by_erp.keys()
+        wanted = {str(Origin(sync.namespace, company, name, key)) for company, key in free}
+        wanted |= {one.pair for one in self.people.said if (one.company, one.record_id) in free}
+        found = Page([])
+        for shard in others:
+            there, scopes = sync.lists.marked(name, shard, wanted), sync.scopes("procore", name, shard) or ()
+            found.records += [r for r in there.records if (getattr(r, "project", None) or COMPANY_LEVEL) in scopes]
+            found.invalid += [bad for bad in there.invalid if (bad.scope or COMPANY_LEVEL) in scopes]
+        return found
 
     def _in_procore(self) -> tuple[list[Record], list[Invalid]]:
         """Procore's list as far as its projects are linked: what was read of others, before they were judged, is nobody's."""
@@ -336,13 +339,13 @@ class ErpBorn(Judging):
         """Procore's records that no ERP record owns: waiting for accounting, a broken or foreign external id,
         or part of an ambiguity."""
         results = []
-        for record in targets:
-            if (
-                record.id in matcher.links.by_procore
-                or not self._window.covers(record.updated_at)
-                or (record.id in matcher.claimed and not matcher.disputed(record))
-            ):
-                continue
+        alone = [one for one in targets if one.id not in matcher.links.by_procore and self._window.covers(one.updated_at)]
+        alone = [one for one in alone if one.id not in matcher.claimed or matcher.disputed(one)]
+        marks = {one.id: (mark.company, mark.key) for one in alone if (mark := parse_origin(one.origin_id, self.sync.namespace))}
+        theirs = self.sync.lists.elsewhere("erp", self.row.name, self.shard, marks.values(), readable=True)
+        for record in alone:
+            if marks.get(record.id) in theirs:
+                continue  # of a record that has moved to a job of another shard, which tells of the two
             state, rule, message = (
                 "skipped",
                 None,

@@ -22,35 +22,12 @@ from include.financials.identity import (
     number_key,
     parse_origin,
 )
+from include.financials.judging.people import People
 from include.financials.judging.subject import Match
 from include.financials.ledger import Decision, Link, LinkIndex
 from include.financials.port import Invalid
 from include.financials.record import Record
 from include.financials.statuses import ENDED_IN_PROCORE, VOID
-
-
-class People:
-    """What people said of pairs of an entity: that two records are one, or that they are not, whatever marks they carry."""
-
-    def __init__(self, decisions: Iterable[Decision] = ()) -> None:
-        self.parted: dict[tuple[str, str, str], Decision] = {}
-        self.joined_erp: dict[tuple[str, str], Decision] = {}
-        self.joined_procore: dict[str, Decision] = {}
-        for one in decisions:
-            if one.decision == "unlink":
-                self.parted[one.company, one.record_id, one.pair] = one
-            elif one.decision == "link" and one.pair:
-                self.joined_erp[one.company, one.record_id] = one
-                self.joined_procore[one.pair] = one
-        self.ids = {pair for _, _, pair in self.parted}
-        self.said = [*self.parted.values(), *self.joined_erp.values()]
-
-    def told(self, row: Entity, number: str, other: str, one: Decision) -> str:
-        way = f"decide link {row.name} {one.record_id} --to {one.pair}"
-        return (
-            f"The link of {row.label} {number} with {other} was ended by {one.said}; it is neither linked nor sent until "
-            f"somebody links the two again: {way}."
-        )
 
 
 def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]:
@@ -157,7 +134,8 @@ class ErpSource:
 
     def _parted(self, record: Record) -> str | None:
         for (company, key, ident), said in self.people.parted.items():
-            if (company, key) != (record.company or "", record.id) or not (ident in self.by_id or ident in self.existing):
+            there = ident in self.by_id or ident in self.existing or ident in self.existing.hidden
+            if (company, key) != (record.company or "", record.id) or not there:
                 continue
             self.claimed.add(ident)
             other = self.by_id.get(ident)

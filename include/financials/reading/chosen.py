@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import chain
 
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, Seen, moment
+from include.financials.ledger.room import chunked
 from include.financials.port import Header, Window
 from include.financials.reading.staging import Staged
 from include.financials.view import Sync
@@ -33,7 +35,20 @@ def wanted(record: Seen, window: Window) -> bool:
     return record.state in STOPPED or moved
 
 
-def in_scope(record: Seen, scopes: list[str] | None) -> bool:
+def waiting(
+    sync: Sync, entity: str, shard: int, window: Window, here: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], str | None]:
+    """(company, ERP key) -> job of what the ERP owns and a shard looks at whatever its time: what the ledger knows of the shard's
+    jobs and, of what its list shows (``here``), in a job of another shard, which leaves it to this one."""
+    records, scopes = sync.ledger.records, [sync.scopes("erp", entity, one) for one in sync.lists.shards_of(entity)]
+    others = {job for one, jobs in enumerate(scopes) if one != shard for job in jobs or ()}
+    shown = (known for some in chunked(here if others else ()) for known in records.some(entity, "erp", some).values())
+    moved = (known for known in shown if in_scope(known, others))
+    every = chain(records.each(entity, "erp", scopes[shard]), moved)
+    return {(one.within, one.id): one.scope for one in every if wanted(one, window) and sync.run.wants(one.number)}
+
+
+def in_scope(record: Seen, scopes: Collection[str] | None) -> bool:
     return scopes is None or (record.scope or "") in scopes
 
 

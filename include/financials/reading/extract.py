@@ -122,12 +122,7 @@ class _ErpBorn:
         shown = Page(sync.lists.snapshot("procore", self.name, shard), sync.lists.unreadable("procore", self.name, shard)).shown
         here, listed = {(record.company or "", record.id) for record in everyone}, {one.id for one in shown}
         links = sync.shard_links(self.name, shard, here, listed)
-        scopes = sync.scopes("erp", self.name, shard)
-        waiting = {
-            (known.within, known.id): known.scope
-            for known in sync.ledger.records.each(self.name, "erp", scopes)
-            if chosen.wanted(known, self.window) and sync.run.wants(known.number)
-        }
+        waiting = chosen.waiting(sync, self.name, shard, self.window, here)
         sync.note(self.name, shard, replace(_begun(sync, self.name, shard, self.window), waiting=tuple(waiting)))
         self._ask(links, here, listed, [(scope, key[1]) for key, scope in waiting.items() if key not in here])
         self._look_up(shown)

@@ -10,7 +10,7 @@ import json
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -167,14 +167,28 @@ class Lists:
         count = Counter(key for staged in every if alike for key in set(staged.keys()) if hash(key) in alike)
         return frozenset(key for key, times in count.items() if times > 1)
 
-    def elsewhere(self, side: Side, entity: str, shard: int, keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Which of these, (company, id), the list of another shard shows, as far as it is read."""
+    def others(self, side: Side, entity: str, shard: int) -> list[int]:
+        """The other shards, as far as their lists are read."""
+        return [one for one in self.shards_of(entity) if one != shard and self.has_snapshot(side, entity, one)]
+
+    def elsewhere(
+        self, side: Side, entity: str, shard: int, keys: Iterable[tuple[str, str]], *, readable: bool = False
+    ) -> set[tuple[str, str]]:
+        """Which of these, (company, id), the list of another shard shows; ``readable``: of those only that can be read."""
         wanted, found = set(keys), set[tuple[str, str]]()
-        for other in self.shards_of(entity) if wanted else ():
-            if other != shard and self.has_snapshot(side, entity, other):
-                found |= wanted & set(self._staged(side, entity, other).keys())
+        for other in self.others(side, entity, shard) if wanted else ():
+            found |= wanted & set(self._staged(side, entity, other).keys())
+            if not readable:
                 found |= wanted & {(bad.company or "", bad.id) for bad in self._bad(side, entity, other)}
         return found
+
+    def marked(self, entity: str, shard: int, wanted: Collection[str]) -> Page:
+        """What Procore's list of a shard shows by one of these ids or external ids; of others nothing is parsed."""
+        staged = self._staged("procore", entity, shard)
+        there = wanted and any(ident in wanted or origin in wanted for ident, origin in staged.marks())
+        found = [one for one in staged.records() if one.id in wanted or one.origin_id in wanted] if there else []
+        bad = self._bad("procore", entity, shard) if wanted else []
+        return Page(found, [one for one in bad if one.id in wanted or one.shown.get("origin_id") in wanted])
 
     def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
         for shard in self.shards_of(entity):

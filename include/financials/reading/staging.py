@@ -226,11 +226,17 @@ class Staged:
 
     def keys(self) -> Iterator[tuple[str, str]]:
         """(company, id) of each of :meth:`rows`; nothing else of them is read."""
+        yield from ((row["company"] or "", row["id"]) for row in self._columns("company", "id"))
+
+    def marks(self) -> Iterator[tuple[str, str | None]]:
+        """(id, external id) of each of :meth:`rows`; nothing else of them is read."""
+        yield from ((row["id"], row["origin_id"]) for row in self._columns("id", "origin_id"))
+
+    def _columns(self, *names: str) -> Iterator[dict[str, Any]]:
         for number in range(1, self.state().pages + 1):
             with (self.path / f"page-{number:05}.parquet").open("rb") as source:
-                table = pq.ParquetFile(source).read(columns=["company", "id"], use_threads=False)
-            for row in table.to_pylist():
-                yield row["company"] or "", row["id"]
+                table = pq.ParquetFile(source).read(columns=list(names), use_threads=False)
+            yield from table.to_pylist()
 
     def invalid(self) -> Iterator[Invalid]:
         yield from _invalid_once(

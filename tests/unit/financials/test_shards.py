@@ -113,6 +113,29 @@ def missed(side: str) -> Callable[[World], None]:
     return hide
 
 
+def parted_and_moved(world: World) -> None:
+    link = next(one for one in world.ledger.links.of(COSTS) if one.number == f"{JOBS[0]}-0")
+    world.ledger.decisions.part(link, "ann")
+    moved(world)
+
+
+def lost_and_moved(world: World) -> None:
+    """The ledger is a new one, and Procore has the record under the old job."""
+    with world.ledger.engine.begin() as connection:
+        for table in ("links", "records", "intents", "calls"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    moved(world)
+
+
+def joined(world: World) -> None:
+    """A person says that a new record is the one that Procore has in a job of the other shard."""
+    parted_and_moved(world)
+    link = world.ledger.decisions.of(COSTS, "unlink")[0]
+    world.ledger.decisions.decide(
+        entity=COSTS, company=link.company, record_id=link.record_id, decision="link", who="ann", pair=link.pair
+    )
+
+
 CASES: dict[str, Callable[[World], None]] = {
     "nothing": lambda world: None,
     "a cost moved to a job of the other shard": moved,
@@ -121,6 +144,9 @@ CASES: dict[str, Callable[[World], None]] = {
     "Procore lost one": gone("procore"),
     "a person ended a link": parted,
     "one changed": changed,
+    "a person ended the link of one that moved then": parted_and_moved,
+    "a person linked it again": joined,
+    "the ledger was lost, and one moved": lost_and_moved,
     "the ledger lost one": unlinked,
     "the ERP's cannot be read": garbled("erp"),
     "Procore's cannot be read": garbled("procore"),
@@ -156,6 +182,26 @@ def test_what_a_run_says_does_not_depend_on_its_shards(jobs: World, tmp_path: Pa
     made = jobs.procore.made, twin.procore.made
     assert made[0] == made[1] and max(made[1].values(), default=0) <= 1, "nothing is made twice"
     twin.close()
+
+
+@pytest.mark.parametrize("shards", [1, 2, 16])
+def test_a_record_that_stopped_is_looked_at_again_wherever_it_has_moved(jobs: World, shards: int) -> None:
+    """Also in a window that does not reach the moment in which it moved."""
+    jobs.erp.put(cost(f"{JOBS[0]}-0", JOBS[0], "7.00"))
+    jobs.run(params={"shards": shards})
+    moved(jobs)
+    sync = jobs.run(params={"shards": shards, "since": "2020-01-01", "until": "2020-01-02"})
+    assert list(jobs.states(sync, COSTS)) == [f"{JOBS[0]}-0"]
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_run_of_the_new_job_alone_makes_no_second_one_of_what_a_person_parted(jobs: World, shards: int) -> None:
+    """Its counterpart is in a project whose list such a run does not read."""
+    parted_and_moved(jobs)
+    record = jobs.erp.get(COSTS, number=f"{JOBS[0]}-0")
+    sync = jobs.run(params={"shards": shards, "projects": [record.project], "since": "2020-01-01"})  # type: ignore[attr-defined]
+    assert jobs.states(sync, COSTS)[record.number] == ("held", "unlinked")
+    assert len(jobs.procore.all(COSTS, number=record.number)) == 1
 
 
 @pytest.mark.usefixtures("only_new_objects")
