@@ -27,8 +27,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 Procore. A command (``__main__``) stands on top as a DAG does: it puts together what is below, and nothing knows it."""
 
 SPOKEN = {
-    "asking", "billing", "entities", "exceptions", "identity", "ledger.inbox", "legible", "money", "port", "record", "settings",
-    "statuses",
+    "asking", "billing", "entities", "exact", "exceptions", "identity", "ledger.inbox", "legible", "money", "port", "record",
+    "settings", "statuses",
 }  # fmt: skip
 """What the two systems may know of the domain: the port, the words that are spoken at it, and the box that events fall into."""
 
