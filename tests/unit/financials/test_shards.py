@@ -215,6 +215,7 @@ def test_a_shard_holds_its_own_part_of_the_ledger(jobs: World, monkeypatch: pyte
         return index(self, entity, links)
 
     def judged(entity: str, records: Sequence[Any], lines: Sequence[Any]) -> list[Finding]:
+        gc.collect()
         seen = [one for one in gc.get_objects() if isinstance(one, Seen) and one.entity == COSTS]
         held.append(len({(one.side, one.within, one.id) for one in seen}))
         return judge_rows(entity, records, lines)
