@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from include.erp.registry import connected, load_mapping
 from include.erp.system import MappedSystem
 
-SCHEMA = Path(__file__).parent / "schemas" / "sage_300_cre.sql"
+SCHEMA = Path(__file__).parent / "mapping" / "schemas" / "sage_300_cre.sql"
 MAPPING = """\
 extends: sage_300_cre
 system: {system}

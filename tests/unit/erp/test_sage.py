@@ -32,7 +32,7 @@ from tests.unit.financials.pair import (
     line,
     make_settings,
 )
-from tests.unit.financials.test_accepted import by_hand, told
+from tests.unit.financials.writing.test_accepted import by_hand, told
 
 MASTERS = ("vendors", "projects", "cost_types", "cost_codes")
 DOCUMENTS = ("commitments", "commitment_change_orders", "subcontractor_invoices")

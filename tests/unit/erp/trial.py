@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from include.financials.record import Record
 from sandbox.erp import schema
 from tests.unit.erp.conftest import ROWS, T2, load
-from tests.unit.erp.test_documents import PRIME
-from tests.unit.erp.test_documents import ROWS as MORE
+from tests.unit.erp.sql.test_documents import PRIME
+from tests.unit.erp.sql.test_documents import ROWS as MORE
 
 JOBS = [f"25-{n}" for n in range(301, 346)]
 """Open jobs without a budget: each takes one."""

@@ -18,7 +18,7 @@ from include.procore.areas import WAYS
 from include.procore.system import ProcoreSystem
 from tests.unit.procore.conftest import Sandbox
 from tests.unit.procore.items import item, step, vendor
-from tests.unit.procore.test_reading import records
+from tests.unit.procore.reading.test_reading import records
 
 DAY = Window(datetime(2026, 9, 29, 5, tzinfo=UTC), datetime(2026, 9, 30, 5, tzinfo=UTC))
 

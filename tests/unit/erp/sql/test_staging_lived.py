@@ -14,7 +14,7 @@ from include.financials.entities import ENTITIES
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
-from tests.unit.erp import test_batches, test_reader_only
+from tests.unit.erp.sql import test_batches, test_reader_only
 from tests.unit.erp.strangers import rows
 from tests.unit.financials.pair import World, commitment, in_procore, line, make_settings
 

@@ -257,7 +257,7 @@ def test_every_field_that_can_be_mapped_has_a_meaning() -> None:
 
 
 def test_the_page_of_fields_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    page = Path(__file__).resolve().parents[3] / "docs" / "canonical-fields.md"
+    page = Path(__file__).resolve().parents[4] / "docs" / "canonical-fields.md"
     assert told(capsys, "fields") == (0, page.read_text(encoding="utf-8").splitlines())
 
 

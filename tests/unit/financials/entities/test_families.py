@@ -16,7 +16,7 @@ from include.financials.entities import ENTITIES, MODELS
 from include.financials.judging.facts import CheckRow, CommonRow
 from include.financials.judging.rules import Rule
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 FAMILIES = ("include/financials/entities/", "include/procore/areas/", "include/mappings/")
 """Where an entity stands under its own name."""

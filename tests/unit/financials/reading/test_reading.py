@@ -199,6 +199,7 @@ def test_no_list_is_held_beyond_the_room_for_all_of_them(full: World, monkeypatc
     assert parsed_rows(known) == 0
 
 
+@pytest.mark.usefixtures("only_new_objects")
 @pytest.mark.parametrize("again", [False, True])
 def test_a_long_list_is_looked_through_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
     """Unless a record came twice, which then counts as it was read last."""

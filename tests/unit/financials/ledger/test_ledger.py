@@ -45,7 +45,7 @@ from include.financials.ledger import (
 from include.financials.ledger import tables as t
 from tests.pg import postgres_url  # noqa: F401  (fixture)
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

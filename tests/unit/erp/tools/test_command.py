@@ -17,7 +17,7 @@ from include.financials.entities import OF_ERP
 from tests.unit.erp import shelf
 from tests.unit.erp.strangers import MAPPING, change, commitment, database, invoice, post, system
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from include.financials.ledger.inbox import Claimed, Event, with_parents
 from include.financials.run import Run, load_run, open_run
 from include.provider.operators.head import WindowOperator
 from tests.pg import postgres_url  # noqa: F401  (fixture)
+from tests.unit.financials.ledger.test_ledger import url  # noqa: F401  (fixture)
 from tests.unit.financials.pair import START, World, draft, make_settings
-from tests.unit.financials.test_ledger import url  # noqa: F401  (fixture)
 
 CONCERNS = {"Work Order Contracts": ("commitments",), "Change Order Packages": ("commitment_change_orders",)}
 OURS = "5100001"

@@ -27,7 +27,7 @@ from include.financials.record import Record
 from tests.unit.financials import pair
 from tests.unit.financials.pair import World, commitment, cost_type, line, project, vendor
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 MAKERS: dict[str, Callable[..., Record]] = {
     "vendors": vendor,
