@@ -35,7 +35,7 @@ def money_of(bad: Invalid) -> Decimal | None:
         found = Decimal(bad.shown.get("amount") or "")
     except InvalidOperation:
         return None
-    return to_cents(found) if found.is_finite() and abs(found) < _BEYOND else None
+    return to_cents(found) if found.is_finite() and found.copy_abs() < _BEYOND else None
 
 
 def traced(bad: Invalid) -> dict[str, Any]:

@@ -347,7 +347,7 @@ class _ProcoreBorn:
         for project, ids in self.asked.items():
             try:
                 found |= self.system.asked(self.name, project, ids)
-            except (NotPermitted, Refused) as error:
+            except (NotPermitted, Refused, ContractBroken) as error:
                 log.warning("which workflows the %ss of project %s are under is not known: %s", self.row.label, project, error)
         under = {ident: str(asked) for ident, asked in found.items()}
         self.sync.note(self.name, self.shard, replace(self.sync.noted(self.name, self.shard), under=under))
