@@ -70,6 +70,8 @@ class Existing:
         """Those that nothing is linked to: each may be the twin of something."""
         self.hidden: dict[str, str] = {}
         """Id of what may be there although it is not shown to us -> who that is, in words."""
+        self.anyone: Invalid | None = None
+        """One that may carry the mark of any record of the source, where nobody knows what does."""
         self.certain: dict[str, Invalid] = {}
         """By external id or marker."""
         for bad in map(translated, invalid):

@@ -8,14 +8,17 @@ from itertools import chain
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, Seen, moment
 from include.financials.ledger.room import chunked
-from include.financials.port import Header, Window
+from include.financials.port import NO_ID, Header, Window
 from include.financials.reading.staging import Staged
+from include.financials.record import Side
+from include.financials.run import Run
 from include.financials.view import Sync
 
 
-def elsewhere(sync: Sync, entity: str, shard: int) -> Staged:
-    """The ERP's records of jobs that cannot be read, or that it does not list: nobody judges them, and yet they are there."""
-    return Staged(sync.folder / "answers" / entity / f"shard-{shard}" / "erp-elsewhere", entity)
+def elsewhere(sync: Sync, side: Side, entity: str) -> Staged:
+    """Records that nobody judges, and that are there all the same: the ERP's of jobs that cannot be read, or that it does not
+    list; Procore's of projects that the run leaves out (``Sync.passed_over``)."""
+    return Staged(sync.folder / "answers" / entity / "shard-0" / f"{side}-elsewhere", entity)
 
 
 def listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header], bool]:

@@ -103,10 +103,12 @@ def _read_elsewhere(sync: Sync, row: Entity, shard: int) -> None:
         return
     listed = {job.id for job in sync.lists.snapshot("erp", PROJECTS)}
     known = {bad.id for bad in sync.lists.unreadable("erp", PROJECTS)} | {key for _, key in sync.links(PROJECTS).by_erp}
-    staged = chosen.elsewhere(sync, row.name, shard)
-    if (jobs := sorted(known - listed)) and not staged.state().complete:
-        for page in sync.systems["erp"].read(row.name, scopes=jobs, cursor=staged.state().cursor):
-            staged.add(page)
+    places: dict[Side, list[str]] = {"erp": sorted(known - listed), "procore": sync.passed_over(row)}
+    for side, scopes in places.items():
+        staged = chosen.elsewhere(sync, side, row.name)
+        if scopes and not staged.state().complete:
+            for page in sync.systems[side].read(row.name, scopes=scopes, cursor=staged.state().cursor):
+                staged.add(page)
 
 
 class _ErpBorn:
