@@ -91,6 +91,7 @@ class ProcoreBorn(Judging):
             remembered[self.shards[0]].append(replace(stopped(result), deleted=True))
         for shard in self.shards:
             of_shard = [result for result in results if result.shard == shard]
+            remembered[shard] += [self._named(ident) for ident in sync.noted(row.name, shard).named]
             known = chain((self.remembered(r, s) for of, s, r in judged if of == shard), remembered[shard])
             sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, of_shard, () if sync.run.plan else known)
         return results
@@ -104,6 +105,12 @@ class ProcoreBorn(Judging):
             message = " ".join(filter(None, (result.message, asked))) if asked else result.message
             told.append((shard, subject, result._replace(message=message)))
         return told
+
+    def _named(self, ident: str) -> Remembered:
+        """One that was met without an id has one by now and is another record, or went."""
+        return Remembered(
+            self.row.name, "", "procore", ident, ident, deleted=True, state=None, rule=None, waits_for=None, message=None
+        )
 
     def called(self, entity: str, ident: str) -> str:
         return self.books.name(entity, ident)

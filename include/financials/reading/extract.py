@@ -76,8 +76,7 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
 
 def _begun(sync: Sync, entity: str, shard: int, window: Window) -> Noted:
     """What is noted so far, and the window."""
-    since = stamp(window.since) if window.since else None
-    return replace(sync.noted(entity, shard), since=since, until=stamp(window.until))
+    return replace(sync.noted(entity, shard), since=stamp(window.since) if window.since else None, until=stamp(window.until))
 
 
 def in_window(sync: Sync, entity: str, shard: int, listed: Iterable[Record]) -> list[Record]:
@@ -241,9 +240,13 @@ class _ProcoreBorn:
         wanted = [key for key, one in known.items() if chosen.wanted(one, self.window) and run.wants(one.number)]
         cursor = self.staged.state().cursor
         listed: set[str] = set()
-        also = chosen.listed(chosen.named(sync) if run.documents else chosen.also(known, wanted, sync.namespace), listed)
+        unnamed = chosen.nameless(run, known, self.scopes)
+        whole = unnamed and not self.system.capabilities()[self.name].lists_all  # else its list shows no others
+        window = Window(None, self.window.until) if whole else self.window
+        beside = chosen.also(known, wanted, sync.namespace, {one.scope for one in unnamed})
+        also = chosen.listed(chosen.named(sync) if run.documents else beside, listed)
         for page in (
-            self.system.read(self.name, window=self.window, scopes=self.scopes, cursor=cursor, also=also)
+            self.system.read(self.name, window=window, scopes=self.scopes, cursor=cursor, also=also)
             if cursor != _ALL_READ
             else ()
         ):
@@ -266,7 +269,9 @@ class _ProcoreBorn:
         if unseen:
             self._stage(Page([], unseen))
         missed = tuple(sorted(ident for ident in lost if ident not in closed))
-        sync.note(self.name, self.shard, replace(sync.noted(self.name, self.shard), missing=missed))
+        # What had no id has one by now, or went: of a project that was closed, or looked at by two tries, nothing is known.
+        named = [one.id for one in unnamed if cursor is None and one.id not in self.bad and one.scope not in self.bad]
+        sync.note(self.name, self.shard, replace(sync.noted(self.name, self.shard), missing=missed, named=tuple(named)))
         if self.row.sequence is not None:
             self._predecessors()
         sync.note(self.name, self.shard, replace(sync.noted(self.name, self.shard), source=True))
