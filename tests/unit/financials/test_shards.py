@@ -17,7 +17,7 @@ from include.financials.judging.rules import Finding
 from include.financials.ledger import Link, LinkIndex, Seen
 from include.financials.reading import extract
 from include.financials.view import Sync
-from tests.unit.financials.pair import World, cost_code, direct_cost, line, project, seed_masters
+from tests.unit.financials.pair import World, cost_code, direct_cost, draft, line, project, seed_masters
 
 JOBS = ("25-104", "25-105", "25-106", "25-107")
 EACH = 4
@@ -272,3 +272,21 @@ def test_a_lost_ledger_makes_nothing_while_what_may_carry_any_external_id_cannot
     report.move_watermarks(jobs.sync(), [COSTS])
     jobs.erp.put(cost("new", record.project))
     assert jobs.states(jobs.run(params={"shards": 2}), COSTS)["new"] == ("created", "")
+
+
+@pytest.mark.parametrize("mode", ["apply", "plan"])
+@pytest.mark.parametrize("lost", [None, "title"])
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_document_that_moved_in_procore_is_told_of_once(jobs: World, stopped: bool, lost: str | None, mode: str) -> None:
+    """The shard of its old project asks for it by id, that of the new one reads it in its list."""
+    own = draft(jobs, "SC-1")
+    if stopped:
+        jobs.procore.garbled["commitments", own.id] = "title"
+    jobs.run(params={"shards": 2})
+    jobs.procore.garbled = {} if lost is None else {("commitments", own.id): lost}
+    there = next(job for job in JOBS if shard_of(job, 2) != shard_of(JOBS[0], 2))
+    link = next(one for one in jobs.ledger.links.of("projects") if one.erp_key == there)
+    jobs.procore.put(own.model_copy(update={"project": link.procore_id}))
+    sync = jobs.run(params={"shards": 2, "mode": mode, "since": "2020-01-01"})
+    (told,) = [row for row in jobs.ledger.outcomes.of(sync.run.run_id, "commitments") if row.side == "procore"]
+    assert told.id == own.id and told.shard == shard_of(there, 2)
