@@ -145,7 +145,7 @@ class Row:
         number = Decimal(value.strip() if isinstance(value, str) else value)
         if not number.is_finite():
             raise self.misfit(name, f"is {number}, not a number")
-        if number.copy_abs() >= _BEYOND:
+        if places is None and number.copy_abs() >= _BEYOND:
             raise self.misfit(name, "has too many digits")
         if places is None:
             return number

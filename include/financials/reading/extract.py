@@ -235,14 +235,13 @@ class _ProcoreBorn:
     # -- the source -----------------------------------------------------------------------------------------------------------
 
     def _source(self) -> None:
-        sync, run, known = self.sync, self.sync.run, self.known
+        sync, run, known, cursor = self.sync, self.sync.run, self.known, self.staged.state().cursor
         asked = _questions(sync, self.name, self.shard, self.scopes, known) if sync.settings.workflow.answered(self.name) else []
         wanted = [key for key, one in known.items() if chosen.wanted(one, self.window) and run.wants(one.number)]
-        cursor = self.staged.state().cursor
         listed: set[str] = set()
         unnamed = chosen.nameless(run, known, self.scopes)
-        whole = unnamed and not self.system.capabilities()[self.name].lists_all  # else its list shows no others
-        window = Window(None, self.window.until) if whole else self.window
+        filtered = not self.system.capabilities()[self.name].lists_all
+        window = Window(None, self.window.until) if unnamed and filtered else self.window
         beside = chosen.also(known, wanted, sync.namespace, {one.scope for one in unnamed})
         also = chosen.listed(chosen.named(sync) if run.documents else beside, listed)
         for page in (
