@@ -61,10 +61,15 @@ def _text(raw: Any) -> str:
     if isinstance(raw, bool | float | bytes):
         raise Unfit(f"is {show(raw)} ({type(raw).__name__}), not text")
     if isinstance(raw, Decimal):
-        if not raw.is_finite() or raw != raw.to_integral_value():
-            raise Unfit(f"is {raw}, not text; cast it in `from`")
+        if not is_whole(raw):
+            raise Unfit(f"is {show(raw)}, not text; cast it in `from`")
         return str(int(raw))
     return str(raw)
+
+
+def is_whole(raw: Decimal) -> bool:
+    """Whether it is a whole number that somebody wrote: of 1e400000000 there is none in any memory."""
+    return raw.is_finite() and raw.adjusted() < _LONGEST and raw == raw.to_integral_value()
 
 
 def _integer(raw: Any) -> int:
@@ -72,7 +77,7 @@ def _integer(raw: Any) -> int:
         raise Unfit(f"is {show(raw)} ({type(raw).__name__}), not an integer")
     if isinstance(raw, int):
         return raw
-    if isinstance(raw, Decimal) and raw.is_finite() and raw == raw.to_integral_value():
+    if isinstance(raw, Decimal) and is_whole(raw):
         return int(raw)
     if isinstance(raw, str) and len(raw) <= _LONGEST and _INTEGER.fullmatch(raw.strip()):
         return int(raw)

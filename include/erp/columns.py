@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from include.erp.codecs import Codec, FieldError, Unfit, codec, show
+from include.erp.codecs import Codec, FieldError, Unfit, codec, is_whole, show
 from include.erp.mapping.block import PART
 from include.erp.mapping.spec import EntitySpec, FieldSpec
 from include.erp.transport import Key
@@ -83,7 +83,7 @@ def plain(raw: Any) -> str:
     """A key as text, as it stands in ids."""
     if isinstance(raw, str):
         return raw.strip()
-    return str(int(raw)) if isinstance(raw, Decimal) and raw == raw.to_integral_value() else str(raw)
+    return str(int(raw)) if isinstance(raw, Decimal) and is_whole(raw) else str(raw)
 
 
 def getter(name: str, spec: FieldSpec, kind: str, masks: Mapping[str, str]) -> Getter:

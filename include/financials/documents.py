@@ -63,7 +63,7 @@ class Documents:
         if several := lists.several("erp", name):
             later |= {key: record for record in lists.everywhere("erp", name) if (key := _place(record)) in several}
         later |= {_place(bad): bad for bad in lists.unreadable_everywhere("erp", name)}
-        later |= {_place(one): one for shard in lists.shards_of(name) for one in elsewhere(self.sync, name, shard).page().shown}
+        later |= {_place(one): one for one in elsewhere(self.sync, "erp", name).page().shown}
         missed, _ = lists.answer(name, lists.shards_of(name), "erp", name)
         unlisted = {key: one for one in missed.shown if (key := _place(one)) not in later}
         told: set[tuple[str, str]] = set()

@@ -10,7 +10,10 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
@@ -35,7 +38,7 @@ def money_of(bad: Invalid) -> Decimal | None:
         found = Decimal(bad.shown.get("amount") or "")
     except InvalidOperation:
         return None
-    return to_cents(found) if found.is_finite() and abs(found) < _BEYOND else None
+    return to_cents(found) if found.is_finite() and found.copy_abs() < _BEYOND else None
 
 
 def traced(bad: Invalid) -> dict[str, Any]:
@@ -70,6 +73,8 @@ class Existing:
         """Those that nothing is linked to: each may be the twin of something."""
         self.hidden: dict[str, str] = {}
         """Id of what may be there although it is not shown to us -> who that is, in words."""
+        self.anyone: Invalid | None = None
+        """One that may carry the mark of any record of the source, where nobody knows what does."""
         self.certain: dict[str, Invalid] = {}
         """By external id or marker."""
         for bad in map(translated, invalid):
@@ -119,7 +124,7 @@ class Existing:
     def _agree(self, key: tuple[str, ...], bad: Invalid, record: Record) -> bool:
         if any(getattr(record, name) in (None, "") for name in key):
             return False
-        said = [_said(bad, name) for name in key]
+        said = [_said(bad, name, self.row.model) for name in key]
         if None in said or not all(
             one is _LOST or same(name, one, getattr(record, name)) for name, one in zip(key, said, strict=True)
         ):
@@ -131,12 +136,24 @@ class Existing:
         return all(there is None or here is None or same(name, there, here) for name, there, here in places)
 
 
-def _said(bad: Invalid, name: str) -> Any:
-    """What its row tells of a field: text, None for an empty one, ``_LOST`` for one that cannot be read."""
+def _said(bad: Invalid, name: str, model: type[Record]) -> Any:
+    """What its row tells of a field: text, None for an empty one, ``_LOST`` for one that cannot be read, or that says what the
+    field cannot hold (the 31st of June, a kind that there is none of)."""
     if name == "amount":
         amount = money_of(bad)
         return amount if amount is not None and Decimal(bad.shown["amount"] or "0") == amount else _LOST
-    return bad.shown.get(name, _LOST)
+    said = bad.shown.get(name, _LOST)
+    try:
+        return said if said is None or said is _LOST else str(_field(model, name).validate_python(said, strict=False))
+    except ValidationError:
+        return _LOST
+
+
+@cache
+def _field(model: type[Record], name: str) -> TypeAdapter[Any]:
+    info = model.model_fields[name]
+    told: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    return TypeAdapter(told)
 
 
 def same(name: str, one: Any, other: Any) -> bool:
@@ -161,11 +178,14 @@ def _our_key(bad: Invalid) -> str | None:
 
 def in_erp_keys(bad: Invalid, row: Entity, key: Callable[[str, str | None], str | None]) -> Invalid:
     """An unreadable record of Procore with its references as ERP keys; one that is not linked keeps Procore's id, which is no
-    ERP key. ``key`` is asked for (entity, Procore id)."""
-    named = {
-        name: key(entity, bad.shown[name]) or bad.shown[name] for name, entity in row.references.items() if bad.shown.get(name)
-    }
-    return replace(bad, shown={**bad.shown, **named})
+    ERP key, and what is no id of Procore names nothing. ``key`` is asked for (entity, Procore id)."""
+    shown = dict(bad.shown)
+    for name, entity in row.references.items():
+        if (ident := shown.get(name)) and ident.isdecimal():
+            shown[name] = key(entity, ident) or ident
+        elif ident:
+            del shown[name]
+    return replace(bad, shown=shown)
 
 
 def contracts_of(sync: Sync, entity: str, lost: Iterable[Link]) -> dict[str, Link]:

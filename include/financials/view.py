@@ -182,8 +182,25 @@ class Sync:
         if row is None or not row.project_scoped or not side == row.target == "procore":
             return self._scopes(side, entity, shard, frozenset())
         named = {one.pair for one in self.ledger.decisions.of(PROJECTS, "link")}
-        ours = {r.id for r in self.lists.snapshot("procore", PROJECTS) if parse_origin(r.origin_id, self.namespace)}
-        return self._scopes(side, entity, shard, self.links(PROJECTS).by_procore.keys() | ours | named)
+        return self._scopes(side, entity, shard, self.links(PROJECTS).by_procore.keys() | self.marked_projects() | named)
+
+    def marked_projects(self) -> set[str]:
+        """Projects of Procore that carry our external id: only there a run has ever made a document."""
+        return {r.id for r in self.lists.snapshot("procore", PROJECTS) if parse_origin(r.origin_id, self.namespace)}
+
+    def marks_known(self, row: Entity) -> bool:
+        """Whether the ledger knows what carries our external ids in Procore: a whole run has read it. Before the first one (the
+        ledger is new, or was lost) only Procore itself can tell that a document is not there yet."""
+        return self.ledger.runs.watermark(row.source, row.name) is not None
+
+    def passed_over(self, row: Entity) -> list[str]:
+        """Projects of Procore that a run of some projects leaves out, and that must be looked at all the same before a document
+        of the ERP is made: it may be there, under the job that it was on before."""
+        if not self.run.projects or not row.document or row.source != "erp" or self.marks_known(row):
+            return []
+        marked = self.marked_projects()
+        jobs = [p for p in self.lists.snapshot("procore", PROJECTS) if isinstance(p, Project) and p.id in marked]
+        return sorted(job.id for job in jobs if not self._wanted(job))
 
     def _scopes(self, side: Side, entity: str, shard: int, linked: Iterable[str | None]) -> list[str] | None:
         row = ENTITIES.get(entity)

@@ -26,10 +26,11 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from include.financials.exact import loads
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, RetryLater
+from include.financials.replies import MAX_ERROR_REPLY, MAX_REPLY
 from include.procore.address import clean_url, company_number, login_url_for, redact
 from include.procore.auth import TokenSource
 from include.procore.errors import error_for, parse_error
-from include.procore.exceptions import Unavailable
+from include.procore.exceptions import OddReply, Unavailable
 from include.procore.pacing import Pace, limited, retry_after, server_time, shared_pace
 from include.procore.paging import LinkPaginator, beyond
 from include.procore.sessions import Bearer, OpenSession, no_auth, surroundings
@@ -44,9 +45,6 @@ READ_TIMEOUT = 60.0
 MAX_WAIT = 60.0
 """Seconds that one call may wait in process, all its repetitions together; a longer wait ends the task (RetryLater)."""
 ATTEMPTS = 6
-MAX_REPLY = 32 * 1024 * 1024
-"""Bytes of a reply that are read: a page of 1,000 extended records has a few million."""
-MAX_ERROR_REPLY = 64 * 1024
 
 
 class ProcoreClient:
@@ -241,7 +239,7 @@ class ProcoreClient:
     def _refuse(self, response: requests.Response, content: bytes, call: str) -> NoReturn:
         status, headers = response.status_code, response.headers
         if status < 400:
-            host = urlsplit(headers.get("Location", "")).netloc or "elsewhere"
+            host = urlsplit(headers.get("Location", "")).netloc.rpartition("@")[2] or "elsewhere"
             if is_write(call):  # to look at what was made is one of the things that it may be sent away for
                 raise OutcomeUnknown(f"{call} answered {status} and points to {host}: whether it was applied is not said")
             raise ConfigurationError(
@@ -273,7 +271,7 @@ class ProcoreClient:
         except json.JSONDecodeError as error:
             self._garbled(call, f"its reply of {len(content):,} bytes is not JSON ({kind})", error)
         except ValueError as error:  # whole, but beyond what can be read: it will be so next time too
-            self._unreadable(call, f"its reply of {len(content):,} bytes is not JSON that can be read ({kind})", error)
+            self._unreadable(call, f"its reply of {len(content):,} bytes ({kind}) {error}", error)
         return Reply(response.status_code, data, response.headers, call)
 
     @classmethod
@@ -288,7 +286,7 @@ class ProcoreClient:
         """A write that was answered but cannot be read may well have been applied: that comes before any complaint."""
         if is_write(call):
             raise OutcomeUnknown(f"{call} was accepted, but {why}") from cause
-        raise ContractBroken(f"{call}: {why}") from cause
+        raise OddReply(call, f"answered, but {why}") from cause
 
     # ------------------------------------------------------------------ the wire
 

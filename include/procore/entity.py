@@ -17,6 +17,7 @@ from include.financials.identity import digest
 from include.financials.port import NO_ID, Action, Header, Invalid, Item, Outcome, Page, Window
 from include.financials.record import Record
 from include.procore.client import ProcoreClient
+from include.procore.exceptions import OddReply
 from include.procore.lists import Lists, Raw, row_id
 from include.procore.parse import Misfit, Row, is_number, time_or_none
 from include.procore.resources import Resource
@@ -121,6 +122,8 @@ class ProcoreEntity:
             return build(Row(data))
         except Misfit as error:
             field, message, behind = error.field, error.message, error.behind
+        except OddReply as error:
+            field, message = error.field, error.message
         except ValidationError as error:
             first = error.errors()[0]
             field, message = ".".join(str(part) for part in first["loc"]) or "record", first["msg"]

@@ -17,5 +17,17 @@ class Locked(Refused):
     """The record is locked (by its status or because it was synced with an ERP): a write of its content is never repeated."""
 
 
+class OddReply(ContractBroken):
+    """What a read was answered with is not what it asked for (null for a list, JSON that cannot be read), and will be so again:
+    what it was asked for is there and cannot be read, which is no fault of anything else. ``field`` is the last word of its path,
+    ``message`` reads on after it."""
+
+    def __init__(self, call: str, message: str) -> None:
+        super().__init__(f"{call} {message}")
+        last = call.rpartition("/")[2]
+        self.field = "record" if last.isdecimal() else last
+        self.message = f"cannot be read: {self}"
+
+
 class TooLarge(ContractBroken):
     """413: more entries in one call than the endpoint takes."""

@@ -11,7 +11,8 @@ from typing import Any, Protocol, TypeVar
 
 from include.financials.exceptions import ContractBroken
 from include.procore.client import ProcoreClient
-from include.procore.exceptions import NotFound
+from include.procore.exceptions import NotFound, OddReply
+from include.procore.parse import kind
 from include.procore.resources import Resource
 from include.procore.wire import Rows
 
@@ -42,7 +43,7 @@ def unseen(rows: Iterable[Any], seen: set[str] | None = None) -> Iterator[Any]:
 
 def objects_of(value: Any) -> Iterator[Raw]:
     """The objects of a list inside a row or a reply."""
-    return (item for item in value or () if isinstance(item, dict))
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, dict))
 
 
 def ids_filter(resource: Resource, ids: Sequence[str]) -> list[tuple[str, str]]:
@@ -151,6 +152,16 @@ class Lists:
     def objects(self, resource: Resource, **options: Any) -> list[Raw]:
         """As :meth:`all`, without rows that are no objects."""
         return [row for row in self.all(resource, **options) if isinstance(row, dict)]
+
+    def parts(self, resource: Resource, **options: Any) -> list[Raw]:
+        """The same of what records are made of: none may be left out. Raises OddReply where one cannot be told."""
+        rows = self.all(resource, **options)
+        for row in rows:
+            if not isinstance(row, dict):
+                place = {name: options.get(name) for name in ("project", "parent")}
+                path = resource.list.format(company=self.client.company_id, **place)
+                raise OddReply(f"GET {path}", f"answered {kind(row)} for one of them")
+        return rows
 
     def by_ids(self, resource: Resource, ids: Sequence[str], *, extra: Extra = (), **options: Any) -> dict[str, Raw]:
         """Raw rows by id, ``ID_BATCH`` ids a call; a list without such a filter is read in full."""

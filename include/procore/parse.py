@@ -40,7 +40,7 @@ class Row:
 
     def __init__(self, data: Any, prefix: str = "") -> None:
         if not isinstance(data, Mapping):
-            raise Misfit(prefix.rstrip(".") or "record", f"is {type(data).__name__}, not an object")
+            raise Misfit(prefix.rstrip(".") or "record", f"is {kind(data)}, not an object")
         self._data = data
         self._prefix = prefix
 
@@ -69,7 +69,7 @@ class Row:
         """The objects of a list (none where it is missing); counted from 1 in messages."""
         value = self._data.get(name)
         if value is not None and not isinstance(value, list):
-            raise self.misfit(name, f"is {_kind(value)}, not a list")
+            raise self.misfit(name, f"is {kind(value)}, not a list")
         return (Row(entry, f"{self._prefix}{name}[{index}].") for index, entry in enumerate(value or (), 1))
 
     def text(self, name: str) -> str | None:
@@ -77,7 +77,7 @@ class Row:
         if value is None:
             return None
         if not isinstance(value, str):
-            raise self.misfit(name, f"is {_kind(value)}, not text")
+            raise self.misfit(name, f"is {kind(value)}, not text")
         if (fault := broken(value)) is not None:
             raise self.misfit(name, fault)
         return value.strip() or None
@@ -94,7 +94,7 @@ class Row:
         if value is None:
             return None
         if not is_number(value):
-            raise self.misfit(name, f"is {_kind(value)}, not an id")
+            raise self.misfit(name, f"is {kind(value)}, not an id")
         return str(value)
 
     def required_id(self, name: str = "id") -> str:
@@ -108,7 +108,7 @@ class Row:
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise self.misfit(name, f"is {_kind(value)}, not true or false")
+            raise self.misfit(name, f"is {kind(value)}, not true or false")
         return value
 
     def whole(self, name: str) -> int:
@@ -122,7 +122,7 @@ class Row:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.misfit(name, f"is {_kind(value)}, not a whole number")
+            raise self.misfit(name, f"is {kind(value)}, not a whole number")
         return value
 
     def choice(self, name: str, allowed: Mapping[str, str] | Sequence[str], default: str | None = None) -> Any:
@@ -139,12 +139,14 @@ class Row:
         if value is None or value == "":
             return None
         if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-            raise self.misfit(name, f"is {_kind(value)}, not a number")
+            raise self.misfit(name, f"is {kind(value)}, not a number")
         if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
             raise self.misfit(name, "is not a plain decimal number")
         number = Decimal(value.strip() if isinstance(value, str) else value)
         if not number.is_finite():
             raise self.misfit(name, f"is {number}, not a number")
+        if places is None and number.copy_abs() >= _BEYOND:
+            raise self.misfit(name, "has too many digits")
         if places is None:
             return number
         try:
@@ -220,7 +222,10 @@ def time_or_none(value: Any) -> datetime | None:
         return None
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
+    """What a value of JSON is, in words."""
+    if value is None:
+        return "null"
     return {bool: "true or false", int: "a number", Decimal: "a number", str: "text", list: "a list", dict: "an object"}.get(
         type(value), type(value).__name__
     )

@@ -8,7 +8,7 @@ Amounts are Decimal up to the client, which writes them as JSON numbers; where a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -24,7 +24,7 @@ Fields = Mapping[str, Build]
 """Content field of an entity -> its attributes."""
 Name = Callable[[Item], str]
 
-PROOF = ("cost_code_id", "line_item_type_id", "amount")
+PROOF = ("cost_code_id", "line_item_type_id", "amount", "direct_cost_id")
 """What of a line must be there for it to have arrived; units and texts may come back in Procore's own form."""
 
 
@@ -174,8 +174,20 @@ def differing(resource: Resource, row: Mapping[str, Any], attributes: Attributes
     return (name for name, value in attributes.items() if not _held(resource, row, name, value))
 
 
+def of_another(resource: Resource, row: Mapping[str, Any], own: Attributes, sent: Iterable[Attributes]) -> str | None:
+    """Name of an attribute that a reply tells of a record as it was sent for another one of the same call: the two may have been
+    taken for each other. A value that Procore only writes in its own form is nobody else's."""
+    told = [name for name in own if name not in _MARKS and {resource.read_as.get(name, name), _OBJECTS.get(name)} & row.keys()]
+    strange = [name for name in told if not _held(resource, row, name, own[name])]
+    return next((name for other in sent for name in strange if name in other and _held(resource, row, name, other[name])), None)
+
+
+_MARKS = ("id", "origin_id", "origin_data")
+"""Attributes by which an answer is found: what they may be has rules of its own."""
+
 _OBJECTS: dict[str, str] = {
     "vendor_id": "vendor",
+    "direct_cost_id": "holder",
     "cost_code_id": "cost_code",
     "line_item_type_id": "line_item_type",
 }

@@ -31,7 +31,7 @@ from include.procore.areas.jobs import PROJECTS
 from include.procore.client import ProcoreClient
 from include.procore.described import DescribedProcore
 from include.procore.entity import Desk
-from include.procore.exceptions import NotFound
+from include.procore.exceptions import NotFound, OddReply
 from include.procore.lists import Kept, Lists, row_id
 from include.procore.older_workflows import OlderWorkflows
 from include.procore.resources import ACCOUNT, COMPANIES, WEB_ADDRESS, web_base
@@ -200,7 +200,7 @@ class ProcoreSystem(DescribedProcore):
             try:
                 with self._lists.afresh():
                     yield from self._desk.reader(entity).read_ids(scope, list(dict.fromkeys(wanted)))
-            except (NotPermitted, NotFound):
+            except (NotPermitted, NotFound, OddReply):
                 if scope is None:
                     raise
                 yield Page([], hidden=list(wanted))  # the project is closed to us: what it holds may be there all the same

@@ -6,8 +6,7 @@ import json
 import re
 import secrets
 import socket
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,10 +14,13 @@ from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions as http
+from urllib3 import exceptions as below
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
 
+from include.financials import replies
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, SyncError
-from include.procore.exceptions import Unavailable
+from include.procore.exceptions import OddReply, Unavailable
+from include.procore.parse import kind
 
 UNKNOWN_HOST = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)}
 """The name does not exist, says the resolver; one that cannot be asked at present (EAI_AGAIN) is an outage."""
@@ -59,8 +61,9 @@ class Reply:
 
     def _odd(self, wanted: str) -> SyncError:
         """Of a write nothing is known but that it left; a read that is answered so breaks the contract."""
-        kind = OutcomeUnknown if is_write(self.call) else ContractBroken
-        return kind(f"{self.call} answered {type(self.data).__name__} where {wanted} belongs")
+        found = self.data.get("data", self.data) if isinstance(self.data, dict) else self.data
+        told = f"answered {kind(found)} where {wanted} belongs"
+        return OutcomeUnknown(f"{self.call} {told}") if is_write(self.call) else OddReply(self.call, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +99,27 @@ def dump(body: Any) -> bytes:
 def whole(response: requests.Response, limit: int, seconds: float) -> tuple[bytes, bool]:
     """The body of a streamed reply as far as ``limit`` bytes, unpacked, and whether that is all of it.
 
-    Raises http.ReadTimeout when it has no end after ``seconds``: requests limits only the pause between two bytes.
+    Raises http.ReadTimeout when it has no end after ``seconds``.
     """
-    deadline = time.monotonic() + seconds
-    content = bytearray()
-    for chunk in response.iter_content(65536):
-        content += chunk
-        if len(content) > limit:
-            return bytes(content[:limit]), False
-        if time.monotonic() > deadline:
-            raise http.ReadTimeout(f"no end of the reply after {seconds:g} s")
-    return bytes(content), True
+    try:
+        return replies.whole(_arriving(response), limit, seconds)
+    except replies.Endless as error:
+        raise http.ReadTimeout(*error.args) from error
+
+
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """What has arrived, piece by piece: requests itself waits until a piece is full, which lasts as long as a server likes."""
+    try:
+        while piece := response.raw.read1(65536, decode_content=True):
+            yield piece
+    except below.SSLError as error:
+        raise http.SSLError(error) from error
+    except below.DecodeError as error:
+        raise http.ContentDecodingError(error) from error
+    except below.ReadTimeoutError as error:
+        raise http.ReadTimeout(error) from error
+    except below.ProtocolError as error:
+        raise http.ChunkedEncodingError(error) from error
 
 
 def network_error(error: http.RequestException, call: str, *, write: bool) -> SyncError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from include.erp.json.lines import lines_of
+from include.erp.json.lines import lines_of, lists_of, rows_of
 from include.erp.json.paths import value, values
 from include.erp.jsonrpc.api import Api, Doc, Domain
 from include.erp.jsonrpc.grammar import Joined, JsonMapping
@@ -136,7 +136,16 @@ class Documents:
     # -- rows
 
     def rows(self, found: Iterable[Doc]) -> list[Row]:
-        return [self.row(row, one["id"]) for one in found for row in value(self.spec.source.rows, one) or ()]
+        return [row for one in found for row in self._rows(one)]
+
+    def _rows(self, document: Doc) -> list[Row]:
+        name = self.spec.source.rows
+        try:
+            return [self.row(dict(row), document["id"]) for row in rows_of(value(name, document))]
+        except ValueError:
+            found = self.row(document, document["id"])
+            found.fault = Fault(name, "is no list of rows in the ERP's answer")
+            return [found]
 
     def row(self, document: Doc, number: int) -> Row:
         header, fault = values(self.shape.header, document)
@@ -151,8 +160,8 @@ class Documents:
             told, wrong = values(self.shape.lines, line)
             lines.append(told)
             fault = fault or wrong
-        lists = {field: listed[name] or () for field, name in self.shape.lists.items()}
-        return Row(header, lines, lists, key=f"{self.model},{number}", fault=fault)
+        lists, wrong = lists_of(self.shape.lists, listed)
+        return Row(header, lines, lists, key=f"{self.model},{number}", fault=fault or wrong)
 
     def lines(self, document: Doc) -> list[Any]:
         """What names of lines lead into: a row of the ERP, or the rows that are one line of ours."""

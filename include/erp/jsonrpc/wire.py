@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from json import JSONDecodeError
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -14,7 +15,7 @@ from include.erp.json import web
 from include.erp.json.numbers import dumps
 from include.erp.json.tagged import loads
 from include.erp.json.waiting import moment, seconds
-from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, RetryLater
+from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, RetryLater
 
 
 class LoggedOut(Exception):
@@ -75,13 +76,18 @@ class Wire:
         except web.NEVER_SENT as error:
             raise web.silent(error, self.address.base) from error
         except httpx.HTTPError as error:
+            if isinstance(error, web.Overlong) and not writes:
+                raise web.silent(error, self.address.base) from error
             raise self._doubt(writes, f"{self.address.base} did not answer: {type(error).__name__} {error}".strip()) from error
         self.now = moment(reply.headers.get("Date")) or self.now
         if reply.status_code == 200:
             try:
                 return loads(reply.content)
-            except ValueError as error:
+            except (JSONDecodeError, UnicodeDecodeError) as error:
                 raise self._doubt(writes, f"{self.address.base} answered no JSON ({error}).") from error
+            except ValueError as error:  # whole, and so it will be next time
+                kind = OutcomeUnknown if writes else ContractBroken
+                raise kind(f"{self.address.base}: the ERP's answer {error}, and is not read.") from error
         raise self._told(reply, writes)
 
     def _told(self, reply: httpx.Response, writes: bool) -> Exception:
@@ -90,12 +96,14 @@ class Wire:
             return LoggedOut(where)
         if code == 403:
             return NotPermitted(f"{self.address}: the ERP does not allow this call. Give the integration's user the right to it.")
-        if code in (404, 405) or 300 <= code < 400:
-            return ConfigurationError(f"{self.address}: answered {code}. Check the address and the name of the database.")
-        if code == 429:
-            return RetryLater(f"{where} asks to come back later (429).", seconds(reply.headers.get("Retry-After", ""), self.now))
-        if code >= 500:
-            return self._doubt(writes, f"{where} answered {code}.", seconds(reply.headers.get("Retry-After", ""), self.now))
+        wait = seconds(reply.headers.get("Retry-After", ""), self.now)
+        if code in (425, 429):
+            return RetryLater(f"{where} asks to come back later ({code}).", wait)
+        points = f" and points to {web.elsewhere(reply.headers.get('Location'))}" if 300 <= code < 400 else ""
+        if code == 408 or code >= 500 or (writes and code not in web.JUDGED):
+            return self._doubt(writes, f"{where} answered {code}{points}.", wait)
+        if code in (404, 405) or code < 400:
+            return ConfigurationError(f"{self.address}: answered {code}{points}. Check the address and the name of the database.")
         return ConfigurationError(f"{where} does not understand the request ({code}): {reply.text[:200]}")
 
     @staticmethod

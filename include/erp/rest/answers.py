@@ -6,47 +6,51 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Any, Literal
 
 import httpx
 
 from include.erp.json import paths
 from include.erp.json.waiting import moment, seconds
+from include.erp.json.web import JUDGED
 from include.erp.rest.grammar import Errors
 from include.financials import exact
 from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 
 _LONGEST = 300
 """Characters of an answer that is no JSON, in a message."""
-_JUDGED = {status.value for status in HTTPStatus if 400 <= status.value < 500} - {408}
 BUSY = (425, 429)
 """The limiter stands before the application: nothing was applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``body``: its JSON; None where it has none. ``broken``: it should have been JSON and is not."""
+    """``body``: its JSON; None where it has none. ``broken``: it should have been JSON and is not, or not all of it. ``odd``: why
+    its JSON, which is whole, cannot be read; it will be so next time."""
 
     status: int
     headers: Mapping[str, str]
     body: Any = None
     text: str = ""
     broken: bool = False
+    odd: str = ""
 
     @classmethod
     def of(cls, reply: httpx.Response, loads: Callable[[bytes], Any] = exact.loads) -> Answer:
-        body, broken = None, False
+        body, broken, odd = None, False, ""
         if reply.content.strip():
             try:
                 body = loads(reply.content)
-            except ValueError:
+            except (JSONDecodeError, UnicodeDecodeError):
                 broken = True
-        return cls(reply.status_code, reply.headers, body, reply.text, broken)
+            except ValueError as error:
+                odd = str(error)
+        return cls(reply.status_code, reply.headers, body, reply.text, broken, odd)
 
     @property
     def good(self) -> bool:
-        return 200 <= self.status < 300 and not self.broken
+        return 200 <= self.status < 300 and not self.broken and not self.odd
 
     @property
     def seconds(self) -> float | None:
@@ -103,10 +107,10 @@ def meaning(errors: Errors, answer: Answer) -> Meaning:
             return Meaning(row.means, said, row.field)
     if answer.status in BUSY:
         return Meaning("later", f"the ERP asks to come back later ({answer.status})")
-    # A gateway's own number (499, 460) says that somebody gave up waiting, not that the request was judged.
-    if answer.status in _JUDGED:
+    if answer.status in JUDGED:
         return Meaning("refused", said)
-    return Meaning("unknown", "the answer was cut off" if answer.broken else f"the ERP answered {answer.status}: {said}")
+    told = f"its answer {answer.odd}" if answer.odd else f"the ERP answered {answer.status}: {said}"
+    return Meaning("unknown", "the answer was cut off" if answer.broken else told)
 
 
 def judged(errors: Errors, answer: Answer) -> Answer:

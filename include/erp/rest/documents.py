@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from include.erp.codecs import bounds
 from include.erp.json import numbers
-from include.erp.json.lines import DOCUMENT, INDEX, lines_of
+from include.erp.json.lines import DOCUMENT, INDEX, lines_of, lists_of, rows_of
 from include.erp.json.paths import value, values
 from include.erp.json.tagged import tagged
 from include.erp.mapping import loading
@@ -25,9 +25,9 @@ from include.erp.transport import Fault, Key, Row
 from include.financials.exceptions import ContractBroken, NotPermitted
 from include.financials.port import Window
 
-SOURCE, ADDRESS, ETAG, ROWS, UNREAD = "_source", "_address", "_etag", "_rows", "_unread"
+SOURCE, ADDRESS, ETAG, ROWS, UNREAD, ODD = "_source", "_address", "_etag", "_rows", "_unread", "_odd"
 """What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header; what of a
-list is one record; a field that was asked for and is not in the answer."""
+list is one record; a field that was asked for and is not in the answer; one that is no list of records where it ought to be."""
 
 NO_SEGMENTS = (None, "", ".", "..")
 """What cannot stand between two slashes of an address: it would name another place."""
@@ -267,12 +267,15 @@ class Documents:
             return [{ROWS: rows, UNREAD: _unread(rows), **marks} for rows in groups.values()]
         if source.each is None:
             return [{**one, **marks} for one in docs]
-        parts = ((document, value(source.each, document) or ()) for document in docs)
-        return [
-            {**one, **marks, UNREAD: document[UNREAD], INDEX: n, DOCUMENT: document}
-            for document, found in parts
-            for n, one in enumerate(found, start=1)
-        ]
+        return [{**one, **marks} for document in docs for one in self._parts(document, source.each)]
+
+    @staticmethod
+    def _parts(document: dict[str, Any], each: str) -> Docs:
+        try:
+            found = rows_of(value(each, document))
+        except ValueError:
+            return [{**document, ODD: each}]
+        return [{**one, UNREAD: document[UNREAD], INDEX: n, DOCUMENT: document} for n, one in enumerate(found, start=1)]
 
     def source_of(self, document: Mapping[str, Any]) -> Source:
         return next(one for one in self.spec.source if one.name == document[SOURCE])
@@ -309,8 +312,10 @@ class Documents:
                 fault = fault or wrong
         if field := document.get(UNREAD):
             fault = Fault(field, "was asked for, and is not in the ERP's answer: may this login read it?")
-        lists = {field: tuple(dict.fromkeys(listed[name] or ())) for field, name in self.shape.lists.items()}
-        return Row(header, lines, lists, key=self.key(document), fault=fault)
+        if field := document.get(ODD):
+            fault = Fault(field, "is no list of rows in the ERP's answer")
+        lists, wrong = lists_of(self.shape.lists, listed)
+        return Row(header, lines, lists, key=self.key(document), fault=fault or wrong)
 
 
 def _unread(rows: Iterable[Mapping[str, Any]]) -> str | None:

@@ -89,8 +89,10 @@ class Wire:
         if code in (408, 425, 429) or code >= 500 or answer.broken:
             told = " and no JSON" if answer.broken and code < 300 else f": {words(self.spec.errors, answer)}"
             raise RetryLater(f"{where}: the ERP answered {code}{told}", answer.seconds)
-        if 300 <= code < 400:
-            there = urlsplit(answer.headers.get("Location", "")).netloc or "elsewhere"
+        if code < 300:
+            raise ContractBroken(f"{where}: the ERP's answer {answer.odd}, and is not read.")
+        if code < 400:
+            there = web.elsewhere(answer.headers.get("Location"))
             raise ConfigurationError(
                 f"{where}: the ERP answered {code} and points to {there}; correct the address if that is it."
             )
@@ -111,7 +113,7 @@ class Wire:
         except web.NEVER_SENT as error:
             raise web.silent(error, self.address.root) from error
         except httpx.HTTPError as error:
-            raise OutcomeUnknown(f"{self.address.root} did not answer: {type(error).__name__}") from error
+            raise OutcomeUnknown(f"{self.address.root} did not answer: {type(error).__name__} {error}".strip()) from error
         return judged(self.spec.errors, answer)
 
     def finished(self, path: str) -> Answer:

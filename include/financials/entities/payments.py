@@ -198,6 +198,13 @@ _FIRST = (
     JOB_LINKED,
 )  # fmt: skip
 
+
+def _twins(contract: str, *invoices: str) -> tuple[tuple[str, ...], ...]:
+    """One that cannot be read and names the invoice, bears the number or is of the amount may be the same payment: people
+    mistype what was paid as well."""
+    return tuple((contract, name) for name in ("amount", "payment_number", *invoices))
+
+
 PAYMENT_ISSUED = Entity(
     PaymentIssued,
     label="payment",
@@ -212,8 +219,7 @@ PAYMENT_ISSUED = Entity(
     ),
     rivals=rivals,
     worded={"invoice": "invoice_number"},
-    # A number that people typed tells several payments apart, no more: one of the same contract and amount may be the same.
-    twins=(("commitment", "amount"),),
+    twins=_twins("commitment", "invoice", "invoice_number"),
     frozen=("commitment", "invoice", "payment_number", "pay_date", "amount"),
     project_scoped=True,
     document=True,
@@ -247,7 +253,7 @@ PAYMENT_RECEIVED = Entity(
     ),
     rivals=rivals,
     worded={"invoice": "invoice_number"},
-    twins=(("prime_contract", "amount"),),
+    twins=_twins("prime_contract", "draw_number", "invoice_number"),
     frozen=("prime_contract", "draw_number", "payment_number", "pay_date", "amount"),
     project_scoped=True,
     document=True,

@@ -13,7 +13,8 @@ from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.existence import contracts_of, out_of_sight
-from include.financials.identity import Origin, content, differing, known, parse_origin
+from include.financials.identity import content, differing, known, parse_origin
+from include.financials.judging import astray
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.matching import ErpSource, by_settings
 from include.financials.judging.memory import blank, procore_row, source_hash, stopped
@@ -44,13 +45,14 @@ class ErpBorn(Judging):
         listed = {one.id for one in Page([*shown], [*unreadable]).shown}
         missed, self._asked = sync.lists.answer(row.name, [self.shard], "procore", row.name)
         links = self._links(listed, missed)
-        strays = self._strays(links)
+        strays = astray.marked(sync, row, self.shard, (*self._listed, *self._by_key.records), links, self.people)
         if strays.shown:
             links = self._links(listed | {one.id for one in strays.shown}, missed)
         unreadable += missed.invalid
         targets = [self._in_sub_job(references.translated(r)) for r in (*shown, *missed.records)]
         everyone = [self._mapped(record) for record in self._listed]
         existing = self.existing([*unreadable, *strays.invalid, *self._unreadable_strangers()], links)
+        existing.anyone = astray.unknown(sync, row)
         existing.hidden = self._unasked(links, listed) | self._hidden(links, missed) | out_of_sight(sync, row, self.people.ids)
         there = [*targets, *(self._in_sub_job(references.translated(r)) for r in strays.records)]
         worded = self.books.worded(row, there)
@@ -76,7 +78,10 @@ class ErpBorn(Judging):
             (bad.company, bad.id): bad for bad in [*self._by_key.invalid, *sync.lists.unreadable("erp", row.name, self.shard)]
         }
         unusable = [(bad, self.unusable(bad, "erp", links)) for bad in here.values()]
-        unusable += [(bad, self.unusable(bad, "procore", links)) for bad in unreadable]
+        # One that has moved to a project of another shard is told of there, whose list shows it.
+        theirs = sync.lists.elsewhere("procore", row.name, self.shard, (("", bad.id) for bad in missed.invalid))
+        mine = [bad for bad in unreadable if ("", bad.id) not in theirs]
+        unusable += [(bad, self.unusable(bad, "procore", links)) for bad in mine]
         unusable = [told for told in unusable if sync.run.wants(told[1].number)]
         results += [result for _, result in unusable]
         vanished = (
@@ -112,21 +117,6 @@ class ErpBorn(Judging):
         said = self.people.said
         keys |= {(one.company, one.record_id) for one in said}
         return self.sync.shard_links(self.row.name, self.shard, keys, idents | {one.pair for one in said if one.pair})
-
-    def _strays(self, links: LinkIndex) -> Page:
-        """Counterparts, of what nothing is linked to, that Procore has in a project of another shard: they carry our external id,
-        or a person spoke of the two. Who does not look there makes a second one."""
-        sync, name = self.sync, self.row.name
-        others = sync.lists.others("procore", name, self.shard)
-        free = {(r.company or "", r.id) for r in (*self._listed, *self._by_key.records) if others} - links.by_erp.keys()
-        wanted = {str(Origin(sync.namespace, company, name, key)) for company, key in free}
-        wanted |= {one.pair for one in self.people.said if (one.company, one.record_id) in free}
-        found = Page([])
-        for shard in others:
-            there, scopes = sync.lists.marked(name, shard, wanted), sync.scopes("procore", name, shard) or ()
-            found.records += [r for r in there.records if (getattr(r, "project", None) or COMPANY_LEVEL) in scopes]
-            found.invalid += [bad for bad in there.invalid if (bad.scope or COMPANY_LEVEL) in scopes]
-        return found
 
     def _in_procore(self) -> tuple[list[Record], list[Invalid]]:
         """Procore's list as far as its projects are linked: what was read of others, before they were judged, is nobody's."""

@@ -19,7 +19,7 @@ from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Decision, Judged, LinkIndex, Remembered
-from include.financials.port import CALLED, SINCE, Invalid
+from include.financials.port import CALLED, SINCE, Invalid, Page
 from include.financials.reading.questions import counterpart, links_in_run
 from include.financials.record import PROJECTS, Record
 from include.financials.statuses import VOID
@@ -43,7 +43,8 @@ class ProcoreBorn(Judging):
         unreadable, links = list(sync.lists.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
         subjects: list[tuple[int, Subject]] = []
         invalid: list[tuple[int, Invalid]] = []
-        read = {shard: list(sync.staged(row.name, shard).records()) for shard in self.shards}
+        staged = self._staged()
+        read = {shard: page.records for shard, page in staged.items()}
         missed, asked = sync.lists.answer(row.name, self.shards, "erp", row.name)
         targets, unreadable = [*targets, *missed.records], [*unreadable, *missed.invalid]
         existing = self.existing(unreadable, links)
@@ -51,13 +52,13 @@ class ProcoreBorn(Judging):
         existing.hidden = self._unasked([own for records in read.values() for own in records], links, listed)
         matcher = ProcoreSource(row, sync.namespace, links, targets, sync.marks, existing, self.people)
         here = {record.id for records in read.values() for record in records}
-        here |= {bad.id for shard in self.shards for bad in sync.staged(row.name, shard).invalid()}
+        here |= {bad.id for page in staged.values() for bad in page.invalid}
         gone = self._gone(matcher, here)
         self.facts.learn([record for records in read.values() for record in records])
         self.seen.learn(("", record.id) for records in read.values() for record in records)
         for shard in self.shards:
             subjects += [(shard, self._document(record, matcher)) for record in read[shard]]
-            invalid += [(shard, bad) for bad in sync.staged(row.name, shard).invalid()]
+            invalid += [(shard, bad) for bad in staged[shard].invalid]
         reasons = {subject.row: self.skip(subject) for _, subject in subjects}
         self.facts.prepare([subject for _, subject in subjects if reasons[subject.row] is None])
         verdict: dict[str, Verdict] = {}
@@ -91,9 +92,26 @@ class ProcoreBorn(Judging):
             remembered[self.shards[0]].append(replace(stopped(result), deleted=True))
         for shard in self.shards:
             of_shard = [result for result in results if result.shard == shard]
+            remembered[shard] += [self._named(ident) for ident in sync.noted(row.name, shard).named]
             known = chain((self.remembered(r, s) for of, s, r in judged if of == shard), remembered[shard])
             sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, of_shard, () if sync.run.plan else known)
         return results
+
+    def _staged(self) -> dict[int, Page]:
+        """What was read, by shard. A document that has moved to a project of another shard may have been read by both: it is that
+        one's, whose project it is in."""
+        read = {shard: self.sync.staged(self.row.name, shard).page() for shard in self.shards}
+        homes: dict[str, int] = {}
+        for shard, page in read.items() if len(read) > 1 else ():
+            scopes = self.sync.scopes("procore", self.row.name, shard) or ()
+            for one in page.shown:
+                place = one.scope if isinstance(one, Invalid) else getattr(one, "project", None)
+                if one.id not in homes or place in scopes:
+                    homes[one.id] = shard
+        for shard, page in read.items():
+            page.records = [own for own in page.records if homes.get(own.id, shard) == shard]
+            page.invalid = [bad for bad in page.invalid if homes.get(bad.id, shard) == shard]
+        return read
 
     def _with_who_is_asked(self, judged: Sequence[tuple[int, Subject, Judged]]) -> list[tuple[int, Subject, Judged]]:
         """A document that waits, and is under a workflow, says at which step it is: there it moves on, not here."""
@@ -104,6 +122,12 @@ class ProcoreBorn(Judging):
             message = " ".join(filter(None, (result.message, asked))) if asked else result.message
             told.append((shard, subject, result._replace(message=message)))
         return told
+
+    def _named(self, ident: str) -> Remembered:
+        """One that was met without an id has one by now and is another record, or went."""
+        return Remembered(
+            self.row.name, "", "procore", ident, ident, deleted=True, state=None, rule=None, waits_for=None, message=None
+        )
 
     def called(self, entity: str, ident: str) -> str:
         return self.books.name(entity, ident)

@@ -8,14 +8,17 @@ from itertools import chain
 from include.financials.identity import parse_origin
 from include.financials.ledger import STOPPED, Seen, moment
 from include.financials.ledger.room import chunked
-from include.financials.port import Header, Window
+from include.financials.port import NO_ID, Header, Window
 from include.financials.reading.staging import Staged
+from include.financials.record import Side
+from include.financials.run import Run
 from include.financials.view import Sync
 
 
-def elsewhere(sync: Sync, entity: str, shard: int) -> Staged:
-    """The ERP's records of jobs that cannot be read, or that it does not list: nobody judges them, and yet they are there."""
-    return Staged(sync.folder / "answers" / entity / f"shard-{shard}" / "erp-elsewhere", entity)
+def elsewhere(sync: Sync, side: Side, entity: str) -> Staged:
+    """Records that nobody judges, and that are there all the same: the ERP's of jobs that cannot be read, or that it does not
+    list; Procore's of projects that the run leaves out (``Sync.passed_over``)."""
+    return Staged(sync.folder / "answers" / entity / "shard-0" / f"{side}-elsewhere", entity)
 
 
 def listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header], bool]:
@@ -52,16 +55,29 @@ def in_scope(record: Seen, scopes: Collection[str] | None) -> bool:
     return scopes is None or (record.scope or "") in scopes
 
 
-def also(known: Mapping[tuple[str, str], Seen], wanted: list[tuple[str, str]], namespace: str) -> Callable[[Header], bool]:
+def nameless(run: Run, known: Mapping[tuple[str, str], Seen], scopes: Collection[str] | None) -> list[Seen]:
+    """Documents of Procore that were met without an id that can be read: none can be asked for, and each may be by now any that
+    the ledger does not know, whenever that was changed. A backfill, and a run of some documents, look at nothing else."""
+    if run.documents or run.kind == "backfill":
+        return []
+    return [one for (_, ident), one in known.items() if ident.startswith(NO_ID) and not one.deleted and in_scope(one, scopes)]
+
+
+def also(
+    known: Mapping[tuple[str, str], Seen], wanted: list[tuple[str, str]], namespace: str, unnamed: Collection[str | None] = ()
+) -> Callable[[Header], bool]:
     """Documents outside the window that must be looked at: open ones, those whose sum is not the one last read (a line may change
     without moving its contract's ``updated_at``, docs/procore-contract.md 10.21), deleted ones, and those that carry our external
-    id though the ledger does not know them: documents in the window may name them, and adopting writes nothing."""
+    id though the ledger does not know them: documents in the window may name them, and adopting writes nothing. And all that the
+    ledger does not know of projects in which one was met without its id (``unnamed``)."""
     ids = {record_id for _, record_id in wanted}
     amounts = {record_id: record.amount for (_, record_id), record in known.items()}
     deleted = {record_id for (_, record_id), record in known.items() if record.deleted}
 
     def chosen(header: Header) -> bool:
-        if header.id in ids or (header.id not in amounts and parse_origin(header.origin_id, namespace) is not None):
+        if header.id in ids:
+            return True
+        if header.id not in amounts and (header.scope in unnamed or parse_origin(header.origin_id, namespace) is not None):
             return True
         if header.id in amounts and header.deleted and header.id not in deleted:
             return True

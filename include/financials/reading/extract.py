@@ -76,8 +76,7 @@ def extract(sync: Sync, entity: str, shard: int = 0) -> Extracted:
 
 def _begun(sync: Sync, entity: str, shard: int, window: Window) -> Noted:
     """What is noted so far, and the window."""
-    since = stamp(window.since) if window.since else None
-    return replace(sync.noted(entity, shard), since=since, until=stamp(window.until))
+    return replace(sync.noted(entity, shard), since=stamp(window.since) if window.since else None, until=stamp(window.until))
 
 
 def in_window(sync: Sync, entity: str, shard: int, listed: Iterable[Record]) -> list[Record]:
@@ -103,10 +102,12 @@ def _read_elsewhere(sync: Sync, row: Entity, shard: int) -> None:
         return
     listed = {job.id for job in sync.lists.snapshot("erp", PROJECTS)}
     known = {bad.id for bad in sync.lists.unreadable("erp", PROJECTS)} | {key for _, key in sync.links(PROJECTS).by_erp}
-    staged = chosen.elsewhere(sync, row.name, shard)
-    if (jobs := sorted(known - listed)) and not staged.state().complete:
-        for page in sync.systems["erp"].read(row.name, scopes=jobs, cursor=staged.state().cursor):
-            staged.add(page)
+    places: dict[Side, list[str]] = {"erp": sorted(known - listed), "procore": sync.passed_over(row)}
+    for side, scopes in places.items():
+        staged = chosen.elsewhere(sync, side, row.name)
+        if scopes and not staged.state().complete:
+            for page in sync.systems[side].read(row.name, scopes=scopes, cursor=staged.state().cursor):
+                staged.add(page)
 
 
 class _ErpBorn:
@@ -234,14 +235,17 @@ class _ProcoreBorn:
     # -- the source -----------------------------------------------------------------------------------------------------------
 
     def _source(self) -> None:
-        sync, run, known = self.sync, self.sync.run, self.known
+        sync, run, known, cursor = self.sync, self.sync.run, self.known, self.staged.state().cursor
         asked = _questions(sync, self.name, self.shard, self.scopes, known) if sync.settings.workflow.answered(self.name) else []
         wanted = [key for key, one in known.items() if chosen.wanted(one, self.window) and run.wants(one.number)]
-        cursor = self.staged.state().cursor
         listed: set[str] = set()
-        also = chosen.listed(chosen.named(sync) if run.documents else chosen.also(known, wanted, sync.namespace), listed)
+        unnamed = chosen.nameless(run, known, self.scopes)
+        filtered = not self.system.capabilities()[self.name].lists_all
+        window = Window(None, self.window.until) if unnamed and filtered else self.window
+        beside = chosen.also(known, wanted, sync.namespace, {one.scope for one in unnamed})
+        also = chosen.listed(chosen.named(sync) if run.documents else beside, listed)
         for page in (
-            self.system.read(self.name, window=self.window, scopes=self.scopes, cursor=cursor, also=also)
+            self.system.read(self.name, window=window, scopes=self.scopes, cursor=cursor, also=also)
             if cursor != _ALL_READ
             else ()
         ):
@@ -264,7 +268,9 @@ class _ProcoreBorn:
         if unseen:
             self._stage(Page([], unseen))
         missed = tuple(sorted(ident for ident in lost if ident not in closed))
-        sync.note(self.name, self.shard, replace(sync.noted(self.name, self.shard), missing=missed))
+        # What had no id has one by now, or went: of a project that was closed, or looked at by two tries, nothing is known.
+        named = [one.id for one in unnamed if cursor is None and one.id not in self.bad and one.scope not in self.bad]
+        sync.note(self.name, self.shard, replace(sync.noted(self.name, self.shard), missing=missed, named=tuple(named)))
         if self.row.sequence is not None:
             self._predecessors()
         sync.note(self.name, self.shard, replace(sync.noted(self.name, self.shard), source=True))
@@ -347,7 +353,7 @@ class _ProcoreBorn:
         for project, ids in self.asked.items():
             try:
                 found |= self.system.asked(self.name, project, ids)
-            except (NotPermitted, Refused) as error:
+            except (NotPermitted, Refused, ContractBroken) as error:
                 log.warning("which workflows the %ss of project %s are under is not known: %s", self.row.label, project, error)
         under = {ident: str(asked) for ident, asked in found.items()}
         self.sync.note(self.name, self.shard, replace(self.sync.noted(self.name, self.shard), under=under))

@@ -88,6 +88,13 @@ class Parsed:
         self.rows = 0
 
 
+def marked(staged: Staged, unreadable: Iterable[Invalid], wanted: Collection[str]) -> Page:
+    """What was read of Procore and has one of these ids or external ids; of others nothing is parsed."""
+    there = wanted and any(ident in wanted or origin in wanted for ident, origin in staged.marks())
+    found = [one for one in staged.records() if one.id in wanted or one.origin_id in wanted] if there else []
+    return Page(found, [one for one in unreadable if one.id in wanted or one.shown.get("origin_id") in wanted])
+
+
 def rows_of(records: Iterable[Record]) -> int:
     """Records and their lines."""
     return sum(1 + len(getattr(record, "lines", ())) for record in records)
@@ -184,11 +191,7 @@ class Lists:
 
     def marked(self, entity: str, shard: int, wanted: Collection[str]) -> Page:
         """What Procore's list of a shard shows by one of these ids or external ids; of others nothing is parsed."""
-        staged = self._staged("procore", entity, shard)
-        there = wanted and any(ident in wanted or origin in wanted for ident, origin in staged.marks())
-        found = [one for one in staged.records() if one.id in wanted or one.origin_id in wanted] if there else []
-        bad = self._bad("procore", entity, shard) if wanted else []
-        return Page(found, [one for one in bad if one.id in wanted or one.shown.get("origin_id") in wanted])
+        return marked(self._staged("procore", entity, shard), self._bad("procore", entity, shard) if wanted else [], wanted)
 
     def unreadable_everywhere(self, side: Side, entity: str) -> Iterator[Invalid]:
         for shard in self.shards_of(entity):

@@ -126,13 +126,15 @@ class State:
 @dataclass(frozen=True, slots=True)
 class Noted:
     """What the extract of a shard leaves for its check: the window (stamps) and, of an entity of the ERP, which records wait
-    (company, id); of one of Procore, which linked documents are missing, what workflows ask of whom, by id, and what they ask our
-    own account. ``source``: its own side is read; ``complete``: all is."""
+    (company, id); of one of Procore, which linked documents are missing, which were met without an id and are not shown so any
+    more (``named``), what workflows ask of whom, by id, and what they ask our own account. ``source``: its own side is read;
+    ``complete``: all is."""
 
     since: str | None = None
     until: str = ""
     waiting: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
     under: Mapping[str, str] = field(default_factory=dict)
     questions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     records: int = 0
@@ -147,7 +149,7 @@ class Noted:
             return cls()
         held = json.loads(path.read_text(encoding="utf-8"))
         waiting = tuple((company, ident) for company, ident in held["waiting"])
-        return cls(**{**held, "waiting": waiting, "missing": tuple(held["missing"])})
+        return cls(**{**held, "waiting": waiting, "missing": tuple(held["missing"]), "named": tuple(held["named"])})
 
 
 class Staged:

@@ -17,6 +17,7 @@ from include.financials.port import Header, Invalid, Window
 from include.procore import payloads
 from include.procore.building import Contract, currency, document_number, line_fields
 from include.procore.entity import Desk, Plan, ProcoreEntity
+from include.procore.exceptions import OddReply
 from include.procore.lists import Extra, Raw, row_id
 from include.procore.parse import Row, common
 from include.procore.reading.base import HIDDEN, ROW_PAGE, Built, Documents, Listed
@@ -271,15 +272,18 @@ class ChangeOrders(Documents):
         partners = self.partners(project, chosen)
         for one in chosen:
             # The lines of a deleted package are hidden with it.
-            row = one.row if one.header.deleted else self._lists.show_or_none(self.resource, one.header.id, project=project)
+            try:
+                row = one.row if one.header.deleted else self._lists.show_or_none(self.resource, one.header.id, project=project)
+            except OddReply as error:
+                yield self.unread(one, project, error)
+                continue
             yield None if row is None else self._built(row, project, partners)
 
     def _built(self, row: Raw, project: str, partners: Callable[[Raw, Entry], Partners]) -> Built:
         entry = self._books[project][str(row.get("contract_id"))]
         if isinstance(entry, Invalid):
             return entry
-        more = partners(row, entry)
-        return self.fit(row, project, self.build, entry, more)
+        return self.fit(row, project, lambda found: self.build(found, entry, partners(row, entry)))
 
 
 class CommitmentChangeOrders(ChangeOrders):
@@ -295,14 +299,14 @@ class CommitmentChangeOrders(ChangeOrders):
         needed = any(not one.header.deleted for one in chosen)
         newer = {
             str(row.get("legacy_package_id")): row_id(row)
-            for row in (self._lists.objects(NEWER, project=project) if needed else ())
+            for row in (self._lists.parts(NEWER, project=project) if needed else ())
         }
 
         def of(package: Raw, entry: Entry) -> Partners:
             ident = newer.get(row_id(package))
             if ident is None or package.get("deleted_at"):
                 return Partners()
-            lines = {row_id(row): row for row in self._lists.objects(NEWER_LINES, project=project, parent=ident)}
+            lines = {row_id(row): row for row in self._lists.parts(NEWER_LINES, project=project, parent=ident)}
             changes = any(row.get("commitment_line_item_id") for row in lines.values())
             return Partners(lines, self._own.positions(project, entry.listed) if changes else {})
 

@@ -112,7 +112,7 @@ class DirectCosts(Documents):
 
     def _lines(self, project: str) -> dict[str, list[Raw]]:
         found: dict[str, list[Raw]] = defaultdict(list)
-        for line in self._lists.objects(COST_LINES, project=project):
+        for line in self._lists.parts(COST_LINES, project=project):
             holder = line.get("holder")
             found[row_id(holder) if isinstance(holder, dict) else str(line.get("direct_cost_id"))].append(line)
         return found

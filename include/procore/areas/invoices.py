@@ -17,7 +17,8 @@ from include.financials.money import ZERO, total
 from include.financials.port import Header, Invalid, Window
 from include.procore.building import Contract, currency
 from include.procore.entity import Desk, ProcoreEntity
-from include.procore.lists import Raw, row_id
+from include.procore.exceptions import OddReply
+from include.procore.lists import Raw, objects_of, row_id
 from include.procore.parse import Row, common
 from include.procore.reading.base import HIDDEN, ROW_PAGE, Built, Documents, Listed
 from include.procore.reading.contracts import Book, contracts
@@ -232,6 +233,8 @@ class SubcontractorInvoices(Invoices):
         super().__init__(desk, row)
         self._packages: dict[str, str] = {}
         """Line of a change order -> its package: a line never moves, so what one invoice told holds for the others."""
+        self._odd: dict[str, OddReply] = {}
+        """Invoices that did not tell theirs."""
 
     def contract_id(self, row: Row) -> str:
         return row.required_id("commitment_id")
@@ -256,6 +259,8 @@ class SubcontractorInvoices(Invoices):
 
     def _build(self, row: Row, project: str, rows: Mapping[str, Raw]) -> SubcontractorInvoice:
         contract = self.contract(row, project)
+        if (error := self._odd.pop(row.required_id(), None)) is not None:
+            raise error
         items = billing_items(row, "items", self._packages)
         return subcontractor_invoice(row, self._desk.system, contract, items, self._before(row, rows))
 
@@ -272,7 +277,12 @@ class SubcontractorInvoices(Invoices):
         for row in sorted(rows, key=_sequence, reverse=True):
             if all(self._told(item) for item in _change_items(row)):
                 continue
-            for item in self._lists.objects(CHANGE_ITEMS, project=project, parent=row_id(row)):
+            try:
+                items = self._lists.parts(CHANGE_ITEMS, project=project, parent=row_id(row))
+            except OddReply as error:
+                self._odd[row_id(row)] = error
+                continue
+            for item in items:
                 package = item.get("change_order_package_id")
                 if package is not None:
                     self._packages[item_key(row_id(item))] = str(package)
@@ -305,7 +315,7 @@ class OwnerInvoices(Invoices):
         series: dict[str, list[Raw]] = defaultdict(list)
         for row in sorted(self._listed[project], key=_sequence):
             series[_contract(row)].append(row)
-        full: dict[str, Raw | None] = {}
+        full: dict[str, Raw | OddReply | None] = {}
         for one in chosen:
             earlier = [row for row in series[_contract(one.row)] if _sequence(row) < _sequence(one.row)]
             pair = [row_id(row) for row in (one.row, *earlier[-1:])]
@@ -314,13 +324,21 @@ class OwnerInvoices(Invoices):
                     full[row_id(row)] = self._full(project, row)
             shown, before = full[pair[0]], full[pair[1]] if earlier else None
             previous = pair[1] if earlier else None
-            yield None if shown is None else self.fit(shown, project, self._build, project, previous, before)
+            if isinstance(shown, OddReply):
+                yield self.unread(one, project, shown)
+            else:
+                yield None if shown is None else self.fit(shown, project, self._build, project, previous, before)
 
-    def _full(self, project: str, row: Raw) -> Raw | None:
+    def _full(self, project: str, row: Raw) -> Raw | OddReply | None:
         """A list row may lack the G703."""
-        return row if row.get("g703") is not None else self._lists.show_or_none(self.resource, row_id(row), project=project)
+        try:
+            return row if row.get("g703") is not None else self._lists.show_or_none(self.resource, row_id(row), project=project)
+        except OddReply as error:
+            return error
 
-    def _build(self, row: Row, project: str, previous: str | None, before: Raw | None) -> OwnerInvoice:
+    def _build(self, row: Row, project: str, previous: str | None, before: Raw | OddReply | None) -> OwnerInvoice:
+        if isinstance(before, OddReply):
+            raise before
         contract = self.contract(row, project)
         items = billing_items(row, "g703", {})
         earlier = billing_items(Row(before, "previous."), "g703", {}) if previous else ()
@@ -328,8 +346,7 @@ class OwnerInvoices(Invoices):
 
 
 def _change_items(row: Raw) -> Iterator[Raw]:
-    items = row.get("items")
-    return (item for item in items if isinstance(item, dict) and item.get("item_type") == CHANGE_ITEM) if items else iter(())
+    return (item for item in objects_of(row.get("items")) if item.get("item_type") == CHANGE_ITEM)
 
 
 def _contract(row: Raw) -> str:

@@ -11,6 +11,7 @@ from include.financials.port import Page, Window
 from include.procore import payloads
 from include.procore.building import currency, project_number
 from include.procore.entity import Also, Cursor, ProcoreEntity, Write
+from include.procore.exceptions import OddReply
 from include.procore.lists import ID_BATCH, Lists, Raw, ids_filter, row_id, unseen
 from include.procore.parse import Row, common
 from include.procore.payloads import day, same
@@ -125,7 +126,7 @@ class Projects(CompanyList):
         for ident in dict.fromkeys(ids):
             try:
                 row = found.get(ident) or self._lists.show_or_none(PROJECTS, ident)
-            except NotPermitted:
+            except (NotPermitted, OddReply):
                 row = None
             if row is None:
                 page.hidden.append(ident)

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from include.financials.entities.payments import PaymentIssued, PaymentReceived
 from include.financials.exceptions import RetryLater
-from include.financials.port import Header, Invalid, Item, Page, Window
+from include.financials.port import NO_ID, Header, Invalid, Item, Page, Window
 from include.financials.statuses import NOT_AGREED
 from include.procore import payloads
 from include.procore.building import Contract, currency
 from include.procore.entity import Also, Desk, Plan, ProcoreEntity, Write
+from include.procore.exceptions import OddReply
 from include.procore.lists import row_id
-from include.procore.parse import Row, common
+from include.procore.parse import Row, common, is_number
 from include.procore.reading.base import ROW_PAGE, Built, Documents, Listed, header_of, put
 from include.procore.reading.contracts import Book, Entry, contracts
 from include.procore.resources import Resource
@@ -93,6 +94,8 @@ class Payments(Documents):
         super().__init__(desk, row)
         self._contracts = contracts(desk, self.contracts)
         self._books: dict[str, Book] = {}
+        self._unnamed: set[str] = set()
+        """Projects with payments whose id cannot be read."""
 
     def known(self, given: Sequence[Any]) -> Mapping[str, str | None]:
         """Its list is its contract's, given last."""
@@ -127,6 +130,9 @@ class Payments(Documents):
                     page.cursor = {"after": [done, "0"]}
                     yield page
                 raise
+            except OddReply as error:
+                put(page, self._unread(project, contract, error))
+                continue
             for row in rows:
                 built = self.fit(row, project, self._build, project, contract)
                 if (
@@ -137,6 +143,13 @@ class Payments(Documents):
                     put(page, built)
             done = contract
         yield page
+
+    def _unread(self, project: str, contract: str, error: OddReply) -> Invalid:
+        """The payments of a contract that answers what nobody can read: they are there, each may be any payment on it."""
+        told = {"project": project, self.contract: contract}
+        entry = self._books[project][contract]
+        named = entry.number if isinstance(entry, Invalid) else entry.contract.number
+        return Invalid(self.row.name, f"{NO_ID}{contract}", f"of {named}", error.field, error.message, project, shown=told)
 
     def rows(self, project: str, window: Window | None, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """Of the contracts with payments; of the others too as long as one of ``ids`` was not among them."""
@@ -149,14 +162,19 @@ class Payments(Documents):
                         yield contract, row
 
     def _rows(self, project: str, contract: str) -> list[Any]:
-        return self._lists.all(self.resource, project=project, parent=contract)
+        rows = self._lists.all(self.resource, project=project, parent=contract)
+        if not all(isinstance(row, dict) and is_number(row.get("id")) for row in rows):
+            self._unnamed.add(project)
+        return rows
 
     def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
         for one in chosen:
             yield self.fit(one.row, project, self._build, project, one.group)
 
     def find(self, project: str, ident: str) -> None:
-        """Nothing more to ask: the lists of all contracts were read for it."""
+        """Nothing more to ask: the lists of all contracts were read for it. It may be one that they show without an id."""
+        if project in self._unnamed:
+            raise OddReply(f"GET {self.resource.list}", "shows payments without an id")
 
     def keys(self, scopes: Sequence[str] | None) -> Iterator[str]:
         for project in self._lists.project_ids(scopes):
@@ -241,7 +259,7 @@ ENTITIES = (
         resources=(PAYMENTS,),
         names=("check_number", "payment_number"),
         reader=PaymentsReceived,
-        shown={**PAYMENT, "prime_contract": ("contract_id",)},
+        shown={**PAYMENT, "prime_contract": ("contract_id",), "draw_number": ("draw_request_number",)},
         writes=_writes(_new_received, "prime_contract"),
     ),
 )

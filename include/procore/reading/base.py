@@ -13,7 +13,7 @@ from include.financials.exceptions import NotPermitted, RetryLater
 from include.financials.port import UNSEEN, Header, Invalid, Page, Window
 from include.financials.record import Record
 from include.procore.entity import Also, Cursor, Desk, ProcoreEntity
-from include.procore.exceptions import NotFound
+from include.procore.exceptions import NotFound, OddReply
 from include.procore.lists import ID_BATCH, Raw, chunks, ids_filter, row_id, unseen
 from include.procore.parse import Row
 from include.procore.resources import Resource
@@ -59,8 +59,8 @@ def put(page: Page, record: Built) -> None:
 def by_scope(
     entity: str, scopes: Sequence[str | None], cursor: Cursor, pages: Callable[[str | None, Any], Iterator[Page]]
 ) -> Iterator[Page]:
-    """Page after page of each scope. A project that these credentials may not read is reported and the others go on; if that
-    is every one of them, the fault is not the project's."""
+    """Page after page of each scope. A project that these credentials may not read, or that answers what nobody can read, is
+    reported and the others go on; if that is every one of them, the fault is not the project's."""
     begin, after = (scopes.index(cursor["scope"]), cursor.get("after")) if cursor else (0, None)
     refused: list[Exception] = []
     if not scopes:
@@ -72,13 +72,15 @@ def by_scope(
             for page in pages(scope, after):
                 page.cursor = {"scope": scope, **page.cursor} if page.cursor else following
                 yield page
-        except (NotPermitted, NotFound) as error:
+        except (NotPermitted, NotFound, OddReply) as error:
             if scope is None:
                 raise
             refused.append(error)
             yield Page([], [_closed(entity, scope, error)], following)
         after = None
     if refused and len(refused) == sum(scope is not None for scope in scopes[begin:]):
+        if isinstance(refused[-1], OddReply):
+            raise refused[-1]
         raise NotPermitted(f"Procore refuses the {entity} of every project that was asked for; the last one: {refused[-1]}")
 
 
@@ -206,6 +208,16 @@ class Documents(ABC):
         """Number that people know an unreadable record by."""
         return bad.number
 
+    def unread(self, one: Listed, project: str, error: OddReply) -> Invalid:
+        """A document whose own reply cannot be read: it stops alone."""
+
+        def refuse(row: Row) -> Invalid:
+            raise error
+
+        found = self.fit(one.row, project, refuse)
+        assert isinstance(found, Invalid)
+        return found
+
     def list(self, project: str, window: Window | None = None, ids: Sequence[str] = ()) -> Shelf:
         shelf = Shelf()
         for group, row in self.rows(project, window, ids):
@@ -286,7 +298,7 @@ class Documents(ABC):
             page = Page([])
             try:
                 one = self.find(project, ident)
-            except NotPermitted:
+            except (NotPermitted, OddReply):
                 one = None
                 page.hidden.append(ident)
             if isinstance(one, Listed):

@@ -18,7 +18,7 @@ from include.financials.exceptions import ContractBroken, NotPermitted
 from include.financials.port import Header, Invalid, Window
 from include.procore.building import Contract, contract_head
 from include.procore.entity import Desk, ProcoreEntity
-from include.procore.exceptions import NotFound
+from include.procore.exceptions import NotFound, OddReply
 from include.procore.lists import Raw
 from include.procore.parse import Row
 from include.procore.reading.base import Built, Documents, Listed, Shelf
@@ -82,6 +82,9 @@ class Contracts(Documents):
                 if not one.header.odd:
                     raise
                 found = (one.row, [])  # its row cannot be read anyway: that is what there is to say of it
+            except OddReply as error:
+                yield self.unread(one, project, error)
+                continue
             yield self.fit(found[0], project, self.build, project, one.group, found[1]) if found else None
 
     @abstractmethod

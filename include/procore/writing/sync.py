@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from include.financials.exceptions import ContractBroken, NotPermitted, OutcomeUnknown
+from include.financials.exceptions import ContractBroken, NotPermitted, OutcomeUnknown, SyncError
 from include.financials.port import Item, Outcome
 from include.procore import payloads
 from include.procore.entity import Desk
 from include.procore.errors import ApiError, parse_error
-from include.procore.lists import Raw, objects_of
+from include.procore.lists import Raw, objects_of, row_id
+from include.procore.parse import is_number
 from include.procore.resources import Resource
 from include.procore.writing.way import always, by_key, company, not_there, other_owner, project_of, rejected
 
@@ -63,7 +64,25 @@ class Sync:
             return list(stopped.values())
         path, params, body = self.call(desk, sent[0])
         answers = send(desk, self.of(sent[0]), path, params, body, [self.entry(desk, item) for item in sent], self.key)
+        if self.creates:
+            self.prove(desk, sent, answers)
         return [*stopped.values(), *(self.outcome(desk, item, answer) for item, answer in zip(sent, answers, strict=True))]
+
+    def prove(self, desk: Desk, items: Sequence[Item], answers: Sequence[Answer]) -> None:
+        """The ids that a reply gives to several new records are taken from no reply: everything that follows is written to them.
+        Procore is asked which record each of them is. Raises OutcomeUnknown where one is another's."""
+        pairs = zip(items, answers, strict=True)
+        made = {row_id(row): item for item, row in pairs if not isinstance(row, ApiError) and is_number(row.get("id"))}
+        if len(made) < 2:
+            return  # of one record there is nothing to take for another
+        try:
+            rows = self.by_id(desk, items[0], list(made))
+        except SyncError as error:
+            raise OutcomeUnknown(f"{len(made)} records were made, and which is which could not be asked: {error}") from error
+        for ident, row in rows.items():
+            own = getattr(made[ident], self.key)
+            if row.get(self.key) not in (own, None):
+                raise OutcomeUnknown(f"the reply calls {own} record {ident}, which is {row[self.key]}")
 
     def stopped(self, desk: Desk, item: Item) -> Outcome | None:
         """What would do harm if it were sent."""
@@ -195,6 +214,8 @@ def send(
         if error is not None:
             answers.append(parse_error({"errors": error.get("errors")}))
         elif entity is not None:
+            if (name := payloads.of_another(resource, entity, entry, entries)) is not None:
+                raise OutcomeUnknown(f"{reply.call}: the reply says of {entry[key]} the {name} that another record was sent with")
             answers.append(entity)
         else:
             raise OutcomeUnknown(f"{reply.call}: the reply does not mention {entry[key]}, one of {len(entries)} records sent")

@@ -59,6 +59,10 @@ def test_more_decimals_than_the_column_holds_are_not_rounded(value: str) -> None
         (Storage("timestamp", timezone="Europe/Berlin"), datetime(1, 1, 1)),  # noqa: DTZ001
         (Storage("integer"), "9" * 5000),
         (Storage("text"), Decimal("Infinity")),
+        (Storage("text"), Decimal("1e400")),
+        (Storage("text"), Decimal("1e99999999999")),
+        (Storage("integer"), Decimal("1e99999999999")),
+        (CENTS, Decimal("1e99999999999")),
         (Storage("text"), Decimal("sNaN")),
         (Storage("text", map={"A": 1}), "B"),
     ],

@@ -38,7 +38,21 @@ from include.financials.exceptions import OutcomeUnknown, Refused, RetryLater
 from include.financials.identity import content, marker
 from include.financials.ledger import Ledger
 from include.financials.money import ZERO
-from include.financials.port import Action, Beat, Capability, Header, Health, Invalid, Item, Outcome, Page, Step, Window, idle
+from include.financials.port import (
+    NO_ID,
+    Action,
+    Beat,
+    Capability,
+    Header,
+    Health,
+    Invalid,
+    Item,
+    Outcome,
+    Page,
+    Step,
+    Window,
+    idle,
+)
 from include.financials.reading import extract
 from include.financials.record import Line, Record, Side, contract_of
 from include.financials.run import Kind, open_run
@@ -171,8 +185,9 @@ class Memory:
             if not isinstance(value, tuple) and name not in (lost, "amount" if lost.startswith("lines") else "")
         }
         scope = getattr(record, "project", None)
+        ident = f"{NO_ID}{record.number}" if lost == "id" else record.id
         return Invalid(
-            record.entity, record.id, record.number, lost, "is no plain number", scope, company=record.company, shown=shown
+            record.entity, ident, record.number, lost, "is no plain number", scope, company=record.company, shown=shown
         )
 
     def keys(self, entity: str, scopes: Sequence[str] | None = None) -> Iterator[str]:

@@ -8,11 +8,12 @@ import socket
 import ssl
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -20,12 +21,15 @@ import pytest
 import requests
 from urllib3.exceptions import MaxRetryError
 from urllib3.exceptions import SSLError as TlsError
+from urllib3.response import HTTPResponse
 
+from include.financials import replies
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.procore.address import clean_url, login_url_for, redact
 from include.procore.client import ProcoreClient
 from include.procore.exceptions import Unavailable
 from include.procore.pacing import UNSAID
+from include.procore.wire import whole
 from tests.unit.procore.fake import NOW, Answer, Call, Clock, FakeProcore
 
 Make = Callable[..., ProcoreClient]
@@ -202,19 +206,19 @@ def test_no_more_of_a_login_hosts_reply_is_unpacked_than_a_token_takes(
 ) -> None:
     """Thirty kilobytes on the wire, thirty million bytes in memory."""
     read: list[int] = []
-    chunks = requests.Response.iter_content
+    piece = HTTPResponse.read1
 
-    def counted(reply: requests.Response, *given: Any, **named: Any) -> Iterator[bytes]:
-        for chunk in chunks(reply, *given, **named):
-            read.append(len(chunk))
-            yield chunk
+    def counted(reply: HTTPResponse, *given: Any, **named: Any) -> bytes:
+        found = piece(reply, *given, **named)
+        read.append(len(found))
+        return found
 
-    monkeypatch.setattr(requests.Response, "iter_content", counted)
+    monkeypatch.setattr(HTTPResponse, "read1", counted)
     packed = gzip.compress(b" " * 30_000_000 + b"{}")
     fake.script("/oauth/token", Answer(packed, headers={"Content-Encoding": "gzip"}), method="POST")
     with pytest.raises(Unavailable, match="is the login URL right"):
         client.get(THINGS)
-    assert sum(read) < 2_000_000
+    assert 0 < sum(read) < 2_000_000
 
 
 def test_a_login_host_that_points_elsewhere_is_not_followed(fake: FakeProcore, client: ProcoreClient) -> None:
@@ -548,7 +552,7 @@ def test_a_refusal_is_not_repeated(fake: FakeProcore, client: ProcoreClient) -> 
 UNUSABLE = [
     (b'[{"name": "caf\xe9"}]', "not UTF-8"),
     (b"<html>maintenance</html>", "not JSON"),
-    (b"[" * 200_000, "not JSON"),
+    (b"[" * 200_000, "nested too deeply"),
 ]
 
 
@@ -609,6 +613,51 @@ def test_a_reply_beyond_the_limit_is_not_read_to_its_end(fake: FakeProcore, make
     fake.script(THINGS, Answer(b'["' + b"x" * 3_000_000 + b'"]'))
     with pytest.raises(ContractBroken, match="longer than 1,000,000 bytes"):
         make_client(max_reply=1_000_000).get(THINGS)
+
+
+def test_a_reply_that_comes_byte_after_byte_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte in time for itself, of a body whose length is told: nobody waits until a piece of it is full."""
+    done, now = threading.Event(), [1000.0]
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n[")
+            done.wait(10)
+
+    def later() -> float:
+        now[0] += 50.0
+        return now[0]
+
+    monkeypatch.setattr(replies, "time", SimpleNamespace(monotonic=later))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        try:
+            response = requests.get(f"http://127.0.0.1:{server.getsockname()[1]}/", stream=True, timeout=2)
+            with response, pytest.raises(requests.exceptions.ReadTimeout, match="no end of the reply after 40 s"):
+                whole(response, 1_000_000, 40.0)
+        finally:
+            done.set()
+
+
+TWO_WAYS = {
+    "two values": (b'[{"id": 1, "amount": 1, "amount": 2}]', r"has 'amount' twice in one object"),
+    "ten thousand levels": (b"[" * 10_000 + b"]" * 10_000, "is nested too deeply"),
+    "some hundred levels": (b'{"a":' * 300 + b"1" + b"}" * 300, "is nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("odd", TWO_WAYS)
+def test_what_nobody_can_read_is_told_and_leaves_a_write_open(fake: FakeProcore, client: ProcoreClient, odd: str) -> None:
+    body, why = TWO_WAYS[odd]
+    fake.script(THINGS, Answer(body))
+    fake.script(THINGS, Answer(body), method="POST")
+    with pytest.raises(ContractBroken, match=why):
+        client.get(THINGS)
+    with pytest.raises(OutcomeUnknown, match=why):
+        client.post(THINGS, {})
+    assert [call.method for call in fake.asked(THINGS)] == ["GET", "POST"], "nothing is asked twice"
 
 
 def test_a_huge_error_page_gives_a_short_message(fake: FakeProcore, client: ProcoreClient) -> None:

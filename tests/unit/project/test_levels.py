@@ -28,9 +28,10 @@ Procore. A command (``__main__``) stands on top as a DAG does: it puts together 
 
 SPOKEN = {
     "asking", "billing", "entities", "exact", "exceptions", "identity", "ledger.inbox", "legible", "money", "port", "record",
-    "settings", "statuses",
+    "replies", "settings", "statuses",
 }  # fmt: skip
-"""What the two systems may know of the domain: the port, the words that are spoken at it, and the box that events fall into."""
+"""What the two systems may know of the domain: the port, the words that are spoken at it and how far a reply is read, and the box
+that events fall into."""
 
 
 def sources() -> dict[str, Path]:

@@ -14,6 +14,7 @@ from include.procore.areas.codes.wbs import CostKey, Wbs
 from include.procore.areas.jobs import PROJECTS
 from include.procore.building import currency, document_number, project_number, sub_job_id
 from include.procore.entity import Also, Cursor, Desk, ProcoreEntity, Write
+from include.procore.exceptions import OddReply
 from include.procore.lists import Raw, row_id
 from include.procore.parse import Misfit, Row, common, own_data
 from include.procore.reading.base import Built, Documents, Listed, ProjectList
@@ -134,7 +135,7 @@ class Budgets(ProjectList):
 
     def built(self, project: str) -> Iterator[Built]:
         """The lines come from the standard budget view, which is the first one; who owns them stands on the project."""
-        views = self._lists.objects(VIEWS, project=project)
+        views = self._lists.parts(VIEWS, project=project)
         rows = self._lists.all(ROWS, project=project, parent=row_id(views[0])) if views else []
         own = self._own(project) if rows else None
         if own is None:
@@ -167,7 +168,11 @@ class BudgetChanges(Documents):
     def details(self, project: str, chosen: Sequence[Listed]) -> Iterator[Built | None]:
         codes: Mapping[str, CostKey] = self._desk.one(Wbs).meanings(project) if chosen else {}
         for one in chosen:
-            row = self._lists.show_or_none(self.resource, one.header.id, project=project)
+            try:
+                row = self._lists.show_or_none(self.resource, one.header.id, project=project)
+            except OddReply as error:
+                yield self.unread(one, project, error)
+                continue
             if row is None:
                 yield None
                 continue

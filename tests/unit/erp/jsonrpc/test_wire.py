@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -15,9 +15,10 @@ from include.erp.json.tagged import loads
 from include.erp.jsonrpc.api import Stale, Warned
 from include.erp.jsonrpc.tryton import Tryton
 from include.erp.jsonrpc.wire import Address, LoggedOut, Wire
-from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
+from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, OutcomeUnknown, Refused, RetryLater
 
 ADDRESS = Address.of("http://sync:s%40cret@127.0.0.1:8000/erp")
+AWAY = {"Location": "https://me:s3cret@erp.example.com/made/7"}
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
@@ -30,6 +31,13 @@ def broken(error: type[httpx.HTTPError]) -> Answer:
         raise error("no")  # type: ignore[call-arg]
 
     return answer
+
+
+def too_long() -> Iterator[bytes]:
+    """A reply that never ends: nobody takes it into memory."""
+    for _ in range(40):
+        yield b" " * 1024 * 1024
+    raise AssertionError("it is read on and on")
 
 
 def test_an_address_has_its_parts_and_never_shows_the_password() -> None:
@@ -58,19 +66,32 @@ def test_an_address_that_lacks_a_part_or_sends_the_password_in_plain_text_is_ref
         (lambda _: httpx.Response(504), RetryLater, OutcomeUnknown),
         (lambda _: httpx.Response(429, headers={"Retry-After": "7"}), RetryLater, RetryLater),
         (lambda _: httpx.Response(200, text="<html>"), RetryLater, OutcomeUnknown),
-        (lambda _: httpx.Response(200, text="[" * 100_000), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(200, text="[" * 100_000), ContractBroken, OutcomeUnknown),
+        (lambda _: httpx.Response(200, text="[" * 5_000 + "]" * 5_000), ContractBroken, OutcomeUnknown),
+        (lambda _: httpx.Response(200, text='{"amount": 1, "amount": 2}'), ContractBroken, OutcomeUnknown),
+        (lambda _: httpx.Response(200, content=too_long()), ConfigurationError, OutcomeUnknown),
+        (lambda _: httpx.Response(408), RetryLater, OutcomeUnknown),
+        (lambda _: httpx.Response(425), RetryLater, RetryLater),
+        (lambda _: httpx.Response(499), ConfigurationError, OutcomeUnknown),
+        (lambda _: httpx.Response(202), ConfigurationError, OutcomeUnknown),
+        (
+            lambda _: httpx.Response(303, headers=AWAY),
+            ConfigurationError,
+            OutcomeUnknown,
+        ),
         (lambda _: httpx.Response(504, headers={"Date": "yesterday"}), RetryLater, OutcomeUnknown),
         (lambda _: httpx.Response(401), LoggedOut, LoggedOut),
         (lambda _: httpx.Response(403), NotPermitted, NotPermitted),
         (lambda _: httpx.Response(404), ConfigurationError, ConfigurationError),
-        (lambda _: httpx.Response(302), ConfigurationError, ConfigurationError),
+        (lambda _: httpx.Response(400), ConfigurationError, ConfigurationError),
+        (lambda _: httpx.Response(302), ConfigurationError, OutcomeUnknown),
     ],
 )
 def test_what_is_known_after_a_failure(answer: Answer, reading: type[Exception], writing: type[Exception]) -> None:
     for writes, expected in ((False, reading), (True, writing)):
         with pytest.raises(expected) as found:
             wire(answer).post("/erp/rpc/", {}, writes=writes)
-        assert type(found.value) is expected
+        assert type(found.value) is expected and "s3cret" not in str(found.value)
 
 
 @pytest.mark.parametrize("stamp", ["yesterday", "", "Fri, 31 Dec 9999 23:59:59 -1200"])

@@ -507,6 +507,8 @@ def test_a_number_is_never_a_float(tmp_path: Path) -> None:
         ("amount", '"n/a"', "amount"),
         ("lines", '"none"', "lines"),
         ("lines", "[5]", "lines"),
+        ("lines", "5", "lines"),
+        ("lines", "null", "lines"),
     ],
 )
 def test_a_record_that_is_odd_is_named_and_the_page_goes_on(tmp_path: Path, field: str, odd: str, named: str) -> None:

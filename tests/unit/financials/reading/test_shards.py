@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks
+from include.financials import checks, report
 from include.financials.identity import shard_of
 from include.financials.judging.check import judge_rows
 from include.financials.judging.rules import Finding
 from include.financials.ledger import Link, LinkIndex, Seen
 from include.financials.reading import extract
 from include.financials.view import Sync
-from tests.unit.financials.pair import World, cost_code, direct_cost, line, project, seed_masters
+from tests.unit.financials.pair import World, cost_code, direct_cost, draft, line, project, seed_masters
 
 JOBS = ("25-104", "25-105", "25-106", "25-107")
 EACH = 4
@@ -229,3 +229,64 @@ def test_a_shard_holds_its_own_part_of_the_ledger(jobs: World, monkeypatch: pyte
     largest = max(sum(EACH for job in JOBS if shard_of(job, 2) == shard) for shard in (0, 1))
     assert len(held) == 2 * 3 and max(held) <= largest < len(JOBS) * EACH
     assert Decimal(sum(held)) == 3 * len(JOBS) * EACH
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_run_of_the_new_job_alone_makes_no_second_one_of_what_a_lost_ledger_forgot(jobs: World, shards: int) -> None:
+    """Procore has it in a project whose list such a run does not read, and no link tells of it."""
+    lost_and_moved(jobs)
+    record: Any = jobs.erp.get(COSTS, number=f"{JOBS[0]}-0")
+    for params in ({}, {"entities": [COSTS]}):
+        sync = jobs.run(params={"shards": shards, "projects": [record.project], **params})
+        assert jobs.states(sync, COSTS)[record.number] == ("conflicts", "R-04")
+        assert len(jobs.procore.all(COSTS, number=record.number)) == 1
+
+
+@pytest.mark.parametrize("mode", ["apply", "plan"])
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_record_moved_in_procore_that_cannot_be_read_there_is_told_of_once(jobs: World, shards: int, mode: str) -> None:
+    moved_in_procore(jobs)
+    record: Any = jobs.procore.get(COSTS, number=f"{JOBS[0]}-0")
+    jobs.procore.garbled[COSTS, record.id] = "description"
+    sync = jobs.run(params={"shards": shards, "mode": mode, "since": "2020-01-01"})
+    told = [row for row in jobs.ledger.outcomes.of(sync.run.run_id, COSTS) if record.number == row.number]
+    assert [(row.side, row.state, row.rule) for row in sorted(told, key=lambda row: row.side)] == [
+        ("erp", "held", "R-06"),
+        ("procore", "quarantined", "D-04"),
+    ]
+
+
+@pytest.mark.parametrize("lost", ["origin_id", "project"])
+def test_a_lost_ledger_makes_nothing_while_what_may_carry_any_external_id_cannot_be_read(jobs: World, lost: str) -> None:
+    """A cost whose external id cannot be read, and a project that cannot: nobody knows which record of the ERP that is, or what
+    is in it. Once a whole run has read all of Procore, the ledger knows."""
+    lost_and_moved(jobs)
+    record: Any = jobs.erp.get(COSTS, number=f"{JOBS[0]}-0")
+    there: Any = jobs.procore.get(COSTS, number=record.number)
+    jobs.procore.garbled.update({(COSTS, there.id): lost} if lost == "origin_id" else {("projects", there.project): "name"})
+    for params in ({}, {"projects": [record.project]}):
+        sync = jobs.run(params={"shards": 2, **params})
+        (told,) = [row for row in jobs.ledger.outcomes.of(sync.run.run_id, COSTS) if (row.side, row.id) == ("erp", record.id)]
+        assert (told.state, told.rule) == ("held", "R-06")
+        assert len(jobs.procore.all(COSTS, number=record.number)) == 1
+    report.move_watermarks(jobs.sync(), [COSTS])
+    jobs.erp.put(cost("new", record.project))
+    assert jobs.states(jobs.run(params={"shards": 2}), COSTS)["new"] == ("created", "")
+
+
+@pytest.mark.parametrize("mode", ["apply", "plan"])
+@pytest.mark.parametrize("lost", [None, "title"])
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_document_that_moved_in_procore_is_told_of_once(jobs: World, stopped: bool, lost: str | None, mode: str) -> None:
+    """The shard of its old project asks for it by id, that of the new one reads it in its list."""
+    own = draft(jobs, "SC-1")
+    if stopped:
+        jobs.procore.garbled["commitments", own.id] = "title"
+    jobs.run(params={"shards": 2})
+    jobs.procore.garbled = {} if lost is None else {("commitments", own.id): lost}
+    there = next(job for job in JOBS if shard_of(job, 2) != shard_of(JOBS[0], 2))
+    link = next(one for one in jobs.ledger.links.of("projects") if one.erp_key == there)
+    jobs.procore.put(own.model_copy(update={"project": link.procore_id}))
+    sync = jobs.run(params={"shards": 2, "mode": mode, "since": "2020-01-01"})
+    (told,) = [row for row in jobs.ledger.outcomes.of(sync.run.run_id, "commitments") if row.side == "procore"]
+    assert told.id == own.id and told.shard == shard_of(there, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.financials.exceptions import NotPermitted, RetryLater
+from include.financials.exceptions import ContractBroken, NotPermitted, RetryLater
 from include.financials.port import Header, Invalid, Page, Window
 from include.procore.client import ProcoreClient
 from include.procore.reading.base import Documents, Listed
@@ -698,6 +699,106 @@ def test_one_bad_line_stops_its_change_order_alone_and_is_named(world: World) ->
     assert (bad.number, bad.field) == ("104-SC-003/009", "line_items[1].amount"), "by its full number, by its line"
     assert bad.shown["amount"] == "250.005" and bad.shown["commitment"] == str(sister["contract_id"])
     assert read(world, "commitments"), "the contract goes on"
+
+
+ODD: dict[str, Any] = {"null": None, "no data": {"data": None}, "a number": 5, "a text": "none", "a list of nothing": [None]}
+"""What answers where a list or a record belongs."""
+LINES_OF = "/rest/v2.0/companies/8089/projects/9/commitment_change_orders/{}/line_items"
+OWN = [
+    ("commitment_change_orders", LINES_OF.format(7051), "104-SC-003/001"),
+    ("commitment_change_orders", "/rest/v1.0/change_order_packages/51", "104-SC-003/001"),
+    ("prime_change_orders", "/rest/v1.0/change_order_packages/53", "104-PC-001/001"),
+    ("commitments", "/rest/v1.0/work_order_contracts/70/line_items", "104-SC-003"),
+    ("prime_contracts", "/rest/v1.0/prime_contract/90", "104-PC-001"),
+    ("subcontractor_invoices", "/rest/v1.0/requisitions/62/change_order_items", "2"),
+    ("owner_invoices", "/rest/v1.0/payment_applications/82", "104-OI-02"),
+    ("budget_changes", f"{PROJECTS}/budget_changes/21", "1"),
+]
+"""Entity, what is asked for one of its documents alone, and what people call that one."""
+
+
+@pytest.mark.parametrize("amount", ["1e400", "1e99999999", "9" * 30, "NaN", "-Infinity"])
+@pytest.mark.parametrize(
+    ("entity", "place"),
+    [
+        ("prime_change_orders", "line_items[1].markup_line_items[1].amount"),
+        ("prime_change_orders", "line_items[1].amount"),
+        ("commitments", "grand_total"),
+    ],
+)
+def test_a_number_beyond_all_money_stops_its_record_alone(
+    world: World, fake: FakeProcore, entity: str, place: str, amount: str
+) -> None:
+    markup = b'[{"id": 1, "amount": %s}]' % (amount.encode() if "markup" in place else b"2.0")
+    own = amount.encode() if place == "line_items[1].amount" else b"30.0"
+    if entity == "commitments":
+        path = "/rest/v1.0/work_order_contracts"
+        row = json.dumps(world.lists[path][0]).replace('"100.00"', amount)
+        fake.script(path, Answer(f"[{row}]".encode()))
+    else:
+        row = json.dumps(world.lists["/rest/v1.0/change_order_packages"][2])[:-1].encode()
+        line = b'{"id": 1, "position": 1, "amount": %s, "cost_code": {"id": 601}, "line_item_type": {"id": 41}, ' % own
+        body = row + b', "line_items": [' + line + b'"markup_line_items": ' + markup + b"}]}"
+        fake.script("/rest/v1.0/change_order_packages/53", Answer(body))
+    pages = list(world.system().read(entity, scopes=["9"]))
+    assert [bad.field for bad in invalid(iter(pages))] == [place]
+    assert entity != "commitments" or records(iter(pages)), "the rest goes on"
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(("entity", "path", "number"), OWN)
+def test_an_odd_answer_about_one_document_stops_that_one_alone(
+    world: World, entity: str, path: str, number: str, odd: str
+) -> None:
+    good = read(world, entity)
+    world.show(path, ODD[odd])
+    pages = list(world.system().read(entity, scopes=["9"]))
+    (bad,) = invalid(iter(pages))
+    assert bad.number == number and bad.id in {one.id for one in good}
+    assert records(iter(pages)) == [one for one in good if one.id != bad.id], "the rest goes on"
+    assert bad.field != "project" and bad.message
+    again = list(world.system().read_ids(entity, [("9", one.id) for one in good]))
+    assert {one.id for page in again for one in page.shown} == {one.id for one in good}, "and it is there"
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("entity", ["payments_issued", "payments_received"])
+def test_payments_of_a_contract_that_answers_oddly_are_there(world: World, entity: str, odd: str) -> None:
+    ident = read(world, entity)[0].id
+    world.show("/rest/v1.0/contract_payments", ODD[odd])
+    found = invalid(world.system().read(entity, scopes=["9"]))
+    assert found and not any("origin_id" in bad.shown or bad.id.isdecimal() for bad in found)
+    pages = world.system().read_ids(entity, [("9", ident)])
+    assert [one for page in pages for one in page.hidden] == [ident], "it may be there all the same"
+
+
+@pytest.mark.parametrize("odd", ["null", "no data", "a number", "a text"])
+def test_a_project_that_answers_oddly_is_told_and_the_others_go_on(world: World, odd: str) -> None:
+    for path in ("/rest/v1.1/projects/10/direct_costs", "/rest/v1.0/projects/10/direct_costs/line_items"):
+        world.put(path, [])
+    world.show("/rest/v1.1/projects/9/direct_costs", ODD[odd])
+    pages = list(world.system().read("direct_costs", scopes=["9", "10"]))
+    (bad,) = invalid(iter(pages))
+    assert (bad.id, bad.field) == ("9", "project") and "GET /rest/v1.1/projects/9/direct_costs answered" in bad.message
+    (page,) = world.system().read_ids("direct_costs", [("9", "31")])
+    assert page.hidden == ["31"]
+    with pytest.raises(ContractBroken, match="where a list belongs"):
+        list(world.system().read("direct_costs", scopes=["9"]))
+
+
+@pytest.mark.parametrize(
+    ("entity", "path"),
+    [
+        ("direct_costs", f"{PROJECTS}/direct_costs/line_items"),
+        ("commitment_change_orders", f"{PROJECTS}/commitment_change_orders"),
+        ("budgets", "/rest/v1.0/budget_views"),
+    ],
+)
+def test_of_what_records_are_made_of_nothing_is_left_out(world: World, entity: str, path: str) -> None:
+    """Without a line of the newer resource a change of a contract's line would be a new line, without a view no budget there."""
+    world.put(path, [None, *world.lists[path]])
+    with pytest.raises(ContractBroken, match="null for one of them"):
+        list(world.system().read(entity, scopes=["9"]))
 
 
 # ---------------------------------------------------------------------- stage 4

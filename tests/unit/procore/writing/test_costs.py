@@ -109,6 +109,7 @@ def test_an_answer_is_recognised_by_what_the_header_carries(fake: FakeProcore, c
     def sync(call: Call) -> Answer:
         assert not any("origin_id" in entry for entry in call.json["updates"])
         entities = [{"id": number, "origin_data": data[f"JC-{number}"]} for number in (3, 1)]
+        fake.script("/rest/v1.1/projects/55/direct_costs", Answer(entities))
         return Answer({"entities": entities, "errors": [{"origin_data": data["JC-2"], "errors": {"vendor_id": ["is unknown"]}}]})
 
     items = [bare(key) for key in data]

@@ -248,3 +248,52 @@ def test_every_step_of_the_new_entities_is_among_the_cases() -> None:
     }
     same = {(entity, name) for entity, name in steps if entity in synced and name != "create"}
     assert steps - same == {(case.entity, case.name) for case in CASES}
+
+
+def swapped(*names: str, but: bool = False) -> Callable[[Any], Any]:
+    """The reply of a sync, with these members of its first two records (``but``: all others) taken for each other."""
+
+    def change(data: Any) -> Any:
+        one, other = data["entities"][:2]
+        for name in one.keys() - {*names} if but else names:
+            one[name], other[name] = other[name], one[name]
+        return data
+
+    return change
+
+
+SWAPS = {
+    "their ids": swapped("id"),
+    "their external ids": swapped("origin_id", "origin_data"),
+    "what they are": swapped("id", "origin_id", "origin_data", but=True),
+}
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+@pytest.mark.parametrize("entity", ["direct_costs", "tax_codes", "sub_jobs"])
+def test_two_new_records_that_a_reply_takes_for_each_other_are_looked_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch, entity: str, swap: str
+) -> None:
+    """Their lines would go to each other's header, and their documents to each other's job."""
+    makes: dict[str, Callable[[int], Item]] = {
+        "direct_costs": lambda n: site.direct_cost(
+            f"JC-77777{n}", site.line(1, "03-3000", "3", f"{n}.00"), invoice_number=f"X-{n}"
+        ),
+        "tax_codes": lambda n: site.tax_code(f"TX-{n}", f"{n}.5"),
+        "sub_jobs": lambda n: site.sub_job(f"7{n}"),
+    }
+    items, first = [makes[entity](n) for n in (1, 2)], site.system.steps(entity, "create")[0]
+    client: Any = site.system.client
+    asked = client.request
+
+    def request(method: str, path: str, **options: Any) -> Any:
+        reply = asked(method, path, **options)
+        return replace(reply, data=SWAPS[swap](reply.data)) if path.endswith("/sync") else reply
+
+    monkeypatch.setattr(client, "request", request)
+    with pytest.raises(OutcomeUnknown, match=r"which is|another record"):
+        site.system.post(first, items)
+    monkeypatch.undo()
+    there = {one.origin_data or one.origin_id: one.id for one in all_of(site.system, entity).values()}
+    found = {outcome.intent: outcome.id for outcome in site.system.find(first, items)}
+    assert found == {item.intent: there[item.origin_data or item.origin_id] for item in items}

@@ -136,6 +136,7 @@ def test_replies_are_matched_by_external_id(fake: FakeProcore, client: ProcoreCl
     failed = {"id": 0, "origin_id": "sandbox:G1:vendors:B", "name": "B", "errors": {"name": ["has already been taken"]}}
     locked = {"origin_id": "sandbox:G1:vendors:D", "errors": {"base": ["The record is locked"]}}
     sync_of(fake, {"entities": [entity("C", 3), entity("A", 1)], "errors": [locked, failed]})
+    fake.script("/rest/v1.0/vendors", Answer([entity("A", 1), entity("C", 3)]))
     outcomes = {outcome.intent: outcome for outcome in post_vendors(client, "A", "B", "C", "D")}
     assert (outcomes["i-A"].id, outcomes["i-C"].id) == ("1", "3")
     assert (outcomes["i-B"].status, outcomes["i-B"].message, outcomes["i-B"].field) == (

@@ -1,0 +1,50 @@
+"""Counterparts that Procore does not have where they are looked for: in a project of another shard, in one that a run leaves
+out, or in what nobody can read. Who does not ask for them makes a second record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
+
+from include.financials.entity import Entity
+from include.financials.identity import Origin, parse_origin
+from include.financials.judging.people import People
+from include.financials.ledger import LinkIndex
+from include.financials.port import Invalid, Page
+from include.financials.reading import lists
+from include.financials.reading.chosen import elsewhere
+from include.financials.record import PROJECTS, Record
+from include.financials.view import COMPANY_LEVEL, Sync
+
+
+def marked(sync: Sync, row: Entity, shard: int, records: Iterable[Record], links: LinkIndex, people: People) -> Page:
+    """Counterparts, of those records of the ERP that nothing is linked to, in projects that are not the shard's: they carry our
+    external id, or a person spoke of the two."""
+    others, passed_over = sync.lists.others("procore", row.name, shard), elsewhere(sync, "procore", row.name)
+    if not others and not passed_over.state().pages:
+        return Page([])
+    free = {(record.company or "", record.id) for record in records} - links.by_erp.keys()
+    wanted = {str(Origin(sync.namespace, company, row.name, key)) for company, key in free}
+    wanted |= {one.pair for one in people.said if (one.company, one.record_id) in free}
+    found = lists.marked(passed_over, passed_over.invalid(), wanted)
+    for other in others:
+        there, scopes = sync.lists.marked(row.name, other, wanted), sync.scopes("procore", row.name, other) or ()
+        found.records += [r for r in there.records if (getattr(r, "project", None) or COMPANY_LEVEL) in scopes]
+        found.invalid += [bad for bad in there.invalid if (bad.scope or COMPANY_LEVEL) in scopes]
+    return found
+
+
+def unknown(sync: Sync, row: Entity) -> Invalid | None:
+    """What may carry the external id of any document, as long as the ledger does not know what does: in a project of ours a
+    document of Procore whose external id cannot be read, or a list that is closed to us; a project that cannot be read."""
+    if not row.document or sync.marks_known(row):
+        return None
+    passed_over = elsewhere(sync, "procore", row.name).invalid()
+    listed = chain(sync.lists.unreadable_everywhere("procore", row.name), passed_over)
+    ours = sync.marked_projects()
+    found = [bad for bad in listed if "origin_id" not in bad.shown and bad.scope in ours]
+    for bad in sync.lists.unreadable("procore", PROJECTS):
+        if "origin_id" not in bad.shown or parse_origin(bad.shown["origin_id"], sync.namespace):
+            found.append(replace(bad, number=f"of project {bad.number}"))
+    return next(iter(found), None)
