@@ -150,11 +150,16 @@ def test_a_rename_without_an_answer_is_unknown_and_then_known(exchange: Exchange
     assert find(exchange.system(), item(order("SC-1")))[0].status == "accepted" and len(exchange.waiting()) == 1
 
 
-def test_a_disk_that_takes_nothing_is_tried_again(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("place", "after"), [("imports", False), ("sent", False), ("sent", True)])
+def test_a_disk_that_takes_nothing_is_tried_again(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch, place: str, after: bool
+) -> None:
     publish = Folder.publish
 
     def full(self: Folder, path: str) -> None:
-        if path.startswith("imports"):
+        if path.startswith(place):
+            if after:
+                publish(self, path)
             raise OSError(28, "No space left on device")
         publish(self, path)
 
