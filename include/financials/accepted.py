@@ -31,8 +31,17 @@ def overdue(row: Entity, intent: Intent, number: str, now: datetime, days: int) 
         why = f"is not posted after {(now - since).days} days"
     else:
         return None
+    return _asked(row, intent, number, f"and {why}")
+
+
+def doubtful(row: Entity, intent: Intent, number: str, message: str | None) -> str:
+    """Why a person is to ask about it at once: what the ERP said of it does not agree with itself."""
+    return _asked(row, intent, number, f"and there {message}")
+
+
+def _asked(row: Entity, intent: Intent, number: str, why: str) -> str:
     then = f"If it was posted under another number: decide link {row.name} {number} --to KEY. If it never will be: decide resend"
-    told = f"was handed over to the ERP{_on(intent.doubted_at)}{_as(intent.result_id)} and {why}"
+    told = f"was handed over to the ERP{_on(intent.doubted_at)}{_as(intent.result_id)} {why}"
     return f"{told}. Ask who posts there. {then} {row.name} {number}."
 
 

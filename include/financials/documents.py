@@ -110,6 +110,8 @@ class Documents:
         for procore_id, seen in sync.each_held(row.name):
             known.add(procore_id)
             link = by_procore.get(procore_id)
+            if seen.deleted and link is None and procore_id in parted and seen.rule != "unlinked":
+                continue  # gone, and a person ended the link: what the ERP has is its own
             key = (link.company, link.erp_key) if link else self._key(seen.origin_id)
             if key is None:  # the ERP's document says what it was made from, of entities that keep no external id too
                 key = marked.get(marker(sync.marks, row.name, procore_id))
@@ -136,8 +138,10 @@ class Documents:
     def _due(self, row: Entity, seen: Held, link: Link | None) -> bool:
         """Of documents that were agreed on: what is not due and was never sent is told by its state (``skipped``)."""
         told = seen.figures
-        if not _agreed(link) or told.get("unread"):
+        if told.get("unread"):
             return True
+        if not _agreed(link):
+            return not seen.deleted
         return not seen.deleted and is_due(self.sync, row.name, told.get("status"), told.get("kind"))
 
     def _erp_only(self, row: Entity, records: Iterable[Record | Invalid], known: Collection[str]) -> Iterator[Document]:

@@ -29,6 +29,20 @@ class Answer:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What all answers about a document come to."""
+
+    answer: Answer | None
+    """The last of them."""
+    refusal: str | None = None
+    """The ERP's words where it surely did not enter the document."""
+    id: str = ""
+    """What the ERP entered it as, if it said so."""
+    against: Answer | None = None
+    """An answer that does not go with the last one: whether the document is there, or which it is, nobody knows by them."""
+
+
 class Answers:
     """The acknowledgements as they are now, in the order in which they were written."""
 
@@ -88,8 +102,11 @@ class Answers:
         """Places of all that is said of it by its marker."""
         return tuple(one.place for one in answers if one.marker == marker)
 
-    def verdict(self, sent: Sent, answers: list[Answer]) -> Answer | None:
-        """The last answer about the document in this file; one about itself stands before one about the whole file."""
+    def verdict(self, sent: Sent, answers: list[Answer]) -> Verdict:
+        """What the answers about the document in this file come to. Where they are about the document itself, those about the
+        whole file count only if another file of answers brought them later: then the import ran again.
+
+        The last answer counts, but for two things that no later one takes back: that the document was entered, and as what."""
         own = [
             one
             for one in answers
@@ -97,13 +114,29 @@ class Answers:
             and (one.file.casefold() == sent.file.casefold() if one.file else one.marker == sent.marker)
             and one.marker in ("", sent.marker)
         ]
-        return next((one for one in (*reversed([a for a in own if a.marker]), *reversed([a for a in own if not a.marker]))), None)
+        last = max((at for at, one in enumerate(own) if one.marker), default=-1)
+        if last >= 0:
+            own = [one for at, one in enumerate(own) if one.marker or (at > last and self._entered_later(own[last], one))]
+        if not own:
+            return Verdict(None)
+        entered = [one for one in own if self.done(one)]
+        refused = self._refused(own[-1])
+        if entered and refused is not None:
+            return Verdict(own[-1], against=entered[-1])
+        named = {one.id: one for one in entered if one.id}
+        if len(named) > 1:
+            first, *_, second = named.values()
+            return Verdict(second, against=first)
+        return Verdict(own[-1], refusal=refused, id=next(iter(named), "") if self.done(own[-1]) else "")
 
-    def refusal(self, answer: Answer | None) -> str | None:
+    def _entered_later(self, about: Answer, whole: Answer) -> bool:
+        return self.done(whole) and whole.place.rpartition("#")[0] != about.place.rpartition("#")[0]
+
+    def _refused(self, answer: Answer) -> str | None:
         """The ERP's words where it refuses."""
-        if self.spec is None or answer is None or answer.status not in self.spec.refused:
+        if self.spec is None or answer.status not in self.spec.refused:
             return None
         return answer.said or f"the ERP's import answered {show(answer.status)} for {answer.file or answer.marker}"
 
-    def done(self, answer: Answer | None) -> bool:
-        return self.spec is not None and answer is not None and answer.status in self.spec.done
+    def done(self, answer: Answer) -> bool:
+        return self.spec is not None and answer.status in self.spec.done

@@ -112,9 +112,12 @@ class Folder:
     # -- writing
 
     def write(self, path: str, content: bytes) -> None:
-        """Durable and whole, or not at all."""
+        """Durable and whole, or not at all. Raises RetryLater where nobody knows whether it is in its place."""
         self.prepare(path, content)
-        self.publish(path)
+        try:
+            self.publish(path)
+        except OSError as error:
+            raise self.later(path, error) from error
 
     def prepare(self, path: str, content: bytes) -> None:
         """Everything but the rename. On a disk nobody else may write to it, whatever the umask says: who imports it reads it."""

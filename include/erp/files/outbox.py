@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from include.erp.ages import utc
-from include.erp.files.answers import Answer, Answers
+from include.erp.files.answers import Answer, Answers, Verdict
 from include.erp.files.dropping import Drop
 from include.erp.files.folder import RENAMES, Folder
 from include.erp.files.grammar import ImportsMapping
@@ -74,8 +74,7 @@ class ImportFolder:
         header: dict[str, Any] = dict.fromkeys(shape_of(spec).header)
         if spec.find:
             header[spec.find.marker] = sent.marker
-        said = self.answers.refusal(self.answers.verdict(sent, answers))
-        return Row(header, key=sent.file, waiting=True, said=said)
+        return Row(header, key=sent.file, waiting=True, said=self.answers.verdict(sent, answers).refusal)
 
     def submit(self, entity: str, action: Writing, documents: Sequence[Document], beat: Beat) -> list[Receipt]:
         write = self.spec.import_of(entity)
@@ -97,20 +96,28 @@ class ImportFolder:
         if sent is None:
             told = f"{one.number}: nothing in {self.spec.folders.sent} says that it was handed to the ERP"
             return Receipt(one.intent, "unknown", message=told)
-        answer = self.answers.verdict(sent, answers)
-        if refusal := self.answers.refusal(answer):
-            return Receipt(one.intent, "refused", message=refusal)
-        if answer is not None and answer.id and self.answers.done(answer):
-            return Receipt(one.intent, "done", answer.id)
-        return Receipt(one.intent, "accepted", token=sent.file, message=self._stand(sent, answer))
+        verdict = self.answers.verdict(sent, answers)
+        if verdict.refusal:
+            return Receipt(one.intent, "refused", message=verdict.refusal)
+        if verdict.id:
+            return Receipt(one.intent, "done", verdict.id)
+        field = "status" if verdict.against else None  # a person looks
+        return Receipt(one.intent, "accepted", token=sent.file, message=self._stand(sent, verdict), field=field)
 
-    def _stand(self, sent: Sent, answer: Answer | None) -> str:
+    def _stand(self, sent: Sent, verdict: Verdict) -> str:
         """Where a document is that is not in the books."""
+        answer = verdict.answer
         if answer is None:
             there = self.folder.exists(sent.path)
             return f"{sent.path} of {sent.at[:10]} " + (
                 "was not taken yet" if there else "was taken, and nothing acknowledges it"
             )
+        if verdict.against is not None:
+            return f"is answered in two ways: {_told(verdict.against)}, then {_told(answer)}"
         if self.answers.done(answer):
             return f"{sent.file} was imported, and what is read of the ERP does not show it yet"
         return f"{sent.file} was answered {answer.status!r} ({answer.place}), which the mapping does not know"
+
+
+def _told(answer: Answer) -> str:
+    return f"{answer.status!r}{f' as {answer.id}' if answer.id else ''} ({answer.place})"

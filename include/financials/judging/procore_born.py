@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from include.financials.entity import Entity
+from include.financials.identity import marker
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.facts import Row
 from include.financials.judging.matching import ProcoreSource
@@ -18,7 +19,7 @@ from include.financials.judging.memory import blank, stopped
 from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
-from include.financials.ledger import Decision, Judged, LinkIndex, Remembered
+from include.financials.ledger import Decision, Judged, Link, LinkIndex, Remembered
 from include.financials.port import CALLED, SINCE, Invalid, Page
 from include.financials.reading.questions import counterpart, links_in_run
 from include.financials.record import PROJECTS, Record
@@ -181,8 +182,10 @@ class ProcoreBorn(Judging):
         told = []
         by_id = {link.procore_id: link for link in links_in_run(self.sync, matcher.links)}
         missing = {i for shard in self.shards for i in self.sync.noted(self.row.name, shard).missing} - here
-        for ident in sorted(missing & by_id.keys()):
-            link = by_id[ident]
+        for ident in sorted(missing):
+            link = by_id.get(ident) or self._made_from(matcher, ident)
+            if link is None:
+                continue
             rule = self.row.rule("broken_link")
             target = matcher.by_key.get((link.company, link.erp_key))
             ended = target is None or getattr(target, "status", None) == VOID
@@ -193,11 +196,19 @@ class ProcoreBorn(Judging):
                 project=link.scope, how="link", procore_id=ident, erp_key=link.erp_key
             )
             told.append(
-                both_ended(judged, link.number, link)
+                both_ended(judged, link.number, by_id.get(ident))
                 if ended
                 else judged._replace(state=rule.state, rule=rule.id, message=message)
             )
         return told
+
+    def _made_from(self, matcher: ProcoreSource, ident: str) -> Link | None:
+        """What the marker of a document of the ERP says of a record that nothing else tells of; None where a person ended that
+        link: then the document is the ERP's alone."""
+        for one in matcher.by_marker.get(marker(self.sync.marks, self.row.name, ident), ()):
+            if (one.company or "", one.id, ident) not in self.people.parted:
+                return Link(self.row.name, one.company or "", one.id, ident, one.number, scope=getattr(one, "project", None))
+        return None
 
     def over(self, subject: Subject) -> bool:
         match = subject.match

@@ -16,14 +16,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from include.financials.asking import Asked, Question
+from include.financials.asking import Asked
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
-from include.financials.exceptions import ConfigurationError, ContractBroken, NotPermitted, Refused, RetryLater
+from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
 from include.financials.existence import contracts_of
-from include.financials.ledger import LinkIndex, Seen, key_of, moment, stamp
+from include.financials.ledger import Link, LinkIndex, key_of, moment, stamp
 from include.financials.port import CALLED, NO_ID, UNSEEN, Invalid, Page, Window
 from include.financials.reading import chosen, questions
+from include.financials.reading.asked import Memory, ask_what_is_asked
 from include.financials.reading.staging import Noted
 from include.financials.record import PROJECTS, SUB_JOBS, Record, Side
 from include.financials.view import Sync
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 _ALL_READ: dict[str, Any] = {"read": "all"}
 """The cursor after a list's last page: what is still to be read is read by id, a later try does not begin the list again."""
-Memory = Mapping[tuple[str, str], Seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class _ErpBorn:
         if wanted:
             answer = sync.lists.ask(self.name, shard, "procore", self.name, wanted)
             told = {one.id for one in answer.shown} | {*answer.hidden}
-            ask_contracts(sync, row, shard, links, [ident for _, ident in wanted if ident not in told])
+            ask_contracts(sync, row, shard, links.by_procore, [ident for _, ident in wanted if ident not in told])
 
     def _look_up(self, shown: Iterable[Record | Invalid]) -> None:
         """Names of what Procore's records refer to and nothing is linked to."""
@@ -182,6 +182,8 @@ class _ProcoreBorn:
         """Project of commitments, by id, whose lines do not make their sum."""
         self.before: list[questions.Asked] = []
         """Predecessors."""
+        self.listed: set[str] | None = None
+        """Ids that the list showed, whatever their time; None: this try did not read it from its beginning."""
         self.asked: dict[str, set[str]] = {}
         """Documents that may have to wait, by project."""
         self.unlinked = questions.Unlinked(sync, self.row)
@@ -236,7 +238,11 @@ class _ProcoreBorn:
 
     def _source(self) -> None:
         sync, run, known, cursor = self.sync, self.sync.run, self.known, self.staged.state().cursor
-        asked = _questions(sync, self.name, self.shard, self.scopes, known) if sync.settings.workflow.answered(self.name) else []
+        asked = (
+            ask_what_is_asked(sync, self.name, self.shard, self.scopes, known)
+            if sync.settings.workflow.answered(self.name)
+            else []
+        )
         wanted = [key for key, one in known.items() if chosen.wanted(one, self.window) and run.wants(one.number)]
         listed: set[str] = set()
         unnamed = chosen.nameless(run, known, self.scopes)
@@ -257,13 +263,14 @@ class _ProcoreBorn:
             if key[1] not in self.read and chosen.in_scope(known[key], self.scopes) and not key[1].startswith(NO_ID)
         ]
         # A try that went on at a cursor did not see the whole list.
-        unlisted = self._unlisted(self.read | listed) if cursor is None else []
+        self.listed = self.read | listed if cursor is None else None
+        unlisted = self._unlisted(self.listed) if self.listed is not None else []
         missing += [pair for pair in (*unlisted, *asked) if pair not in missing and pair[1] not in self.read]
         if missing:
             log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), self.name)
             self._by_id(missing)
         lost = [ident for _, ident in unlisted if ident not in self.read]
-        closed = ask_contracts(sync, self.row, self.shard, self.links, lost)
+        closed = ask_contracts(sync, self.row, self.shard, self.links.by_procore, lost)
         unseen = [self._unseen(ident) for ident in closed if key_of("procore", "", ident) in known]
         if unseen:
             self._stage(Page([], unseen))
@@ -316,6 +323,7 @@ class _ProcoreBorn:
         self.sync.lists.need("erp", self.name, self.shard)
         if self.scopes is None or self.scopes:
             self._moved()
+            self._orphans()
             self._odd()
 
     def _moved(self) -> None:
@@ -340,6 +348,28 @@ class _ProcoreBorn:
             for page in self.system.read_ids(self.name, [(places.get(link.scope or ""), link.procore_id) for link in moved]):
                 self._stage(Page(page.records))
 
+    def _orphans(self) -> None:
+        """What documents of the ERP were made from, and nothing tells of: gone from Procore where their id is unknown there."""
+        sync, lists_all = self.sync, self.system.capabilities()[self.name].lists_all
+        if not self.row.document or self.by_numbers or (sync.run.kind == "backfill" and not lists_all):
+            return
+        made = questions.made_from(sync, self.row, self.shard, self.links)
+        found = {i: place for i, (place, _) in made.items() if i not in self.read and place in (self.scopes or ())}
+        missing = found.keys() - (self.listed if lists_all and self.listed is not None else set())
+        if missing and not (lists_all and self.listed is not None):
+            missing -= {*self.system.keys(self.name, sorted({found[ident] for ident in missing}))}
+        if not missing:
+            return
+        log.info("asking for %d %s that documents of the ERP were made from", len(missing), self.name)
+        hidden: set[str] = set()
+        for page in self.system.read_ids(self.name, [(found[ident], ident) for ident in sorted(missing)]):
+            hidden |= {*page.hidden}
+            self._stage(Page(page.records, page.invalid))
+        noted = sync.noted(self.name, self.shard)
+        lost = missing - self.read - hidden
+        lost -= ask_contracts(sync, self.row, self.shard, {ident: link for ident, (_, link) in made.items()}, lost)
+        sync.note(self.name, self.shard, replace(noted, missing=tuple(sorted({*noted.missing, *lost}))))
+
     def _odd(self) -> None:
         """Lines that do not add up may be lines that we did not get: those documents are read once more (rule M-09)."""
         if self.odd:
@@ -359,9 +389,9 @@ class _ProcoreBorn:
         self.sync.note(self.name, self.shard, replace(self.sync.noted(self.name, self.shard), under=under))
 
 
-def ask_contracts(sync: Sync, row: Entity, shard: int, links: LinkIndex, lost: Iterable[str]) -> set[str]:
+def ask_contracts(sync: Sync, row: Entity, shard: int, links: Mapping[str, Link], lost: Iterable[str]) -> set[str]:
     """Procore ids of those of these linked documents whose contract is not shown to us."""
-    of = contracts_of(sync, row.name, [links.by_procore[ident] for ident in lost if ident in links.by_procore])
+    of = contracts_of(sync, row.name, [links[ident] for ident in lost if ident in links])
     wanted = questions.contract_places(sync, of.values())
     if not wanted:
         return set()
@@ -373,27 +403,3 @@ def ask_contracts(sync: Sync, row: Entity, shard: int, links: LinkIndex, lost: I
 def _everywhere(sync: Sync, side: Side, entity: str) -> None:
     for shard in sync.lists.shards_of(entity):
         sync.lists.need(side, entity, shard)
-
-
-def _questions(sync: Sync, entity: str, shard: int, scopes: list[str] | None, known: Memory) -> list[tuple[str, str]]:
-    """Documents about which a workflow asks our account, by (project, id): read whatever their last change was, for the answer is
-    what this run finds. Noted for the load; a project that does not tell is asked again by the next run."""
-    found: dict[str, Question] = {}
-    linked, procore = sync.links(PROJECTS).by_procore, sync.systems["procore"]
-    for project in [scope for scope in scopes or () if scope in linked]:
-        try:
-            found |= procore.questions(entity, project)
-        except (NotPermitted, Refused, ContractBroken, RetryLater) as error:
-            log.warning("what workflows ask us about %s of project %s is not known: %s", entity, project, error)
-    told = {ident: asdict(question) for ident, question in found.items()}
-    sync.note(entity, shard, replace(sync.noted(entity, shard), questions=told))
-    numbers = {ident: known[key].number for ident in found if (key := key_of("procore", "", ident)) in known}
-    return [(q.project, ident) for ident, q in found.items() if ident not in numbers or sync.run.wants(numbers[ident])]
-
-
-def asked_of_us(sync: Sync, entity: str, shard: int) -> dict[str, Question]:
-    """What a workflow asked our account about documents when they were extracted, by document id."""
-    found = sync.noted(entity, shard).questions
-    return {
-        ident: Question(**{**one, "options": tuple((key, name) for key, name in one["options"])}) for ident, one in found.items()
-    }

@@ -13,13 +13,14 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
+from include.financials.existence import contracts_of
 from include.financials.identity import content, known, parse_origin, shard_of
 from include.financials.judging.changes import changes_of_frozen
 from include.financials.judging.memory import source_hash
 from include.financials.ledger import STOPPED, Link, LinkIndex, Seen, key_of
 from include.financials.money import total
 from include.financials.port import SIDES
-from include.financials.record import COST_TYPES, PERIODS, PROJECTS, VENDORS, Record, Side
+from include.financials.record import COST_TYPES, PERIODS, PROJECTS, VENDORS, Record, Side, contract_of
 from include.financials.statuses import VOID
 from include.financials.view import COMPANY_LEVEL, Sync
 
@@ -206,6 +207,27 @@ def moved_in_erp(
         return last is None or not last.deleted
     before, now = known(link.content or {}, row.content), content(target, row.content)
     return bool(link.content) and bool(changes_of_frozen(row, before, now))
+
+
+def made_from(sync: Sync, row: Entity, shard: int, links: LinkIndex) -> dict[str, tuple[str, Link]]:
+    """Procore id -> project, and the link that their markers tell of, of standing documents of the ERP without a confirmed one.
+    What belongs to a contract that is not linked says nothing yet."""
+    places = {link.erp_key: link.procore_id for link in sync.links(PROJECTS).by_erp.values()}
+    ours, made = f"{sync.marks}:{row.name}:", list[Link]()
+    for record in sync.lists.snapshot("erp", row.name, shard):
+        if not record.marker or not record.marker.startswith(ours) or getattr(record, "status", None) == VOID:
+            continue
+        ident = record.marker.removeprefix(ours)
+        link = links.by_procore.get(ident)
+        if link is None or link.status != "active":
+            told, job = {row.contract: contract_of(record)} if row.contract else {}, getattr(record, "project", None)
+            made.append(Link(row.name, record.company or "", record.id, ident, record.number, content=told, scope=job))
+    known = contracts_of(sync, row.name, made) if row.contract else {link.procore_id for link in made}
+    return {
+        link.procore_id: (place, link)
+        for link in made
+        if link.procore_id in known and (place := places.get(link.scope or "")) is not None
+    }
 
 
 def may_wait(sync: Sync, row: Entity, record: Record, links: LinkIndex, seen: Mapping[tuple[str, str], Seen]) -> bool:

@@ -58,7 +58,7 @@ def settle_accepted(load: Load, steps: Mapping[str, Step]) -> None:
             outcome = outcomes[row.intent]
             settled.append(_settled(row, outcome))
             judged = said.get((row.company, row.source_id))
-            told = _told(row, outcome)
+            told = _told(load, row, judged.number, outcome) if judged is not None else None
             if told is not None and judged is not None:
                 state, rule, words = told
                 message = f"{load.row.label.capitalize()} {judged.number} {words}"
@@ -69,16 +69,20 @@ def settle_accepted(load: Load, steps: Mapping[str, Step]) -> None:
         log.info("%s: %s has posted %d of %d that it had accepted", name, CALLED[step.system], posted, len(rows))
 
 
-def _told(row: Intent, outcome: Outcome) -> tuple[str, str, str] | None:
+def _told(load: Load, row: Intent, number: str, outcome: Outcome) -> tuple[str, str, str] | None:
     """State and rule of a document about which a person is to know something, and what; reads on after its number."""
     if outcome.status == "rejected":
         return "quarantined", "refused", accepted.refused(row, outcome.message)
-    return None if outcome.field is None else ("blocked", "twin", accepted.twin(row, outcome.message))
+    if outcome.field is None:
+        return None
+    if outcome.field == "marker":
+        return "blocked", "twin", accepted.twin(row, outcome.message)
+    return "blocked", "overdue", accepted.doubtful(load.row, row, number, outcome.message)
 
 
 def _settled(row: Intent, outcome: Outcome) -> Settled:
     if outcome.field is not None and outcome.status != "rejected":
-        return Settled(row.intent, ACCEPTED, row.result_id, outcome.message)  # it is asked about until the twin is gone
+        return Settled(row.intent, ACCEPTED, row.result_id, outcome.message)  # asked about until that is over
     match outcome.status:
         case "confirmed":
             return Settled(row.intent, "confirmed", outcome.id)

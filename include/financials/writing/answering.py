@@ -19,7 +19,7 @@ from include.financials.identity import canonical_json, digest
 from include.financials.ledger import WORKFLOW, Call, Intent, Judged, Lease, Note, Settled, decoded, stamp
 from include.financials.ledger.journal import ANSWER
 from include.financials.port import Outcome
-from include.financials.reading.extract import asked_of_us
+from include.financials.reading.asked import asked_of_us
 from include.financials.view import Sync
 from include.financials.writing.settling import settled_as
 from include.financials.writing.steps import Failed, new_call, send, settle_time, waited

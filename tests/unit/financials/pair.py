@@ -324,6 +324,8 @@ class FakeErp(Memory):
         self.pending: list[Record] = []
         self.declined: dict[str, str] = {}
         """Number of a document that waited -> why the clerk refused it."""
+        self.torn: dict[str, str] = {}
+        """Number of a document that waited -> answers about it that do not agree."""
         self.distorted: set[str] = set()
         """Numbers of documents that are kept otherwise than they were sent, and told so."""
         for name, row in ENTITIES.items():
@@ -399,6 +401,8 @@ class FakeErp(Memory):
             found = self.all(step.entity, marker=same)
             if not found and item.number in self.declined and item.handed is not None:
                 return Outcome(item.intent, "rejected", message=self.declined[item.number])
+            if not found and item.number in self.torn and item.handed is not None:
+                return Outcome(item.intent, "accepted", item.handed, message=self.torn[item.number], field="status")
             if not found and any(one.marker == same for one in self.staged):
                 return Outcome(item.intent, "accepted", id="batch 7")
         else:

@@ -150,11 +150,16 @@ def test_a_rename_without_an_answer_is_unknown_and_then_known(exchange: Exchange
     assert find(exchange.system(), item(order("SC-1")))[0].status == "accepted" and len(exchange.waiting()) == 1
 
 
-def test_a_disk_that_takes_nothing_is_tried_again(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("place", "after"), [("imports", False), ("sent", False), ("sent", True)])
+def test_a_disk_that_takes_nothing_is_tried_again(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch, place: str, after: bool
+) -> None:
     publish = Folder.publish
 
     def full(self: Folder, path: str) -> None:
-        if path.startswith("imports"):
+        if path.startswith(place):
+            if after:
+                publish(self, path)
             raise OSError(28, "No space left on device")
         publish(self, path)
 
@@ -313,6 +318,31 @@ def test_acknowledgements(exchange: Exchange, rows: list[tuple[str, ...]], statu
     assert settled.status == status and (told is None or told in (settled.message or ""))
     assert status != "confirmed" or settled.id == "4711"
     assert [one for one in erp.check().problems if "is cut off" in one] == [] or len(rows[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ([[("{}", "M", "OK", "", "4711")], [("{}", "M", "ERROR", "duplicate", "")]], "'OK' as 4711 (ack_001.csv#2), then 'ERR"),
+        ([[("{}", "", "OK", "", ""), ("{}", "", "ERROR", "imported already", "")]], "'OK' (ack_001.csv#2), then 'ERROR'"),
+        ([[("{}", "M", "REJECTED", "V1 on hold", "")], [("{}", "", "OK", "", "")]], None),
+        ([[("{}", "M", "OK", "", "4711"), ("{}", "M", "OK", "", "4712")]], "'OK' as 4711 (ack_001.csv#2), then 'OK' as 4712"),
+    ],
+    ids=["a refused copy", "a file twice", "taken at the second try", "two numbers"],
+)  # fmt: skip
+def test_an_import_that_ran_twice_proves_no_absence(
+    exchange: Exchange, answers: list[list[tuple[str, ...]]], told: str | None
+) -> None:
+    """What was entered once is there, whatever is said of the file later: it is not sent again, and a person is asked."""
+    post(exchange.system(), order("SC-1"))
+    (name,) = exchange.waiting()
+    (exchange.root / "imports" / name).unlink()
+    for rows in answers:
+        exchange.answer(*((row[0].format(name), row[1] and MARK.format("SC-1"), *row[2:]) for row in rows))
+    (settled,) = find(exchange.system(), handed("SC-1", name))
+    assert (settled.status, settled.id) == ("accepted", name)
+    assert (told is None) == (settled.field is None) and (told or "was imported") in (settled.message or "")
+    assert [one.status for one in post(exchange.system(), order("SC-1"))] == ["accepted"] and exchange.waiting() == []
 
 
 def test_what_was_refused_is_sent_again_under_another_name(exchange: Exchange) -> None:

@@ -12,6 +12,7 @@ from include.financials import report
 from include.financials.__main__ import main
 from include.financials.entities import ENTITIES
 from include.financials.judging.limits import limits_fault
+from include.financials.ledger import Link
 from include.financials.port import Capability
 from include.financials.reconciliation import reconcile
 from include.financials.record import Record
@@ -60,6 +61,11 @@ def linked_number(world: World, entity: str, erp_key: str) -> str:
 
 def end(world: World, entity: str, number: str) -> None:
     world.end_link(entity, number)
+
+
+def end_by_marker(world: World, entity: str, there: Record, here: Record) -> None:
+    """``decide unlink`` of a pair that no row of the ledger links."""
+    world.ledger.decisions.part(Link(entity, there.company or "", there.id, here.id, there.number), "ann")
 
 
 # -- void in the ERP --
@@ -218,6 +224,57 @@ def test_what_belongs_to_a_contract_that_is_hidden_from_us_is_not_gone(full: Wor
     state, rule, message = one(full, full.run(), entity, number)
     assert (state, rule) == ("held", "R-07") and "not visible to us" in message, message
     assert full.writes() == 0
+
+
+@pytest.mark.parametrize("entity", BORN_THERE)
+def test_what_the_erp_was_sent_and_procore_does_not_have_is_missed_without_the_ledger_too(
+    full: World, tmp_path: Path, entity: str
+) -> None:
+    """Nothing but the marker of the ERP's document tells then that there was one."""
+    here = last(full, "procore", entity)
+    number = next(link.number for link in full.ledger.links.of(entity) if link.procore_id == here.id)
+    there = next(one for one in full.erp.records[entity] if (one.marker or "").endswith(f":{here.id}"))
+    full.procore.records[entity].remove(here)
+    twin = full.without_ledger(tmp_path / "lost")
+    for _ in range(2):
+        sync = twin.run()
+        state, rule, message = one(twin, sync, entity, number)
+        assert (state, rule) == ("conflict", "R-02") and "Procore no longer has it" in message, message
+        assert twin.writes() == 0 and reconcile(sync).balanced
+    ended = twin.fork(tmp_path / "ended")
+    ended.erp.put(there.model_copy(update={"status": "void"}))
+    sync = ended.run()
+    assert number not in judged(ended, sync, entity) and reconcile(sync).balanced, "both ends agree"
+    end_by_marker(twin, entity, there, here)
+    sync = twin.run()
+    assert number not in judged(twin, sync, entity) and not reconcile(sync).balanced, "nobody has accepted what the ERP alone has"
+
+
+@pytest.mark.parametrize("entity", [CHANGES, INVOICES])
+def test_without_the_ledger_what_belongs_to_a_hidden_contract_is_not_called_gone(
+    full: World, tmp_path: Path, entity: str
+) -> None:
+    here: Any = last(full, "procore", entity)
+    full.procore.records[entity].remove(here)
+    twin = full.without_ledger(tmp_path / "lost")
+    twin.procore.hidden.add(("commitments", here.commitment))
+    sync = twin.run()
+    assert here.number not in judged(twin, sync, entity) and twin.writes() == 0
+
+
+def test_a_draft_that_goes_while_it_is_sent_is_missed_by_the_next_run(full: World) -> None:
+    """The ERP has it already, and Procore does not take its external id any more."""
+    own = draft(full, "SC-7")
+    full.procore.failing = {"post commitments link": "crash_before"}
+    with pytest.raises(Crash):
+        full.run(reconciled=False)
+    full.procore.failing = {}
+    full.procore.records["commitments"].remove(own)
+    for _ in range(2):
+        sync = full.run()
+        state, rule, message = one(full, sync, "commitments", "SC-7")
+        assert (state, rule) == ("conflict", "R-02") and "Procore no longer has it" in message, message
+        assert reconcile(sync).balanced
 
 
 # -- payments --

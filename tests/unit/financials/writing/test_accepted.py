@@ -138,6 +138,26 @@ def test_too_late_and_nowhere_are_asked_about(world: World) -> None:
     assert world.states(world.run(params=ONLY), "commitments")["SC-1"] == ("created", "") and made(world) == [2]
 
 
+def test_of_two_answers_that_do_not_agree_a_person_decides(world: World) -> None:
+    world.erp.staging.add("commitments")
+    draft(world)
+    world.run(params=ONLY)
+    world.erp.torn["SC-1"] = "is answered in two ways: 'OK' as 4711 (a.csv#2), then 'ERROR' (b.csv#2)"
+    for _ in range(2):
+        asked = world.run(params=ONLY)
+        assert world.states(asked, "commitments") == {"SC-1": ("blocked", "overdue")} and made(world) == [1]
+    assert told(world, asked, "commitments", "SC-1") == (
+        "Commitment SC-1 was handed over to the ERP on 2026-09-30 (batch 7) and there is answered in two ways: 'OK' as 4711 "
+        "(a.csv#2), then 'ERROR' (b.csv#2). Ask who posts there. If it was posted under another number: decide link commitments "
+        "SC-1 --to KEY. If it never will be: decide resend commitments SC-1."
+    )
+    world.erp.clerk(posts=False)
+    by_hand(world, "resend", "commitment", "SC-1")
+    world.erp.torn.clear()
+    world.erp.staging.clear()
+    assert world.states(world.run(params=ONLY), "commitments") == {"SC-1": ("created", "")} and made(world) == [2]
+
+
 def test_posted_under_another_number_it_is_linked_by_hand(world: World) -> None:
     world.erp.staging.add("commitments")
     own = draft(world)
