@@ -1,4 +1,4 @@
-"""Connections to an ERP's database, and what its errors mean.
+"""Connections to an ERP's database.
 
 Reads run in one short read-only transaction per page and see one state of the database; writes take the lock first, so that a
 busy database is known before anything was done.
@@ -13,104 +13,20 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from include.erp.sql.errors import classify, sentence
 from include.financials.exceptions import ConfigurationError, NotPermitted, RetryLater, SyncError
-
-Verdict = Literal["refused", "later", "rights", "login", "mapping"]
-"""refused: the data broke a rule; later: locked or unreachable; rights, login: a person grants; mapping: the SQL is wrong."""
 
 _TUPLES = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
 _MANY = frozenset({"sqlite", "postgresql"})
-
-# SQLSTATE, longest prefix first (PostgreSQL, appendix A; the same classes elsewhere).
-_SQLSTATE: tuple[tuple[str, Verdict], ...] = (
-    ("42501", "rights"),
-    ("25006", "rights"),
-    ("3D000", "login"),
-    ("57014", "later"),
-    ("22", "refused"),
-    ("23", "refused"),
-    ("27", "refused"),
-    ("44", "refused"),
-    ("P0", "refused"),
-    ("28", "login"),
-    ("0A", "mapping"),
-    ("26", "mapping"),
-    ("3F", "mapping"),
-    ("42", "mapping"),
-)
-_SQLITE: tuple[tuple[str, Verdict], ...] = (
-    (r"locked|busy", "later"),
-    (r"readonly database|not authorized|access .* prohibited", "rights"),
-    (r"not a database|malformed", "login"),
-    (r"unable to open|disk I/O|disk is full|interrupted", "later"),
-    (r".", "mapping"),
-)
+_LISTED = 1_000
+"""Values in one list: all that Oracle takes."""
 _FRACTIONAL = re.compile(r"(numeric|decimal|number|dec)\s*\(\s*\d+\s*,\s*0*[1-9]|(double|float|real|money|smallmoney)\b", re.I)
-_LOGIN = re.compile(
-    r"(name or service|host) not known|no address associated|nodename nor servname|getaddrinfo failed|unknown host"
-    r"|password|authentication|role \".*\" does not exist|database \".*\" does not exist|no pg_hba|login failed",
-    re.I,
-)
-_CLASSES: dict[str, Verdict] = {
-    "IntegrityError": "refused",
-    "DataError": "refused",
-    "ProgrammingError": "mapping",
-    "NotSupportedError": "mapping",
-}
-
-
-def classify(error: DBAPIError, dialect: str) -> Verdict:
-    """What to do about a driver's error."""
-    state = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
-    if error.connection_invalidated:
-        return "later"
-    if state:
-        return next((verdict for prefix, verdict in _SQLSTATE if state.startswith(prefix)), "later")
-    kind = type(error).__name__
-    message = str(error.orig)
-    if dialect == "sqlite" and kind not in ("IntegrityError", "DataError"):
-        return next(verdict for pattern, verdict in _SQLITE if re.search(pattern, message or "?", re.S))
-    number = error.orig.args[0] if error.orig and error.orig.args else None
-    if isinstance(number, int) and number >= 50_000:  # RAISERROR and THROW of SQL Server
-        return "refused"
-    if _LOGIN.search(message):
-        return "login"
-    return _CLASSES.get(kind, "later")
-
-
-def sentence(error: DBAPIError) -> str:
-    """The database's own sentence, without statement, parameters, context lines and driver prefixes."""
-    diagnosis = getattr(error.orig, "diag", None)
-    primary = getattr(diagnosis, "message_primary", None)
-    if primary:
-        detail = getattr(diagnosis, "message_detail", None)
-        return f"{primary.rstrip('.')}. {detail}" if detail else primary
-    args = error.orig.args if error.orig else ()
-    message = next(
-        (a.decode(errors="replace") if isinstance(a, bytes) else a for a in reversed(args) if isinstance(a, str | bytes)), None
-    )
-    text = str(message if message is not None else error.orig).strip()
-    text = re.split(r"\n(?:CONTEXT|LINE|HINT|DB-Lib)", text)[0]
-    return " ".join(re.sub(r"^(ERROR|FATAL):\s*", "", text).split())
-
-
-def named_columns(error: DBAPIError) -> list[str]:
-    """Columns that the refusal names, most telling last: from ``UNIQUE constraint failed: t.a, t.b`` or ``Key (a, b)=``."""
-    diagnosis = getattr(error.orig, "diag", None)
-    if column := getattr(diagnosis, "column_name", None):
-        return [column]
-    text = sentence(error)
-    if match := re.search(r"(?:UNIQUE|NOT NULL) constraint failed: (.+)", text):
-        return [part.strip().rsplit(".", 1)[-1] for part in match[1].split(",")]
-    if match := re.search(r"Key \(([^)]*)\)=", text):
-        return [part.strip() for part in match[1].split(",")]
-    return []
 
 
 class Database:
@@ -132,6 +48,14 @@ class Database:
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         if self.dialect == "sqlite" and not sa.event.contains(engine, "begin", _begin_sqlite):
             sa.event.listen(engine, "begin", _begin_sqlite)
+        if self.dialect == "mssql":
+            sa.event.listen(engine, "connect", self._patience)
+
+    def _patience(self, driver: Any, _: Any) -> None:
+        """SQL Server waits for a lock for ever unless it is told otherwise, also to read."""
+        cursor = driver.cursor()
+        cursor.execute(f"SET LOCK_TIMEOUT {int(self.lock_timeout * 1000)}")
+        cursor.close()
 
     @staticmethod
     def _engine(url: str | sa.URL) -> sa.Engine:
@@ -211,7 +135,9 @@ class Database:
                 return ConfigurationError(f"{place}: the database refuses this SQL: {text}. Correct the mapping.")
 
     def bind(self, value: Any) -> Any:
-        """A value as the driver can take it: SQLite knows neither decimals nor dates."""
+        """A value as the driver can take it: SQLite knows neither decimals nor dates, and Oracle's tables no booleans."""
+        if isinstance(value, bool) and self.dialect == "oracle":
+            return int(value)
         if self.dialect != "sqlite":
             return value
         if isinstance(value, Decimal):
@@ -230,7 +156,7 @@ class Database:
         conditions = [column == found[0] for column, found in zip(columns, values, strict=True) if len(found) == 1]
         rest = [i for i, found in enumerate(values) if len(found) > 1]
         if len(rest) == 1:
-            conditions.append(columns[rest[0]].in_(values[rest[0]]))
+            conditions.append(self.listed(columns[rest[0]], values[rest[0]]))
         elif rest and self.tuples:
             conditions.append(sa.tuple_(*(columns[i] for i in rest)).in_([tuple(row[i] for i in rest) for row in rows]))
             # Follows from the line above, but SQLite scans the table for a list of rows and seeks for lists of values.
@@ -238,6 +164,11 @@ class Database:
         elif rest:
             conditions.append(sa.or_(*(sa.and_(*(columns[i] == row[i] for i in rest)) for row in rows)))
         return sa.and_(*conditions)
+
+    def listed(self, column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+        """``column IN (values)``, in several lists where one may not hold them all."""
+        size = len(values) if self.dialect in _MANY else _LISTED
+        return sa.or_(*(column.in_(values[start : start + size]) for start in range(0, len(values), size or 1)))
 
     def beyond(self, columns: Sequence[sa.ColumnElement[Any]], key: Sequence[Any]) -> sa.ColumnElement[bool]:
         """``(columns) > (key)`` in the order of paging."""

@@ -19,6 +19,14 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][\w$#]*")
 _SOURCE = re.compile(r"(?i)\s*(select|with)\b")
 _WRITING = re.compile(r"(?is)\s*(insert|update|delete|merge|replace|with\b.*\b(insert|update|delete))\b")
 
+NOW: Mapping[str, str] = {
+    "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+    "mssql": "SELECT CONVERT(VARCHAR(33), SYSUTCDATETIME(), 127) + 'Z'",
+    "oracle": 'SELECT TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), \'YYYY-MM-DD"T"HH24:MI:SS.FF6"Z"\') FROM dual',
+    "default": "SELECT CURRENT_TIMESTAMP",
+}
+"""The time with its zone, so that it means the same whatever ``timezone`` says of columns."""
+
 
 def _source(value: Any) -> Any:
     ok = isinstance(value, str) and (_SOURCE.match(value) or all(_IDENTIFIER.fullmatch(part) for part in value.split(".")))
@@ -165,7 +173,7 @@ class SqlEntity(EntitySpec):
 
 class SqlMapping(MappingSpec):
     kind: Literal["sql"] = "sql"
-    now: str | dict[str, str] = "SELECT CURRENT_TIMESTAMP"
+    now: str | dict[str, str] = Field(default_factory=lambda: dict(NOW))
     """The ERP's clock; a block gives one statement per database (sqlite, postgresql, ..., default). Of a replica: as of when it
     shows the ERP."""
     max_age: Age | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -161,8 +161,17 @@ class Selects:
             conditions.append(sa.or_(sa.and_(*ends), column.is_(None)))
         if scopes is not None and self.spec.scope is not None:
             keys = self._typed(connection, (self.spec.scope,), [(scope,) for scope in scopes])
-            conditions.append(self.database.among([self.table.c[self.spec.scope]], keys))
+            if len(keys) <= self.database.max_parameters // 2:  # else `within` alone tells whose a row is
+                conditions.append(self.database.among([self.table.c[self.spec.scope]], keys))
         return conditions
+
+    def within(self, rows: Sequence[Row], scopes: Sequence[str] | None) -> list[Row]:
+        """The rows of these projects, of which there may be more than a statement can name."""
+        name = self.spec.scope
+        if scopes is None or name is None:
+            return list(rows)
+        wanted = {plain(scope) for scope in scopes}
+        return [row for row in rows if row.header[name] is not None and plain(row.header[name]) in wanted]
 
     def of_ids(self, connection: sa.Connection, ids: Sequence[Key]) -> sa.ColumnElement[bool]:
         """Rows with these own-side ids; where an id can be read in two ways, of both (the mapper compares the id itself)."""
@@ -172,7 +181,11 @@ class Selects:
 
     def of_markers(self, markers: Sequence[str]) -> sa.ColumnElement[bool]:
         assert self.spec.find is not None
-        return self.table.c[self.spec.find.marker].in_(list(markers))
+        return self.database.listed(self.table.c[self.spec.find.marker], markers)
+
+    def at_once(self, most: int) -> int:
+        """How many ids or markers one statement may name: each column of an id is bound for each of its readings and paddings."""
+        return max(1, min(most, self.database.max_parameters // (4 * len(self.spec.id.columns()))))
 
     def _typed(self, connection: sa.Connection, columns: Sequence[str], keys: Sequence[tuple[str, ...]]) -> list[tuple[Any, ...]]:
         """Texts as the columns hold them. What cannot stand in a column of numbers is left out: no row has it, and a strict
@@ -265,7 +278,7 @@ class Selects:
 
 def dump_key(key: Sequence[Any]) -> list[Any]:
     """A key as JSON, exactly."""
-    tags: tuple[tuple[type, str], ...] = ((Decimal, "decimal"), (date, "date"))
+    tags: tuple[tuple[type, str], ...] = ((Decimal, "decimal"), (datetime, "time"), (date, "date"))
     out: list[Any] = []
     for value in key:
         tag = next((name for kind, name in tags if isinstance(value, kind)), None)
@@ -276,5 +289,5 @@ def dump_key(key: Sequence[Any]) -> list[Any]:
 
 
 def load_key(key: Sequence[Any]) -> tuple[Any, ...]:
-    read: dict[str, Callable[[str], Any]] = {"decimal": Decimal, "date": date.fromisoformat}
+    read: dict[str, Callable[[str], Any]] = {"decimal": Decimal, "time": datetime.fromisoformat, "date": date.fromisoformat}
     return tuple(read[tag](value[tag]) if isinstance(value, dict) and (tag := next(iter(value))) else value for value in key)

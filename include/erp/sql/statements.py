@@ -13,10 +13,14 @@ from include.erp.sql.database import Database
 from include.erp.sql.grammar import SqlMapping, Statement
 from include.erp.transport import Document, Writing
 
+UNCOUNTED = -1
+"""What a driver says that cannot tell how many rows a statement touched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One statement with its values. ``place`` is where the mapping writes it; ``rows`` how many it must touch (None: any)."""
+    """One statement with its values. ``place`` is where the mapping writes it; ``rows`` how many it must touch each time (None:
+    any)."""
 
     place: str
     statement: sa.TextClause
@@ -38,22 +42,17 @@ class Call:
         if missing := self.waits_for - given.keys():
             return f"{self.name} binds {', '.join(sorted(missing))}, which no statement before it gave"
         more = {name: given[name] for name in self.waits_for}
-        values = [one | more for one in self.values] if isinstance(self.values, list) else self.values | more
-        result = connection.execute(self.statement, values)
-        if self.gives:
-            rows = result.mappings().all()
-            if len(rows) != 1 or not set(self.gives) <= set(rows[0]):
-                return f"{self.name} answered {len(rows)} rows where it must answer one with {', '.join(self.gives)}"
-            given |= {name: rows[0][name] for name in self.gives}
-            return None
-        return self.miscounted(result.rowcount)
-
-    def miscounted(self, touched: int) -> str | None:
-        """What is wrong with the number of rows that it touched; a driver that cannot tell says -1."""
-        wanted = None if self.rows is None else self.rows * (len(self.values) if isinstance(self.values, list) else 1)
-        if wanted is None or touched < 0 or touched == wanted:
-            return None
-        return f"{self.name} touched {touched} rows where it must touch {wanted}"
+        # Line by line: of many values at once pymssql counts the rows of the last and pyodbc none.
+        for values in self.values if isinstance(self.values, list) else [self.values]:
+            result = connection.execute(self.statement, values | more)
+            if self.gives:
+                rows = result.mappings().all()
+                if len(rows) != 1 or not set(self.gives) <= set(rows[0]):
+                    return f"{self.name} answered {len(rows)} rows where it must answer one with {', '.join(self.gives)}"
+                given |= {name: rows[0][name] for name in self.gives}
+            elif self.rows is not None and result.rowcount not in (self.rows, UNCOUNTED):
+                return f"{self.name} touched {result.rowcount} rows where it must touch {self.rows}"
+        return None
 
 
 class Statements:

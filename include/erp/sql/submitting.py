@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from include.erp.sql.database import Database, classify, named_columns, sentence
+from include.erp.sql.database import Database
+from include.erp.sql.errors import classify, named_columns, sentence
 from include.erp.sql.selects import Selects
 from include.erp.sql.statements import Call, Statements
 from include.erp.transport import Check, Document, Found, Receipt, Row, Writing
@@ -218,9 +219,9 @@ class Submission:
 
     def _refusal(self, document: Document, error: DBAPIError) -> Receipt:
         spec = self.selects.spec
-        fields = {column: name for name, field in spec.fields.items() for column in field.columns()}
-        fields |= dict.fromkeys(spec.number.columns(), "number")
-        named = [fields[column] for column in reversed(named_columns(error)) if column in fields]
+        fields = {column.lower(): name for name, field in spec.fields.items() for column in field.columns()}
+        fields |= dict.fromkeys((column.lower() for column in spec.number.columns()), "number")
+        named = [fields[column] for one in reversed(named_columns(error)) if (column := one.lower()) in fields]
         said = sentence(error)
         # The database's code stays in front, where it is looked for; not every database adds the key of the row.
         return document.refused(said if document.number in said else f"{said} ({document.number})", named[0] if named else None)
@@ -231,8 +232,9 @@ class Submission:
         markers = dict.fromkeys(document.marker for document in documents if document.marker)
         keys = dict.fromkeys(document.key for document in documents if document.key)
         wanted: Sequence[Any] = list(markers if self.action == "create" else keys)
-        for start in range(0, len(wanted), self.batch):
-            part = wanted[start : start + self.batch]
+        size = selects.at_once(self.batch)
+        for start in range(0, len(wanted), size):
+            part = wanted[start : start + size]
             condition = selects.of_markers(part) if self.action == "create" else selects.of_ids(connection, part)
             found += selects.rows(connection, connection.execute(selects.select(condition)).all())
         return self.check.found(documents, found)

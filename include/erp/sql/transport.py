@@ -110,14 +110,15 @@ class SqlTransport:
             conditions = selects.filters(connection, window, scopes)
             raw, after = selects.page(connection, conditions, after, size)
             rows = selects.rows(connection, raw, bare=bare)
-        return Rows(rows, None if after is None else {"after": dump_key(after)})
+        return Rows(selects.within(rows, scopes), None if after is None else {"after": dump_key(after)})
 
     def lookup(self, entity: str, *, ids: Sequence[Key] = (), markers: Sequence[str] = ()) -> Rows:
         self._in_time()
         selects, found = self.selects(entity), Rows([])
         with self.database.reading(selects.place) as connection:
-            for start in range(0, max(len(ids), len(markers)), self.id_batch):
-                part = slice(start, start + self.id_batch)
+            size = selects.at_once(self.id_batch)
+            for start in range(0, max(len(ids), len(markers)), size):
+                part = slice(start, start + size)
                 conditions = [selects.of_ids(connection, ids[part])] if ids[part] else []
                 conditions += [selects.of_markers(markers[part])] if markers[part] else []
                 for condition in conditions:

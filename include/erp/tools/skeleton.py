@@ -79,7 +79,7 @@ def _head(system: str, tables: Mapping[str, Table], chosen: Mapping[str, str]) -
     yield "kind: sql"
     yield f"system: {system}  # first part of every external id: never changed after go-live"
     yield "# timezone: America/Chicago   # of times that are kept without a zone; default UTC"
-    yield "# now: SELECT CURRENT_TIMESTAMP   # the ERP's clock"
+    yield "# now: SELECT loaded_at FROM replica   # the ERP's clock, where it is not the database's"
     yield ""
     yield "entities:"
 

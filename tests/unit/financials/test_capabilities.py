@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from include.erp.registry import described_erp
 from include.financials import preflight
 from include.financials.entities import ENTITIES, MODELS
 from include.financials.exceptions import ConfigurationError
@@ -180,6 +181,24 @@ def test_what_is_left_out_with_writes_on_is_a_problem_with_a_next_step(full: Wor
         preflight.preflight(full.sync())
     assert "erp cannot read owner_invoices, which its mapping leaves out" in str(caught.value)
     assert "set entities.owner_invoices.writes to off" in str(caught.value)
+
+
+@pytest.mark.parametrize("mapping", ["acumatica", "business_central"])
+def test_what_has_no_place_in_an_erp_stops_the_run_that_wants_it_written(full: World, mapping: str) -> None:
+    """Neither ERP's public API has one for the prime side and for budget changes; budgets are read there, and not written."""
+    there = described_erp(mapping).capabilities()
+    prime = ("prime_contracts", "prime_change_orders", "owner_invoices", "payments_received", "budget_changes")
+    full.erp.capability = {name: can for name, can in full.erp.capability.items() if name not in prime} | {
+        "budgets": there["budgets"]
+    }
+    assert not set(prime) & set(there)
+    with pytest.raises(ConfigurationError) as caught:
+        preflight.preflight(full.sync())
+    for name in prime:
+        assert f"erp cannot read {name}, which its mapping leaves out, but entities.{name}.writes is on" in str(caught.value)
+    switch(full, "off", *prime)
+    told = preflight.preflight(full.sync())["notes"]
+    assert "The ERP takes no budgets: those that Procore owns are not written to it." in told
 
 
 def test_without_a_preflight_it_is_not_taken_for_an_empty_list(full: World) -> None:

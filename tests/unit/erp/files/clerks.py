@@ -64,6 +64,8 @@ class Sage(Clerk):
         self.held: set[str] = set()
         self.commitments: Rows = []
         self.items: Rows = []
+        self.changes: Rows = []
+        self.change_items: Rows = []
         self.invoices: Rows = []
         self.distributions: Rows = []
         self.payments: Rows = []
@@ -74,24 +76,27 @@ class Sage(Clerk):
         super().__init__(root)
 
     def take(self) -> None:
-        """Imports what waits; an invoice or commitment of a vendor on hold is rejected, with its lines."""
+        """Imports what waits; an invoice or commitment of a vendor on hold is rejected, with its lines, and so is a change order
+        of a commitment that is not there."""
         journal: list[tuple[str, str, str, str]] = []
         for name, lines in self.files():
             refused = False
             for kind, *fields in csv.reader(lines):
-                if kind in ("JCCM", "APIF"):
-                    columns = HEADS[kind]
-                    row = dict(zip(columns, fields, strict=True))
-                    refused = row["Vendor"] in self.held
-                    result = ("Rejected", f"Vendor {row['Vendor']} is on hold") if refused else ("Imported", "")
-                    journal.append((name, row["Procore_Marker"], *result))
+                row = dict(zip(HEADS[kind], fields, strict=True))
+                if kind in ("JCCM", "JCCO", "APIF"):
+                    if kind == "JCCO":
+                        refused = row["Commitment"] not in {one["Commitment"] for one in self.commitments}
+                        said = f"Commitment {row['Commitment']} is not on file"
+                    else:
+                        refused, said = row["Vendor"] in self.held, f"Vendor {row['Vendor']} is on hold"
+                    journal.append((name, row["Procore_Marker"], *(("Rejected", said) if refused else ("Imported", ""))))
                     head = row
                     if not refused:
-                        self.commitments.append(row | {"Closed": "N"}) if kind == "JCCM" else self.invoices.append(row)
+                        entered = {"JCCM": self.commitments, "JCCO": self.changes, "APIF": self.invoices}[kind]
+                        entered.append(row | {"Closed": "N", "Status": "Approved"})
                 elif not refused:
-                    row = dict(zip(HEADS[kind], fields, strict=True))
-                    if kind == "JCCI":
-                        self.items.append(row)
+                    if kind in ("JCCI", "JCOI"):
+                        (self.items if kind == "JCCI" else self.change_items).append(row)
                     else:
                         number = str(1 + sum(one["Invoice"] == head["Invoice"] for one in self.distributions))
                         self.distributions.append(
@@ -99,8 +104,9 @@ class Sage(Clerk):
                         )
         self.write("journals/journal.csv", [("Import_File", "Procore_Marker", "Result", "Message"), *journal])
 
-    def total(self, number: str) -> Decimal:
-        return sum((Decimal(item["Amount"]) for item in self.items if item["Commitment"] == number), Decimal(0))
+    @staticmethod
+    def total(items: Rows, number: str) -> Decimal:
+        return sum((Decimal(item["Amount"]) for item in items if item["Commitment"] == number), Decimal(0))
 
     def export(self) -> None:
         job = {"Job": "25-104", "Data_Folder_Id": "1"}
@@ -121,7 +127,12 @@ class Sage(Clerk):
         table("JCM_MASTER__COST_CODE", "Data_Folder_Id Job Extra Cost_Code Description Group_Cost_Code Categories",
               [job | code])  # fmt: skip
         contracts = [
-            job | row | {"Amount": str(self.total(row["Commitment"])), "Approved_Commitment_Changes": "0"}
+            job
+            | row
+            | {
+                "Amount": str(self.total(self.items, row["Commitment"])),
+                "Approved_Commitment_Changes": str(self.total(self.change_items, row["Commitment"])),
+            }
             for row in self.commitments
         ]
         table("JCM_MASTER__COMMITMENT",
@@ -131,6 +142,12 @@ class Sage(Clerk):
         table("JCM_MASTER__COMMITMENT_ITEM",
               "Data_Folder_Id Commitment Item Description Job Extra Cost_Code Category Amount Units Unit_Cost",
               [job | row for row in self.items])  # fmt: skip
+        table("JCM_MASTER__COMMITMENT_CO",
+              "Data_Folder_Id Commitment Change_Order Job Description Status Date Amount Procore_Marker",
+              [job | row for row in self.changes])  # fmt: skip
+        table("JCM_MASTER__COMMITMENT_CO_ITEM",
+              "Data_Folder_Id Commitment Change_Order Change_Item Item Description Job Extra Cost_Code Category Amount",
+              [job | row for row in self.change_items])  # fmt: skip
         table("APM_MASTER__INVOICE",
               "Data_Folder_Id Vendor Invoice Job Commitment Procore_Draw Status Invoice_Date Accounting_Date Amount Retainage "
               "Procore_Marker",
@@ -151,6 +168,8 @@ class Sage(Clerk):
 HEADS = {
     "JCCM": "Commitment Type Description Vendor Job Date Retainage_Percent Procore_Marker".split(),
     "JCCI": "Commitment Item Description Job Extra Cost_Code Category Units Unit_Cost Amount".split(),
+    "JCCO": "Commitment Change_Order Description Job Date Amount Procore_Marker".split(),
+    "JCOI": "Commitment Change_Order Change_Item Item Description Job Extra Cost_Code Category Amount".split(),
     "APIF": (
         "Vendor Invoice Description Amount Retainage Invoice_Date Accounting_Date Procore_Marker Procore_Draw".split()
     ),

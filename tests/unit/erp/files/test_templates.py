@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 
 from include.erp.system import MappedSystem
 from include.financials.billing import InvoiceLine
+from include.financials.entities.changes import ChangeLine
 from include.financials.port import Item, Outcome
 from include.financials.record import Record
 from tests.unit.erp.files.clerks import Clerk, QuickBooks, Sage
-from tests.unit.erp.strangers import commitment, invoice, item, line, post
+from tests.unit.erp.strangers import change, commitment, invoice, item, line, post
 
 
 @pytest.fixture(params=[Sage, QuickBooks], ids=lambda kind: str(kind.mapping))
@@ -130,6 +132,34 @@ def test_sage_rejects_and_takes_it_later(tmp_path: Path) -> None:
     clerk.take()
     clerk.export()
     assert [one["Commitment"] for one in clerk.commitments] == ["SC-1", "SC-2"] and len(clerk.items) == 4
+
+
+def test_sage_takes_change_orders(tmp_path: Path) -> None:
+    """New and deductive lines, of a commitment that is in its books; the commitment's own lines stay as they were."""
+    clerk = Sage(tmp_path)
+    first = order(clerk)
+    send(clerk.system(), first)
+    clerk.take()
+    lines = tuple(
+        line(at, amount, ChangeLine, line=of, description=f"part {at}", cost_code="25-104//03-1000", cost_type="M")
+        for at, of, amount in ((1, 1, "-50.25"), (2, None, "300.00"))
+    )
+    given = {"project": "25-104", "lines": lines, "amount": Decimal("249.75"), "change_date": date(2026, 9, 1)}
+    good, lost = change("001", **given), change("002", commitment="SC-9", **given).model_copy(update={"number": "SC-9/002"})
+    outcomes = send(clerk.system(), good, lost)
+    assert [one.status for one in outcomes] == ["accepted"] * 2
+    clerk.take()
+    clerk.export()
+    found = find(clerk, asked(clerk, good, handed=outcomes[0].id), asked(clerk, lost, handed=outcomes[1].id))
+    assert [(one.status, one.message) for one in found] == [("confirmed", None), ("rejected", "Commitment SC-9 is not on file")]
+    stored: Any = found[0].record
+    assert (stored.number, stored.amount, stored.status, stored.change_date) == (
+        "SC-1/001", Decimal("249.75"), "posted", date(2026, 9, 1),
+    )  # fmt: skip
+    assert [(one.line, one.amount) for one in stored.lines] == [(1, Decimal("-50.25")), (None, Decimal("300.00"))]
+    (contract,) = next(clerk.system().read("commitments")).records
+    assert (getattr(contract, "amount", 0), getattr(contract, "approved_changes", 0)) == (Decimal("999.50"), Decimal("249.75"))
+    assert [one.status for one in send(clerk.system(), good)] == ["confirmed"]
 
 
 def test_sage_takes_no_released_retainage(tmp_path: Path) -> None:

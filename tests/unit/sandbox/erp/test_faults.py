@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from include.erp.sql.database import Database, classify
+from include.erp.sql.database import Database
+from include.erp.sql.errors import classify
 from sandbox.erp.faults import Door, What
 
 
