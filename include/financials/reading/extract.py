@@ -16,15 +16,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from include.financials.asking import Asked
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
-from include.financials.exceptions import ConfigurationError, NotPermitted, Refused
+from include.financials.exceptions import ConfigurationError
 from include.financials.existence import contracts_of
 from include.financials.ledger import Link, LinkIndex, key_of, moment, stamp
 from include.financials.port import CALLED, NO_ID, UNSEEN, Invalid, Page, Window
 from include.financials.reading import chosen, questions
-from include.financials.reading.asked import Memory, ask_what_is_asked
+from include.financials.reading.asked import Memory, ask_what_is_asked, note_steps
 from include.financials.reading.staging import Noted
 from include.financials.record import PROJECTS, SUB_JOBS, Record, Side
 from include.financials.view import Sync
@@ -203,7 +202,7 @@ class _ProcoreBorn:
         for name, wanted in self.unlinked.nameless():
             if wanted:
                 self.sync.lists.ask(self.name, self.shard, "procore", name, wanted)
-        self._workflows()
+        note_steps(self.sync, self.row, self.shard, self.asked)
         return len(self.read - self.bad), len(self.bad)
 
     def _take(self, record: Record) -> None:
@@ -238,11 +237,7 @@ class _ProcoreBorn:
 
     def _source(self) -> None:
         sync, run, known, cursor = self.sync, self.sync.run, self.known, self.staged.state().cursor
-        asked = (
-            ask_what_is_asked(sync, self.name, self.shard, self.scopes, known)
-            if sync.settings.workflow.answered(self.name)
-            else []
-        )
+        asked = ask_what_is_asked(sync, self.name, self.shard, self.scopes, known)
         wanted = [key for key, one in known.items() if chosen.wanted(one, self.window) and run.wants(one.number)]
         listed: set[str] = set()
         unnamed = chosen.nameless(run, known, self.scopes)
@@ -376,17 +371,6 @@ class _ProcoreBorn:
             log.info("reading %d %s again whose lines do not add up to their contract sum", len(self.odd), self.name)
             for page in self.system.read_ids(self.name, [(project, ident) for ident, project in self.odd.items()]):
                 self._stage(Page(page.records))
-
-    def _workflows(self) -> None:
-        """A document that waits, and is under a workflow, says at which step it is: there it moves on, not here."""
-        found: dict[str, Asked] = {}
-        for project, ids in self.asked.items():
-            try:
-                found |= self.system.asked(self.name, project, ids)
-            except (NotPermitted, Refused, ContractBroken) as error:
-                log.warning("which workflows the %ss of project %s are under is not known: %s", self.row.label, project, error)
-        under = {ident: str(asked) for ident, asked in found.items()}
-        self.sync.note(self.name, self.shard, replace(self.sync.noted(self.name, self.shard), under=under))
 
 
 def ask_contracts(sync: Sync, row: Entity, shard: int, links: Mapping[str, Link], lost: Iterable[str]) -> set[str]:
