@@ -1,8 +1,9 @@
-"""``python -m sandbox.memory``: what an unchanged run takes of memory, step by step, as JSON under ``var/bench/memory.json``.
+"""``python -m sandbox.memory``: what two runs take of memory, step by step, as JSON under ``var/bench/memory.json``.
 
-A first run brings both sides of a new sandbox in step; a second one, in a process of its own, is measured: of each step the most
-that the process held, in MB beyond its imports. SIZE chooses the size (default: medium); ``tenth`` is a tenth of the large one,
-of which only the cost side is run, in 16 shards. Linux only: the peak is put back before each step.
+A first run brings both sides of a new sandbox in step, a second one finds nothing changed. Each is a process of its own, which
+imports what a task of Airflow is forked with: of each step the most that the process held, in MB beyond its imports. SIZE
+chooses the size (default: medium); ``vendors``, ``tenth`` and ``large`` are parts of the large one, run in shards. Linux only:
+the peak is put back before each step.
 """
 
 from __future__ import annotations
@@ -13,25 +14,37 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from include import pipeline
+from include.financials.entities import ENTITIES
 from include.financials.preflight import preflight
 from include.financials.reconciliation import reconcile
-from include.financials.report import build, keep
+from include.financials.report import build, keep, move_watermarks
+from include.order import behind
+from include.provider.preload import MODULES
 from sandbox.bench import BENCH, LIMITS
-from sandbox.local import LocalError, interruptible, sandbox
-from sandbox.pipeline import EVERYTHING, opened, run
+from sandbox.local import LocalError, interruptible, new_ledger, sandbox
+from sandbox.pipeline import EVERYTHING, opened
 
-TENTH = {"vendors": 10_000, "customers": 13, "projects": 40, "commitments": 2_000, "direct_costs": 72_100}
-COSTS: dict[str, Any] = {
-    "entities": ["vendors", "projects", "sub_jobs", "tax_codes", "cost_types", "cost_codes", "direct_costs"],
-    "shards": 16,
+COSTS = ["vendors", "projects", "sub_jobs", "tax_codes", "cost_types", "cost_codes", "direct_costs"]
+"""The cost side."""
+FEW = {"customers": 2, "projects": 2, "commitments": 3, "direct_costs": 2}
+PARTS: Mapping[str, tuple[Any, dict[str, Any]]] = {
+    "vendors": ({"vendors": 100_000, **FEW}, {"entities": ["vendors"]}),
+    "tenth": (
+        {"vendors": 10_000, "customers": 13, "projects": 40, "commitments": 2_000, "direct_costs": 72_100},
+        {"entities": COSTS, "shards": 16},
+    ),
+    "large": ("large", {"entities": COSTS, "shards": 64}),
 }
+"""Size of the company, and what is run of it."""
 _STATUS, _PUT_BACK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -53,51 +66,62 @@ class Steps(dict[str, int]):
         _PUT_BACK.write_text("5", encoding="ascii")
 
 
-def unchanged(info: Mapping[str, Any], folder: Path, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Run everything once more in this process; the steps of the DAG in its order."""
+def stepped(info: Mapping[str, Any], folder: Path, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """One run in this process; the steps of the DAG in its order."""
+    for module in MODULES:
+        import_module(module)
+    new_ledger(folder / "ledger.sqlite")  # as no run does it
     steps = Steps(held("VmRSS"))
     _PUT_BACK.write_text("5", encoding="ascii")
-    with opened(info, folder, "unchanged", params={"since": EVERYTHING, **params}) as sync:
+    with opened(info, folder, name, params={"since": EVERYTHING, **params}) as sync:
         preflight(sync)
         steps.take("preflight")
-        for name in sync.run.entities:
-            pipeline.stage(sync, name)
-            steps.take(name)
+        loaded: list[str] = []
+        for entity in sync.run.entities:
+            if pipeline.stage(sync, entity, write=not behind(ENTITIES[entity], sync.run.entities, loaded)):
+                loaded.append(entity)
+            steps.take(entity)
         found = reconcile(sync).as_dict()
         keep(sync, "reconciliation", found)
+        move_watermarks(sync, loaded)
         steps.take("reconcile")
-    with opened(info, folder, "unchanged", again=True) as sync:
+    with opened(info, folder, name, again=True) as sync:
         report = build(sync)
         steps.take("report")
-    written = sum(row["created"] + row["updated"] for row in report["entities"].values())
-    told = {"imported_mb": steps.imported, "beyond_imports_mb": steps, "most_mb": max(steps.values()), "written": written}
-    return told | {"calls": report["procore_calls"], "checked": found["checked"], "balanced": found["balanced"]}
+    rows = report["entities"].values()
+    told = {"imported_mb": steps.imported, "beyond_imports_mb": steps, "most_mb": max(steps.values())}
+    told |= {count: sum(row[count] for row in rows) for count in ("extracted", "created", "updated")}
+    told |= {"cpu_seconds": round(time.process_time()), "calls": report["procore_calls"]}
+    return told | {"checked": found["checked"], "balanced": found["balanced"]}
 
 
 def measure(size: str, folder: Path) -> dict[str, Any]:
-    """Both runs against a sandbox of its own. Raises LocalError where the second one fails."""
+    """Both runs against a sandbox of its own. Raises LocalError where one of them fails."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    params = COSTS if size == "tenth" else {}
+    counts, params = PARTS.get(size, (size, {}))
     with sandbox(folder / "sandbox", size="tiny") as started:
-        reset = {"size": TENTH if size == "tenth" else size, "settings": LIMITS}
+        reset = {"size": counts, "settings": LIMITS}
         answer = requests.post(f"{started['base_url']}/_sandbox/reset", json=reset, timeout=3600)
         answer.raise_for_status()
-        info = answer.json()
-        run(info, folder, "first", params=params)
-        command = [sys.executable, "-m", "sandbox.memory", "one", json.dumps(info), str(folder), json.dumps(params)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        given = (json.dumps(answer.json()), str(folder), json.dumps(params))
+        return {"size": size, **{name: _apart(name, *given) for name in ("first", "unchanged")}}
+
+
+def _apart(name: str, *given: str) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "sandbox.memory", name, *given], stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise LocalError(f"the run that is measured ended with {done.returncode}")
+        raise LocalError(f"the {name} run ended with {done.returncode}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {"size": size, **found}
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:
     interruptible()
     logging.disable(logging.INFO)
-    if arguments[:1] == ["one"]:
-        print(json.dumps(unchanged(json.loads(arguments[1]), Path(arguments[2]), json.loads(arguments[3]))))
+    if arguments:
+        name, info, folder, params = arguments
+        print(json.dumps(stepped(json.loads(info), Path(folder), name, json.loads(params))))
         return 0
     size = os.environ.get("SIZE") or "medium"
     try:

@@ -53,20 +53,20 @@ def check(sync: Sync, entity: str, shards: Iterable[int], judged_by: Judge = jud
     states, actions = Counter[str](), Counter[str]()
     stopped: list[str] = []
     for found in _judged(sync, row, tuple(shards), judged_by):
-        states.update(r.state for r in found)
-        actions.update(r.action for r in found if r.state == "linked")
         for r in found:
+            states[r.state] += 1
+            if r.state == "linked":
+                actions[r.action] += 1
             if r.state in STOPPED:
                 stopped.append(legible(f"{r.number}: {r.state} by {r.rule}: {r.message}"))
                 log.warning("%s", stopped[-1])
-        del found
     count = states.total()
     log.info("checked %d %s: %s; to do: %s", count, entity.replace("_", " "), _told(states), _told(actions) or "nothing")
     return Checked(entity, count, states, actions, tuple(stopped))
 
 
-def _judged(sync: Sync, row: Entity, shards: tuple[int, ...], judged_by: Judge) -> Iterator[list[Judged]]:
-    """What is judged at one go; a shard of what the ERP owns is told of and let go before the next."""
+def _judged(sync: Sync, row: Entity, shards: tuple[int, ...], judged_by: Judge) -> Iterator[Iterable[Judged]]:
+    """What is judged at one go; a shard of what the ERP owns is told of, record by record, and let go before the next."""
     if row.read_only:
         yield OnlyRead(sync, row, shards).run()
     elif row.source == "procore":

@@ -140,7 +140,7 @@ class Audit:
 def origin_audit(sync: Sync, entity: str) -> Audit:
     ours = empty = 0
     foreign = []
-    for record in sync.lists.snapshot("procore", entity):
+    for record in sync.lists.each("procore", entity):
         if not record.origin_id:
             empty += 1
         elif parse_origin(record.origin_id, sync.namespace):
@@ -157,5 +157,5 @@ def expected_calls(sync: Sync) -> int:
         log.warning(
             "the service account sees no project in Procore; unless the company is new, choose the app's permitted projects there"
         )
-    counted = {name: len(sync.lists.snapshot("procore", name)) for name in COMPANY_LISTS if name in sync.run.entities}
+    counted = {name: sum(1 for _ in sync.lists.each("procore", name)) for name in COMPANY_LISTS if name in sync.run.entities}
     return lists(sync.run.entities, projects, counted)

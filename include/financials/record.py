@@ -11,6 +11,7 @@ language in which contents are compared and hashed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,13 +57,32 @@ class _Given(set[str]):
 
 
 _GIVEN = _Given()
+_REPEATED = frozenset(
+    (
+        "commitment", "company", "cost_code", "cost_type", "currency", "customer", "prime_contract", "project", "status",
+        "sub_job", "tax_code", "terms", "unit", "vendor",
+    )
+)  # fmt: skip
+"""Fields of few values: words, and what many records name. Validation makes a new text for each; of those that are the same one
+is enough."""
 
 
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", str_strip_whitespace=True)
 
+    repeated: ClassVar[tuple[str, ...]] = ()
+    """Its fields of few values."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls.repeated = tuple(name for name in cls.model_fields if name in _REPEATED)
+
     def model_post_init(self, _: Any) -> None:
         object.__setattr__(self, "__pydantic_fields_set__", _GIVEN)
+        held = self.__dict__
+        for name in self.repeated:
+            if held[name].__class__ is str:
+                held[name] = sys.intern(held[name])
 
 
 class LineModel(Model):

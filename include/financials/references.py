@@ -59,8 +59,22 @@ class References:
             found["number"] = next(found[name] for name in self.row.numbered_in if name in found)
         return found
 
+    def complete(self, procore: Record) -> bool:
+        """Whether every reference can be translated, so that none is unknown."""
+        for name, entity in self.row.references.items():
+            if entity == self.row.name:
+                continue
+            head, _, rest = name.partition(".")
+            value = getattr(procore, head)
+            named = [getattr(one, rest) for one in value] if rest else () if isinstance(value, tuple) else (value,)
+            if any(ident is not None and self.key(entity, ident) is None for ident in named):
+                return False
+        return True
+
     def translated(self, record: Record) -> Record:
         """The record with every reference as an ERP key; one that is not linked becomes None (a required one stays as it is)."""
+        if not self.row.references:
+            return record
         changed: dict[str, Any] = {}
         for name, entity in self.row.references.items():
             head, _, rest = name.partition(".")

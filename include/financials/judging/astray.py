@@ -14,17 +14,17 @@ from include.financials.ledger import LinkIndex
 from include.financials.port import Invalid, Page
 from include.financials.reading import lists
 from include.financials.reading.chosen import elsewhere
-from include.financials.record import PROJECTS, Record
+from include.financials.record import PROJECTS
 from include.financials.view import COMPANY_LEVEL, Sync
 
 
-def marked(sync: Sync, row: Entity, shard: int, records: Iterable[Record], links: LinkIndex, people: People) -> Page:
-    """Counterparts, of those records of the ERP that nothing is linked to, in projects that are not the shard's: they carry our
-    external id, or a person spoke of the two."""
+def marked(sync: Sync, row: Entity, shard: int, keys: Iterable[tuple[str, str]], links: LinkIndex, people: People) -> Page:
+    """Counterparts, of those records of the ERP (company, key) that nothing is linked to, in projects that are not the shard's:
+    they carry our external id, or a person spoke of the two."""
     others, passed_over = sync.lists.others("procore", row.name, shard), elsewhere(sync, "procore", row.name)
     if not others and not passed_over.state().pages:
         return Page([])
-    free = {(record.company or "", record.id) for record in records} - links.by_erp.keys()
+    free = {key for key in keys if key not in links.by_erp}
     wanted = {str(Origin(sync.namespace, company, row.name, key)) for company, key in free}
     wanted |= {one.pair for one in people.said if (one.company, one.record_id) in free}
     found = lists.marked(passed_over, passed_over.invalid(), wanted)

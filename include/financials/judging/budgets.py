@@ -44,8 +44,8 @@ class Budgets(Judging):
         sync, row = self.sync, self.row
         subjects, rows = [], []
         pairs = [*self._pairs()]
-        self.seen.learn(("", one.id) for one, _ in pairs if one is not None)
-        self.seen.learn((one.company or "", one.id) for _, one in pairs if one is not None)
+        here = [("", one.id) for one, _ in pairs if one is not None]
+        self.seen.learn([*here, *((one.company or "", one.id) for _, one in pairs if one is not None)])
         for procore, erp in pairs:
             subject, head = self._subject(procore, erp)
             subjects.append((subject, procore, erp))

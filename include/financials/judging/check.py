@@ -93,7 +93,7 @@ class Judging:
 
     def again(self, subject: Subject) -> bool:
         """An earlier run stopped it as it is. What it waits for may be there by now: it is judged anew all the same."""
-        known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
+        known = self.seen.last(key_of(subject.side, subject.company, subject.own.id))
         if known is None or known.state not in STOPPED:
             return False
         return known.source_hash == self.hash_of(subject.own)
@@ -177,7 +177,7 @@ class Judging:
         own, amount = subject.own, getattr(subject.own, "amount", None)
         hashed = self.hash_of(own)
         key = key_of(subject.side, subject.company, own.id)
-        known = self.seen.get(key)
+        known = self.seen.last(key)
         # An ERP record keeps its own number (a cost type has another one in Procore); Procore's document gets its full one.
         number = own.number if subject.side == "erp" else subject.record.number
         return blank(self.sync, self.row, self.shard, subject.side, subject.company, own.id, number)._replace(
@@ -305,5 +305,5 @@ class Judging:
         return remembered
 
     def remembered(self, result: Judged, subject: Subject) -> Remembered:
-        known = self.seen.get(key_of(subject.side, subject.company, subject.own.id))
+        known = self.seen.last(key_of(subject.side, subject.company, subject.own.id))
         return memory(result, subject.own, known, subject.record.figures())

@@ -8,7 +8,8 @@ Natural keys (a tax id, a code, a number) can only propose a match, and two cand
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
 from include.financials.entity import Entity
 from include.financials.existence import Existing
@@ -50,8 +51,9 @@ def by_settings(row: Entity, match: Match) -> Match:
 
 
 class ErpSource:
-    """Matches ERP-born records with Procore's. ``everyone`` is the ERP's full list, ``targets`` Procore's, both in ERP keys;
-    ``worded`` by Procore id the ERP key of what a target names in words (``Entity.worded``)."""
+    """Matches ERP-born records with Procore's. ``everyone`` is the ERP's full list, which is gone through several times,
+    ``unlisted`` what else of the ERP is to be matched, ``targets`` Procore's list, all in ERP keys; ``worded`` by Procore id the
+    ERP key of what a target names in words (``Entity.worded``)."""
 
     def __init__(
         self,
@@ -59,11 +61,14 @@ class ErpSource:
         system: str,
         links: LinkIndex,
         targets: Sequence[Record],
-        everyone: Sequence[Record],
+        everyone: Iterable[Record],
         existing: Existing | None = None,
         people: People | None = None,
         worded: Mapping[str, str] | None = None,
+        unlisted: Sequence[Record] = (),
+        keys: Collection[tuple[str, str]] | None = None,
     ) -> None:
+        """``keys``: (company, key) of everyone, from whom has them already."""
         self.row, self.system, self.links = row, system, links
         self.people = people or People()
         self.worded = worded or {}
@@ -80,17 +85,31 @@ class ErpSource:
             if record.id not in links.by_procore and record.id not in ours and free and not _over(record):
                 for key in identity_keys(row, record):
                     self.unclaimed[key].append(record)
-        self.alike: dict[tuple[str, str, str], dict[str, Record]] = defaultdict(dict)
-        for record in everyone:
-            if row.document and (self._settled(record) or getattr(record, "status", None) == VOID):
-                continue  # two documents alike are two: one that has its counterpart, or counts for nothing, is no rival
-            if getattr(record, "merged_into", None) is not None:
-                continue  # it is the vendor that it was merged into, which is asked for itself
-            for key in identity_keys(row, record):
-                self.alike[key][f"{record.company}:{record.id}"] = record
+        linked = keys is not None and all(self._by_link(*key) is not None for key in keys)
+        self.alike = self._alike(everyone, [*unlisted] if linked else chain(everyone, unlisted))
         self.claimed: set[str] = set()
         self.named: dict[str, tuple[str, str]] = {}
         """Procore id -> (company, key) of the record that it is by a person's word."""
+
+    def _alike(self, everyone: Iterable[Record], asking: Iterable[Record]) -> dict[tuple[str, str, str], dict[str, Record]]:
+        """The ERP's records by their natural keys, as far as somebody may ask: what is not linked, on either side."""
+        free = (record for record in asking if self._by_link(record.company, record.id) is None)
+        asked = self.unclaimed.keys() | {key for record in free for key in identity_keys(self.row, record)}
+        found: dict[tuple[str, str, str], dict[str, Record]] = defaultdict(dict)
+        for record in everyone if asked else ():
+            if self.row.document and (self._settled(record) or getattr(record, "status", None) == VOID):
+                continue  # two documents alike are two: one that has its counterpart, or counts for nothing, is no rival
+            if getattr(record, "merged_into", None) is not None:
+                continue  # it is the vendor that it was merged into, which is asked for itself
+            for key in identity_keys(self.row, record):
+                if key in asked:
+                    found[key][f"{record.company}:{record.id}"] = record
+        return dict(found)
+
+    def _by_link(self, company: str | None, key: str) -> Link | None:
+        """The link that says who the counterpart is."""
+        link = self.links.by_erp.get((company or "", key))
+        return link if link is not None and link.status != "planned" else None
 
     def _settled(self, record: Record) -> bool:
         return (record.company or "", record.id) in self.links.by_erp or self.origin(record) in self.by_origin
@@ -99,8 +118,8 @@ class ErpSource:
         return str(Origin(self.system, record.company or "", self.row.name, record.id))
 
     def match(self, record: Record) -> Match:
-        link = self.links.by_erp.get((record.company or "", record.id))
-        if link is not None and link.status != "planned":
+        link = self._by_link(record.company, record.id)
+        if link is not None:
             return self._linked(record, link)
         said = self.people.joined_erp.get((record.company or "", record.id))
         chosen = self.by_id.get(said.pair) if said is not None else None
@@ -146,19 +165,19 @@ class ErpSource:
             return self.people.told(self.row, record.number, named, said)
         return None
 
-    def _half_made(self, targets: Sequence[Record], everyone: Sequence[Record]) -> dict[tuple[str, str | None], list[Record]]:
+    def _half_made(self, targets: Sequence[Record], everyone: Iterable[Record]) -> dict[tuple[str, str | None], list[Record]]:
         """Documents whose header an earlier try made, before it could give them lines and external id: ``origin_data`` tells of
         which record, with or without a ledger."""
         if not (self.row.document and self.row.later):
             return {}
-        known = {_place(record, record.id) for record in everyone}
         found: dict[tuple[str, str | None], list[Record]] = defaultdict(list)
         for record in targets:
             key = made_from(record.origin_data) if not record.origin_id and not record.deleted else None
             taken = record.id in self.links.by_procore or record.id in self.people.ids  # linked, or parted by a person
-            if key is not None and not taken and _place(record, key) in known:
+            if key is not None and not taken:
                 found[_place(record, key)].append(record)
-        return found
+        known = {place for record in everyone if (place := _place(record, record.id)) in found} if found else set()
+        return {place: made for place, made in found.items() if place in known}
 
     def _linked(self, record: Record, link: Link) -> Match:
         target = self.by_id.get(link.procore_id)
@@ -214,11 +233,13 @@ class ErpSource:
 
     def alike_in_procore(self, record: Record) -> list[Record]:
         """Who in Procore looks like a record of the ERP, whether this run judges it or not."""
-        return [one for key in identity_keys(self.row, record) for one in self._rivals(record, key)[0]]
+        if not self.unclaimed:
+            return []
+        return [one for key in identity_keys(self.row, record) if key in self.unclaimed for one in self._rivals(record, key)[0]]
 
     def _rivals(self, record: Record, key: tuple[str, str, str]) -> tuple[list[Record], set[str]]:
         """(who in Procore may be its counterpart, who in the ERP may be that, too)."""
-        candidates, twins = self.unclaimed.get(key, []), self.alike[key]
+        candidates, twins = self.unclaimed.get(key, []), self.alike.get(key, {})
         if self.row.rivals is not None:
             candidates, twins = self.row.rivals(record, key[0], candidates, twins, self.worded)
         # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.

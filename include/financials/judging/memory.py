@@ -8,7 +8,8 @@ from typing import Any
 
 from include.financials.entity import Entity
 from include.financials.identity import canonical_json, digest, parse_origin, plain
-from include.financials.ledger import Judged, Remembered, Seen, stamp
+from include.financials.ledger import Judged, Remembered, stamp
+from include.financials.ledger.records import Last
 from include.financials.record import Figures, Record
 from include.financials.view import Sync
 
@@ -28,7 +29,7 @@ def source_hash(record: Record) -> str:
     return digest(plain(record.model_dump(exclude={"updated_at", "origin_id", "origin_data", "origin_code", "marker"})))
 
 
-def memory(result: Judged, own: Record, known: Seen | None, figures: Figures) -> Remembered:
+def memory(result: Judged, own: Record, known: Last | None, figures: Figures) -> Remembered:
     """The ledger's memory of a source record: its state, and when it was last changed by somebody other than us."""
     seen = time_text(own.updated_at)
     ours = known is not None and known.seen_updated_at == seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, null, 
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, by_place, chunks, each, values
+from include.financials.ledger.room import Room, by_place, chunked, each, values
 from include.financials.ledger.said import Remembered, Restated
 from include.financials.ledger.tables import Judged, key_of, stamp
 from include.financials.record import Side
@@ -28,19 +29,24 @@ class Outcomes(Room):
         run_id: str,
         entity: str,
         shard: int,
-        rows: Sequence[Judged],
+        rows: Iterable[Judged],
         remembered: Iterable[Remembered] = (),
     ) -> None:
-        """Replace what this run said of one entity's shard (a retried check says it anew) and remember the records, in one
-        commit."""
+        """Replace what this run said of one entity's shard (a retried check says it anew; of a record that is told twice the last
+        word counts) and remember the records, in one commit. Both are taken as they come, the rows first."""
         o = t.outcomes.c
         here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
         with self.writing() as connection:
             connection.execute(delete(t.outcomes).where(*here, o.done.is_(False)))
             done = set(map(tuple, connection.execute(select(o.company, o.side, o.id).where(*here))))
-            fresh = {row.key: row for row in rows}
-            for chunk in chunks([row for key, row in fresh.items() if key not in done]):
-                connection.execute(insert(t.outcomes), [values(row) for row in chunk])
+            told = set[tuple[str, str, str]]()
+            for some in chunked(rows):
+                fresh = {row.key: row for row in some if row.key not in done}
+                for company, side, ident in told & fresh.keys():
+                    connection.execute(delete(t.outcomes).where(*here, o.company == company, o.side == side, o.id == ident))
+                if fresh:
+                    connection.execute(insert(t.outcomes), [values(row) for row in fresh.values()])
+                told |= fresh.keys()
             # Both sides were read before the load: of what is done its memory is younger than a retried check's.
             records.write(connection, (row for row in remembered if (row.company, row.side, row.id) not in done))
 
@@ -84,11 +90,19 @@ class Outcomes(Room):
         o = t.outcomes.c
         return self._rows(o.run_id == run_id, o.entity == entity, o.state == "linked", o.action.in_(actions))
 
-    def work(self, run_id: str, entity: str, shard: int) -> list[Judged]:
-        """What is left to do of a run: linked by plan, not done yet."""
+    def work(self, run_id: str, entity: str, shard: int, side: Side, *actions: str, most: int | None = None) -> list[Judged]:
+        """What is left to do of a run by these actions: linked by plan, not done yet. ``most``: no more than so many rows."""
         o = t.outcomes.c
-        here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
-        return self._rows(*here, o.done.is_(False), o.state == "linked")
+        here = (o.run_id == run_id, o.entity == entity, o.shard == shard, o.side == side)
+        return self._rows(*here, o.done.is_(False), o.state == "linked", o.action.in_(actions), most=most)
+
+    def tally(self, run_id: str, entity: str, shard: int) -> Counter[tuple[str, str, str | None]]:
+        """How many records of a run have which action, state and rule."""
+        o = t.outcomes.c
+        query = select(o.action, o.state, o.rule, func.count()).where(o.run_id == run_id, o.entity == entity, o.shard == shard)
+        with self.reading() as connection:
+            found = connection.execute(query.group_by(o.action, o.state, o.rule))
+            return Counter({(action, state, rule): count for action, state, rule, count in found})
 
     def in_hand(self, run_id: str, entity: str, quiet_since: str) -> list[Judged]:
         """What other runs have judged and not carried out yet, as far as they are under way: not over, and since then begun, come
@@ -118,10 +132,11 @@ class Outcomes(Room):
         here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
         return self._rows(*here, o.done.is_(False), o.action == "close")
 
-    def _rows(self, *where: Any, columns: Iterable[Any] = t.outcomes.c) -> list[Judged]:
+    def _rows(self, *where: Any, columns: Iterable[Any] = t.outcomes.c, most: int | None = None) -> list[Judged]:
         o = t.outcomes.c
+        query = select(*columns).where(*where).order_by(o.entity, o.number, o.id).limit(most)
         with self.reading() as connection:
-            return list(each(Judged, connection.execute(select(*columns).where(*where).order_by(o.entity, o.number, o.id))))
+            return list(each(Judged, connection.execute(query)))
 
     def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
         """Keys (:func:`key_of`) of what a gate has judged without letting it through: in this run (a retried check judges the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, or_, select
 
@@ -55,6 +55,17 @@ class Records(Room):
             for within, idents in by_place(keys):
                 query = select(t.records).where(r.entity == entity, r.side == side, r.within == within, r.id.in_(idents))
                 found.update(((row.within, row.id), row) for row in each(Seen, connection.execute(query)))
+        return found
+
+    def last(self, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Last]:
+        """Of these keys what every record is asked for when it is judged."""
+        found: dict[tuple[str, str], Last] = {}
+        r = t.records.c
+        columns = [r[name] for name in Last._fields]
+        with self.reading() as connection:
+            for within, idents in by_place(keys):
+                query = select(r.id, *columns).where(r.entity == entity, r.side == side, r.within == within, r.id.in_(idents))
+                found.update(((within, ident), Last(*rest)) for ident, *rest in connection.execute(query))
         return found
 
     def states(self, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
@@ -118,22 +129,38 @@ def write(connection: Connection, rows: Iterable[Remembered]) -> None:
             upsert(connection, t.records, alike, update_columns=tuple(name for name in shape if name not in kept))
 
 
+class Last(NamedTuple):
+    """How a record was when it was judged last, and when it changed."""
+
+    state: str | None
+    source_hash: str | None
+    source_changed_at: str | None
+    seen_updated_at: str | None
+
+
 class Remembrance:
     """What the ledger remembers of a side's records of an entity, asked for by key (:func:`key_of`): of those that nobody asks
-    for nothing is held. ``learn`` asks for many at once."""
+    for nothing is held. ``learn`` asks for many at once, and lets go of those before."""
 
     def __init__(self, records: Records, entity: str, side: Side) -> None:
         self._records, self._of = records, (entity, side)
+        self._last: dict[tuple[str, str], Last | None] = {}
         self._found: dict[tuple[str, str], Seen | None] = {}
 
     def learn(self, keys: Iterable[tuple[str, str]]) -> None:
-        fresh = [key for key in dict.fromkeys(keys) if key not in self._found]
-        self._found |= dict.fromkeys(fresh)
-        self._found |= self._records.some(*self._of, fresh)
+        self._last = dict.fromkeys(keys)
+        self._last.update(self._records.last(*self._of, [*self._last]))
+
+    def last(self, key: tuple[str, str]) -> Last | None:
+        """The little that every record is asked for."""
+        if key not in self._last:
+            self._last[key] = self._records.last(*self._of, [key]).get(key)
+        return self._last[key]
 
     def get(self, key: tuple[str, str]) -> Seen | None:
+        """All of one."""
         if key not in self._found:
-            self.learn([key])
+            self._found[key] = self._records.some(*self._of, [key]).get(key)
         return self._found[key]
 
     def of_id(self, ident: str) -> list[Seen]:

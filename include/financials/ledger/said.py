@@ -42,7 +42,7 @@ class Remembered:
     figures: str | Kept | None = KEPT
 
     def columns(self) -> dict[str, Any]:
-        return {"within": key_of(self.side, self.company, self.id)[0], **_said(self)}
+        return {"within": key_of(self.side, self.company, self.id)[0], **said(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,11 @@ class Restated:
     erp_key: str | Kept | None = KEPT
 
     def columns(self) -> dict[str, Any]:
-        found = _said(self)
+        found = said(self)
         del found["row"]
         return found
 
 
-def _said(row: Remembered | Restated) -> dict[str, Any]:
+def said(row: Remembered | Restated) -> dict[str, Any]:
+    """The columns of which something is said."""
     return {one.name: value for one in fields(row) if (value := getattr(row, one.name)) is not KEPT}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import chain
 
 from include.financials.identity import parse_origin
@@ -10,9 +11,28 @@ from include.financials.ledger import STOPPED, Seen, moment
 from include.financials.ledger.room import chunked
 from include.financials.port import NO_ID, Header, Window
 from include.financials.reading.staging import Staged
-from include.financials.record import Side
+from include.financials.record import Record, Side
 from include.financials.run import Run
 from include.financials.view import Sync
+
+
+@dataclass(frozen=True, slots=True)
+class InWindow:
+    """Which records of the ERP a run looks at: what its extract found in the window, and what waits, by (company, key)."""
+
+    window: Window
+    waiting: frozenset[tuple[str, str]]
+
+    def __call__(self, record: Record) -> bool:
+        return self.window.covers(record.updated_at) or self.waits(record)
+
+    def waits(self, record: Record) -> bool:
+        return (record.company or "", record.id) in self.waiting
+
+
+def in_window(sync: Sync, entity: str, shard: int) -> InWindow:
+    noted = sync.noted(entity, shard)
+    return InWindow(Window(moment(noted.since), moment(noted.until)), frozenset(noted.waiting))
 
 
 def elsewhere(sync: Sync, side: Side, entity: str) -> Staged:

@@ -20,7 +20,7 @@ from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import ConfigurationError
 from include.financials.existence import contracts_of
-from include.financials.ledger import Link, LinkIndex, key_of, moment, stamp
+from include.financials.ledger import Link, LinkIndex, key_of, stamp
 from include.financials.port import CALLED, NO_ID, UNSEEN, Invalid, Page, Window
 from include.financials.reading import chosen, questions
 from include.financials.reading.asked import Memory, ask_what_is_asked, note_steps
@@ -78,15 +78,6 @@ def _begun(sync: Sync, entity: str, shard: int, window: Window) -> Noted:
     return replace(sync.noted(entity, shard), since=stamp(window.since) if window.since else None, until=stamp(window.until))
 
 
-def in_window(sync: Sync, entity: str, shard: int, listed: Iterable[Record]) -> list[Record]:
-    """Those of an ERP's list that a run looks at: what its extract found in the window, and what waits."""
-    noted = sync.noted(entity, shard)
-    window = Window(moment(noted.since), moment(noted.until))
-    waiting = set(noted.waiting)
-    found = [record for record in listed if window.covers(record.updated_at) or (record.company or "", record.id) in waiting]
-    return found + [record for record in answered(sync, entity, shard).records if (record.company or "", record.id) in waiting]
-
-
 def answered(sync: Sync, entity: str, shard: int) -> Page:
     """What the ERP said of records that its list of this shard does not show. One that moved to a job of another shard is that
     one's to judge, whose list shows it."""
@@ -118,15 +109,25 @@ class _ErpBorn:
 
     def run(self) -> tuple[int, int]:
         sync, shard = self.sync, self.shard
-        everyone, bad = sync.lists.snapshot("erp", self.name, shard), sync.lists.unreadable("erp", self.name, shard)
-        shown = Page(sync.lists.snapshot("procore", self.name, shard), sync.lists.unreadable("procore", self.name, shard)).shown
-        here, listed = {(record.company or "", record.id) for record in everyone}, {one.id for one in shown}
+        here = sync.lists.keys("erp", self.name, shard)
+        bad = sync.lists.unreadable("erp", self.name, shard)
+        listed = {one.id for one in sync.lists.unreadable("procore", self.name, shard)}
+        unlinked, in_sub_jobs = questions.Unlinked(sync, self.row), False
+        for record in sync.lists.each("procore", self.name, shard):
+            listed.add(record.id)
+            unlinked.take(record)
+            in_sub_jobs = in_sub_jobs or bool(getattr(record, "sub_job", None))
         links = sync.shard_links(self.name, shard, here, listed)
         waiting = chosen.waiting(sync, self.name, shard, self.window, here)
         sync.note(self.name, shard, replace(_begun(sync, self.name, shard, self.window), waiting=tuple(waiting)))
         self._ask(links, here, listed, [(scope, key[1]) for key, scope in waiting.items() if key not in here])
-        self._look_up(shown)
-        return len(in_window(sync, self.name, shard, everyone)), len(bad)
+        for name in unlinked.lists():  # names of what Procore's records refer to and nothing is linked to
+            _everywhere(sync, "procore", name)
+        if in_sub_jobs:
+            _everywhere(sync, "procore", SUB_JOBS)
+        looked = chosen.in_window(sync, self.name, shard)
+        found = sum(map(looked, sync.lists.each("erp", self.name, shard)))
+        return found + sum(map(looked.waits, answered(sync, self.name, shard).records)), len(bad)
 
     def _ask(self, links: LinkIndex, here: set[tuple[str, str]], listed: set[str], missing: Sequence[questions.Asked]) -> None:
         """Where linked records are that a list does not show."""
@@ -146,17 +147,6 @@ class _ErpBorn:
             answer = sync.lists.ask(self.name, shard, "procore", self.name, wanted)
             told = {one.id for one in answer.shown} | {*answer.hidden}
             ask_contracts(sync, row, shard, links.by_procore, [ident for _, ident in wanted if ident not in told])
-
-    def _look_up(self, shown: Iterable[Record | Invalid]) -> None:
-        """Names of what Procore's records refer to and nothing is linked to."""
-        unlinked = questions.Unlinked(self.sync, self.row)
-        records = [record for record in shown if not isinstance(record, Invalid)]
-        for record in records:
-            unlinked.take(record)
-        for name in unlinked.lists():
-            _everywhere(self.sync, "procore", name)
-        if any(getattr(record, "sub_job", None) for record in records):
-            _everywhere(self.sync, "procore", SUB_JOBS)
 
 
 class _ProcoreBorn:

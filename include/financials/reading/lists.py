@@ -119,6 +119,25 @@ class Lists:
         for record in held[0] if held is not None else self._staged(side, entity, shard).rows():
             yield from self.sync.of_erp([record]) if side == "erp" and held is None else (record,)
 
+    def each(self, side: Side, entity: str, shard: int = 0) -> Iterator[Record]:
+        """The same one by one, each as read last: of a list that is too long to be kept no more than a page is held, and it is
+        parsed anew for everyone who asks."""
+        if self.parsed.get((side, entity, shard)) is None and self._long(staged := self._staged(side, entity, shard)):
+            for record in staged.each():
+                yield from self.sync.of_erp([record]) if side == "erp" else (record,)
+        else:
+            yield from self._both(side, entity, shard)[0]
+
+    def keys(self, side: Side, entity: str, shard: int = 0) -> set[tuple[str, str]]:
+        """(company, id) of the same; a list that is too long to be kept is not parsed for it."""
+        if self.parsed.get((side, entity, shard)) is None and self._long(staged := self._staged(side, entity, shard)):
+            return set(staged.keys())
+        return {(record.company or "", record.id) for record in self.each(side, entity, shard)}
+
+    def let_go(self, side: Side, entity: str, shard: int) -> None:
+        """Nobody is about to ask for a list again; who does all the same has it parsed anew."""
+        self.parsed.drop((side, entity, shard))
+
     def unreadable(self, side: Side, entity: str, shard: int = 0) -> list[Invalid]:
         """Records of a list that do not fit their model: they exist, and must not be taken for gone."""
         return [*self._bad(side, entity, shard)]
@@ -153,11 +172,7 @@ class Lists:
     def everywhere(self, side: Side, entity: str) -> Iterator[Record]:
         """The list of all shards, one by one: of a list that is too long to be kept no more than a page is held."""
         for shard in self.shards_of(entity):
-            if self.parsed.get((side, entity, shard)) is None and self._long(staged := self._staged(side, entity, shard)):
-                for record in staged.each():
-                    yield from self.sync.of_erp([record]) if side == "erp" else (record,)
-            else:
-                yield from self._both(side, entity, shard)[0]
+            yield from self.each(side, entity, shard)
 
     def _long(self, staged: Staged) -> bool:
         return staged.state().records > self.parsed.room

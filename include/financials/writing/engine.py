@@ -27,6 +27,9 @@ from include.financials.writing.steps import carry_step, recover
 
 log = logging.getLogger(__name__)
 
+PART = 5_000
+"""So many records of which nothing is sent are looked at in one go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -84,10 +87,12 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
 
 
 def _summary(sync: Sync, row: Entity, shard: int) -> Loaded:
-    rows = sync.ledger.outcomes.of(sync.run.run_id, row.name, shard, work=False)
-    done = Counter(one.action for one in rows if one.state == "linked")
-    tried = [one for one in rows if one.action not in ("none", "unchanged", "close") and one.rule != "accepted"]
-    refused = sum(1 for one in tried if one.state != "linked")
+    done, refused = Counter[str](), 0
+    for (action, state, rule), count in sync.ledger.outcomes.tally(sync.run.run_id, row.name, shard).items():
+        if state == "linked":
+            done[action] += count
+        elif action not in ("none", "unchanged", "close") and rule != "accepted":
+            refused += count
     return Loaded(
         row.name,
         shard,
@@ -107,17 +112,22 @@ def _run(load: Load, *, write: bool) -> None:
     if over := still_as_judged(load, over):
         ledger.journal.close_links(load.lease, load.run_id, name, over)
         log.info("%s: %d ended on both sides; their links are closed", name, len(over))
-    work = [one for one in ledger.outcomes.work(load.run_id, name, load.shard) if one.side == load.source_side]
-    by_action: dict[str, list[Judged]] = defaultdict(list)
-    for row in still_as_judged(load, work):
-        by_action[row.action].append(row)
-    del work  # each row's work goes with its action
-    ledger.outcomes.mark_done(load.run_id, name, by_action.pop("unchanged", []))
-    if rows := by_action.pop("adopt", []):
-        links = [link_of(load, job_of(load, row, {}), "active") for row in rows]
-        ledger.journal.adopt(load.lease, load.run_id, name, links, rows)
-        log.info("%s: adopted %d that both sides already had; no write was made", name, len(rows))
+    left = (load.run_id, name, load.shard, load.source_side)
+    # Nothing is sent of these: what is done with, or held, is left no more.
+    while rows := ledger.outcomes.work(*left, "unchanged", most=PART):
+        ledger.outcomes.mark_done(load.run_id, name, still_as_judged(load, rows))
+    adopted = 0
+    while rows := ledger.outcomes.work(*left, "adopt", most=PART):
+        if rows := still_as_judged(load, rows):
+            links = [link_of(load, job_of(load, row, {}), "active") for row in rows]
+            ledger.journal.adopt(load.lease, load.run_id, name, links, rows)
+            adopted += len(rows)
+    if adopted:
+        log.info("%s: adopted %d that both sides already had; no write was made", name, adopted)
     actions: tuple[Action, ...] = ("link", "create", "update")  # what is linked may be the parent of what is created
+    by_action: dict[str, list[Judged]] = defaultdict(list)
+    for row in still_as_judged(load, ledger.outcomes.work(*left, *actions)):
+        by_action[row.action].append(row)
     for action in actions:
         if write and by_action.get(action):
             _carry_out(load, action, by_action.pop(action))

@@ -125,7 +125,7 @@ def carry_step(load: Load, step: Step, jobs: Sequence[Job], level: int, *, last:
     items: dict[str, Item] = {}
     by_intent: dict[str, Job] = {}
     idle: list[Job] = []
-    references = {n: sync.fresh_links(n, contents=False) for n in {*row.references.values(), row.name}}
+    references = {n: sync.fresh_links(n, contents=False) for n in {*row.references.values()}}
     system = sync.systems[step.system]
     handed = waiting(load, step)
     for job in jobs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,10 +11,15 @@ import pytest
 
 from include.financials import checks, gate, report
 from include.financials.exceptions import RetryLater
+from include.financials.judging.check import judge_rows
 from include.financials.judging.memory import source_hash
-from include.financials.ledger import Remembered, stamp
-from include.financials.port import Invalid, Page
-from include.financials.reading import extract
+from include.financials.judging.rules import Finding
+from include.financials.judging.spool import of_judged, of_remembered
+from include.financials.judging.subject import Subject
+from include.financials.ledger import Judged, Remembered, stamp
+from include.financials.ledger.room import CHUNK
+from include.financials.port import SIDES, Invalid, Page
+from include.financials.reading import chosen, extract
 from include.financials.writing import engine
 from tests.unit.financials.pair import ONLY, FakeErp, World, commitment, draft, line, make_settings, vendor
 
@@ -21,7 +27,38 @@ BAD = Invalid("vendors", "V-7", "V-7", "name", "has no text", scope="G1")
 
 
 def staged(sync: Any, entity: str) -> list[str]:
-    return [record.number for record in extract.in_window(sync, entity, 0, sync.lists.snapshot("erp", entity))]
+    looked, answered = chosen.in_window(sync, entity, 0), extract.answered(sync, entity, 0).records
+    return [one.number for one in (*filter(looked, sync.lists.each("erp", entity)), *filter(looked.waits, answered))]
+
+
+def test_a_check_holds_a_part_of_what_it_judges(world: World) -> None:
+    """And says the same of all as if it had held them at once."""
+    for number in range(CHUNK + 20):
+        world.erp.put(vendor(f"N-{number:04}"))
+    held: list[int] = []
+
+    def judged(entity: str, records: Sequence[Any], lines: Sequence[Any]) -> list[Finding]:
+        held.append(sum(isinstance(one, Subject) for one in gc.get_objects()))
+        return judge_rows(entity, records, lines)
+
+    sync = world.sync(params={"entities": ["vendors"]})
+    extract.extract(sync, "vendors")
+    found = checks.check(sync, "vendors", [0], judged)
+    assert len(held) == 2 and max(held) <= CHUNK < found.records == len(world.erp.records["vendors"])
+    rows = sync.ledger.outcomes.of(sync.run.run_id, "vendors")
+    assert found.actions == {"create": len(rows)} and {row.state for row in rows} == {"linked"}
+    assert len(sync.ledger.records.seen("vendors", "erp")) == len(rows)
+
+
+def test_what_is_said_is_packed_and_unpacked_as_it_was() -> None:
+    rows = [Judged("r", "vendors", "01", side, "1", 0, "V-\xe9", "held", judged=True) for side in SIDES]
+    said, remembered = of_judged(), of_remembered()
+    known = [Remembered("vendors", "01", "erp", "1", "V-1", rule=None, deleted=True, figures='{"amount":"1.00"}')]
+    for row in rows:
+        said.add([row])
+    said.add([])
+    remembered.add(known)
+    assert [*said] == rows == [*said] and [*remembered] == known
 
 
 # -- extract --

@@ -230,7 +230,20 @@ def test_a_retried_check_says_it_anew_but_never_takes_back_what_is_done(book: Le
         ("1", "linked", True),
         ("3", "linked", False),
     ]
-    assert [row.id for row in book.outcomes.work("r", "vendors", 0)] == ["3"]
+    assert [row.id for row in book.outcomes.work("r", "vendors", 0, "erp", "create", "none")] == ["3"]
+
+
+def test_of_what_is_told_twice_the_last_word_counts(book: Ledger) -> None:
+    """Also where there are many rows between the two."""
+    rows = [outcome("1"), *(outcome(f"n{number}") for number in range(1200)), outcome("1", state="held")]
+    book.outcomes.judge("r", "vendors", 0, iter(rows))
+    found = book.outcomes.of("r", "vendors")
+    assert len(found) == 1201 and [row.id for row in found if row.state == "held"] == ["1"]
+    assert book.outcomes.tally("r", "vendors", 0) == {("create", "linked", None): 1200, ("create", "held", None): 1}
+    assert len(book.outcomes.work("r", "vendors", 0, "erp", "create", most=7)) == 7
+    assert (
+        book.outcomes.work("r", "vendors", 0, "procore", "create") == [] == book.outcomes.work("r", "vendors", 0, "erp", "adopt")
+    )
 
 
 def test_a_shard_and_a_run_are_judged_apart(book: Ledger) -> None:

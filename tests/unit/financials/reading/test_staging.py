@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -294,6 +294,16 @@ sys.exit("pandas" in sys.modules)
     for entity, model in MODELS.items():
         for page in (1, 2):
             assert pq.read_schema(tmp_path / entity / f"page-{page:05}.parquet") == arrow_schema(model), "days are days there"
+
+
+def test_records_share_the_texts_that_repeat(tmp_path: Path) -> None:
+    """Those that many records name, and words. What tells a record from others is its own."""
+    place = Staged(UPath(tmp_path), "direct_costs")
+    place.add(Page([MAKERS["direct_costs"](str(number)) for number in (1, 2)]))
+    one, other = (cast(Any, record) for record in place.rows())
+    assert one.project is other.project and one.currency is other.currency and one.company is other.company
+    assert one.lines[0].cost_code is other.lines[0].cost_code and one.lines[0].cost_type is other.lines[0].cost_type
+    assert one.id != other.id and one.id not in type(one).repeated
 
 
 @pytest.mark.parametrize("name", ["vendors", "direct_costs", "commitments"])

@@ -17,8 +17,9 @@ from include.financials import checks, report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ContractBroken, LeaseLost, OutcomeUnknown, RetryLater, SyncError, Unsettled
 from include.financials.ledger import LEASE_SECONDS, links, moment, stamp
+from include.financials.ledger.outcomes import Outcomes
 from include.financials.port import Beat, Item, Outcome, Step, idle
-from include.financials.reading import extract
+from include.financials.reading import chosen, extract
 from include.financials.settings import EntitySettings
 from include.financials.view import Sync
 from include.financials.writing import engine
@@ -570,8 +571,8 @@ def test_a_list_that_is_read_again_is_read_as_it_is_now(world: World) -> None:
     world.erp.change("vendors", "V-1", name="Another")
     sync.forget("vendors", 0)
     extract.extract(sync, "vendors")
-    listed = sync.lists.snapshot("erp", "vendors")
-    assert extract.in_window(sync, "vendors", 0, listed) == [], "it changed after the window: the next run's"
+    looked = chosen.in_window(sync, "vendors", 0)
+    assert not any(map(looked, sync.lists.each("erp", "vendors"))), "it changed after the window: the next run's"
 
 
 def test_what_a_person_parted_meanwhile_is_not_written(world: World) -> None:
@@ -745,6 +746,44 @@ def test_a_load_reads_the_contents_of_no_link_but_those_it_writes(linked: World,
     monkeypatch.setattr(links, "each", counted)
     engine.load(sync, "commitments")
     assert linked.erp.applied["commitments", "update", "SC-2"] == 1 and read == ["SC-2"]
+
+
+def test_a_load_does_not_read_all_links_of_its_own_entity(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft(linked, "SC-1")
+    sync, asked = judged(linked, "commitments"), []
+    of = links.Links.of
+
+    def counted(self: links.Links, entity: str, **options: Any) -> Any:
+        asked.append(entity)
+        return of(self, entity, **options)
+
+    monkeypatch.setattr(links.Links, "of", counted)
+    engine.load(sync, "commitments")
+    assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and asked and "commitments" not in asked
+
+
+def test_what_is_adopted_or_unchanged_is_taken_in_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2, 7):
+        world.erp.put(vendor(f"V-{number}"))
+    world.run(params={"entities": ["vendors"]})
+    monkeypatch.setattr(engine, "PART", 2)
+    taken: list[int] = []
+    work = Outcomes.work
+
+    def counted(self: Outcomes, *given: Any, **options: Any) -> Any:
+        found = work(self, *given, **options)
+        taken.append(len(found))
+        return found
+
+    monkeypatch.setattr(Outcomes, "work", counted)
+    sync = judged(world, "vendors")
+    assert engine.load(sync, "vendors").unchanged == 6 and taken == [2, 2, 2, 0, 0, 0]
+    with world.ledger.engine.begin() as connection:
+        for table in ("links", "intents"):
+            connection.exec_driver_sql(f"delete from {table}")
+    taken.clear()
+    assert engine.load(judged(world, "vendors"), "vendors").adopted == 6 and taken == [0, 2, 2, 2, 0, 0]
+    assert len(world.ledger.links.of("vendors")) == 6
 
 
 def test_one_record_for_two_that_were_sent_stops_the_task(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
