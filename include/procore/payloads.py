@@ -176,10 +176,16 @@ def differing(resource: Resource, row: Mapping[str, Any], attributes: Attributes
 
 def of_another(resource: Resource, row: Mapping[str, Any], own: Attributes, sent: Iterable[Attributes]) -> str | None:
     """Name of an attribute that a reply tells of a record as it was sent for another one of the same call: the two may have been
-    taken for each other. A value that Procore only writes in its own form is nobody else's."""
+    taken for each other. What is no proof of a line (:data:`PROOF`) says so only where all that the two differ in is the other's:
+    a switch or a text that Procore keeps in its own way may be as somebody else's is."""
     told = [name for name in own if name not in _MARKS and {resource.read_as.get(name, name), _OBJECTS.get(name)} & row.keys()]
-    strange = [name for name in told if not _held(resource, row, name, own[name])]
-    return next((name for other in sent for name in strange if name in other and _held(resource, row, name, other[name])), None)
+    for other in sent:
+        apart = [name for name in told if name in other and other[name] != own[name]]
+        theirs = [name for name in apart if _held(resource, row, name, other[name]) and not _held(resource, row, name, own[name])]
+        proof = [name for name in theirs if name in PROOF]
+        if proof or (theirs and len(theirs) == len(apart)):
+            return next(iter(proof or theirs))
+    return None
 
 
 _MARKS = ("id", "origin_id", "origin_data")

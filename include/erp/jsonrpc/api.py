@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from include.financials.exceptions import Refused
+from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused
 
 Domain = Sequence[Any]
 """A search: conditions ``(path, operator, value)``, together; a nested list may begin with ``"OR"``."""
@@ -26,6 +26,21 @@ class Field:
     type: str
     required: bool = False
     relation: str | None = None
+
+
+def made_of(answer: Any, many: int, what: str) -> list[int]:
+    """The numbers of the records that a write was answered with. Raises OutcomeUnknown for anything else: they may be there."""
+    if not isinstance(answer, list) or len(answer) != many or not all(type(one) is int and one > 0 for one in answer):
+        raise OutcomeUnknown(f"{what}: the ERP answered {str(answer)[:60]!r} where the numbers of {many} records belong.")
+    return answer
+
+
+def found_of(answer: Any, kind: type, what: str) -> list[Any]:
+    """A list of records (``dict``) or of their numbers (``int``). Raises ContractBroken for anything else: what is there is not
+    known, least of all that nothing is."""
+    if not isinstance(answer, list) or not all(type(one) is kind for one in answer):
+        raise ContractBroken(f"{what}: the ERP answered {str(answer)[:60]!r} where a list of records belongs.")
+    return answer
 
 
 class Warned(Refused):

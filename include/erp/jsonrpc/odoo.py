@@ -14,7 +14,7 @@ from functools import cache
 from itertools import zip_longest
 from typing import Any
 
-from include.erp.jsonrpc.api import Doc, Domain, Field
+from include.erp.jsonrpc.api import Doc, Domain, Field, found_of, made_of
 from include.erp.jsonrpc.wire import Wire
 from include.financials.exceptions import ConfigurationError, NotPermitted, OutcomeUnknown, Refused, RetryLater
 
@@ -76,7 +76,7 @@ class Odoo:
     ) -> list[Doc]:
         sorting = ", ".join(" ".join(one) for one in order) or False
         numbers = self.call(model, "search", self._domain(model, domain), 0, limit or False, sorting, context=_INACTIVE)
-        return self._read(model, numbers, paths)
+        return self._read(model, found_of(numbers, int, model), paths)
 
     def _read(self, model: str, numbers: Sequence[int], paths: Iterable[str]) -> list[Doc]:
         """Records with their related ones nested. Raises NotPermitted where one of them may not be seen: it would be missing."""
@@ -87,7 +87,7 @@ class Odoo:
                 raise ConfigurationError(f"{model} has no field {name!r}.")
         found: list[Doc] = [] if names else [{"id": number} for number in numbers]
         for some in _parts(numbers) if names else ():
-            found += self.call(model, "read", some, names, "", context=_INACTIVE)
+            found += found_of(self.call(model, "read", some, names, "", context=_INACTIVE), dict, model)
         if EXTERNAL in rest:
             external = self._external_ids(model, [row["id"] for row in found])
             for row in found:
@@ -119,7 +119,7 @@ class Odoo:
         if any(EXTERNAL in row for row in rows):
             return self._load(model, rows)
         made = self.call(model, "create", [self._values(model, row) for row in rows], writes=True)
-        return [int(number) for number in made]
+        return made_of(made, len(rows), model)
 
     def write(self, model: str, ids: Sequence[int], values: Mapping[str, Any]) -> None:
         self.call(model, "write", list(ids), self._values(model, values), writes=True)
@@ -183,8 +183,10 @@ class Odoo:
         columns = list(dict.fromkeys(name for cells in table for name in cells))
         matrix = [[cells.get(name, "") for name in columns] for cells in table]
         answer = self.call(model, "load", columns, matrix, writes=True, context=_CREATE_ONCE)
-        if answer["ids"]:
-            return [int(number) for number in answer["ids"]]
+        if isinstance(answer, dict) and answer.get("ids"):
+            return made_of(answer["ids"], len(rows), model)
+        if not isinstance(answer, dict) or not isinstance(answer.get("messages"), list):
+            raise OutcomeUnknown(f"{model}: the ERP answered {str(answer)[:60]!r} to what was loaded.")
         message = next((one["message"] for one in answer["messages"] if one.get("type") == "error"), "no reason given")
         if _HIDDEN in message:
             message += ". Odoo says that instead of its reason, which stands in its log. Is the date up to a lock date?"

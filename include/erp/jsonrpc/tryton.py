@@ -12,9 +12,9 @@ from functools import cache
 from typing import Any
 
 from include.erp.json.tagged import tagged
-from include.erp.jsonrpc.api import Doc, Domain, Field, Stale, Warned
+from include.erp.jsonrpc.api import Doc, Domain, Field, Stale, Warned, found_of, made_of
 from include.erp.jsonrpc.wire import LoggedOut, Wire
-from include.financials.exceptions import ConfigurationError, Refused, RetryLater
+from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
 
 _KINDS = ("UserError", "UserWarning", "ConcurrencyException", "LoginException", "MissingDependenciesException")
 _BUSY = re.compile(r"database is locked|could not (serialize|obtain lock)|deadlock detected", re.I)
@@ -73,7 +73,7 @@ class Tryton:
             f"model.{model}", "search_read", list(domain), 0, limit, [list(one) for one in order] or None, sorted({*paths, "id"}),
             context=_INACTIVE,
         )  # fmt: skip
-        return [_nested(row) for row in found]
+        return [_nested(row) for row in found_of(found, dict, model)]
 
     def create(self, model: str, values: Mapping[str, Any], beside: Sequence[Mapping[str, Any]] = ()) -> int:
         return self.create_many(model, [values, *beside])[0]
@@ -81,7 +81,7 @@ class Tryton:
     def create_many(self, model: str, rows: Sequence[Mapping[str, Any]]) -> list[int]:
         """Several records in one transaction."""
         made = self.call(f"model.{model}", "create", [self._encoded(model, row) for row in rows], writes=True)
-        return [int(number) for number in made]
+        return made_of(made, len(rows), model)
 
     def write(self, model: str, ids: Sequence[int], values: Mapping[str, Any]) -> None:
         self.call(f"model.{model}", "write", list(ids), self._encoded(model, values), writes=True)
@@ -156,16 +156,20 @@ class Tryton:
         self._ids += 1
         headers = {"Authorization": self._authorization} if self._authorization else {}
         body = {"id": self._ids, "method": method, "params": parameters}
-        return self._answer(self.wire.post(self._path, body, headers=headers, writes=writes), self._ids)
+        return self._answer(self.wire.post(self._path, body, headers=headers, writes=writes), writes)
 
     @staticmethod
-    def _answer(reply: Any, number: int | None = None) -> Any:
+    def _answer(reply: Any, writes: bool = False) -> Any:
         """Errors come back with the status of a success; the server has rolled back by then."""
         if not isinstance(reply, dict) or not ("result" in reply or "error" in reply):
             return reply
         if "error" not in reply:
             return reply["result"]
-        kind, *rest = reply["error"]
+        error = reply["error"]
+        if not isinstance(error, list) or not error:
+            unsaid = OutcomeUnknown if writes else ContractBroken
+            raise unsaid(f"The ERP answered the error {str(error)[:60]!r}, which says nothing.")
+        kind, *rest = error
         if kind not in _KINDS:
             text = str(kind)
             if _BUSY.search(text):

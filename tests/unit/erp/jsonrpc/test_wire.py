@@ -212,3 +212,22 @@ def test_what_the_erp_says(error: Any, expected: type[Exception]) -> None:
     with pytest.raises(expected) as found:
         Tryton(wire(Server({"error": error}))).call("model.account.move", "post", [1], writes=True)
     assert type(found.value) is expected
+
+
+@pytest.mark.parametrize("odd", [None, 5, "7", [], ["7"], [7, 8], [True], [None], {"id": 7}, [0]])
+def test_a_record_that_the_answer_does_not_name_may_have_been_made(odd: Any) -> None:
+    with pytest.raises(OutcomeUnknown, match="party"):
+        Tryton(wire(Server({"name": {"type": "char"}}, odd))).create("party.party", {"name": "A"})
+
+
+@pytest.mark.parametrize("odd", [None, 5, "none", {"id": 7}, [5], [None]])
+def test_what_is_no_list_of_records_is_not_none_of_them(odd: Any) -> None:
+    with pytest.raises(ContractBroken, match="where a list of records belongs"):
+        Tryton(wire(Server(odd))).search("party.party", [], ["name"])
+
+
+@pytest.mark.parametrize("odd", [None, 5, "no", {}, []])
+def test_an_error_that_says_nothing_leaves_a_write_in_doubt(odd: Any) -> None:
+    for writes, kind in ((True, OutcomeUnknown), (False, ContractBroken)):
+        with pytest.raises(kind):
+            Tryton(wire(Server({"error": odd}))).call("model.account.move", "post", [1], writes=writes)

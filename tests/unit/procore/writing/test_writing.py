@@ -16,6 +16,8 @@ from include.financials.entities.jobs import Project
 from include.financials.exceptions import ContractBroken, OutcomeUnknown, Refused, RetryLater
 from include.financials.port import Action, Item, Outcome
 from include.financials.writing.steps import batches
+from include.procore import payloads
+from include.procore.areas.directory import VENDORS
 from include.procore.client import ProcoreClient
 from include.procore.pacing import Pace
 from include.procore.system import ProcoreSystem
@@ -597,3 +599,24 @@ def test_codes_of_a_sub_job_stay_apart(system: ProcoreSystem, sandbox: Sandbox, 
     assert given["03-3000"] == [types["O"]], "the sub job's own code got the type, not its namesake"
     (outcome,) = fresh.post(create, [of_sub_job("05", sub_job="99")])
     assert (outcome.status, outcome.field) == ("rejected", "sub_job")
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({}, None),
+        ({"name": "B"}, "name"),
+        ({"name": "b ltd"}, None),
+        ({"name": "B", "is_active": False}, "name"),
+        ({"is_active": False}, None),
+        ({"amount": "2.0"}, "amount"),
+        ({"amount": "1.00"}, None),
+    ],
+)
+def test_what_a_reply_tells_as_it_was_sent_for_another(told: dict[str, Any], kind: str | None) -> None:
+    """A switch that Procore keeps otherwise than it was sent is no mistaken identity, an amount may be."""
+    money = "amount" in told
+    own = {"origin_id": "a", "name": "A", "is_active": True} | ({"amount": Decimal("1")} if money else {})
+    other = {"origin_id": "b", "name": "B", "is_active": "is_active" not in told} | ({"amount": Decimal("2")} if money else {})
+    row = {**own, **told, "id": 7}
+    assert payloads.of_another(VENDORS, row, own, [own, other]) == kind
