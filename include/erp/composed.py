@@ -70,7 +70,7 @@ class Composed:
     def lookup(self, entity: str, *, ids: Sequence[Key] = (), markers: Sequence[str] = ()) -> Rows:
         """What the ERP shows and what it was handed: a document that is in neither was never sent."""
         found = self.reads.lookup(entity, ids=ids, markers=markers)
-        found.rows += self.outbox.waiting(entity, markers)
+        found.rows += self.outbox.waiting(entity, markers, self.reads.clock())
         return found
 
     def submit(self, entity: str, action: Writing, documents: Sequence[Document], check: Check, beat: Beat) -> list[Receipt]:
@@ -81,7 +81,7 @@ class Composed:
         tokens = {one.intent: one.token for one in handed}
         return [
             replace(one, status="accepted", id=None, token=tokens[one.intent]) if one.status == "done" else one
-            for one in self.outbox.settle(entity, handed)
+            for one in self.outbox.settle(entity, handed, self.reads.clock())
         ]
 
 

@@ -275,17 +275,17 @@ class Outbox(Protocol):
     """The half of a transport that takes documents and does not show the books: a folder for import files. It stands beside a
     transport that only reads (``writes`` in the mapping); everything that is taken is accepted, and found by reading."""
 
-    def waiting(self, entity: str, markers: Sequence[str]) -> list[Row]:
+    def waiting(self, entity: str, markers: Sequence[str], shown: datetime) -> list[Row]:
         """What was handed over under these markers, in any run: a row for each (:attr:`Row.waiting`), for as long as it may be
-        in the ERP. One too few does harm: its document is sent again."""
+        in the ERP. One too few does harm: its document is sent again. ``shown``: as of when what is read shows the ERP."""
         ...
 
     def submit(self, entity: str, action: Writing, documents: Sequence[Document], beat: Beat) -> list[Receipt]:
         """As :meth:`Transport.submit`, with nothing to look at before it commits."""
         ...
 
-    def settle(self, entity: str, handed: Sequence[Handed]) -> list[Receipt]:
-        """As :meth:`Transport.settle`."""
+    def settle(self, entity: str, handed: Sequence[Handed], shown: datetime) -> list[Receipt]:
+        """As :meth:`Transport.settle`; ``shown`` as above."""
         ...
 
     def probe(self) -> Probe:

@@ -150,7 +150,9 @@ def _origin_key(sync: Sync, origin_id: str | None) -> Place | None:
 def _synced(sync: Sync, entity: str) -> Iterator[Difference]:
     """Documents: what Procore shows as synced is exactly what the ledger says is linked."""
     ledger = sync.ledger
-    closed = ledger.links.ended_revisions(entity).keys()  # ended on both sides: a void document may still carry our external id
+    closed = {
+        (company, key) for side, company, key in ledger.links.ended_revisions(entity) if side == "erp"
+    }  # ended on both sides: a void document may still carry our external id
     linked = {key: False for key, _, status in ledger.links.places(entity) if status == "active"}
     planned = {(link.company, link.erp_key) for link in _planned(sync, entity)}
     linked |= dict.fromkeys(planned, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from include.erp.codecs import show
 from include.erp.files.exports import Table
@@ -27,6 +28,7 @@ class Answer:
     status: str
     said: str
     id: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Verdict:
     """What the ERP entered it as, if it said so."""
     against: Answer | None = None
     """An answer that does not go with the last one: whether the document is there, or which it is, nobody knows by them."""
+    in_part: bool = False
+    """A file of several documents was refused as a whole, and what is read of the ERP is older: some of them may be there."""
 
 
 class Answers:
@@ -85,7 +89,7 @@ class Answers:
                     ("file", spec.file), ("marker", spec.marker), ("status", spec.status), ("said", spec.said), ("id", spec.id),
                 )}  # fmt: skip
                 given["file"] = given["file"].replace("\\", "/").rpartition("/")[2]
-                yield Answer(f"{table.stat.name}#{entry.number}", **given)
+                yield Answer(f"{table.stat.name}#{entry.number}", **given, at=table.stat.modified)
 
     def faults(self) -> Iterator[str]:
         """Lines of acknowledgements that nobody can read: a document may wait for one of them."""
@@ -102,11 +106,13 @@ class Answers:
         """Places of all that is said of it by its marker."""
         return tuple(one.place for one in answers if one.marker == marker)
 
-    def verdict(self, sent: Sent, answers: list[Answer]) -> Verdict:
+    def verdict(self, sent: Sent, answers: list[Answer], *, several: bool, shown: datetime) -> Verdict:
         """What the answers about the document in this file come to. Where they are about the document itself, those about the
         whole file count only if another file of answers brought them later: then the import ran again.
 
-        The last answer counts, but for two things that no later one takes back: that the document was entered, and as what."""
+        The last answer counts, but for two things that no later one takes back: that the document was entered, and as what. A
+        file of ``several`` documents may have been entered up to the one that it was refused for: that is certain once what is
+        read of the ERP (as it was ``shown`` last) is younger than the refusal."""
         own = [
             one
             for one in answers
@@ -127,6 +133,8 @@ class Answers:
         if len(named) > 1:
             first, *_, second = named.values()
             return Verdict(second, against=first)
+        if refused is not None and several and not own[-1].marker and own[-1].at >= shown:
+            return Verdict(own[-1], in_part=True)
         return Verdict(own[-1], refusal=refused, id=next(iter(named), "") if self.done(own[-1]) else "")
 
     def _entered_later(self, about: Answer, whole: Answer) -> bool:

@@ -73,6 +73,15 @@ class Exports:
         chosen = [one for _, one in dated] if export.take == "all" else [dated[0][1]]
         return [Table(one, self.parsed(one, export.format, place)) for one in chosen]
 
+    def shown(self, name: str) -> datetime:
+        """As of when the exports show the entity: the oldest of the newest. Raises ConfigurationError as :meth:`rows` does."""
+        spec = self.spec.entities[name]
+        headers, lines = self._checked(name, spec)
+        newest = [(spec.source, headers[0])]
+        if spec.lines and spec.lines.source:
+            newest.append((spec.lines.source, lines[0]))
+        return min(self._time(export, table.stat) or table.stat.modified for export, table in newest)
+
     def _time(self, export: Export, stat: Stat) -> datetime | None:
         """None: its name is not of the form, it is another export's."""
         if export.dated is None:

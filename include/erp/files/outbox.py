@@ -62,19 +62,22 @@ class ImportFolder:
             problems.append(f"{self.mapping.at('folders')}: nothing can be dropped over {self.folder.protocol}")
         return Probe(self.folder.label, f"files, fsspec {version('fsspec')}", tuple(problems))
 
-    def waiting(self, entity: str, markers: Sequence[str]) -> list[Row]:
+    def waiting(self, entity: str, markers: Sequence[str], shown: datetime) -> list[Row]:
         """A document that was dropped, as a row: all that is known of it is whose it is."""
         if not markers or not self.spec.import_of(entity).create:
             return []
         answers = self.answers.all()
-        return [self._waiting(entity, one, answers) for one in self.notes.latest(markers).values()]
+        return [self._waiting(entity, one, answers, shown) for one in self.notes.latest(markers).values()]
 
-    def _waiting(self, entity: str, sent: Sent, answers: list[Answer]) -> Row:
+    def _waiting(self, entity: str, sent: Sent, answers: list[Answer], shown: datetime) -> Row:
         spec = self.spec.entities[entity]
         header: dict[str, Any] = dict.fromkeys(shape_of(spec).header)
         if spec.find:
             header[spec.find.marker] = sent.marker
-        return Row(header, key=sent.file, waiting=True, said=self.answers.verdict(sent, answers).refusal)
+        return Row(header, key=sent.file, waiting=True, said=self._verdict(sent, answers, shown).refusal)
+
+    def _verdict(self, sent: Sent, answers: list[Answer], shown: datetime) -> Verdict:
+        return self.answers.verdict(sent, answers, several=len(self.notes.of_file(sent.file)) > 1, shown=shown)
 
     def submit(self, entity: str, action: Writing, documents: Sequence[Document], beat: Beat) -> list[Receipt]:
         write = self.spec.import_of(entity)
@@ -87,16 +90,16 @@ class ImportFolder:
         )  # fmt: skip
         return drop.receipts(documents, beat)
 
-    def settle(self, entity: str, handed: Sequence[Handed]) -> list[Receipt]:
+    def settle(self, entity: str, handed: Sequence[Handed], shown: datetime) -> list[Receipt]:
         sent = self.notes.latest([one.marker for one in handed if one.marker])
         answers = self.answers.all()
-        return [self._settled(one, sent.get(one.marker or ""), answers) for one in handed]
+        return [self._settled(one, sent.get(one.marker or ""), answers, shown) for one in handed]
 
-    def _settled(self, one: Handed, sent: Sent | None, answers: list[Answer]) -> Receipt:
+    def _settled(self, one: Handed, sent: Sent | None, answers: list[Answer], shown: datetime) -> Receipt:
         if sent is None:
             told = f"{one.number}: nothing in {self.spec.folders.sent} says that it was handed to the ERP"
             return Receipt(one.intent, "unknown", message=told)
-        verdict = self.answers.verdict(sent, answers)
+        verdict = self._verdict(sent, answers, shown)
         if verdict.refusal:
             return Receipt(one.intent, "refused", message=verdict.refusal)
         if verdict.id:
@@ -114,6 +117,9 @@ class ImportFolder:
             )
         if verdict.against is not None:
             return f"is answered in two ways: {_told(verdict.against)}, then {_told(answer)}"
+        if verdict.in_part:
+            told = "whether a part of it was taken, what is read of the ERP is too old to show"
+            return f"{sent.file} was refused ({answer.place}); {told}"
         if self.answers.done(answer):
             return f"{sent.file} was imported, and what is read of the ERP does not show it yet"
         return f"{sent.file} was answered {answer.status!r} ({answer.place}), which the mapping does not know"

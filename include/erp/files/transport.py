@@ -83,7 +83,7 @@ class FilesTransport:
             ident = tuple((row.header.get(name) or "").strip() for name in columns)
             if ident in wanted or (mark and (row.header.get(mark) or "").strip() in named):
                 rows.append(row)
-        return Rows(rows + self.outbox.waiting(entity, markers))
+        return Rows(rows + self.outbox.waiting(entity, markers, self.exports.shown(entity)))
 
     # -- writing
 
@@ -91,7 +91,7 @@ class FilesTransport:
         return self.outbox.submit(entity, action, documents, beat)
 
     def settle(self, entity: str, handed: Sequence[Handed]) -> list[Receipt]:
-        return self.outbox.settle(entity, handed)
+        return self.outbox.settle(entity, handed, self.exports.shown(entity))
 
 
 ADAPTER = Adapter(FilesMapping, FilesTransport, outbox=OutboxAdapter(ImportsMapping, FileWrite, ImportFolder))

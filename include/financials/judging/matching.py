@@ -383,6 +383,15 @@ class ProcoreSource:
                 return Match(candidates=[same], proposal=f"the ERP's {same.number} (same number, {told})")
         return Match()
 
+    def _elsewhere(self, record: Record, link: Link) -> str:
+        """Under which key its document stands in the ERP by now: some change it when they move one, as the bills of a vendor that
+        was merged. A mark is no word of a person: nothing is linked anew by it."""
+        moved = [one for one in self.by_marker[marker(self.marks, self.row.name, record.id)] if one.id != link.erp_key]
+        if len(moved) != 1 or (moved[0].company, moved[0].id) in self.taken:
+            return ""
+        then = f"decide link {self.row.name} {record.id} --to {moved[0].id}"
+        return f", and its marker stands on {moved[0].id} there (if that is the same one: end the link, then {then})"
+
     def _linked(self, record: Record, link: Link) -> Match:
         target = self.by_key.get((link.company, link.erp_key))
         found = Match("link", link=link, target=target)
@@ -393,7 +402,7 @@ class ProcoreSource:
         if target is None and link.erp_key in self.existing.hidden:
             found.hidden = self.existing.hidden[link.erp_key]
         elif target is None:
-            found.broken = "the ERP no longer has it"
+            found.broken = f"the ERP no longer has it{self._elsewhere(record, link)}"
         elif link.status == "active" and self.row.external_id and record.origin_id != expected:
             found.broken = f"its external id in Procore is {record.origin_id or 'empty'} now"
         return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, null, select, update
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
@@ -77,17 +77,17 @@ class Links(Room):
             for company, key, scope, status in connection.execute(query).yield_per(CHUNK):
                 yield (company, key), scope, status
 
-    def ended_revisions(self, entity: str) -> dict[tuple[str, str], int]:
-        """Highest revision of links that have ended, by (company, ERP key): a new link goes on from there, or its writes would
-        carry the keys of old ones and be taken for done."""
+    def ended_revisions(self, entity: str) -> dict[tuple[str, str, str], int]:
+        """Highest revision of links that have ended, by (side, company, id there): a new link of either record, with whichever
+        other one, goes on from there, or its writes would carry the keys of old ones and be taken for done."""
         c = t.links.c
-        query = (
-            select(c.company, c.erp_key, func.max(c.revision))
-            .where(c.entity == entity, c.ended_at.is_not(None))
-            .group_by(c.company, c.erp_key)
-        )
+        query = select(c.company, c.erp_key, c.procore_id, c.revision).where(c.entity == entity, c.ended_at.is_not(None))
+        found: dict[tuple[str, str, str], int] = {}
         with self.reading() as connection:
-            return {(company, key): revision for company, key, revision in connection.execute(query)}
+            for company, key, ident, revision in connection.execute(query).yield_per(CHUNK):
+                for one in (("erp", company, key), ("procore", company, ident)):
+                    found[one] = max(revision, found.get(one, 0))
+        return found
 
     def planned(self, run_id: str, entity: str) -> list[Link]:
         """Links that this run has found or planned: in plan mode they are the only trace of what apply would have linked."""

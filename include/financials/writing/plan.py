@@ -82,7 +82,7 @@ class Load:
         return self.sync.run.run_id
 
     @cached_property
-    def ended(self) -> Mapping[tuple[str, str], int]:
+    def ended(self) -> Mapping[tuple[str, str, str], int]:
         return self.sync.ledger.links.ended_revisions(self.row.name)
 
     @cached_property
@@ -123,12 +123,20 @@ def job_of(load: Load, row: Judged, known: Mapping[tuple[str, str], Link]) -> Jo
         record=work.source(load.row),
         changes=work.changes,
         level=work.level,
-        revision=link.revision if link else load.ended.get(key, 0),
+        revision=link.revision if link else _after_ended(load, row),
         link=link,
         agreed=work.agreed,
         finished=work.finished,
         procore_id=link.procore_id if link else row.procore_id,
         erp_key=link.erp_key if link else row.erp_key,
+    )
+
+
+def _after_ended(load: Load, row: Judged) -> int:
+    """Where a new link goes on, whichever of the two records had another one before."""
+    ident = row.id if row.side == "procore" else row.procore_id
+    return max(
+        load.ended.get(("erp", row.company, row.erp_key or ""), 0), load.ended.get(("procore", row.company, ident or ""), 0)
     )
 
 

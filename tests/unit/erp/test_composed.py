@@ -191,7 +191,7 @@ def test_an_acknowledgement_with_an_id_is_no_proof_of_the_books(office: Office) 
     (waits,) = post(erp, sent)
     (step,) = erp.steps("commitments", "create")
     acknowledged = [Receipt("intent-p-SC-1", "done", "SC-1")]
-    erp.transport.outbox.settle = lambda entity, handed: acknowledged
+    erp.transport.outbox.settle = lambda entity, handed, shown: acknowledged
     (found,) = erp.find(step, [replace(item(sent), handed=waits.id)])
     assert (found.status, found.id) == ("accepted", waits.id)
     office.take()

@@ -345,6 +345,27 @@ def test_an_import_that_ran_twice_proves_no_absence(
     assert [one.status for one in post(exchange.system(), order("SC-1"))] == ["accepted"] and exchange.waiting() == []
 
 
+def test_a_file_that_was_refused_as_a_whole_may_have_been_entered_in_part(exchange: Exchange) -> None:
+    """The import entered the first document and gave up at the second. Which are there, an export after it shows."""
+    post(exchange.system(), order("SC-1"), order("SC-2"))
+    (first,) = exchange.take()
+    exchange.answer((first, "", "ERROR", "row 5: bad vendor", ""))
+    both = handed("SC-1", first), handed("SC-2", first)
+    found = find(exchange.system(), *both)
+    assert [one.status for one in found] == ["accepted"] * 2 and "is too old to show" in (found[1].message or "")
+    assert [one.status for one in post(exchange.system(), order("SC-1"), order("SC-2"))] == ["accepted"] * 2
+    assert exchange.waiting() == []
+
+    exchange.now += timedelta(days=1)
+    exchange.contracts = [row for row in exchange.contracts if row["NO"] == "SC-1"]
+    exchange.lines = [row for row in exchange.lines if row["NO"] == "SC-1"]
+    exchange.put("exports/vendors.csv", "CO,VENDOR,NAME,ACTIVE\r\n01,V1,Acme,Y\r\n")
+    exchange.export("20260903")
+    assert [one.status for one in find(exchange.system(), *both)] == ["confirmed", "rejected"]
+    assert [one.status for one in post(exchange.system(), order("SC-1"), order("SC-2"))] == ["confirmed", "accepted"]
+    assert [row[2] for row in exchange.dropped() if row[0] == "H"] == ["SC-2"]
+
+
 def test_what_was_refused_is_sent_again_under_another_name(exchange: Exchange) -> None:
     post(exchange.system(), order("SC-1"), order("SC-2"))
     (first,) = exchange.waiting()

@@ -277,6 +277,26 @@ def test_a_draft_that_goes_while_it_is_sent_is_missed_by_the_next_run(full: Worl
         assert reconcile(sync).balanced
 
 
+@pytest.mark.parametrize("entity", [INVOICES, "owner_invoices"])
+def test_a_document_that_the_erp_gave_another_key_is_named_and_linked_by_a_person(full: World, entity: str) -> None:
+    """As some do with the bills of a vendor that was merged: nothing is made a second time, and there is a way out."""
+    here, there = last(full, "procore", entity), last(full, "erp", entity)
+    assert (there.marker or "").endswith(f":{here.id}")
+    number = linked_number(full, entity, there.id)
+    full.erp.records[entity].remove(there)
+    full.erp.records[entity].append(there.model_copy(update={"id": "NEW/1"}))
+    count = len(full.erp.records[entity])
+    state, rule, message = one(full, full.run(), entity, number)
+    assert (state, rule) == ("conflict", "R-02") and f"decide link {entity} {here.id} --to NEW/1" in message, message
+    for words in (("unlink", entity, here.id), ("link", entity, here.id, "--to", "NEW/1")):
+        assert main(["--ledger", str(full.ledger.engine.url), "decide", *words]) == 0
+    for _ in range(2):
+        sync = full.run()
+    assert judged(full, sync, entity).get(number, ("linked",))[0] == "linked" and reconcile(sync).balanced
+    assert [link.erp_key for link in full.ledger.links.of(entity) if link.procore_id == here.id] == ["NEW/1"]
+    assert len(full.erp.records[entity]) == count
+
+
 # -- payments --
 
 
