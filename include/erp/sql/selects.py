@@ -159,19 +159,22 @@ class Selects:
             ends += [column <= self.database.bind(until)] if until is not None else []
             # A row that nobody dated cannot be ruled out.
             conditions.append(sa.or_(sa.and_(*ends), column.is_(None)))
-        if scopes is not None and self.spec.scope is not None:
+        if scopes is not None and self.spec.scope is not None and not self._too_many(scopes):
             keys = self._typed(connection, (self.spec.scope,), [(scope,) for scope in scopes])
-            if len(keys) <= self.database.max_parameters // 2:  # else `within` alone tells whose a row is
-                conditions.append(self.database.among([self.table.c[self.spec.scope]], keys))
+            conditions.append(self.database.among([self.table.c[self.spec.scope]], keys))
         return conditions
 
     def within(self, rows: Sequence[Row], scopes: Sequence[str] | None) -> list[Row]:
-        """The rows of these projects, of which there may be more than a statement can name."""
+        """The rows of these projects, where there were too many for the statement to name them."""
         name = self.spec.scope
-        if scopes is None or name is None:
+        if scopes is None or name is None or not self._too_many(scopes):
             return list(rows)
         wanted = {plain(scope) for scope in scopes}
         return [row for row in rows if row.header[name] is not None and plain(row.header[name]) in wanted]
+
+    def _too_many(self, scopes: Sequence[str]) -> bool:
+        """Each may be asked for in two forms, and the rest of the statement has parameters of its own."""
+        return 4 * len(scopes) > self.database.max_parameters
 
     def of_ids(self, connection: sa.Connection, ids: Sequence[Key]) -> sa.ColumnElement[bool]:
         """Rows with these own-side ids; where an id can be read in two ways, of both (the mapper compares the id itself)."""

@@ -222,7 +222,6 @@ class CommitmentFacts(DocumentFacts):
     def _line_columns(self, head: Row, own: Line, line: Line, told: LineRow) -> LineColumns:
         code = self.books.codes.get((head["company"], line.cost_code)) if line.cost_code else None
         placed = code if own.cost_type is not None and head["job"] is not None else None
-        usable = placed is not None and placed.active and not placed.is_header
         return {
             "number": head["number"],
             "line": own.position,
@@ -233,7 +232,7 @@ class CommitmentFacts(DocumentFacts):
             "erp_code": placed.id if placed else None,
             "erp_code_is_header": placed.is_header if placed else None,
             "erp_code_active": placed.active if placed else None,
-            "erp_code_has_type": line.cost_type in placed.cost_types if placed and usable else None,
+            "erp_code_has_type": self.takes(placed, line.cost_type),
             "tax_code": own.tax_code,
             "erp_tax_code": line.tax_code if self.capability.tax else None,
             "amount": own.amount,

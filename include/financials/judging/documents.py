@@ -26,6 +26,7 @@ from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, Line, Re
 from include.financials.statuses import NO_MORE, VOID
 
 if TYPE_CHECKING:
+    from include.financials.entities.codes import CostCode
     from include.financials.ledger import Link
     from include.financials.references import References
     from include.financials.view import Sync
@@ -183,6 +184,13 @@ class DocumentFacts(Facts):
         pairs = zip(cast(Any, subject.own).lines, cast(Any, subject.record).lines, strict=True)
         return [{**head, **self.line(subject, head, own, line)} for own, line in pairs]
 
+    def takes(self, code: CostCode | None, cost_type: str | None) -> bool | None:
+        """Whether a line may have this type on this code. None: that is not the question (no code, or one that takes no line), or
+        the ERP keeps no types of its codes."""
+        if code is None or code.is_header or not code.active or not self.sync.keeps(COST_CODES, "cost_types"):
+            return None
+        return cost_type in code.cost_types
+
     def line(self, subject: Subject, head: Row, own: Line, line: Line) -> LineRow:
         """What there is to say of one line, as read and in ERP keys."""
         company, job = head["company"], head["job"]
@@ -203,7 +211,7 @@ class DocumentFacts(Facts):
             "children": ", ".join(self.books.children.get(code.id, [])[:8]) if code else "",
             "code_leaf": not placed or code is None or not code.is_header,
             "code_active": not placed or code is None or code.active,
-            "assigned": not placed or code is None or code.is_header or not code.active or line.cost_type in code.cost_types,
+            "assigned": not placed or self.takes(code, line.cost_type) is not False,
             "quantity": None if own.quantity is None else f"{own.quantity.normalize():f}",
             "unit_cost": None if own.unit_cost is None else f"{own.unit_cost.normalize():f}",
             "line_amount": text(own.amount),

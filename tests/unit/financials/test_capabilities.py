@@ -247,6 +247,14 @@ def test_an_erp_without_a_calendar_judges_posting_dates_itself(ready: World) -> 
     assert "The ERP's mapping leaves periods out: whether a posting date lies in an open one is left to the ERP." in told
 
 
+def test_an_erp_whose_codes_take_every_type_holds_no_document_for_its_type(ready: World) -> None:
+    """It keeps no list of a code's types: a document is not held for what is nowhere."""
+    forget(ready, "cost_codes", "cost_types")
+    plant(ready, "commitments")
+    sync = ready.run(params={"entities": ["commitments"]})
+    assert ready.states(sync, "commitments") == {"SC-1": ("created", "")}
+
+
 # -- reader only
 
 DOCUMENTS = [name for name, row in ENTITIES.items() if row.target == "erp" and not row.read_only]
