@@ -81,8 +81,9 @@ class Model(BaseModel):
         object.__setattr__(self, "__pydantic_fields_set__", _GIVEN)
         held = self.__dict__
         for name in self.repeated:
-            if held[name].__class__ is str:
-                held[name] = sys.intern(held[name])
+            word = held.get(name)  # of a record that is not whole it may be missing
+            if word.__class__ is str:
+                held[name] = sys.intern(word)
 
 
 class LineModel(Model):
