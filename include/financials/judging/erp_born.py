@@ -17,11 +17,11 @@ from include.financials.identity import content, differing, known, parse_origin
 from include.financials.judging import astray
 from include.financials.judging.alone import Alone
 from include.financials.judging.check import Judge
-from include.financials.judging.matching import ErpSource, by_settings
+from include.financials.judging.matching import ErpSource
 from include.financials.judging.memory import procore_row, stopped
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.spool import Spool, of_judged, of_remembered
-from include.financials.judging.subject import Subject
+from include.financials.judging.subject import Subject, by_settings
 from include.financials.ledger import Judged, Link, LinkIndex
 from include.financials.ledger.room import chunked
 from include.financials.port import CALLED, SINCE, UNSEEN, Invalid, Page

@@ -13,16 +13,7 @@ from itertools import chain
 
 from include.financials.entity import Entity
 from include.financials.existence import Existing
-from include.financials.identity import (
-    Origin,
-    change_number,
-    code,
-    made_from,
-    marker,
-    meaning,
-    number_key,
-    parse_origin,
-)
+from include.financials.identity import Origin, change_number, code, made_from, marker, meaning, number_key, parse_origin
 from include.financials.judging.people import People
 from include.financials.judging.subject import Match
 from include.financials.ledger import Decision, Link, LinkIndex
@@ -41,13 +32,6 @@ def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]
         values = [meaning(field.rstrip("?"), getattr(record, field.rstrip("?"))) for field in fields]
         if all(value is not None or field.endswith("?") for field, value in zip(fields, values, strict=True)):
             yield name, scope, " ".join(str(value) for value in values)
-
-
-def by_settings(row: Entity, match: Match) -> Match:
-    """The settings name the one candidate: a person's decision already."""
-    if match.proposal and len(match.candidates) == 1:
-        return Match("marker" if row.external_id else "external_id", target=match.candidates[0])
-    return match
 
 
 class ErpSource:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from include.financials.entity import Entity
 from include.financials.port import Invalid
 from include.financials.record import Record
 
@@ -43,6 +44,13 @@ class Match:
     """A person ended the link with a record that is still there: in words, with the way back."""
     decision: Decision | None = None
     """The pair is one by a person's word."""
+
+
+def by_settings(row: Entity, match: Match) -> Match:
+    """The settings name the one candidate: a person's decision already."""
+    if match.proposal and len(match.candidates) == 1:
+        return Match("marker" if row.external_id else "external_id", target=match.candidates[0])
+    return match
 
 
 class Unknown(NamedTuple):
