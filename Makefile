@@ -23,7 +23,7 @@ SETUP := $(PYTHON) scripts/setup_env.py $(if $(filter command environment,$(firs
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '%s\n' '' \
-	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS, ERP=tryton|batches (demo),' \
+	  'Variables: KEEP=1 (keep the last run'"'"'s state), MODE=apply|plan, SEED, SIZE=tiny|small|medium|large, SHARDS, ERP=tryton|odoo|batches (demo),' \
 	  '           ALL=1 (chaos: each write), CHAOS_MINUTES, CHAOS_JOBS, CHAOS_SCHEDULES, CHAOS_ONLY="regular expression",' \
 	  '           AGAINST=commit (bench), DAYS, ENTITIES, BACKFILLS_ONLY, BACKFILLS_PG (backfills),' \
 	  '           SANDBOX_PORT, SANDBOX_STATE, SANDBOX_URL, TESTS="pytest arguments", PYTHON=/path/to/python3.12, INSTALLER=uv|pip'
@@ -31,8 +31,8 @@ help: ## this list
 setup: ## only the environment, in .venv
 	@$(SETUP)
 
-demo: setup ## sandbox, one real Airflow run, summary, var/demo/report.json; with ERP=tryton a real ERP, with ERP=batches one that posts the next day
-	$(if $(filter-out tryton batches,$(ERP)),$(error ERP is $(ERP); it is tryton or batches))
+demo: setup ## sandbox, one real Airflow run, summary, var/demo/report.json; with ERP=tryton or odoo a real ERP, with ERP=batches one that posts the next day
+	$(if $(filter-out tryton odoo batches,$(ERP)),$(error ERP is $(ERP); it is tryton, odoo or batches))
 	@$(VENV_PYTHON) -m $(if $(ERP),sandbox.$(ERP).demo,sandbox.demo)
 
 # Three processes on two cores: much of a test's time it waits for the sandbox, Airflow or Tryton beside it.

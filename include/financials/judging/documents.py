@@ -187,7 +187,7 @@ class DocumentFacts(Facts):
     def takes(self, code: CostCode | None, cost_type: str | None) -> bool | None:
         """Whether a line may have this type on this code. None: that is not the question (no code, or one that takes no line), or
         the ERP keeps no types of its codes."""
-        if code is None or code.is_header or not code.active or not self.sync.keeps(COST_CODES, "cost_types"):
+        if code is None or code.is_header or not code.active or not self.sync.keeps(COST_CODES, COST_TYPES):
             return None
         return cost_type in code.cost_types
 

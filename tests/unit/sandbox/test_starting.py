@@ -43,4 +43,4 @@ def test_a_sandbox_that_cannot_start_says_why(
 
 def test_an_erp_that_there_is_no_demo_of_is_named() -> None:
     ended = subprocess.run(["make", "-n", "demo", "ERP=sap"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2 and "ERP is sap; it is tryton or batches" in ended.stderr
+    assert ended.returncode == 2 and "ERP is sap; it is tryton, odoo or batches" in ended.stderr
