@@ -127,6 +127,19 @@ class Lists:
             return set(staged.keys())
         return {(record.company or "", record.id) for record in self.each(side, entity, shard)}
 
+    def taken(self, side: Side, entity: str, shard: int = 0) -> Iterator[Record]:
+        """The same for the last time: each is let go of when it is taken. Who asks again has the list parsed anew."""
+        held = self.parsed.get((side, entity, shard))
+        if held is None:
+            for record in self._staged(side, entity, shard).each():
+                yield from self.sync.of_erp([record]) if side == "erp" else (record,)
+            return
+        left = held[0][::-1]
+        del held
+        self.let_go(side, entity, shard)
+        while left:
+            yield left.pop()
+
     def let_go(self, side: Side, entity: str, shard: int) -> None:
         """Nobody is about to ask for a list again; who does all the same has it parsed anew."""
         self.parsed.drop((side, entity, shard))

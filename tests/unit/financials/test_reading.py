@@ -224,6 +224,25 @@ def test_a_long_list_is_looked_through_page_by_page(world: World, monkeypatch: p
     assert again or max(held) <= 2, "the one that is looked at, and the one before it"
 
 
+@pytest.mark.usefixtures("only_new_objects")
+def test_a_list_that_is_taken_is_let_go_of_record_by_record(world: World) -> None:
+    for number in range(20, 32):
+        world.erp.put(vendor(f"V-{number}"))
+    sync = world.sync()
+    sync.lists.need("erp", "vendors")
+    sync = world.sync(sync.run.run_id)
+    known = {id(one) for one in gc.get_objects() if isinstance(one, Record)}
+    names, held = [one.number for one in sync.lists.snapshot("erp", "vendors")], []
+    taken = []
+    for record in sync.lists.taken("erp", "vendors"):
+        taken.append(record.number)
+        held.append(sum(1 for one in gc.get_objects() if isinstance(one, Record) and id(one) not in known))
+    del record
+    assert taken == names and held == [*range(len(names), 0, -1)]
+    assert [one.number for one in sync.lists.taken("erp", "vendors")] == names, "parsed anew"
+    assert sync.lists.keys("erp", "vendors") == {("G1", name) for name in names}
+
+
 def test_a_list_that_outgrows_the_room_is_not_held_while_it_is_read(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("include.financials.reading.lists.KEPT_ROWS", 1)
     sync = full.sync(params={"since": "2020-01-01"})
