@@ -52,7 +52,7 @@ class Alone(Judging):
         places = None if scopes is None else {references.key(PROJECTS, scope) for scope in scopes}
         return [
             Remembered(row.name, known.company, "procore", known.id, known.number, deleted=True)
-            for known in sync.ledger.records.each(row.name, "procore", places)
+            for known in sync.ledger.records.each(row.name, "procore", places, figures=False)
             if known.id not in here and known.id not in unreadable and not known.deleted
             if (known.read_at or "") < started and (places is None or known.scope in places)
         ]

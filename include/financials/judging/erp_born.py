@@ -46,11 +46,10 @@ class ErpBorn(Alone):
     def run(self, judged_by: Judge) -> Spool[Judged]:
         sync, row = self.sync, self.row
         said, remembered = of_judged(), of_remembered()
-        targets = [self._target(record) for record in self._in_procore(sync.lists.each("procore", row.name, self.shard))]
+        shown = sync.lists.each if row.listed else sync.lists.taken  # what tells names is asked for by others
+        targets = [*map(self._target, self._in_procore(shown("procore", row.name, self.shard)))]
         unreadable = [*self._in_procore(sync.lists.unreadable("procore", row.name, self.shard))]
         listed = {one.id for one in targets} | {bad.id for bad in unreadable}
-        if not row.listed:  # what tells names is asked for by others
-            sync.lists.let_go("procore", row.name, self.shard)
         missed, self._asked = sync.lists.answer(row.name, [self.shard], "procore", row.name)
         links = self._links(listed, missed)
         keys = chain(self._keys, ((record.company or "", record.id) for record in self._by_key.records))
@@ -101,6 +100,8 @@ class ErpBorn(Alone):
             gone,
         )
         sync.ledger.outcomes.judge(sync.run.run_id, row.name, self.shard, said, () if sync.run.plan else known)
+        if row.document:
+            sync.lists.let_go("erp", row.name, self.shard)
         return said
 
     def _target(self, record: Record) -> Record:

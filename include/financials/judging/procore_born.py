@@ -20,6 +20,7 @@ from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Decision, Judged, Link, LinkIndex, Remembered
+from include.financials.ledger.room import chunks
 from include.financials.port import CALLED, SINCE, Invalid, Page
 from include.financials.reading.questions import counterpart, links_in_run
 from include.financials.record import PROJECTS, Record
@@ -147,6 +148,11 @@ class ProcoreBorn(Judging):
         return not self.sync.run.projects or bad.scope in self.sync.run.projects
 
     def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
+        if not self.row.gate:  # a gate sees at once all that is about to load
+            return {row: said for some in chunks(subjects) for row, said in self._said(some, judged_by).items()}
+        return self._said(subjects, judged_by)
+
+    def _said(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
         records: list[Row] = []
         lines: list[Row] = []
         for subject in subjects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, null, or_, select
 
 from include.financials.ledger import tables as t
 from include.financials.ledger.room import CHUNK, Room, by_place, chunked, each, upsert, values
@@ -14,18 +14,21 @@ from include.financials.ledger.tables import Judged, Seen, Stranger, key_of
 from include.financials.record import Side
 
 _KEY = ("entity", "side", "within", "id")
+_WHO = [null().label("figures") if column.name == "figures" else column for column in t.records.c]
 
 
 class Records(Room):
-    def seen(self, entity: str, side: Side) -> dict[tuple[str, str], Seen]:
+    def seen(self, entity: str, side: Side, *, figures: bool = True) -> dict[tuple[str, str], Seen]:
         """What the ledger remembers of each record of a side, by (company, id) in the ERP and ("", id) in Procore: see
-        :func:`key_of`."""
-        return {(row.within, row.id): row for row in self.each(entity, side)}
+        :func:`key_of`. Without ``figures``, which are most of a row, for who asks for none."""
+        return {(row.within, row.id): row for row in self.each(entity, side, figures=figures)}
 
-    def each(self, entity: str, side: Side, scopes: Collection[str | None] | None = None) -> Iterator[Seen]:
+    def each(
+        self, entity: str, side: Side, scopes: Collection[str | None] | None = None, *, figures: bool = True
+    ) -> Iterator[Seen]:
         """The same one by one, for who keeps few of them: of these scopes (None and an empty one: of none), or of all."""
         r = t.records.c
-        query = select(t.records).where(r.entity == entity, r.side == side)
+        query = select(*(r if figures else _WHO)).where(r.entity == entity, r.side == side)
         if scopes is not None:
             named = [scope for scope in scopes if scope]
             of_none = or_(r.scope.is_(None), r.scope == "")

@@ -67,7 +67,7 @@ def waiting(
     others = {job for one, jobs in enumerate(scopes) if one != shard for job in jobs or ()}
     shown = (known for some in chunked(here if others else ()) for known in records.some(entity, "erp", some).values())
     moved = (known for known in shown if in_scope(known, others))
-    every = chain(records.each(entity, "erp", scopes[shard]), moved)
+    every = chain(records.each(entity, "erp", scopes[shard], figures=False), moved)
     return {(one.within, one.id): one.scope for one in every if wanted(one, window) and sync.run.wants(one.number)}
 
 

@@ -160,7 +160,7 @@ class _ProcoreBorn:
         self.window = Window(window.until, window.until) if self.by_numbers else window
         self.staged = sync.staged(row.name, shard)
         self.scopes = sync.scopes("procore", row.name, shard)
-        self.known: Memory = sync.ledger.records.seen(row.name, "procore")
+        self.known: Memory = sync.ledger.records.seen(row.name, "procore", figures=False)
         self.links = sync.fresh_links(row.name)
         self.read: set[str] = set()
         """Ids of what was read, usable or not."""

@@ -20,6 +20,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import StepMissing
 from include.financials.ledger import stamp
 from include.financials.port import Invalid, Page
+from include.financials.reading.parsed import Parsed, rows_of
 from include.financials.reading.staging import Staged, once, private_folder, write_whole
 from include.financials.record import Record, Side
 from include.financials.run import Run
@@ -31,8 +32,6 @@ KEPT_ROWS = 30_000
 """Rows (records and their lines, of all lists together) that a task keeps parsed, about 30 MB. What does not fit is parsed again
 when it is asked for."""
 
-Place = tuple[Side, str, int]
-"""(side, entity, shard) of a list."""
 Wanted = Sequence[tuple[str | None, str]]
 """(scope, own-side id) of records that are asked for by id."""
 
@@ -56,48 +55,11 @@ class Reader(Protocol):
     def unreadable_of_erp(self, unreadable: Iterable[Invalid]) -> list[Invalid]: ...
 
 
-class Parsed:
-    """Lists as they were parsed, those that were asked for last: of all together no more than ``room`` rows are kept."""
-
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.rows = 0
-        self._kept: dict[Place, tuple[list[Record], list[Invalid]]] = {}
-
-    def get(self, place: Place) -> tuple[list[Record], list[Invalid]] | None:
-        found = self._kept.pop(place, None)
-        if found is not None:
-            self._kept[place] = found  # now the last of them
-        return found
-
-    def keep(self, place: Place, records: list[Record], unreadable: list[Invalid]) -> None:
-        self.drop(place)
-        rows = rows_of(records)
-        while self._kept and self.rows + rows > self.room:
-            self.drop(next(iter(self._kept)))
-        if rows <= self.room:
-            self._kept[place] = records, unreadable
-            self.rows += rows
-
-    def drop(self, place: Place) -> None:
-        if (found := self._kept.pop(place, None)) is not None:
-            self.rows -= rows_of(found[0])
-
-    def clear(self) -> None:
-        self._kept.clear()
-        self.rows = 0
-
-
 def marked(staged: Staged, unreadable: Iterable[Invalid], wanted: Collection[str]) -> Page:
     """What was read of Procore and has one of these ids or external ids; of others nothing is parsed."""
     there = wanted and any(ident in wanted or origin in wanted for ident, origin in staged.marks())
     found = [one for one in staged.records() if one.id in wanted or one.origin_id in wanted] if there else []
     return Page(found, [one for one in unreadable if one.id in wanted or one.shown.get("origin_id") in wanted])
-
-
-def rows_of(records: Iterable[Record]) -> int:
-    """Records and their lines."""
-    return sum(1 + len(getattr(record, "lines", ())) for record in records)
 
 
 class Lists:
@@ -133,6 +95,19 @@ class Lists:
         if self.parsed.get((side, entity, shard)) is None and self._long(staged := self._staged(side, entity, shard)):
             return set(staged.keys())
         return {(record.company or "", record.id) for record in self.each(side, entity, shard)}
+
+    def taken(self, side: Side, entity: str, shard: int = 0) -> Iterator[Record]:
+        """The same for the last time: each is let go of when it is taken. Who asks again has the list parsed anew."""
+        held = self.parsed.get((side, entity, shard))
+        if held is None:
+            for record in self._staged(side, entity, shard).each():
+                yield from self.sync.of_erp([record]) if side == "erp" else (record,)
+            return
+        left = held[0][::-1]
+        del held
+        self.let_go(side, entity, shard)
+        while left:
+            yield left.pop()
 
     def let_go(self, side: Side, entity: str, shard: int) -> None:
         """Nobody is about to ask for a list again; who does all the same has it parsed anew."""

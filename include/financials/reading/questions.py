@@ -95,7 +95,7 @@ class Unlinked:
         for entity, found in self.found.items():
             if ENTITIES[entity].listed:
                 continue
-            seen = {ident for _, ident in self.sync.ledger.records.seen(entity, "procore")}
+            seen = {ident for _, ident in self.sync.ledger.records.seen(entity, "procore", figures=False)}
             missing = sorted(pair for pair in found if pair[0] and pair[1] not in seen)
             if missing and (read := self._read(entity)) is not None:
                 missing = [pair for pair in missing if pair[1] not in read]

@@ -13,7 +13,7 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater, StepMissing
 from include.financials.port import SIDES, Page
 from include.financials.reading import extract
-from include.financials.reading.lists import rows_of
+from include.financials.reading.parsed import rows_of
 from include.financials.reading.staging import Staged
 from include.financials.record import Record
 from include.financials.view import Sync
@@ -223,6 +223,25 @@ def test_a_long_list_is_looked_through_page_by_page(world: World, monkeypatch: p
     assert names == [getattr(one, "name", "") for one in sync.lists.snapshot("erp", "vendors")]
     assert len(names) == 13 and names.count("Since") == again
     assert again or max(held) <= 2, "the one that is looked at, and the one before it"
+
+
+@pytest.mark.usefixtures("only_new_objects")
+def test_a_list_that_is_taken_is_let_go_of_record_by_record(world: World) -> None:
+    for number in range(20, 32):
+        world.erp.put(vendor(f"V-{number}"))
+    sync = world.sync()
+    sync.lists.need("erp", "vendors")
+    sync = world.sync(sync.run.run_id)
+    known = {id(one) for one in gc.get_objects() if isinstance(one, Record)}
+    names, held = [one.number for one in sync.lists.snapshot("erp", "vendors")], []
+    taken = []
+    for record in sync.lists.taken("erp", "vendors"):
+        taken.append(record.number)
+        held.append(sum(1 for one in gc.get_objects() if isinstance(one, Record) and id(one) not in known))
+    del record
+    assert taken == names and held == [*range(len(names), 0, -1)]
+    assert [one.number for one in sync.lists.taken("erp", "vendors")] == names, "parsed anew"
+    assert sync.lists.keys("erp", "vendors") == {("G1", name) for name in names}
 
 
 def test_a_list_that_outgrows_the_room_is_not_held_while_it_is_read(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
