@@ -6,12 +6,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote_plus
 
-import pyodbc
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.connectors.pyodbc import PyODBCConnector
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.base import PGDialect
+
+pyodbc = pytest.importorskip("pyodbc", reason="unixODBC is not installed (Debian: libodbc2)", exc_type=ImportError)
 
 DRIVER = "PostgreSQL Unicode"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -13,11 +16,42 @@ from include.erp.sql.errors import classify, named_columns, sentence
 from sandbox.batches import schema
 from sandbox.batches.clerk import at
 from sandbox.batches.demo import MAPPING
-from tests.odbc import by_odbc
+from tests.odbc import by_odbc, pyodbc
 from tests.pg import postgres_url  # noqa: F401  (fixture)
+from tests.unit.erp.test_dialects import CHECK, DENIED, HOLD, raised
 from tests.unit.erp.trial import build, reader
 
 pytestmark = pytest.mark.postgres
+
+
+def odbc(state: str, text: str, kind: type[Exception] = pyodbc.ProgrammingError) -> DBAPIError:
+    """As pyodbc raises what SQL Server's driver says."""
+    return raised(kind(state, f"[{state}] [Microsoft][ODBC Driver 18 for SQL Server][SQL Server]{text}"), pyodbc)
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "said"),
+    [
+        (odbc("42000", f"{HOLD} (50000) (SQLExecDirectW)"), "refused", HOLD),
+        (odbc("42000", f"{HOLD} (51001) (SQLExecDirectW); [42000] [Microsoft][SQL Server]It ended in the trigger. (3609)"),
+         "refused", HOLD),
+        (odbc("23000", f"{CHECK} (547) (SQLExecDirectW)", pyodbc.IntegrityError), "refused", CHECK),
+        (odbc("42000", f"{DENIED} (229) (SQLExecDirectW)"), "rights", DENIED),
+        (odbc("42S02", "Invalid object name 'APVM'. (208) (SQLExecDirectW)"), "mapping", "Invalid object name 'APVM'."),
+        (odbc("HY000", "Lock request. (1222) (SQLExecDirectW)", pyodbc.Error), "later", "Lock request."),
+        (odbc("08S01", "Link failure (10054) (SQLExecDirectW)", pyodbc.OperationalError), "later", "Link failure"),
+        (odbc("IM002", "Data source name not found (0) (SQLDriverConnect)", pyodbc.InterfaceError), "login",
+         "Data source name not found"),
+    ],
+)  # fmt: skip
+def test_an_error_of_sql_server_means_the_same_by_odbc(error: DBAPIError, verdict: str, said: str) -> None:
+    """As ``test_dialects`` has it of the other drivers."""
+    assert (classify(error, "mssql"), sentence(error)) == (verdict, said)
+
+
+def test_what_is_bound_for_sql_server() -> None:
+    base = Database("mssql+pyodbc://reader:secret@erp")
+    assert [type(base.bind(value)) for value in (True, Decimal("1.5"), date(2026, 9, 1))] == [bool, Decimal, date]
 
 
 @pytest.mark.parametrize(
