@@ -35,7 +35,8 @@ class Entity:
     """One kind of record. Field names are those of its canonical model.
 
     ``references`` maps a field (``lines.cost_code`` for one of its lines) to the entity it names. ``content`` are the fields that
-    a write carries: they are compared and hashed, so nothing else can cause a write. ``frozen`` are those of them that may not
+    a write carries: they are compared and hashed, so nothing else can cause a write; of lines all that their model calls content,
+    unless fields of them are named one by one (``lines.amount``). ``frozen`` are those of them that may not
     change once the record is linked (a document changes by change order). ``identity`` lists the natural keys, strongest first,
     that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md 2.9); ``a+b`` is a key of both together,
     ``b?`` a part that may be empty.
@@ -169,7 +170,8 @@ class Entity:
             gone.add("lines")
         gone |= {f"lines.{name}" for name in (line.content if line else ()) if f"lines.{name}" not in keeps}
         content = tuple(name for name in self.content if name not in gone)
-        if line is not None and "lines" in content and any(name.startswith("lines.") for name in gone):
+        of_line = any(name.startswith("lines.") for name in self.content)
+        if line is not None and "lines" in content and not of_line and any(name.startswith("lines.") for name in gone):
             content += tuple(f"lines.{name}" for name in line.content if f"lines.{name}" in keeps)
         return replace(self, content=content, frozen=tuple(n for n in self.frozen if n not in gone), unkept=frozenset(gone))
 

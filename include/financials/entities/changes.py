@@ -289,7 +289,9 @@ PRIME_CHANGE_ORDER = Entity(
     label="prime change order",
     stage=4,
     direction="procore_to_erp",
-    content=("number", "title", "prime_contract", "amount", "markup", "lines"),
+    # Which line of the owner's contract a line changes only the ERP tells: Procore has a resource for that of commitments alone
+    # (docs/procore-contract.md 5.3). What a side cannot tell is no difference.
+    content=("number", "title", "prime_contract", "amount", "markup", "lines", *(f"lines.{name}" for name in Line.content)),
     references={"project": PROJECTS, "prime_contract": PRIME_CONTRACT.name, **_COST},
     contract="prime_contract",
     twins=(("prime_contract", "number"),),

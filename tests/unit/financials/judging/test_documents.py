@@ -770,6 +770,20 @@ def test_a_prime_change_order_counts_its_markup(ready: World) -> None:
     assert (made.amount, made.markup) == (Decimal("12.50"), Decimal("2.50"))
 
 
+def test_which_line_a_prime_change_order_changes_only_the_erp_tells(ready: World, tmp_path: Path) -> None:
+    """It stays linked, and is adopted, whatever the ERP says of that: Procore has no answer that could differ."""
+    in_procore(ready, prime_change(lines=(change_line(of=None),)))
+    assert states(ready, PRIMES, PRIME_CHANGES) == {"PC-1/001": CREATED}
+    there: Any = ready.erp.get(PRIME_CHANGES, id="PC-1/001")
+    (line,) = there.lines
+    ready.erp.change(PRIME_CHANGES, "PC-1/001", lines=(line.model_copy(update={"line": 1}),))
+    assert states(ready, PRIMES, PRIME_CHANGES) == {"PC-1/001": UNCHANGED}
+    twin = ready.without_ledger(tmp_path / "lost")
+    assert twin.states(twin.run(), PRIME_CHANGES) == {"PC-1/001": ("adopted", "")}
+    ready.erp.change(PRIME_CHANGES, "PC-1/001", lines=(line.model_copy(update={"amount": Decimal("11.00")}),))
+    assert states(ready, PRIMES, PRIME_CHANGES) == {"PC-1/001": ("conflicts", "R-04")}
+
+
 def test_owner_invoices_follow_their_sequence_and_receipts_their_invoice(ready: World) -> None:
     plant(ready, OWNER_INVOICES, RECEIPTS)
     ready.erp.put(receipt("R-2", "OI-9"))
