@@ -11,8 +11,10 @@ from typing import Any
 
 DEEPEST = 64
 """Objects and lists within one another that are read; what is nested deeper no record is, and no code follows it to its end."""
-_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ESCAPED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_TEXTS = re.compile(rb'"[^"]*"')
+_REST = bytes(set(range(256)) - set(b'[]{}"'))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
 def loads(text: str | bytes, objects: Callable[[dict[str, Any]], Any] | None = None) -> Any:
@@ -54,11 +56,14 @@ def _alike(found: dict[str, Any], pairs: list[tuple[str, Any]]) -> None:
 
 def _shallow(text: bytes) -> None:
     """Raises ValueError for JSON that is nested too deeply."""
-    left = _TEXTS.sub(b"", text).translate(None, _NO_BRACKETS)
+    if b'\\"' in text:  # a quote that ends no text, or one behind a backslash that is none
+        text = _ESCAPED.sub(b"", text)
+    # Two quotes side by side change nothing of what stands in a text and what does not.
+    left = _TEXTS.sub(b"", text.translate(_ONE_KIND, _REST).replace(b'""', b""))
     for _ in range(DEEPEST):
         if not left:
             return
-        left = left.replace(b"[]", b"").replace(b"{}", b"")
+        left = left.replace(b"[]", b"")
     if left:
         raise ValueError("is nested too deeply")
 

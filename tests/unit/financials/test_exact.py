@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from decimal import Decimal
 from json import JSONDecodeError
 
@@ -39,6 +41,27 @@ def test_what_is_nested_too_deeply_is_said_to_be(levels: int, opened: str, close
     """Whoever follows it (a copy, a digest, a mapping's path) would end in an error of its own."""
     with pytest.raises(ValueError, match="nested too deeply"):
         exact.loads(opened * levels + "1" + closed * levels)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_brackets_within_texts_are_no_nesting_and_hide_none(seed: int) -> None:
+    """Texts of quotes, backslashes and brackets, around and within as many levels as are read, and within one more."""
+    chance = random.Random(seed)
+
+    def text() -> str:
+        return "".join(chance.choices('[]{}"\\\n x', k=chance.randrange(12)))
+
+    def nested(levels: int) -> object:
+        found: object = text()
+        for _ in range(levels):
+            beside = [text() for _ in range(chance.randrange(3))]
+            found = {text(): beside, "in": found} if chance.random() < 0.5 and levels > 1 else [*beside, found, text()]
+        return found
+
+    held = nested(exact.DEEPEST - 1)  # lists of texts beside may be one level more
+    assert exact.loads(json.dumps(held)) == held
+    with pytest.raises(ValueError, match="nested too deeply"):
+        exact.loads(json.dumps(nested(exact.DEEPEST + 1)))
 
 
 def test_what_records_are_nested_like_is_read() -> None:
