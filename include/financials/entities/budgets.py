@@ -236,3 +236,5 @@ BUDGET_CHANGE = Entity(
     ),
     ties=(Tie("T-03", per_line(), ("lines.key",)),),
 )  # fmt: skip
+
+ENTITIES = (BUDGET, BUDGET_CHANGE)

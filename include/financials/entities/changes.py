@@ -329,3 +329,5 @@ CHANGE_EVENT = Entity(
     instead="Nothing of it is carried over.",
     rules=(HIDDEN,),
 )
+
+ENTITIES = (CHANGE_EVENT, COMMITMENT_CHANGE_ORDER, PRIME_CHANGE_ORDER)

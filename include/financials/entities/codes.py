@@ -182,3 +182,5 @@ COST_CODE = Entity(
         *PEOPLE,
     ),
 )  # fmt: skip
+
+ENTITIES = (COST_TYPE, COST_CODE)

@@ -387,3 +387,5 @@ COMMITMENT = Entity(
         Tie("T-08", per_cost_key(), ("lines",), beside=("commitment_change_orders",)),
     ),
 )  # fmt: skip
+
+ENTITIES = (COMMITMENT,)

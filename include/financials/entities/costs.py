@@ -247,3 +247,5 @@ DIRECT_COST = Entity(
     ),
     ties=(Tie("T-18", per_cost_key(), ("lines",)),),
 )  # fmt: skip
+
+ENTITIES = (DIRECT_COST,)

@@ -293,3 +293,5 @@ USER = Entity(
         *PEOPLE,
     ),
 )  # fmt: skip
+
+ENTITIES = (VENDOR, VENDOR_INSURANCE, CUSTOMER, USER)

@@ -264,3 +264,5 @@ OWNER_INVOICE = Entity(
         Tie("T-21", to_date("earned", own_earned, label="earned"), ("held", "released"), balance=True),
     ),
 )  # fmt: skip
+
+ENTITIES = (SUBCONTRACTOR_INVOICE, OWNER_INVOICE)

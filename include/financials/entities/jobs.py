@@ -159,3 +159,5 @@ TAX_CODE = Entity(
     instead=IN_ERP,
     rules=(*WHOSE, *SEEN, ADOPTED, field_fault("M-12"), ALIKE, *PEOPLE),
 )
+
+ENTITIES = (PROJECT, SUB_JOB, TAX_CODE)

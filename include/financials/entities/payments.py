@@ -273,3 +273,5 @@ PAYMENT_RECEIVED = Entity(
     ),
     ties=(Tie("T-22", paid()),),
 )  # fmt: skip
+
+ENTITIES = (PAYMENT_ISSUED, PAYMENT_RECEIVED)

@@ -156,3 +156,5 @@ PRIME_CONTRACT = Entity(
         Tie("T-20", revised(), ("approved_changes",), beside=("prime_change_orders",)),
     ),
 )  # fmt: skip
+
+ENTITIES = (PRIME_CONTRACT,)

@@ -7,12 +7,14 @@ import re
 import string
 import typing
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from include.financials import settings
-from include.financials.entities import ENTITIES, MODELS
+from include.financials.entities import ENTITIES, MODELS, in_order
 from include.financials.judging.facts import CheckRow, CommonRow
 from include.financials.judging.rules import Rule
 
@@ -49,6 +51,30 @@ def test_shared_code_knows_no_entity_by_its_name() -> None:
         if not place.startswith(FAMILIES) and (names := [*named(path)]):
             found[place] = names
     assert found.keys() == NAMED.keys(), {place: names for place, names in found.items() if place not in NAMED}
+
+
+def test_the_order_follows_from_the_rows_however_they_are_given() -> None:
+    for given in (list(ENTITIES.values()), list(ENTITIES.values())[::-1]):
+        told = list(in_order(given))
+        assert {row.name for row in told} == {*ENTITIES} and [row.stage for row in told] == sorted(row.stage for row in told)
+        for place, row in enumerate(told):
+            assert {one.name for one in told[:place]} >= {*row.after}, row.name
+    assert list(in_order(ENTITIES.values())) == list(ENTITIES.values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"stage": 1}, "entity budgets of stage 1 comes after cost_codes, cost_types"),
+        ({"waits": ("budget_changes",)}, "entity budgets of stage 2 comes after budget_changes"),
+        ({"waits": ("departments",)}, "entity budgets of stage 2 comes after departments"),
+    ],
+    ids=["a later stage", "a circle", "no entity"],
+)
+def test_what_has_no_order_is_named(changed: dict[str, Any], told: str) -> None:
+    rows = [replace(row, **changed) if row.name == "budgets" else row for row in ENTITIES.values()]
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        list(in_order(rows))
 
 
 def names_in(text: str | None) -> set[str]:
