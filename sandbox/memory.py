@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class Steps(dict[str, int]):
 
     def take(self, name: str) -> None:
         self[name] = held("VmHWM") - self.imported
+        print(f"{datetime.now(UTC):%H:%M:%S} {name}: {self[name]} MB", file=sys.stderr, flush=True)
         _PUT_BACK.write_text("5", encoding="ascii")
 
 
