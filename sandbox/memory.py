@@ -1,9 +1,9 @@
-"""``python -m sandbox.memory``: what two runs take of memory, step by step, as JSON under ``var/bench/memory.json``.
+"""``python -m sandbox.memory``: what the tasks of two runs take of memory, as JSON under ``var/bench/memory.json``.
 
-A first run brings both sides of a new sandbox in step, a second one finds nothing changed. Each is a process of its own, which
-imports what a task of Airflow is forked with: of each step the most that the process held, in MB beyond its imports. SIZE
-chooses the size (default: medium); ``vendors``, ``tenth`` and ``large`` are parts of the large one, run in shards. Linux only:
-the peak is put back before each step.
+A first run brings both sides of a new sandbox in step, a second one finds nothing changed. Each task is a process of its own,
+forked from one that has imported what Airflow forks its tasks with; of an entity that is divided one task takes all parts of its
+extract, one all of its check, one all of its load. Of each the most that it held, in MB beyond the imports. SIZE chooses the size
+(default: medium); ``vendors``, ``tenth``, ``documents`` and ``large`` are parts of the large one, run in shards. Linux only.
 """
 
 from __future__ import annotations
@@ -11,28 +11,38 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
+from multiprocessing import Pipe, get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import requests
 
-from include import pipeline
+from include.financials.checks import check
 from include.financials.entities import ENTITIES
+from include.financials.gate import guard, wait_behind
 from include.financials.preflight import preflight
+from include.financials.reading.extract import extract
 from include.financials.reconciliation import reconcile
 from include.financials.report import build, keep, move_watermarks
-from include.order import behind
+from include.financials.view import Sync
+from include.financials.writing.engine import load
+from include.order import behind, parts
 from include.provider.preload import MODULES
 from sandbox.bench import BENCH, LIMITS
 from sandbox.local import LocalError, interruptible, new_ledger, sandbox
 from sandbox.pipeline import EVERYTHING, opened
+
+T = TypeVar("T")
 
 COSTS = ["vendors", "projects", "sub_jobs", "tax_codes", "cost_types", "cost_codes", "direct_costs"]
 """The cost side."""
@@ -44,6 +54,10 @@ PARTS: Mapping[str, tuple[Any, dict[str, Any]]] = {
         {"entities": COSTS, "shards": 16},
     ),
     "large": ("large", {"entities": COSTS, "shards": 64}),
+    "documents": (
+        {"vendors": 300, "customers": 26, "projects": 80, "commitments": 4_000, "direct_costs": 600},
+        {"shards": 13},
+    ),
 }
 """Size of the company, and what is run of it."""
 _STATUS, _PUT_BACK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -55,46 +69,95 @@ def held(name: str) -> int:
     return int(line.split()[1]) // 1024
 
 
-class Steps(dict[str, int]):
-    """Peak of each step, MB beyond ``imported``."""
+@dataclass
+class Tasks:
+    """The tasks of one run, one after the other. ``peaks``: MB of each beyond ``imported``."""
 
-    def __init__(self, imported: int) -> None:
-        super().__init__()
-        self.imported = imported
+    open: Callable[[bool], AbstractContextManager[Sync]]
+    imported: int
+    peaks: dict[str, int] = field(default_factory=dict)
 
-    def take(self, name: str) -> None:
-        self[name] = held("VmHWM") - self.imported
-        print(f"{datetime.now(UTC):%H:%M:%S} {name}: {self[name]} MB", file=sys.stderr, flush=True)
-        _PUT_BACK.write_text("5", encoding="ascii")
+    def do(self, name: str, work: Callable[[Sync], T], *, again: bool = True) -> T:
+        """Raises LocalError where the task ends without an answer."""
+        receiver, sender = Pipe(duplex=False)
+
+        def run() -> None:
+            _PUT_BACK.write_text("5", encoding="ascii")
+            began = held("VmRSS")
+            with self.open(again) as sync:
+                found = work(sync)
+            sender.send((found, held("VmHWM") - began))
+
+        task = get_context("fork").Process(target=run)
+        task.start()
+        sender.close()
+        try:
+            found, self.peaks[name] = receiver.recv()
+        except EOFError:
+            task.join()
+            raise LocalError(f"{name} ended with {task.exitcode}") from None
+        task.join()
+        print(f"{datetime.now(UTC):%H:%M:%S} {name}: {self.peaks[name]} MB", file=sys.stderr, flush=True)
+        return cast(T, found)
 
 
-def stepped(info: Mapping[str, Any], folder: Path, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """One run in this process; the steps of the DAG in its order."""
+def ran(info: Mapping[str, Any], folder: Path, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """One run, in the order of the DAG."""
     for module in MODULES:
         import_module(module)
     new_ledger(folder / "ledger.sqlite")  # as no run does it
-    steps = Steps(held("VmRSS"))
-    _PUT_BACK.write_text("5", encoding="ascii")
-    with opened(info, folder, name, params={"since": EVERYTHING, **params}) as sync:
-        preflight(sync)
-        steps.take("preflight")
-        loaded: list[str] = []
-        for entity in sync.run.entities:
-            if pipeline.stage(sync, entity, write=not behind(ENTITIES[entity], sync.run.entities, loaded)):
-                loaded.append(entity)
-            steps.take(entity)
-        found = reconcile(sync).as_dict()
-        keep(sync, "reconciliation", found)
-        move_watermarks(sync, loaded)
-        steps.take("reconcile")
-    with opened(info, folder, name, again=True) as sync:
-        report = build(sync)
-        steps.take("report")
+    given = {"since": EVERYTHING, **params}
+    tasks = Tasks(lambda again: opened(info, folder, name, params=given, again=again), held("VmRSS"))
+    tasks.do("preflight", preflight, again=False)
+    entities = tasks.do("select", lambda sync: sync.run.entities)
+    loaded: list[str] = []
+    for entity in entities:
+        row = ENTITIES[entity]
+        shards = tasks.do(f"{entity} extract", partial(_extracted, entity=entity))
+        passed = tasks.do(f"{entity} check", partial(_checked, entity=entity, shards=shards))
+        if row.read_only or not passed:
+            continue
+        late = behind(row, entities, loaded)
+        tasks.do(f"{entity} load", partial(_loaded, entity=entity, shards=shards, write=not late))
+        loaded += [] if late else [entity]
+    found = tasks.do("reconcile", partial(_reconciled, loaded=loaded))
+    report = tasks.do("report", build)
     rows = report["entities"].values()
-    told = {"imported_mb": steps.imported, "beyond_imports_mb": steps, "most_mb": max(steps.values())}
+    told = {"imported_mb": tasks.imported, "beyond_imports_mb": tasks.peaks, "most_mb": max(tasks.peaks.values())}
     told |= {count: sum(row[count] for row in rows) for count in ("extracted", "created", "updated")}
-    told |= {"cpu_seconds": round(time.process_time()), "calls": report["procore_calls"]}
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    told |= {"cpu_seconds": round(used.ru_utime + used.ru_stime), "calls": report["procore_calls"]}
     return told | {"checked": found["checked"], "balanced": found["balanced"]}
+
+
+def _extracted(sync: Sync, entity: str) -> range:
+    shards = parts(ENTITIES[entity], sync.run.shards)
+    for shard in shards:
+        extract(sync, entity, shard)
+    return shards
+
+
+def _checked(sync: Sync, entity: str, shards: range) -> bool:
+    """False where a gate stays closed."""
+    if ENTITIES[entity].gate:
+        return guard(sync, entity)[1].passed
+    check(sync, entity, shards)
+    return True
+
+
+def _loaded(sync: Sync, entity: str, shards: range, *, write: bool) -> None:
+    if not write:
+        wait_behind(sync, entity, shards)
+        return
+    for shard in shards:
+        load(sync, entity, shard)
+
+
+def _reconciled(sync: Sync, loaded: Sequence[str]) -> dict[str, Any]:
+    found = reconcile(sync).as_dict()
+    keep(sync, "reconciliation", found)
+    move_watermarks(sync, loaded)
+    return found
 
 
 def measure(size: str, folder: Path) -> dict[str, Any]:
@@ -123,7 +186,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.disable(logging.INFO)
     if arguments:
         name, info, folder, params = arguments
-        print(json.dumps(stepped(json.loads(info), Path(folder), name, json.loads(params))))
+        print(json.dumps(ran(json.loads(info), Path(folder), name, json.loads(params))))
         return 0
     size = os.environ.get("SIZE") or "medium"
     try:
