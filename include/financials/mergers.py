@@ -59,6 +59,10 @@ class Mergers:
         """The keys that a surviving one stands for beside its own."""
         return sorted(self._groups.get(self._place(company, key), ()))
 
+    def group(self, key: str) -> set[str]:
+        """The keys that may be one vendor with this one, of whatever company."""
+        return {other for company in self._companies.get(key, ()) for other in self.others(company, key)}
+
     # -- what names a vendor --------------------------------------------------------------------------------------------------
 
     def record(self, record: Record) -> Record:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from include.financials.billing import bills
 from include.financials.entity import Entity
 from include.financials.judging.subject import Unknown
 from include.financials.ledger import Link, LinkIndex
@@ -12,6 +13,17 @@ from include.financials.record import Record
 
 _KEPT = ("project", "commitment", "prime_contract")
 """References that a record cannot be without: one that is not linked keeps the id it was read with, and a rule says so."""
+
+
+def named(row: Entity, record: Record) -> Iterator[tuple[str, str, bool]]:
+    """(entity, key, whether it is Procore's) of all that a record in ERP keys names. An invoice keeps its items as read: they
+    name by Procore's ids, and those that bill nothing name nothing."""
+    for name, entity in row.references.items():
+        head, _, rest = name.partition(".")
+        value, items = getattr(record, head), head == "items"
+        values = filter(bills, value) if items else value if isinstance(value, tuple) else (value,)
+        keys = (getattr(one, rest) for one in values) if rest else values
+        yield from ((entity, key, items) for key in keys if key is not None)
 
 
 class References:

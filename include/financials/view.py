@@ -305,6 +305,14 @@ class Sync:
         kind = "contents" if contents else "confirmed"
         return self._indexed(entity, kind, lambda: self.ledger.links.of(entity, contents=contents))
 
+    def links_to(self, entity: str, keys: Iterable[str], idents: Iterable[str] = ()) -> LinkIndex:
+        """Only what is confirmed, as of now, of what bears one of these keys of the ERP, in whatever company, or one of these ids
+        of Procore: what records name, where the whole list would be long."""
+        asked = set(keys)
+        if entity == VENDORS:
+            asked |= {other for key in asked for other in self.mergers.group(key)}
+        return self._index(entity, self.ledger.links.named(entity, sorted(asked), sorted(set(idents))))
+
     def shard_links(self, entity: str, shard: int, keys: Iterable[tuple[str, str]], idents: Iterable[str]) -> LinkIndex:
         """Confirmed links of what is in a shard, or was when it was linked: of its jobs on either side and, whatever job they
         were of, of these records of the ERP (company, key) and of Procore. All that a record of the shard can be asked of is in

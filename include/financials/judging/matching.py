@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple, cast
 
 from include.financials.entity import Entity
 from include.financials.existence import Existing
@@ -32,6 +33,13 @@ def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]
         values = [meaning(field.rstrip("?"), getattr(record, field.rstrip("?"))) for field in fields]
         if all(value is not None or field.endswith("?") for field, value in zip(fields, values, strict=True)):
             yield name, scope, " ".join(str(value) for value in values)
+
+
+class Twin(NamedTuple):
+    """Of a record of the ERP that looks like another what it takes to say which it is."""
+
+    company: str | None
+    id: str
 
 
 class ErpSource:
@@ -75,11 +83,14 @@ class ErpSource:
         self.named: dict[str, tuple[str, str]] = {}
         """Procore id -> (company, key) of the record that it is by a person's word."""
 
-    def _alike(self, everyone: Iterable[Record], asking: Iterable[Record]) -> dict[tuple[str, str, str], dict[str, Record]]:
-        """The ERP's records by their natural keys, as far as somebody may ask: what is not linked, on either side."""
+    def _alike(
+        self, everyone: Iterable[Record], asking: Iterable[Record]
+    ) -> dict[tuple[str, str, str], dict[str, Record | Twin]]:
+        """The ERP's records by their natural keys, as far as somebody may ask: what is not linked, on either side; whole where
+        their rivals are told apart by more than that."""
         free = (record for record in asking if self._by_link(record.company, record.id) is None)
         asked = self.unclaimed.keys() | {key for record in free for key in identity_keys(self.row, record)}
-        found: dict[tuple[str, str, str], dict[str, Record]] = defaultdict(dict)
+        found: dict[tuple[str, str, str], dict[str, Record | Twin]] = defaultdict(dict)
         for record in everyone if asked else ():
             if self.row.document and (self._settled(record) or getattr(record, "status", None) == VOID):
                 continue  # two documents alike are two: one that has its counterpart, or counts for nothing, is no rival
@@ -87,7 +98,7 @@ class ErpSource:
                 continue  # it is the vendor that it was merged into, which is asked for itself
             for key in identity_keys(self.row, record):
                 if key in asked:
-                    found[key][f"{record.company}:{record.id}"] = record
+                    found[key][f"{record.company}:{record.id}"] = record if self.row.rivals else Twin(record.company, record.id)
         return dict(found)
 
     def _by_link(self, company: str | None, key: str) -> Link | None:
@@ -95,10 +106,10 @@ class ErpSource:
         link = self.links.by_erp.get((company or "", key))
         return link if link is not None and link.status != "planned" else None
 
-    def _settled(self, record: Record) -> bool:
+    def _settled(self, record: Record | Twin) -> bool:
         return (record.company or "", record.id) in self.links.by_erp or self.origin(record) in self.by_origin
 
-    def origin(self, record: Record) -> str:
+    def origin(self, record: Record | Twin) -> str:
         return str(Origin(self.system, record.company or "", self.row.name, record.id))
 
     def match(self, record: Record) -> Match:
@@ -221,11 +232,13 @@ class ErpSource:
             return []
         return [one for key in identity_keys(self.row, record) if key in self.unclaimed for one in self._rivals(record, key)[0]]
 
-    def _rivals(self, record: Record, key: tuple[str, str, str]) -> tuple[list[Record], set[str]]:
+    def _rivals(self, record: Record | Twin, key: tuple[str, str, str]) -> tuple[list[Record], set[str]]:
         """(who in Procore may be its counterpart, who in the ERP may be that, too)."""
-        candidates, twins = self.unclaimed.get(key, []), self.alike.get(key, {})
+        candidates = self.unclaimed.get(key, [])
+        twins: Mapping[str, Record | Twin] = self.alike.get(key, {})
         if self.row.rivals is not None:
-            candidates, twins = self.row.rivals(record, key[0], candidates, twins, self.worded)
+            whole = cast("dict[str, Record]", twins)
+            candidates, twins = self.row.rivals(cast(Record, record), key[0], candidates, whole, self.worded)
         # What each company numbers for itself is no twin of another company's, unless there is something to quarrel about.
         alien = {
             name

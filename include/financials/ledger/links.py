@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, literal, null, select, update
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
@@ -20,7 +19,8 @@ from include.financials.mergers import Mergers
 
 _MOVED = ("revision", "content_hash", "status", "number", "scope")
 """What a later write of the same pair brings, beside the content."""
-_WHO = [null().label("content") if column.name == "content" else column for column in t.links.c]
+_UNASKED = {"content": null(), "created_at": literal("")}
+_WHO = [_UNASKED[column.name].label(column.name) if column.name in _UNASKED else column for column in t.links.c]
 
 Place = tuple[str, str]
 """(company, ERP key)"""
@@ -32,7 +32,7 @@ class Links(Room):
         query = select(*(t.links.c if contents else _WHO)).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))
         with self.reading() as connection:
             rows = each(Link, connection.execute(query))
-            return [*map(_holding, rows)] if contents else list(rows)
+            return [*map(_holding if contents else _short, rows)]
 
     def around(self, entity: str, scopes: Collection[str], keys: Iterable[Place], idents: Iterable[str]) -> list[Link]:
         """Those in these scopes (jobs), wherever their records may be by now, and those of these keys of the ERP and of these
@@ -45,6 +45,17 @@ class Links(Room):
         with self.reading() as connection:
             for one in wanted:
                 found.update((link.link_id, _holding(link)) for link in each(Link, connection.execute(standing.where(one))))
+        return [found[ident] for ident in sorted(found, key=lambda ident: ident or 0)]
+
+    def named(self, entity: str, keys: Iterable[str], idents: Iterable[str]) -> list[Link]:
+        """Those of these keys of the ERP, of whatever company, and of these records of Procore, for who asks who they are."""
+        c, found = t.links.c, dict[int | None, Link]()
+        standing = select(*_WHO).where(c.entity == entity, c.ended_at.is_(None))
+        wanted = [c.erp_key.in_(some) for some in chunked(dict.fromkeys(keys))]
+        wanted += [c.procore_id.in_(some) for some in chunked(dict.fromkeys(idents))]
+        with self.reading() as connection:
+            for one in wanted:
+                found.update((link.link_id, _short(link)) for link in each(Link, connection.execute(standing.where(one))))
         return [found[ident] for ident in sorted(found, key=lambda ident: ident or 0)]
 
     def of_keys(self, entity: str, keys: Iterable[Place], *, contents: bool = False) -> dict[Place, Link]:
@@ -105,6 +116,11 @@ class Links(Room):
         """Procore's record of a link shows this status of the ERP from now on."""
         with self.writing() as connection:
             connection.execute(update(t.links).where(t.links.c.link_id == link.link_id).values(shown=status))
+
+
+def _short(link: Link) -> Link:
+    """Most are called by their key: one text for both."""
+    return link._replace(number=link.erp_key) if link.number == link.erp_key else link
 
 
 def _holding(link: Link) -> Link:
@@ -173,17 +189,17 @@ class LinkIndex:
         own = self.by_erp.get((company, key))
         if own is not None:
             return own
-        others = self._shared.get(key, ())
-        return others[0] if len(others) == 1 else None
+        return self._shared.get(key)
 
     @cached_property
-    def _shared(self) -> Mapping[str, list[Link]]:
-        """Links of what companies share, by ERP key. Made once, also where there are none: it is asked at every miss."""
-        found: dict[str, list[Link]] = defaultdict(list)
+    def _shared(self) -> Mapping[str, Link | None]:
+        """The only link of what companies share, by ERP key; None of several. Made once, also where there are none: it is asked
+        at every miss."""
+        found: dict[str, Link | None] = {}
         for (_, key), link in self.by_erp.items():
             if ENTITIES[link.entity].shared and link.scope is None:
-                found[key].append(link)
-        return dict(found)
+                found[key] = None if key in found else link
+        return found
 
     def erp(self, procore_id: str | None) -> Link | None:
         return self.by_procore.get(procore_id) if procore_id else None

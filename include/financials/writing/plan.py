@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from include.financials.billing import bills
 from include.financials.entity import Entity
 from include.financials.identity import content, digest
 from include.financials.ledger import STOPPED, Judged, Lease, Link, LinkIndex, Restated, moment, stamp
 from include.financials.port import Action, Step, System
 from include.financials.reading.questions import lists_changed
 from include.financials.record import Record, Side
+from include.financials.references import named
 from include.financials.view import Sync
 from include.financials.work import Work
 from include.financials.writing.items import budget_owners
@@ -272,10 +272,19 @@ def allowed(load: Load, jobs: Sequence[Job]) -> list[Job]:
     return []
 
 
+def linked_now(load: Load, jobs: Iterable[Job]) -> dict[str, LinkIndex]:
+    """By entity the confirmed links, as of now, of what the jobs' records name."""
+    keys, idents = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for job in jobs:
+        for entity, key, of_procore in named(load.row, job.record):
+            (idents if of_procore else keys)[entity].add(key)
+    return {entity: load.sync.links_to(entity, keys[entity], idents[entity]) for entity in {*load.row.references.values()}}
+
+
 def placed(load: Load, jobs: Sequence[Job]) -> list[Job]:
     """A parent that was to be created in this run and was refused leaves its dependents waiting for it, not failing."""
     row = load.row
-    indexes = {n: load.sync.fresh_links(n, contents=False) for n in set(row.references.values()) if n != row.name}
+    indexes = linked_now(load, jobs)
     found, held = [], []
     for job in jobs:
         missing = _missing(row, job, indexes)
@@ -291,20 +300,10 @@ def placed(load: Load, jobs: Sequence[Job]) -> list[Job]:
 
 
 def _missing(row: Entity, job: Job, indexes: Mapping[str, LinkIndex]) -> str | None:
-    record, company = job.record, job.row.company
-    for name, entity in row.references.items():
-        head, _, rest = name.partition(".")
-        if entity == row.name:
-            continue
-        value = getattr(record, head)
-        if head == "items":
-            value = tuple(filter(bills, value))
-        keys = [getattr(line, rest) for line in value] if rest else list(value) if isinstance(value, tuple) else [value]
-        for key in keys:
-            # An invoice keeps its items as read: what they name is named by Procore's ids.
-            link = indexes[entity].erp(key) if head == "items" else indexes[entity].find(company, key) if key else None
-            if key is not None and link is None:
-                return f"{entity} {key}"
+    for entity, key, of_procore in named(row, job.record):
+        index = indexes[entity]
+        if entity != row.name and (index.erp(key) if of_procore else index.find(job.row.company, key)) is None:
+            return f"{entity} {key}"
     return None
 
 

@@ -28,7 +28,7 @@ from include.financials.record import Side
 from include.financials.view import Sync
 from include.financials.writing.accepting import hold, settle_accepted, waiting
 from include.financials.writing.items import intent_of, item_of, parent_missing, undump
-from include.financials.writing.plan import Job, Load, all_steps, allowed, in_turn
+from include.financials.writing.plan import Job, Load, all_steps, allowed, in_turn, linked_now
 from include.financials.writing.settling import finish, settle, settled_as, take, unsettled, wait
 
 log = logging.getLogger(__name__)
@@ -121,11 +121,11 @@ class Part:
 
 def carry_step(load: Load, step: Step, jobs: Sequence[Job], level: int, *, last: bool) -> None:
     """What is confirmed already is taken, what is in doubt looked for, and the rest sent. Raises what stops the task."""
-    sync, row, journal = load.sync, load.row, load.sync.ledger.journal
+    sync, journal = load.sync, load.sync.ledger.journal
     items: dict[str, Item] = {}
     by_intent: dict[str, Job] = {}
     idle: list[Job] = []
-    references = {n: sync.fresh_links(n, contents=False) for n in {*row.references.values()}}
+    references = linked_now(load, jobs)
     system = sync.systems[step.system]
     handed = waiting(load, step)
     for job in jobs:

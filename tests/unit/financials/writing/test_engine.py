@@ -748,18 +748,27 @@ def test_a_load_reads_the_contents_of_no_link_but_those_it_writes(linked: World,
     assert linked.erp.applied["commitments", "update", "SC-2"] == 1 and read == ["SC-2"]
 
 
-def test_a_load_does_not_read_all_links_of_its_own_entity(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_reads_no_more_links_than_its_records_name(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    linked.erp.put(vendor("V-2"))
+    linked.run(params={"entities": ["vendors"]})
     draft(linked, "SC-1")
-    sync, asked = judged(linked, "commitments"), []
-    of = links.Links.of
+    sync, whole, named = judged(linked, "commitments"), [], dict[str, set[str]]()
+    of, ask = links.Links.of, links.Links.named
 
-    def counted(self: links.Links, entity: str, **options: Any) -> Any:
-        asked.append(entity)
+    def all_of(self: links.Links, entity: str, **options: Any) -> Any:
+        whole.append(entity)
         return of(self, entity, **options)
 
-    monkeypatch.setattr(links.Links, "of", counted)
+    def some(self: links.Links, entity: str, keys: list[str], idents: list[str]) -> Any:
+        found = ask(self, entity, keys, idents)
+        named[entity] = {link.erp_key for link in found}
+        return found
+
+    monkeypatch.setattr(links.Links, "of", all_of)
+    monkeypatch.setattr(links.Links, "named", some)
     engine.load(sync, "commitments")
-    assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and asked and "commitments" not in asked
+    assert linked.erp.applied["commitments", "create", "SC-1"] == 1 and not whole
+    assert named["vendors"] == {"V-1"} and {link.erp_key for link in of(sync.ledger.links, "vendors")} == {"V-1", "V-2"}
 
 
 def test_what_is_adopted_or_unchanged_is_taken_in_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
