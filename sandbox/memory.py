@@ -1,8 +1,8 @@
 """``python -m sandbox.memory``: what the tasks of two runs take of memory, as JSON under ``var/bench/memory.json``.
 
 A first run brings both sides of a new sandbox in step, a second one finds nothing changed. Each task is a process of its own,
-forked from one that has imported what Airflow forks its tasks with; of an entity that is divided one task takes all parts of its
-extract, one all of its check, one all of its load. Of each the most that it held, in MB beyond the imports. SIZE chooses the size
+forked from one that has imported what Airflow forks its tasks with: an extract and a load of each shard, a check of all. Of each
+the most that it held, in MB beyond the imports. SIZE chooses the size
 (default: medium); ``vendors``, ``tenth``, ``documents`` and ``large`` are parts of the large one, run in shards. Linux only.
 """
 
@@ -78,7 +78,7 @@ class Tasks:
     peaks: dict[str, int] = field(default_factory=dict)
 
     def do(self, name: str, work: Callable[[Sync], T], *, again: bool = True) -> T:
-        """Raises LocalError where the task ends without an answer."""
+        """Of tasks of one name, a shard each, the largest counts. Raises LocalError where one ends without an answer."""
         receiver, sender = Pipe(duplex=False)
 
         def run() -> None:
@@ -92,12 +92,14 @@ class Tasks:
         task.start()
         sender.close()
         try:
-            found, self.peaks[name] = receiver.recv()
+            found, peak = receiver.recv()
         except EOFError:
             task.join()
             raise LocalError(f"{name} ended with {task.exitcode}") from None
         task.join()
-        print(f"{datetime.now(UTC):%H:%M:%S} {name}: {self.peaks[name]} MB", file=sys.stderr, flush=True)
+        if peak > self.peaks.get(name, -1):
+            self.peaks[name] = peak
+            print(f"{datetime.now(UTC):%H:%M:%S} {name}: {peak} MB", file=sys.stderr, flush=True)
         return cast(T, found)
 
 
@@ -109,16 +111,19 @@ def ran(info: Mapping[str, Any], folder: Path, name: str, params: Mapping[str, A
     given = {"since": EVERYTHING, **params}
     tasks = Tasks(lambda again: opened(info, folder, name, params=given, again=again), held("VmRSS"))
     tasks.do("preflight", preflight, again=False)
-    entities = tasks.do("select", lambda sync: sync.run.entities)
+    entities, count = tasks.do("select", lambda sync: (sync.run.entities, sync.run.shards))
     loaded: list[str] = []
     for entity in entities:
         row = ENTITIES[entity]
-        shards = tasks.do(f"{entity} extract", partial(_extracted, entity=entity))
+        shards = parts(row, count)
+        for shard in shards:
+            tasks.do(f"{entity} extract", partial(_extracted, entity=entity, shard=shard))
         passed = tasks.do(f"{entity} check", partial(_checked, entity=entity, shards=shards))
         if row.read_only or not passed:
             continue
         late = behind(row, entities, loaded)
-        tasks.do(f"{entity} load", partial(_loaded, entity=entity, shards=shards, write=not late))
+        for shard in shards:
+            tasks.do(f"{entity} load", partial(_loaded, entity=entity, shard=shard, write=not late))
         loaded += [] if late else [entity]
     found = tasks.do("reconcile", partial(_reconciled, loaded=loaded))
     report = tasks.do("report", build)
@@ -130,11 +135,8 @@ def ran(info: Mapping[str, Any], folder: Path, name: str, params: Mapping[str, A
     return told | {"checked": found["checked"], "balanced": found["balanced"]}
 
 
-def _extracted(sync: Sync, entity: str) -> range:
-    shards = parts(ENTITIES[entity], sync.run.shards)
-    for shard in shards:
-        extract(sync, entity, shard)
-    return shards
+def _extracted(sync: Sync, entity: str, shard: int) -> None:
+    extract(sync, entity, shard)
 
 
 def _checked(sync: Sync, entity: str, shards: range) -> bool:
@@ -145,12 +147,11 @@ def _checked(sync: Sync, entity: str, shards: range) -> bool:
     return True
 
 
-def _loaded(sync: Sync, entity: str, shards: range, *, write: bool) -> None:
-    if not write:
-        wait_behind(sync, entity, shards)
-        return
-    for shard in shards:
+def _loaded(sync: Sync, entity: str, shard: int, *, write: bool) -> None:
+    if write:
         load(sync, entity, shard)
+    else:
+        wait_behind(sync, entity, [shard])
 
 
 def _reconciled(sync: Sync, loaded: Sequence[str]) -> dict[str, Any]:

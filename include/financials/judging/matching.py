@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple, cast
+from typing import cast
 
 from include.financials.entity import Entity
 from include.financials.existence import Existing
 from include.financials.identity import Origin, change_number, code, made_from, marker, meaning, number_key, parse_origin
 from include.financials.judging.people import People
-from include.financials.judging.subject import Match
+from include.financials.judging.subject import Match, Twin
 from include.financials.ledger import Decision, Link, LinkIndex
 from include.financials.port import Invalid
 from include.financials.record import Record
@@ -33,13 +33,6 @@ def identity_keys(row: Entity, record: Record) -> Iterable[tuple[str, str, str]]
         values = [meaning(field.rstrip("?"), getattr(record, field.rstrip("?"))) for field in fields]
         if all(value is not None or field.endswith("?") for field, value in zip(fields, values, strict=True)):
             yield name, scope, " ".join(str(value) for value in values)
-
-
-class Twin(NamedTuple):
-    """Of a record of the ERP that looks like another what it takes to say which it is."""
-
-    company: str | None
-    id: str
 
 
 class ErpSource:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from include.financials.ledger import Decision, Link
 
 
+class Twin(NamedTuple):
+    """Of a record of the ERP that looks like another what it takes to say which it is."""
+
+    company: str | None
+    id: str
+
+
 @dataclass(slots=True)
 class Match:
     """What is known of one source record's counterpart. The texts are the facts that rules look at; None means: no fault.
