@@ -43,6 +43,10 @@ PARTS: Mapping[str, tuple[Any, dict[str, Any]]] = {
         {"entities": COSTS, "shards": 16},
     ),
     "large": ("large", {"entities": COSTS, "shards": 64}),
+    "documents": (
+        {"vendors": 300, "customers": 26, "projects": 80, "commitments": 4_000, "direct_costs": 600},
+        {"shards": 13},
+    ),
 }
 """Size of the company, and what is run of it."""
 _STATUS, _PUT_BACK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
