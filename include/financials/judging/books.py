@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from include.financials.identity import code, number_key
@@ -106,6 +106,7 @@ class Books:
         self.documents = cache(lambda entity: self.made_of(entity, lambda record: record, Packed[Key, Record]()))
         self.told = cache(lambda entity: self.made_of(entity, Told.of, {}))
         self.links = cache(sync.links)
+        self.vendor = lru_cache(maxsize=1_000)(self._vendor)
         self._memory = cache(sync.memory)
         self._recalled: dict[str, Recalled] = {}
         self.seen = cache(sync.ledger.records.seen)
@@ -204,7 +205,7 @@ class Books:
                 children.setdefault(one.parent, []).append(one.number)
         return children
 
-    def vendor(self, procore_id: str | None) -> Vendor | None:
+    def _vendor(self, procore_id: str | None) -> Vendor | None:
         """The ERP vendor that a Procore vendor is linked to; of a merged one the survivor."""
         links = self.links(VENDORS)
         link = links.erp(procore_id)

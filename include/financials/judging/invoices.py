@@ -4,10 +4,10 @@ owner P-03)."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict, cast
 
 from include.financials.billing import BillingItem, Invoice, InvoiceLine, completed, key_of, movements
@@ -72,6 +72,7 @@ class InvoiceFacts(ContractFacts):
         super().__init__(books, references, row, capability)
         self.states: dict[str, str] = {}
         self.here: Mapping[str, Record] = {}
+        self._found: Callable[[str], Record | None] = self.here.get
         self.billed_now: dict[str | None, dict[int, Decimal]] = defaultdict(dict)
         """Contract -> sequence -> what was found fit to be sent."""
         self._now: list[tuple[str, str, str | None, int, Decimal | None]] = []
@@ -82,7 +83,7 @@ class InvoiceFacts(ContractFacts):
 
     def learn(self, owns: Mapping[str, Record]) -> None:
         """The invoices of this run: an invoice may be the one before another of them."""
-        self.here = owns
+        self.here, self._found = owns, lru_cache(maxsize=100)(owns.get)
 
     def recall(self, owns: Sequence[Record]) -> None:
         super().recall(owns)
@@ -92,7 +93,7 @@ class InvoiceFacts(ContractFacts):
         self.books.recall(self.entity.name, previous)
 
     def _here(self, procore_id: str) -> Invoice | None:
-        return cast(Invoice | None, self.here.get(procore_id))
+        return cast(Invoice | None, self._found(procore_id))
 
     def before(self, own: Invoice) -> tuple[BillingItem, ...] | None:
         """Items of the invoice before; () for the first of a contract, None where it is not known."""

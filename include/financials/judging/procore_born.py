@@ -88,11 +88,11 @@ class ProcoreBorn(Judging):
         targets = chain(sync.lists.everywhere("erp", row.name), missed.records)
         matcher = ProcoreSource(row, sync.namespace, links, targets, sync.marks, existing, self.people)
         listed = asked | {ident for _, ident in matcher.by_key} | {bad.id for bad in unreadable}
-        existing.hidden = self._unasked(links, listed)
-        here = {one.id for shard in self.shards for one in self._heads(shard)}
-        here |= {bad.id for shard in self.shards for bad in self._invalid(shard)}
+        heads = [one for shard in self.shards for one in self._heads(shard)]
+        existing.hidden = self._unasked(heads, links, listed)
+        here = {one.id for one in heads} | {bad.id for shard in self.shards for bad in self._invalid(shard)}
         gone = self._gone(matcher, here)
-        del listed, here
+        del heads, listed, here
         laid = Kept[_Laid]()
         due = self._laid(matcher, laid)
         self.facts.prepare(due)
@@ -250,10 +250,10 @@ class ProcoreBorn(Judging):
     def called(self, entity: str, ident: str) -> str:
         return self.books.name(entity, ident)
 
-    def _unasked(self, links: LinkIndex, listed: set[str]) -> dict[str, str]:
+    def _unasked(self, heads: Iterable[Head], links: LinkIndex, listed: set[str]) -> dict[str, str]:
         """ERP key -> who it is, of counterparts that nobody looked for: linked since this run read the ERP's list."""
         found = {}
-        for own in (one for shard in self.shards for one in self._heads(shard)):
+        for own in heads:
             key = counterpart(own, self.row, links, self.sync.namespace)
             if key is not None and key not in listed:
                 found[key] = SINCE.format(who=f"{self.row.label} {own.number}", side=CALLED["erp"])
