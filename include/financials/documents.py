@@ -19,6 +19,7 @@ from include.financials.judging.books import Opening, openings
 from include.financials.judging.documents import is_due
 from include.financials.ledger import Decision, Link, Remembered, Stranger, moment, stamp
 from include.financials.ledger.room import chunked
+from include.financials.packed import Packed
 from include.financials.port import Invalid
 from include.financials.reading.chosen import elsewhere
 from include.financials.record import PROJECTS, Figures, Held, Record, contract_of
@@ -100,12 +101,15 @@ class Documents:
     def _procore_born(self, row: Entity) -> Iterator[Document]:
         sync = self.sync
         by_procore = {link.procore_id: link for link in self._links(row) if link.procore_id}
-        erp, planned = dict(self._erp(row)), self._planned(row)
+        erp, marked, planned = Packed[tuple[str, str], Record | Invalid](), dict[str, tuple[str, str]](), self._planned(row)
+        for place, one in self._erp(row):
+            erp[place] = one
+            if (mark := _mark(one)) and _counts(one):
+                marked[mark] = place
         used: set[tuple[str, str]] = set()
         known: set[str] = set()
         held_back = sync.ledger.outcomes.held(sync.run.run_id, row.name, "2.9")
         proposed = {one.id: (one.company, one.erp_key or "") for one in held_back}
-        marked = {mark: key for key, record in erp.items() if (mark := _mark(record)) and _standing(record)}
         parted = {one.pair: (one.company, one.record_id) for one in sync.ledger.decisions.of(row.name, "unlink")}
         for procore_id, seen in sync.each_held(row.name):
             known.add(procore_id)
@@ -133,7 +137,7 @@ class Documents:
                 planned=record is None and bool(held), linked=_agreed(link), due=self._due(row, seen, link),
                 opening=seen.state == "skipped" and "opening balance" in (seen.message or ""), handed=seen.rule in RULES,
             )  # fmt: skip
-        yield from self._erp_only(row, [record for key, record in erp.items() if key not in used], known)
+        yield from self._erp_only(row, (erp[place] for place in erp if place not in used), known)
 
     def _due(self, row: Entity, seen: Held, link: Link | None) -> bool:
         """Of documents that were agreed on: what is not due and was never sent is told by its state (``skipped``)."""
@@ -324,6 +328,11 @@ def _standing(record: Record | Invalid | None) -> Figures:
     if record is None or getattr(record, "status", None) == VOID:
         return {}
     return record.figures()
+
+
+def _counts(record: Record | Invalid) -> bool:
+    """Whether :func:`_standing` has figures to tell of a document."""
+    return bool(_standing(record)) if isinstance(record, Invalid) else getattr(record, "status", None) != VOID
 
 
 def _posted(record: Record | Invalid) -> Figures:

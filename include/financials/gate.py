@@ -17,20 +17,21 @@ import logging
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from upath import UPath
 
 from include.financials.checks import Checked, check
 from include.financials.entities import ENTITIES, gates_before
-from include.financials.gate_page import Frame, page
+from include.financials.gate_page import Frame, page, parquet
 from include.financials.judging.facts import GateRow, Row
 from include.financials.judging.rules import Expected, Finding, Rule, finding, judge
 from include.financials.ledger import Judged, Restated
 from include.financials.money import ZERO, text
+from include.financials.packed import Kept
 from include.financials.reading.staging import write_whole
 from include.financials.report import keep, recall
 from include.financials.settings import GateSettings
@@ -42,17 +43,18 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Gate:
-    """A judge for ``check`` that keeps what it saw: figures of each rule, and the frames.
+    """A judge for ``check`` that keeps what it saw: figures of each rule, and the frames, packed. A long stage comes to it in
+    parts, each with its records whole.
 
     Rows of facts about what is about to load (``fresh``) have ``columns``, a row of the frame each.
     """
 
     rules: Sequence[Rule]
-    results: list[RuleResult] = field(default_factory=list)
-    frames: dict[str, list[GateRow]] = field(default_factory=dict)
-    """Rows of facts by grain, as far as they are about to load."""
-    wrong: dict[str, dict[int, dict[str, str]]] = field(default_factory=dict)
+    frames: dict[str, Kept[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(Kept))
+    """Rows of real columns by grain, as far as they are about to load."""
+    wrong: dict[str, dict[int, dict[str, str]]] = field(default_factory=lambda: defaultdict(dict))
     """Grain -> place in its frame -> column -> what was expected of it."""
+    _tallies: dict[Rule, Tally] = field(default_factory=dict)
 
     def __call__(self, entity: str, records: Sequence[Row], lines: Sequence[Row]) -> list[Finding]:
         findings: list[Finding] = []
@@ -66,9 +68,14 @@ class Gate:
             if fresh:
                 found += self._expect(grain, [rule for rule in rules if rule.expects], fresh)
             found.sort(key=lambda one: rules.index(one.rule))
-            self._count(rules, rows, found, looked=bool(fresh))
+            self._count(rules, rows, found, {row["row"] for row in fresh})
             findings += found
         return findings
+
+    @property
+    def results(self) -> list[RuleResult]:
+        """Figures of each rule that had something to judge, those of records before those of lines."""
+        return [tally.result(rule, looked=rule.grain in self.frames) for rule, tally in self._tallies.items()]
 
     def _still_stopped(self, records: Sequence[Row], lines: Sequence[Row]) -> set[str]:
         """Of what stopped before and did not change: what a rule still stops."""
@@ -81,23 +88,23 @@ class Gate:
         return {one.id for one in found if one.rule.severity == "critical"}
 
     def _expect(self, grain: str, rules: Sequence[Rule], rows: Sequence[GateRow]) -> list[Finding]:
-        start = len(self.frames.setdefault(grain, []))
-        self.frames[grain] += rows
-        wrong = self.wrong.setdefault(grain, {})
-        findings = []
-        for rule, places in validated(grain, rules, [row["columns"] for row in rows]).items():
+        columns = [row["columns"] for row in rows]
+        start, findings = len(self.frames[grain]), []
+        self.frames[grain].add(columns)
+        for rule, places in validated(grain, rules, columns).items():
             for place, expected in places.items():
                 findings.append(finding(rule, rows[place]))
-                wrong.setdefault(start + place, {})[expected.column] = f"{rule.id}: {expected.words}"
+                self.wrong[grain].setdefault(start + place, {})[expected.column] = f"{rule.id}: {expected.words}"
         return findings
 
-    def _count(self, rules: Sequence[Rule], rows: Sequence[GateRow], found: Sequence[Finding], *, looked: bool) -> None:
-        by_row: dict[str, list[GateRow]] = defaultdict(list)
+    def _count(self, rules: Sequence[Rule], rows: Sequence[GateRow], found: Sequence[Finding], fresh: Set[str]) -> None:
+        first: dict[str, GateRow] = {}
         for row in rows:
-            by_row[row["row"]].append(row)
+            first.setdefault(row["row"], row)
         for rule in rules if rows else ():
-            failed = [by_row[one.id][0] for one in found if one.rule is rule]
-            self.results.append(rule_result(rule, len(rows), failed, looked=looked))
+            self._tallies.setdefault(rule, Tally()).checked += len(rows)
+        for one in found:
+            self._tallies[one.rule].fail(first[one.id], fresh=one.id in fresh)
 
 
 def validated(name: str, rules: Sequence[Rule], rows: Sequence[Mapping[str, Any]]) -> dict[Rule, dict[int, Expected]]:
@@ -184,21 +191,41 @@ class RuleResult:
     records: tuple[str, ...]
 
 
-def rule_result(rule: Rule, checked: int, failed: Sequence[GateRow], *, looked: bool) -> RuleResult:
-    """``looked``: Great Expectations saw a frame of this grain."""
-    amounts = {row["row"]: Decimal(row["amount"] or "0") for row in failed}
-    return RuleResult(
-        rule=rule.id,
-        fact=rule.fact,
-        # What is judged in Python has no words of its own for what must hold; its message says what did not.
-        expected="; ".join(expected.words for expected in rule.expects) or f'not: "{_NAMED.sub("…", rule.message)}"',
-        by="Great Expectations" if rule.expects and looked else "Python",
-        severity=rule.severity,
-        checked=checked,
-        failed=len(failed),
-        amount=text(sum(amounts.values(), ZERO)) or "0.00",
-        records=tuple(dict.fromkeys(row["number"] for row in failed))[:20],
-    )
+@dataclass(slots=True)
+class Tally:
+    """What a gate has counted of a rule so far."""
+
+    SHOWN: ClassVar[int] = 20
+    checked: int = 0
+    failed: int = 0
+    amounts: dict[str, Decimal] = field(default_factory=dict)
+    """Of each record that failed."""
+    known: dict[str, None] = field(default_factory=dict)
+    """Numbers of the first that failed of what was judged before, and of the others (``fresh``)."""
+    fresh: dict[str, None] = field(default_factory=dict)
+
+    def fail(self, row: GateRow, *, fresh: bool) -> None:
+        """A row failed, of the record that begins with this one."""
+        self.failed += 1
+        self.amounts[row["row"]] = Decimal(row["amount"] or "0")
+        numbers = self.fresh if fresh else self.known
+        if len(numbers) < self.SHOWN:
+            numbers[row["number"]] = None
+
+    def result(self, rule: Rule, *, looked: bool) -> RuleResult:
+        """``looked``: Great Expectations saw a frame of this grain."""
+        return RuleResult(
+            rule=rule.id,
+            fact=rule.fact,
+            # What is judged in Python has no words of its own for what must hold; its message says what did not.
+            expected="; ".join(expected.words for expected in rule.expects) or f'not: "{_NAMED.sub("…", rule.message)}"',
+            by="Great Expectations" if rule.expects and looked else "Python",
+            severity=rule.severity,
+            checked=self.checked,
+            failed=self.failed,
+            amount=text(sum(self.amounts.values(), ZERO)) or "0.00",
+            records=tuple(dict.fromkeys((*self.known, *self.fresh)))[: self.SHOWN],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +244,19 @@ class Opening:
         return {**asdict(self), "rules": [_plain(one) for one in self.rules if one.failed]}
 
 
-def verdict(outcomes: Sequence[Judged], settings: GateSettings, rules: Sequence[RuleResult] = ()) -> Opening:
+def verdict(outcomes: Iterable[Judged], settings: GateSettings, rules: Sequence[RuleResult] = ()) -> Opening:
     """Judge a stage by its outcome rows: those judged for the first time or with changed content, that would load or fail to.
 
     Skipped records, linked ones that stay as they are and carried-over failures count in neither part.
     """
-    judged = [row for row in outcomes if row.judged and row.state != "skipped" and row.how == "none"]
+    judged, passing = list[Judged](), 0
+    for row in outcomes:
+        passing += row.state == "linked" and row.how != "none"
+        if row.judged and row.state != "skipped" and row.how == "none":
+            judged.append(row)
     failed = [row for row in judged if row.state != "linked"]
     amount = sum((abs(Decimal(row.amount or "0")) for row in judged), ZERO)
     failed_amount = sum((abs(Decimal(row.amount or "0")) for row in failed), ZERO)
-    passing = sum(1 for row in outcomes if row.state == "linked" and row.how != "none")
     # Nothing new would be written and most of the stage is linked: old failures after a lost ledger, and nothing to keep out.
     idle = len(failed) == len(judged) and passing > len(failed)
     reason = None if idle else _reason(judged, failed, amount, failed_amount, settings)
@@ -289,7 +319,7 @@ def guard(sync: Sync, entity: str) -> tuple[Checked, Opening]:
     """
     gate, sync = Gate(ENTITIES[entity].rules), sync.judging(entity)
     checked = check(sync, entity, range(sync.run.shards), gate)
-    opening = verdict(sync.ledger.outcomes.of(sync.run.run_id, entity, work=False), sync.settings.gate, gate.results)
+    opening = verdict(sync.ledger.outcomes.each(sync.run.run_id, entity), sync.settings.gate, gate.results)
     name = ENTITIES[entity].gate or entity
     keep(sync, f"validation-{name}", {"rules": [_plain(one) for one in gate.results]})
     keep(sync, f"gate-{name}", {key: getattr(opening, key) for key in ("passed", "judged", "failed", "failed_amount")})
@@ -310,21 +340,13 @@ def show(sync: Sync, name: str, entity: str, gate: Gate, opening: Opening) -> UP
     """Keep the frames and the page; returns where that is. Amounts in a frame are text with two places."""
     frames = []
     for grain, rows in gate.frames.items():
-        columns = [row["columns"] for row in rows]
         file = sync.folder / f"gate-{name}-{grain}.parquet"
-        plain = [{key: str(value) if isinstance(value, Decimal) else value for key, value in row.items()} for row in columns]
-        write_whole(file, _parquet(plain))
+        write_whole(file, parquet(rows))
         title = {"record": entity.replace("_", " ")}.get(grain, f"{grain}s")
-        frames.append(Frame(title, tuple(columns[0]), columns, file.name, gate.wrong.get(grain, {})))
+        frames.append(Frame(title, tuple(next(iter(rows))), rows, file.name, gate.wrong.get(grain, {})))
     place = sync.folder / f"gate-{name}.html"
     write_whole(place, page(name, entity, sync.run.run_id, opening, gate.results, frames))
     return place
-
-
-def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    import pandas as pd  # a gate that has nothing to show does without
-
-    return bytes(pd.DataFrame(rows).to_parquet())
 
 
 def close(sync: Sync, entity: str, opening: Opening) -> None:

@@ -1,10 +1,10 @@
 """What a gate saw, as a page that an analyst reads without a server: the verdict, every expectation, and the frames it looked at,
-what failed first and marked. It loads nothing from anywhere.
+what failed first and marked. It loads nothing from anywhere. The file beside it has all rows of a frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from include.financials.ledger.room import chunked
 from include.financials.legible import legible
 
 if TYPE_CHECKING:
@@ -24,30 +27,37 @@ SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Rows of real columns. ``wrong`` says of a row, by its place, which column broke which rule; ``file`` is where all of it
-    is."""
+    """Rows of real columns, gone through once. ``wrong`` says of a row, by its place, which column broke which rule; ``file`` is
+    where all of it is."""
 
     name: str
     columns: tuple[str, ...]
-    rows: Sequence[Mapping[str, Any]]
+    rows: Iterable[Mapping[str, Any]]
     file: str
     wrong: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
     def shown(self) -> dict[str, Any]:
-        order = sorted(range(len(self.rows)), key=lambda place: place not in self.wrong)[:SHOWN]
-        numbers = {name for name in self.columns if any(type(row[name]) in (Decimal, int) for row in self.rows)}
+        wrong, others, numbers = dict[int, Mapping[str, Any]](), dict[int, Mapping[str, Any]](), set[str]()
+        total = 0
+        for place, row in enumerate(self.rows):
+            total += 1
+            numbers.update(name for name in self.columns if type(row[name]) in (Decimal, int))
+            kept = wrong if place in self.wrong else others
+            if len(kept) < SHOWN:
+                kept[place] = row
+        shown = [*wrong.items(), *others.items()][:SHOWN]
         return {
             "name": self.name,
             "columns": self.columns,
             "numbers": numbers,
-            "total": len(self.rows),
+            "total": total,
             "file": self.file,
             "rows": [
                 {
-                    "values": {name: _cell(self.rows[place][name]) for name in self.columns},
+                    "values": {name: _cell(row[name]) for name in self.columns},
                     "wrong": {name: legible(why) for name, why in self.wrong.get(place, {}).items()},
                 }
-                for place in order
+                for place, row in shown
             ],
         }
 
@@ -74,3 +84,28 @@ def _cell(value: Any) -> str | None:
 def _template() -> jinja2.Template:
     source = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
     return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
+
+
+_ARROW: Mapping[type | None, pa.DataType] = {bool: pa.bool_(), int: pa.int64(), None: pa.null()}
+
+
+def parquet(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """All rows of a frame, part by part; a column has the type of its first cell that is not empty, and what is no number or yes
+    or no is text."""
+    kinds: dict[str, type | None] = {}
+    for row in rows:
+        for name, value in row.items():
+            if kinds.get(name) is None:
+                kinds[name] = None if value is None else type(value)
+    schema = pa.schema([pa.field(name, _ARROW.get(kind, pa.string())) for name, kind in kinds.items()])
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema) as file:
+        for some in chunked(rows, 2_000):
+            file.write_table(
+                pa.Table.from_pylist([{name: _stored(value) for name, value in row.items()} for row in some], schema)
+            )
+    return bytes(sink.getvalue())
+
+
+def _stored(value: Any) -> Any:
+    return str(value) if isinstance(value, Decimal) else value

@@ -12,10 +12,11 @@ language in which contents are compared and hashed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,10 +73,15 @@ class Model(BaseModel):
 
     repeated: ClassVar[tuple[str, ...]] = ()
     """Its fields of few values."""
+    names: ClassVar[tuple[str, ...]] = ()
+    """All of its fields."""
+    values_of: ClassVar[Callable[[Mapping[str, Any]], tuple[Any, ...]]]
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        cls.repeated = tuple(name for name in cls.model_fields if name in _REPEATED)
+        cls.names = tuple(cls.model_fields)
+        cls.repeated = tuple(name for name in cls.names if name in _REPEATED)
+        cls.values_of = itemgetter(*cls.names)
 
     def model_post_init(self, _: Any) -> None:
         object.__setattr__(self, "__pydantic_fields_set__", _GIVEN)
@@ -84,6 +90,23 @@ class Model(BaseModel):
             word = held.get(name)  # of a record that is not whole it may be missing
             if word.__class__ is str:
                 held[name] = sys.intern(word)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Packed as its class and its values, in the order of its fields: it was validated when it was read."""
+        model = self.__class__
+        return _restored, (model, model.values_of(self.__dict__))
+
+
+def _restored(model: type[Model], values: tuple[Any, ...]) -> Model:
+    found = model.__new__(model)
+    _set(found, "__dict__", dict(zip(model.names, values, strict=True)))
+    _set(found, "__pydantic_fields_set__", _GIVEN)
+    _set(found, "__pydantic_extra__", None)
+    _set(found, "__pydantic_private__", None)
+    return found
+
+
+_set = object.__setattr__
 
 
 class LineModel(Model):

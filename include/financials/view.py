@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from upath import UPath
 
@@ -32,6 +32,8 @@ from include.financials.run import Run
 from include.financials.settings import Settings
 from include.financials.systems import Shut, Sides, Systems
 from include.financials.work import Work
+
+T = TypeVar("T")
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
@@ -239,6 +241,11 @@ class Sync:
                     found[one.id] = self._judged_now(found.get(one.id, Held(one.number)), one)
         return found
 
+    def recalled(self, entity: str, idents: Iterable[str]) -> dict[str, Held]:
+        """The same of these records alone, as an apply remembers them: a plan leaves no memory."""
+        seen = self.ledger.records.some(entity, "procore", (("", ident) for ident in idents))
+        return {ident: remembered(row) for (_, ident), row in seen.items()}
+
     def each_held(self, entity: str) -> Iterator[tuple[str, Held]]:
         """The same one by one, for who keeps few of them; a plan's are all kept all the same."""
         if self.run.plan:
@@ -263,20 +270,22 @@ class Sync:
             for one in self.lists.everywhere("procore", row.name)
         }
 
-    def books(self, entity: str, *, planned: bool = True) -> dict[tuple[str, str], Record]:
-        """The ERP's records by (company, key), as read in this run plus what this run will have written by then: the same for a
-        plan and for an apply (docs/domain-rules.md 2.0). Without ``planned`` only with what it has written: a check that is
-        retried must not take its own first verdict for a document that is there."""
-        found = {(record.company or "", record.id): record for record in self.lists.everywhere("erp", entity)}
+    def books(
+        self, entity: str, into: MutableMapping[tuple[str, str], T], make: Callable[[Record], T], *, planned: bool = True
+    ) -> MutableMapping[tuple[str, str], T]:
+        """What is made of each of the ERP's records, by (company, key), as read in this run plus what this run will have written
+        by then: the same for a plan and for an apply (docs/domain-rules.md 2.0). Without ``planned`` only with what it has
+        written: a check that is retried must not take its own first verdict for a document that is there."""
+        for record in self.lists.everywhere("erp", entity):
+            into[record.company or "", record.id] = make(record)
         row = ENTITIES.get(entity)
-        if row is None:
-            return found
-        for outcome in self.ledger.outcomes.linked(self.run.run_id, entity, "create"):
-            if outcome.side == "procore" and (planned or outcome.done):
-                key, work = (outcome.company, outcome.erp_key or ""), Work.of(outcome)
-                if work is not None:
-                    found.setdefault(key, work.source(row).model_copy(update={"company": key[0], "id": key[1]}))
-        return found
+        for outcome in self.ledger.outcomes.linked(self.run.run_id, entity, "create") if row is not None else ():
+            key = outcome.company, outcome.erp_key or ""
+            if row is None or outcome.side != "procore" or not (planned or outcome.done) or key in into:
+                continue
+            if (work := Work.of(outcome)) is not None:
+                into[key] = make(work.source(row).model_copy(update={"company": key[0], "id": key[1]}))
+        return into
 
     def reopened(self) -> set[str]:
         """Procore ids of projects that this run makes active: they were read before its own first stage wrote them."""
@@ -345,6 +354,10 @@ class Sync:
         if FIELDS.get(entity) and self.mergers and any(link.content for link in links):
             links = [link._replace(content=self.mergers.content(entity, link.company, link.content)) for link in links]
         return LinkIndex.of(links)
+
+    def agreed(self, entity: str, idents: Iterable[str]) -> Mapping[str, Link]:
+        """Confirmed links of these records of Procore, by their ids, with what both sides agreed on last."""
+        return self._index(entity, [*self.ledger.links.of_ids(entity, idents, contents=True).values()]).by_procore
 
 
 def remembered(row: Seen) -> Held:

@@ -4,9 +4,10 @@ events that they may come from, which are only read (O-06)."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from include.financials.entities.commitments import COMMITMENT
@@ -139,20 +140,32 @@ class ChangeFacts(ContractFacts):
     invoices: ClassVar[str]
     """Entity of the contract's invoices."""
     LIMITED = ("change_number", "title", "amount")
+    in_turns = True
 
     def __init__(self, books: Books, references: References, row: Entity, capability: Capability) -> None:
         super().__init__(books, references, row, capability)
         self.planned: dict[str | None, Decimal] = defaultdict(lambda: ZERO)
         self.turns: dict[str, int] = {}
+        """Place of each that is not the first of its contract, by row."""
+        self._now: list[tuple[str | None, Decimal]] = []
+        """What this turn adds to ``planned``."""
 
-    def prepare(self, subjects: Sequence[Subject]) -> None:
+    def prepare(self, subjects: Iterable[Subject]) -> None:
         """A contract's change orders are judged one after the other, as they were approved: two of them may each leave enough
         and together too little (rule O-04)."""
-        super().prepare(subjects)
+        due: list[tuple[tuple[date, str], str, str | None]] = []
+
+        def noted() -> Iterator[Subject]:
+            for subject in subjects:
+                due.append((_approved(subject), subject.row, contract_of(subject.own)))
+                yield subject
+
+        super().prepare(noted())
         taken: Counter[str | None] = Counter()
-        for subject in sorted(subjects, key=_approved):
-            self.turns[subject.row] = taken[contract_of(subject.own)]
-            taken[contract_of(subject.own)] += 1
+        for _, row, contract in sorted(due, key=itemgetter(0)):
+            if taken[contract]:
+                self.turns[row] = taken[contract]
+            taken[contract] += 1
 
     def turn(self, subject: Subject) -> int:
         return self.turns.get(subject.row, 0)
@@ -202,7 +215,12 @@ class ChangeFacts(ContractFacts):
 
     def settled(self, subject: Subject, state: str) -> None:
         if state == "linked" and subject.match.how == "none":
-            self.planned[contract_of(subject.record)] += cast(ChangeOrder, subject.own).amount
+            self._now.append((contract_of(subject.record), cast(ChangeOrder, subject.own).amount))
+
+    def turned(self) -> None:
+        for contract, amount in self._now:
+            self.planned[contract] += amount
+        self._now.clear()
 
 
 def _approved(subject: Subject) -> tuple[date, str]:

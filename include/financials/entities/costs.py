@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal, NamedTuple, cast
 
 from include.financials.entities.invoices import SUBCONTRACTOR_INVOICE, SubcontractorInvoice
 from include.financials.entity import Entity
@@ -80,6 +80,22 @@ class DirectCostRow(CostRow):
     status_there: str | None
 
 
+class Billed(NamedTuple):
+    """What a cost is compared with of an invoice of a commitment that the ERP has."""
+
+    number: str
+    commitment: str
+    vendor: str | None
+    project: str
+    status: str
+    coded: frozenset[tuple[str | None, str | None]]
+
+    @classmethod
+    def of(cls, record: Record) -> Billed:
+        bill = cast(SubcontractorInvoice, record)
+        return cls(bill.number, bill.commitment, bill.vendor, bill.project, bill.status, _coded(bill))
+
+
 class DirectCostFacts(CostFacts):
     row: ClassVar[type] = DirectCostRow
 
@@ -115,16 +131,16 @@ class DirectCostFacts(CostFacts):
         return None if self.books.links(VENDORS).find(company, record.vendor) else f"vendor {record.vendor}"
 
     @cached_property
-    def _billed(self) -> dict[tuple[str, str | None, str], list[SubcontractorInvoice]]:
+    def _billed(self) -> dict[tuple[str, str | None, str], list[Billed]]:
         """Invoices of commitments that the ERP has, by (company, vendor, invoice number): several where two vendors of one number
         were merged."""
-        found: dict[tuple[str, str | None, str], list[SubcontractorInvoice]] = defaultdict(list)
-        for (company, _), record in self.books.documents(SUBCONTRACTOR_INVOICE.name).items():
-            if isinstance(record, SubcontractorInvoice) and record.status != VOID:
-                found[company, record.vendor, code(record.number)].append(record)
+        found: dict[tuple[str, str | None, str], list[Billed]] = defaultdict(list)
+        for (company, _), one in self.books.made_of(SUBCONTRACTOR_INVOICE.name, Billed.of, {}).items():
+            if one.status != VOID:
+                found[company, one.vendor, code(one.number)].append(one)
         return found
 
-    def _of_its_number(self, company: str, record: DirectCost) -> list[SubcontractorInvoice]:
+    def _of_its_number(self, company: str, record: DirectCost) -> list[Billed]:
         """Invoices of the vendor that have the number which the cost names. A vendor that others were merged into may have used
         it twice: of those on another job it is not the cost."""
         billed = self._billed.get((company, record.vendor, code(record.invoice_number or "")), [])
@@ -139,7 +155,7 @@ class DirectCostFacts(CostFacts):
             return record.commitment
         merged = self._merged(company, record)
         for billed in self._of_its_number(company, record):
-            if not merged or _coded(record) <= _coded(billed):
+            if not merged or _coded(record) <= billed.coded:
                 return f"{billed.commitment} (invoice {billed.number})"
         return None
 
@@ -164,8 +180,8 @@ class DirectCostFacts(CostFacts):
         return None
 
 
-def _coded(record: DirectCost | SubcontractorInvoice) -> set[tuple[str | None, str | None]]:
-    return {(line.cost_code, line.cost_type) for line in record.lines}
+def _coded(record: DirectCost | SubcontractorInvoice) -> frozenset[tuple[str | None, str | None]]:
+    return frozenset((line.cost_code, line.cost_type) for line in record.lines)
 
 
 # -- who is who -----------------------------------------------------------------------------------------------------------------

@@ -3,20 +3,20 @@ what the run will have written by then, and the names that people know Procore's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, cast
+from functools import cache, cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from include.financials.identity import code, number_key
 from include.financials.money import total
-from include.financials.record import COST_CODES, GENERAL_LEDGER, PERIODS, PROJECTS, VENDORS, Record, contract_of
+from include.financials.packed import Packed
+from include.financials.record import COST_CODES, GENERAL_LEDGER, PERIODS, PROJECTS, VENDORS, Held, Record, contract_of
 from include.financials.statuses import OPEN, VOID
 
 if TYPE_CHECKING:
-    from include.financials.billing import Invoice
     from include.financials.entities.codes import CostCode
     from include.financials.entities.directory import Vendor
     from include.financials.entities.invoices import Period
@@ -26,8 +26,51 @@ if TYPE_CHECKING:
     from include.financials.port import Invalid
     from include.financials.view import Sync
 
+T = TypeVar("T")
+
 Key = tuple[str, str]
 """(company, ERP key)"""
+
+
+class Told(NamedTuple):
+    """What is looked up of a document of the ERP that is judged, billed or counted beside others."""
+
+    id: str
+    number: str
+    key: str
+    """Its number as it is compared."""
+    contract: str | None
+    project: str | None
+    status: str | None
+    marker: str | None
+    amount: Decimal
+    billing_date: date | None
+
+    @classmethod
+    def of(cls, record: Record) -> Told:
+        own: Any = record
+        return cls(
+            own.id, own.number, number_key(record), contract_of(record), own.project, getattr(own, "status", None), own.marker,
+            own.amount, getattr(own, "billing_date", None),
+        )  # fmt: skip
+
+
+class Recalled:
+    """What the ledger remembers of Procore's records of an entity, asked for by id: of those that nobody asks for nothing is
+    held. ``learn`` asks for many at once, and lets go of those before."""
+
+    def __init__(self, ask: Callable[[Iterable[str]], Mapping[str, Held]]) -> None:
+        self._ask = ask
+        self._held: dict[str, Held | None] = {}
+
+    def learn(self, idents: Iterable[str]) -> None:
+        self._held = dict.fromkeys(idents)
+        self._held.update(self._ask([*self._held]))
+
+    def get(self, ident: str) -> Held | None:
+        if ident not in self._held:
+            self._held[ident] = self._ask([ident]).get(ident)
+        return self._held[ident]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +103,29 @@ class Books:
     def __init__(self, sync: Sync, judged: str) -> None:
         self.sync, self.judged = sync, judged
         # Bound per instance: what was read belongs to this run.
-        self.documents = cache(lambda entity: sync.books(entity, planned=entity != judged))
+        self.documents = cache(lambda entity: self.made_of(entity, lambda record: record, Packed[Key, Record]()))
+        self.told = cache(lambda entity: self.made_of(entity, Told.of, {}))
         self.links = cache(sync.links)
-        self.memory = cache(sync.memory)
+        self.vendor = lru_cache(maxsize=1_000)(self._vendor)
+        self._memory = cache(sync.memory)
+        self._recalled: dict[str, Recalled] = {}
         self.seen = cache(sync.ledger.records.seen)
         self.names = cache(self._names)
         self.openings = cache(lambda contracts: openings(sync.ledger, contracts))
+
+    def made_of(self, entity: str, make: Callable[[Record], T], into: MutableMapping[Key, T]) -> Mapping[Key, T]:
+        """What is made of each of the ERP's documents of an entity: who needs few fields of all holds no more."""
+        return self.sync.books(entity, into, make, planned=entity != self.judged)
+
+    def recall(self, entity: str, idents: Iterable[str]) -> None:
+        """These records of Procore are asked for next, and no others of the entity for long. A plan remembers them all."""
+        if not self.sync.run.plan:
+            known = self._recalled.setdefault(entity, Recalled(lambda some: self.sync.recalled(entity, some)))
+            known.learn(idents)
+
+    def remembered(self, entity: str, procore_id: str) -> Held | None:
+        """A record of Procore as it was read last."""
+        return (self._recalled.get(entity) or self._memory(entity)).get(procore_id)
 
     @cached_property
     def unread(self) -> Any:
@@ -99,8 +159,7 @@ class Books:
         found: dict[str, str] = {}
         for reference, text in row.worded.items():
             known = {
-                (getattr(one, "project", None), contract_of(one), code(one.number)): one.id
-                for one in self.documents(row.references[reference]).values()
+                (one.project, one.contract, code(one.number)): one.id for one in self.told(row.references[reference]).values()
             }
             for target in targets:
                 place = getattr(target, "project", None), contract_of(target), code(getattr(target, text) or "")
@@ -111,31 +170,31 @@ class Books:
     def document(self, entity: str, company: str, key: str | None) -> Record | None:
         return self.documents(entity).get((company, key)) if key is not None else None
 
-    def numbered(self, record: Record, company: str) -> Record | None:
+    def numbered(self, record: Record, company: str) -> Told | None:
         """The ERP's document of that number, as people write it (of that vendor, where vendors number): one that counts before a
         void one, which keeps its number, too."""
-        return cast(Record | None, self._numbers(record.entity).get((company, number_key(record))))
+        return cast(Told | None, self._numbers(record.entity).get((company, number_key(record))))
 
     @cached_property
     def _numbers(self) -> Any:
         @cache
-        def numbers(entity: str) -> dict[Key, Record]:
-            found: dict[Key, Record] = {}
-            for (company, _), record in self.documents(entity).items():
-                key = company, number_key(record)
-                if key not in found or getattr(found[key], "status", None) == VOID:
-                    found[key] = record
+        def numbers(entity: str) -> dict[Key, Told]:
+            found: dict[Key, Told] = {}
+            for (company, _), one in self.told(entity).items():
+                key = company, one.key
+                if key not in found or found[key].status == VOID:
+                    found[key] = one
             return found
 
         return numbers
 
     @cached_property
     def jobs(self) -> Mapping[Key, Project]:
-        return cast("Mapping[Key, Project]", self.documents(PROJECTS))
+        return cast("Mapping[Key, Project]", self.made_of(PROJECTS, lambda record: record, {}))
 
     @cached_property
     def codes(self) -> Mapping[Key, CostCode]:
-        return cast("Mapping[Key, CostCode]", self.documents(COST_CODES))
+        return cast("Mapping[Key, CostCode]", self.made_of(COST_CODES, lambda record: record, {}))
 
     @cached_property
     def children(self) -> Mapping[str, list[str]]:
@@ -146,7 +205,7 @@ class Books:
                 children.setdefault(one.parent, []).append(one.number)
         return children
 
-    def vendor(self, procore_id: str | None) -> Vendor | None:
+    def _vendor(self, procore_id: str | None) -> Vendor | None:
         """The ERP vendor that a Procore vendor is linked to; of a merged one the survivor."""
         links = self.links(VENDORS)
         link = links.erp(procore_id)
@@ -173,7 +232,12 @@ class Books:
         id; that stands where nothing is known of it."""
         if procore_id is None:
             return "none"
-        return str(self.names(entity).get(procore_id) or self._asked(entity).get(procore_id, procore_id))
+        if entity in self._recalled:
+            held = self.remembered(entity, procore_id)
+            known = held.number if held is not None else None
+        else:
+            known = self.names(entity).get(procore_id)
+        return str(known or self._asked(entity).get(procore_id, procore_id))
 
     @cached_property
     def _asked(self) -> Any:
@@ -187,22 +251,22 @@ class Books:
 
     def _names(self, entity: str) -> Mapping[str, str]:
         found = self.sync.lists.names(entity)
-        return {record_id: held.number for record_id, held in self.memory(entity).items()} if found is None else found
+        return {record_id: held.number for record_id, held in self._memory(entity).items()} if found is None else found
 
     def figures(self, entity: str, procore_id: str | None) -> Mapping[str, Any]:
         """Those of a record of Procore as last read; none of one that nobody has read."""
-        held = self.memory(entity).get(procore_id or "")
+        held = self.remembered(entity, procore_id or "")
         return held.figures if held is not None else {}
 
     # -- contracts ------------------------------------------------------------------------------------------------------------
 
-    def invoices(self, entity: str, company: str, contract: str | None) -> list[tuple[Key, Invoice]]:
+    def invoices(self, entity: str, company: str, contract: str | None) -> Sequence[Told]:
         """All invoices that the ERP has on a contract, whatever they are called and whoever entered them; void ones left out."""
-        return [((company, record.id), record) for record in self._by_contract(entity).get((company, contract), ())]
+        return cast("Sequence[Told]", self._by_contract(entity).get((company, contract), ()))
 
     def billed(self, entity: str, contracts: str, company: str, contract: str | None) -> Decimal:
         """Gross of all of them, with what an opening balance says was billed beyond those that it covers."""
-        bills = [record for _, record in self.invoices(entity, company, contract)]
+        bills = self.invoices(entity, company, contract)
         opening = self.openings(contracts).get((company, contract or ""))
         if opening is not None:
             links = self.links(entity).by_erp
@@ -228,20 +292,16 @@ class Books:
 
     def changed(self, entity: str, company: str, contract: str) -> Decimal:
         """What the change orders on a contract add to it, void ones left out."""
-        return total(
-            record.amount
-            for (owner, _), record in cast("Mapping[Key, Any]", self.documents(entity)).items()
-            if owner == company and contract_of(record) == contract and record.status != VOID
-        )
+        return total(one.amount for one in self._by_contract(entity).get((company, contract), ()))
 
     @cached_property
     def _by_contract(self) -> Any:
         @cache
-        def by_contract(entity: str) -> dict[tuple[str, str | None], list[Invoice]]:
-            found: dict[tuple[str, str | None], list[Invoice]] = {}
-            for (company, _), record in cast("Mapping[Key, Invoice]", self.documents(entity)).items():
-                if record.status != VOID:
-                    found.setdefault((company, contract_of(record)), []).append(record)
+        def by_contract(entity: str) -> dict[tuple[str, str | None], list[Told]]:
+            found: dict[tuple[str, str | None], list[Told]] = {}
+            for (company, _), one in self.told(entity).items():
+                if one.status != VOID:
+                    found.setdefault((company, one.contract), []).append(one)
             return found
 
         return by_contract

@@ -9,7 +9,7 @@ nothing else.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
 
@@ -98,14 +98,14 @@ class DocumentFacts(Facts):
     def sync(self) -> Sync:
         return self.books.sync
 
-    def prepare(self, subjects: Sequence[Subject]) -> None:
+    def prepare(self, subjects: Iterable[Subject]) -> None:
         """Told of all documents before the first is judged: a number must be unique in the ERP company, not only in its project
         (rule M-10)."""
         found: dict[tuple[str, str], list[str]] = defaultdict(list)
         for subject in subjects:
             if subject.match.how == "none":
                 found[subject.company, number_key(subject.record)].append(subject.own.id)
-        self.twins = found
+        self.twins = {key: idents for key, idents in found.items() if len(idents) > 1}
 
     def header(self, subject: Subject, approved: bool) -> DocumentRow:
         own: Any = subject.own
@@ -145,10 +145,10 @@ class DocumentFacts(Facts):
 
     def _number_in_erp(self, subject: Subject) -> str | None:
         """The job of a document in the ERP that has this number already (rules M-10, I-04). A void one keeps its number."""
-        found: Any = self.books.numbered(subject.record, subject.company) if not subject.match.proposal else None
+        found = self.books.numbered(subject.record, subject.company) if not subject.match.proposal else None
         if found is None:
             return None
-        return f"{found.project}{' (void)' if getattr(found, 'status', None) == VOID else ''}"
+        return f"{found.project}{' (void)' if found.status == VOID else ''}"
 
     def _altered(self, subject: Subject) -> str | None:
         """A document that only ended on a side is not changed: rules of their own say what became of it."""
@@ -259,6 +259,9 @@ class ContractFacts(DocumentFacts):
         assert self.entity.contracts is not None, f"{self.entity.name} names no contract"
         return self.entity.contracts
 
+    def recall(self, owns: Sequence[Record]) -> None:
+        self.books.recall(self.contracts, filter(None, map(contract_of, owns)))
+
     def numbered(self, own: Record) -> str:
         """Number of the contract that the document belongs to, as far as it is known."""
         link = self.references.link(self.contracts, contract_of(own))
@@ -303,5 +306,5 @@ class ContractFacts(DocumentFacts):
             link = self.references.link(self.contracts, procore_id)
             seen = self.books.seen(self.contracts, "erp").get((link.company, link.erp_key)) if link else None
             return seen is not None and seen.state == "conflict"
-        known = self.books.memory(self.contracts).get(procore_id or "")
+        known = self.books.remembered(self.contracts, procore_id or "")
         return known is not None and known.state == "conflict"

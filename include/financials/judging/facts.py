@@ -7,7 +7,7 @@ nobody makes fails a test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from include.financials.entity import Entity
@@ -94,6 +94,9 @@ class Facts:
     row: ClassVar[type] = NoRow
     line_row: ClassVar[type] = NoRow
 
+    in_turns: ClassVar[bool] = False
+    """Whether what became of one document decides on another (:meth:`turn`)."""
+
     def __init__(self, books: Books, references: References, row: Entity, capability: Capability) -> None:
         """``capability``: the target's, of this entity; ``references`` translate Procore's ids into ERP keys."""
         self.books, self.references, self.entity, self.capability = books, references, row, capability
@@ -102,18 +105,25 @@ class Facts:
         """A record of Procore in ERP keys, with the number that people call it by."""
         return self.references.translated(own)
 
-    def learn(self, owns: Sequence[Record]) -> None:
-        """Told of everything that was read, before the first of it is translated."""
+    def learn(self, owns: Mapping[str, Record]) -> None:
+        """Told of everything that was read, by id, before the first of it is translated, where documents follow one another
+        (``Entity.sequence``)."""
 
-    def prepare(self, subjects: Sequence[Subject]) -> None:
-        """Told of all that is due before the first is judged."""
+    def recall(self, owns: Sequence[Record]) -> None:
+        """These are translated or judged next: what they name is asked for at one go."""
+
+    def prepare(self, subjects: Iterable[Subject]) -> None:
+        """Told of all that is due, each once and in their order, before the first is judged; they are made as they are taken."""
 
     def turn(self, subject: Subject) -> int:
-        """Its place in the order of judgement, where what became of one document decides on the next."""
+        """Its place in the order of judgement, where documents are judged in turns; asked when all are prepared."""
         return 0
 
     def settled(self, subject: Subject, state: str) -> None:
-        """Told of each verdict, in the order of judgement."""
+        """Told of each verdict, in the order of judgement. It counts for the next turn, not yet for others of this one."""
+
+    def turned(self) -> None:
+        """Told that all of a turn are judged."""
 
     def due(self, own: Any) -> bool:
         """Whether Procore's document counts: approved, and not deleted."""

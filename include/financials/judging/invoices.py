@@ -3,16 +3,17 @@ owner P-03)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict, cast
 
 from include.financials.billing import BillingItem, Invoice, InvoiceLine, completed, key_of, movements
 from include.financials.entity import Entity
 from include.financials.judging.arithmetic import ArithmeticRow, arithmetic, overbilled, released_too_much
-from include.financials.judging.books import Books, Opening
+from include.financials.judging.books import Books, Opening, Told
 from include.financials.judging.documents import ContractFacts, ContractRow
 from include.financials.judging.facts import Row
 from include.financials.judging.subject import Subject
@@ -62,6 +63,7 @@ class InvoiceFacts(ContractFacts):
 
     row: ClassVar[type] = InvoiceRow
     LIMITED = ("number", "amount")
+    in_turns = True
 
     module: ClassVar[Literal["AP", "AR"]]
     """Whose calendar it is posted by."""
@@ -69,21 +71,35 @@ class InvoiceFacts(ContractFacts):
     def __init__(self, books: Books, references: References, row: Entity, capability: Capability) -> None:
         super().__init__(books, references, row, capability)
         self.states: dict[str, str] = {}
-        self.here: dict[str, Invoice] = {}
-        self.billed_now: dict[tuple[str | None, int], Decimal] = {}
+        self.here: Mapping[str, Record] = {}
+        self._found: Callable[[str], Record | None] = self.here.get
+        self.billed_now: dict[str | None, dict[int, Decimal]] = defaultdict(dict)
+        """Contract -> sequence -> what was found fit to be sent."""
+        self._now: list[tuple[str, str, str | None, int, Decimal | None]] = []
+        """What this turn adds to both: id, state, contract, sequence, amount."""
 
     def turn(self, subject: Subject) -> int:
         return cast(Invoice, subject.own).sequence
 
-    def learn(self, owns: Sequence[Record]) -> None:
+    def learn(self, owns: Mapping[str, Record]) -> None:
         """The invoices of this run: an invoice may be the one before another of them."""
-        self.here = {own.id: own for own in owns if isinstance(own, Invoice)}
+        self.here, self._found = owns, lru_cache(maxsize=100)(owns.get)
+
+    def recall(self, owns: Sequence[Record]) -> None:
+        super().recall(owns)
+        found = [own for own in owns if isinstance(own, Invoice)]
+        self.books.recall(self.changes, (item.change_order for own in found for item in own.items if item.change_order))
+        previous = (own.previous for own in found if own.previous is not None and own.previous not in self.here)
+        self.books.recall(self.entity.name, previous)
+
+    def _here(self, procore_id: str) -> Invoice | None:
+        return cast(Invoice | None, self._found(procore_id))
 
     def before(self, own: Invoice) -> tuple[BillingItem, ...] | None:
         """Items of the invoice before; () for the first of a contract, None where it is not known."""
         if own.previous is None:
             return ()
-        known = self.here.get(own.previous)
+        known = self._here(own.previous)
         if known is not None:
             return known.items
         remembered = self.books.figures(self.entity.name, own.previous)
@@ -182,9 +198,8 @@ class InvoiceFacts(ContractFacts):
         found = self.books.numbered(subject.record, subject.company)
         if found is None or subject.match.proposal or (found.marker and subject.match.target is not None):
             return None
-        invoice = cast(Invoice, found)
-        void = ", void" if invoice.status == VOID else ""
-        return f"{text(invoice.amount)}, {invoice.billing_date}, job {invoice.project}{void}"
+        void = ", void" if found.status == VOID else ""
+        return f"{text(found.amount)}, {found.billing_date}, job {found.project}{void}"
 
     def _change_waiting(self, own: Invoice) -> str | None:
         links = self.books.links(self.changes)
@@ -233,16 +248,15 @@ class InvoiceFacts(ContractFacts):
         """The invoice before must be there, or this run's; and the ERP must have been billed what Procore says was."""
         contract, opening = contract_of(subject.record), self._opening(subject)
         kept = own.previous is None or self._settled(own.previous)
-        later = self._later(contract_of(own), own.sequence)
-        bills = [r for (c, _), r in self.books.invoices(self.entity.name, subject.company, contract) if (c, r.id) not in later]
+        billed = self.books.invoices(self.entity.name, subject.company, contract)
+        bills = [r for r in billed if not self._later((subject.company, r.id), own.sequence)]
         strange = [r for r in bills if (subject.company, r.id) not in self._known]
         # What an opening balance stands for is in it already: the ERP may have it as one invoice, or have none.
         counted = [r for r in bills if r not in strange or not opening or not opening.covers(r.billing_date)]
         erp = total(r.amount for r in counted) + (opening.amount if opening else ZERO)
-        erp += sum(
-            (amount for (owner, n), amount in self.billed_now.items() if owner == contract_of(own) and n < own.sequence), ZERO
-        )
-        said, unread = total(map(completed, before or ())), self._unread_bill(subject, later)
+        now = self.billed_now.get(contract_of(own), {})
+        erp += total(amount for sequence, amount in now.items() if sequence < own.sequence)
+        said, unread = total(map(completed, before or ())), self._unread_bill(subject, own.sequence)
         if subject.match.proposal:  # whether it is in the ERP already is for a person to say first
             kept, said = True, erp
         return {
@@ -256,7 +270,7 @@ class InvoiceFacts(ContractFacts):
             "billed_by": self._strange([r for r in strange if r in counted], subject, contract),
         }
 
-    def _unread_bill(self, subject: Subject, later: Set[tuple[str, str]]) -> str | None:
+    def _unread_bill(self, subject: Subject, sequence: int) -> str | None:
         """An invoice of the ERP that cannot be read and may bill the contract: nobody knows then what was billed on it. Known
         later draws are none of that, nor what an opening balance stands for."""
         record, company, opening = subject.record, subject.company, self._opening(subject)
@@ -264,7 +278,7 @@ class InvoiceFacts(ContractFacts):
         place = (field, company, contract_of(record), getattr(record, "project", None))
         for bad in self.books.unread_of(self.entity.name, *place):
             opened = opening is not None and opening.covers(_day(bad)) and (company, bad.id) not in links
-            if (company, bad.id) not in later and not opened:
+            if not opened and not self._later((company, bad.id), sequence):
                 return told(bad, "erp", self.entity.label)
         return None
 
@@ -274,7 +288,7 @@ class InvoiceFacts(ContractFacts):
             "--amount AMOUNT --date DATE"
         )
 
-    def _strange(self, strange: Sequence[Invoice], subject: Subject, contract: str | None) -> str:
+    def _strange(self, strange: Sequence[Told], subject: Subject, contract: str | None) -> str:
         """The invoices that nobody linked, and what to do with them."""
         if not strange:
             return f"Find the invoice that one side lacks{self._offer(contract)}."
@@ -292,30 +306,28 @@ class InvoiceFacts(ContractFacts):
         """ERP invoices that are one of Procore's: linked, or carrying the mark of one. (company, key) -> Procore id."""
         ours = f"{self.sync.marks}:{self.entity.name}:"
         marked = {
-            key: (record.marker or "").removeprefix(ours)
-            for key, record in self.books.documents(self.entity.name).items()
-            if record.marker and record.marker.startswith(ours)
+            key: (one.marker or "").removeprefix(ours)
+            for key, one in self.books.told(self.entity.name).items()
+            if one.marker and one.marker.startswith(ours)
         }
         return marked | {key: link.procore_id for key, link in self.books.links(self.entity.name).by_erp.items()}
 
-    def _later(self, contract: str | None, sequence: int) -> set[tuple[str, str]]:
-        """ERP invoices that are known to be later draws of this contract, by what Procore numbers them."""
-        found = set()
-        for key, ident in self._known.items():
-            here = self.here.get(ident)
-            number = here.sequence if here is not None else self.books.figures(self.entity.name, ident).get("sequence")
-            if number is not None and int(number) >= sequence:
-                found.add(key)
-        return found
+    def _later(self, key: tuple[str, str], sequence: int) -> bool:
+        """Whether an invoice of the ERP is known to be this draw of its contract or a later one, by what Procore numbers it."""
+        if (ident := self._known.get(key)) is None:
+            return False
+        here = self._here(ident)
+        number = here.sequence if here is not None else self.books.figures(self.entity.name, ident).get("sequence")
+        return number is not None and int(number) >= sequence
 
     def _settled(self, previous: str) -> bool:
         """Whether an invoice is linked, will be, or is approved and has nothing to send."""
         if self.states.get(previous) in ("linked", "opening") or self._linked(previous):
             return True
-        known = self.books.memory(self.entity.name).get(previous) or Held(previous)
+        known = self.books.remembered(self.entity.name, previous) or Held(previous)
         if known.state == "skipped" and "opening balance" in (known.message or ""):
             return True
-        here = self.here.get(previous)
+        here = self._here(previous)
         told = here.figures() if here is not None else known.figures
         state = self.states.get(previous) or known.state
         approved = told.get("status") in self.sync.settings.of(self.entity.name).statuses()
@@ -345,9 +357,15 @@ class InvoiceFacts(ContractFacts):
         subject.record = subject.record.model_copy(update={"posting_date": self.posting_date(subject)})
         opening = self._opening(subject)
         covered = state == "skipped" and opening is not None and opening.covers(cast(Invoice, subject.record).billing_date)
-        self.states[own.id] = "opening" if covered else state
-        if state == "linked" and subject.match.how == "none":
-            self.billed_now[contract_of(own), own.sequence] = cast(Invoice, subject.record).amount
+        sent = cast(Invoice, subject.record).amount if state == "linked" and subject.match.how == "none" else None
+        self._now.append((own.id, "opening" if covered else state, contract_of(own), own.sequence, sent))
+
+    def turned(self) -> None:
+        for ident, state, contract, sequence, amount in self._now:
+            self.states[ident] = state
+            if amount is not None:
+                self.billed_now[contract][sequence] = amount
+        self._now.clear()
 
 
 _DATED = DatesRow(date_missing=None, period_unread=None, period_closed=None, period_refused=None, next_open=None)

@@ -18,6 +18,7 @@ from include.financials.identity import Origin, change_number, code, made_from, 
 from include.financials.judging.people import People
 from include.financials.judging.subject import Match, Twin
 from include.financials.ledger import Decision, Link, LinkIndex
+from include.financials.packed import Packed
 from include.financials.port import Invalid
 from include.financials.record import Record
 from include.financials.statuses import ENDED_IN_PROCORE, VOID
@@ -279,14 +280,15 @@ def _no_pair(said: Decision, unread: Invalid | None, other: str) -> Match:
 
 
 class ProcoreSource:
-    """Matches Procore-born documents with the ERP's. The document itself carries our external id, the ERP's the marker."""
+    """Matches Procore-born documents with the ERP's (``targets``: once, and held packed). Ours carries the external id, the ERP's
+    the marker."""
 
     def __init__(
         self,
         row: Entity,
         system: str,
         links: LinkIndex,
-        targets: Sequence[Record],
+        targets: Iterable[Record],
         marks: str,
         existing: Existing | None = None,
         people: People | None = None,
@@ -294,17 +296,21 @@ class ProcoreSource:
         self.people = people or People()
         self.row, self.system, self.links, self.marks = row, system, links, marks
         self.existing = existing or Existing(row, "erp", links, (), system=system, marks=marks)
-        self.by_key = {(record.company, record.id): record for record in targets}
-        # A void document counts for nothing and is nobody's counterpart.
-        standing = [record for record in targets if getattr(record, "status", None) != VOID]
-        self.by_marker: dict[str, list[Record]] = defaultdict(list)
-        for record in standing:
+        self.by_key = Packed[tuple[str | None, str], Record]()
+        self._by_marker: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
+        self._by_number: dict[tuple[str | None, str], list[tuple[str | None, str]]] = defaultdict(list)
+        for record in targets:
+            key = record.company, record.id
+            self.by_key[key] = record
+            if getattr(record, "status", None) == VOID:
+                continue  # it counts for nothing and is nobody's counterpart
             if record.marker:
-                self.by_marker[record.marker].append(record)
-        self.by_number: dict[tuple[str | None, str], list[Record]] = defaultdict(list)
-        for record in standing:  # of a vendor that was merged, two may bear one number
-            self.by_number[record.company, number_key(record)].append(record)
-        self.taken = {(link.company, link.erp_key) for link in links.by_erp.values()}
+                self._by_marker[record.marker].append(key)
+            self._by_number[record.company, number_key(record)].append(key)  # of a vendor that was merged, two may bear one
+
+    def marked(self, ident: str) -> list[Record]:
+        """Documents of the ERP whose marker names a record."""
+        return [self.by_key[key] for key in self._by_marker.get(marker(self.marks, self.row.name, ident), ())]
 
     def match(self, record: Record) -> Match:
         link = self.links.by_procore.get(record.id)
@@ -343,7 +349,7 @@ class ProcoreSource:
                 known = "has no such document" if target is None else f"calls that document {target.number}"
                 return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
             return Match("external_id", target=target)
-        marked = self.by_marker.get(marker(self.marks, self.row.name, record.id), [])
+        marked = self.marked(record.id)
         if len(marked) > 1:
             named = ", ".join(sorted(one.number for one in marked))
             return Match("external_id", broken=f"its marker stands on {len(marked)} of the ERP's ({named}); take it off the copy")
@@ -362,8 +368,9 @@ class ProcoreSource:
 
     def _by_looks(self, record: Record) -> Match:
         """A document that the ERP has unlinked and equal in number, job, vendor and amount may be this one: a person says so."""
-        for same in self.by_number.get((record.company, number_key(record)), ()):
-            if same.marker or (same.company, same.id) in self.taken:
+        for key in self._by_number.get((record.company, number_key(record)), ()):
+            same = self.by_key[key]
+            if same.marker or key in self.links.by_erp:
                 continue
             if (same.company or "", same.id, record.id) in self.people.parted:
                 continue
@@ -376,8 +383,8 @@ class ProcoreSource:
     def _elsewhere(self, record: Record, link: Link) -> str:
         """Under which key its document stands in the ERP by now: some change it when they move one, as the bills of a vendor that
         was merged. A mark is no word of a person: nothing is linked anew by it."""
-        moved = [one for one in self.by_marker[marker(self.marks, self.row.name, record.id)] if one.id != link.erp_key]
-        if len(moved) != 1 or (moved[0].company, moved[0].id) in self.taken:
+        moved = [one for one in self.marked(record.id) if one.id != link.erp_key]
+        if len(moved) != 1 or (moved[0].company, moved[0].id) in self.links.by_erp:
             return ""
         then = f"decide link {self.row.name} {record.id} --to {moved[0].id}"
         return f", and its marker stands on {moved[0].id} there (if that is the same one: end the link, then {then})"

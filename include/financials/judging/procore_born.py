@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import Any
+from functools import cached_property
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 from include.financials.entity import Entity
-from include.financials.identity import marker
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.facts import Row
 from include.financials.judging.matching import ProcoreSource
@@ -20,14 +22,50 @@ from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts
 from include.financials.judging.subject import Subject
 from include.financials.ledger import Decision, Judged, Link, LinkIndex, Remembered
-from include.financials.ledger.room import chunks
-from include.financials.port import CALLED, SINCE, Invalid, Page
+from include.financials.ledger.room import chunked
+from include.financials.packed import Kept, Packed
+from include.financials.port import CALLED, SINCE, Invalid
 from include.financials.reading.questions import counterpart, links_in_run
+from include.financials.reading.staging import Head
 from include.financials.record import PROJECTS, Record
 from include.financials.statuses import VOID
 from include.financials.view import Sync
 
 log = logging.getLogger(__name__)
+
+
+T = TypeVar("T")
+_Row = tuple[int, int, T]
+"""(place among all that was read, shard, what is said)"""
+
+
+class _Laid(NamedTuple):
+    """A document between its reading and its turn, without what is held elsewhere: its link and its counterpart."""
+
+    place: int
+    shard: int
+    due: bool
+    link: str | None
+    """Procore id"""
+    target: tuple[str | None, str] | None
+    subject: Subject
+
+    @classmethod
+    def of(cls, place: int, shard: int, subject: Subject, due: bool) -> _Laid:
+        link, target = subject.match.link, subject.match.target
+        known = link if link is not None and link.link_id is not None else None  # else made just now, of what is half made
+        bare = replace(subject, match=replace(subject.match, target=None, link=None if known is not None else link))
+        key = (target.company, target.id) if target is not None else None
+        return cls(place, shard, due, known.procore_id if known is not None else None, key, bare)
+
+    def whole(self, matcher: ProcoreSource, agreed: Mapping[str, Link]) -> Subject:
+        """``agreed``: links as they are now; of one that has ended since what it was: a load tells that it is no more."""
+        match = self.subject.match
+        if self.link is not None:
+            match.link = agreed.get(self.link) or matcher.links.by_procore[self.link]
+        if self.target is not None:
+            match.target = matcher.by_key[self.target]
+        return self.subject
 
 
 class ProcoreBorn(Judging):
@@ -39,91 +77,169 @@ class ProcoreBorn(Judging):
         self.ended: dict[str, str] = {}
         """What became of a person's decision, by row."""
 
-    def run(self, judged_by: Judge) -> list[Judged]:
+    def run(self, judged_by: Judge) -> Iterable[Judged]:
+        """Documents pass in parts; between their reading, their judgement and the ledger they are held packed."""
         sync, row = self.sync, self.row
-        targets = list(sync.lists.everywhere("erp", row.name))
-        unreadable, links = list(sync.lists.unreadable_everywhere("erp", row.name)), sync.fresh_links(row.name)
-        subjects: list[tuple[int, Subject]] = []
-        invalid: list[tuple[int, Invalid]] = []
-        staged = self._staged()
-        read = {shard: page.records for shard, page in staged.items()}
+        unreadable = list(sync.lists.unreadable_everywhere("erp", row.name))
+        links = sync.fresh_links(row.name, contents=False)
         missed, asked = sync.lists.answer(row.name, self.shards, "erp", row.name)
-        targets, unreadable = [*targets, *missed.records], [*unreadable, *missed.invalid]
+        unreadable += missed.invalid
         existing = self.existing(unreadable, links)
-        listed = asked | {record.id for record in targets} | {bad.id for bad in unreadable}
-        existing.hidden = self._unasked([own for records in read.values() for own in records], links, listed)
+        targets = chain(sync.lists.everywhere("erp", row.name), missed.records)
         matcher = ProcoreSource(row, sync.namespace, links, targets, sync.marks, existing, self.people)
-        here = {record.id for records in read.values() for record in records}
-        here |= {bad.id for page in staged.values() for bad in page.invalid}
+        listed = asked | {ident for _, ident in matcher.by_key} | {bad.id for bad in unreadable}
+        heads = [one for shard in self.shards for one in self._heads(shard)]
+        existing.hidden = self._unasked(heads, links, listed)
+        here = {one.id for one in heads} | {bad.id for shard in self.shards for bad in self._invalid(shard)}
         gone = self._gone(matcher, here)
-        self.facts.learn([record for records in read.values() for record in records])
-        self.seen.learn(("", record.id) for records in read.values() for record in records)
-        for shard in self.shards:
-            subjects += [(shard, self._document(record, matcher)) for record in read[shard]]
-            invalid += [(shard, bad) for bad in staged[shard].invalid]
-        reasons = {subject.row: self.skip(subject) for _, subject in subjects}
-        self.facts.prepare([subject for _, subject in subjects if reasons[subject.row] is None])
-        verdict: dict[str, Verdict] = {}
-        for wave in self._waves([subject for _, subject in subjects]):
-            verdict |= self._judge([subject for subject in wave if reasons[subject.row] is None], judged_by)
-            for subject in wave:
-                found = verdict.get(subject.row)
-                self.facts.settled(subject, "skipped" if reasons[subject.row] else found.state if found else "linked")
-        judged: list[tuple[int, Subject, Judged]] = []
-        remembered: dict[int, list[Remembered]] = defaultdict(list)
-        for shard, subject in subjects:
-            if not sync.run.wants(subject.own.number, subject.record.number):
-                continue  # judged for what follows it; the run is not about it
-            found = verdict.get(subject.row)
-            result = self.result(subject, found)._replace(shard=shard)
-            warnings = [*found.warnings] if found is not None else []
-            if subject.row in self.ended and self.ended[subject.row] not in (result.message or ""):
-                warnings.append(self.ended[subject.row])
-            if warnings:
-                result = result._replace(warnings=json.dumps(warnings))
-            judged.append((shard, subject, result))
-        judged = self._with_who_is_asked(judged)
-        results = [result for _, _, result in judged]
-        unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard, bad in invalid]
+        del heads, listed, here
+        laid = Kept[_Laid]()
+        due = self._laid(matcher, laid)
+        self.facts.prepare(due)
+        for _ in due:  # all are laid down, also those that nobody prepares for
+            pass
+        results, memories = list[Kept[_Row[Judged]]](), list[Kept[_Row[Remembered]]]()
+        for turn in self._turns(laid):
+            results.append(Kept())
+            memories.append(Kept())
+            for some in chunked(turn):
+                told = self._told(some, matcher, judged_by)
+                results[-1].add([(one.place, one.shard, result) for one, _, result in told])
+                if not sync.run.plan:
+                    memories[-1].add([(one.place, one.shard, self.remembered(result, own)) for one, own, result in told])
+            self.facts.turned()
+        beside, remembered = list[Judged](), defaultdict[int, list[Remembered]](list)
+        unusable = [(shard, bad, self.unusable(bad, "procore", links)) for shard in self.shards for bad in self._invalid(shard)]
         unusable += [(self.shards[0], bad, self.unusable(bad, "erp", links)) for bad in unreadable if self._in_run(bad)]
         for shard, bad, result in [told for told in unusable if sync.run.wants(told[2].number)]:
-            results.append(result._replace(shard=shard))
+            beside.append(result._replace(shard=shard))
             remembered[shard] += self.traces([(bad, result)])
         for result in [told for told in gone if sync.run.wants(told.number)]:
-            results.append(result)
+            beside.append(result)
             remembered[self.shards[0]].append(replace(stopped(result), deleted=True))
-        for shard in self.shards:
-            of_shard = [result for result in results if result.shard == shard]
+        for shard, rows, known in zip(self.shards, self._by_shard(results), self._by_shard(memories), strict=True):
             remembered[shard] += [self._named(ident) for ident in sync.noted(row.name, shard).named]
-            known = chain((self.remembered(r, s) for of, s, r in judged if of == shard), remembered[shard])
-            sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, of_shard, () if sync.run.plan else known)
-        return results
+            said = chain(rows, (one for one in beside if one.shard == shard))
+            known = chain(known, remembered[shard])
+            sync.ledger.outcomes.judge(sync.run.run_id, row.name, shard, said, () if sync.run.plan else known)
+        return chain((one for of_shard in self._by_shard(results) for one in of_shard), beside)
 
-    def _staged(self) -> dict[int, Page]:
-        """What was read, by shard. A document that has moved to a project of another shard may have been read by both: it is that
-        one's, whose project it is in."""
-        read = {shard: self.sync.staged(self.row.name, shard).page() for shard in self.shards}
-        homes: dict[str, int] = {}
-        for shard, page in read.items() if len(read) > 1 else ():
-            scopes = self.sync.scopes("procore", self.row.name, shard) or ()
-            for one in page.shown:
-                place = one.scope if isinstance(one, Invalid) else getattr(one, "project", None)
-                if one.id not in homes or place in scopes:
-                    homes[one.id] = shard
-        for shard, page in read.items():
-            page.records = [own for own in page.records if homes.get(own.id, shard) == shard]
-            page.invalid = [bad for bad in page.invalid if homes.get(bad.id, shard) == shard]
-        return read
+    # -- what was read --------------------------------------------------------------------------------------------------------
 
-    def _with_who_is_asked(self, judged: Sequence[tuple[int, Subject, Judged]]) -> list[tuple[int, Subject, Judged]]:
-        """A document that waits, and is under a workflow, says at which step it is: there it moves on, not here."""
-        under = {ident: said for shard in self.shards for ident, said in self.sync.noted(self.row.name, shard).under.items()}
+    @cached_property
+    def _homes(self) -> Mapping[str, int]:
+        """The shard of what more than one has read. A document that has moved to a project of another shard is that one's, whose
+        project it is in."""
+        homes, several = dict[str, int](), set[str]()
+        for shard in self.shards if len(self.shards) > 1 else ():
+            staged, scopes = self.sync.staged(self.row.name, shard), self.sync.scopes("procore", self.row.name, shard) or ()
+            places = [*{one.id: one.project for one in staged.heads()}.items()]  # each once, as it was read last
+            for ident, place in [*places, *((bad.id, bad.scope) for bad in staged.invalid())]:
+                if homes.get(ident, shard) != shard:
+                    several.add(ident)
+                if ident not in homes or place in scopes:
+                    homes[ident] = shard
+        return {ident: homes[ident] for ident in several}
+
+    def _here(self, shard: int, ident: str) -> bool:
+        return self._homes.get(ident, shard) == shard
+
+    def _heads(self, shard: int) -> Iterator[Head]:
+        return (one for one in self.sync.staged(self.row.name, shard).heads() if self._here(shard, one.id))
+
+    def _invalid(self, shard: int) -> Iterator[Invalid]:
+        return (bad for bad in self.sync.staged(self.row.name, shard).invalid() if self._here(shard, bad.id))
+
+    def _read(self) -> Iterator[tuple[int, Record]]:
+        """(shard, document) of all that is judged, shard by shard; where they follow one another, the facts are told of all of
+        them before the first."""
+        read = (
+            (shard, own)
+            for shard in self.shards
+            for own in self.sync.staged(self.row.name, shard).each()
+            if self._here(shard, own.id)
+        )
+        if self.row.sequence is None:
+            yield from read
+            return
+        owns, places = Packed[str, Record](), dict[str, int]()
+        for shard, own in read:
+            owns[own.id], places[own.id] = own, shard
+        self.facts.learn(owns)
+        yield from ((places[ident], own) for ident, own in owns.items())
+
+    # -- laid down, and taken up in turns -------------------------------------------------------------------------------------
+
+    def _laid(self, matcher: ProcoreSource, laid: Kept[_Laid]) -> Iterator[Subject]:
+        """Who each document's counterpart is, laid down for its turn; those that are due are told of."""
+        place = 0
+        for some in chunked(self._read()):
+            self.facts.recall([own for _, own in some])
+            down = []
+            for shard, own in some:
+                subject = self._document(own, matcher)
+                due = self.skip(subject) is None
+                if due:
+                    yield subject
+                down.append(_Laid.of(place, shard, subject, due))
+                place += 1
+            laid.add(down)
+
+    def _turns(self, laid: Kept[_Laid]) -> Iterator[Iterable[_Laid]]:
+        """Documents that follow one another are judged one after the other: what became of the first decides on the second."""
+        if not self.facts.in_turns:
+            yield laid
+            return
+        turns = defaultdict[int, Kept[_Laid]](Kept)
+        for some in chunked(laid):
+            together = defaultdict[int, list[_Laid]](list)
+            for one in some:
+                together[self.facts.turn(one.subject)].append(one)
+            for turn, those in together.items():
+                turns[turn].add(those)
+        for turn in sorted(turns):
+            yield turns.pop(turn)
+
+    def _told(self, some: Sequence[_Laid], matcher: ProcoreSource, judged_by: Judge) -> list[tuple[_Laid, Subject, Judged]]:
+        """What is said of a part of a turn, as far as the run is about it."""
+        agreed = self.sync.agreed(self.row.name, (one.link for one in some if one.link is not None))
+        subjects = [one.whole(matcher, agreed) for one in some]
+        self.facts.recall([subject.own for subject in subjects])
+        self.seen.learn(("", subject.own.id) for subject in subjects)
+        verdict = self._said([subject for one, subject in zip(some, subjects, strict=True) if one.due], judged_by)
         told = []
-        for shard, subject, result in judged:
-            asked = under.get(subject.own.id) if result.state != "linked" else None
-            message = " ".join(filter(None, (result.message, asked))) if asked else result.message
-            told.append((shard, subject, result._replace(message=message)))
+        for one, subject in zip(some, subjects, strict=True):
+            found = verdict.get(subject.row)
+            self.facts.settled(subject, "skipped" if not one.due else found.state if found else "linked")
+            if self.sync.run.wants(subject.own.number, subject.record.number):  # else judged for what follows it
+                told.append((one, subject, self._result(one.shard, subject, found)))
         return told
+
+    def _result(self, shard: int, subject: Subject, found: Verdict | None) -> Judged:
+        result = self.result(subject, found)._replace(shard=shard)
+        warnings = [*found.warnings] if found is not None else []
+        if subject.row in self.ended and self.ended[subject.row] not in (result.message or ""):
+            warnings.append(self.ended[subject.row])
+        if warnings:
+            result = result._replace(warnings=json.dumps(warnings))
+        # A document that waits, and is under a workflow, says at which step it is: there it moves on, not here.
+        asked = self._under.get(subject.own.id) if result.state != "linked" else None
+        return result._replace(message=" ".join(filter(None, (result.message, asked)))) if asked else result
+
+    @cached_property
+    def _under(self) -> Mapping[str, str]:
+        return {ident: said for shard in self.shards for ident, said in self.sync.noted(self.row.name, shard).under.items()}
+
+    def _by_shard(self, turns: Sequence[Kept[_Row[T]]]) -> Iterator[Iterator[T]]:
+        """What the turns have said, by shard and in the order in which the documents were read."""
+        groups = groupby(heapq.merge(*turns, key=itemgetter(0)), key=itemgetter(1))
+        shard, rows = next(groups, (None, iter(())))
+        for wanted in self.shards:
+            if wanted == shard:
+                yield (row for _, _, row in rows)
+                shard, rows = next(groups, (None, iter(())))
+            else:
+                yield iter(())
 
     def _named(self, ident: str) -> Remembered:
         """One that was met without an id has one by now and is another record, or went."""
@@ -134,10 +250,10 @@ class ProcoreBorn(Judging):
     def called(self, entity: str, ident: str) -> str:
         return self.books.name(entity, ident)
 
-    def _unasked(self, owns: Sequence[Record], links: LinkIndex, listed: set[str]) -> dict[str, str]:
+    def _unasked(self, heads: Iterable[Head], links: LinkIndex, listed: set[str]) -> dict[str, str]:
         """ERP key -> who it is, of counterparts that nobody looked for: linked since this run read the ERP's list."""
         found = {}
-        for own in owns:
+        for own in heads:
             key = counterpart(own, self.row, links, self.sync.namespace)
             if key is not None and key not in listed:
                 found[key] = SINCE.format(who=f"{self.row.label} {own.number}", side=CALLED["erp"])
@@ -146,11 +262,6 @@ class ProcoreBorn(Judging):
     def _in_run(self, bad: Invalid) -> bool:
         """The ERP's list is read whole; a run of some projects tells of those."""
         return not self.sync.run.projects or bad.scope in self.sync.run.projects
-
-    def _judge(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
-        if not self.row.gate:  # a gate sees at once all that is about to load
-            return {row: said for some in chunks(subjects) for row, said in self._said(some, judged_by).items()}
-        return self._said(subjects, judged_by)
 
     def _said(self, subjects: Sequence[Subject], judged_by: Judge) -> Mapping[str, Verdict]:
         records: list[Row] = []
@@ -174,20 +285,12 @@ class ProcoreBorn(Judging):
         self.ended[subject.row] = told.strip()
         return told
 
-    def _waves(self, subjects: Sequence[Subject]) -> Iterator[list[Subject]]:
-        """Documents that follow one another are judged one after the other: what became of the first decides on the second."""
-        waves: dict[int, list[Subject]] = defaultdict(list)
-        for subject in subjects:
-            waves[self.facts.turn(subject)].append(subject)
-        for _, wave in sorted(waves.items()):
-            yield wave
-
     def _gone(self, matcher: ProcoreSource, here: set[str]) -> list[Judged]:
         """Linked documents that Procore's lists do not show any more, though they were asked for by id: transfers that went when
         their budget was unlocked, for one."""
         told = []
-        by_id = {link.procore_id: link for link in links_in_run(self.sync, matcher.links)}
         missing = {i for shard in self.shards for i in self.sync.noted(self.row.name, shard).missing} - here
+        by_id = {link.procore_id: link for link in links_in_run(self.sync, matcher.links)} if missing else {}
         for ident in sorted(missing):
             link = by_id.get(ident) or self._made_from(matcher, ident)
             if link is None:
@@ -211,7 +314,7 @@ class ProcoreBorn(Judging):
     def _made_from(self, matcher: ProcoreSource, ident: str) -> Link | None:
         """What the marker of a document of the ERP says of a record that nothing else tells of; None where a person ended that
         link: then the document is the ERP's alone."""
-        for one in matcher.by_marker.get(marker(self.sync.marks, self.row.name, ident), ()):
+        for one in matcher.marked(ident):
             if (one.company or "", one.id, ident) not in self.people.parted:
                 return Link(self.row.name, one.company or "", one.id, ident, one.number, scope=getattr(one, "project", None))
         return None

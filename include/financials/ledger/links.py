@@ -70,14 +70,16 @@ class Links(Room):
                 found.update(((row.company, row.erp_key), _holding(row) if contents else row) for row in rows)
         return found
 
-    def of_ids(self, entity: str, idents: Iterable[str]) -> dict[str, Link]:
-        """Those of these records of Procore, without contents."""
+    def of_ids(self, entity: str, idents: Iterable[str], *, contents: bool = False) -> dict[str, Link]:
+        """Those of these records of Procore."""
         found: dict[str, Link] = {}
         c = t.links.c
         with self.reading() as connection:
             for some in chunked(idents):
-                query = select(*_WHO).where(c.entity == entity, c.procore_id.in_(some), c.ended_at.is_(None))
-                found.update((link.procore_id, link) for link in each(Link, connection.execute(query)))
+                query = select(*(t.links.c if contents else _WHO))
+                query = query.where(c.entity == entity, c.procore_id.in_(some), c.ended_at.is_(None))
+                rows = each(Link, connection.execute(query))
+                found.update((row.procore_id, _holding(row) if contents else row) for row in rows)
         return found
 
     def places(self, entity: str) -> Iterator[tuple[Place, str | None, str]]:

@@ -85,10 +85,13 @@ class Outcomes(Room):
         with self.reading() as connection:
             yield from each(Judged, connection.execute(query))
 
-    def linked(self, run_id: str, entity: str, *actions: str) -> list[Judged]:
-        """What a run links, or has linked, by these actions."""
+    def linked(self, run_id: str, entity: str, *actions: str) -> Iterator[Judged]:
+        """What a run links, or has linked, by these actions, as it is taken: with their work they are long."""
         o = t.outcomes.c
-        return self._rows(o.run_id == run_id, o.entity == entity, o.state == "linked", o.action.in_(actions))
+        here = (o.run_id == run_id, o.entity == entity, o.state == "linked", o.action.in_(actions))
+        with self.reading() as connection:
+            query = select(t.outcomes).where(*here).order_by(o.entity, o.number, o.id)
+            yield from each(Judged, connection.execute(query))
 
     def work(self, run_id: str, entity: str, shard: int, side: Side, *actions: str, most: int | None = None) -> list[Judged]:
         """What is left to do of a run by these actions: linked by plan, not done yet. ``most``: no more than so many rows."""

@@ -161,7 +161,7 @@ class _ProcoreBorn:
         self.staged = sync.staged(row.name, shard)
         self.scopes = sync.scopes("procore", row.name, shard)
         self.known: Memory = sync.ledger.records.seen(row.name, "procore", figures=False)
-        self.links = sync.fresh_links(row.name)
+        self.links = sync.fresh_links(row.name, contents=False)
         self.read: set[str] = set()
         """Ids of what was read, usable or not."""
         self.bad: set[str] = set()
@@ -255,7 +255,7 @@ class _ProcoreBorn:
             log.info("reading %d %s again that wait, were stopped or changed in the window", len(missing), self.name)
             self._by_id(missing)
         lost = [ident for _, ident in unlisted if ident not in self.read]
-        closed = ask_contracts(sync, self.row, self.shard, self.links.by_procore, lost)
+        closed = ask_contracts(sync, self.row, self.shard, sync.agreed(self.name, lost), lost)
         unseen = [self._unseen(ident) for ident in closed if key_of("procore", "", ident) in known]
         if unseen:
             self._stage(Page([], unseen))
@@ -322,11 +322,10 @@ class _ProcoreBorn:
         if wanted := [(None, key) for key in keys if key not in here]:
             listed = [*listed, *sync.lists.ask(self.name, self.shard, "erp", self.name, wanted).records]
         targets = {(record.company or "", record.id): record for record in listed}
-        moved = [
-            link
-            for link in links
-            if link.procore_id not in self.read and questions.moved_in_erp(self.row, link, targets, self.known)
-        ]
+        idents = [link.procore_id for link in links if link.procore_id not in self.read]
+        agreed = sync.agreed(self.name, idents)
+        standing = [agreed[ident] for ident in idents if ident in agreed]
+        moved = [link for link in standing if questions.moved_in_erp(self.row, link, targets, self.known)]
         if moved:
             log.info("reading %d %s again that changed in the ERP after they were linked", len(moved), self.name)
             places = {link.erp_key: link.procore_id for link in sync.links(PROJECTS).by_erp.values()}

@@ -20,6 +20,7 @@ from include.financials.judging.memory import source_hash
 from include.financials.ledger import STOPPED, Link, LinkIndex, Seen, key_of
 from include.financials.money import total
 from include.financials.port import SIDES
+from include.financials.reading.staging import Head
 from include.financials.record import COST_TYPES, PERIODS, PROJECTS, VENDORS, Record, Side, contract_of
 from include.financials.statuses import VOID
 from include.financials.view import COMPANY_LEVEL, Sync
@@ -174,7 +175,7 @@ def budgets_lost(
 # -- Procore -> ERP -------------------------------------------------------------------------------------------------------------
 
 
-def counterpart(own: Record, row: Entity, links: LinkIndex, namespace: str) -> str | None:
+def counterpart(own: Record | Head, row: Entity, links: LinkIndex, namespace: str) -> str | None:
     """The ERP key of a document's counterpart, by its link or its external id; None: it names none."""
     link, origin = links.by_procore.get(own.id), parse_origin(own.origin_id, namespace)
     return link.erp_key if link else origin.key if origin and origin.entity == row.name else None

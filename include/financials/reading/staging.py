@@ -23,7 +23,7 @@ from decimal import Decimal
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import IO, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import pyarrow as pa
 import pyarrow.json as pj
@@ -152,6 +152,15 @@ class Noted:
         return cls(**{**held, "waiting": waiting, "missing": tuple(held["missing"]), "named": tuple(held["named"])})
 
 
+class Head(NamedTuple):
+    """What a staged record is known by."""
+
+    id: str
+    number: str
+    origin_id: str | None
+    project: str | None = None
+
+
 class Staged:
     """One place for the pages of one read: ``entity`` as ``side`` has it, of one shard of one run."""
 
@@ -229,6 +238,11 @@ class Staged:
     def keys(self) -> Iterator[tuple[str, str]]:
         """(company, id) of each of :meth:`rows`; nothing else of them is read."""
         yield from ((row["company"] or "", row["id"]) for row in self._columns("company", "id"))
+
+    def heads(self) -> Iterator[Head]:
+        """Of each of :meth:`rows` what it is known by; nothing else of them is read."""
+        there = [name for name in Head._fields if name in self.model.model_fields]
+        yield from (Head(**row) for row in self._columns(*there))
 
     def marks(self) -> Iterator[tuple[str, str | None]]:
         """(id, external id) of each of :meth:`rows`; nothing else of them is read."""
