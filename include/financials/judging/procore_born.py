@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from include.financials.entity import Entity
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.facts import Row
-from include.financials.judging.matching import ProcoreSource
+from include.financials.judging.matching_documents import ProcoreSource
 from include.financials.judging.memory import blank, stopped
 from include.financials.judging.plan import both_ended, ended_on_both_sides
 from include.financials.judging.rules import Verdict, verdicts

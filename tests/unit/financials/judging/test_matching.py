@@ -10,7 +10,8 @@ import pytest
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import differing, line_twice
-from include.financials.judging.matching import ErpSource, ProcoreSource, identity_keys
+from include.financials.judging.matching import ErpSource, identity_keys
+from include.financials.judging.matching_documents import ProcoreSource
 from include.financials.judging.subject import Match, by_settings
 from include.financials.ledger import Link, LinkIndex
 from include.financials.record import Record
