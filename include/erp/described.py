@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
+from functools import cached_property
+from types import MappingProxyType
 from urllib.parse import quote
 
 from include.erp.mapping.loading import Mapping
@@ -26,7 +28,13 @@ class DescribedErp:
         return self.mapping.system
 
     def capabilities(self) -> MappingOf[str, Capability]:
-        return {name: spec.capability(MODELS[name].line) for name, spec in self.mapping.spec.entities.items()}
+        return self._capabilities
+
+    @cached_property
+    def _capabilities(self) -> MappingOf[str, Capability]:
+        """A mapping does not change once it is read; judging asks for this with every record."""
+        found = {name: spec.capability(MODELS[name].line) for name, spec in self.mapping.spec.entities.items()}
+        return MappingProxyType(found)
 
     def web_url(self, record: Record | None = None, address: str | None = None) -> str | None:
         """As the mapping's ``web_url`` of the entity says; None where it says nothing, or the record lacks what stands in it."""

@@ -132,11 +132,11 @@ class Sync:
 
     def staged(self, entity: str, shard: int) -> Staged:
         """The source's records of the window, of an entity that is born in Procore."""
-        return Staged(self.folder / entity / f"shard-{shard}", entity)
+        return Staged(self.folder / f"{entity}/shard-{shard}", entity)
 
     def noted(self, entity: str, shard: int) -> Noted:
         """What the extract of that shard has noted (:mod:`include.financials.reading.extract`); empty before it ran."""
-        return Noted.read(self.folder / entity / f"extract-{shard}.json")
+        return Noted.read(self.folder / f"{entity}/extract-{shard}.json")
 
     def note(self, entity: str, shard: int, noted: Noted) -> None:
         private_folder(self.folder / entity)

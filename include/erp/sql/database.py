@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from include.compiled import Compiled
 from include.erp.sql.errors import classify, sentence
 from include.financials.exceptions import ConfigurationError, NotPermitted, RetryLater, SyncError
 
@@ -27,6 +28,9 @@ _MANY = frozenset({"sqlite", "postgresql"})
 _LISTED = 1_000
 """Values in one list: all that Oracle takes."""
 _FRACTIONAL = re.compile(r"(numeric|decimal|number|dec)\s*\(\s*\d+\s*,\s*0*[1-9]|(double|float|real|money|smallmoney)\b", re.I)
+
+
+_COMPILED = Compiled()
 
 
 class Database:
@@ -61,7 +65,7 @@ class Database:
     def _engine(url: str | sa.URL) -> sa.Engine:
         try:
             made = sa.make_url(url)
-            options: dict[str, Any] = {"hide_parameters": True}
+            options: dict[str, Any] = {"hide_parameters": True, "execution_options": {"compiled_cache": _COMPILED}}
             if made.get_backend_name() == "postgresql":
                 options |= {
                     "pool_pre_ping": True,
@@ -224,15 +228,18 @@ _UTF8 = partial(str, encoding="utf-8", errors="surrogateescape")
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     """Python's driver would begin a transaction only at the first write, and never for a read: begin it here, as asked for."""
-    driver = connection.connection.dbapi_connection
-    assert driver is not None
+    driver: Any = connection.connection.dbapi_connection
     if driver.isolation_level is not None:  # setting it commits
         driver.isolation_level = None
     driver.text_factory = _UTF8
     options = connection.get_execution_options()
-    connection.exec_driver_sql("PRAGMA foreign_keys = ON")
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(options.get('erp_lock_timeout', 10.0) * 1000)}")
-    connection.exec_driver_sql(options.get("erp_begin", "BEGIN"))
+    # Neither touches the file: they need none of what SQLAlchemy does around a statement.
+    driver.execute("PRAGMA foreign_keys = ON")
+    driver.execute(f"PRAGMA busy_timeout = {int(options.get('erp_lock_timeout', 10.0) * 1000)}")
+    if (begin := options.get("erp_begin")) is None:
+        driver.execute("BEGIN")
+    else:
+        connection.exec_driver_sql(begin)
 
 
 def no_colons(sql: str) -> sa.TextClause:

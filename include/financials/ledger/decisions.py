@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from include.financials.identity import canonical_json
 from include.financials.ledger import links as pairs
@@ -16,16 +16,17 @@ from include.financials.ledger.room import Room, values
 from include.financials.ledger.story import DECISION_ENDED
 from include.financials.ledger.tables import Decision, Link, Note, stamp
 
+_D = t.decisions.c
+_OF = select(t.decisions).where(_D.entity == bindparam("entity"), _D.ended_at.is_(None)).order_by(_D.decision_id)
+_OF_KINDS = _OF.where(_D.decision.in_(bindparam("kinds", expanding=True)))
+
 
 class Decisions(Room):
     def of(self, entity: str, *kinds: str) -> list[Decision]:
         """Those that have not ended, the oldest first; of all ``kinds`` where none is named."""
-        d = t.decisions.c
-        query = select(t.decisions).where(d.entity == entity, d.ended_at.is_(None)).order_by(d.decision_id)
-        if kinds:
-            query = query.where(d.decision.in_(kinds))
         with self.reading() as connection:
-            found = map(Decision._make, connection.execute(query).all())
+            told = connection.execute(_OF_KINDS if kinds else _OF, {"entity": entity, **({"kinds": kinds} if kinds else {})})
+            found = map(Decision._make, told.all())
         return [row._replace(value=json.loads(str(row.value))) for row in found]
 
     def decide(

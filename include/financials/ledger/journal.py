@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, except_, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, except_, func, insert, or_, select, update
 
 from include.financials.exceptions import OutcomeUnknown
 from include.financials.ledger import links as pairs
@@ -28,6 +28,25 @@ ANSWER, FINAL = "answer", "final"
 _OPEN = ("sent", "unknown")
 ACCEPTED = "accepted"
 """Of an intent whose document the system has taken and not yet entered in its books; ``doubted_at``: since when."""
+
+_I, _N = t.intents.c, t.links.c
+_IN_DOUBT = or_(_I.status.in_(_OPEN), and_(_I.status == "planned", _I.doubted_at.is_not(None)))
+""":attr:`Intent.in_doubt`, asked of the database."""
+_HERE, _OF_RECORDS = _I.entity == bindparam("entity"), _I.step.not_in((ANSWER, FINAL))
+_ALL = select(t.intents).where(_HERE).order_by(_I.created_at, _I.intent)
+_OPEN_INTENTS = _ALL.where(_I.shard == bindparam("shard"), _OF_RECORDS, _I.status.in_(_OPEN))
+_OPEN_ANSWERS = _ALL.where(_I.step == ANSWER, _IN_DOUBT)
+_ACCEPTED = _ALL.where(_I.status == ACCEPTED)
+_SENT = and_(_HERE, _OF_RECORDS, or_(_I.status.in_(("confirmed", ACCEPTED)), _IN_DOUBT))
+# Not by looking for each intent's link: of that a database takes the product of both.
+_UNLINKED = except_(
+    select(_I.company, _I.source_id).where(_SENT),
+    *(select(_N.company, ident).where(_N.entity == bindparam("entity")) for ident in (_N.erp_key, _N.procore_id)),
+)
+_SENT_OF = select(_I.company, _I.source_id, _I.intent).where(_SENT, _I.source_id.in_(bindparam("idents", expanding=True)))
+_SENT_OF = _SENT_OF.order_by(_I.created_at, _I.intent)
+_COUNT = select(t.calls.c.system, func.count()).where(t.calls.c.run_id == bindparam("run")).group_by(t.calls.c.system)
+_COUNT_OF = _COUNT.where(t.calls.c.entity == bindparam("entity"))
 
 
 class Settled(NamedTuple):
@@ -53,36 +72,29 @@ class Journal(Room):
 
     def open_intents(self, entity: str, shard: int) -> list[Intent]:
         """Writes of records that were sent, and nobody knows with what outcome."""
-        c = t.intents.c
-        return self._rows(c.entity == entity, c.shard == shard, c.step.not_in((ANSWER, FINAL)), c.status.in_(_OPEN))
+        return self._rows(_OPEN_INTENTS, entity=entity, shard=shard)
 
     def open_answers(self, entity: str) -> list[Intent]:
         """Answers to workflows of an entity that may or may not have arrived."""
-        return self._rows(t.intents.c.entity == entity, t.intents.c.step == ANSWER, _in_doubt())
+        return self._rows(_OPEN_ANSWERS, entity=entity)
 
     def accepted(self, entity: str) -> list[Intent]:
         """Documents that the other side has taken and not yet entered in its books."""
-        return self._rows(t.intents.c.entity == entity, t.intents.c.status == ACCEPTED)
+        return self._rows(_ACCEPTED, entity=entity)
 
-    def _rows(self, *where: Any) -> list[Intent]:
-        c = t.intents.c
+    def _rows(self, statement: Select[Any], **given: Any) -> list[Intent]:
         with self.reading() as connection:
-            return list(map(Intent._make, connection.execute(select(t.intents).where(*where).order_by(c.created_at, c.intent))))
+            return list(map(Intent._make, connection.execute(statement, given)))
 
     def begun(self, entity: str) -> dict[tuple[str, str], dict[str, Any]]:
         """What was sent of records that have no link yet (the item, decoded), by (company, source id): a task ended between a
         request and its commit."""
-        i, n = t.intents.c, t.links.c
-        sent = or_(i.status.in_(("confirmed", ACCEPTED)), _in_doubt())
-        sent = and_(i.entity == entity, i.step.not_in((ANSWER, FINAL)), sent)
-        linked = [select(n.company, ident).where(n.entity == entity) for ident in (n.erp_key, n.procore_id)]
         first: dict[tuple[str, str], str] = {}
         with self.reading() as connection:
-            # Not by looking for each intent's link: of that a database takes the product of both.
-            left = set(map(tuple, connection.execute(except_(select(i.company, i.source_id).where(sent), *linked))))
+            left = set(map(tuple, connection.execute(_UNLINKED, {"entity": entity})))
             for some in chunks(sorted(left)):
-                query = select(i.company, i.source_id, i.intent).where(sent, i.source_id.in_([ident for _, ident in some]))
-                for company, source_id, intent in connection.execute(query.order_by(i.created_at, i.intent)):
+                which = {"entity": entity, "idents": [ident for _, ident in some]}
+                for company, source_id, intent in connection.execute(_SENT_OF, which):
                     if (company, source_id) in left:
                         first.setdefault((company, source_id), intent)
         items = self.intents(first.values())
@@ -92,7 +104,7 @@ class Journal(Room):
         """Since when something that was sent of a record in this step is in doubt, by (company, source id), whatever the record
         looked like then: the latest time on the executing system's clock."""
         c = t.intents.c
-        query = select(c.company, c.source_id, func.max(c.doubted_at)).where(c.entity == entity, c.step == step, _in_doubt())
+        query = select(c.company, c.source_id, func.max(c.doubted_at)).where(c.entity == entity, c.step == step, _IN_DOUBT)
         with self.reading() as connection:
             rows = connection.execute(query.group_by(c.company, c.source_id))
             return {(company, source_id): since for company, source_id, since in rows}
@@ -232,14 +244,6 @@ class Journal(Room):
 
     def call_count(self, run_id: str, entity: str | None = None) -> dict[str, int]:
         """Write calls of a run by system, of one entity or of all."""
-        query = select(t.calls.c.system, func.count()).where(t.calls.c.run_id == run_id).group_by(t.calls.c.system)
-        if entity is not None:
-            query = query.where(t.calls.c.entity == entity)
+        query, of = (_COUNT, {}) if entity is None else (_COUNT_OF, {"entity": entity})
         with self.reading() as connection:
-            return {system: int(count) for system, count in connection.execute(query)}
-
-
-def _in_doubt() -> Any:
-    """:attr:`Intent.in_doubt`, asked of the database."""
-    c = t.intents.c
-    return or_(c.status.in_(_OPEN), and_(c.status == "planned", c.doubted_at.is_not(None)))
+            return {system: int(count) for system, count in connection.execute(query, {"run": run_id, **of})}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
 from include.financials.exceptions import LeaseLost, RetryLater
 from include.financials.ledger import tables as t
@@ -20,6 +20,14 @@ from include.financials.ledger.tables import LeaseRow, moment, stamp
 LEASE_SECONDS = 180
 """Longer than any single request may last (connect and read time-outs of the hook), so that an expired lease means:
 nothing in flight."""
+
+_C = t.leases.c
+_OTHERS = and_(_C.entity == bindparam("entity"), or_(_C.shard == bindparam("shard"), _C.run_id != bindparam("run")))
+"""Only what is in the way: a lease of the run's other shards that merely ran out is still theirs."""
+_RUN_OUT = delete(t.leases).where(_OTHERS, _C.expires_at < bindparam("now"))
+_UNTIL = select(_C.expires_at).where(_OTHERS).order_by(_C.expires_at)
+_LET_GO = delete(t.leases).where(_C.holder == bindparam("of_holder"))
+_RENEW = update(t.leases).where(_C.holder == bindparam("of_holder")).values(expires_at=bindparam("until"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +45,12 @@ class Leases(Room):
         lease = Lease(entity, shard, f"{os.getpid()}-{uuid.uuid4().hex}")
         now = datetime.now(UTC)
         row = LeaseRow(entity, shard, run_id, lease.holder, stamp(now + timedelta(seconds=LEASE_SECONDS)))
-        c = t.leases.c
+        what = {"entity": entity, "shard": shard, "run": run_id}
         with self.writing() as connection:
             if connection.dialect.name == "postgresql":  # one asks at a time: two that cannot see each other would both be first
                 connection.exec_driver_sql("LOCK TABLE leases IN EXCLUSIVE MODE")
-            # Only what is in the way: a lease of the run's other shards that merely ran out is still theirs.
-            others = and_(c.entity == entity, or_(c.shard == shard, c.run_id != run_id))
-            connection.execute(delete(t.leases).where(others, c.expires_at < stamp(now)))
-            until = connection.execute(select(c.expires_at).where(others).order_by(c.expires_at)).scalar()
+            connection.execute(_RUN_OUT, {**what, "now": stamp(now)})
+            until = connection.execute(_UNTIL, what).scalar()
             if until is None:
                 connection.execute(insert(t.leases), [values(row)])
         if until is not None:
@@ -54,7 +60,7 @@ class Leases(Room):
             yield lease
         finally:
             with self.writing() as connection:
-                connection.execute(delete(t.leases).where(c.holder == lease.holder))
+                connection.execute(_LET_GO, {"of_holder": lease.holder})
 
     def renew(self, lease: Lease) -> None:
         """The lease goes on from now: asked before each request, for a call may take several of them. Raises LeaseLost when it
@@ -66,7 +72,7 @@ class Leases(Room):
 def renew(connection: Connection, lease: Lease) -> None:
     """See :meth:`Leases.renew`; within another room's transaction."""
     until = stamp(datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS))
-    renewed = connection.execute(update(t.leases).where(t.leases.c.holder == lease.holder).values(expires_at=until))
+    renewed = connection.execute(_RENEW, {"of_holder": lease.holder, "until": until})
     if renewed.rowcount != 1:
         raise LeaseLost(
             f"the lease on {lease.entity} (shard {lease.shard}) has passed to another task; it stops and writes nothing more"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, literal, null, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, literal, null, select, update
 
 from include.financials.entities import ENTITIES
 from include.financials.identity import canonical_json
@@ -22,6 +22,16 @@ _MOVED = ("revision", "content_hash", "status", "number", "scope")
 _UNASKED = {"content": null(), "created_at": literal("")}
 _WHO = [_UNASKED[column.name].label(column.name) if column.name in _UNASKED else column for column in t.links.c]
 
+_C, _O = t.links.c, t.outcomes.c
+_STANDING = (_C.entity == bindparam("entity"), _C.ended_at.is_(None))
+_OF, _WHO_OF = select(t.links).where(*_STANDING), select(*_WHO).where(*_STANDING)
+_PLACES = select(_C.company, _C.erp_key, _C.scope, _C.status).where(*_STANDING)
+_ENDED = select(_C.company, _C.erp_key, _C.procore_id, _C.revision).where(_STANDING[0], _C.ended_at.is_not(None))
+_PLANNED = select(_O.company, _O.erp_key, _O.procore_id, _O.number, _O.content_hash, _O.project).where(
+    _O.run_id == bindparam("run"), _O.entity == bindparam("entity"), _O.state == "linked", _O.erp_key.is_not(None),
+    _O.done.is_(False),
+)  # fmt: skip
+
 Place = tuple[str, str]
 """(company, ERP key)"""
 
@@ -29,9 +39,8 @@ Place = tuple[str, str]
 class Links(Room):
     def of(self, entity: str, *, contents: bool = True) -> list[Link]:
         """The links that have not ended; without ``contents`` for those who only ask who is who."""
-        query = select(*(t.links.c if contents else _WHO)).where(t.links.c.entity == entity, t.links.c.ended_at.is_(None))
         with self.reading() as connection:
-            rows = each(Link, connection.execute(query))
+            rows = each(Link, connection.execute(_OF if contents else _WHO_OF, {"entity": entity}))
             return [*map(_holding if contents else _short, rows)]
 
     def around(self, entity: str, scopes: Collection[str], keys: Iterable[Place], idents: Iterable[str]) -> list[Link]:
@@ -84,34 +93,28 @@ class Links(Room):
 
     def places(self, entity: str) -> Iterator[tuple[Place, str | None, str]]:
         """((company, ERP key), scope, status) of each link that has not ended, as it is taken."""
-        c = t.links.c
-        query = select(c.company, c.erp_key, c.scope, c.status).where(c.entity == entity, c.ended_at.is_(None))
         with self.reading() as connection:
-            for company, key, scope, status in connection.execute(query).yield_per(CHUNK):
+            for company, key, scope, status in connection.execute(_PLACES, {"entity": entity}).yield_per(CHUNK):
                 yield (company, key), scope, status
 
     def ended_revisions(self, entity: str) -> dict[tuple[str, str, str], int]:
         """Highest revision of links that have ended, by (side, company, id there): a new link of either record, with whichever
         other one, goes on from there, or its writes would carry the keys of old ones and be taken for done."""
-        c = t.links.c
-        query = select(c.company, c.erp_key, c.procore_id, c.revision).where(c.entity == entity, c.ended_at.is_not(None))
         found: dict[tuple[str, str, str], int] = {}
         with self.reading() as connection:
-            for company, key, ident, revision in connection.execute(query).yield_per(CHUNK):
+            for company, key, ident, revision in connection.execute(_ENDED, {"entity": entity}).yield_per(CHUNK):
                 for one in (("erp", company, key), ("procore", company, ident)):
                     found[one] = max(revision, found.get(one, 0))
         return found
 
     def planned(self, run_id: str, entity: str) -> list[Link]:
         """Links that this run has found or planned: in plan mode they are the only trace of what apply would have linked."""
-        o = t.outcomes.c
-        query = select(o.company, o.erp_key, o.procore_id, o.number, o.content_hash, o.project).where(
-            o.run_id == run_id, o.entity == entity, o.state == "linked", o.erp_key.is_not(None), o.done.is_(False)
-        )
         with self.reading() as connection:
             return [
                 Link(entity, company, key, ident or "", number, content_hash=hashed or "", status="planned", scope=project)
-                for company, key, ident, number, hashed, project in connection.execute(query)
+                for company, key, ident, number, hashed, project in connection.execute(
+                    _PLANNED, {"run": run_id, "entity": entity}
+                )
             ]
 
     def show(self, link: Link, status: str) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, null, or_, select, update
+from sqlalchemy import Connection, Integer, Select, and_, bindparam, delete, func, insert, null, or_, select, update
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
@@ -23,6 +23,41 @@ _SAID = ("state", "rule", "waits_for", "message")
 _SAYING = [null().label(one.name) if one.name in ("work", "figures") else one for one in t.outcomes.c]
 
 
+def _saying(*where: Any, columns: Iterable[Any] = t.outcomes.c) -> Select[Any]:
+    o = t.outcomes.c
+    return select(*columns).where(*where).order_by(o.entity, o.number, o.id)
+
+
+_O, _R, _S, _L = t.outcomes.c, t.runs.c, t.steps.c, t.leases.c
+_HERE = (_O.run_id == bindparam("run"), _O.entity == bindparam("of_entity"))
+_SHARD = (*_HERE, _O.shard == bindparam("of_shard"))
+_ACTIONS = (_O.state == "linked", _O.action.in_(bindparam("actions", expanding=True)))
+
+_UNDO = delete(t.outcomes).where(*_SHARD, _O.done.is_(False))
+_DONE = select(_O.company, _O.side, _O.id).where(*_SHARD)
+_UNSAY = delete(t.outcomes).where(
+    *_SHARD, _O.company == bindparam("of_company"), _O.side == bindparam("of_side"), _O.id == bindparam("of_id")
+)  # fmt: skip
+_EACH = _saying(*_HERE, columns=_SAYING)
+_HELD = _saying(*_HERE, _O.state == "held", _O.rule.in_(bindparam("rules", expanding=True)), columns=_SAYING)
+_STOPPED = _saying(*_HERE, _O.state.in_(STOPPED), _O.procore_id.is_not(None), columns=_SAYING)
+_LINKED = _saying(*_HERE, *_ACTIONS)
+_WORK = _saying(*_SHARD, _O.side == bindparam("of_side"), _O.done.is_(False), *_ACTIONS)
+_SOME_WORK = _WORK.limit(bindparam("most", type_=Integer))
+_CLOSING = _saying(*_SHARD, _O.done.is_(False), _O.action == "close")
+_TALLY = select(_O.action, _O.state, _O.rule, func.count()).where(*_SHARD).group_by(_O.action, _O.state, _O.rule)
+_HEARD = or_(
+    _R.started_at > bindparam("quiet_since"),
+    select(_S.run_id).where(_S.run_id == _R.run_id, _S.finished_at > bindparam("quiet_since")).exists(),
+    select(_L.run_id).where(_L.run_id == _R.run_id, _L.expires_at > bindparam("now")).exists(),
+)
+_RUNNING = select(_R.run_id).where(_R.run_id != bindparam("run"), _R.mode == "apply", _R.finished_at.is_(None), _HEARD)
+_IN_HAND = _saying(
+    _O.run_id.in_(_RUNNING), _O.entity == bindparam("of_entity"), _O.done.is_(False), _O.state == "linked",
+    _O.action.not_in(("none", "unchanged")),
+)  # fmt: skip
+
+
 class Outcomes(Room):
     def judge(
         self,
@@ -34,16 +69,15 @@ class Outcomes(Room):
     ) -> None:
         """Replace what this run said of one entity's shard (a retried check says it anew; of a record that is told twice the last
         word counts) and remember the records, in one commit. Both are taken as they come, the rows first."""
-        o = t.outcomes.c
-        here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
+        here = {"run": run_id, "of_entity": entity, "of_shard": shard}
         with self.writing() as connection:
-            connection.execute(delete(t.outcomes).where(*here, o.done.is_(False)))
-            done = set(map(tuple, connection.execute(select(o.company, o.side, o.id).where(*here))))
+            connection.execute(_UNDO, here)
+            done = set(map(tuple, connection.execute(_DONE, here)))
             told = set[tuple[str, str, str]]()
             for some in chunked(rows):
                 fresh = {row.key: row for row in some if row.key not in done}
                 for company, side, ident in told & fresh.keys():
-                    connection.execute(delete(t.outcomes).where(*here, o.company == company, o.side == side, o.id == ident))
+                    connection.execute(_UNSAY, {**here, "of_company": company, "of_side": side, "of_id": ident})
                 if fresh:
                     connection.execute(insert(t.outcomes), [values(row) for row in fresh.values()])
                 told |= fresh.keys()
@@ -54,7 +88,7 @@ class Outcomes(Room):
         """By entity, number and id; without ``work`` (and figures), which are most of a row, for who only asks what was said."""
         o = t.outcomes.c
         given = [column == value for column, value in ((o.entity, entity), (o.shard, shard)) if value is not None]
-        return self._rows(o.run_id == run_id, *given, columns=t.outcomes.c if work else _SAYING)
+        return self._rows(_saying(o.run_id == run_id, *given, columns=t.outcomes.c if work else _SAYING))
 
     def states(self, run_id: str, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """What a run said of these records of a side, by (company, id)."""
@@ -69,58 +103,40 @@ class Outcomes(Room):
 
     def held(self, run_id: str, entity: str, *rules: str) -> list[Judged]:
         """What a run holds by these rules, in the order of :meth:`of`."""
-        o = t.outcomes.c
-        return self._rows(o.run_id == run_id, o.entity == entity, o.state == "held", o.rule.in_(rules), columns=_SAYING)
+        return self._rows(_HELD, run=run_id, of_entity=entity, rules=rules)
 
     def stopped(self, run_id: str, entity: str) -> list[Judged]:
         """Pairs of records that a run stopped, in the order of :meth:`of`."""
-        o = t.outcomes.c
-        here = (o.run_id == run_id, o.entity == entity, o.state.in_(STOPPED), o.procore_id.is_not(None))
-        return self._rows(*here, columns=_SAYING)
+        return self._rows(_STOPPED, run=run_id, of_entity=entity)
 
     def each(self, run_id: str, entity: str) -> Iterator[Judged]:
         """What a run said of an entity, in the order of :meth:`of`, one by one and without work: for who keeps few of them."""
-        o = t.outcomes.c
-        query = select(*_SAYING).where(o.run_id == run_id, o.entity == entity).order_by(o.entity, o.number, o.id)
         with self.reading() as connection:
-            yield from each(Judged, connection.execute(query))
+            yield from each(Judged, connection.execute(_EACH, {"run": run_id, "of_entity": entity}))
 
     def linked(self, run_id: str, entity: str, *actions: str) -> Iterator[Judged]:
         """What a run links, or has linked, by these actions, as it is taken: with their work they are long."""
-        o = t.outcomes.c
-        here = (o.run_id == run_id, o.entity == entity, o.state == "linked", o.action.in_(actions))
         with self.reading() as connection:
-            query = select(t.outcomes).where(*here).order_by(o.entity, o.number, o.id)
-            yield from each(Judged, connection.execute(query))
+            yield from each(Judged, connection.execute(_LINKED, {"run": run_id, "of_entity": entity, "actions": actions}))
 
     def work(self, run_id: str, entity: str, shard: int, side: Side, *actions: str, most: int | None = None) -> list[Judged]:
         """What is left to do of a run by these actions: linked by plan, not done yet. ``most``: no more than so many rows."""
-        o = t.outcomes.c
-        here = (o.run_id == run_id, o.entity == entity, o.shard == shard, o.side == side)
-        return self._rows(*here, o.done.is_(False), o.state == "linked", o.action.in_(actions), most=most)
+        here = {"run": run_id, "of_entity": entity, "of_shard": shard, "of_side": side, "actions": actions}
+        return self._rows(_WORK, **here) if most is None else self._rows(_SOME_WORK, **here, most=most)
 
     def tally(self, run_id: str, entity: str, shard: int) -> Counter[tuple[str, str, str | None]]:
         """How many records of a run have which action, state and rule."""
-        o = t.outcomes.c
-        query = select(o.action, o.state, o.rule, func.count()).where(o.run_id == run_id, o.entity == entity, o.shard == shard)
         with self.reading() as connection:
-            found = connection.execute(query.group_by(o.action, o.state, o.rule))
+            found = connection.execute(_TALLY, {"run": run_id, "of_entity": entity, "of_shard": shard})
             return Counter({(action, state, rule): count for action, state, rule, count in found})
 
     def in_hand(self, run_id: str, entity: str, quiet_since: str) -> list[Judged]:
         """What other runs have judged and not carried out yet, as far as they are under way: not over, and since then begun, come
         to the end of a step, or holding a lease. Of what ``run_id`` has judged itself only what was judged again since."""
-        o, r, s, held = t.outcomes.c, t.runs.c, t.steps.c, t.leases.c
-        heard = or_(
-            r.started_at > quiet_since,
-            select(s.run_id).where(s.run_id == r.run_id, s.finished_at > quiet_since).exists(),
-            select(held.run_id).where(held.run_id == r.run_id, held.expires_at > stamp()).exists(),
-        )
-        running = select(r.run_id).where(r.run_id != run_id, r.mode == "apply", r.finished_at.is_(None), heard)
-        due = (o.entity == entity, o.done.is_(False), o.state == "linked", o.action.not_in(("none", "unchanged")))
-        others = self._rows(o.run_id.in_(running), *due)
+        others = self._rows(_IN_HAND, run=run_id, of_entity=entity, quiet_since=quiet_since, now=stamp())
         if not others:
             return []
+        r, s = t.runs.c, t.steps.c
         judged = (s.run_id == r.run_id, s.step == f"check:{entity}")
         query = select(r.run_id, func.coalesce(func.max(s.finished_at), r.started_at))
         query = query.select_from(t.runs.outerjoin(t.steps, and_(*judged))).group_by(r.run_id, r.started_at)
@@ -131,15 +147,11 @@ class Outcomes(Room):
 
     def closing(self, run_id: str, entity: str, shard: int) -> list[Judged]:
         """Records of a run that are over on both sides and whose links are still to be closed."""
-        o = t.outcomes.c
-        here = (o.run_id == run_id, o.entity == entity, o.shard == shard)
-        return self._rows(*here, o.done.is_(False), o.action == "close")
+        return self._rows(_CLOSING, run=run_id, of_entity=entity, of_shard=shard)
 
-    def _rows(self, *where: Any, columns: Iterable[Any] = t.outcomes.c, most: int | None = None) -> list[Judged]:
-        o = t.outcomes.c
-        query = select(*columns).where(*where).order_by(o.entity, o.number, o.id).limit(most)
+    def _rows(self, statement: Select[Any], **given: Any) -> list[Judged]:
         with self.reading() as connection:
-            return list(each(Judged, connection.execute(query)))
+            return list(each(Judged, connection.execute(statement, given)))
 
     def candidates(self, entity: str, run_id: str) -> set[tuple[str, str]]:
         """Keys (:func:`key_of`) of what a gate has judged without letting it through: in this run (a retried check judges the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, null, or_, select
+from sqlalchemy import Connection, and_, bindparam, null, or_, select
 
 from include.financials.ledger import tables as t
 from include.financials.ledger.room import CHUNK, Room, by_place, chunked, each, upsert, values
@@ -15,6 +15,8 @@ from include.financials.record import Side
 
 _KEY = ("entity", "side", "within", "id")
 _WHO = [null().label("figures") if column.name == "figures" else column for column in t.records.c]
+_HERE = (t.records.c.entity == bindparam("entity"), t.records.c.side == bindparam("side"))
+_EACH, _WHO_EACH = select(t.records).where(*_HERE), select(*_WHO).where(*_HERE)
 
 
 class Records(Room):
@@ -27,14 +29,13 @@ class Records(Room):
         self, entity: str, side: Side, scopes: Collection[str | None] | None = None, *, figures: bool = True
     ) -> Iterator[Seen]:
         """The same one by one, for who keeps few of them: of these scopes (None and an empty one: of none), or of all."""
-        r = t.records.c
-        query = select(*(r if figures else _WHO)).where(r.entity == entity, r.side == side)
+        r, query = t.records.c, _EACH if figures else _WHO_EACH
         if scopes is not None:
             named = [scope for scope in scopes if scope]
             of_none = or_(r.scope.is_(None), r.scope == "")
             query = query.where(or_(r.scope.in_(named), of_none) if len(named) < len(scopes) else r.scope.in_(named))
         with self.reading() as connection:
-            yield from each(Seen, connection.execute(query))
+            yield from each(Seen, connection.execute(query, {"entity": entity, "side": side}))
 
     def of_id(self, entity: str, side: Side, ident: str) -> list[Seen]:
         """Whatever company it is of."""

@@ -1,4 +1,7 @@
-"""What the rooms share: how one reads, how one writes, and rows that are inserted or brought up to date."""
+"""What the rooms share: how one reads, how one writes, and rows that are inserted or brought up to date.
+
+What every task asks is a statement of its module, with names for the values: to put one together takes longer than to run it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -88,25 +92,28 @@ def values(row: NamedTuple, *without: str) -> dict[str, Any]:
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is there; whether it was new."""
-    return connection.execute(_insert(connection, table).values(**row).on_conflict_do_nothing()).rowcount == 1
+    return connection.execute(_insert(connection.dialect.name, table).values(**row).on_conflict_do_nothing()).rowcount == 1
 
 
 def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]], *, update_columns: Sequence[str]) -> None:
     """Insert rows; of those that are there bring only ``update_columns`` up to date."""
-    keys = [column.name for column in table.primary_key]
     # One compiled statement for all rows: a statement with the values in it would be compiled anew for every chunk.
-    statement = _insert(connection, table)
-    if update_columns:
-        changed = {name: statement.excluded[name] for name in update_columns}
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    statement = _upsert(connection.dialect.name, table, tuple(update_columns))
     for chunk in chunked(rows):
         connection.execute(statement, list(map(dict, chunk)))
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}.get(connection.dialect.name)
+@cache
+def _upsert(dialect: str, table: Table, update_columns: tuple[str, ...]) -> Any:
+    keys, statement = [column.name for column in table.primary_key], _insert(dialect, table)
+    if not update_columns:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    changed = {name: statement.excluded[name] for name in update_columns}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def _insert(name: str, table: Table) -> Any:
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}.get(name)
     if dialect is None:
-        raise ConfigurationError(f"the ledger runs on SQLite or PostgreSQL, not on {connection.dialect.name}")
+        raise ConfigurationError(f"the ledger runs on SQLite or PostgreSQL, not on {name}")
     return dialect.insert(table)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from include.financials.ledger import tables as t
 from include.financials.ledger.room import Room, upsert, values
 from include.financials.ledger.tables import RunRow, StepRow, Traffic, Watermark, stamp
 from include.financials.record import Side
+
+_S, _W = t.steps.c, t.watermarks.c
+_GET = select(t.runs).where(t.runs.c.run_id == bindparam("run"))
+_FINISHED_AT = select(_S.finished_at).where(
+    _S.run_id == bindparam("run"), _S.step == bindparam("step"), _S.shard == bindparam("shard")
+)  # fmt: skip
+_ITS_MARK = (_W.side == bindparam("of_side"), _W.entity == bindparam("of_entity"))
+_WATERMARK = select(_W.value).where(*_ITS_MARK)
+_MOVE = update(t.watermarks).where(*_ITS_MARK, _W.value < bindparam("to")).values(value=bindparam("to"), run_id=bindparam("by"))
 
 
 class Runs(Room):
@@ -17,11 +26,11 @@ class Runs(Room):
         """Insert the run, or return it as first opened: a retried task must see the window that its run began with."""
         with self.writing() as connection:
             upsert(connection, t.runs, [values(row)], update_columns=())
-            return RunRow._make(connection.execute(select(t.runs).where(t.runs.c.run_id == row.run_id)).one())
+            return RunRow._make(connection.execute(_GET, {"run": row.run_id}).one())
 
     def get(self, run_id: str) -> RunRow | None:
         with self.reading() as connection:
-            found = connection.execute(select(t.runs).where(t.runs.c.run_id == run_id)).first()
+            found = connection.execute(_GET, {"run": run_id}).first()
         return RunRow._make(found) if found else None
 
     def read_to(self) -> str | None:
@@ -51,9 +60,8 @@ class Runs(Room):
 
     def finished_at(self, run_id: str, step: str, shard: int = 0) -> str | None:
         """When a step of the run came to its end last."""
-        c = t.steps.c
         with self.reading() as connection:
-            return connection.execute(select(c.finished_at).where(c.run_id == run_id, c.step == step, c.shard == shard)).scalar()
+            return connection.execute(_FINISHED_AT, {"run": run_id, "step": step, "shard": shard}).scalar()
 
     def unfinished(self, run_id: str, steps: Iterable[str]) -> None:
         """These steps count no longer: what builds on them waits until they have run again."""
@@ -77,17 +85,15 @@ class Runs(Room):
     # -- watermarks -----------------------------------------------------------------------------------------------------------
 
     def watermark(self, side: Side, entity: str) -> str | None:
-        c = t.watermarks.c
         with self.reading() as connection:
-            return connection.execute(select(c.value).where(c.side == side, c.entity == entity)).scalar()
+            return connection.execute(_WATERMARK, {"of_side": side, "of_entity": entity}).scalar()
 
     def move_watermark(self, side: Side, entity: str, value: str, run_id: str) -> None:
         """Only ever forward: a run over an old window must not make the next one read everything again."""
-        c = t.watermarks.c
+        moved = {"of_side": side, "of_entity": entity, "to": value, "by": run_id}
         with self.writing() as connection:
             upsert(connection, t.watermarks, [values(Watermark(side, entity, value, run_id))], update_columns=())
-            older = update(t.watermarks).where(c.side == side, c.entity == entity, c.value < value)
-            connection.execute(older.values(value=value, run_id=run_id))
+            connection.execute(_MOVE, moved)
 
     # -- traffic --------------------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ def in_window(sync: Sync, entity: str, shard: int) -> InWindow:
 def elsewhere(sync: Sync, side: Side, entity: str) -> Staged:
     """Records that nobody judges, and that are there all the same: the ERP's of jobs that cannot be read, or that it does not
     list; Procore's of projects that the run leaves out (``Sync.passed_over``)."""
-    return Staged(sync.folder / "answers" / entity / "shard-0" / f"{side}-elsewhere", entity)
+    return Staged(sync.folder / f"answers/{entity}/shard-0/{side}-elsewhere", entity)
 
 
 def listed(also: Callable[[Header], bool], listed: set[str]) -> Callable[[Header], bool]:

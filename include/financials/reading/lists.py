@@ -68,6 +68,10 @@ class Lists:
     def __init__(self, sync: Reader, parsed: Parsed | None = None) -> None:
         self.sync = sync
         self.parsed = Parsed(KEPT_ROWS) if parsed is None else parsed
+        self._places: dict[tuple[Side, str], UPath] = {}
+        self._folders: dict[tuple[Side, str, str], Staged] = {}
+        self._asked: dict[tuple[str, int, Side, str], tuple[Staged, UPath]] = {}
+        """Where lists and answers lie, never what lies there: many ask, and to join a path takes long."""
 
     # -- lists ----------------------------------------------------------------------------------------------------------------
 
@@ -234,7 +238,9 @@ class Lists:
                     self.reread(side, entity, shard)
 
     def _place(self, side: Side, entity: str) -> UPath:
-        return self.sync.folder / "snapshots" / side / entity
+        if (found := self._places.get((side, entity))) is None:
+            found = self._places[side, entity] = self.sync.folder / f"snapshots/{side}/{entity}"
+        return found
 
     def _staged(self, side: Side, entity: str, shard: int) -> Staged:
         """Two tasks may want the same list at the same time: each reads into a folder of its own, the first whole one counts."""
@@ -258,7 +264,10 @@ class Lists:
             if not chosen.exists():
                 write_whole(chosen, json.dumps({"folder": name, "read_at": at}))
                 self._keep(side, entity, shard, fresh)
-        return Staged(place / json.loads(chosen.read_text(encoding="utf-8"))["folder"], entity)
+        name = json.loads(chosen.read_text(encoding="utf-8"))["folder"]
+        if (found := self._folders.get((side, entity, name))) is None:
+            found = self._folders[side, entity, name] = Staged(place / name, entity)
+        return found
 
     def _keep(self, side: Side, entity: str, shard: int, fresh: Page | None) -> None:
         """What was read just now need not be parsed again."""
@@ -332,8 +341,11 @@ class Lists:
         return found, asked
 
     def _answers(self, asker: str, shard: int, side: Side, entity: str) -> tuple[Staged, UPath]:
-        place = self.sync.folder / "answers" / asker / f"shard-{shard}"
-        return Staged(place / f"{side}-{entity}", entity), place / f"{side}-{entity}.json"
+        asked = (asker, shard, side, entity)
+        if (found := self._asked.get(asked)) is None:
+            place = self.sync.folder / f"answers/{asker}/shard-{shard}/{side}-{entity}"
+            found = self._asked[asked] = (Staged(place, entity), place.with_name(f"{place.name}.json"))
+        return found
 
     def _page(self, answers: Staged, side: Side) -> Page:
         page = answers.page()

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -169,7 +169,7 @@ class Staged:
         self.entity = entity
         self.model = MODELS[entity]
 
-    @property
+    @cached_property
     def _manifest(self) -> UPath:
         return self.path / "manifest.json"
 
@@ -290,7 +290,7 @@ def private_folder(path: UPath | Path) -> None:
     if local is None:
         path.mkdir(parents=True, exist_ok=True)
         return
-    for folder in [*reversed(local.parents), local]:
+    for folder in () if local.is_dir() else (*reversed(local.parents), local):
         if not folder.is_dir():
             try:
                 folder.mkdir(mode=0o700)

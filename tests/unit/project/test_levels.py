@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("include.configfile",),
+    ("include.configfile", "include.compiled"),
     ("include.financials",),
     ("include.procore", "include.erp", "include.order"),
     ("include.session",),
