@@ -102,6 +102,11 @@ class LineModel(Model):
     def key(self) -> str:
         return str(self.position)
 
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Content of which its side says nothing, not even that there is none: no difference of it can be seen."""
+        return ()
+
     def figures(self) -> Figures:
         """What is kept of the line, see :data:`Figures`."""
         raise NotImplementedError
