@@ -94,6 +94,8 @@ class LineModel(Model):
     frozen: ClassVar[tuple[str, ...]]
     keyed: ClassVar[tuple[str, ...]] = ("position",)
     """The fields that ``key`` is made of."""
+    unmapped: ClassVar[tuple[str, ...]] = ()
+    """Fields that no ERP keeps: they tell of Procore's answer itself."""
 
     id: Text
     position: Whole

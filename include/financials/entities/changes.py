@@ -62,6 +62,7 @@ class ChangeLine(Line):
 
     content: ClassVar[tuple[str, ...]] = (*Line.content, "line")
     frozen: ClassVar[tuple[str, ...]] = (*Line.frozen, "line")
+    unmapped: ClassVar[tuple[str, ...]] = ("line_told",)
 
     line: Whole | None = None
     line_told: bool = True
