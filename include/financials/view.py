@@ -239,6 +239,15 @@ class Sync:
                     found[one.id] = self._judged_now(found.get(one.id, Held(one.number)), one)
         return found
 
+    def broken(self, entity: str) -> set[tuple[str, str]]:
+        """Linked records that the other side no longer has (R-02), by (company, ERP key) or, those of Procore, ("", id)."""
+        found = self.ledger.records.broken(entity)
+        for side in SIDES if self.run.plan else ():  # a plan leaves no memory
+            said = self.ledger.outcomes.broken(self.run.run_id, entity, side)
+            now = {key for _, key in self.ledger.outcomes.states(self.run.run_id, entity, side, found[side])}
+            found[side] = {key for key in found[side] if key[1] not in now} | said
+        return {*found["procore"], *found["erp"]}
+
     def each_held(self, entity: str) -> Iterator[tuple[str, Held]]:
         """The same one by one, for who keeps few of them; a plan's are all kept all the same."""
         if self.run.plan:

@@ -78,6 +78,8 @@ class CheckRow(LeftOutRow, AcceptedRow):
     """What the check itself adds to every row: it knows the other entities, and what people decided."""
 
     parent_unread: str | None
+    parent_gone: str | None
+    """A linked record that it names and that its side no longer has; of one that is about to be sent."""
     approval_ended: str
     again: bool
     """An earlier run stopped it, and it is still what it was then."""
