@@ -35,6 +35,8 @@ from include.financials.work import Work
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
+MARKS = "marks of {}"
+"""Watermark of an entity's target: up to when the ledger knows what carries our external ids there (``Sync.marks_known``)."""
 
 
 @dataclass
@@ -189,9 +191,10 @@ class Sync:
         return {r.id for r in self.lists.snapshot("procore", PROJECTS) if parse_origin(r.origin_id, self.namespace)}
 
     def marks_known(self, row: Entity) -> bool:
-        """Whether the ledger knows what carries our external ids in Procore: a whole run has read it. Before the first one (the
-        ledger is new, or was lost) only Procore itself can tell that a document is not there yet."""
-        return self.ledger.runs.watermark(row.source, row.name) is not None
+        """Whether the ledger knows what carries our external ids in Procore: a whole run has read it, and nothing of it was
+        closed to us. Before the first one (the ledger is new, or was lost) only Procore itself can tell that a document is not
+        there yet."""
+        return self.ledger.runs.watermark(row.target, MARKS.format(row.name)) is not None
 
     def passed_over(self, row: Entity) -> list[str]:
         """Projects of Procore that a run of some projects leaves out, and that must be looked at all the same before a document
