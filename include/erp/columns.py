@@ -9,11 +9,12 @@ from typing import Any
 from include.erp.codecs import Codec, FieldError, Unfit, codec, is_whole, show
 from include.erp.mapping.block import PART
 from include.erp.mapping.spec import EntitySpec, FieldSpec
-from include.erp.transport import Key
+from include.erp.transport import LOST, Key
 
 Values = Mapping[str, Any]
 """The header of a row, or one of its lines: raw values by name."""
 Getter = Callable[[Values], Any]
+UNTOLD = "cannot be told"
 
 
 def fill(template: str, values: Sequence[str]) -> str:
@@ -95,6 +96,8 @@ def getter(name: str, spec: FieldSpec, kind: str, masks: Mapping[str, str]) -> G
         worn = [(part, masks.get(part)) for part in names]
 
         def filled(row: Values) -> str | None:
+            if any(row[part] is LOST for part in names):
+                raise FieldError(name, UNTOLD)
             if any(row[part] is None for part in names):
                 return None
             try:
@@ -117,6 +120,8 @@ def decoded(field: str, values: Codec, known: Mapping[Any, Any]) -> Callable[[An
     decode = values.decode
 
     def read(raw: Any) -> Any:
+        if raw is LOST:
+            raise FieldError(field, UNTOLD)
         if raw is None or (isinstance(raw, str) and not raw.strip()):
             # ERPs pad and blank where they mean nothing; a map may still give the blank a meaning.
             return known.get(raw.strip() if raw else raw)

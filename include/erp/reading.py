@@ -12,8 +12,9 @@ from include.erp.columns import Getter, Values, among, column_of, decoded, gette
 from include.erp.mapping.checks import kind_of, line_fields
 from include.erp.mapping.loading import Mapping
 from include.erp.mapping.spec import FieldSpec, MappingSpec
-from include.erp.transport import Key, Row
+from include.erp.transport import LOST, Key, Row
 from include.financials.entities import MODELS
+from include.financials.exceptions import ContractBroken
 from include.financials.port import Invalid
 from include.financials.record import LineModel, Record
 
@@ -112,7 +113,11 @@ class Reader:
         return self._safe(self._id, row.header) or row.key
 
     def marker_of(self, row: Row) -> str | None:
-        return self._safe(self._getters["marker"], row.header) or None
+        """Raises ContractBroken where it cannot be told: the row may be the one that was looked for, or not."""
+        try:
+            return self._getters["marker"](row.header) or None
+        except FieldError as error:
+            raise ContractBroken(f"{self.mapping.system}: the marker of {self.name} {self.id_of(row)} {error.reason}.") from None
 
     def company_of(self, row: Row) -> str | None:
         return self._safe(self._getters["company"], row.header) or None
@@ -121,7 +126,7 @@ class Reader:
         name = self.spec.scope
         scope = row.header[name] if name else None
         try:
-            return None if scope is None or name is None else shown(plain(scope), self.spec.masks.get(name))
+            return None if scope is None or scope is LOST or name is None else shown(plain(scope), self.spec.masks.get(name))
         except Unfit:
             return plain(scope)
 

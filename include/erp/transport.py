@@ -45,11 +45,25 @@ class Shape:
     """
 
     header: tuple[str, ...]
-    """Of the document itself: keys of :attr:`Row.header`. All of them are there in every row, None where the ERP has nothing."""
+    """Of the document itself: keys of :attr:`Row.header`. All of them are there in every row, None where the ERP has nothing,
+    :data:`LOST` where what it has cannot be told."""
     lines: tuple[str, ...] = ()
     """Of each line: keys of the mappings in :attr:`Row.lines`. Empty for entities without lines."""
     lists: Mapping[str, str] = field(default_factory=dict)
     """Canonical field of several values (``cost_types``) -> name of one value: keys of :attr:`Row.lists`."""
+
+
+class Lost:
+    """What stands in a header in place of a value that cannot be told: no value, and not empty either."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "?"
+
+
+LOST = Lost()
 
 
 @dataclass(slots=True)
@@ -61,7 +75,7 @@ class Row:
     """In the order in which the ERP shows them."""
     lists: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     key: str = ""
-    """What to call it where its id cannot be read."""
+    """What to call it where its id cannot be read; with ``NO_ID`` before it where nobody can ask for it by that."""
     waiting: bool = False
     """A transport's own note of what it handed over (an import file): beside a row of the ERP with that marker it says nothing.
     Where a row of the ERP waits, in a staging table or an approval, a value of it says so (``accepted`` in the mapping)."""

@@ -35,11 +35,10 @@ class Entity:
     """One kind of record. Field names are those of its canonical model.
 
     ``references`` maps a field (``lines.cost_code`` for one of its lines) to the entity it names. ``content`` are the fields that
-    a write carries: they are compared and hashed, so nothing else can cause a write; of lines all that their model calls content,
-    unless fields of them are named one by one (``lines.amount``). ``frozen`` are those of them that may not
-    change once the record is linked (a document changes by change order). ``identity`` lists the natural keys, strongest first,
-    that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md 2.9); ``a+b`` is a key of both together,
-    ``b?`` a part that may be empty.
+    a write carries: they are compared and hashed, so nothing else can cause a write; of lines all that their model calls content.
+    ``frozen`` are those of them that may not change once the record is linked (a document changes by change order). ``identity``
+    lists the natural keys, strongest first, that may only *propose* a match, never make one (rule V-02, docs/domain-rules.md
+    2.9); ``a+b`` is a key of both together, ``b?`` a part that may be empty.
     """
 
     model: type[Record]
@@ -166,13 +165,13 @@ class Entity:
             return self
         gone = {name for name in self.model.model_fields if name not in keeps and name != "number"}
         gone |= {name for name in self.content if name not in keeps and name != "number"}
-        if "lines.key" not in keeps:
+        of_line = [name for name in (line.content if line else ()) if f"lines.{name}" in keeps]
+        if "lines.key" not in keeps or (line is not None and not of_line):  # lines of which nothing is kept tell nothing
             gone.add("lines")
-        gone |= {f"lines.{name}" for name in (line.content if line else ()) if f"lines.{name}" not in keeps}
+        gone |= {f"lines.{name}" for name in (line.content if line else ()) if name not in of_line}
         content = tuple(name for name in self.content if name not in gone)
-        of_line = any(name.startswith("lines.") for name in self.content)
-        if line is not None and "lines" in content and not of_line and any(name.startswith("lines.") for name in gone):
-            content += tuple(f"lines.{name}" for name in line.content if f"lines.{name}" in keeps)
+        if line is not None and "lines" in content and len(of_line) < len(line.content):
+            content += tuple(f"lines.{name}" for name in of_line)
         return replace(self, content=content, frozen=tuple(n for n in self.frozen if n not in gone), unkept=frozenset(gone))
 
     def per_company(self, key: str) -> bool:

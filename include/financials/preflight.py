@@ -111,7 +111,7 @@ def _not_kept(sync: Sync) -> Iterator[str]:
     for name in sync.run.entities:
         row = ENTITIES[name]
         kept = row.kept(sync.kept_by_erp(name))
-        compared = [field for field in row.content if field in kept.unkept and "." not in field]
+        compared = [field for field in row.content if field in kept.unkept]
         if row.model.line is not None and "lines" not in kept.unkept:
             line = row.model.line
             compared += [f"lines.{field}" for field in line.content if field in FROZEN and f"lines.{field}" in kept.unkept]

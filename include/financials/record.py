@@ -117,6 +117,8 @@ class LineModel(Model):
     frozen: ClassVar[tuple[str, ...]]
     keyed: ClassVar[tuple[str, ...]] = ("position",)
     """The fields that ``key`` is made of."""
+    unmapped: ClassVar[tuple[str, ...]] = ()
+    """Fields that no ERP keeps: they tell of Procore's answer itself."""
 
     id: Text
     position: Whole
@@ -124,6 +126,11 @@ class LineModel(Model):
     @property
     def key(self) -> str:
         return str(self.position)
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Content of which its side says nothing, not even that there is none: no difference of it can be seen."""
+        return ()
 
     def figures(self) -> Figures:
         """What is kept of the line, see :data:`Figures`."""

@@ -1,4 +1,4 @@
-"""The body of a reply, of either side, within limits: neither its size nor its slowness may hold a worker."""
+"""A reply, of either side, within limits: neither its size nor its slowness may hold a worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ MAX_ERROR_REPLY = 64 * 1024
 
 
 class Endless(Exception):
-    """A body has no end yet though its time is over."""
+    """A reply has no end yet though its time is over."""
+
+
+class Allowance:
+    """The time of one answer, from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds. Raises Endless when there are none."""
+        if (left := self._end - time.monotonic()) <= 0:
+            raise Endless(f"no end of the reply after {self._seconds:g} s")
+        return left
 
 
 def whole(chunks: Iterable[bytes], limit: int, seconds: float) -> tuple[bytes, bool]:

@@ -12,13 +12,14 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
+from include.financials.judging import astray
 from include.financials.ledger import STOPPED, WORKFLOW, Judged, Note, moment
 from include.financials.legible import nearest
 from include.financials.money import ZERO, text
 from include.financials.reading.staging import private_folder, write_whole
 from include.financials.reconciliation import Reconciliation
 from include.financials.record import Side
-from include.financials.view import Sync
+from include.financials.view import MARKS, Sync
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +170,9 @@ def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
     moved: list[str] = []
     if run.plan or run.kind == "backfill" or run.partial:
         return moved
+    loaded = list(loaded)
+    documents = [ENTITIES[name] for name in loaded if ENTITIES[name].document and ENTITIES[name].source == "erp"]
+    marks_known = {row.name for row in documents if sync.marks_known(row) or astray.unseen(sync, row, loaded) is None}
     for name in loaded:
         side = ENTITIES[name].source
         known = moment(sync.ledger.runs.watermark(side, name))
@@ -176,6 +180,8 @@ def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
             continue
         sync.ledger.runs.move_watermark(side, name, _text(run.until), run.run_id)
         moved.append(name)
+        if name in marks_known:
+            sync.ledger.runs.move_watermark(ENTITIES[name].target, MARKS.format(name), _text(run.until), run.run_id)
     return moved
 
 

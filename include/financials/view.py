@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 COMPANY_LEVEL = ""
 """The scope of records that belong to no project (the company's list of standard cost codes)."""
+MARKS = "marks of {}"
+"""Watermark of an entity's target: up to when the ledger knows what carries our external ids there (``Sync.marks_known``)."""
 
 
 @dataclass
@@ -191,9 +193,10 @@ class Sync:
         return {r.id for r in self.lists.snapshot("procore", PROJECTS) if parse_origin(r.origin_id, self.namespace)}
 
     def marks_known(self, row: Entity) -> bool:
-        """Whether the ledger knows what carries our external ids in Procore: a whole run has read it. Before the first one (the
-        ledger is new, or was lost) only Procore itself can tell that a document is not there yet."""
-        return self.ledger.runs.watermark(row.source, row.name) is not None
+        """Whether the ledger knows what carries our external ids in Procore: a whole run has read it, and nothing of it was
+        closed to us. Before the first one (the ledger is new, or was lost) only Procore itself can tell that a document is not
+        there yet."""
+        return self.ledger.runs.watermark(row.target, MARKS.format(row.name)) is not None
 
     def passed_over(self, row: Entity) -> list[str]:
         """Projects of Procore that a run of some projects leaves out, and that must be looked at all the same before a document
@@ -245,6 +248,15 @@ class Sync:
         """The same of these records alone, as an apply remembers them: a plan leaves no memory."""
         seen = self.ledger.records.some(entity, "procore", (("", ident) for ident in idents))
         return {ident: remembered(row) for (_, ident), row in seen.items()}
+
+    def broken(self, entity: str) -> set[tuple[str, str]]:
+        """Linked records that the other side no longer has (R-02), by (company, ERP key) or, those of Procore, ("", id)."""
+        found = self.ledger.records.broken(entity)
+        for side in SIDES if self.run.plan else ():  # a plan leaves no memory
+            said = self.ledger.outcomes.broken(self.run.run_id, entity, side)
+            now = {key for _, key in self.ledger.outcomes.states(self.run.run_id, entity, side, found[side])}
+            found[side] = {key for key in found[side] if key[1] not in now} | said
+        return {*found["procore"], *found["erp"]}
 
     def each_held(self, entity: str) -> Iterator[tuple[str, Held]]:
         """The same one by one, for who keeps few of them; a plan's are all kept all the same."""

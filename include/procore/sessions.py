@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from include.financials.exceptions import ConfigurationError
 from include.procore.address import redact
 from include.procore.pacing import limited
+from include.procore.timed import Timed
 
 if TYPE_CHECKING:
     from include.procore.client import ProcoreClient
@@ -61,7 +61,7 @@ def session(company_id: str, session: requests.Session | None = None) -> request
     session.headers.update({"Procore-Company-Id": company_id, "Accept": "application/json", "User-Agent": "procore-erp-sync"})
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=8, max_retries=0))
+        session.mount(scheme, Timed(pool_maxsize=8, max_retries=0))
     return session
 
 

@@ -37,7 +37,7 @@ def backfill(world: World, start: datetime, end: datetime, **params: Any) -> dic
 
 
 def watermarks(world: World) -> dict[str, str]:
-    return {row["entity"]: row["value"] for row in world.ledger("SELECT * FROM watermarks")}
+    return {row["entity"]: row["value"] for row in world.ledger("SELECT * FROM watermarks WHERE entity NOT LIKE 'marks of %'")}
 
 
 def late(world: World, number: str, title: str, moment: datetime) -> None:

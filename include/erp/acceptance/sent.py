@@ -318,7 +318,14 @@ def test_limits(suite: Suite, make: Maker, written: str) -> None:
         _limit(suite, make.commitment(f"{Decimal(10) ** digits:.2f}"), "amount", False)
         tried += 1
     if not tried:
-        suite.note("its mapping names no limits of texts or amounts: what is too long is left to the ERP")
+        suite.note(untried({*capability.max_lengths, *capability.max_digits}))
+
+
+def untried(limited: set[str]) -> str:
+    """What is said where no limit was tried; ``limited``: the fields that have one in the mapping."""
+    if not limited:
+        return "its mapping names no limits of texts or amounts: what is too long is left to the ERP"
+    return f"none of its limits was tried ({', '.join(sorted(limited))}): the mapping looks at them before anything is sent"
 
 
 def _sent(suite: Suite, entity: str) -> set[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.erp.files.grammar import FilesEntity
 from include.erp.mapping.shape import header_uses, shape_of
-from include.erp.transport import Fault, Row
+from include.erp.transport import LOST, Fault, Row
 
 if TYPE_CHECKING:
     from include.erp.files.exports import Table
@@ -28,7 +28,7 @@ NTH = "#"
 class Draft:
     """A document on its way to being a row. ``place``: where it stands, for what has no key."""
 
-    header: Mapping[str, str | None]
+    header: Mapping[str, Any]
     key: Key | None
     place: tuple[str, int]
     told: str
@@ -73,11 +73,12 @@ class Documents:
         return [self._draft(table, entry) for entry in table.entries(self.spec.source)]
 
     def _draft(self, table: Table, entry: Entry) -> Draft:
-        header = {name: entry.values.get(name) for name in self.wanted}
+        lost = LOST if entry.fault else None
+        header = {name: entry.values.get(name, lost) for name in self.wanted}
         draft = Draft(header, self._key(entry), (table.stat.path, entry.number), table.where(entry))
         if entry.fault:
-            lost = next((name for name in self.wanted if name not in entry.values), None)
-            draft.doubt("id" if draft.key is None else self.fields.get(lost or "", "lines"), f"({draft.told}) {entry.fault}")
+            first = next((name for name in self.wanted if name not in entry.values), None)
+            draft.doubt("id" if draft.key is None else self.fields.get(first or "", "lines"), f"({draft.told}) {entry.fault}")
         return draft
 
     def _key(self, entry: Entry) -> Key | None:
@@ -145,7 +146,7 @@ class Documents:
             elif entry.record == record or entry.record is None:
                 if current is not None:
                     current.doubt("lines", f"may lack a line: {table.where(entry)} {entry.fault}")
-                lost = Draft({}, None, (table.stat.path, entry.number), table.where(entry))
+                lost = Draft(dict.fromkeys(self.wanted, LOST), None, (table.stat.path, entry.number), table.where(entry))
                 lost.doubt("id", f"({lost.told}) {entry.fault or 'stands under no document'}")
                 drafts.append(lost)
                 current = None

@@ -16,7 +16,7 @@ from include.erp.files.exports import Exports
 from include.erp.files.grammar import FilesMapping, FileWrite, ImportsMapping
 from include.erp.files.outbox import ImportFolder
 from include.erp.mapping import loading
-from include.erp.transport import Adapter, Check, Document, Handed, Key, OutboxAdapter, Probe, Receipt, Rows, Writing
+from include.erp.transport import LOST, Adapter, Check, Document, Handed, Key, OutboxAdapter, Probe, Receipt, Rows, Writing
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Beat, Window
 
@@ -66,8 +66,7 @@ class FilesTransport:
         found = [
             (key, row)
             for key, row in self.exports.rows(entity)
-            if (after is None or key > after)
-            and (scopes is None or scope is None or (row.header.get(scope) or "").strip() in scopes)
+            if (after is None or key > after) and (scopes is None or scope is None or _within(scopes, row.header[scope]))
         ]
         rows = [row for _, row in found[:size]]
         return Rows(rows, {"after": list(found[size - 1][0])} if len(found) > size else None)
@@ -92,6 +91,11 @@ class FilesTransport:
 
     def settle(self, entity: str, handed: Sequence[Handed]) -> list[Receipt]:
         return self.outbox.settle(entity, handed, self.exports.shown(entity))
+
+
+def _within(scopes: Sequence[str], told: Any) -> bool:
+    """Whether a row is of one of the projects; whose it is may not be told."""
+    return told is LOST or (told or "").strip() in scopes
 
 
 ADAPTER = Adapter(FilesMapping, FilesTransport, outbox=OutboxAdapter(ImportsMapping, FileWrite, ImportFolder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from include.erp.json.paths import value
+from include.erp.json.paths import Unreadable, value
 from include.erp.transport import Fault
 
 INDEX, DOCUMENT = "_index", "_document"
@@ -13,11 +13,11 @@ INDEX, DOCUMENT = "_index", "_document"
 
 
 def rows_of(found: Any) -> Sequence[Mapping[str, Any]]:
-    """A list of rows; none where nothing stands in its place. Raises ValueError for what is no list of rows."""
+    """A list of rows; none where nothing stands in its place. Raises Unreadable for what is no list of rows."""
     if found is None:
         return ()
     if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-        raise ValueError("no list of rows")
+        raise Unreadable("is no list of rows in the ERP's answer")
     return found
 
 
@@ -37,7 +37,7 @@ def lists_of(names: Mapping[str, str], found: Mapping[str, Any]) -> tuple[dict[s
 
 def lines_of(document: Mapping[str, Any], source: str, by: str | None) -> list[Any] | None:
     """What names of lines lead into. ``by``: rows that it gives the same value are one line, a list. None: the document has no
-    such list, which is no proof that it has no lines. Raises ValueError for what is no list of rows."""
+    such list, which is no proof that it has no lines. Raises Unreadable for what is no list of rows."""
     given = value(source, document)
     if given is None:
         return None

@@ -13,7 +13,7 @@ from jmespath import functions
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 
-from include.erp.transport import Fault
+from include.erp.transport import LOST, Fault
 
 
 class _Functions(functions.Functions):
@@ -61,22 +61,28 @@ def compiled(name: str) -> ParsedResult:
     return jmespath.compile(name)
 
 
+class Unreadable(ValueError):
+    """Something stands at a name that its functions do not take: a text where a list or an amount belongs."""
+
+
 def value(name: str, document: Any) -> Any:
-    """What stands at the name; None where nothing does."""
-    return compiled(name).search(document, _OPTIONS)
+    """What stands at the name; None where nothing does. Raises Unreadable."""
+    try:
+        return compiled(name).search(document, _OPTIONS)
+    except (JMESPathError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        raise Unreadable(f"cannot be read in the ERP's answer: {str(error).splitlines()[0]}") from error
 
 
 def values(names: Iterable[str], document: Any) -> tuple[dict[str, Any], Fault | None]:
-    """What stands at each of the names, and the first at which something stands that its functions do not take (a text where a
-    list or an amount belongs): its record is named, and its page goes on."""
+    """What stands at each of the names, and the first that is :class:`Unreadable`: its record is named, and its page goes on."""
     found: dict[str, Any] = {}
     wrong: Fault | None = None
     for name in names:
         try:
             found[name] = value(name, document)
-        except (JMESPathError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
-            found[name] = None
-            wrong = wrong or Fault(name, f"cannot be read in the ERP's answer: {str(error).splitlines()[0]}")
+        except Unreadable as error:
+            found[name] = LOST
+            wrong = wrong or Fault(name, str(error))
     return found, wrong
 
 

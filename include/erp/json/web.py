@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from include.erp.json.timed import timed
 from include.financials import replies
 from include.financials.exceptions import ConfigurationError, RetryLater, SyncError
 
@@ -32,7 +33,13 @@ class Overlong(httpx.RequestError):
 
 class Bounded(httpx.Client):
     """Reads every reply at once, within the limits that both sides have: a long one is not taken into memory, and one that
-    arrives byte after byte ends with the time for an answer."""
+    arrives byte after byte, in its head or in its body, ends with the time for an answer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for transport in (self._transport, *self._mounts.values()):
+            if transport is not None:
+                timed(transport)
 
     def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
         """``stream`` changes nothing. Raises Overlong, and httpx.ReadTimeout for a body without end."""

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from include.erp.json.lines import lines_of, lists_of, rows_of
-from include.erp.json.paths import value, values
+from include.erp.json.paths import Unreadable, value, values
 from include.erp.jsonrpc.api import Api, Doc, Domain
 from include.erp.jsonrpc.grammar import Joined, JsonMapping
 from include.erp.mapping import loading
 from include.erp.mapping.shape import shape_of
-from include.erp.transport import Fault, Key, Row
+from include.erp.transport import LOST, Fault, Key, Row
 from include.financials.port import Window
 
 ORDER = (("id", "ASC"),)
@@ -122,7 +122,9 @@ class Documents:
         if not self.spec.marked:
             return self.search([*where, [self.spec.find.marker, "in", list(markers)]])
         found = self._like(self.spec.marked, [{"marker": one} for one in markers], where)
-        return [one for one in found if value(self.spec.find.marker, one) in markers]
+        # One whose marker cannot be read may be the one that is looked for: the mapper says so.
+        told = [(values((self.spec.find.marker,), one)[0][self.spec.find.marker], one) for one in found]
+        return [one for marker, one in told if marker is LOST or marker in markers]
 
     def _like(self, patterns: Sequence[Any], named: Sequence[Mapping[str, str]], where: Sequence[Any]) -> list[Doc]:
         """Records that fit one of the patterns with the names filled in once."""
@@ -142,9 +144,9 @@ class Documents:
         name = self.spec.source.rows
         try:
             return [self.row(dict(row), document["id"]) for row in rows_of(value(name, document))]
-        except ValueError:
+        except Unreadable as error:
             found = self.row(document, document["id"])
-            found.fault = Fault(name, "is no list of rows in the ERP's answer")
+            found.fault = Fault(name, str(error))
             return [found]
 
     def row(self, document: Doc, number: int) -> Row:
@@ -154,8 +156,8 @@ class Documents:
         lines: list[dict[str, Any]] = []
         try:
             found = self.lines(document)
-        except ValueError as error:
-            found, fault = [], Fault("lines", f"are {error} in the ERP's answer")
+        except Unreadable as error:
+            found, fault = [], Fault("lines", str(error))
         for line in found:
             told, wrong = values(self.shape.lines, line)
             lines.append(told)

@@ -269,9 +269,9 @@ def _unfit(info: FieldInfo, value: Any) -> str | None:
 
 
 def line_fields(model: type[Record]) -> dict[str, FieldInfo]:
-    """The canonical fields of an entity's lines; none where it has no lines."""
+    """The canonical fields of an entity's lines that an ERP may keep; none where it has no lines."""
     line: type[LineModel] | None = model.line
-    return line.model_fields if line else {}
+    return {name: info for name, info in line.model_fields.items() if name not in line.unmapped} if line else {}
 
 
 def header_parameters(entity: EntitySpec) -> set[str]:

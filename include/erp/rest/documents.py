@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from include.erp.codecs import bounds
+from include.erp.codecs import bounds, show
 from include.erp.json import numbers
-from include.erp.json.lines import DOCUMENT, INDEX, lines_of, lists_of, rows_of
-from include.erp.json.paths import value, values
+from include.erp.json.lines import lines_of, lists_of
+from include.erp.json.paths import Unreadable, value, values
 from include.erp.json.tagged import tagged
 from include.erp.mapping import loading
 from include.erp.mapping.block import PART
@@ -19,15 +20,15 @@ from include.erp.mapping.shape import shape_of
 from include.erp.rest.answers import Answer
 from include.erp.rest.asking import Beside, Condition, Language, Lookup, encoded, in_domain, written
 from include.erp.rest.grammar import RestMapping, Source
-from include.erp.rest.paging import Cursor, Docs, Question, all_of, page
+from include.erp.rest.odd import ODD, STRANGE, UNREAD, Docs, as_text, groups, parts, sound, told_of, why, with_rows, within
+from include.erp.rest.paging import Cursor, Question, all_of, page
 from include.erp.rest.wire import Wire
-from include.erp.transport import Fault, Key, Row
+from include.erp.transport import LOST, Fault, Key, Row
 from include.financials.exceptions import ContractBroken, NotPermitted
-from include.financials.port import Window
+from include.financials.port import NO_ID, Window
 
-SOURCE, ADDRESS, ETAG, ROWS, UNREAD, ODD = "_source", "_address", "_etag", "_rows", "_unread", "_odd"
-"""What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header; what of a
-list is one record; a field that was asked for and is not in the answer; one that is no list of records where it ought to be."""
+SOURCE, ADDRESS, ETAG = "_source", "_address", "_etag"
+"""What stands in a document beside the ERP's own: the name of its list, the parts of the address, the ETag of a header."""
 
 NO_SEGMENTS = (None, "", ".", "..")
 """What cannot stand between two slashes of an address: it would name another place."""
@@ -74,7 +75,8 @@ class Documents:
         found = self.told([one for question in questions for one in all_of(self.wire, question, self.file.paging.most)], source)
         if source.ask.id is None or not self._narrowed(source, window):
             return found
-        return self._some(source, [self.filled(source.ask.id, self.names(one)) for one in found])
+        odd = [one for one in found if ODD in one]
+        return odd + self._some(source, [self.filled(source.ask.id, self.names(one)) for one in found if ODD not in one])
 
     def _narrowed(self, source: Source, window: Window | None) -> bool:
         """Whether only what changed is asked for."""
@@ -97,7 +99,7 @@ class Documents:
             self.wire.address.fill(source.path),
             query,
             source.records or self.file.records,
-            self.key if source.each is None and source.by is None else numbers.dumps,
+            self.key if source.each is None and source.by is None else as_text,
         )
 
     def asking(self, conditions: Sequence[Condition]) -> dict[str, Any]:
@@ -119,12 +121,19 @@ class Documents:
         where = f"where {' and '.join(conditions)}" if conditions else ""
         parts = (language.select.replace("{list}", source.path), where, source.order)
         query = {**source.query, language.parameter: " ".join(part for part in parts if isinstance(part, str) and part)}
-        key = self.key if source.each is None and source.by is None else numbers.dumps
+        key = self.key if source.each is None and source.by is None else as_text
         return Question(self.wire.address.fill(language.path), query, source.records or self.file.records, key)
 
     def key(self, document: Mapping[str, Any]) -> str:
+        """What tells it from others; with ``NO_ID`` before it where that is no id of the ERP's."""
         marked = {**document, ADDRESS: self.wire.address.parts}
-        return "/".join(str(value(name, marked)) for name in self.spec.id.columns())
+        try:
+            found = [value(name, marked) for name in self.spec.id.columns()] if STRANGE not in document else [None]
+        except Unreadable:
+            found = [None]
+        if None not in found:
+            return "/".join(map(str, found))
+        return NO_ID + hashlib.sha256(as_text(document).encode()).hexdigest()[:12]
 
     def _asked(self, source: Source, window: Window | None, scopes: Sequence[str] | None) -> list[list[Condition]]:
         """The questions whose answers together are the list: one, several for many projects, none for no project."""
@@ -147,7 +156,7 @@ class Documents:
         scope = self.spec.scope
         if scopes is None or scope is None or _asks(source, scopes):
             return found
-        return [one for one in found if str(value(scope, one) or "") in scopes]
+        return [one for one in found if within(scopes, scope, one)]
 
     def always(self, source: Source) -> list[Condition]:
         return [] if source.ask.where is None else [source.ask.where]
@@ -203,32 +212,27 @@ class Documents:
     def look(self, name: str, values: Mapping[str, Any]) -> Docs:
         """The records of a look-up, a few at most: it is asked whether there is one."""
         lookup = self.file.lookups[name]
-        return page(self.wire, self._of_list(lookup, [self.filled(lookup.ask, values)]), None, 2)[0]
+        return sound(page(self.wire, self._of_list(lookup, [self.filled(lookup.ask, values)]), None, 2)[0])
 
     def _of_list(self, other: Lookup | Beside, conditions: Sequence[Condition]) -> Question:
         order = {name: written(text) for name, text in other.order.items()} if isinstance(other, Beside) else {}
         query = {**other.query, **order, **self.asking(conditions)}
-        return Question(self.wire.address.fill(other.path), query, other.records or self.file.records, numbers.dumps)
+        return Question(self.wire.address.fill(other.path), query, other.records or self.file.records, as_text)
 
     def _beside(self, docs: Docs, source: Source) -> Docs:
         """The documents with the records of other lists that belong to them."""
         for name, other in source.beside.items():
-            keys = [value(other.key, one) for one in docs]
+            keys = [told_of(other.key, one) for one in docs]
             rows: dict[str, Docs] = {}
-            asked = {str(key): self.filled(other.ask, {"key": key}) for key in keys if key is not None}
+            asked = {str(key): self.filled(other.ask, {"key": key}) for key in keys if key not in (None, LOST)}
+            lost: str | None = None
             for part in self._together(list(asked.values()), self.file.together):
                 for row in self._whether_read(all_of(self.wire, self._of_list(other, part), self.file.paging.most), other):
-                    rows.setdefault(str(value(other.theirs, row)), []).append(row)
-            found = [[] if key is None else rows.get(str(key), []) for key in keys]
-            if other.single and (many := next((its for its in found if len(its) > 1), None)):
-                raise ContractBroken(f"{other.path}: {name} is to be one record, and the ERP has {len(many)} of that key.")
+                    if (theirs := told_of(other.theirs, row)) is LOST:
+                        lost = lost or f"may lack a row of {other.path}: one of them {why(row, other.theirs)}"
+                    rows.setdefault(str(theirs), []).append(row)
             docs = [
-                {
-                    **one,
-                    name: (its[0] if its else None) if other.single else its,
-                    UNREAD: one[UNREAD] or _unread(its),
-                }
-                for one, its in zip(docs, found, strict=True)
+                with_rows(one, name, key, rows.get(str(key), []), lost, other.single) for one, key in zip(docs, keys, strict=True)
             ]
         return docs
 
@@ -253,29 +257,20 @@ class Documents:
         expand = source.including
         more = {} if expand is None else {"$expand": expand} if isinstance(expand, str) else expand
         answer = self.wire.read(path, {**source.query, **more}, allow=(404, 410))
-        if answer.status in (404, 410) or not isinstance(answer.body, dict):
+        if answer.status in (404, 410) or answer.body is None:
             return []
+        if not isinstance(answer.body, dict):
+            raise ContractBroken(f"{path}: the answer is {show(answer.body)}, and no record.")
         return self.told([{**answer.body, ETAG: answer.headers.get("ETag")}], source)
 
     def told(self, docs: Iterable[dict[str, Any]], source: Source) -> Docs:
         marks = {SOURCE: source.name, ADDRESS: self.wire.address.parts}
         docs = self._beside(self._whether_read(docs, source), source)
         if source.by is not None:
-            groups: dict[str, Docs] = {}
-            for one in docs:
-                groups.setdefault(str(value(source.by, one)), []).append(one)
-            return [{ROWS: rows, UNREAD: _unread(rows), **marks} for rows in groups.values()]
+            return [{**one, **marks} for one in groups(docs, source.by)]
         if source.each is None:
             return [{**one, **marks} for one in docs]
-        return [{**one, **marks} for document in docs for one in self._parts(document, source.each)]
-
-    @staticmethod
-    def _parts(document: dict[str, Any], each: str) -> Docs:
-        try:
-            found = rows_of(value(each, document))
-        except ValueError:
-            return [{**document, ODD: each}]
-        return [{**one, UNREAD: document[UNREAD], INDEX: n, DOCUMENT: document} for n, one in enumerate(found, start=1)]
+        return [{**one, **marks} for document in docs for one in parts(document, source.each)]
 
     def source_of(self, document: Mapping[str, Any]) -> Source:
         return next(one for one in self.spec.source if one.name == document[SOURCE])
@@ -302,8 +297,8 @@ class Documents:
         if not bare and self.spec.lines is not None:
             try:
                 found = lines_of(document, self.spec.lines.source, self.spec.lines.by)
-            except ValueError as error:
-                found, fault = [], Fault("lines", f"are {error} in the ERP's answer")
+            except Unreadable as error:
+                found, fault = [], Fault("lines", str(error))
             if found is None:
                 fault = Fault("lines", "are not in the ERP's answer, which is no proof that there are none; check `expand`")
             for line in found or []:
@@ -312,14 +307,12 @@ class Documents:
                 fault = fault or wrong
         if field := document.get(UNREAD):
             fault = Fault(field, "was asked for, and is not in the ERP's answer: may this login read it?")
-        if field := document.get(ODD):
-            fault = Fault(field, "is no list of rows in the ERP's answer")
+        if odd := document.get(ODD):
+            fault = Fault(*odd)
+        if STRANGE in document:
+            header = dict.fromkeys(header, LOST)
         lists, wrong = lists_of(self.shape.lists, listed)
         return Row(header, lines, lists, key=self.key(document), fault=fault or wrong)
-
-
-def _unread(rows: Iterable[Mapping[str, Any]]) -> str | None:
-    return next((one[UNREAD] for one in rows if one[UNREAD]), None)
 
 
 def _lacks(document: Any, path: Sequence[str]) -> bool:

@@ -10,7 +10,8 @@ from include.erp.mapping import loading
 from include.erp.rest.asking import Condition
 from include.erp.rest.documents import Documents
 from include.erp.rest.grammar import RestMapping, Source
-from include.erp.rest.paging import Docs, page
+from include.erp.rest.odd import ODD, Docs
+from include.erp.rest.paging import page
 from include.financials.exceptions import ConfigurationError, ContractBroken
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -32,7 +33,7 @@ def problems(mapping: loading.Mapping[RestMapping], documents: Documents, name: 
         for row in documents.rows(found):
             if row.fault is not None:
                 yield f"{place}: {row.key}: {row.fault.field} {row.fault.reason}"
-        for key, conditions in _asked(documents, source, found):
+        for key, conditions in _asked(documents, source, [one for one in found if ODD not in one]):
             try:
                 page(documents.wire, documents.question(source, conditions, bare=True), None, 2)
             except (ConfigurationError, ContractBroken) as error:

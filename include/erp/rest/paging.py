@@ -18,6 +18,7 @@ from include.erp.json import paths
 from include.erp.json.patterns import filled
 from include.erp.rest.answers import Answer
 from include.erp.rest.grammar import Paging
+from include.erp.rest.odd import Docs, strange
 from include.erp.rest.wire import Wire
 from include.financials.exceptions import ContractBroken, RetryLater
 
@@ -26,7 +27,6 @@ _TOTAL = re.compile(r"/(\d+)$")
 _LINK = re.compile(r'<([^>]+)>[^,<]*;\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?![\w-]))', re.I)
 """Of several relations in one link (``rel="next last"``) each counts."""
 Cursor = Mapping[str, Any]
-Docs = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ def all_of(wire: Wire, question: Question, size: int) -> Docs:
 
 def _list(question: Question, answer: Answer) -> Docs:
     found = [] if answer.status in (204, 416) else paths.value(question.records, answer.body)
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    if not isinstance(found, list):
         raise ContractBroken(f"{question.path}: the answer has no list of records at {question.records}.")
-    return found
+    return [one if isinstance(one, dict) else strange(one) for one in found]
 
 
 def _linked(wire: Wire, spec: Paging, question: Question, cursor: Cursor | None, size: int) -> tuple[Docs, Cursor | None]:

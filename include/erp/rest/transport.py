@@ -15,6 +15,7 @@ from include.erp.rest.address import Address
 from include.erp.rest.documents import Documents
 from include.erp.rest.grammar import RestMapping
 from include.erp.rest.inspection import problems
+from include.erp.rest.odd import sound
 from include.erp.rest.sending import Sending
 from include.erp.rest.wire import Wire
 from include.erp.transport import Adapter, Check, Document, Handed, Key, Probe, Receipt, Rows, Writing, one_by_one
@@ -85,7 +86,7 @@ class RestTransport:
         found, hidden = documents.of_ids(ids) if ids else ([], [])
         self._seen = {(entity, documents.key(one)): one for one in found}
         found += documents.of_markers(markers) if markers else []
-        return Rows(documents.rows(found), hidden=hidden)
+        return Rows(documents.rows(sound(found)), hidden=hidden)
 
     # -- writing
 

@@ -138,7 +138,7 @@ def _shown(record: Record) -> str:
 def _unkept(erp: System, name: str) -> list[str]:
     row = ENTITIES.get(name)
     kept = row.kept(erp.capabilities()[name].keeps) if row else None
-    return [field for field in row.content if field in kept.unkept and "." not in field] if row and kept else []
+    return [field for field in row.content if field in kept.unkept] if row and kept else []
 
 
 # -- sample

@@ -58,12 +58,19 @@ if TYPE_CHECKING:
 
 
 class ChangeLine(Line):
-    """``line``: position of the line of the contract's schedule of values that it changes; None: it is a new line."""
+    """``line``: position of the line of the contract's schedule of values that it changes; None: it is a new line, or its side
+    has no answer (``line_told``), and it is sent as one."""
 
     content: ClassVar[tuple[str, ...]] = (*Line.content, "line")
     frozen: ClassVar[tuple[str, ...]] = (*Line.frozen, "line")
+    unmapped: ClassVar[tuple[str, ...]] = ("line_told",)
 
     line: Whole | None = None
+    line_told: bool = True
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        return () if self.line_told else ("line",)
 
 
 class ChangeOrder(Record):
@@ -82,8 +89,7 @@ class ChangeOrder(Record):
     lines: tuple[ChangeLine, ...] = ()
 
     def figures(self) -> Figures:
-        line_of = {line.key: line.line for line in self.lines if line.line}
-        return super().figures() | {"contract": contract_of(self), "line_of": line_of}
+        return super().figures() | {"contract": contract_of(self)}
 
 
 class CommitmentChangeOrder(ChangeOrder):
@@ -307,9 +313,7 @@ PRIME_CHANGE_ORDER = Entity(
     label="prime change order",
     stage=4,
     direction="procore_to_erp",
-    # Which line of the owner's contract a line changes only the ERP tells: Procore has a resource for that of commitments alone
-    # (docs/procore-contract.md 5.3). What a side cannot tell is no difference.
-    content=("number", "title", "prime_contract", "amount", "markup", "lines", *(f"lines.{name}" for name in Line.content)),
+    content=("number", "title", "prime_contract", "amount", "markup", "lines"),
     references={"project": PROJECTS, "prime_contract": PRIME_CONTRACT.name, **_COST},
     contract="prime_contract",
     twins=(("prime_contract", "number"),),

@@ -10,7 +10,7 @@ from include.financials.entity import Entity
 from include.financials.judging.facts import Facts
 from include.financials.judging.limits import limits_fault
 from include.financials.judging.rules import Rule
-from include.financials.judging.shared import ADOPTED, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, ambiguous
+from include.financials.judging.shared import ADOPTED, IN_ERP, LEFT_OUT, PARENT_GONE, PEOPLE, SEEN, WHOSE, ambiguous
 from include.financials.judging.subject import Subject
 from include.financials.port import CALLED
 from include.financials.record import COST_CODES, COST_TYPES, PROJECTS, Figures, Record, Text, Whole
@@ -167,6 +167,7 @@ COST_CODE = Entity(
     rules=(
         *WHOSE,
         LEFT_OUT,
+        PARENT_GONE,
         *SEEN,
         ADOPTED,
         Rule("C-01", "field_fault", "absent", "quarantined", "Cost code {number} of {project}: {field_fault}."),

@@ -291,7 +291,7 @@ class CommitmentFacts(DocumentFacts):
         before = sent(match.link, match.target, self.entity)
         if not subject.company or before is None:
             return None  # its project is not linked (M-01): in which keys to compare is not known yet
-        found = changes_of_frozen(self.entity, before, content(subject.record, self.entity.content), subject.unknown)
+        found = changes_of_frozen(self.entity, before, content(subject.record, self.entity.content), subject.incomparable)
         chosen = self.sync.settings.of(self.entity.name)
         statuses = chosen.eligible.get(own.kind, ()) + chosen.eligible_when_linked.get(own.kind, ())
         if own.status in ("Void", "Terminated"):

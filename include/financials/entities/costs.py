@@ -20,6 +20,7 @@ from include.financials.judging.shared import (
     JOB_LINKED,
     LEFT_OUT,
     LINE_TWICE,
+    PARENT_GONE,
     PEOPLE,
     SEEN,
     WHOSE,
@@ -229,6 +230,7 @@ DIRECT_COST = Entity(
     rules=(
         *WHOSE,
         LEFT_OUT,
+        PARENT_GONE,
         *SEEN,
         LINE_TWICE,
         ADOPTED,

@@ -12,7 +12,7 @@ from include.financials.entity import Entity
 from include.financials.judging.facts import Facts
 from include.financials.judging.limits import limits_fault
 from include.financials.judging.rules import Rule
-from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, field_fault
+from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PARENT_GONE, PEOPLE, SEEN, WHOSE, field_fault
 from include.financials.judging.subject import Subject
 from include.financials.port import CALLED
 from include.financials.record import VENDORS, Record, Text
@@ -232,6 +232,7 @@ VENDOR_INSURANCE = Entity(
     rules=(
         *WHOSE,
         LEFT_OUT,
+        PARENT_GONE,
         *SEEN,
         ADOPTED,
         field_fault("V-04"),

@@ -10,7 +10,18 @@ from include.financials.entity import Entity
 from include.financials.judging.facts import Facts
 from include.financials.judging.limits import limits_fault
 from include.financials.judging.rules import Rule
-from include.financials.judging.shared import ADOPTED, ALIKE, IN_ERP, LEFT_OUT, PEOPLE, SEEN, WHOSE, ambiguous, field_fault
+from include.financials.judging.shared import (
+    ADOPTED,
+    ALIKE,
+    IN_ERP,
+    LEFT_OUT,
+    PARENT_GONE,
+    PEOPLE,
+    SEEN,
+    WHOSE,
+    ambiguous,
+    field_fault,
+)
 from include.financials.judging.subject import Subject
 from include.financials.port import CALLED
 from include.financials.record import PROJECTS, SUB_JOBS, TAX_CODES, Rate, Record, Text
@@ -134,6 +145,7 @@ SUB_JOB = Entity(
     rules=(
         *WHOSE,
         LEFT_OUT,
+        PARENT_GONE,
         *SEEN,
         ADOPTED,
         field_fault("J-03"),

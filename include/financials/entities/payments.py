@@ -20,6 +20,7 @@ from include.financials.judging.shared import (
     ALIKE_DOCUMENTS,
     JOB_LINKED,
     LEFT_OUT,
+    PARENT_GONE,
     PEOPLE,
     SEEN,
     WHOSE,
@@ -182,6 +183,7 @@ _INSTEAD = "Void it in the ERP and enter it there anew: what was paid under one 
 _FIRST = (
     *WHOSE,
     LEFT_OUT,
+    PARENT_GONE,
     *SEEN,
     ADOPTED,
     field_fault("Y-03"),

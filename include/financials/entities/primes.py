@@ -16,6 +16,7 @@ from include.financials.judging.shared import (
     CODE_MISSING,
     LEFT_OUT,
     LINE_TWICE,
+    PARENT_GONE,
     PEOPLE,
     SEEN,
     WHOSE,
@@ -127,6 +128,7 @@ PRIME_CONTRACT = Entity(
     rules=(
         *WHOSE,
         LEFT_OUT,
+        PARENT_GONE,
         *SEEN,
         LINE_TWICE,
         ADOPTED,

@@ -3,10 +3,11 @@ out, or in what nobody can read. Who does not ask for them makes a second record
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
+from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.identity import Origin, parse_origin
 from include.financials.judging.people import People
@@ -15,6 +16,7 @@ from include.financials.port import Invalid, Page
 from include.financials.reading import lists
 from include.financials.reading.chosen import elsewhere
 from include.financials.record import PROJECTS
+from include.financials.statuses import VOID
 from include.financials.view import COMPANY_LEVEL, Sync
 
 
@@ -36,10 +38,14 @@ def marked(sync: Sync, row: Entity, shard: int, keys: Iterable[tuple[str, str]],
 
 
 def unknown(sync: Sync, row: Entity) -> Invalid | None:
-    """What may carry the external id of any document, as long as the ledger does not know what does: in a project of ours a
-    document of Procore whose external id cannot be read, or a list that is closed to us; a project that cannot be read."""
-    if not row.document or sync.marks_known(row):
-        return None
+    """What may carry the external id of any document, as long as the ledger does not know what does."""
+    return None if not row.document or sync.marks_known(row) else unseen(sync, row)
+
+
+def unseen(sync: Sync, row: Entity, over: Collection[str] = ()) -> Invalid | None:
+    """What of Procore nobody could look into in this run: in a project of ours a document whose external id cannot be read, or a
+    list that is closed to us; a project that cannot be read; one that is not shown to us, though the ERP has documents of it.
+    ``over``: entities that the run has loaded."""
     passed_over = elsewhere(sync, "procore", row.name).invalid()
     listed = chain(sync.lists.unreadable_everywhere("procore", row.name), passed_over)
     ours = sync.marked_projects()
@@ -47,4 +53,25 @@ def unknown(sync: Sync, row: Entity) -> Invalid | None:
     for bad in sync.lists.unreadable("procore", PROJECTS):
         if "origin_id" not in bad.shown or parse_origin(bad.shown["origin_id"], sync.namespace):
             found.append(replace(bad, number=f"of project {bad.number}"))
-    return next(iter(found), None)
+    return next(chain(found, _of_hidden_jobs(sync, row, over)), None)
+
+
+def _of_hidden_jobs(sync: Sync, row: Entity, over: Collection[str]) -> Iterator[Invalid]:
+    """Jobs on which the ERP has documents that were made from Procore's, as far as its lists are read beside this entity, and
+    that Procore does not show: the project, or what it was made from though a whole run has looked for it."""
+    projects = sync.lists.snapshot("procore", PROJECTS)
+    marks = [mark for project in projects if (mark := parse_origin(project.origin_id, sync.namespace))]
+    shown, ids = {(mark.company, mark.key) for mark in marks}, {project.id for project in projects}
+    shown |= {(link.company, link.erp_key) for link in sync.links(PROJECTS).by_erp.values() if link.procore_id in ids}
+    shown |= {(bad.company or "", bad.id) for bad in sync.lists.unreadable("erp", PROJECTS)}
+    for name in dict.fromkeys((*row.beside, *row.references.values())):
+        ours, links = f"{sync.marks}:{name}:", sync.links(name).by_procore
+        looked = name in over or sync.ledger.runs.watermark(ENTITIES[name].source, name) is not None
+        for record in sync.lists.everywhere("erp", name) if ENTITIES[name].source == "procore" else ():
+            job = getattr(record, "project", None)
+            if not (record.marker or "").startswith(ours) or getattr(record, "status", None) == VOID or not job:
+                continue
+            lost = looked and (record.marker or "").removeprefix(ours) not in links
+            if lost or (record.company or "", job) not in shown:
+                said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} of it was made"
+                yield Invalid(row.name, job, f"of job {job}", "project", said, job)

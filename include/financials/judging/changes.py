@@ -61,12 +61,25 @@ def sent(link: Link | None, target: Record | None, row: Entity) -> Mapping[str, 
     return content(target, row.content) if target is not None else None
 
 
+def completed(record: Record, other: Record | None) -> Record:
+    """The record with what its side does not tell of a line as its counterpart has it."""
+    lines = getattr(record, "lines", ())
+    if other is None or not any(line.untold for line in lines):
+        return record
+    there = {line.key: line for line in getattr(other, "lines", ())}
+    told = [
+        line.model_copy(update={name: getattr(there[line.key], name) for name in line.untold}) if line.key in there else line
+        for line in lines
+    ]
+    return record.model_copy(update={"lines": tuple(told)})
+
+
 def comparable(
-    before: Mapping[str, Any], after: Mapping[str, Any], unknown: Iterable[str]
+    before: Mapping[str, Any], after: Mapping[str, Any], paths: Iterable[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both contents without what cannot be compared: a reference that cannot be translated is no difference."""
+    """Both contents without what cannot be compared (``Subject.incomparable``): that is no difference."""
     old, new = dict(before), dict(after)
-    for path in unknown:
+    for path in paths:
         head, *rest = path.split("/")
         if not rest:
             old.pop(head, None)
@@ -80,9 +93,9 @@ def comparable(
     return old, new
 
 
-def changes_of_frozen(row: Entity, before: Mapping[str, Any], after: Mapping[str, Any], unknown: Iterable[str] = ()) -> list[str]:
+def changes_of_frozen(row: Entity, before: Mapping[str, Any], after: Mapping[str, Any], paths: Iterable[str] = ()) -> list[str]:
     """What differs of that which may not change once a record is linked, in words."""
-    before, after = comparable(before, after, unknown)
+    before, after = comparable(before, after, paths)
     found = [
         f"{name} {worded(before.get(name))} -> {worded(after[name])}"
         for name in differing(before, after)
@@ -100,12 +113,12 @@ def altered(row: Entity, subject: Subject) -> str | None:
     if not row.frozen or match.how == "none" or match.broken or before is None or match.decision is not None:
         return None
     # Procore's references are the ones that were translated: in the record, or in its counterpart that it is compared with.
-    found = changes_of_frozen(row, before, content(subject.record, row.content), subject.unknown)
+    found = changes_of_frozen(row, before, content(subject.record, row.content), subject.incomparable)
     # What an interrupted run left half made lacks what its next steps bring: nobody altered it.
     link = match.link if match.link is not None and match.link.status != "pending" else None
     if link is not None and link.content and match.target is not None:
         before = {**before, **before.get("other", {})}
-        there = changes_of_frozen(row, before, content(match.target, row.content), subject.unknown)
+        there = changes_of_frozen(row, before, content(match.target, row.content), subject.incomparable)
         found += [f"in {'Procore' if subject.side == 'erp' else 'the ERP'}: {text}" for text in there]
     return "; ".join(found) or None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, cast
 
 from include.financials import accepted
@@ -53,6 +53,7 @@ class Judging:
         self.approvals = {one.record_id: one for one in decisions if one.decision == "approve"}
         self.begun = sync.ledger.journal.begun(row.name)
         self.accepted = {(one.company, one.source_id): one for one in sync.ledger.journal.accepted(row.name)}
+        self._broken = cache(sync.broken)
         self.candidates = sync.ledger.outcomes.candidates(row.name, sync.run.run_id) if row.gate else set()
 
     def skip(self, subject: Subject) -> str | None:
@@ -85,6 +86,7 @@ class Judging:
         own: CheckRow = {
             **self.left_out(subject.own, subject.match),
             "parent_unread": self.parent_unread(subject),
+            "parent_gone": self.parent_gone(subject),
             "approval_ended": approval_ended,
             "again": self.again(subject),
             **self.waits(subject),
@@ -134,6 +136,21 @@ class Judging:
         """What a pair waits for that cannot be compared yet, in the names that people know (rule R-08)."""
         for entity, ident, key in subject.unknown.values():
             return f"{ENTITIES[entity].label} {key or self.books.name(entity, ident)}"
+        return None
+
+    def parent_gone(self, subject: Subject) -> str | None:
+        """What a record of the ERP that Procore does not have yet names there, and Procore had and has no longer."""
+        if subject.side != "erp" or subject.match.how != "none":
+            return None
+        for name, entity in self.row.references.items():
+            if entity == self.row.name or not (broken := self._broken(entity)):
+                continue  # a parent of the same list is judged beside it
+            head, _, rest = name.partition(".")
+            value = getattr(subject.record, head)
+            for key in [getattr(one, rest) for one in value] if rest else value if isinstance(value, tuple) else (value,):
+                link = self.references.index[entity].find(subject.company, key) if key else None
+                if link is not None and not broken.isdisjoint(((link.company, link.erp_key), ("", link.procore_id))):
+                    return f"{ENTITIES[entity].label} {link.number}"
         return None
 
     def called(self, entity: str, ident: str) -> str:

@@ -78,6 +78,8 @@ class CheckRow(LeftOutRow, AcceptedRow):
     """What the check itself adds to every row: it knows the other entities, and what people decided."""
 
     parent_unread: str | None
+    parent_gone: str | None
+    """A linked record that it names and that its side no longer has; of one that is about to be sent."""
     approval_ended: str
     again: bool
     """An earlier run stopped it, and it is still what it was then."""
@@ -150,7 +152,7 @@ def common(row: Entity, subject: Subject, target: Record | None) -> CommonRow:
     unlike, refused = apart(row, subject.record, other) if other is not None else ([], [])
     merged = getattr(subject.record, "merged_into", None) is not None  # its own contents are nobody's matter any more
     if match.how == "external_id" and target is not None and match.decision is None and not merged:
-        names = differing(*comparable(content(target, row.content), content(subject.record, row.content), subject.unknown))
+        names = differing(*comparable(content(target, row.content), content(subject.record, row.content), subject.incomparable))
         # Amounts, vendor and retainage of a linked document have a rule of their own (M-14).
         difference = describe(target, subject.record, [name for name in names if name not in row.frozen]) or None
     return {

@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from include.financials.entity import Entity
+from include.financials.judging.changes import completed
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.facts import Row
 from include.financials.judging.matching_documents import ProcoreSource
@@ -334,6 +335,7 @@ class ProcoreBorn(Judging):
         match = matcher.match(translated)
         match = self.unfinished(match, company, translated)
         alike = match.target or (match.candidates[0] if match.proposal else None)
+        translated = completed(translated, alike)
         key = match.link.erp_key if match.link else alike.id if alike else translated.natural_key
         # Its company is its counterpart's, where its own project is not linked.
         target = match.target

@@ -42,6 +42,12 @@ PARENT_UNREAD = Rule(
     "take both.",
     waits_for="{parent_unread}",
 )  # fmt: skip
+PARENT_GONE = Rule(
+    "R-02", "parent_gone", "absent", "held",
+    "{label} {number} waits for {parent_gone}, whose link is broken: what would refer to it is not sent. Restore it, or end its "
+    "link.",
+    waits_for="{parent_gone}", refers=True,
+)  # fmt: skip
 ADOPTED = Rule(
     "2.9", "adoption_difference", "absent", "conflict",
     "{label} {number} carries our external id, but its contents differ from {erp_key}: {adoption_difference}. "

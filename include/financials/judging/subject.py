@@ -88,5 +88,12 @@ class Subject:
     """References that cannot be compared yet (``References.unknown``)."""
 
     @property
+    def incomparable(self) -> tuple[str, ...]:
+        """Content that cannot be compared, by path (``vendor``, ``lines/3/line``): a reference that cannot be translated yet, or
+        what its side does not tell."""
+        lines = getattr(self.record, "lines", ())
+        return (*self.unknown, *(f"lines/{line.key}/{name}" for line in lines for name in line.untold))
+
+    @property
     def row(self) -> str:
         return row_id(self.side, self.company, self.own.id)

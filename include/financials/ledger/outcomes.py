@@ -101,6 +101,13 @@ class Outcomes(Room):
                     found[company, ident] = state
         return found
 
+    def broken(self, run_id: str, entity: str, side: Side) -> set[tuple[str, str]]:
+        """Linked records of a side of which a run said that the other one no longer has them, by (company, id)."""
+        o = t.outcomes.c
+        here = (o.run_id == run_id, o.entity == entity, o.side == side, o.state == "conflict", o.rule == "R-02")
+        with self.reading() as connection:
+            return {key_of(side, company, ident) for company, ident in connection.execute(select(o.company, o.id).where(*here))}
+
     def held(self, run_id: str, entity: str, *rules: str) -> list[Judged]:
         """What a run holds by these rules, in the order of :meth:`of`."""
         return self._rows(_HELD, run=run_id, of_entity=entity, rules=rules)

@@ -83,6 +83,16 @@ class Records(Room):
                     found[within, ident] = state
         return found
 
+    def broken(self, entity: str) -> dict[Side, set[tuple[str, str]]]:
+        """What the other side no longer has, though it is linked, by side and (company, id)."""
+        r = t.records.c
+        found: dict[Side, set[tuple[str, str]]] = {"procore": set(), "erp": set()}
+        with self.reading() as connection:
+            query = select(r.side, r.within, r.id).where(r.entity == entity, r.state == "conflict", r.rule == "R-02")
+            for side, within, ident in connection.execute(query):
+                found[side].add((within, ident))
+        return found
+
     def origins(self, entity: str) -> Iterator[tuple[str, str, tuple[str, str] | None]]:
         """(id, external id, (company, ERP key) of its link) of what the ledger remembers of Procore and has figures and an
         external id of; gone ones left out."""

@@ -140,11 +140,12 @@ def _change(row: Row, system: str, contract: Contract, partners: Partners) -> di
 
 
 def _change_line(row: Row, partners: Partners) -> ChangeLine:
-    """A line without a partner of its id in the newer resource is a new line of the contract, as far as Procore tells."""
+    """Of a line without a partner of its id in the newer resource (of prime contracts there is none) Procore does not tell what
+    it changes."""
     fields = line_fields(row)
     partner = partners.lines.get(fields["id"])
     if partner is None:
-        return ChangeLine(**fields)
+        return ChangeLine(**fields, line_told=False)
     more = Row(partner, "commitment_change_order.")
     fields["extended_type"] = more.choice("extended_type", ("manual", "calculated"), fields["extended_type"])
     fields["tax_code"] = more.id("tax_code_id") or fields["tax_code"]

@@ -112,6 +112,8 @@ class Memory:
     """(entity, id) that no list shows although the record is there."""
     hidden: set[tuple[str, str]] = field(default_factory=set)
     """(entity, id) that neither a list nor a read by id shows."""
+    closed: set[tuple[str, str]] = field(default_factory=set)
+    """(entity, project) whose list is refused to us."""
     steps_of: dict[tuple[str, Action], tuple[Step, ...]] = field(default_factory=dict)
 
     # -- the port -------------------------------------------------------------------------------------------------------------
@@ -140,6 +142,8 @@ class Memory:
     ) -> Iterator[Page]:
         window = window or Window()
         there = [r for r in self.records[entity] if (entity, r.id) not in self.missed | self.hidden]
+        shut = {project for name, project in self.closed if name == entity and project in (scopes or ())}
+        there = [r for r in there if getattr(r, "project", None) not in shut]
         found = [self.shown(r) for r in there if scopes is None or (getattr(r, "project", None) or "") in scopes]
         found = [
             r for r in found if window.covers(r.updated_at) or (self.lists(entity) and also is not None and also(_header(r)))
@@ -152,7 +156,11 @@ class Memory:
             start += self.page_size
             more = start < len(found)
             self._break(fault, "after")
-            yield self._page(page, cursor={"start": start} if more else None)
+            shown = self._page(page, cursor={"start": start} if more else None)
+            refused = "its list cannot be read: refused"
+            shown.invalid += [Invalid(entity, one, one, "project", refused, one, shown={"project": one}) for one in shut]
+            shut = set()
+            yield shown
             if not more:
                 return
 

@@ -307,3 +307,9 @@ def test_no_field_of_a_line_is_lost_where_all_are_kept() -> None:
         every = frozenset((*row.model.model_fields, *row.content, "lines.key"))
         assert row.kept(every | {f"lines.{name}" for name in line.model_fields} if line else every) == row
         assert row.kept(None) is row
+
+
+def test_lines_of_which_only_the_key_is_kept_are_not_compared() -> None:
+    row = ENTITIES["commitments"]
+    kept = row.kept(frozenset(row.model.model_fields) | {"lines.key"})
+    assert [name for name in kept.content if name.startswith("lines")] == []

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from include.financials import report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater
 from include.financials.existence import Existing, in_erp_keys, money_of, traced
@@ -30,6 +31,7 @@ from tests.unit.financials.pair import (
     payment,
     plant,
     procore_id,
+    seed_job,
     vendor,
 )
 
@@ -551,6 +553,45 @@ def test_a_run_of_one_entity_on_an_empty_ledger_writes_nothing_and_names_what_it
     assert twin.writes() == writes and {row.state for row in rows} <= {"held", "linked", "skipped"}
     said = [row.message for row in rows if row.message]
     assert not [text for text in said if re.search(r"\d{9,}", text) or " -> " in text]
+
+
+@pytest.mark.parametrize("how", ["its list is refused", "it is not shown"])
+def test_a_cost_that_may_lie_in_a_project_that_is_closed_to_us_is_not_made_again(
+    everything: World, tmp_path: Path, how: str
+) -> None:
+    """The ledger is lost, the ERP has moved the document to another job, and nobody can look into the project that it was made
+    in: not in a first whole run, nor in those after it. Once that can be looked into the document is found there."""
+    twin = everything.fork(tmp_path / "two")
+    seed_job(twin)
+    twin.run()
+    twin = twin.without_ledger(tmp_path / "lost")
+    entity, shut = "direct_costs", procore_of(twin, "projects", "25-104")
+    there = [record for record in twin.procore.records[entity] if record.origin_id]
+    moved: Any = twin.erp.records[entity][0]
+    lines = tuple(one.model_copy(update={"cost_code": "25-105//03-3000"}) for one in moved.lines)
+    twin.erp.put(moved.model_copy(update={"project": "25-105", "lines": lines}))
+    if how == "it is not shown":
+        twin.procore.hidden = {("projects", shut)}
+        twin.procore.closed = {(name, shut) for name, row in ENTITIES.items() if row.project_scoped}
+    else:
+        twin.procore.closed = {(entity, shut)}
+    for _ in range(3):
+        sync = twin.run()
+        report.move_watermarks(sync, [name for name in sync.run.entities if name != "change_events"])
+        assert twin.states(sync, entity)[moved.number] == ("held", "R-06")
+        assert len(twin.procore.records[entity]) == len(there)
+    twin.procore.hidden, twin.procore.closed = set(), set()
+    sync = twin.run()
+    report.move_watermarks(sync, [entity])
+    assert len(twin.procore.records[entity]) == len(there)
+    if how == "its list is refused":
+        assert twin.states(sync, entity)[moved.number][0] in ("conflicts", "adopted", "unchanged")
+        assert sync.marks_known(ENTITIES[entity])
+
+
+def procore_of(world: World, entity: str, key: str) -> str:
+    (found,) = (one.id for one in world.procore.records[entity] if (one.origin_id or "").endswith(f":{key}"))
+    return found
 
 
 # -- a list that takes longer than one try -----------------------------------------------------------------------------------

@@ -25,12 +25,14 @@ from urllib3.response import HTTPResponse
 
 from include.financials import replies
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, Refused, RetryLater
+from include.procore import sessions
 from include.procore.address import clean_url, login_url_for, redact
 from include.procore.client import ProcoreClient
 from include.procore.exceptions import Unavailable
 from include.procore.pacing import UNSAID
-from include.procore.wire import whole
+from include.procore.wire import network_error, whole
 from tests.unit.procore.fake import NOW, Answer, Call, Clock, FakeProcore
+from tests.unit.trickle import trickling
 
 Make = Callable[..., ProcoreClient]
 THINGS = "/rest/v1.0/things"
@@ -639,6 +641,15 @@ def test_a_reply_that_comes_byte_after_byte_ends_with_its_time(monkeypatch: pyte
                 whole(response, 1_000_000, 40.0)
         finally:
             done.set()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_head_that_comes_line_after_line_ends_with_its_time(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    with trickling(monkeypatch, 20.0) as (address, sent), sessions.session("8089") as session:
+        with pytest.raises(requests.exceptions.ReadTimeout) as found:
+            session.request(method, address, timeout=(5, 60))
+        kind = type(network_error(found.value, f"{method} /rest/v1.0/things", write=method == "POST"))
+    assert len(sent) < 9 and kind is (OutcomeUnknown if method == "POST" else Unavailable)
 
 
 TWO_WAYS = {

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from include.erp.__main__ import main
+from include.erp.acceptance import sent
 from include.erp.acceptance.result import Check, Result, acceptance, beside, digest
 from include.erp.acceptance.running import accept
 from include.erp.acceptance.suite import Options
@@ -275,3 +276,9 @@ def test_a_document_that_no_call_is_made_for_is_refused_by_itself(tmp_path: Path
     erp = system(database(f"sqlite:///{tmp_path}/jobbook.sqlite"), tmp_path, text=text)
     (outcome,) = post(erp, commitment("PO-1", kind="purchase_order"))
     assert (outcome.status, outcome.field) == ("rejected", "kind")
+
+
+def test_limits_that_were_not_tried_are_named() -> None:
+    """A mapping may limit amounts only, which are tried on commitments."""
+    assert sent.untried({"lines.amount", "amount"}).startswith("none of its limits was tried (amount, lines.amount)")
+    assert "names no limits" in sent.untried(set())

@@ -167,6 +167,8 @@ def test_a_broken_line_is_its_own_fault(exchange: Exchange, line: str, field: st
     assert [one.number for one in found] == (["V1"] if twins else ["V1", "V3"])
     assert twins or getattr(found[1], "name", "") == 'Three, "3" Inc'
     assert [one.field for one in bad] == [field] * (2 if twins else 1) and said in bad[0].message
+    # What is lost is not said to be empty: it may be anything.
+    assert [name for name, told in bad[0].shown.items() if told is None] == (["name"] if said == "is empty" else [])
 
 
 def test_a_file_that_ends_within_a_line_is_cut_off_there(exchange: Exchange) -> None:

@@ -10,6 +10,7 @@ import pytest
 from include.erp.json.numbers import dumps
 from include.erp.json.paths import fault, value, values
 from include.erp.json.tagged import loads, tagged
+from include.erp.transport import LOST
 
 MOMENT = datetime(2026, 9, 25, 1, 2, 3, 4)  # noqa: DTZ001 - servers keep times without a zone
 
@@ -53,7 +54,7 @@ def test_what_is_no_number_or_no_day_is_left_for_whoever_reads_it() -> None:
 def test_names_that_meet_something_of_another_kind_are_told() -> None:
     document = {"lines": [{"a": "n/a"}, {"a": Decimal(1)}], "b": 2, "day": "someday"}
     found, fault = values(["b", "total(lines[].a)", "day_after(day)"], document)
-    assert found == {"b": 2, "total(lines[].a)": None, "day_after(day)": None}
+    assert found == {"b": 2, "total(lines[].a)": LOST, "day_after(day)": LOST}
     assert fault is not None and fault.field == "total(lines[].a)" and "cannot be read" in fault.reason
 
 

@@ -13,6 +13,7 @@ from include.erp.json import web
 from include.erp.json.numbers import dumps
 from include.financials import replies
 from include.financials.exceptions import ConfigurationError, RetryLater
+from tests.unit.trickle import trickling
 
 MB = 1024 * 1024
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -75,3 +76,13 @@ def test_a_reply_that_comes_byte_after_byte_ends_with_the_time_for_an_answer(mon
         one.get("https://erp.example.com/")
     assert now[0] <= 1100.0
     assert type(web.silent(found.value, "https://erp.example.com")) is RetryLater
+
+
+def test_a_head_that_comes_line_after_line_ends_with_the_time_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        trickling(monkeypatch, 20.0) as (address, sent),
+        web.client(60.0) as one,
+        pytest.raises(httpx.ReadTimeout, match="no end of the reply after 60 s"),
+    ):
+        one.get(address)
+    assert len(sent) < 9

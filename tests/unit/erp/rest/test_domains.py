@@ -20,7 +20,7 @@ from include.erp.rest.asking import in_domain
 from include.erp.rest.grammar import RestMapping
 from include.erp.rest.transport import RestTransport
 from include.erp.system import MappedSystem
-from include.financials.exceptions import ConfigurationError, ContractBroken
+from include.financials.exceptions import ConfigurationError
 from include.financials.port import Outcome, Window
 from tests.unit.erp.rest.standin import Standin, Wrong
 from tests.unit.erp.strangers import commitment, item
@@ -174,8 +174,29 @@ def test_records_beside_a_document_are_found_by_what_stands_beside_it(
     assert [(one.vendor, one.title) for one in records] == [("V1", "Contract of V1")] * 3 + [("V2", None)]  # type: ignore[attr-defined]
     assert {one.url.params["sort"] for one in standin.sent("GET", "/notes$")} == {"aWQ="}
     standin.lists["vendors"].append({"id": 4, "code": "V3"})
-    with pytest.raises(ContractBroken, match="bought is to be one record, and the ERP has 2"):
-        list(system.read("commitments"))
+    pages = list(system.read("commitments"))
+    assert [(bad.number, bad.field) for page in pages for bad in page.invalid] == [("SC-4", "bought")]
+    assert "is to be one record, and the ERP has 2 of that key" in pages[0].invalid[0].message
+    assert [one.number for page in pages for one in page.records] == ["SC-1", "SC-2", "SC-3"]
+
+
+def test_a_row_beside_that_is_no_record_may_be_any_documents(connect: Callable[..., MappedSystem], standin: Small) -> None:
+    """Whose it is cannot be told: each document that may be short of it says so, and the others are read."""
+    system = connect()
+    send(system, "SC-1", "SC-2")
+    standin.lists["orders"][0]["vendor"] = None
+    answer = standin.answer
+
+    def spoilt(request: httpx.Request) -> httpx.Response:
+        reply = answer(request)
+        rows = dumps([5]) if request.method == "GET" and request.url.path.endswith("/notes") else reply.content
+        return httpx.Response(reply.status_code, content=rows, headers={"Date": reply.headers.get("Date", "")})
+
+    standin.answer = spoilt  # type: ignore[method-assign]
+    (page,) = system.read("commitments")
+    told = {bad.number: (bad.field, bad.message) for bad in page.invalid}
+    assert told["SC-2"][0] == "notes" and "may lack a row of notes: one of them cannot be told" in told["SC-2"][1]
+    assert "SC-1" not in told or told["SC-1"][0] != "notes"
 
 
 def test_a_field_that_is_left_out_of_an_answer_is_not_empty(connect: Callable[..., MappedSystem], standin: Small) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import socket
 import traceback
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 from include.erp.__main__ import main
+from include.erp.json.numbers import dumps
 from include.erp.mapping.loading import read_mapping
 from include.erp.mapping.spec import EntitySpec, LinesSpec, MappingSpec, WriteSpec
 from include.erp.rest.answers import Answer, Meaning
@@ -37,7 +39,7 @@ from include.erp.rest.grammar import (
 from include.erp.rest.transport import RestTransport
 from include.erp.system import MappedSystem
 from include.financials.exceptions import ConfigurationError, ContractBroken, OutcomeUnknown, RetryLater
-from include.financials.port import Outcome, Window
+from include.financials.port import NO_ID, Outcome, Window
 from tests.unit.erp.rest.acumatica import Acumatica
 from tests.unit.erp.rest.standin import Fault, Standin, Wrong, body_of, served
 from tests.unit.erp.strangers import commitment, item
@@ -527,6 +529,37 @@ def test_a_record_that_is_odd_is_named_and_the_page_goes_on(tmp_path: Path, fiel
     pages = list(system.read("commitments"))
     assert [(bad.number, bad.field) for page in pages for bad in page.invalid] == [("SC-1", named)]
     assert [record.number for page in pages for record in page.records] == ["SC-2"]
+
+
+@pytest.mark.parametrize("odd", ["null", '"none"', "5", "[1]"])
+@pytest.mark.parametrize("preset", PAGINGS)
+def test_a_row_that_is_no_record_is_one_that_nobody_can_read(tmp_path: Path, preset: str, odd: str) -> None:
+    """It exists, nothing of it is said to be empty, and the rest of the list is read, of a project too. What answers to a marker
+    and is no record ends the look: the document may be there."""
+    standin = Small()
+    standin.largest = 9 if preset == "none" else 3
+    system = small(tmp_path, standin, (PAGINGS["offset"], PAGINGS[preset]))
+    send(system, *(f"SC-{number}" for number in range(1, 6)))
+    answer, mark = standin.answer, "what is odd"
+
+    def spoilt(request: httpx.Request) -> httpx.Response:
+        reply = answer(request)
+        body = json.loads(reply.text, parse_float=Decimal) if request.method == "GET" else {}
+        if "items" in body:
+            body["items"] = [mark if one["id"] == "o02" else one for one in body["items"]]
+            return httpx.Response(reply.status_code, headers=reply.headers, text=dumps(body).replace(f'"{mark}"', odd))
+        return reply
+
+    standin.answer = spoilt  # type: ignore[method-assign]
+    for scopes in (None, ["J1"]):
+        pages = list(system.read("commitments", scopes=scopes))
+        (bad,) = (bad for page in pages for bad in page.invalid)
+        assert bad.id.startswith(NO_ID) and bad.field == "id" and "in the ERP's answer, and no object" in bad.message
+        assert bad.scope is None and {name for name, said in bad.shown.items() if said is None} == set()
+        assert [record.number for page in pages for record in page.records] == ["SC-1", "SC-3", "SC-4", "SC-5"]
+    with pytest.raises(ContractBroken, match="which record it is, nobody knows"):
+        send(system, "SC-2")
+    assert len(standin.orders) == 5
 
 
 def test_amounts_as_text(tmp_path: Path) -> None:

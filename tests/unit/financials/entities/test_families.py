@@ -100,7 +100,6 @@ def test_a_row_says_only_what_its_model_has(entity: str) -> None:
     fields = {*row.model.model_fields, *(name for name in dir(row.model) if isinstance(getattr(row.model, name), property))}
     told = {*row.content, *row.frozen, *row.later, *row.altered_there, *(field for key in row.twins for field in key)}
     told |= {part.rstrip("?") for key in row.identity for part in key.split("+")}
-    fields |= {f"lines.{name}" for name in (row.model.line.content if row.model.line else ())}
     assert told <= fields
     assert row.contract is None or row.contract in row.references
     assert row.named_by in fields and {*row.final} <= {*row.model.statuses}

@@ -70,7 +70,7 @@ def test_white_space_around_texts_goes() -> None:
 def test_the_entity_table_names_fields_of_the_model(name: str) -> None:
     row = ENTITIES[name]
     assert MODELS[name] is row.model and row.model.entity == name
-    fields = set(row.model.model_fields) | {f"lines.{field}" for field in (row.model.line.content if row.model.line else ())}
+    fields = set(row.model.model_fields)
     named = (*row.content, *(field for key in row.identity for field in key.replace("?", "").split("+")))
     assert all(field in fields or isinstance(getattr(row.model, field), property) for field in named)
     assert set(row.frozen) <= set(row.content)

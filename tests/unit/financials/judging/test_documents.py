@@ -772,7 +772,7 @@ def test_a_prime_change_order_counts_its_markup(ready: World) -> None:
 
 def test_which_line_a_prime_change_order_changes_only_the_erp_tells(ready: World, tmp_path: Path) -> None:
     """It stays linked, and is adopted, whatever the ERP says of that: Procore has no answer that could differ."""
-    in_procore(ready, prime_change(lines=(change_line(of=None),)))
+    in_procore(ready, prime_change(lines=(change_line(of=None, line_told=False),)))
     assert states(ready, PRIMES, PRIME_CHANGES) == {"PC-1/001": CREATED}
     there: Any = ready.erp.get(PRIME_CHANGES, id="PC-1/001")
     (line,) = there.lines
@@ -782,6 +782,26 @@ def test_which_line_a_prime_change_order_changes_only_the_erp_tells(ready: World
     assert twin.states(twin.run(), PRIME_CHANGES) == {"PC-1/001": ("adopted", "")}
     ready.erp.change(PRIME_CHANGES, "PC-1/001", lines=(line.model_copy(update={"amount": Decimal("11.00")}),))
     assert states(ready, PRIMES, PRIME_CHANGES) == {"PC-1/001": ("conflicts", "R-04")}
+
+
+def test_a_change_order_line_of_which_procore_does_not_tell_what_it_changes(ready: World, tmp_path: Path) -> None:
+    """Of a commitment Procore tells it in a newer resource, which may have no row of a line: that is no difference to what the
+    ERP says, and no change of what was told before. What it does tell is compared as ever."""
+    draft(ready)
+    in_procore(ready, change(lines=(change_line(of=1),)))
+    assert states(ready, "commitments", CHANGES) == {"SC-1/001": CREATED}
+    document: Any = ready.procore.get(CHANGES, number="SC-1/001")
+    (there,) = document.lines
+    told = there.model_copy(update={"line": None}), there.model_copy(update={"line": None, "line_told": False})
+    ready.procore.change(CHANGES, "SC-1/001", lines=told[1:])
+    assert states(ready, "commitments", CHANGES) == {"SC-1/001": UNCHANGED}
+    twin = ready.without_ledger(tmp_path / "lost")
+    assert twin.states(twin.run(), CHANGES) == {"SC-1/001": ("adopted", "")}
+    for world in (ready, twin):
+        world.procore.change(CHANGES, "SC-1/001", lines=(there,))
+        assert states(world, "commitments", CHANGES) == {"SC-1/001": UNCHANGED}
+        world.procore.change(CHANGES, "SC-1/001", lines=told[:1])
+        assert states(world, "commitments", CHANGES) == {"SC-1/001": ("conflicts", "R-04")}
 
 
 def test_owner_invoices_follow_their_sequence_and_receipts_their_invoice(ready: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -12,11 +13,13 @@ from include.financials import report
 from include.financials.__main__ import main
 from include.financials.entities import ENTITIES
 from include.financials.judging.limits import limits_fault
-from include.financials.ledger import Link
+from include.financials.ledger import Link, stamp
 from include.financials.port import Capability
 from include.financials.reconciliation import reconcile
 from include.financials.record import Record
+from include.financials.view import MARKS
 from tests.unit.financials.pair import (
+    LINKED,
     PRIME_LINE,
     SECOND,
     THIRD,
@@ -593,3 +596,32 @@ def test_a_void_payment_whose_deleted_record_carries_our_mark_is_over(full: Worl
     assert one(twin, twin.run(), PAYMENTS, there.number)[0] == "skipped"
     assert twin.writes() == 0
     twin.close()
+
+
+@pytest.mark.parametrize("projects", [None, ["25-104"]])
+@pytest.mark.parametrize("watermark", ["before it was written", "after it was written"])
+@pytest.mark.parametrize("entity", LINKED)
+def test_a_ledger_restored_from_an_older_copy_makes_nothing_again(
+    stages: dict[str, World], tmp_path: Path, entity: str, watermark: str, projects: list[str] | None
+) -> None:
+    """What was written after the copy carries its marks: a run of that entity alone, of one project too, takes it up and sends
+    nothing."""
+    world = stages[entity].fork(tmp_path / "world")
+    copy = world.fork(tmp_path / "copy")
+    later = timedelta(days=1 if watermark == "after it was written" else -1)
+    for name, row in ENTITIES.items():
+        copy.ledger.runs.move_watermark(row.source, name, stamp(world.clock.now + later), "run-0")
+        copy.ledger.runs.move_watermark(row.target, MARKS.format(name), stamp(world.clock.now + later), "run-0")
+    world.run(params={"entities": [entity]})
+    assert world.writes() > 0
+    copy.clock.now = world.clock.now + timedelta(days=2)
+    for old, new in ((copy.erp, world.erp), (copy.procore, world.procore)):
+        old.records = {name: list(group) for name, group in new.records.items()}
+    count = [{name: len(group) for name, group in side.records.items()} for side in (world.erp, world.procore)]
+    for _ in range(2):
+        sync = copy.run(params={"entities": [entity], **({"projects": projects} if projects else {})})
+        states = {state for state, _ in copy.states(sync, entity).values()}
+        assert copy.writes() == 0 and "created" not in states, states
+    assert count == [{name: len(group) for name, group in side.records.items()} for side in (copy.erp, copy.procore)]
+    world.close()
+    copy.close()

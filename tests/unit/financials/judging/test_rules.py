@@ -326,6 +326,14 @@ NEXT = ("sequence_kept",)
 """The invoice after one that is stopped waits for it."""
 
 
+def parent_lost(world: World, entity: str) -> None:
+    """Procore no longer has what the entity's records name beside their job."""
+    row = ENTITIES[entity]
+    gone = next(name for name in (row.contracts, *row.references.values()) if name and name not in ("projects", entity))
+    world.procore.records[gone] = []
+    world.run(params={"entities": [gone]}, reconciled=False)
+
+
 def unmapped(world: World, entity: str) -> None:
     """The ERP has no place for something that the record names, or waits for."""
     row = ENTITIES[entity]
@@ -356,6 +364,7 @@ FAULTS: dict[str, Fault] = {
     "unread": Fault(garble, "full"),
     "hidden": Fault(hide, "full"),
     "parent_unread": Fault(forget, "full", also=REFERRING),
+    "parent_gone": Fault(parent_lost, also=REFERRING),
     "accepted": Fault(handed_over(1), also=NEXT),
     "overdue": Fault(handed_over(6), also=("accepted", *NEXT)),
     "line_twice": Fault(doubled_line, "full"),
@@ -464,6 +473,8 @@ UNREACHABLE: dict[str, set[str]] = {
     "hidden": {name for name in NEW if ENTITIES[name].source == "procore"},
     # They refer to nothing, or to the job alone.
     "parent_unread": {name for name in NEW if {*ENTITIES[name].references.values()} <= {name, "projects"}},
+    # They refer to the job alone, and go with it.
+    "parent_gone": {"sub_jobs"},
     # All of an immutable document is frozen: what differs at adoption is `altered` (R-04).
     "adoption_difference": {name for name in NEW if ENTITIES[name].immutable},
 }

@@ -570,6 +570,7 @@ def test_a_commitments_change_order(world: World) -> None:
     assert (embeds.number, embeds.change_number, embeds.commitment, embeds.project) == ("104-SC-003/001", "001", "70", "9")
     assert (embeds.status, embeds.amount, embeds.change_date, embeds.currency) == (
         "approved", Decimal("38.25"), date(2026, 8, 6), "USD")  # fmt: skip
+    assert [one.line_told for one in embeds.lines] == [True, True, False]
     assert [(one.position, str(one.amount), one.line, one.extended_type, one.tax_code) for one in embeds.lines] == [
         (1, "26.75", 2, "calculated", "3"),
         (2, "11.50", None, "manual", None),
