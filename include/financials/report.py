@@ -12,7 +12,6 @@ from typing import Any
 
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
-from include.financials.judging import astray
 from include.financials.ledger import STOPPED, WORKFLOW, Judged, Note, moment
 from include.financials.legible import nearest
 from include.financials.money import ZERO, text
@@ -170,9 +169,7 @@ def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
     moved: list[str] = []
     if run.plan or run.kind == "backfill" or run.partial:
         return moved
-    loaded = list(loaded)
-    documents = [ENTITIES[name] for name in loaded if ENTITIES[name].document and ENTITIES[name].source == "erp"]
-    marks_known = {row.name for row in documents if sync.marks_known(row) or astray.unseen(sync, row, loaded) is None}
+    done = sync.ledger.runs.steps(run.run_id)
     for name in loaded:
         side = ENTITIES[name].source
         known = moment(sync.ledger.runs.watermark(side, name))
@@ -180,7 +177,7 @@ def move_watermarks(sync: Sync, loaded: Iterable[str]) -> list[str]:
             continue
         sync.ledger.runs.move_watermark(side, name, _text(run.until), run.run_id)
         moved.append(name)
-        if name in marks_known:
+        if all((MARKS.format(name), shard) in done for shard in range(run.shards)):
             sync.ledger.runs.move_watermark(ENTITIES[name].target, MARKS.format(name), _text(run.until), run.run_id)
     return moved
 

@@ -3,7 +3,7 @@ out, or in what nobody can read. Who does not ask for them makes a second record
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
@@ -38,14 +38,11 @@ def marked(sync: Sync, row: Entity, shard: int, keys: Iterable[tuple[str, str]],
 
 
 def unknown(sync: Sync, row: Entity) -> Invalid | None:
-    """What may carry the external id of any document, as long as the ledger does not know what does."""
-    return None if not row.document or sync.marks_known(row) else unseen(sync, row)
-
-
-def unseen(sync: Sync, row: Entity, over: Collection[str] = ()) -> Invalid | None:
-    """What of Procore nobody could look into in this run: in a project of ours a document whose external id cannot be read, or a
-    list that is closed to us; a project that cannot be read; one that is not shown to us, though the ERP has documents of it.
-    ``over``: entities that the run has loaded."""
+    """What may carry the external id of any document, as long as the ledger does not know what does: in a project of ours a
+    document of Procore whose external id cannot be read, or a list that is closed to us; a project that cannot be read; one that
+    is not shown to us, though the ERP has documents of it."""
+    if not row.document or sync.marks_known(row):
+        return None
     passed_over = elsewhere(sync, "procore", row.name).invalid()
     listed = chain(sync.lists.unreadable_everywhere("procore", row.name), passed_over)
     ours = sync.marked_projects()
@@ -53,10 +50,17 @@ def unseen(sync: Sync, row: Entity, over: Collection[str] = ()) -> Invalid | Non
     for bad in sync.lists.unreadable("procore", PROJECTS):
         if "origin_id" not in bad.shown or parse_origin(bad.shown["origin_id"], sync.namespace):
             found.append(replace(bad, number=f"of project {bad.number}"))
-    return next(chain(found, _of_hidden_jobs(sync, row, over)), None)
+    # What hides a whole project first: a run that found but single documents has seen what else there is.
+    found.sort(key=lambda bad: not hides(bad))
+    return next(chain(found[:1] if found and hides(found[0]) else (), _of_hidden_jobs(sync, row), found), None)
 
 
-def _of_hidden_jobs(sync: Sync, row: Entity, over: Collection[str]) -> Iterator[Invalid]:
+def hides(bad: Invalid | None) -> bool:
+    """Whether it is a project with all that it holds, of a list that is closed to us or in no list at all."""
+    return bad is not None and (bad.entity == PROJECTS or bad.id == bad.scope)
+
+
+def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
     """Jobs on which the ERP has documents that were made from Procore's, as far as its lists are read beside this entity, and
     that Procore does not show: the project, or what it was made from though a whole run has looked for it."""
     projects = sync.lists.snapshot("procore", PROJECTS)
@@ -66,7 +70,7 @@ def _of_hidden_jobs(sync: Sync, row: Entity, over: Collection[str]) -> Iterator[
     shown |= {(bad.company or "", bad.id) for bad in sync.lists.unreadable("erp", PROJECTS)}
     for name in dict.fromkeys((*row.beside, *row.references.values())):
         ours, links = f"{sync.marks}:{name}:", sync.links(name).by_procore
-        looked = name in over or sync.ledger.runs.watermark(ENTITIES[name].source, name) is not None
+        looked = sync.ledger.runs.watermark(ENTITIES[name].source, name) is not None
         for record in sync.lists.everywhere("erp", name) if ENTITIES[name].source == "procore" else ():
             job = getattr(record, "project", None)
             if not (record.marker or "").startswith(ours) or getattr(record, "status", None) == VOID or not job:

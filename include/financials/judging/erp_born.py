@@ -29,7 +29,7 @@ from include.financials.reading.chosen import in_window
 from include.financials.reading.extract import answered
 from include.financials.record import PROJECTS, SUB_JOBS, Record
 from include.financials.statuses import CLOSED, ENDED_IN_PROCORE, VOID
-from include.financials.view import COMPANY_LEVEL, Sync
+from include.financials.view import COMPANY_LEVEL, MARKS, Sync
 
 R = TypeVar("R", Record, Invalid)
 
@@ -60,6 +60,8 @@ class ErpBorn(Alone):
         targets += map(self._target, missed.records)
         existing = self.existing([*unreadable, *strays.invalid, *self._unreadable_strangers()], links)
         existing.anyone = astray.unknown(sync, row)
+        if row.document and not sync.run.plan:
+            self._looked(everywhere=not astray.hides(existing.anyone))
         existing.hidden = self._unasked(links, listed) | self._hidden(links, missed) | out_of_sight(sync, row, self.people.ids)
         there = [*targets, *map(self._target, strays.records)]
         matcher = ErpSource(
@@ -182,6 +184,14 @@ class ErpBorn(Alone):
     @cached_property
     def _sub_jobs(self) -> dict[str, str]:
         return {record.id: record.number for record in self.sync.lists.everywhere("procore", SUB_JOBS)}
+
+    def _looked(self, *, everywhere: bool) -> None:
+        """Takes note of whether this run could look into all of Procore (``Sync.marks_known``)."""
+        runs, step = self.sync.ledger.runs, MARKS.format(self.row.name)
+        if everywhere:
+            runs.finished(self.sync.run.run_id, step, (self.shard,))
+        else:
+            runs.unfinished(self.sync.run.run_id, (step,))
 
     def _told(self, subject: Subject, verdict: Verdict | None) -> Judged:
         warnings = json.dumps(verdict.warnings) if verdict is not None and verdict.warnings else None
