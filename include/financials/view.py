@@ -55,6 +55,7 @@ class Sync:
     kept: KeptLists | None = None
     """Lists that the days of a backfill share."""
     _links: dict[tuple[str, str], tuple[int, LinkIndex]] = field(default_factory=dict, init=False, repr=False)
+    _begun: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.left_out:
@@ -70,6 +71,7 @@ class Sync:
         twin = copy.copy(self)
         twin.systems = Shut(what, self.known)
         twin.__dict__["lists"] = Lists(twin, self.lists.parsed)
+        twin._links, twin._begun = {}, {}
         return twin
 
     @property
@@ -345,18 +347,26 @@ class Sync:
         jobs = erp | {link.erp_key for link in self.links(PROJECTS).by_erp.values() if link.procore_id in procore}
         return self._index(entity, self.ledger.links.around(entity, sorted(jobs), keys, idents))
 
+    def begun(self, entity: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """What was sent of records that have no link yet, see :meth:`Journal.begun`: a check, which sends nothing, asks once."""
+        if self.judged is None:
+            return self.ledger.journal.begun(entity)
+        if entity not in self._begun:
+            self._begun[entity] = self.ledger.journal.begun(entity)
+        return self._begun[entity]
+
     def ask_anew(self) -> None:
         """A run beside this one may have told the ledger more since this task asked it last."""
         self._links.clear()
 
     def _indexed(self, entity: str, kind: str, read: Callable[[], list[Link]]) -> LinkIndex:
-        """Read once until this task writes anything: a load asks anew around each of its requests, a check sees one state of
-        the links from its beginning to its end."""
+        """Read once until this task writes anything: a load asks anew around each of its requests. A check writes what it
+        judges, and sees one state of all other links from its beginning to its end."""
         now = self.ledger.commits
+        for stale in [key for key, (then, _) in self._links.items() if then != now and self.judged in (None, key[0])]:
+            del self._links[stale]  # nobody gets them any more
         known = self._links.get((entity, kind))
-        if known is None or known[0] != now:
-            for stale in [key for key, (then, _) in self._links.items() if then != now]:  # nobody gets them any more
-                del self._links[stale]
+        if known is None:
             known = self._links[entity, kind] = (now, self._index(entity, read()))
         return known[1]
 

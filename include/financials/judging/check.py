@@ -51,7 +51,7 @@ class Judging:
         decisions = sync.ledger.decisions.of(row.name)
         self.people = People(decisions)
         self.approvals = {one.record_id: one for one in decisions if one.decision == "approve"}
-        self.begun = sync.ledger.journal.begun(row.name)
+        self.begun = sync.begun(row.name)
         self.accepted = {(one.company, one.source_id): one for one in sync.ledger.journal.accepted(row.name)}
         self._broken = cache(sync.broken)
         self.candidates = sync.ledger.outcomes.candidates(row.name, sync.run.run_id) if row.gate else set()

@@ -17,6 +17,7 @@ from include.financials import checks, report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import ContractBroken, LeaseLost, OutcomeUnknown, RetryLater, SyncError, Unsettled
 from include.financials.ledger import LEASE_SECONDS, links, moment, stamp
+from include.financials.ledger.journal import Journal
 from include.financials.ledger.outcomes import Outcomes
 from include.financials.port import Beat, Item, Outcome, Step, idle
 from include.financials.reading import chosen, extract
@@ -431,6 +432,38 @@ def test_shards_do_the_same_as_one(tmp_path: Path) -> None:
         world.close()
     assert results[0] == results[1]
     assert len(results[0]["erp commitments"]) == 3
+
+
+def test_a_check_of_many_shards_asks_once_who_is_who(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes what it judges, and sees all else in one state from its beginning to its end."""
+    asked: list[str] = []
+    of, begun = links.Links.of, Journal.begun
+
+    def all_of(self: links.Links, entity: str, **options: Any) -> Any:
+        asked.append(f"links of {entity}")
+        return of(self, entity, **options)
+
+    def sent(self: Journal, entity: str) -> Any:
+        asked.append(f"begun {entity}")
+        return begun(self, entity)
+
+    linked.erp.put(project("25-105"))
+    linked.erp.put(cost_code("03-3000", "25-105"))
+    sync = linked.sync(params={"entities": ["projects", "cost_codes"], "shards": 5})
+    extract.extract(sync, "projects")
+    checks.check(sync, "projects", [0])
+    engine.load(sync, "projects")
+    for shard in range(5):
+        extract.extract(sync, "cost_codes", shard)
+    monkeypatch.setattr(links.Links, "of", all_of)
+    monkeypatch.setattr(Journal, "begun", sent)
+    checks.check(sync, "cost_codes", range(5))
+    assert {one: asked.count(one) for one in ("links of projects", "links of cost_types", "begun cost_codes")} == {
+        "links of projects": 1, "links of cost_types": 1, "begun cost_codes": 1,
+    }  # fmt: skip
+    for shard in range(5):
+        engine.load(sync, "cost_codes", shard)
+    assert ("01", "25-105//03-3000") in {(one.company, one.erp_key) for one in of(linked.ledger.links, "cost_codes")}
 
 
 def test_what_another_shard_left_open_is_looked_up_before_it_is_sent(linked: World) -> None:
