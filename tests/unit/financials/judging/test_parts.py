@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from include.financials import checks
+from include.financials import checks, packed
 from include.financials.entities import ENTITIES
 from include.financials.gate import Gate
 from include.financials.identity import marker
@@ -25,7 +25,8 @@ from tests.unit.financials.pair import FULL, ONLY, World, change, change_line, c
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Parts of five documents, and no room for lists."""
+    """Parts of five documents, none of them left open, and no room for lists."""
+    monkeypatch.setattr(packed, "OPEN", 0)
     monkeypatch.setattr(procore_born, "chunked", partial(chunked, size=5))
     monkeypatch.setattr(Kept, "PART", 5)
     monkeypatch.setattr(lists, "KEPT_ROWS", 0)
@@ -133,9 +134,12 @@ def test_a_gate_says_of_parts_what_it_says_of_all(linked: World) -> None:
     assert {grain: [*rows] for grain, rows in apart.frames.items()} == {grain: [*rows] for grain, rows in whole.frames.items()}
 
 
-def test_what_is_packed_comes_out_as_it_was(stocked: tuple[World, World]) -> None:
-    """Every entity's records, whole: with their types, and with what their model makes of them."""
-    held = Packed[str, Record]()
+@pytest.mark.parametrize("room", [0, 7, 1_000])
+def test_what_is_packed_comes_out_as_it_was(stocked: tuple[World, World], room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every entity's records, whole: with their types, and with what their model makes of them; in the order in which they came,
+    with or without room for some that are left open."""
+    monkeypatch.setattr(packed, "OPEN", room)
+    held, kept = Packed[str, Record](), Kept[Record]()
     records = [one for side in (stocked[1].erp, stocked[1].procore) for group in side.records.values() for one in group]
     for number, record in enumerate(records):
         held[str(number)] = record
@@ -143,4 +147,10 @@ def test_what_is_packed_comes_out_as_it_was(stocked: tuple[World, World]) -> Non
         again = held[str(number)]
         assert repr(again) == repr(record) and again.model_fields_set == record.model_fields_set
         assert again.model_copy(update={"number": "X"}) == record.model_copy(update={"number": "X"})
+    for start in range(0, len(records), 5):
+        kept.add(records[start : start + 5])
+    assert list(kept) == list(kept) == records and len(kept) == len(held) == len(records)
     assert list(held.values()) == records and "0" in held and "x" not in held and len({one.entity for one in records}) > 15
+    held["3"] = records[0]
+    del held["0"]
+    assert held["3"] == records[0] and list(held) == [str(number) for number in range(1, len(records))]
