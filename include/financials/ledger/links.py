@@ -32,6 +32,14 @@ _PLANNED = select(_O.company, _O.erp_key, _O.procore_id, _O.number, _O.content_h
     _O.done.is_(False),
 )  # fmt: skip
 
+_PAIRS = select(_C.entity, _C.procore_id, _C.erp_key).where(
+    _C.procore_id.in_(bindparam("idents", expanding=True)), _C.ended_at.is_(None)
+)  # fmt: skip
+_MOVE = update(t.links).where(
+    _C.entity == bindparam("of_entity"), _C.procore_id == bindparam("of_procore"), _C.erp_key == bindparam("of_erp"),
+    _C.ended_at.is_(None),
+).values({name: bindparam(f"new_{name}") for name in (*_MOVED, "content")})  # fmt: skip
+
 Place = tuple[str, str]
 """(company, ERP key)"""
 
@@ -138,20 +146,30 @@ def _holding(link: Link) -> Link:
 def write(connection: Connection, links: Iterable[Link]) -> None:
     """Bring the links of these pairs up to date; a pair that has none gets one. Raises IntegrityError where one of the two is
     linked with another."""
-    c, new = t.links.c, []
-    for link in links:
-        changed = {name: getattr(link, name) for name in _MOVED} | {"content": canonical_json(link.content or {})}
-        pair = (c.entity == link.entity, c.procore_id == link.procore_id, c.erp_key == link.erp_key, c.ended_at.is_(None))
-        if connection.execute(update(t.links).where(and_(*pair)).values(**changed)).rowcount == 0:
-            new.append(link)
+    new: list[Link] = []
+    for chunk in chunked(links):
+        known = set(map(tuple, connection.execute(_PAIRS, {"idents": [link.procore_id for link in chunk]})))
+        moved = []
+        for link in chunk:
+            pair = {"of_entity": link.entity, "of_procore": link.procore_id, "of_erp": link.erp_key}
+            if tuple(pair.values()) in known:
+                moved.append(pair | {f"new_{name}": getattr(link, name) for name in _MOVED} | {"new_content": _text(link)})
+            else:
+                new.append(link)
+        if moved:
+            connection.execute(_MOVE, moved)
     insert_all(connection, new)
+
+
+def _text(link: Link) -> str:
+    return canonical_json(link.content or {})
 
 
 def insert_all(connection: Connection, links: Sequence[Link]) -> None:
     now = stamp()
     for chunk in chunks(links):
         rows = [
-            values(one, "link_id") | {"content": canonical_json(one.content or {}), "created_at": now} for one in chunk
+            values(one, "link_id") | {"content": _text(one), "created_at": now} for one in chunk
         ]  # fmt: skip
         connection.execute(insert(t.links), rows)
 

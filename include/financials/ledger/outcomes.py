@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Select, and_, bindparam, delete, func, insert, null, or_, select, update
+from sqlalchemy import Connection, Integer, Select, Update, and_, bindparam, delete, func, insert, null, or_, select, update
 
 from include.financials.ledger import records
 from include.financials.ledger import tables as t
@@ -37,6 +38,13 @@ _UNDO = delete(t.outcomes).where(*_SHARD, _O.done.is_(False))
 _DONE = select(_O.company, _O.side, _O.id).where(*_SHARD)
 _UNSAY = delete(t.outcomes).where(
     *_SHARD, _O.company == bindparam("of_company"), _O.side == bindparam("of_side"), _O.id == bindparam("of_id")
+)  # fmt: skip
+_RESTATE = update(t.outcomes).where(
+    *_HERE, _O.company == bindparam("of_company"), _O.side == bindparam("of_side"), _O.id == bindparam("of_id")
+)  # fmt: skip
+_REMEMBER = update(t.records).where(
+    t.records.c.entity == bindparam("of_entity"), t.records.c.side == bindparam("of_side"),
+    t.records.c.within == bindparam("of_within"), t.records.c.id == bindparam("of_id"),
 )  # fmt: skip
 _EACH = _saying(*_HERE, columns=_SAYING)
 _HELD = _saying(*_HERE, _O.state == "held", _O.rule.in_(bindparam("rules", expanding=True)), columns=_SAYING)
@@ -193,16 +201,31 @@ def restate(connection: Connection, run_id: str, entity: str, rows: Sequence[Res
     if not rows:
         return
     remember = connection.execute(select(t.runs.c.mode).where(t.runs.c.run_id == run_id)).scalar() == "apply"
-    o, r = t.outcomes.c, t.records.c
-    for one in rows:
-        row, changed = one.row, one.columns()
-        where = (o.run_id == run_id, o.entity == entity, o.company == row.company, o.side == row.side, o.id == row.id)
-        connection.execute(update(t.outcomes).where(*where).values(**changed))
-        kept = {name: value for name, value in changed.items() if name in _SAID}
-        if kept and remember:
-            within, _ = key_of(row.side, row.company, row.id)
-            known = (r.entity == entity, r.side == row.side, r.within == within, r.id == row.id)
-            connection.execute(update(t.records).where(*known).values(**kept))
+    # At one go as far as the same columns change, in the order in which it was said: of a row more may be said than once.
+    for names, some in groupby(((one.row, one.columns()) for one in rows), key=lambda one: tuple(one[1])):
+        told = list(some)
+        if names:
+            here = {"run": run_id, "of_entity": entity}
+            connection.execute(*_changed(_RESTATE, names, [(here | _of(row), new) for row, new in told]))
+        if remember and (kept := tuple(name for name in names if name in _SAID)):
+            known = [({"of_entity": entity, **_seen(row)}, new) for row, new in told]
+            connection.execute(*_changed(_REMEMBER, kept, known))
+
+
+def _of(row: Judged) -> dict[str, Any]:
+    return {"of_company": row.company, "of_side": row.side, "of_id": row.id}
+
+
+def _seen(row: Judged) -> dict[str, Any]:
+    return {"of_side": row.side, "of_within": key_of(row.side, row.company, row.id)[0], "of_id": row.id}
+
+
+def _changed(
+    statement: Update, names: tuple[str, ...], rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
+) -> tuple[Update, list[dict[str, Any]]]:
+    """The statement that gives new values to these columns, and what is bound to it; of each row where it is, and what is new."""
+    statement = statement.values({name: bindparam(f"new_{name}") for name in names})
+    return statement, [{**where, **{f"new_{name}": new[name] for name in names}} for where, new in rows]
 
 
 def mark_done(connection: Connection, run_id: str, entity: str, rows: Sequence[Judged]) -> None:
@@ -210,4 +233,4 @@ def mark_done(connection: Connection, run_id: str, entity: str, rows: Sequence[J
         o = t.outcomes.c
         same = (o.company == bindparam("of_company"), o.side == bindparam("of_side"), o.id == bindparam("of_id"))
         statement = update(t.outcomes).where(o.run_id == run_id, o.entity == entity, *same).values(done=True)
-        connection.execute(statement, [{"of_company": row.company, "of_side": row.side, "of_id": row.id} for row in rows])
+        connection.execute(statement, [*map(_of, rows)])

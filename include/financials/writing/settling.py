@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from include.financials.exceptions import ContractBroken, Unsettled
 from include.financials.identity import canonical_json
-from include.financials.ledger import Call, Note, Remembered, Restated, Settled, stamp
+from include.financials.ledger import Call, Link, Note, Remembered, Restated, Settled, stamp
 from include.financials.port import CALLED, Outcome, Step
 from include.financials.record import Record, Side
 from include.financials.references import References
@@ -42,11 +42,15 @@ def settle(
     since = stamp(load.sync.systems[step.system].now()) if any(one.status == "accepted" for one in outcomes) else None
     intents, links, restated, remembered, notes = [], [], [], [], []
     named: dict[tuple[str, str], Job] = {}
+    linked: Mapping[str, Link] = {}
+    if step.system == "procore":
+        told = [one.id for one in outcomes if one.status == "confirmed" and one.id and jobs[one.intent].link is None]
+        linked = load.sync.ledger.links.of_ids(load.row.name, told)
     for outcome in outcomes:
         job = jobs[outcome.intent]
         intents.append(settled_as(outcome, (doubts or {}).get(outcome.intent)))
         if outcome.status == "confirmed":
-            _recognise(load, step, job, outcome, named)
+            _recognise(load, step, job, outcome, named, linked)
             take(step, job, outcome.id)
             job.differs = outcome.message if outcome.field else job.differs
             links.append(link_of(load, job, "active" if last else "pending"))
@@ -102,9 +106,11 @@ def take(step: Step, job: Job, result_id: str | None) -> None:
         job.erp_key = result_id or job.erp_key
 
 
-def _recognise(load: Load, step: Step, job: Job, outcome: Outcome, named: dict[tuple[str, str], Job]) -> None:
+def _recognise(
+    load: Load, step: Step, job: Job, outcome: Outcome, named: dict[tuple[str, str], Job], linked: Mapping[str, Link]
+) -> None:
     """An answer that names another record than the one that was sent: whatever it means, nothing is linked by it. ``named``:
-    company and id that the same answer gave for others."""
+    company and id that the same answer gave for others; ``linked``: the links of the ids that it gave for new records."""
     if outcome.id is None:
         return
     known = job.procore_id if step.system == "procore" else job.erp_key if job.link is not None else None
@@ -117,7 +123,7 @@ def _recognise(load: Load, step: Step, job: Job, outcome: Outcome, named: dict[t
         raise ContractBroken(f"{told}, its record {known}, with record {outcome.id}")
     if step.system != "procore" or job.link is not None:
         return
-    other = load.sync.ledger.links.of_ids(load.row.name, [outcome.id]).get(outcome.id)
+    other = linked.get(outcome.id)
     if other is not None and other.erp_key != (job.erp_key or job.row.number):
         raise ContractBroken(f"{told} with record {outcome.id}, which is linked to {other.erp_key}")
 
