@@ -70,12 +70,17 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
     shown |= {(bad.company or "", bad.id) for bad in sync.lists.unreadable("erp", PROJECTS)}
     for name in dict.fromkeys((*row.beside, *row.references.values())):
         ours, links = f"{sync.marks}:{name}:", sync.links(name).by_procore
+        marked = [
+            (record, job, (record.marker or "").removeprefix(ours))
+            for record in (sync.lists.everywhere("erp", name) if ENTITIES[name].source == "procore" else ())
+            if (job := getattr(record, "project", None)) and (record.marker or "").startswith(ours)
+            if getattr(record, "status", None) != VOID
+        ]
         looked = sync.ledger.runs.watermark(ENTITIES[name].source, name) is not None
-        for record in sync.lists.everywhere("erp", name) if ENTITIES[name].source == "procore" else ():
-            job = getattr(record, "project", None)
-            if not (record.marker or "").startswith(ours) or getattr(record, "status", None) == VOID or not job:
-                continue
-            lost = looked and (record.marker or "").removeprefix(ours) not in links
+        # One that is stopped has no link either, and is there.
+        seen = sync.recalled(name, (ident for _, _, ident in marked if ident not in links)) if looked else {}
+        for record, job, ident in marked:
+            lost = looked and ident not in links and ident not in seen
             if lost or (record.company or "", job) not in shown:
                 said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} of it was made"
                 yield Invalid(row.name, job, f"of job {job}", "project", said, job)
