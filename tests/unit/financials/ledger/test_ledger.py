@@ -463,16 +463,28 @@ def test_one_record_has_one_counterpart(book: Ledger, second: Link) -> None:
     assert [(one.erp_key, one.procore_id) for one in book.links.of("vendors")] == [("V-1", "9001")]
 
 
-def test_a_link_that_ended_leaves_a_tombstone_and_frees_both_ids(book: Ledger) -> None:
+@pytest.mark.parametrize("other", ["9002", None], ids=["with another", "the same pair again"])
+def test_a_link_that_ended_leaves_a_tombstone_and_frees_both_ids(other: str | None, book: Ledger) -> None:
     with book.leases.hold("vendors", 0) as lease:
         book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link()])
         (old,) = book.links.of("vendors")
         assert old.link_id is not None
         book.decisions.part(old, "a controller")
         assert book.links.of("vendors") == []
-        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link("V-1", "9002")])
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=[link("V-1", other or old.procore_id)])
+        assert [one.procore_id for one in book.links.of("vendors")] == [other or old.procore_id]
     with book.engine.connect() as connection:
         assert sorted(connection.execute(sa.select(t.links.c.status)).scalars()) == ["active", "tombstone"]
+
+
+def test_links_that_are_new_and_links_that_are_there_are_written_in_one_call(book: Ledger) -> None:
+    with book.leases.hold("vendors", 0) as lease:
+        first = [link(content={"name": "A"}, status="pending")]
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=first)
+        then = [link("V-2", "9002", content={"name": "C"}), link(content={"name": "B"}, revision=1)]
+        book.journal.settled(lease, None, [], run_id="r", entity="vendors", links=then)
+    told = [(one.erp_key, one.status, one.revision, dict(one.content or {})) for one in book.links.of("vendors")]
+    assert sorted(told) == [("V-1", "active", 1, {"name": "B"}), ("V-2", "active", 0, {"name": "C"})]
 
 
 def test_the_same_key_in_two_companies_is_two_records(book: Ledger) -> None:
