@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, NoReturn, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 from requests import exceptions as http
@@ -175,7 +175,7 @@ class ProcoreClient:
         :param start: a ``next_url`` of an earlier read: go on there instead of at the beginning.
         """
         query = [*pairs(params), *([("per_page", per_page)] if per_page else [])]
-        first = requests.Request("GET", f"{self.base_url}{path}", params=query).prepare().url or ""
+        first = f"{self.base_url}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
         pager = LinkPaginator(self.base_url, urljoin(self.base_url, start) if start else first)
         while pager.url:
             reply = self.request("GET", pager.url)

@@ -3,6 +3,7 @@ none of that hides what went wrong."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any, NoReturn
 from unittest import mock
@@ -93,3 +94,22 @@ def test_an_error_in_counting_does_not_hide_the_tasks_own() -> None:
     site.ledger.runs.count_traffic.side_effect = RetryLater("the ledger is away")
     with pytest.raises(NotPermitted), site.enter(asked):
         pass
+
+
+@pytest.mark.parametrize("own", [700, 50_000])
+def test_garbage_is_looked_for_seldom_while_a_run_is_open(own: int) -> None:
+    """And as before when it is closed, however it ended; who looks for it still more seldom is left alone."""
+    seen = []
+
+    def refused(*_: Any) -> NoReturn:
+        seen.append(gc.get_threshold())
+        raise NotPermitted("no")
+
+    before = gc.get_threshold()
+    gc.set_threshold(own, 10, 10)
+    try:
+        with pytest.raises(NotPermitted), Opened().enter(refused):
+            raise AssertionError
+        assert seen == [(max(own, 10_000), 10, 10)] and gc.get_threshold() == (own, 10, 10)
+    finally:
+        gc.set_threshold(*before)

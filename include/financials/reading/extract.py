@@ -24,6 +24,7 @@ from include.financials.ledger import Link, LinkIndex, key_of, stamp
 from include.financials.port import CALLED, NO_ID, UNSEEN, Invalid, Page, Window
 from include.financials.reading import chosen, questions
 from include.financials.reading.asked import Memory, ask_what_is_asked, note_steps
+from include.financials.reading.parts import Parts
 from include.financials.reading.staging import Noted
 from include.financials.record import PROJECTS, SUB_JOBS, Record, Side
 from include.financials.view import Sync
@@ -211,8 +212,11 @@ class _ProcoreBorn:
         if self.sync.settings.workflow.shown == "on" and questions.may_wait(self.sync, self.row, own, self.links, self.known):
             self.asked.setdefault(own.project, set()).add(own.id)
 
-    def _stage(self, page: Page, cursor: dict[str, Any] | None = None) -> None:
-        self.staged.add(replace(page, cursor=cursor or _ALL_READ), last=False)
+    def _stage(self, page: Page) -> None:
+        self.staged.add(replace(page, cursor=_ALL_READ), last=False)
+        self._taken(page)
+
+    def _taken(self, page: Page) -> None:
         for record in page.records:
             self._take(record)
         self.bad |= {bad.id for bad in page.invalid} - {record.id for record in page.records}
@@ -235,13 +239,12 @@ class _ProcoreBorn:
         window = Window(None, self.window.until) if unnamed and filtered else self.window
         beside = chosen.also(known, wanted, sync.namespace, {one.scope for one in unnamed})
         also = chosen.listed(chosen.named(sync) if run.documents else beside, listed)
-        for page in (
-            self.system.read(self.name, window=window, scopes=self.scopes, cursor=cursor, also=also)
-            if cursor != _ALL_READ
-            else ()
-        ):
-            self._stage(page, page.cursor)
-            log.info("%s: %d read so far", self.name, len(self.read))
+        if cursor != _ALL_READ:
+            with Parts(self.staged) as parts:
+                for page in self.system.read(self.name, window=window, scopes=self.scopes, cursor=cursor, also=also):
+                    parts.add(replace(page, cursor=page.cursor or _ALL_READ))
+                    self._taken(page)
+                    log.info("%s: %d read so far", self.name, len(self.read))
         missing: list[questions.Asked] = [
             (known[key].scope, key[1])
             for key in wanted

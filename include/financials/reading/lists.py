@@ -21,6 +21,7 @@ from include.financials.exceptions import StepMissing
 from include.financials.ledger import stamp
 from include.financials.port import Invalid, Page
 from include.financials.reading.parsed import Parsed, rows_of
+from include.financials.reading.parts import Parts
 from include.financials.reading.staging import Staged, once, private_folder, write_whole
 from include.financials.record import Record, Side
 from include.financials.run import Run
@@ -296,15 +297,16 @@ class Lists:
         state, read = staged.state(), Page([])
         kept, rows = not state.pages, 0
         if (scopes is None or scopes) and (not state.pages or state.cursor is not None):
-            for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state.cursor):
-                staged.add(page, last=False)
-                rows += rows_of(page.records)
-                kept = kept and rows <= self.parsed.room
-                if kept:
-                    read.records += page.records
-                    read.invalid += page.invalid
-                else:
-                    read = Page([])
+            with Parts(staged) as parts:
+                for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state.cursor):
+                    parts.add(page)
+                    rows += rows_of(page.records)
+                    kept = kept and rows <= self.parsed.room
+                    if kept:
+                        read.records += page.records
+                        read.invalid += page.invalid
+                    else:
+                        read = Page([])
         staged.complete()
         state = staged.state()
         log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state.records, state.invalid)

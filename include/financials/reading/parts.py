@@ -1,0 +1,50 @@
+"""Pages of a list, staged in parts: many a project has two invoices or none, and writing a file takes longer than reading them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from include.financials.port import Page
+from include.financials.reading.parsed import rows_of
+from include.financials.reading.staging import Staged
+
+ROWS = 1_000
+"""Records and lines of a part."""
+SECONDS = 5.0
+"""How long a page may wait for the others of its part: no more than that is read again after a process was killed."""
+
+
+class Parts:
+    """Takes the pages of one read; a part is written when it has ``ROWS`` or is ``SECONDS`` old, and the last one when the block
+    ends, by an error too: a try that was sent away by a limit goes on at the cursor of the last page it was given."""
+
+    def __init__(self, staged: Staged, clock: Callable[[], float] = time.monotonic) -> None:
+        self._staged, self._clock = staged, clock
+        self._part: Page | None = None
+        self._rows, self._began = 0, 0.0
+
+    def __enter__(self) -> Parts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.write()
+
+    def add(self, page: Page) -> None:
+        """A page; its cursor is where the list goes on behind it."""
+        if (part := self._part) is None:
+            part = self._part = Page([])
+            self._rows, self._began = 0, self._clock()
+        part.records += page.records
+        part.invalid += page.invalid
+        part.hidden += page.hidden
+        part.cursor = page.cursor
+        self._rows += rows_of(page.records)
+        if self._rows >= ROWS or self._clock() - self._began >= SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """What was given so far counts from now on."""
+        if self._part is not None:
+            self._staged.add(self._part, last=False)
+            self._part = None
