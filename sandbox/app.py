@@ -107,7 +107,7 @@ def create_app(state: Path, erp_url: str | None = None, *, base_url: str | None 
         return await _answer(world, await _call(request))
 
     for prefix in ("/rest", "/oauth"):
-        app.add_api_route(f"{prefix}/{{path:path}}", procore, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+        app.add_route(f"{prefix}/{{path:path}}", procore, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     return app
 
 
@@ -130,7 +130,8 @@ async def _call(request: Request) -> Call:
 
 async def _answer(world: World, call: Call) -> Response:
     """One call with the faults that hit it; every outcome is logged once."""
-    await run_in_threadpool(world.land)
+    if world.late:
+        await run_in_threadpool(world.land)
     faults = world.faults.firing(call.method, call.path)
     name = "+".join(fault.action for fault in faults) or None
     for fault in faults:
@@ -147,7 +148,7 @@ async def _answer(world: World, call: Call) -> Response:
             status = reply.status
     finally:
         world.requests.add(call, at=world.clock.stamp(), status=status, fault=name)
-    if call.path.startswith("/rest/"):
+    if world.late and call.path.startswith("/rest/"):
         await run_in_threadpool(world.land, 1)
     if last and when == "late":
         world.late.add(call, last, world.clock.now())

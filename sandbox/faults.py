@@ -206,6 +206,9 @@ class UnderWay:
         self._lock = threading.Lock()
         self._calls: list[Late] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
     def add(self, call: Call, fault: Fault, now: datetime) -> None:
         due = now + timedelta(seconds=fault.seconds) if fault.requests is None else None
         with self._lock:

@@ -1,4 +1,4 @@
-"""Pages of a list, staged in parts: many a project has two invoices or none, and writing a file takes longer than reading them."""
+"""Pages of a list, staged in parts: many a project has two invoices or none, and a file takes longer to write than they take."""
 
 from __future__ import annotations
 

@@ -86,8 +86,6 @@ def _dayless(held: pa.DataType) -> pa.DataType:
 def _table(model: type[BaseModel], records: Sequence[BaseModel]) -> pa.Table:
     """Through JSON, which arrow reads by itself: for Python's values it imports pandas, half a second in every task."""
     schema = arrow_schema(model)
-    if not records:
-        return pa.Table.from_batches([], schema)
     given = pa.schema([pa.field(one.name, _dayless(one.type)) for one in schema])
     text = b"\n".join(record.model_dump_json().encode() for record in records)
     table = pj.read_json(
@@ -113,14 +111,22 @@ def _flat(notes: Sequence[Any]) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a read has come: ``cursor`` is where it goes on. ``hidden``: ids of a read by id that its side does not show us."""
+    """How far a read has come: ``rows`` are the records of each page, ``cursor`` says where it goes on. ``hidden``: ids of a read
+    by id that its side does not show us."""
 
-    pages: int = 0
+    rows: tuple[int, ...] = ()
     cursor: dict[str, Any] | None = None
     complete: bool = False
-    records: int = 0
     invalid: int = 0
     hidden: tuple[str, ...] = ()
+
+    @property
+    def pages(self) -> int:
+        return len(self.rows)
+
+    @property
+    def records(self) -> int:
+        return sum(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +184,18 @@ class Staged:
         if not self._manifest.exists():
             return State()
         held = json.loads(self._manifest.read_text(encoding="utf-8"))
-        return State(**{**held, "hidden": tuple(held["hidden"])})
+        return State(**{**held, "rows": tuple(held["rows"]), "hidden": tuple(held["hidden"])})
 
     def add(self, page: Page, *, last: bool | None = None) -> None:
-        """Write a page, then the manifest that makes it count; a crash in between leaves a file that the next try writes over."""
+        """Write a page, then the manifest that makes it count; a crash in between leaves a file that the next try writes over. A
+        page without records has no file: most lists of a small company are empty."""
         state = self.state()
         number = state.pages + 1
         private_folder(self.path)
-        table = _table(self.model, page.records)
-        with private_file(self.path / f"page-{number:05}.parquet") as sink:
-            pq.write_table(table, sink)
+        if page.records:
+            table = _table(self.model, page.records)
+            with private_file(self.path / f"page-{number:05}.parquet") as sink:
+                pq.write_table(table, sink)
         invalid = self.path / f"invalid-{number:05}.json"
         if page.invalid:
             with private_file(invalid) as sink:
@@ -196,10 +204,9 @@ class Staged:
             invalid.unlink(missing_ok=True)  # of a try that crashed before its manifest
         self._write(
             State(
-                pages=number,
+                rows=(*state.rows, len(page.records)),
                 cursor=page.cursor,
                 complete=page.cursor is None if last is None else last,
-                records=state.records + len(page.records),
                 invalid=state.invalid + len(page.invalid),
                 hidden=(*state.hidden, *page.hidden),
             )
@@ -228,12 +235,15 @@ class Staged:
 
     def rows(self) -> Iterator[Record]:
         """The records as they were read, page by page: nothing is kept of them, and one may come twice."""
-        for number in range(1, self.state().pages + 1):
-            with (self.path / f"page-{number:05}.parquet").open("rb") as source:
+        for path in self._pages():
+            with path.open("rb") as source:
                 # No reader threads: one still running when a short-lived task process exits aborts that process.
                 table = pq.ParquetFile(source).read(use_threads=False)
                 for row in _timeless(table).to_pylist():
                     yield self.model.model_validate(row, strict=False)
+
+    def _pages(self) -> Iterator[UPath]:
+        yield from (self.path / f"page-{number:05}.parquet" for number, rows in enumerate(self.state().rows, 1) if rows)
 
     def keys(self) -> Iterator[tuple[str, str]]:
         """(company, id) of each of :meth:`rows`; nothing else of them is read."""
@@ -249,8 +259,8 @@ class Staged:
         yield from ((row["id"], row["origin_id"]) for row in self._columns("id", "origin_id"))
 
     def _columns(self, *names: str) -> Iterator[dict[str, Any]]:
-        for number in range(1, self.state().pages + 1):
-            with (self.path / f"page-{number:05}.parquet").open("rb") as source:
+        for path in self._pages():
+            with path.open("rb") as source:
                 table = pq.ParquetFile(source).read(columns=list(names), use_threads=False)
             yield from table.to_pylist()
 

@@ -169,9 +169,9 @@ def test_nothing_is_there_before_the_first_page(staged: Staged) -> None:
 def test_the_manifest_says_how_far_the_read_has_come(staged: Staged) -> None:
     bad = Invalid("vendors", "9", "V-9", "name", "missing")
     staged.add(Page([vendor("V-1")], invalid=[bad], cursor={"page": 2}))
-    assert staged.state() == State(1, {"page": 2}, complete=False, records=1, invalid=1)
+    assert staged.state() == State((1,), {"page": 2}, complete=False, invalid=1)
     staged.add(Page([vendor("V-2")]))
-    assert staged.state() == State(2, None, complete=True, records=2, invalid=1)
+    assert staged.state() == State((1, 1), None, complete=True, invalid=1)
     assert _names(list(staged.records())) == ["V-1", "V-2"]
     assert list(staged.invalid()) == [bad]
 
@@ -194,6 +194,18 @@ def test_a_page_that_the_manifest_does_not_know_does_not_count(staged: Staged, m
     again.add(Page([vendor("V-2")]))
     assert _names(list(again.records())) == ["V-1", "V-2"]
     assert list(again.invalid()) == [], "what the lost page said is not said any more"
+
+
+def test_a_page_without_records_has_no_file_and_one_with_some_must_have_it(staged: Staged) -> None:
+    bad = Invalid("vendors", "9", "V-9", "name", "missing")
+    for page in (Page([], [bad]), Page([vendor("V-1")]), Page([], hidden=["7"]), Page([vendor("V-2")])):
+        staged.add(page)
+    assert sorted(path.name for path in staged.path.glob("*.parquet")) == ["page-00002.parquet", "page-00004.parquet"]
+    assert _names(list(staged.records())) == ["V-1", "V-2"] and list(staged.invalid()) == [bad]
+    assert (staged.state().pages, staged.state().records, staged.state().hidden) == (4, 2, ("7",))
+    (staged.path / "page-00002.parquet").unlink()
+    with pytest.raises(FileNotFoundError):
+        list(staged.rows())
 
 
 def test_a_record_that_came_twice_counts_once_as_it_was_read_last(staged: Staged) -> None:
@@ -226,7 +238,7 @@ def lax() -> Iterator[None]:
 
 def test_what_is_staged_is_the_owners_alone(tmp_path: Path, lax: None) -> None:
     staged = Staged(UPath(tmp_path / "staging" / "run" / "erp" / "vendors"), "vendors")
-    staged.add(Page([], [Invalid("vendors", "1", "V-1", "name", "none")], cursor={"after": "1"}))
+    staged.add(Page([vendor("V-2")], [Invalid("vendors", "1", "V-1", "name", "none")], cursor={"after": "1"}))
     staged.complete()
     staging.write_whole(UPath(tmp_path / "staging" / "run" / "report.json"), "{}")
     made = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
@@ -292,8 +304,7 @@ sys.exit("pandas" in sys.modules)
     )
     assert (done.returncode, done.stderr) == (0, b"")
     for entity, model in MODELS.items():
-        for page in (1, 2):
-            assert pq.read_schema(tmp_path / entity / f"page-{page:05}.parquet") == arrow_schema(model), "days are days there"
+        assert pq.read_schema(tmp_path / entity / "page-00002.parquet") == arrow_schema(model), "days are days there"
 
 
 def test_records_share_the_texts_that_repeat(tmp_path: Path) -> None:
