@@ -1,5 +1,6 @@
 """Connections of requests on which an answer has one time, head and body together: a time-out of the connection limits only the
-pause between two bytes, so that a server that sends line after line of its head would hold a worker for as long as it likes."""
+pause between two bytes, so that a server that sends line after line of its head would hold a worker for as long as it likes.
+And what is sent on them departs (:mod:`include.financials.departing`)."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from include.financials.departing import depart
 from include.financials.replies import Allowance, Endless
 
 
@@ -49,9 +51,24 @@ class _Answer(HTTPResponse):
 class _Http(HTTPConnection):
     response_class = _Answer
 
+    def send(self, data: Any) -> None:
+        _connected(self)
+        super().send(data)
+
 
 class _Https(HTTPSConnection):
     response_class = _Answer
+
+    def send(self, data: Any) -> None:
+        _connected(self)
+        super().send(data)
+
+
+def _connected(connection: HTTPConnection) -> None:
+    """Ready to send: that it is connected first is what may have taken time."""
+    if connection.sock is None:
+        connection.connect()
+    depart()
 
 
 class _HttpPool(HTTPConnectionPool):

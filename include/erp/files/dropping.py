@@ -15,6 +15,7 @@ from include.erp.files.rendering import ImportFile
 from include.erp.files.sent import Notes, Sent, tag_of
 from include.erp.mapping.spec import EntitySpec
 from include.erp.transport import Document, Receipt
+from include.financials.departing import depart
 from include.financials.exceptions import ConfigurationError
 from include.financials.port import Beat
 
@@ -80,6 +81,7 @@ class Drop:
             for one in documents
             for marker in (one.marker or "",)
         ])  # fmt: skip
+        depart()
         try:
             self.folder.publish(path)
         except OSError as error:

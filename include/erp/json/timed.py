@@ -1,5 +1,6 @@
 """Connections of httpx on which an answer has one time, head and body together: a time-out of httpx limits only the pause between
-two bytes, so that a server that sends line after line of its head would hold a worker for as long as it likes."""
+two bytes, so that a server that sends line after line of its head would hold a worker for as long as it likes. And what is sent
+on them departs (:mod:`include.financials.departing`)."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from include.financials.departing import depart
 from include.financials.replies import Allowance, Endless
 
 
@@ -32,6 +34,7 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._time = None
+        depart()
         self._inner.write(buffer, timeout)
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from include.erp.sql.errors import classify, named_columns, sentence
 from include.erp.sql.selects import Selects
 from include.erp.sql.statements import Call, Statements
 from include.erp.transport import Check, Document, Found, Receipt, Row, Writing
+from include.financials.departing import depart
 from include.financials.exceptions import ConfigurationError, OutcomeUnknown, RetryLater
 from include.financials.port import Beat
 
@@ -135,6 +136,7 @@ class Submission:
         return document.refused(f"{found.told}. Its write was undone; correct {place}.", found.field)
 
     def _commit(self, connection: sa.Connection) -> None:
+        depart()
         try:
             connection.commit()
         except DBAPIError as error:

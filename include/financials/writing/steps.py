@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar, cast
 
+from include.financials.departing import Alive, under
 from include.financials.exceptions import (
     ConfigurationError,
     ContractBroken,
@@ -71,9 +72,11 @@ def send(
     OutcomeUnknown where another task is sending one of them; what the system raises comes back as :class:`Failed`.
     """
     since = stamp(system.now())
+    alive = Alive(lambda: ledger.leases.renew(lease))
     ledger.journal.sending(lease, call, [intent._replace(doubted_at=since) for intent in intents])
     try:
-        return request(lambda: ledger.leases.renew(lease))
+        with under(alive):
+            return request(alive)
     except (RetryLater, Refused, ConfigurationError, OutcomeUnknown, ContractBroken) as error:
         return Failed(call, error)
 
