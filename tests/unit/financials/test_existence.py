@@ -16,6 +16,7 @@ from include.financials import report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater
 from include.financials.existence import Existing, in_erp_keys, money_of, traced
+from include.financials.judging import astray
 from include.financials.ledger import LinkIndex, Remembered
 from include.financials.port import NO_ID, UNSEEN, Invalid
 from include.financials.report import recall
@@ -587,6 +588,23 @@ def test_a_cost_that_may_lie_in_a_project_that_is_closed_to_us_is_not_made_again
     if how == "its list is refused":
         assert twin.states(sync, entity)[moved.number][0] in ("conflicts", "adopted", "unchanged")
         assert sync.marks_known(ENTITIES[entity])
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_document_that_stopped_hides_no_project(full: World, tmp_path: Path, there: bool) -> None:
+    """The ledger is lost, and what a document of the ERP was made from has no link: stopped by a rule it is there all the same;
+    what no list showed to a whole run lies in a project that nobody looked into."""
+    twin = full.without_ledger(tmp_path / "lost")
+    contract: Any = twin.procore.records["commitments"][0]
+    if there:
+        twin.procore.put(contract.model_copy(update={"vendor": None}))
+    else:
+        twin.procore.records["commitments"].remove(contract)
+    sync = twin.run(reconciled=False)
+    assert twin.states(sync, "commitments") == {contract.number: ("conflicts", "M-14" if there else "R-02")}
+    report.move_watermarks(sync, [name for name in sync.run.entities if name != "payments_issued"])
+    hidden = astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"])
+    assert (hidden is None) == there, hidden
 
 
 def procore_of(world: World, entity: str, key: str) -> str:
