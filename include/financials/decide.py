@@ -182,8 +182,8 @@ class _Desk:
             did = "The link of"
         else:
             said = [d for d in self.ledger.decisions.of(self.row.name, "link") if wanted in (d.number, d.record_id, d.pair)]
-            # A pair that marks alone tell of: the ledger was lost, and the link that they stand for is broken.
-            marked = [one for one in self._named(wanted) if one.rule == "R-02" and one.how == "external_id"]
+            # A pair that marks alone tell of (the ledger was lost): the link that they stand for is broken.
+            marked = [one for one in self._named(wanted) if one.rule == "R-02"]
             pairs = [(one.company, one.record_id, one.pair, one.number) for one in said] or [
                 (one.company, one.erp_key, one.procore_id, one.number) for one in marked if one.erp_key and one.procore_id
             ]
@@ -197,7 +197,7 @@ class _Desk:
             company, key, ident, number = pairs[0]
             self.ledger.decisions.part(Link(self.row.name, company, key, ident, number), self.who, self.chosen.note)
             did = "The decision to link" if said else "The link by marks of"
-            if not said:
+            if not said and marked[0].how == "external_id":
                 then = "The next run takes the record for one that has no counterpart, and sends it anew if no rule stops it."
         then = then.format(entity=self.row.name, key=key, ident=ident)
         return f"{did} {self.row.label} {number} (ERP {company}/{key}, Procore id {ident}) is ended for good. {then}"

@@ -70,17 +70,21 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
     shown |= {(bad.company or "", bad.id) for bad in sync.lists.unreadable("erp", PROJECTS)}
     for name in dict.fromkeys((*row.beside, *row.references.values())):
         ours, links = f"{sync.marks}:{name}:", sync.links(name).by_procore
+        parted = People(sync.ledger.decisions.of(name, "unlink")).parted
         marked = [
             (record, job, (record.marker or "").removeprefix(ours))
             for record in (sync.lists.everywhere("erp", name) if ENTITIES[name].source == "procore" else ())
             if (job := getattr(record, "project", None)) and (record.marker or "").startswith(ours)
             if getattr(record, "status", None) != VOID
         ]
+        marked = [one for one in marked if (one[0].company or "", one[0].id, one[2]) not in parted]
         looked = sync.ledger.runs.watermark(ENTITIES[name].source, name) is not None
-        # One that is stopped has no link either, and is there.
+        # One that is stopped has no link either, and is there; of one that is gone the ERP's marker alone tells.
         seen = sync.recalled(name, (ident for _, _, ident in marked if ident not in links)) if looked else {}
+        seen = {ident: held for ident, held in seen.items() if (held.state, held.rule) != ("conflict", "R-02")}
         for record, job, ident in marked:
             lost = looked and ident not in links and ident not in seen
             if lost or (record.company or "", job) not in shown:
                 said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} of it was made"
+                said += f" (if that was deleted there: decide unlink {name} {record.number})" if ident not in links else ""
                 yield Invalid(row.name, job, f"of job {job}", "project", said, job)

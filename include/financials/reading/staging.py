@@ -74,6 +74,10 @@ def _arrow(annotation: Any, metadata: Sequence[Any] = ()) -> pa.DataType:
     return _PLAIN[annotation]
 
 
+AT_ONCE = 25
+"""Records of a page that are unpacked at once."""
+
+
 def _dayless(held: pa.DataType) -> pa.DataType:
     """A type with text for days, which arrow's reader of JSON takes for numbers."""
     if pa.types.is_list(held):
@@ -239,7 +243,9 @@ class Staged:
             with path.open("rb") as source:
                 # No reader threads: one still running when a short-lived task process exits aborts that process.
                 table = pq.ParquetFile(source).read(use_threads=False)
-                for row in _timeless(table).to_pylist():
+            # A few at a time: as Python's values they take ten times the room.
+            for some in _timeless(table).to_batches(max_chunksize=AT_ONCE):
+                for row in some.to_pylist():
                     yield self.model.model_validate(row, strict=False)
 
     def _pages(self) -> Iterator[UPath]:

@@ -3,6 +3,7 @@ in the report with its side, and its money is in the ties."""
 
 from __future__ import annotations
 
+import argparse
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from include.financials import report
+from include.financials import decide, report
 from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater
 from include.financials.existence import Existing, in_erp_keys, money_of, traced
@@ -605,6 +606,12 @@ def test_a_document_that_stopped_hides_no_project(full: World, tmp_path: Path, t
     report.move_watermarks(sync, [name for name in sync.run.entities if name != "payments_issued"])
     hidden = astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"])
     assert (hidden is None) == there, hidden
+    if hidden is not None:  # and a person may know better
+        assert "decide unlink commitments SC-1" in hidden.message
+        parser = argparse.ArgumentParser()
+        decide.arguments(parser)
+        decide.decide(twin.ledger, parser.parse_args(["unlink", "commitments", "SC-1"]), "ann")
+        assert astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"]) is None
 
 
 def procore_of(world: World, entity: str, key: str) -> str:
