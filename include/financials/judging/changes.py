@@ -61,6 +61,12 @@ def sent(link: Link | None, target: Record | None, row: Entity) -> Mapping[str, 
     return content(target, row.content) if target is not None else None
 
 
+def agreed_there(link: Link, row: Entity) -> dict[str, Any]:
+    """The same as the target holds it: where a person accepted a difference, what it said then."""
+    agreed = link.content or {}
+    return known({**agreed, **agreed.get("other", {})}, row.content)
+
+
 def completed(record: Record, other: Record | None) -> Record:
     """The record with what its side does not tell of a line as its counterpart has it."""
     lines = getattr(record, "lines", ())
@@ -117,8 +123,7 @@ def altered(row: Entity, subject: Subject) -> str | None:
     # What an interrupted run left half made lacks what its next steps bring: nobody altered it.
     link = match.link if match.link is not None and match.link.status != "pending" else None
     if link is not None and link.content and match.target is not None:
-        before = {**before, **before.get("other", {})}
-        there = changes_of_frozen(row, before, content(match.target, row.content), subject.incomparable)
+        there = changes_of_frozen(row, agreed_there(link, row), content(match.target, row.content), subject.incomparable)
         found += [f"in {'Procore' if subject.side == 'erp' else 'the ERP'}: {text}" for text in there]
     return "; ".join(found) or None
 

@@ -13,9 +13,10 @@ from include.financials.entities.directory import Vendor
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.existence import contracts_of, out_of_sight
-from include.financials.identity import content, differing, known, parse_origin
+from include.financials.identity import content, differing, parse_origin
 from include.financials.judging import astray
 from include.financials.judging.alone import Alone
+from include.financials.judging.changes import agreed_there
 from include.financials.judging.check import Judge
 from include.financials.judging.matching import ErpSource
 from include.financials.judging.memory import procore_row, stopped
@@ -229,7 +230,7 @@ class ErpBorn(Alone):
         if getattr(target, "status", None) in self.row.not_counted:
             return True
         names = (*self.row.restored, *self.row.frozen)
-        agreed, there = known(link.content or {}, self.row.content), content(target, self.row.content)
+        agreed, there = agreed_there(link, self.row), content(target, self.row.content)
         return bool(agreed) and any(name in names for name in differing(there, {n: v for n, v in agreed.items() if n in there}))
 
     def _of_new_job(self, record: Record) -> bool:

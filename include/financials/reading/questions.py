@@ -14,8 +14,8 @@ from include.financials.entities import ENTITIES
 from include.financials.entities.jobs import Project
 from include.financials.entity import Entity
 from include.financials.existence import contracts_of
-from include.financials.identity import content, known, parse_origin, shard_of
-from include.financials.judging.changes import changes_of_frozen
+from include.financials.identity import content, parse_origin, shard_of
+from include.financials.judging.changes import agreed_there, changes_of_frozen
 from include.financials.judging.memory import source_hash
 from include.financials.ledger import STOPPED, Link, LinkIndex, Seen, key_of
 from include.financials.money import total
@@ -206,8 +206,8 @@ def moved_in_erp(
     if target is None or getattr(target, "status", None) == VOID:
         last = seen.get((link.company, link.procore_id))
         return last is None or not last.deleted
-    before, now = known(link.content or {}, row.content), content(target, row.content)
-    return bool(link.content) and bool(changes_of_frozen(row, before, now))
+    now = content(target, row.content)
+    return bool(link.content) and bool(changes_of_frozen(row, agreed_there(link, row), now))
 
 
 def made_from(sync: Sync, row: Entity, shard: int, links: LinkIndex) -> dict[str, tuple[str, Link]]:

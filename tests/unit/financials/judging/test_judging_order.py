@@ -11,12 +11,14 @@ import pytest
 
 import include.financials.__main__ as command
 from include.financials import checks, report
+from include.financials.entities import ENTITIES
 from include.financials.identity import parse_origin
 from include.financials.reading import extract
 from include.financials.reconciliation import reconcile
 from include.financials.settings import EntitySettings
 from include.financials.writing import engine
 from tests.unit.financials.pair import (
+    FROZEN,
     PRIME_LINE,
     World,
     commitment,
@@ -311,6 +313,31 @@ def test_a_proposal_shows_the_differences_and_linking_accepts_them(
     assert "Accepted as they are: retainage_percent 5 / 10" in capsys.readouterr().out
     assert go(linked, "commitments") == {"SC-1": ("updated", "")}
     assert go(linked, "commitments") == {"SC-1": ("unchanged", "")} and linked.erp.applied == {}
+
+
+@pytest.mark.parametrize("entity", ["budget_changes", "direct_costs", "commitment_change_orders", INVOICES, "payments_issued"])
+def test_a_difference_that_a_person_accepted_is_no_change(full: World, entity: str) -> None:
+    link = full.ledger.links.of(entity)[-1]
+    changes = {"pay_date": date(2026, 9, 24)} if entity == "payments_issued" else FROZEN[entity]
+    full.ledger.decisions.part(link, "ann")
+    memory: Any = full.erp if ENTITIES[entity].source == "erp" else full.procore
+    own = next(one for one in memory.records[entity] if one.id in (link.erp_key, link.procore_id))
+    memory.put(own.model_copy(update=changes))
+    go(full, entity)
+    assert decide(full, "link", entity, link.erp_key, "--to", link.procore_id) == 0
+    found = [go(full, entity)[link.number] for _ in range(3)]
+    assert found[0][0] in ("adopted", "updated") and found[1:] == [("unchanged", "")] * 2, found
+    other: Any = full.procore if memory is full.erp else full.erp
+    there = next(one for one in other.records[entity] if one.id in (link.erp_key, link.procore_id))
+    more = (
+        {"description": "A third"}
+        if entity == "direct_costs"
+        else {"title": "A third"}
+        if "title" in changes
+        else {name: date(2026, 9, 23) for name in changes}
+    )
+    other.put(there.model_copy(update=more))
+    assert go(full, entity)[link.number][0] == "conflicts", "what the other side says is agreed on, too"
 
 
 def test_a_pair_that_differs_in_money_is_refused(linked: World, capsys: pytest.CaptureFixture[str]) -> None:
