@@ -68,8 +68,8 @@ class Judging:
         """A counterpart that carries our external id because an earlier run made it, and ended before it could write the link:
         its steps go on. It is not adopted, which would leave out the steps that are missing."""
         item = self.begun.get((company, record.id))
-        if match.how != "external_id" or match.target is None or match.broken:
-            return match
+        if match.how != "external_id" or match.target is None or match.broken or match.decision is not None:
+            return match  # a person's word is of a record that no run of ours has made
         if item is not None:
             sent = self.row.model.model_validate(item["record"], strict=False)
             made: Mapping[str, Any] | None = self.sync.as_merged(self.row.name, company, content(sent, self.row.content))

@@ -173,6 +173,21 @@ def test_posted_under_another_number_it_is_linked_by_hand(world: World) -> None:
     assert world.states(world.run(params=ONLY), "commitments")["SC-1"] == ("unchanged", "") and made(world) == [1]
 
 
+def test_so_is_what_has_no_external_id(ready: World) -> None:
+    """The pair is the person's, and no half made one of what was handed over."""
+    ready.erp.staging.add("budget_changes")
+    plant(ready, "budget_changes")
+    ready.run()
+    (waiting,) = ready.erp.staged
+    ready.erp.staged.clear()
+    ready.erp.put(waiting.model_copy(update={"id": "4711", "number": "4711", "marker": None}))
+    for _ in range(2):
+        ready.run()
+    by_hand(ready, "link", "budget change", "25-104/1", "--to", "4711")
+    assert ready.states(ready.run(), "budget_changes")["25-104/1"] == ("adopted", "")
+    assert ready.states(ready.run(), "budget_changes")["25-104/1"] == ("unchanged", "") and made(ready) == [1]
+
+
 def test_a_change_may_wait_as_well(world: World) -> None:
     own = draft(world)
     world.run(params=ONLY)
