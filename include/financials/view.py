@@ -240,7 +240,9 @@ class Sync:
         has read and judged."""
         found = {row.id: remembered(row) for row in self.ledger.records.each(entity, "procore")}
         if self.run.plan:
-            found |= self._read_now(ENTITIES[entity]) if ENTITIES[entity].source == "erp" else {}
+            # Of what this run is not about, it knows no more than the ledger.
+            read = ENTITIES[entity].source == "erp" and entity in self.run.entities
+            found |= self._read_now(ENTITIES[entity]) if read else {}
             for one in self.ledger.outcomes.of(self.run.run_id, entity):
                 if one.side == "procore":
                     found[one.id] = self._judged_now(found.get(one.id, Held(one.number)), one)

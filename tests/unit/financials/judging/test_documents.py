@@ -215,6 +215,13 @@ def test_a_lock_of_the_other_side_is_told_with_what_to_do_instead(linked: World)
     )
 
 
+@pytest.mark.parametrize("entity", LINKED)
+def test_a_plan_of_one_entity_says_what_a_run_of_it_would(full: World, entity: str) -> None:
+    """What its records refer to is known from earlier runs."""
+    planned, applied = [full.states(go(full, entity, mode=mode), entity) for mode in ("plan", "apply")]
+    assert planned == applied and {count for count, _ in applied.values()} == {"unchanged"}
+
+
 @pytest.mark.parametrize("entity", [name for name, row in ENTITIES.items() if row.document])
 def test_a_document_that_the_target_lost_is_a_conflict_and_not_made_again(full: World, entity: str) -> None:
     target = full.procore if ENTITIES[entity].target == "procore" else full.erp
