@@ -58,7 +58,7 @@ class Documents:
         if spoilt := [shard for shard in lists.shards_of(name) if lists.spoilt("erp", name, shard)]:
             raise StepMissing(
                 f"The {name} of the ERP were written to and not read since (shards {spoilt}): a load did not end. "
-                "Clear it and what follows."
+                f"Clear load_{name} and what follows."
             )
         later: dict[tuple[str, str], Record | Invalid] = {}
         if several := lists.several("erp", name):

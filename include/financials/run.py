@@ -236,9 +236,17 @@ def require(ledger: Ledger, run_id: str, steps: Iterable[str], shards: Sequence[
     missing = [step for step in steps if any((step, shard) not in done for shard in shards)]
     if missing:
         raise StepMissing(
-            f"Nothing was done: {', '.join(missing)} did not run to the end in run {run_id} (failed, skipped or marked by hand). "
-            f"Clear {'it' if len(missing) == 1 else 'them'} and what follows, and let Airflow run it; to mark it does not count."
+            f"Nothing was done: {', '.join(map(_task, missing))} did not run to the end in run {run_id} (failed, skipped or "
+            f"marked by hand). Clear {'it' if len(missing) == 1 else 'them'} and what follows, and let Airflow run it; to mark "
+            "it does not count."
         )
+
+
+def _task(step: str) -> str:
+    """What the task of a step is called in Airflow."""
+    kind, _, entity = step.partition(":")
+    gate = ENTITIES[entity].gate if kind == "check" else None
+    return gate or step.replace(":", "_")
 
 
 def _validate(params: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -144,7 +145,10 @@ class Ledger:
     def ready(self) -> None:
         """Refuse a ledger that is not there or not of this version: an empty one, made in passing at a mistyped address, would
         have forgotten every link and every decision. Raises ConfigurationError with the command that makes one."""
-        shown, command = self.shown, f"python -m include.financials --ledger '{self.shown}' ledger create"
+        shown, address = self.shown, shlex.quote(self.shown)
+        command = f"python -m include.financials --ledger {address} ledger create"
+        if self.engine.url.password is not None:  # which is shown nowhere
+            command += " (with the whole address, as the connection has it)"
         path = self._file()
         if path is not None and not path.is_file():
             raise ConfigurationError(

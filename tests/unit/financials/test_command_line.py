@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,12 @@ def test_a_decision_of_nobody_is_not_taken(
     assert main(["--ledger", address, "why", "vendor", "V-1"]) == 0
     assert main(["--ledger", address, "decide", "unlink", "vendor", "V-1"]) == 2
     assert "set LOGNAME to your name" in capsys.readouterr().err
+
+
+def test_the_command_that_makes_a_ledger_is_copied_as_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "the owner's ledger"
+    place.mkdir()
+    assert main(["--ledger", f"sqlite:///{place}/ledger.sqlite", "why", "vendor", "V-1"]) == 2
+    _, _, said = capsys.readouterr().err.partition("python -m include.financials ")
+    assert main(shlex.split(said)) == 0
+    assert main(["--ledger", f"sqlite:///{place}/ledger.sqlite", "why", "vendor", "V-1"]) == 0

@@ -194,8 +194,10 @@ def test_a_step_that_did_not_run_to_its_end_is_named(ledger: Ledger) -> None:
     ledger.runs.finished("r", "extract:commitments", [0])
     with pytest.raises(StepMissing, match=r"preflight, select did not run to the end in run r .* Clear them"):
         require(ledger, "r", ["window", "preflight", "select"])
-    with pytest.raises(StepMissing, match="extract:commitments"):
+    with pytest.raises(StepMissing, match="extract_commitments did not run"):
         require(ledger, "r", ["extract:commitments"], [0, 1])
+    with pytest.raises(StepMissing, match=r"referential_integrity, load_vendors did not run .* Clear them"):
+        require(ledger, "r", ["check:commitments", "load:vendors"])
     with pytest.raises(StepMissing, match="window"):
         require(ledger, "another run", ["window"])
     ledger.runs.finished("r", "extract:commitments", [1])
