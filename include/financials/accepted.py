@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from include.financials.advice import command
 from include.financials.entity import Entity
 from include.financials.ledger import Intent, moment
 
@@ -40,9 +41,10 @@ def doubtful(row: Entity, intent: Intent, number: str, message: str | None) -> s
 
 
 def _asked(row: Entity, intent: Intent, number: str, why: str) -> str:
-    then = f"If it was posted under another number: decide link {row.name} {number} --to KEY. If it never will be: decide resend"
+    link = command("link", row.name, number, intent.source_id, to="KEY")
+    then = f"If it was posted under another number: {link}. If it never will be:"
     told = f"was handed over to the ERP{_on(intent.doubted_at)}{_as(intent.result_id)} {why}"
-    return f"{told}. Ask who posts there. {then} {row.name} {number}."
+    return f"{told}. Ask who posts there. {then} {command('resend', row.name, number, intent.source_id)}."
 
 
 def refused(intent: Intent, message: str | None) -> str:

@@ -11,17 +11,20 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
+from include.financials.advice import command, ident
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import SyncError
-from include.financials.known import Known, everything
-from include.financials.ledger import Decision, Ledger, Link, Note, decoded, moment
+from include.financials.known import Known
+from include.financials.ledger import Ledger, Link, Note, decoded, moment
 from include.financials.ledger.story import entity_named
+from include.financials.meant import Meant, Pair
 from include.financials.money import text
 from include.financials.port import CALLED, SIDES
-from include.financials.record import Side
+from include.financials.record import PROJECTS, Side
 
 DECISIONS = {
     "approve": "a commitment may be sent although it is above the limit, with the content it has now",
@@ -44,8 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("entity")
     parser.add_argument("number", help="what people call it, its id, or `all`: every record that waits for just this decision")
-    parser.add_argument("--id", help="which of several records of that number: its id, as the command lists them")
-    parser.add_argument("--to", help="link: number or id of the other side's record")
+    parser.add_argument("--id", help="which of several records of that number: its id, as messages and the command tell it")
+    parser.add_argument("--to", help="link, unlink: number or id of the other side's record")
     parser.add_argument("--amount", help="opening: gross billed on the contract up to --date that no linked invoice has")
     parser.add_argument("--retainage", default="0", help="opening: retainage still held of it (default 0)")
     parser.add_argument("--date", help="opening: the last day that it covers, YYYY-MM-DD")
@@ -74,6 +77,7 @@ class _Desk:
 
     def __init__(self, ledger: Ledger, row: Entity, chosen: argparse.Namespace, who: str) -> None:
         self.ledger, self.row, self.chosen, self.who = ledger, row, chosen, who
+        self.meant = Meant(ledger, row)
 
     # -- the decisions --------------------------------------------------------------------------------------------------------
 
@@ -117,27 +121,29 @@ class _Desk:
                     refused.append(str(error))
             told = self._told("link", found, "The next run links them.") if found else "Nothing was recorded."
             return "\n".join([told, *(f"not recorded: {one}" for one in refused)])
-        if self.chosen.to is None:
-            proposals = [row for row in self._named(self.chosen.number) if (row.state, row.rule) == WAITING["link"]]
-            if not proposals and (parted := self._parted()):
-                return self._join(parted.company, parted.record_id, parted.pair, parted.number, None)
+        words, to = (self.chosen.number, self.chosen.id), self.chosen.to
+        parted = self.meant.said("unlink", *words, to)
+        if to is None:
+            proposals = [row for row in self.meant.records(self.chosen.number) if (row.state, row.rule) == WAITING["link"]]
+            if not proposals and len(parted) == 1:
+                return self._join(parted[0][0], None)
             if not proposals:
                 self._one(self.row.source)
                 raise SyncError(
-                    f"{self.row.label} {self.chosen.number} has no proposal that waits. To pair it by hand: decide link "
-                    f"{self.row.name} {self.chosen.number} --to NUMBER_OR_ID"
+                    f"{self.row.label} {self.chosen.number} has no proposal that waits. To pair it by hand: "
+                    f"{command('link', self.row.name, *words, to='NUMBER_OR_ID')}"
                 )
             row = self._only(proposals)
             return self._pair(row, *self._proposed(row))
-        here, there = self._named(self.chosen.number), self._named(self.chosen.to)
-        if (parted := self._parted()) is not None and not (here and there):
-            return self._join(parted.company, parted.record_id, parted.pair, parted.number, None)
-        for number, rows in ((self.chosen.number, here), (self.chosen.to, there)):
+        here, there = self.meant.records(self.chosen.number), self.meant.records(to)
+        if len(parted) == 1 and not (here and there):
+            return self._join(parted[0][0], None)
+        for number, rows in ((self.chosen.number, here), (to, there)):
             if not rows:
                 raise SyncError(self._unknown(number))
         pairs = [(a, b) for a in here for b in there if a.side != b.side]
         if self.chosen.id:
-            pairs = [(a, b) for a, b in pairs if self.chosen.id in (a.key, b.key)]
+            pairs = [(a, b) for a, b in pairs if a.has(self.chosen.id) or b.has(self.chosen.id)]
         if not pairs:
             side = CALLED[here[0].side]
             raise SyncError(f"{here[0].told} and {there[0].told} are both of {side}; name one record of each side")
@@ -154,53 +160,51 @@ class _Desk:
             )
         source = erp if self.row.source == "erp" else procore
         apart = None
-        if (source.state, source.rule) == WAITING["link"] and (erp.key, procore.key) == self._other(source):
+        if (source.state, source.rule) == WAITING["link"] and (erp.key, procore.key) == source.pair:
             apart = self._proposed(source)[2]
         return self._pair(source, erp, procore, apart)
 
     def unlink(self) -> str:
-        wanted = self.chosen.id or self.chosen.number
-        links = [
-            one
-            for one in self.ledger.links.of(self.row.name, contents=False)
-            if wanted in (one.number, one.erp_key, one.procore_id)
-        ]
-        if len(links) > 1:
-            listed = "; ".join(
-                f"{one.number}: ERP {one.company}/{one.erp_key}, Procore id {one.procore_id}" for one in links[:12]
-            )
+        words = (self.chosen.number, self.chosen.id, self.chosen.to)
+        did, found = "The link of", self.meant.linked(*words)
+        if not found:
+            did, found = "The decision to link", [pair for pair, _ in self.meant.said("link", *words)]
+        if not found:  # the link that marks stand for is broken
+            did, found = "The link by marks of", self.meant.broken(*words)
+        if len(found) > 1:
+            listed = "; ".join(one.told for one in found[:12])
             raise SyncError(
-                f"{len(links)} links of {self.row.label} {wanted} are active; name one by --id (its Procore id): {listed}"
+                f"{len(found)} links of {self.row.label} {self.chosen.number} are active; name one by --id (its Procore id): "
+                f"{listed}"
             )
-        then = (
-            "Both sides keep what they have, its external id in Procore may stay or be cleared. The next run holds the record "
-            "(rule unlinked) and writes nothing to either side, until: decide link {entity} {key} --to {ident}"
+        if not found:
+            if ended := self.meant.said("unlink", *words):
+                raise SyncError(f"the link of {self.row.label} {words[0]} was ended already by {ended[0][1].said}")
+            if (pair := self._marked()) is None:
+                raise SyncError(f"no {self.row.label} {words[0]} is linked. {self._near(words[0], self._linked_numbers())}")
+            found = [pair]
+        (one,) = found
+        link = next((link for link in self._links if Pair.of(link) == one), Link(self.row.name, *one))
+        self.ledger.decisions.part(link, self.who, self.chosen.note)
+        here = ident("erp", one.company, one.erp_key)
+        return (
+            f"{did} {self.row.label} {one.number} (ERP {here}, Procore id {one.procore_id}) is ended for good. Both sides keep "
+            f"what they have, its external id in Procore may stay or be cleared. While both are there, the next runs hold the "
+            f"record (rule unlinked) and write nothing to either side, until: "
+            f"{command('link', self.row.name, one.number, here, to=one.procore_id)}\nWhere one of them is gone or void, the "
+            f"other counts as a record that has no counterpart: it is sent anew if it is due and no rule stops it."
         )
-        if links:
-            self.ledger.decisions.part(links[0], self.who, self.chosen.note)
-            company, key, ident, number = links[0].company, links[0].erp_key, links[0].procore_id, links[0].number
-            did = "The link of"
-        else:
-            said = [d for d in self.ledger.decisions.of(self.row.name, "link") if wanted in (d.number, d.record_id, d.pair)]
-            # A pair that marks alone tell of (the ledger was lost): the link that they stand for is broken.
-            marked = [one for one in self._named(wanted) if one.rule == "R-02"]
-            pairs = [(one.company, one.record_id, one.pair, one.number) for one in said] or [
-                (one.company, one.erp_key, one.procore_id, one.number) for one in marked if one.erp_key and one.procore_id
-            ]
-            if len(pairs) != 1:
-                ended = [
-                    d for d in self.ledger.decisions.of(self.row.name, "unlink") if wanted in (d.number, d.record_id, d.pair)
-                ]
-                if ended:
-                    raise SyncError(f"the link of {self.row.label} {wanted} was ended already by {ended[0].said}")
-                raise SyncError(f"no {self.row.label} {wanted} is linked. {self._near(wanted, self._linked_numbers())}")
-            company, key, ident, number = pairs[0]
-            self.ledger.decisions.part(Link(self.row.name, company, key, ident, number), self.who, self.chosen.note)
-            did = "The decision to link" if said else "The link by marks of"
-            if not said and marked[0].how == "external_id":
-                then = "The next run takes the record for one that has no counterpart, and sends it anew if no rule stops it."
-        then = then.format(entity=self.row.name, key=key, ident=ident)
-        return f"{did} {self.row.label} {number} (ERP {company}/{key}, Procore id {ident}) is ended for good. {then}"
+
+    def _marked(self) -> Pair | None:
+        """A pair that the marker of a document of the ERP alone tells of, and that no run has judged: both its ids are named."""
+        key, procore_id = self.chosen.id, self.chosen.to
+        if self.row.source != "procore" or not (key and procore_id):
+            return None
+        companies = {company for company, _ in self.ledger.records.seen(PROJECTS, "erp", figures=False)}
+        head, slash, _ = key.partition("/")
+        likely = head if slash and not companies else ""  # no run has kept a company yet
+        company = max((one for one in companies if one and key.startswith(f"{one}/")), key=len, default=likely)
+        return Pair(company, key.removeprefix(f"{company}/") if company else key, procore_id, self.chosen.number)
 
     def resend(self) -> str:
         row = self._one("procore")
@@ -230,13 +234,9 @@ class _Desk:
                 f"--date is {day}, and no run has looked beyond {seen.date()}: draws that are still to come would count as "
                 "billed. Give the last day before go-live"
             )
-        links = [
-            one
-            for one in self.ledger.links.of(self.row.name, contents=False)
-            if self._wanted in (one.number, one.erp_key, one.procore_id)
-        ]
+        links = self.meant.linked(self.chosen.number, self.chosen.id)
         if len(links) == 1:
-            company, key, number = links[0].company, links[0].erp_key, links[0].number
+            company, key, _, number = links[0]
         else:
             row = self._one("erp")
             company, key, number = row.company, row.key, row.number
@@ -246,39 +246,29 @@ class _Desk:
             detail=self.chosen.note,
         )  # fmt: skip
         return (
-            f"opening recorded for {self.row.label} {number} (ERP {company}/{key}): {text(amount)} billed up to {day}, of it "
-            f"{text(retainage)} retained. The next run sends no draw dated up to then, counts the balance in what was billed "
-            f"(I-03, O-04) and explains it as OPENING. It is valid until another one is recorded."
+            f"opening recorded for {self.row.label} {number} (ERP {ident('erp', company, key)}): {text(amount)} billed up to "
+            f"{day}, of it {text(retainage)} retained. The next run sends no draw dated up to then, counts the balance in what "
+            f"was billed (I-03, O-04) and explains it as OPENING. It is valid until another one is recorded."
         )
 
     # -- which record ---------------------------------------------------------------------------------------------------------
 
     @property
     def _all(self) -> bool:
-        return bool(self.chosen.number == "all")
-
-    @property
-    def _wanted(self) -> str:
-        return str(self.chosen.id or self.chosen.number)
-
-    def _everything(self) -> list[Known]:
-        return everything(self.ledger.records, self.row.name)
-
-    def _named(self, number: str) -> list[Known]:
-        return [row for row in self._everything() if number in (row.number, row.key)]
+        return bool(self.chosen.number == "all" and not self.chosen.id)
 
     def _waiting(self, decision: str) -> list[Known]:
-        return [row for row in self._everything() if (row.state, row.rule) == WAITING[decision]]
+        return [row for row in self.meant.everything if (row.state, row.rule) == WAITING[decision]]
 
     def _one(self, side: Side) -> Known:
-        rows = [row for row in self._named(self.chosen.number) if row.side == side]
+        rows = [row for row in self.meant.records(self.chosen.number) if row.side == side]
         if not rows:
             raise SyncError(self._unknown(self.chosen.number, side))
         return self._only(rows)
 
     def _only(self, rows: Sequence[Known]) -> Known:
         if self.chosen.id:
-            rows = [row for row in rows if row.key == self.chosen.id]
+            rows = [row for row in rows if row.has(self.chosen.id)]
         if len(rows) != 1:
             listed = "; ".join(row.told for row in rows[:12]) or "none has that id"
             raise SyncError(f"{len(rows)} {self.row.name} are called {self.chosen.number}; name one by --id: {listed}")
@@ -291,7 +281,7 @@ class _Desk:
             ):
                 return f"{number} is a {row.label}, not a {self.row.label}. Two records of one kind are linked."
         where = f" of {CALLED[side]}" if side else ""
-        known = [row.number for row in self._everything() if side is None or row.side == side]
+        known = [row.number for row in self.meant.everything if side is None or row.side == side]
         return f"no run has shown a {self.row.label} {number}{where}. {self._near(number, known)}"
 
     @staticmethod
@@ -301,70 +291,67 @@ class _Desk:
             f"Did you mean {', '.join(near)}?" if near else "Make a run (a plan is enough), or look at its number in the report."
         )
 
+    @cached_property
+    def _links(self) -> list[Link]:
+        return self.ledger.links.of(self.row.name, contents=False)
+
     def _linked_numbers(self) -> list[str]:
-        return [one.number for one in self.ledger.links.of(self.row.name, contents=False)]
+        return [one.number for one in self._links]
 
     def _linked(self, row: Known) -> Link | None:
-        for one in self.ledger.links.of(self.row.name, contents=False):
+        for one in self._links:
             if row.key == one.procore_id if row.side == "procore" else (row.key, row.company) == (one.erp_key, one.company):
                 return one
         return None
 
-    def _parted(self) -> Decision | None:
-        wanted = {self.chosen.number, self.chosen.id, self.chosen.to} - {None}
-        said = [d for d in self.ledger.decisions.of(self.row.name, "unlink") if wanted <= {d.number, d.record_id, d.pair}]
-        return said[0] if len(said) == 1 else None
-
     # -- pairs ----------------------------------------------------------------------------------------------------------------
 
-    def _other(self, row: Known) -> tuple[str, str]:
-        """(ERP key, Procore id) of the pair that a proposal names."""
-        return (row.key, row.procore_id or "") if row.side == "erp" else (row.erp_key or "", row.key)
-
     def _proposed(self, row: Known) -> tuple[Known, Known, list[str] | None]:
-        key, ident = self._other(row)
+        key, procore_id = row.pair
         offer = decoded(row.work)
         if offer.get("refused"):
             raise SyncError(
                 f"{row.told} cannot be linked as it is: {'; '.join(offer['refused'])}. Make the two equal there, or pair it with "
                 f"another record (--to)."
             )
-        if not (key and ident):
+        if not (key and procore_id):
             raise SyncError(f"{row.told}: its proposal names no single record. Run once more, or name the other one with --to")
-        known = {one.ident: one for one in self._everything()}
+        known = {one.ident: one for one in self.meant.everything}
         erp = row if row.side == "erp" else known.get(("erp", row.company, key), Known("erp", row.company, key, row.number))
-        procore = row if row.side == "procore" else known.get(("procore", "", ident))
-        procore = procore or Known("procore", row.company, ident, row.number)
+        procore = row if row.side == "procore" else known.get(("procore", "", procore_id))
+        procore = procore or Known("procore", row.company, procore_id, row.number)
         return erp, procore, offer.get("apart")
 
     def _pair(self, source: Known, erp: Known, procore: Known, apart: list[str] | None) -> str:
         for one in (erp, procore):
             if link := self._linked(one):
                 raise SyncError(
-                    f"{one.told} is linked already (ERP {link.company}/{link.erp_key}, Procore id {link.procore_id}). End "
-                    f"that link first: decide unlink {self.row.name} {link.erp_key}"
+                    f"{one.told} is linked already ({Pair.of(link).told}). End that link first: {self._end(Pair.of(link))}"
                 )
-        return self._join(erp.company or source.company or "", erp.key, procore.key, source.number, apart)
+        return self._join(Pair(erp.company or source.company or "", erp.key, procore.key, source.number), apart)
 
-    def _join(self, company: str, key: str, ident: str, number: str, apart: list[str] | None) -> str:
-        for one in self.ledger.decisions.of(self.row.name, "link"):
-            erp, procore = (one.company, one.record_id) == (company, key), one.pair == ident
-            if one.pair and erp != procore:
+    def _join(self, pair: Pair, apart: list[str] | None) -> str:
+        company, key, procore_id, number = pair
+        for other, said in self.meant.said("link"):
+            if (other[:2] == pair[:2]) != (other.procore_id == procore_id):
                 raise SyncError(
-                    f"ERP {one.company}/{one.record_id} and Procore's id {one.pair} were linked by {one.said}; a record has one "
-                    f"counterpart. End that first: decide unlink {self.row.name} {one.record_id}"
+                    f"ERP {ident('erp', *other[:2])} and Procore's id {other.procore_id} were linked by {said.said}; a record "
+                    f"has one counterpart. End that first: {self._end(other)}"
                 )
         value = {"apart": apart} if apart is not None else None
         self.ledger.decisions.decide(
-            entity=self.row.name, company=company, record_id=key, pair=ident, decision="link", who=self.who, number=number,
+            entity=self.row.name, company=company, record_id=key, pair=procore_id, decision="link", who=self.who, number=number,
             value=value, detail=self.chosen.note,
         )  # fmt: skip
         accepted = f" Accepted as they are: {'; '.join(apart)}." if apart else ""
         return (
-            f"link recorded for {self.row.label} {number}: ERP {company}/{key} is Procore's id {ident}.{accepted} The next "
-            f"run links the two, unless they differ in money or in what they refer to; then it says in what. It lasts "
-            f"until: decide unlink {self.row.name} {key}"
+            f"link recorded for {self.row.label} {number}: ERP {ident('erp', company, key)} is Procore's id {procore_id}."
+            f"{accepted} The next run links the two, unless they differ in money or in what they refer to; then it says in what. "
+            f"It lasts until: {self._end(pair)}"
         )
+
+    def _end(self, pair: Pair) -> str:
+        return command("unlink", self.row.name, pair.number, ident("erp", pair.company, pair.erp_key))
 
     # -- small things ---------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 
 from include.financials.accepted import RULES
+from include.financials.advice import command, ident
 from include.financials.beside import beside
 from include.financials.counterparts import Counterparts
 from include.financials.entities import ENTITIES
@@ -208,7 +209,8 @@ class Documents:
         ]
         why = (
             f"{said.number} was accepted by {said.said}; that has ended, because it changed in the ERP since: "
-            f"{'; '.join(changed) or 'its lines'}. Look at it, and decide accept {said.entity} {said.number} again."
+            f"{'; '.join(changed) or 'its lines'}. Look at it, and accept it again: "
+            f"{command('accept', said.entity, said.number, ident('erp', said.company, said.record_id))}."
         )
         log.warning("%s", why)
         self.sync.ledger.decisions.ended(said, self.sync.run.run_id, why, plan=self.sync.run.plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+from include.financials.advice import ident, means
 from include.financials.ledger import Judged, Seen, Stranger, decoded, key_of
 from include.financials.ledger.records import Records
 from include.financials.port import CALLED, SIDES
@@ -44,6 +45,15 @@ class Known:
         return (self.side, *key_of(self.side, self.company, self.key))
 
     @property
+    def pair(self) -> tuple[str, str]:
+        """(ERP key, Procore id) of itself and of what a run has named as its counterpart; empty where none is."""
+        return (self.key, self.procore_id or "") if self.side == "erp" else (self.erp_key or "", self.key)
+
+    def has(self, word: str | None) -> bool:
+        """Whether a person who wrote this may mean it by its id."""
+        return means(word, self.side, self.company, self.key)
+
+    @property
     def amount(self) -> str | None:
         found = self.amount_read or decoded(self.figures).get("amount")
         return str(found) if found is not None else None
@@ -51,7 +61,7 @@ class Known:
     @property
     def told(self) -> str:
         amount = f", {self.amount}" if self.amount else ""
-        return f"{self.number} ({CALLED[self.side]}, id {self.key}{amount})"
+        return f"{self.number} ({CALLED[self.side]}, id {ident(self.side, self.company, self.key)}{amount})"
 
 
 _TOLD = {field.name: field.name for field in fields(Known) if field.default is None} | {"amount_read": "amount"}

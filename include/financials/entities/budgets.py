@@ -177,7 +177,7 @@ BUDGET = Entity(
         LINE_TWICE,
         PARTED,
         Rule("R-02", "broken_link", "absent", "conflict",
-             "The budget of {number} is linked, but {broken_link}. Restore it, or end the link: decide unlink budgets {number}."),
+             "The budget of {number} is linked, but {broken_link}. Restore it, or end the link: {unlink}."),
         Rule("M-01", "job", "present", "held",
              "The budget of {project_name} waits: its project is not linked to a job.", waits_for="projects {project_name}",
              refers=True),

@@ -310,7 +310,7 @@ def unit_missing(line: Line) -> str | None:
 
 # -- row ------------------------------------------------------------------------------------------------------------------------
 
-_INSTEAD = "Put it back and issue a change order, or end the link: decide unlink {entity} {number}."
+_INSTEAD = "Put it back and issue a change order, or end the link: {unlink}."
 
 COMMITMENT = Entity(
     Commitment,
@@ -363,7 +363,8 @@ COMMITMENT = Entity(
         Rule("M-09", "sum_difference_cents", "zero", "quarantined",
              "{number}: lines add up to {lines_sum}, contract says {amount} (difference {sum_difference})."),
         Rule("M-10", "number_in_erp", "absent", "conflict",
-             "{number} is already used by job {number_in_erp} in the ERP. Renumber, or link to the existing document.",
+             "{number} is already used by job {number_in_erp} in the ERP. Renumber it; if the two are one, "
+             "make them agree, and they are proposed as one.",
              expects=(Expected("the number is free in the ERP", "erp_job_of_number", "empty"),)),
         NUMBER_TWICE,
         LINE_FAULT,
@@ -372,8 +373,7 @@ COMMITMENT = Entity(
         Rule("M-13", "total_negative", "absent", "quarantined",
              "{number}: its total is {total_negative}; a commitment cannot be negative."),
         Rule("M-13", "approval_wanted", "absent", "held",
-             "{number} takes {amount}, above the limit of {approval_wanted}.{approval_ended} Approve it: decide approve "
-             "commitments {number}.",
+             "{number} takes {amount}, above the limit of {approval_wanted}.{approval_ended} Approve it: {approve}.",
              waits_for="decision approve commitments {number}"),
         Rule("M-13", "total_zero", "absent", "linked", "{number} has a total of zero.", severity="warning"),
         Rule("M-13", "unexecuted", "absent", "linked",

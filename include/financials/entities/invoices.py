@@ -119,8 +119,8 @@ class OwnerInvoiceFacts(InvoiceFacts):
 _CONTENT = ("number", "billing_date", "amount", "held", "released", "tax", "lines")
 _COST = {"lines.cost_code": COST_CODES, "lines.cost_type": COST_TYPES}
 _INSTEAD = (
-    "Put it back and correct it with the next invoice of the contract; or void it in the ERP, end the link (decide unlink "
-    "{entity} {number}) and send it anew."
+    "Put it back and correct it with the next invoice of the contract; or void it in the ERP, end the link ({unlink}) and give "
+    "it a new number: then it is sent anew."
 )
 
 _FIRST = (*OF_PROCORE, field_fault("I-04"), altered(_INSTEAD), *PEOPLE, *PLACED)
@@ -144,7 +144,8 @@ _SEQUENCE = (
          "Invoice {number} is number {sequence} of {contract}: {billed_before} was billed before it, the ERP has "
          "{erp_billed}. {billed_by}", waits_for="what the ERP has billed on {contract}"),
     Rule("I-04", "number_in_erp", "absent", "quarantined",
-         "Invoice number {number} is in the ERP already ({number_in_erp}). Correct the number, or decide whose it is."),
+         "Invoice number {number} is in the ERP already ({number_in_erp}). Correct the number; if the two are "
+         "one, make them agree, and they are proposed as one."),
 )  # fmt: skip
 _LAST = (
     Rule("I-05", "date_missing", "absent", "quarantined", "Invoice {number} has no billing date."),

@@ -32,12 +32,11 @@ class Alone(Judging):
             # What was linked since this run read the list is not gone: nobody has looked for it.
             if link.erp_key in asked and not there & {(link.company, link.erp_key), ("", link.erp_key)}
         ]
-        rule = row.rule("broken_link")
-        said = {"label": row.label.capitalize(), "entity": row.name, "broken_link": "the ERP no longer has it"}
+        rule, why = row.rule("broken_link"), "the ERP no longer has it"
         return [
             blank(sync, row, self.shard, "erp", link.company, link.erp_key, link.number)._replace(
                 project=link.scope, how="link", procore_id=link.procore_id, erp_key=link.erp_key, state=rule.state, rule=rule.id,
-                message=rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key}),
+                message=self.broken(link, "erp", why),
             )
             for link in gone
         ]  # fmt: skip

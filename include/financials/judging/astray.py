@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
+from include.financials import advice
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.identity import Origin, parse_origin
@@ -86,5 +87,7 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
             lost = looked and ident not in links and ident not in seen
             if lost or (record.company or "", job) not in shown:
                 said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} of it was made"
-                said += f" (if that was deleted there: decide unlink {name} {record.number})" if ident not in links else ""
+                if ident not in links:
+                    there = advice.ident("erp", record.company, record.id)
+                    said += f" (if that was deleted there: {advice.command('unlink', name, record.number, there, to=ident)})"
                 yield Invalid(row.name, job, f"of job {job}", "project", said, job)

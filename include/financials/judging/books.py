@@ -279,7 +279,7 @@ class Books:
         if key is not None and (company, key) in self.unread(COST_CODES):
             return "cannot be read in the ERP: correct it there"
         if self.has_code(company, job, number):
-            return "is not linked yet: wait for it, or decide link cost_codes"
+            return "is not linked yet: wait for it, or see in the report what it waits for"
         return f"does not exist on job {job}. Add it in the ERP or re-code the line"
 
     def has_code(self, company: str, job: str | None, number: str) -> bool:

@@ -21,6 +21,7 @@ from include.financials.identity import canonical_json, content, differing_lines
 from include.financials.judging.check import Judge, Judging
 from include.financials.judging.facts import Row, twice
 from include.financials.judging.memory import blank, procore_row
+from include.financials.judging.people import Parted
 from include.financials.judging.rules import verdicts
 from include.financials.judging.subject import Match, Subject
 from include.financials.ledger import Judged, Link, Remembered
@@ -112,7 +113,7 @@ class Budgets(Judging):
         rule = self.row.rule("broken_link")
         return blank(self.sync, self.row, self.shard, "erp", link.company, link.erp_key, link.number)._replace(
             project=link.erp_key, how="link", procore_id=link.procore_id, erp_key=link.erp_key, state=rule.state, rule=rule.id,
-            message=rule.message.format(number=link.number, broken_link=NOWHERE),
+            message=self.broken(link, "erp", NOWHERE),
         )  # fmt: skip
 
     # -- one job --------------------------------------------------------------------------------------------------------------
@@ -247,7 +248,9 @@ class Budgets(Judging):
 
     def _parted(self, subject: Subject, project: Link | None) -> str | None:
         said = self.people.parted.get((subject.company, subject.erp_key or "", project.procore_id)) if project else None
-        return self.people.told(self.row, subject.record.number, "its project", said) if said is not None else None
+        if said is None:
+            return None
+        return Parted("its project", said, said.record_id).told(self.row, subject.number)
 
     def _unlinked(self, subject: Subject, target: Budget | None) -> str | None:
         """The first code of either side that has no counterpart yet: in which keys the two are compared is not known before.

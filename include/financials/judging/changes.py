@@ -41,7 +41,8 @@ def pair_apart(row: Entity, subject: Subject, unlike: Sequence[str], refused: Se
     accepted = said.value.get("apart")
     more = [one for one in unlike if accepted is not None and one not in accepted]
     if more:
-        return f"by {said.said}, who could not know in what they differ since: {'; '.join(more)}. Look, and decide link again"
+        again = subject.command("link", row.name)
+        return f"by {said.said}, who could not know in what they differ since: {'; '.join(more)}. Look, and say so again: {again}"
     return None
 
 

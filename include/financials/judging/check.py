@@ -21,8 +21,8 @@ from include.financials.judging.matching import finished
 from include.financials.judging.memory import blank, memory, own_marks, source_hash, stopped
 from include.financials.judging.people import People
 from include.financials.judging.plan import both_ended, half_made, planned
-from include.financials.judging.rules import Finding, Verdict, judge
-from include.financials.judging.subject import Match, Subject
+from include.financials.judging.rules import Finding, Verdict, filled, judge
+from include.financials.judging.subject import Match, Subject, row_id
 from include.financials.ledger import STOPPED, Intent, Judged, Link, LinkIndex, Remembered, Seen, decoded, key_of
 from include.financials.ledger.records import Remembrance
 from include.financials.money import text
@@ -178,26 +178,19 @@ class Judging:
         return planned(base, self.row, subject)
 
     def offered(self, subject: Subject) -> str | None:
-        """What a person is to know who accepts a proposal: in what the two differ, and whether that can be accepted."""
-        if not subject.match.proposal or len(subject.match.candidates) != 1:
+        """What a person is to know who says that two are one, or said so before they changed: in what they differ, and whether
+        that can be accepted."""
+        if (other := subject.match.offered) is None:
             return None
-        unlike, refused = apart(self.row, subject.record, subject.match.candidates[0])
+        unlike, refused = apart(self.row, subject.record, other)
         return canonical_json({"apart": unlike, "refused": refused})
-
-    def pair_ended(self, subject: Subject, facts: Mapping[str, Any]) -> None:
-        """A pair whose records changed since a person said that they are one needs the person again."""
-        said = subject.match.decision
-        if said is not None and facts["pair_apart"] and "differ since" in facts["pair_apart"]:
-            self.sync.ledger.decisions.ended(said, self.sync.run.run_id, facts["pair_apart"], plan=self.sync.run.plan)
 
     def base(self, subject: Subject) -> Judged:
         own, amount = subject.own, getattr(subject.own, "amount", None)
         hashed = self.hash_of(own)
         key = key_of(subject.side, subject.company, own.id)
         known = self.seen.last(key)
-        # An ERP record keeps its own number (a cost type has another one in Procore); Procore's document gets its full one.
-        number = own.number if subject.side == "erp" else subject.record.number
-        return blank(self.sync, self.row, self.shard, subject.side, subject.company, own.id, number)._replace(
+        return blank(self.sync, self.row, self.shard, subject.side, subject.company, own.id, subject.number)._replace(
             project=getattr(subject.record, "project", None) or (own.number if isinstance(own, Project) else None),
             amount=text(amount) if amount is not None else None,
             currency=getattr(own, "currency", None),
@@ -242,6 +235,14 @@ class Judging:
             system=sync.namespace, marks=sync.marks, translated=translated,
         )  # fmt: skip
 
+    def broken(self, link: Link, side: Side, why: str) -> str:
+        """What is told of a link of which a side shows nothing that could be judged."""
+        row = {
+            "row": row_id(side, link.company, link.erp_key if side == "erp" else link.procore_id), "number": link.number,
+            "label": self.row.label.capitalize(), "entity": self.row.name, "erp_key": link.erp_key, "broken_link": why,
+        }  # fmt: skip
+        return filled(self.row.rule("broken_link"), row)[0]
+
     def unusable(self, bad: Invalid, side: Side, links: LinkIndex) -> Judged:
         """A record that cannot be read is still the one it was: the ledger goes on remembering its number and its figures. One
         that is sound, and belongs to a contract that is not shown to us or cannot be read, waits for that."""
@@ -265,8 +266,8 @@ class Judging:
             rule = row.rule("hidden")
             who = f"{row.label} {number}" if bad.behind == row.name else self._contract(bad)
             named = {"label": row.label.capitalize(), "number": number, "hidden": f"{who} {bad.message}"}
-            told, waits_for = rule.message.format_map(named), (rule.waits_for or "").format_map(named)
-            return found._replace(state=rule.state, rule=rule.id, message=told, waits_for=waits_for)
+            message, waits_for = filled(rule, named)
+            return found._replace(state=rule.state, rule=rule.id, message=message, waits_for=waits_for)
         message = f"{row.label.capitalize()} {number}: field {bad.field}: {bad.message}. Correct it in {where}."
         return found._replace(state="quarantined", rule=row.field_rule, message=message)
 

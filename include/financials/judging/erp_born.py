@@ -74,8 +74,6 @@ class ErpBorn(Alone):
             self.seen.learn((record.company or "", record.id) for record in some)
             subjects = [self._subject(record, matcher) for record in some if sync.run.wants(record.number)]
             rows = [self.annotated(subject) for subject in subjects]
-            for subject, facts in zip(subjects, rows, strict=True):
-                self.pair_ended(subject, facts)
             verdict = verdicts(judged_by(row.name, rows, []))
             results = [self._told(subject, verdict.get(subject.row)) for subject in subjects]
             said.add(results)

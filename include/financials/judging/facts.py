@@ -52,6 +52,8 @@ class CommonRow(TypedDict):
     broken_link: str | None
     ambiguous: str | None
     proposal: str | None
+    proposal_way: str
+    """How a person joins the two, as far as they can be joined; reads on with what sets them apart."""
     unlike: str
     parted: str | None
     pair_apart: str | None
@@ -148,7 +150,7 @@ def common(row: Entity, subject: Subject, target: Record | None) -> CommonRow:
     """What every entity's rules look at."""
     difference = None
     match = subject.match
-    other = target if match.decision is not None else match.candidates[0] if match.proposal and match.candidates else None
+    other = match.offered
     unlike, refused = apart(row, subject.record, other) if other is not None else ([], [])
     merged = getattr(subject.record, "merged_into", None) is not None  # its own contents are nobody's matter any more
     if match.how == "external_id" and target is not None and match.decision is None and not merged:
@@ -169,13 +171,20 @@ def common(row: Entity, subject: Subject, target: Record | None) -> CommonRow:
         "broken_link": subject.match.broken,
         "ambiguous": subject.match.ambiguous,
         "proposal": match.proposal,
+        "proposal_way": _way(row, subject, refused) if match.proposal else "",
         "unlike": f" They differ in {'; '.join(unlike)}." if unlike else "",
-        "parted": match.parted,
+        "parted": match.parted.told(row, subject.number) if match.parted else None,
         "pair_apart": pair_apart(row, subject, unlike, refused),
         "hidden": match.hidden,
         "unread": told(match.unread, row.target, row.label) if match.unread is not None else None,
         "adoption_difference": difference,
     }
+
+
+def _way(row: Entity, subject: Subject, refused: Sequence[str]) -> str:
+    if refused:
+        return f"Nobody can link them as they are: make them equal in {'; '.join(refused)}. Or, if they are two"
+    return f"If the two are one: {subject.command('link', row.name)}. If not"
 
 
 def twice(row: Entity, subject: Subject, target: Record | None) -> str | None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict, cast
 
+from include.financials.advice import command, ident
 from include.financials.billing import BillingItem, Invoice, InvoiceLine, completed, key_of, movements
 from include.financials.entity import Entity
 from include.financials.judging.arithmetic import ArithmeticRow, arithmetic, overbilled, released_too_much
@@ -263,11 +264,11 @@ class InvoiceFacts(ContractFacts):
             "sequence": own.sequence,
             "sequence_before": own.sequence - 1,
             "sequence_kept": kept,
-            "opening_offered": self._offer(contract),
+            "opening_offered": self._offer(subject),
             "billed_unread": unread if kept and not subject.match.proposal else None,
             "billed_before": text(said) if kept and unread is None and said != erp else None,
             "erp_billed": text(erp),
-            "billed_by": self._strange([r for r in strange if r in counted], subject, contract),
+            "billed_by": self._strange([r for r in strange if r in counted], subject),
         }
 
     def _unread_bill(self, subject: Subject, sequence: int) -> str | None:
@@ -282,21 +283,26 @@ class InvoiceFacts(ContractFacts):
                 return told(bad, "erp", self.entity.label)
         return None
 
-    def _offer(self, contract: str | None) -> str:
-        return (
-            f", or record what was billed on {contract} before go-live: decide opening {self.contracts} {contract} "
-            "--amount AMOUNT --date DATE"
-        )
+    def _offer(self, subject: Subject) -> str:
+        link = self.references.link(self.contracts, contract_of(subject.own))
+        if link is None:  # that it is not linked is all that is said
+            return ""
+        opening = command("opening", self.contracts, link.number, ident("erp", link.company, link.erp_key))
+        return f", or record what was billed on {link.number} before go-live: {opening} --amount AMOUNT --date DATE"
 
-    def _strange(self, strange: Sequence[Told], subject: Subject, contract: str | None) -> str:
+    def _strange(self, strange: Sequence[Told], subject: Subject) -> str:
         """The invoices that nobody linked, and what to do with them."""
         if not strange:
-            return f"Find the invoice that one side lacks{self._offer(contract)}."
+            return f"Find the invoice that one side lacks{self._offer(subject)}."
         named = ", ".join(f"{r.number} ({text(r.amount)})" for r in strange[:5])
-        return (
-            f"Not linked to any in Procore: {named}. Link it (decide link {self.entity.name} {subject.record.number} --to "
-            f"{strange[0].id}), void it in the ERP{self._offer(contract)}."
-        )
+        # Of two that differ in their amount nobody can say that they are one.
+        alike = [r for r in strange if r.amount == cast(Invoice, subject.record).amount]
+        if len(alike) == 1:
+            link = subject.command("link", self.entity.name, to=ident("erp", subject.company, alike[0].id))
+            ways = f"If {alike[0].number} is {subject.number}, link it ({link}); else void it in the ERP"
+        else:
+            ways = "Enter it in Procore, void it in the ERP"
+        return f"Not linked to any in Procore: {named}. {ways}{self._offer(subject)}."
 
     def _opening(self, subject: Subject) -> Opening | None:
         return self.books.openings(self.contracts).get((subject.company, contract_of(subject.record) or ""))
@@ -361,8 +367,8 @@ class InvoiceFacts(ContractFacts):
         self._now.append((own.id, "opening" if covered else state, contract_of(own), own.sequence, sent))
 
     def turned(self) -> None:
-        for ident, state, contract, sequence, amount in self._now:
-            self.states[ident] = state
+        for procore_id, state, contract, sequence, amount in self._now:
+            self.states[procore_id] = state
             if amount is not None:
                 self.billed_now[contract][sequence] = amount
         self._now.clear()

@@ -15,7 +15,7 @@ from typing import cast
 from include.financials.entity import Entity
 from include.financials.existence import Existing
 from include.financials.identity import Origin, made_from, meaning, parse_origin
-from include.financials.judging.people import People
+from include.financials.judging.people import Parted, People
 from include.financials.judging.subject import Match, Twin
 from include.financials.ledger import Decision, Link, LinkIndex
 from include.financials.port import Invalid
@@ -140,7 +140,7 @@ class ErpSource:
             found.unread = self.existing.anyone
         return found
 
-    def _parted(self, record: Record) -> str | None:
+    def _parted(self, record: Record) -> Parted | None:
         for (company, key, ident), said in self.people.parted.items():
             there = ident in self.by_id or ident in self.existing or ident in self.existing.hidden
             if (company, key) != (record.company or "", record.id) or not there:
@@ -150,7 +150,7 @@ class ErpSource:
             if other is not None and _over(other):
                 continue  # from what is over nobody has to stand apart
             named = f"Procore's {other.number} (id {ident})" if other else f"Procore's record {ident}"
-            return self.people.told(self.row, record.number, named, said)
+            return Parted(named, said, key)
         return None
 
     def _half_made(self, targets: Sequence[Record], everyone: Iterable[Record]) -> dict[tuple[str, str | None], list[Record]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from include.financials.advice import command, ident
 from include.financials.entity import Entity
 from include.financials.existence import Existing
 from include.financials.identity import Origin, change_number, code, marker, number_key, parse_origin
 from include.financials.judging.matching import no_pair
-from include.financials.judging.people import People
+from include.financials.judging.people import Parted, People
 from include.financials.judging.subject import Match
 from include.financials.ledger import Link, LinkIndex
 from include.financials.packed import Packed
@@ -41,6 +42,8 @@ class ProcoreSource:
         self.people = people or People()
         self.row, self.system, self.links, self.marks = row, system, links, marks
         self.existing = existing or Existing(row, "erp", links, (), system=system, marks=marks)
+        self._ended = {(key, procore_id) for _, key, procore_id in self.people.parted}
+        """(ERP key, Procore id): links that a person has ended. What marks tell of such a pair counts for nothing."""
         self.by_key = Packed[tuple[str | None, str], Record]()
         self._by_marker: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
         self._by_number: dict[tuple[str | None, str], list[tuple[str | None, str]]] = defaultdict(list)
@@ -78,8 +81,10 @@ class ProcoreSource:
         origin = parse_origin(record.origin_id, self.system)
         if record.origin_id and origin is None:
             return Match(foreign=record.origin_id)
+        if origin is not None and (origin.key, record.id) in self._ended:
+            origin = None  # a person ended the link that it stands for, and what it names is gone or void
         if origin is not None and origin.entity != self.row.name:
-            return Match("external_id", broken=f"its external id {origin} names one of the {origin.entity}")
+            return Match("external_id", broken=f"its external id {origin} names one of the {origin.entity}", marked=origin.key)
         if origin is not None:
             target = self.by_key.get((origin.company, origin.key))
             if target is not None and getattr(target, "status", None) == VOID:
@@ -92,23 +97,30 @@ class ProcoreSource:
             part = (lambda number: change_number(number).rpartition("/")[2]) if self.row.numbered_in else code
             if target is None or part(target.number) != part(record.number):
                 known = "has no such document" if target is None else f"calls that document {target.number}"
-                return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}")
+                return Match("external_id", broken=f"its external id is {origin}, but the ERP {known}", marked=origin.key)
             return Match("external_id", target=target)
         marked = self.marked(record.id)
         if len(marked) > 1:
             named = ", ".join(sorted(one.number for one in marked))
-            return Match("external_id", broken=f"its marker stands on {len(marked)} of the ERP's ({named}); take it off the copy")
+            why = f"its marker stands on {len(marked)} of the ERP's ({named}); take it off the copy"
+            return Match("external_id", broken=why, marked=marked[0].id)
         if marked:
             # Where Procore takes no external id there is nothing left to write: the pair is adopted.
             return Match("marker" if self.row.external_id else "external_id", target=marked[0])
         unread = self.existing.twin(record)
         return Match(unread=unread) if unread is not None else self._by_looks(record)
 
-    def _parted(self, record: Record) -> str | None:
-        for (company, key, ident), said in self.people.parted.items():
-            other = self.by_key.get((company, key)) if ident == record.id else None
-            if other is not None and getattr(other, "status", None) != VOID:  # from what is void nobody has to stand apart
-                return self.people.told(self.row, record.number, f"the ERP's {other.number}", said)
+    def _parted(self, record: Record) -> Parted | None:
+        for (company, key, procore_id), said in self.people.parted.items():
+            if procore_id != record.id:
+                continue
+            # The ERP may keep it under another key by now, as the bills of a vendor that was merged.
+            other = self.by_key.get((company, key)) or next(iter(self.marked(record.id)), None)
+            unseen = other is None and (key in self.existing.hidden or self.existing.get(key, company) is not None)
+            # From what is void nobody has to stand apart.
+            if unseen or (other is not None and getattr(other, "status", None) != VOID):
+                named, now = (other.number, other.id) if other is not None else (key, key)
+                return Parted(f"the ERP's {named}", said, now)
         return None
 
     def _by_looks(self, record: Record) -> Match:
@@ -131,7 +143,8 @@ class ProcoreSource:
         moved = [one for one in self.marked(record.id) if one.id != link.erp_key]
         if len(moved) != 1 or (moved[0].company, moved[0].id) in self.links.by_erp:
             return ""
-        then = f"decide link {self.row.name} {record.id} --to {moved[0].id}"
+        to = ident("erp", moved[0].company, moved[0].id)
+        then = command("link", self.row.name, record.number, record.id, to=to)
         return f", and its marker stands on {moved[0].id} there (if that is the same one: end the link, then {then})"
 
     def _linked(self, record: Record, link: Link) -> Match:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+from include.financials.advice import command, ident
 from include.financials.entity import Entity
 from include.financials.ledger import Decision
 
@@ -24,9 +26,21 @@ class People:
         self.ids = {pair for _, _, pair in self.parted}
         self.said = [*self.parted.values(), *self.joined_erp.values()]
 
-    def told(self, row: Entity, number: str, other: str, one: Decision) -> str:
-        way = f"decide link {row.name} {one.record_id} --to {one.pair}"
+
+class Parted(NamedTuple):
+    """A person ended the link with a record that is still there."""
+
+    other: str
+    """In words."""
+    said: Decision
+    key: str
+    """Of the ERP's, which may be another one by now."""
+
+    def told(self, row: Entity, number: str) -> str:
+        """With the way back."""
+        said = self.said
+        way = command("link", row.name, number, ident("erp", said.company, self.key), to=said.pair)
         return (
-            f"The link of {row.label} {number} with {other} was ended by {one.said}; it is neither linked nor sent until "
+            f"The link of {row.label} {number} with {self.other} was ended by {said.said}; it is neither linked nor sent until "
             f"somebody links the two again: {way}."
         )

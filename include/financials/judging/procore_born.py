@@ -272,7 +272,6 @@ class ProcoreBorn(Judging):
             approved = said is not None and said.content_hash == self.hash_of(subject.own)
             ended = self._approval_ended(subject, said) if said is not None and not approved else ""
             head = self.annotated(subject, approved=approved, approval_ended=ended)
-            self.pair_ended(subject, head)
             records.append(head)
             lines += self.facts.lines(subject, head)
         return verdicts(judged_by(self.row.name, records, lines))
@@ -300,8 +299,7 @@ class ProcoreBorn(Judging):
             target = matcher.by_key.get((link.company, link.erp_key))
             ended = target is None or getattr(target, "status", None) == VOID
             why = f"Procore no longer has it{self.row.destroyed}"
-            said = {"label": self.row.label.capitalize(), "entity": self.row.name, "broken_link": why}
-            message = rule.message.format_map({**said, "number": link.number, "erp_key": link.erp_key})
+            message = self.broken(link, "procore", why)
             judged = blank(self.sync, self.row, self.shards[0], "procore", link.company, ident, link.number)._replace(
                 project=link.scope, how="link", procore_id=ident, erp_key=link.erp_key
             )
@@ -336,7 +334,7 @@ class ProcoreBorn(Judging):
         match = self.unfinished(match, company, translated)
         alike = match.target or (match.candidates[0] if match.proposal else None)
         translated = completed(translated, alike)
-        key = match.link.erp_key if match.link else alike.id if alike else translated.natural_key
+        key = match.link.erp_key if match.link else alike.id if alike else match.marked or translated.natural_key
         # Its company is its counterpart's, where its own project is not linked.
         target = match.target
         unknown = self.references.unknown(record, target, company or target.company or "") if target is not None else {}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from include.financials.advice import Filled
 from include.financials.legible import legible
 
 State = Literal["linked", "skipped", "held", "quarantined", "blocked", "conflict"]
@@ -44,7 +45,8 @@ class Expected:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """``fact`` names the annotated value, ``test`` what it must be.
-    ``message`` and ``waits_for`` are filled from the same row."""
+    ``message`` and ``waits_for`` are filled from the same row, a message with the commands for its record as well
+    (``advice.Filled``)."""
 
     id: str
     fact: str
@@ -82,8 +84,13 @@ def judge(rules: Iterable[Rule], rows: Iterable[Mapping[str, Any]]) -> list[Find
 
 
 def finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
+    return Finding(rule, row["row"], *filled(rule, row))
+
+
+def filled(rule: Rule, row: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Message of a rule, and what the record waits for, in words."""
     waits = legible(rule.waits_for.format_map(row)) if rule.waits_for else None
-    return Finding(rule, row["row"], legible(rule.message.format_map(row)), waits)
+    return legible(rule.message.format_map(Filled(row))), waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ FOREIGN = Rule(
 )  # fmt: skip
 BROKEN = Rule(
     "R-02", "broken_link", "absent", "conflict",
-    "{label} {number}: its link with {erp_key} is broken: {broken_link}. Restore it there, or end the link: "
-    "decide unlink {entity} {number}.",
+    "{label} {number}: its link with {erp_key} is broken: {broken_link}. Restore it there, or end the link: {unlink}.",
 )  # fmt: skip
 LEFT_OUT = Rule(
     "R-05", "left_out", "absent", "held",
@@ -58,7 +57,7 @@ WHOSE = (FOREIGN, BROKEN)
 SEEN = (UNREAD, HIDDEN, PARENT_UNREAD)
 
 
-IN_ERP = "Make the two agree, or end the link (decide unlink {entity} {number}), mend it in Procore and link the two again."
+IN_ERP = "Make the two agree, or end the link ({unlink}), mend it in Procore and link the two again."
 """What to do about master data that was changed in Procore."""
 
 
@@ -79,13 +78,13 @@ ALIKE = ambiguous("V-02", "{label} {number} ({name}) matches {ambiguous}. Choose
 ALIKE_DOCUMENTS = ambiguous("2.9", "{label} {number} matches {ambiguous}. Choose one of them.")
 PROPOSED = Rule(
     "2.9", "proposal", "absent", "held",
-    "{label} {number} looks like {proposal}, to which no external id links it.{unlike} If the two are one: decide link "
-    "{entity} {number}. If not, make them differ in that.",
+    "{label} {number} looks like {proposal}, to which no external id links it.{unlike} {proposal_way}, "
+    "make them differ in that.",
     waits_for="decision link {entity} {number}",
 )  # fmt: skip
 PAIR_APART = Rule(
     "2.9", "pair_apart", "absent", "held",
-    "{label} {number} was to be linked with {erp_key} {pair_apart}, or take it back: decide unlink {entity} {number}.",
+    "{label} {number} was to be linked with {erp_key} {pair_apart}, or take it back: {unlink}.",
     waits_for="decision link {entity} {number}",
 )  # fmt: skip
 PARTED = Rule("unlinked", "parted", "absent", "held", "{parted}", waits_for="decision link {entity} {number}", refers=True)
@@ -101,8 +100,8 @@ LINE_TWICE = Rule(
 )  # fmt: skip
 ENDED_THERE = Rule(
     "R-09", "ended_there", "absent", "conflict",
-    "{label} {number} is linked, and {erp_key} was voided in the ERP. Void it in Procore too; or end the link (decide unlink "
-    "{entity} {number}), correct it in Procore and give it a new number: then it is sent anew.",
+    "{label} {number} is linked, and {erp_key} was voided in the ERP. Void it in Procore too; or end the link "
+    "({unlink}), correct it in Procore and give it a new number: then it is sent anew.",
 )  # fmt: skip
 
 ACCEPTED = Rule(
@@ -149,7 +148,8 @@ POSITION_TWICE = Rule(
 )  # fmt: skip
 NUMBER_IN_ERP = Rule(
     "M-10", "number_in_erp", "absent", "conflict",
-    "{label} {number} is in the ERP already, on job {number_in_erp}. Renumber it, or link to the existing document.",
+    "{label} {number} is in the ERP already, on job {number_in_erp}. Renumber it; if the two are "
+    "one, make them agree, and they are proposed as one.",
 )  # fmt: skip
 NUMBER_TWICE = Rule(
     "M-10", "number_twice", "absent", "quarantined",

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from include.financials.advice import command, ident
 from include.financials.entity import Entity
 from include.financials.port import Invalid
 from include.financials.record import Record
 
 if TYPE_CHECKING:
+    from include.financials.judging.people import Parted
     from include.financials.ledger import Decision, Link
 
 
@@ -44,13 +46,21 @@ class Match:
     """Of a link whose making was interrupted: the record carries what comes last, so nothing is left to send."""
     gone: bool = False
     """The counterpart of a link was looked for and is not there any more, or deleted."""
+    marked: str | None = None
+    """ERP key that a mark without a counterpart names: what the record was linked with."""
     voided: str | None = None
     """Key of a void document of the ERP that the record's external id names."""
     candidates: list[Record] = field(default_factory=list)
-    parted: str | None = None
-    """A person ended the link with a record that is still there: in words, with the way back."""
+    parted: Parted | None = None
     decision: Decision | None = None
     """The pair is one by a person's word."""
+
+    @property
+    def offered(self) -> Record | None:
+        """The one record that is or may be the counterpart, where a person says so."""
+        if self.decision is not None:
+            return self.target
+        return self.candidates[0] if self.proposal and len(self.candidates) == 1 else None
 
 
 def by_settings(row: Entity, match: Match) -> Match:
@@ -93,6 +103,14 @@ class Subject:
         what its side does not tell."""
         lines = getattr(self.record, "lines", ())
         return (*self.unknown, *(f"lines/{line.key}/{name}" for line in lines for name in line.untold))
+
+    @property
+    def number(self) -> str:
+        """What people call it: an ERP's record keeps its own number, Procore's document gets its full one."""
+        return self.own.number if self.side == "erp" else self.record.number
+
+    def command(self, decision: str, entity: str, *, to: str | None = None) -> str:
+        return command(decision, entity, self.number, ident(self.side, self.company, self.own.id), to=to)
 
     @property
     def row(self) -> str:

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from include.financials.advice import Filled
 from include.financials.exceptions import ContractBroken, Unsettled
 from include.financials.identity import canonical_json
+from include.financials.judging.subject import row_id
 from include.financials.ledger import Call, Link, Note, Remembered, Restated, Settled, stamp
 from include.financials.port import CALLED, Outcome, Step
 from include.financials.record import Record, Side
@@ -194,8 +196,9 @@ def _note(load: Load, step: Step, job: Job) -> Note:
 
 def _refusal(load: Load, step: Step, job: Job, outcome: Outcome) -> Restated:
     message = f"{load.row.label.capitalize()} {job.row.number} was refused by {CALLED[step.system]}: {outcome.message}"
-    if outcome.locked:
-        instead = load.row.instead.format(entity=load.row.name, number=job.row.number)
+    if outcome.locked and job.link is not None:  # what is not linked yet was not edited, and has no link to end
+        row = {"row": row_id(job.row.side, job.row.company, job.row.id), "entity": load.row.name, "number": job.row.number}
+        instead = load.row.instead.format_map(Filled(row))
         message = f"{message.removesuffix('.')}. {instead}"
     log.warning("%s", message)
     state = "blocked" if outcome.locked else "quarantined"

@@ -17,6 +17,7 @@ import pytest
 
 from include.financials import checks
 from include.financials import gate as gate_module
+from include.financials.advice import OF_A_ROW
 from include.financials.entities import ENTITIES
 from include.financials.gate import Gate, Opening, RuleResult, validated, verdict
 from include.financials.judging.check import judge_rows
@@ -79,7 +80,7 @@ def test_a_rule_finds_what_is_wrong_and_nothing_else(entity: str, rule: Rule, pr
     """On a row of a real check: its fact is there, and message and waits_for find every value they name."""
     records, lines = produced[entity]
     row = (records if rule.grain == "record" else lines)[0]
-    assert {rule.fact, "row", "number", *names_in(rule.message), *names_in(rule.waits_for)} <= set(row)
+    assert {rule.fact, "row", "number", *names_in(rule.message), *names_in(rule.waits_for)} <= {*row, *OF_A_ROW}
     for value in GOOD[rule.test]:
         assert judge([rule], [row | {rule.fact: value}]) == []
     for value in WRONG[rule.test]:

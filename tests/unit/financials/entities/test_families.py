@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from include.financials import settings
+from include.financials.advice import OF_A_ROW, Filled
 from include.financials.entities import ENTITIES, MODELS, in_order
 from include.financials.judging.facts import CheckRow, CommonRow
 from include.financials.judging.rules import Rule
@@ -91,7 +92,7 @@ def test_a_rule_names_facts_that_somebody_makes(entity: str, rule: Rule) -> None
     made = {*CommonRow.__annotations__, *CheckRow.__annotations__, *typing.get_type_hints(facts.row)}
     if rule.grain == "line":
         made |= typing.get_type_hints(facts.line_row).keys()
-    assert {rule.fact, *names_in(rule.message), *names_in(rule.waits_for)} <= made
+    assert {rule.fact, *names_in(rule.message), *names_in(rule.waits_for)} <= {*made, *OF_A_ROW}
 
 
 @pytest.mark.parametrize("entity", list(ENTITIES))
@@ -108,7 +109,7 @@ def test_a_row_says_only_what_its_model_has(entity: str) -> None:
     assert not row.read_only or not (row.document or row.ties or row.gate or settings.load().of(entity).writes == "on")
     faults = [rule.id for rule in row.rules if rule.fact == "field_fault"]
     assert faults in ([], [row.field_rule]), "what cannot be read and what does not fit are one rule"
-    assert row.instead.format(entity=entity, number="1")
+    assert row.instead.format_map(Filled({"row": "procore||1", "entity": entity, "number": "1"}))
 
 
 def test_each_family_is_one_file_and_each_entity_in_one() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from include.financials import report
+from include.financials.advice import Filled
 from include.financials.entities import ENTITIES
 from include.financials.reconciliation import reconcile
 from include.financials.view import Sync
@@ -198,20 +199,23 @@ def test_what_may_not_change_is_a_conflict_on_either_side_and_is_never_written(f
     else:
         rule = "M-14" if entity == "commitments" else "R-04"
         assert [(r.rule, r.action) for r in found] == [(rule, "none")]
-        assert ENTITIES[entity].instead.format(entity=entity, number=found[0].number) in found[0].message
+        facts = {"row": f"{found[0].side}|{found[0].company}|{found[0].id}", "entity": entity, "number": found[0].number}
+        assert ENTITIES[entity].instead.format_map(Filled(facts)) in (found[0].message or "")
     assert full.writes() == 0
 
 
 def test_a_lock_of_the_other_side_is_told_with_what_to_do_instead(linked: World) -> None:
     assert all(row.instead for row in ENTITIES.values())
-    draft(linked, "SC-1")
+    own = draft(linked, "SC-1")
+    linked.run(reconciled=False, params=ONLY)
+    linked.procore.change("commitments", "SC-1", title="Another")
     linked.erp.locked.add("SC-1")
     sync = linked.run(reconciled=False, params=ONLY)
     (found,) = linked.ledger.outcomes.of(sync.run.run_id, "commitments")
     assert (found.state, found.rule) == ("blocked", "refused")
     assert found.message == (
         "Commitment SC-1 was refused by the ERP: the record is locked. Put it back and issue a change order, or end the link: "
-        "decide unlink commitments SC-1."
+        f"decide unlink commitments SC-1 --id {own.id}."
     )
 
 

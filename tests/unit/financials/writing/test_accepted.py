@@ -140,7 +140,7 @@ def test_too_late_and_nowhere_are_asked_about(world: World) -> None:
 
 def test_of_two_answers_that_do_not_agree_a_person_decides(world: World) -> None:
     world.erp.staging.add("commitments")
-    draft(world)
+    own = draft(world)
     world.run(params=ONLY)
     world.erp.torn["SC-1"] = "is answered in two ways: 'OK' as 4711 (a.csv#2), then 'ERROR' (b.csv#2)"
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_of_two_answers_that_do_not_agree_a_person_decides(world: World) -> None
     assert told(world, asked, "commitments", "SC-1") == (
         "Commitment SC-1 was handed over to the ERP on 2026-09-30 (batch 7) and there is answered in two ways: 'OK' as 4711 "
         "(a.csv#2), then 'ERROR' (b.csv#2). Ask who posts there. If it was posted under another number: decide link commitments "
-        "SC-1 --to KEY. If it never will be: decide resend commitments SC-1."
+        f"SC-1 --id {own.id} --to KEY. If it never will be: decide resend commitments SC-1 --id {own.id}."
     )
     world.erp.clerk(posts=False)
     by_hand(world, "resend", "commitment", "SC-1")
