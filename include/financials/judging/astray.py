@@ -13,7 +13,7 @@ from include.financials.identity import Origin, parse_origin
 from include.financials.judging.people import People
 from include.financials.ledger import LinkIndex
 from include.financials.port import Invalid, Page
-from include.financials.reading import lists
+from include.financials.reading import lists, questions
 from include.financials.reading.chosen import elsewhere
 from include.financials.record import PROJECTS
 from include.financials.statuses import VOID
@@ -88,3 +88,18 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
                 said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} of it was made"
                 said += f" (if that was deleted there: decide unlink {name} {record.number})" if ident not in links else ""
                 yield Invalid(row.name, job, f"of job {job}", "project", said, job)
+
+
+def lost(sync: Sync, row: Entity, links: LinkIndex) -> dict[tuple[str, str], Invalid]:
+    """Jobs, by (company, key), to which nothing is linked though the ERP has documents on them that were made from Procore's:
+    their projects are there, shown to us or not. The ledger was lost, or somebody ended the link."""
+    found: dict[tuple[str, str], Invalid] = {}
+    for name in questions.made_on(sync, row):
+        ours, there = f"{sync.marks}:{name}:", (sync.lists.has_snapshot("erp", name, one) for one in sync.lists.shards_of(name))
+        for record in sync.lists.everywhere("erp", name) if all(there) else ():
+            place = record.company or "", getattr(record, "project", None) or ""
+            if place not in links.by_erp and (record.marker or "").startswith(ours) and getattr(record, "status", None) != VOID:
+                said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} was made on it"
+                said += "; let the service account see it"
+                found.setdefault(place, Invalid(row.name, place[1], place[1], "record", said, place[1], place[0]))
+    return found

@@ -614,6 +614,34 @@ def test_a_document_that_stopped_hides_no_project(full: World, tmp_path: Path, t
         assert astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"]) is None
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_project_that_is_not_shown_is_not_made_again_where_the_erp_has_documents_of_it(
+    full: World, tmp_path: Path, marked: bool
+) -> None:
+    """The ledger is lost. That its documents are in the ERP tells that the project is there; of one without any nobody knows."""
+    twin = full.without_ledger(tmp_path / "lost")
+    shut = procore_of(twin, "projects", "25-104")
+    if not marked:
+        for name in ("commitments", "budget_changes"):
+            for document in [*twin.erp.records[name]]:
+                twin.erp.put(document.model_copy(update={"marker": None}))
+    twin.procore.hidden = {("projects", shut)}
+    twin.procore.closed = {(name, shut) for name, row in ENTITIES.items() if row.project_scoped}
+    projects = len(twin.procore.records["projects"])
+    for _ in range(2):
+        sync = twin.run(reconciled=False)
+        (row,) = (one for one in twin.ledger.outcomes.of(sync.run.run_id, "projects") if one.number == "25-104")
+        if marked:
+            assert (row.state, row.rule) == ("held", "R-06") and row.message is not None
+            assert "is not shown to us in Procore, where budget change 25-104/1 was made on it" in row.message
+            assert len(twin.procore.records["projects"]) == projects
+        else:
+            assert len(twin.procore.records["projects"]) == projects + 1
+    twin.procore.hidden, twin.procore.closed = set(), set()
+    if marked:
+        assert twin.states(twin.run(), "projects")["25-104"] == ("adopted", "")
+
+
 def procore_of(world: World, entity: str, key: str) -> str:
     (found,) = (one.id for one in world.procore.records[entity] if (one.origin_id or "").endswith(f":{key}"))
     return found
