@@ -30,7 +30,7 @@ SPOKEN = {
     "asking", "billing", "departing", "entities", "exact", "exceptions", "identity", "ledger.inbox", "legible", "money", "port",
     "record", "replies", "settings", "statuses",
 }  # fmt: skip
-"""What the two systems may know of the domain: the port, the words that are spoken at it how far a reply is read and when a write
+"""What the two systems may know of the domain: the port, the words that are spoken at it, how far a reply is read, when a write
 may leave, and the box that events fall into."""
 
 
