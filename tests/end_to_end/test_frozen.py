@@ -23,8 +23,8 @@ from include.procore.writing.writer import Writer
 from sandbox import pipeline
 folder, entity, system = sys.argv[1:4]
 info = dict(zip(("base_url", "login_url", "company_id", "client_id", "client_secret", "erp_url"), sys.argv[4:]))
-elapsed, late = departing.elapsed, 0.0
-departing.elapsed = lambda: elapsed() + late
+clocks, late = departing.clocks, 0.0
+departing.clocks = lambda: tuple(now + late for now in clocks())
 due = False
 def stop():
     global due, late

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from include.erp.files import dropping
 from include.erp.files.folder import Folder
 from include.erp.json.web import client
 from include.financials import departing
@@ -24,11 +25,11 @@ from tests.unit.erp.strangers import commitment, post
 
 
 class Lease:
-    """A clock that somebody moves, and a lease that may have passed on."""
+    """Clocks that somebody moves, and a lease that may have passed on. ``behind``: what the clock since the start has missed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.renewed, self.takes, self.lost = 5000.0, list[float](), 0.0, False
-        monkeypatch.setattr(departing, "elapsed", lambda: self.now)
+        self.now, self.renewed, self.takes, self.lost, self.behind = 5000.0, list[float](), 0.0, False, 0.0
+        monkeypatch.setattr(departing, "clocks", lambda: (self.now - self.behind, 1e9 + self.now))
 
     def renew(self) -> None:
         if self.lost:
@@ -77,6 +78,22 @@ def test_a_lease_that_passed_on_is_an_error(lease: Lease) -> None:
         with pytest.raises(LeaseLost):
             depart()
     depart()  # what belongs to no write has no lease
+
+
+def test_a_machine_that_its_host_held_still_has_the_time_of_day_alone(lease: Lease) -> None:
+    with under(Alive(lease.renew)):
+        lease.now += FRESH + 1
+        lease.behind = FRESH + 1
+        depart()
+    assert lease.renewed == [5000.0 + FRESH + 1]
+
+
+def test_a_time_of_day_that_is_set_back_hides_nothing(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    with under(Alive(lease.renew)):
+        lease.now += FRESH + 1
+        monkeypatch.setattr(departing, "clocks", lambda: (lease.now, 1e9))
+        depart()
+    assert len(lease.renewed) == 1
 
 
 def test_a_lease_is_that_of_its_block(lease: Lease) -> None:
@@ -185,3 +202,24 @@ def test_no_import_file_is_dropped(lease: Lease, tmp_path: Path) -> None:
     lease.lost = False
     assert post(exchange.system(), order)[0].status == "accepted"
     assert [Path(name).suffix for name in exchange.waiting()] == [".csv"]
+
+
+def test_what_another_task_is_about_to_drop_is_not_taken_back(
+    lease: Lease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks like what a killed run left behind."""
+    exchange, order, removed = Exchange(tmp_path), commitment("SC-1", contract_date=None), list[str]()
+
+    def killed() -> None:
+        raise LeaseLost("killed")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dropping, "depart", killed)
+        with pytest.raises(LeaseLost):
+            post(exchange.system(), order)
+    monkeypatch.setattr(Folder, "remove", lambda _, path: removed.append(path))
+    with under(Alive(lease.renew)):
+        lease.passes_on()
+        with pytest.raises(LeaseLost):
+            post(exchange.system(), order)
+    assert removed == []
