@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("entity")
     parser.add_argument("number", help="what people call it, its id, or `all`: every record that waits for just this decision")
     parser.add_argument("--id", help="which of several records of that number: its id, as the command lists them")
-    parser.add_argument("--to", help="link: number or id of the other side's record")
+    parser.add_argument("--to", help="the other side's record: number or id; unlink: Procore's id of COMPANY/KEY")
     parser.add_argument("--amount", help="opening: gross billed on the contract up to --date that no linked invoice has")
     parser.add_argument("--retainage", default="0", help="opening: retainage still held of it (default 0)")
     parser.add_argument("--date", help="opening: the last day that it covers, YYYY-MM-DD")
@@ -163,7 +163,8 @@ class _Desk:
         links = [
             one
             for one in self.ledger.links.of(self.row.name, contents=False)
-            if wanted in (one.number, one.erp_key, one.procore_id)
+            if wanted in (one.number, one.erp_key, one.procore_id, f"{one.company}/{one.erp_key}")
+            if self.chosen.to in (None, one.procore_id)
         ]
         if len(links) > 1:
             listed = "; ".join(
@@ -183,10 +184,9 @@ class _Desk:
         else:
             said = [d for d in self.ledger.decisions.of(self.row.name, "link") if wanted in (d.number, d.record_id, d.pair)]
             # A pair that marks alone tell of (the ledger was lost): the link that they stand for is broken.
-            marked = [one for one in self._named(wanted) if one.rule == "R-02"]
-            pairs = [(one.company, one.record_id, one.pair, one.number) for one in said] or [
-                (one.company, one.erp_key, one.procore_id, one.number) for one in marked if one.erp_key and one.procore_id
-            ]
+            marked = [one for one in self._named(wanted) if one.rule == "R-02" and one.erp_key and one.procore_id]
+            pairs = self._spelt_out() or [(one.company, one.record_id, one.pair, one.number) for one in said]
+            pairs = pairs or [(one.company, str(one.erp_key), str(one.procore_id), one.number) for one in marked]
             if len(pairs) != 1:
                 ended = [
                     d for d in self.ledger.decisions.of(self.row.name, "unlink") if wanted in (d.number, d.record_id, d.pair)
@@ -197,10 +197,17 @@ class _Desk:
             company, key, ident, number = pairs[0]
             self.ledger.decisions.part(Link(self.row.name, company, key, ident, number), self.who, self.chosen.note)
             did = "The decision to link" if said else "The link by marks of"
-            if not said and marked[0].how == "external_id":
+            if not said and any(one.how == "external_id" for one in marked):
                 then = "The next run takes the record for one that has no counterpart, and sends it anew if no rule stops it."
         then = then.format(entity=self.row.name, key=key, ident=ident)
         return f"{did} {self.row.label} {number} (ERP {company}/{key}, Procore id {ident}) is ended for good. {then}"
+
+    def _spelt_out(self) -> list[tuple[str, str, str, str]]:
+        """A pair of a document born in Procore that no run has read there, and that the ERP's marker alone tells of: (company,
+        ERP key, id in Procore, number). One born in the ERP is not parted unseen: it would be sent anew."""
+        company, slash, key = self.chosen.number.partition("/")
+        told = slash and self.chosen.to and self.row.source == "procore"
+        return [(company, key, self.chosen.to, key)] if told else []
 
     def resend(self) -> str:
         row = self._one("procore")

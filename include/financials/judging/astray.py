@@ -15,7 +15,7 @@ from include.financials.ledger import LinkIndex
 from include.financials.port import Invalid, Page
 from include.financials.reading import lists, questions
 from include.financials.reading.chosen import elsewhere
-from include.financials.record import PROJECTS
+from include.financials.record import PROJECTS, contract_of
 from include.financials.statuses import VOID
 from include.financials.view import COMPANY_LEVEL, Sync
 
@@ -62,20 +62,24 @@ def hides(bad: Invalid | None) -> bool:
 
 def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
     """Jobs on which the ERP has documents that were made from Procore's, as far as its lists are read beside this entity, and
-    that Procore does not show: the project, or what it was made from though a whole run has looked for it."""
+    that Procore does not show: the project, or what it was made from though a whole run has looked for it. A person who ends the
+    pair of a contract has spoken of what belongs to it."""
     projects = sync.lists.snapshot("procore", PROJECTS)
     marks = [mark for project in projects if (mark := parse_origin(project.origin_id, sync.namespace))]
     shown, ids = {(mark.company, mark.key) for mark in marks}, {project.id for project in projects}
     shown |= {(link.company, link.erp_key) for link in sync.links(PROJECTS).by_erp.values() if link.procore_id in ids}
     shown |= {(bad.company or "", bad.id) for bad in sync.lists.unreadable("erp", PROJECTS)}
-    for name in dict.fromkeys((*row.beside, *row.references.values())):
+    # Contracts first: with them a person speaks of all that belongs to them.
+    for name in sorted({*row.beside, *row.references.values()}, key=lambda name: (ENTITIES[name].contracts is not None, name)):
         ours, links = f"{sync.marks}:{name}:", sync.links(name).by_procore
         parted = People(sync.ledger.decisions.of(name, "unlink")).parted
+        contracts = ENTITIES[name].contracts
+        over = {key[:2] for key in People(sync.ledger.decisions.of(contracts, "unlink") if contracts else ()).parted}
         marked = [
             (record, job, (record.marker or "").removeprefix(ours))
             for record in (sync.lists.everywhere("erp", name) if ENTITIES[name].source == "procore" else ())
             if (job := getattr(record, "project", None)) and (record.marker or "").startswith(ours)
-            if getattr(record, "status", None) != VOID
+            if getattr(record, "status", None) != VOID and (record.company or "", contract_of(record)) not in over
         ]
         marked = [one for one in marked if (one[0].company or "", one[0].id, one[2]) not in parted]
         looked = sync.ledger.runs.watermark(ENTITIES[name].source, name) is not None
@@ -86,7 +90,9 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
             lost = looked and ident not in links and ident not in seen
             if lost or (record.company or "", job) not in shown:
                 said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} of it was made"
-                said += f" (if that was deleted there: decide unlink {name} {record.number})" if ident not in links else ""
+                if ident not in links:
+                    pair = f"{record.company or ''}/{record.id} --to {ident}"
+                    said += f" (if that was deleted there: decide unlink {name} {pair})"
                 yield Invalid(row.name, job, f"of job {job}", "project", said, job)
 
 

@@ -607,10 +607,7 @@ def test_a_document_that_stopped_hides_no_project(full: World, tmp_path: Path, t
     hidden = astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"])
     assert (hidden is None) == there, hidden
     if hidden is not None:  # and a person may know better
-        assert "decide unlink commitments SC-1" in hidden.message
-        parser = argparse.ArgumentParser()
-        decide.arguments(parser)
-        decide.decide(twin.ledger, parser.parse_args(["unlink", "commitments", "SC-1"]), "ann")
+        unlink(twin, hidden.message)
         assert astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"]) is None
 
 
@@ -640,6 +637,47 @@ def test_a_project_that_is_not_shown_is_not_made_again_where_the_erp_has_documen
     twin.procore.hidden, twin.procore.closed = set(), set()
     if marked:
         assert twin.states(twin.run(), "projects")["25-104"] == ("adopted", "")
+
+
+@pytest.mark.parametrize("how", ["with its invoices", "with its project", "with a project that is not made again", "hidden"])
+def test_what_hides_a_project_can_be_ended_as_it_is_told(full: World, tmp_path: Path, how: str) -> None:
+    """Also of what no run asks Procore for: documents of a contract that is gone, of a project that is. A contract goes with all
+    that belongs to it. And nothing is written: should it be there after all, it is held."""
+    twin = full.without_ledger(tmp_path / "lost")
+    contract: Any = twin.procore.records["commitments"][0]
+    place, before = contract.project, {name: list(records) for name, records in twin.procore.records.items()}
+    if how == "hidden":
+        twin.procore.hidden = {("commitments", contract.id)}
+    for name, records in twin.procore.records.items() if how != "hidden" else ():
+        its = {"commitments", "subcontractor_invoices", "commitment_change_orders"} if how == "with its invoices" else ENTITIES
+        gone = [one for one in records if name in its and (one.project if hasattr(one, "project") else one.id) == place]
+        twin.procore.records[name] = [one for one in records if one not in gone]
+    if how == "with a project that is not made again":
+        twin.erp.change("projects", "25-104", active=False)
+    hidden, ended = None, 0
+    for _ in range(4):
+        sync = twin.run(reconciled=False)
+        report.move_watermarks(sync, [name for name in sync.run.entities if name != "payments_issued"])
+        hidden = astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"])
+        if hidden is None:
+            break
+        unlink(twin, hidden.message)
+        ended += 1
+    assert hidden is None and ended == 1
+    made = sum(twin.erp.applied.values())
+    twin.procore.hidden = set()
+    twin.procore.records["commitments"] = before["commitments"]
+    twin.run(reconciled=False)
+    assert sum(twin.erp.applied.values()) == made
+
+
+def unlink(world: World, message: str) -> None:
+    """What a message advises, to the letter."""
+    found = re.search(r"decide (unlink .+)\)", message)
+    assert found, message
+    parser = argparse.ArgumentParser()
+    decide.arguments(parser)
+    decide.decide(world.ledger, parser.parse_args(found[1].split()), "ann")
 
 
 def procore_of(world: World, entity: str, key: str) -> str:
