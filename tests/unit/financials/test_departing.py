@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 import requests
+from requests import adapters
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
 from include.erp.files import dropping
 from include.erp.files.folder import Folder
@@ -184,6 +188,33 @@ def test_a_connection_that_took_long_asks_for_the_lease_first(
     with closing(by()) as session, under(Alive(lease.renew)):
         session.say(f"http://127.0.0.1:{server.server_address[1]}/", b"said")
     assert (lease.renewed, server.bodies) == ([5000.0 + FRESH + 1], [b"said"])
+
+
+def test_nor_through_a_proxy_with_connections_of_its_own(lease: Lease, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one of kind socks, which takes a package that not everybody has."""
+
+    class Own(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return socket.create_connection(("127.0.0.1", server.server_address[1]))
+
+    class OwnPool(HTTPConnectionPool):
+        ConnectionCls = Own
+
+    class Manager(PoolManager):
+        def __init__(self, proxy: str, username: str, password: str, **options: Any) -> None:
+            super().__init__(**options)
+            self.pool_classes_by_scheme = {"http": OwnPool}
+
+    monkeypatch.setattr(adapters, "SOCKSProxyManager", Manager)
+    with closing(ByRequests()) as session, under(Alive(lease.renew)):
+        session.proxies = {"http": "socks5://proxy.invalid"}
+        session.say("http://far.invalid/", b"first")
+        lease.passes_on()
+        with pytest.raises(LeaseLost):
+            session.say("http://far.invalid/", b"second")
+        lease.lost = False
+        session.say("http://far.invalid/", b"third")
+    assert server.bodies == [b"first", b"third"]
 
 
 def test_no_import_file_is_dropped(lease: Lease, tmp_path: Path) -> None:
