@@ -16,7 +16,7 @@ from typing import Any
 from include.financials.entities import ENTITIES
 from include.financials.entity import Entity
 from include.financials.exceptions import SyncError
-from include.financials.known import Known, everything
+from include.financials.known import Known, everything, spelt_out
 from include.financials.ledger import Decision, Ledger, Link, Note, decoded, moment
 from include.financials.ledger.story import entity_named
 from include.financials.money import text
@@ -185,8 +185,11 @@ class _Desk:
             said = [d for d in self.ledger.decisions.of(self.row.name, "link") if wanted in (d.number, d.record_id, d.pair)]
             # A pair that marks alone tell of (the ledger was lost): the link that they stand for is broken.
             marked = [one for one in self._named(wanted) if one.rule == "R-02" and one.erp_key and one.procore_id]
-            pairs = self._spelt_out() or [(one.company, one.record_id, one.pair, one.number) for one in said]
-            pairs = pairs or [(one.company, str(one.erp_key), str(one.procore_id), one.number) for one in marked]
+            pairs = [(one.company, one.record_id, one.pair, one.number) for one in said] or [
+                (one.company, str(one.erp_key), str(one.procore_id), one.number) for one in marked
+            ]
+            pairs = [pair for pair in pairs if self.chosen.to in (None, pair[2])]
+            pairs = pairs or spelt_out(self.ledger.records, self.row, self.chosen.number, self.chosen.to)
             if len(pairs) != 1:
                 ended = [
                     d for d in self.ledger.decisions.of(self.row.name, "unlink") if wanted in (d.number, d.record_id, d.pair)
@@ -201,13 +204,6 @@ class _Desk:
                 then = "The next run takes the record for one that has no counterpart, and sends it anew if no rule stops it."
         then = then.format(entity=self.row.name, key=key, ident=ident)
         return f"{did} {self.row.label} {number} (ERP {company}/{key}, Procore id {ident}) is ended for good. {then}"
-
-    def _spelt_out(self) -> list[tuple[str, str, str, str]]:
-        """A pair of a document born in Procore that no run has read there, and that the ERP's marker alone tells of: (company,
-        ERP key, id in Procore, number). One born in the ERP is not parted unseen: it would be sent anew."""
-        company, slash, key = self.chosen.number.partition("/")
-        told = slash and self.chosen.to and self.row.source == "procore"
-        return [(company, key, self.chosen.to, key)] if told else []
 
     def resend(self) -> str:
         row = self._one("procore")

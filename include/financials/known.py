@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+from include.financials.entity import Entity
 from include.financials.ledger import Judged, Seen, Stranger, decoded, key_of
 from include.financials.ledger.records import Records
 from include.financials.port import CALLED, SIDES
+from include.financials.record import PROJECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +77,14 @@ def everything(records: Records, entity: str) -> list[Known]:
         else:
             found[one.ident] = earlier, known.beside(one)
     return [one for _, one in found.values()]
+
+
+def spelt_out(records: Records, row: Entity, named: str, ident: str | None) -> list[tuple[str, str, str, str]]:
+    """The pair of a document born in Procore that no run has read there, and that the ERP's marker alone tells of, as (company,
+    ERP key, id in Procore, number): ``named`` is its company and key in the ERP. One born in the ERP is not parted unseen: it
+    would be sent anew."""
+    company, slash, key = named.partition("/")
+    if not (slash and ident and row.source == "procore"):
+        return []
+    jobs = everything(records, PROJECTS)
+    return [(company, key, ident, key)] if company in {one.company for one in jobs if one.side == "erp"} else []

@@ -15,7 +15,7 @@ import pytest
 
 from include.financials import decide, report
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import RetryLater
+from include.financials.exceptions import RetryLater, SyncError
 from include.financials.existence import Existing, in_erp_keys, money_of, traced
 from include.financials.judging import astray
 from include.financials.ledger import LinkIndex, Remembered
@@ -669,6 +669,20 @@ def test_what_hides_a_project_can_be_ended_as_it_is_told(full: World, tmp_path: 
     twin.procore.records["commitments"] = before["commitments"]
     twin.run(reconciled=False)
     assert sum(twin.erp.applied.values()) == made
+
+
+@pytest.mark.parametrize("named", [
+    ["commitment_change_orders", "SC-1/009", "--to", "1"],
+    ["commitments", "SC-1", "--to", "1"],
+    ["payments_issued", "01/K-1", "--to", "1"],
+])  # fmt: skip
+def test_no_pair_is_ended_that_is_none(full: World, named: list[str]) -> None:
+    """A number is not a company and a key, a link has the id that it has, and what is born in the ERP would be sent anew."""
+    parser = argparse.ArgumentParser()
+    decide.arguments(parser)
+    with pytest.raises(SyncError, match="is linked"):
+        decide.decide(full.ledger, parser.parse_args(["unlink", *named]), "ann")
+    assert full.ledger.decisions.of(named[0]) == []
 
 
 def unlink(world: World, message: str) -> None:
