@@ -33,10 +33,10 @@ class Parts:
         self.write()
 
     def add(self, page: Page) -> None:
-        """A page; its cursor is where the list goes on behind it."""
+        """A page as it is now; its cursor is where the list goes on behind it."""
         if not self._part:
             self._rows, self._began = 0, self._clock()
-        self._part.append(page)
+        self._part.append(Page([*page.records], [*page.invalid], page.cursor, [*page.hidden]))
         self._rows += rows_of(page.records)
         if self._rows >= ROWS or self._clock() - self._began >= SECONDS:
             self.write()

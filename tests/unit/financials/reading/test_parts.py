@@ -45,6 +45,16 @@ def test_the_pages_that_were_given_stay_as_they_were(staged: Staged) -> None:
     assert [record.number for record in first.records] == ["V-1"]
 
 
+def test_a_page_counts_as_it_was_given(staged: Staged) -> None:
+    """Whoever reads may go on filling it."""
+    page = Page([vendor("V-1")], cursor={"page": 2})
+    with Parts(staged) as taking:
+        taking.add(page)
+        page.records.append(vendor("V-2"))
+        page.cursor = {"page": 3}
+    assert [record.number for record in staged.records()] == ["V-1"] and staged.state().cursor == {"page": 2}
+
+
 def test_what_came_before_an_error_counts(staged: Staged) -> None:
     def read() -> None:
         with Parts(staged, clock=lambda: 0.0) as taking:
