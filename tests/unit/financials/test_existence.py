@@ -18,12 +18,16 @@ from include.financials.entities import ENTITIES
 from include.financials.exceptions import RetryLater, SyncError
 from include.financials.existence import Existing, in_erp_keys, money_of, traced
 from include.financials.judging import astray
-from include.financials.ledger import LinkIndex, Remembered
+from include.financials.ledger import LinkIndex, Remembered, stamp
 from include.financials.port import NO_ID, UNSEEN, Invalid
+from include.financials.reading import parts, staging
+from include.financials.reading.lists import Lists
 from include.financials.report import recall
+from include.financials.view import Sync
 from tests.unit.financials.pair import (
     SECOND,
     THIRD,
+    Crash,
     World,
     commitment,
     direct_cost,
@@ -727,7 +731,9 @@ def test_a_snapshot_resumes_at_its_cursor(world: World, monkeypatch: pytest.Monk
     assert tries > 1 and len(sync.lists.snapshot(side, entity)) == length, "every row once"
 
 
-def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) -> None:
+@pytest.fixture
+def begun(world: World) -> Sync:
+    """Of Procore's list of vendors, five of them, a try has read two, and was sent away."""
     world.procore.page_size = 1
     for number in range(2, 6):
         world.procore.put(vendor(f"V-{number}").model_copy(update={"id": f"70{number}", "company": None}))
@@ -735,8 +741,46 @@ def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) 
     world.procore.faults = {len(world.procore.calls) + 2: "later"}
     with pytest.raises(RetryLater):
         sync.lists.unreadable("procore", "vendors")
-    place = sync.folder / "snapshots" / "procore" / "vendors"
-    assert sync.lists._left(place, 0) is not None and sync.lists._left(place, 0) is None, "one takes it, the other begins its own"
+    return sync
+
+
+def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(begun: Sync) -> None:
+    place = begun.folder / "snapshots" / "procore" / "vendors"
+    assert begun.lists._left(place, 0) is not None and begun.lists._left(place, 0) is None, (
+        "one takes it, the other begins its own"
+    )
+
+
+def test_nor_where_both_have_taken_it(begun: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage that copies and removes lets two rename one note. The second reads all of it while the first is about to write a
+    page, and is killed then."""
+    procore: Any = begun.systems["procore"]
+    taken = begun.lists._left(begun.folder / "snapshots" / "procore" / "vendors", 0)
+    monkeypatch.setattr(Lists, "_left", lambda *_: taken)
+    whole, write = list[Any](), staging.pq.write_table
+
+    def late(*given: Any) -> None:
+        if not whole:
+            whole.append(None)
+            whole[:] = [record.id for record in Lists(begun).snapshot("procore", "vendors")]
+            procore.faults = {len(procore.calls): "crash_before"}
+        write(*given)
+
+    monkeypatch.setattr(staging.pq, "write_table", late)
+    monkeypatch.setattr(parts, "ROWS", 1)
+    with pytest.raises(Crash):
+        begun.lists.need("procore", "vendors")
+    assert len(whole) == 5 and [one.id for one in Lists(begun).snapshot("procore", "vendors")] == whole
+
+
+def test_a_list_is_as_old_as_its_first_page(begun: Sync) -> None:
+    """What another run has written since that was read makes it be read again."""
+    then = stamp()
+    begun.lists.need("procore", "vendors")
+    procore: Any = begun.systems["procore"]
+    calls = len(procore.calls)
+    begun.lists.look_again("procore", [("vendors", then)])
+    assert len(procore.calls) == calls + 5
 
 
 # -- a contract that is not shown to us --------------------------------------------------------------------------------------
