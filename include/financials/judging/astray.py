@@ -15,7 +15,7 @@ from include.financials.ledger import LinkIndex
 from include.financials.port import Invalid, Page
 from include.financials.reading import lists, questions
 from include.financials.reading.chosen import elsewhere
-from include.financials.record import PROJECTS, contract_of
+from include.financials.record import PROJECTS, Record, contract_of
 from include.financials.statuses import VOID
 from include.financials.view import COMPANY_LEVEL, Sync
 
@@ -62,8 +62,7 @@ def hides(bad: Invalid | None) -> bool:
 
 def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
     """Jobs on which the ERP has documents that were made from Procore's, as far as its lists are read beside this entity, and
-    that Procore does not show: the project, or what it was made from though a whole run has looked for it. A person who ends the
-    pair of a contract has spoken of what belongs to it."""
+    that Procore does not show: the project, or what it was made from though a whole run has looked for it."""
     projects = sync.lists.snapshot("procore", PROJECTS)
     marks = [mark for project in projects if (mark := parse_origin(project.origin_id, sync.namespace))]
     shown, ids = {(mark.company, mark.key) for mark in marks}, {project.id for project in projects}
@@ -71,17 +70,7 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
     shown |= {(bad.company or "", bad.id) for bad in sync.lists.unreadable("erp", PROJECTS)}
     # Contracts first: with them a person speaks of all that belongs to them.
     for name in sorted({*row.beside, *row.references.values()}, key=lambda name: (ENTITIES[name].contracts is not None, name)):
-        ours, links = f"{sync.marks}:{name}:", sync.links(name).by_procore
-        parted = People(sync.ledger.decisions.of(name, "unlink")).parted
-        contracts = ENTITIES[name].contracts
-        over = {key[:2] for key in People(sync.ledger.decisions.of(contracts, "unlink") if contracts else ()).parted}
-        marked = [
-            (record, job, (record.marker or "").removeprefix(ours))
-            for record in (sync.lists.everywhere("erp", name) if ENTITIES[name].source == "procore" else ())
-            if (job := getattr(record, "project", None)) and (record.marker or "").startswith(ours)
-            if getattr(record, "status", None) != VOID and (record.company or "", contract_of(record)) not in over
-        ]
-        marked = [one for one in marked if (one[0].company or "", one[0].id, one[2]) not in parted]
+        links, marked = sync.links(name).by_procore, [*_made(sync, name)] if ENTITIES[name].source == "procore" else []
         looked = sync.ledger.runs.watermark(ENTITIES[name].source, name) is not None
         # One that is stopped has no link either, and is there; of one that is gone (R-02) the ERP's marker alone tells.
         seen = sync.recalled(name, (ident for _, _, ident in marked if ident not in links)) if looked else {}
@@ -90,9 +79,7 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
             lost = looked and ident not in links and ident not in seen
             if lost or (record.company or "", job) not in shown:
                 said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} of it was made"
-                if ident not in links:
-                    pair = f"{record.company or ''}/{record.id} --to {ident}"
-                    said += f" (if that was deleted there: decide unlink {name} {pair})"
+                said += _advice(name, record, ident) if ident not in links else ""
                 yield Invalid(row.name, job, f"of job {job}", "project", said, job)
 
 
@@ -101,11 +88,29 @@ def lost(sync: Sync, row: Entity, links: LinkIndex) -> dict[tuple[str, str], Inv
     their projects are there, shown to us or not. The ledger was lost, or somebody ended the link."""
     found: dict[tuple[str, str], Invalid] = {}
     for name in questions.made_on(sync, row):
-        ours, there = f"{sync.marks}:{name}:", (sync.lists.has_snapshot("erp", name, one) for one in sync.lists.shards_of(name))
-        for record in sync.lists.everywhere("erp", name) if all(there) else ():
-            place = record.company or "", getattr(record, "project", None) or ""
-            if place not in links.by_erp and (record.marker or "").startswith(ours) and getattr(record, "status", None) != VOID:
+        there = (sync.lists.has_snapshot("erp", name, one) for one in sync.lists.shards_of(name))
+        for record, job, ident in _made(sync, name) if all(there) else ():
+            if (place := (record.company or "", job)) not in links.by_erp:
                 said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} was made on it"
-                said += "; let the service account see it"
-                found.setdefault(place, Invalid(row.name, place[1], place[1], "record", said, place[1], place[0]))
+                said += f"; let the service account see it{_advice(name, record, ident)}"
+                found.setdefault(place, Invalid(row.name, job, job, "record", said, job, place[0]))
     return found
+
+
+def _made(sync: Sync, name: str) -> Iterator[tuple[Record, str, str]]:
+    """Documents of the ERP that were made from Procore's, each with its job and the id that it has there. Not those of which a
+    person has ended the pair; who ends that of a contract has spoken of what belongs to it."""
+    ours, contracts = f"{sync.marks}:{name}:", ENTITIES[name].contracts
+    parted = People(sync.ledger.decisions.of(name, "unlink")).parted
+    over = {key[:2] for key in People(sync.ledger.decisions.of(contracts, "unlink") if contracts else ()).parted}
+    for record in sync.lists.everywhere("erp", name):
+        company, job, mark = record.company or "", getattr(record, "project", None), record.marker or ""
+        if not job or not mark.startswith(ours) or getattr(record, "status", None) == VOID:
+            continue
+        ident = mark.removeprefix(ours)
+        if (company, record.id, ident) not in parted and (company, contract_of(record)) not in over:
+            yield record, job, ident
+
+
+def _advice(name: str, record: Record, ident: str) -> str:
+    return f" (if that was deleted there: decide unlink {name} {record.company or ''}/{record.id} --to {ident})"

@@ -675,6 +675,23 @@ def test_what_hides_a_project_can_be_ended_as_it_is_told(full: World, tmp_path: 
     assert sum(twin.erp.applied.values()) == made
 
 
+def test_a_project_that_was_deleted_is_made_again_once_a_person_has_said_so(full: World, tmp_path: Path) -> None:
+    """Of each document of the ERP that was made on it, and hangs on no other."""
+    twin = full.without_ledger(tmp_path / "lost")
+    place = procore_of(twin, "projects", "25-104")
+    for name, records in twin.procore.records.items():
+        gone = [one for one in records if place in (getattr(one, "project", None), one.id if name == "projects" else None)]
+        twin.procore.records[name] = [one for one in records if one not in gone]
+    ended = list[str]()
+    for _ in range(5):
+        sync = twin.run(reconciled=False)
+        (row,) = (one for one in twin.ledger.outcomes.of(sync.run.run_id, "projects") if one.number == "25-104")
+        if row.state != "held":
+            break
+        ended.append(unlink(twin, str(row.message)))
+    assert len(ended) == len(set(ended)) > 1 and twin.states(sync, "projects")["25-104"] == ("created", "")
+
+
 @pytest.mark.parametrize("named", [
     ["commitment_change_orders", "SC-1/009", "--to", "1"],
     ["commitments", "SC-1", "--to", "1"],
@@ -689,13 +706,13 @@ def test_no_pair_is_ended_that_is_none(full: World, named: list[str]) -> None:
     assert full.ledger.decisions.of(named[0]) == []
 
 
-def unlink(world: World, message: str) -> None:
+def unlink(world: World, message: str) -> str:
     """What a message advises, to the letter."""
-    found = re.search(r"decide (unlink .+)\)", message)
+    found = re.search(r"decide (unlink .+?)\)", message)
     assert found, message
     parser = argparse.ArgumentParser()
     decide.arguments(parser)
-    decide.decide(world.ledger, parser.parse_args(found[1].split()), "ann")
+    return decide.decide(world.ledger, parser.parse_args(found[1].split()), "ann")
 
 
 def procore_of(world: World, entity: str, key: str) -> str:
