@@ -77,7 +77,7 @@ after each 700, as Python does of its own, took a tenth of the time of a run."""
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
     first, *others = gc.get_threshold()
-    gc.set_threshold(max(first, COLLECT_AFTER), *others)
+    gc.set_threshold(max(first, COLLECT_AFTER) if first else 0, *others)  # 0: never
     try:
         yield
     finally:

@@ -19,24 +19,25 @@ FRESH = 20.0
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
 
 
-def elapsed() -> float:
-    """Seconds on a clock that goes on while the machine sleeps, where it has one (Linux)."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+def clocks() -> tuple[float, float]:
+    """Seconds on the clock that goes on while the machine sleeps, where it has one (Linux), and by the day: a host that held its
+    machine still (a snapshot, a laptop that was closed over a container) sets only that one right."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK), time.time()
 
 
 class Alive:
     """A way to renew a lease that knows when it last did. Calling it raises what ``renew`` raises (LeaseLost)."""
 
     def __init__(self, renew: Callable[[], None]) -> None:
-        self._renew, self._at = renew, elapsed()
+        self._renew, self._at = renew, clocks()
 
     def __call__(self) -> None:
-        at = elapsed()
+        at = clocks()
         self._renew()
         self._at = at
 
     def stale(self) -> bool:
-        return elapsed() - self._at > FRESH
+        return any(now - at > FRESH for now, at in zip(clocks(), self._at, strict=True))
 
 
 _ALIVE: ContextVar[Alive | None] = ContextVar("alive", default=None)

@@ -75,6 +75,8 @@ class Existing:
         """Id of what may be there although it is not shown to us -> who that is, in words."""
         self.anyone: Invalid | None = None
         """One that may carry the mark of any record of the source, where nobody knows what does."""
+        self.lost: dict[tuple[str, str], Invalid] = {}
+        """By (company, key) of the source: what no list shows, and other records tell that it is there."""
         self.certain: dict[str, Invalid] = {}
         """By external id or marker."""
         for bad in map(translated, invalid):

@@ -173,7 +173,11 @@ def _plain(one: RuleResult) -> dict[str, Any]:
     return {**asdict(one), "records": list(one.records)}
 
 
-_NAMED = re.compile(r"\{\w+\}")
+_NAMED = re.compile(r"\{(\w+)\}")
+
+
+def _words(name: re.Match[str]) -> str:
+    return f"‹{name[1].replace('_', ' ')}›"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +221,9 @@ class Tally:
         return RuleResult(
             rule=rule.id,
             fact=rule.fact,
-            # What is judged in Python has no words of its own for what must hold; its message says what did not.
-            expected="; ".join(expected.words for expected in rule.expects) or f'not: "{_NAMED.sub("…", rule.message)}"',
+            # What is judged in Python has no words of its own for what must hold: the fact, and what is said where there is one.
+            expected="; ".join(expected.words for expected in rule.expects)
+            or f'no {rule.fact.replace("_", " ")}: "{_NAMED.sub(_words, rule.message)}"',
             by="Great Expectations" if rule.expects and looked else "Python",
             severity=rule.severity,
             checked=self.checked,

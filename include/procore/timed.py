@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import io
 import socket
+from functools import cache
 from http.client import HTTPResponse
-from typing import Any, ClassVar
+from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
 from include.financials.departing import depart
 from include.financials.replies import Allowance, Endless
@@ -48,48 +50,38 @@ class _Answer(HTTPResponse):
             self.fp = io.BufferedReader(_InTime(self.fp.detach(), sock, seconds))
 
 
-class _Http(HTTPConnection):
+class _Connection(HTTPConnection):
+    """Before a connection of any kind, as its pool has it."""
+
     response_class = _Answer
 
     def send(self, data: Any) -> None:
-        _connected(self)
+        if self.sock is None:  # to be connected is what may take time
+            self.connect()
+        depart()
         super().send(data)
 
 
-class _Https(HTTPSConnection):
-    response_class = _Answer
-
-    def send(self, data: Any) -> None:
-        _connected(self)
-        super().send(data)
-
-
-def _connected(connection: HTTPConnection) -> None:
-    """Ready to send: that it is connected first is what may have taken time."""
-    if connection.sock is None:
-        connection.connect()
-    depart()
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
+@cache
+def _timed(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    own = type(pool.ConnectionCls.__name__, (_Connection, pool.ConnectionCls), {})
+    return type(pool.__name__, (pool,), {"ConnectionCls": own})
 
 
 class Timed(HTTPAdapter):
-    """Also through a proxy."""
-
-    POOLS: ClassVar = {"http": _HttpPool, "https": _HttpsPool}
+    """Also through a proxy, whatever connections its kind (socks) has."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = self.POOLS
+        self._time(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        known = proxy in self.proxy_manager
         found = super().proxy_manager_for(proxy, **options)
-        if not proxy.lower().startswith("socks"):  # those have connections of their own
-            found.pool_classes_by_scheme = self.POOLS
+        if not known:
+            self._time(found)
         return found
+
+    @staticmethod
+    def _time(manager: PoolManager) -> None:
+        manager.pool_classes_by_scheme = {scheme: _timed(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}

@@ -23,8 +23,8 @@ from include.procore.writing.writer import Writer
 from sandbox import pipeline
 folder, entity, system = sys.argv[1:4]
 info = dict(zip(("base_url", "login_url", "company_id", "client_id", "client_secret", "erp_url"), sys.argv[4:]))
-elapsed, late = departing.elapsed, 0.0
-departing.elapsed = lambda: elapsed() + late
+clocks, late = departing.clocks, 0.0
+departing.clocks = lambda: tuple(now + late for now in clocks())
 due = False
 def stop():
     global due, late
@@ -36,15 +36,15 @@ def posted(self, step, items, beat, post=Writer.post):
     global due
     due = system == "procore" and items[0].record.entity == entity
     return post(self, step, items, beat)
-def connected(connection, connected=timed._connected):
+def depart(depart=timed.depart):
     stop()
-    connected(connection)
+    depart()
 def commit(self, connection, commit=Submission._commit):
     global due
     due = system == "erp" and self.selects.name == entity
     stop()
     commit(self, connection)
-Writer.post, timed._connected, Submission._commit = posted, connected, commit
+Writer.post, timed.depart, Submission._commit = posted, depart, commit
 pipeline.run(info, Path(folder), "frozen", params={"since": None})
 """
 

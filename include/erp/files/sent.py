@@ -15,6 +15,7 @@ from datetime import datetime
 
 from include.erp.files.folder import Folder, Stat
 from include.erp.transport import Document
+from include.financials.departing import depart
 from include.financials.exceptions import ConfigurationError
 
 NOTE = ".json"
@@ -92,10 +93,12 @@ class Notes:
         self.folder.write(self._path(file), (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
 
     def forget_unfinished(self, markers: Sequence[str]) -> None:
-        """Take back what a killed run noted of these documents and never dropped: first the note, then the content."""
+        """Take back what a killed run noted of these documents and never dropped: first the note, then the content. Another task
+        may be about to drop it by now."""
         wanted = set(markers)
         for file, path in {(one.file, one.path) for one in self._all() if one.marker in wanted}:
             if self.folder.prepared(path):
+                depart()
                 self.folder.remove(self._path(file))
                 self.folder.discard(path)
 

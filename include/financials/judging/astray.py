@@ -14,9 +14,9 @@ from include.financials.identity import Origin, parse_origin
 from include.financials.judging.people import People
 from include.financials.ledger import LinkIndex
 from include.financials.port import Invalid, Page
-from include.financials.reading import lists
+from include.financials.reading import lists, questions
 from include.financials.reading.chosen import elsewhere
-from include.financials.record import PROJECTS
+from include.financials.record import PROJECTS, Record, contract_of
 from include.financials.statuses import VOID
 from include.financials.view import COMPANY_LEVEL, Sync
 
@@ -69,16 +69,9 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
     shown, ids = {(mark.company, mark.key) for mark in marks}, {project.id for project in projects}
     shown |= {(link.company, link.erp_key) for link in sync.links(PROJECTS).by_erp.values() if link.procore_id in ids}
     shown |= {(bad.company or "", bad.id) for bad in sync.lists.unreadable("erp", PROJECTS)}
-    for name in dict.fromkeys((*row.beside, *row.references.values())):
-        ours, links = f"{sync.marks}:{name}:", sync.links(name).by_procore
-        parted = People(sync.ledger.decisions.of(name, "unlink")).parted
-        marked = [
-            (record, job, (record.marker or "").removeprefix(ours))
-            for record in (sync.lists.everywhere("erp", name) if ENTITIES[name].source == "procore" else ())
-            if (job := getattr(record, "project", None)) and (record.marker or "").startswith(ours)
-            if getattr(record, "status", None) != VOID
-        ]
-        marked = [one for one in marked if (one[0].company or "", one[0].id, one[2]) not in parted]
+    # Contracts first: with them a person speaks of all that belongs to them.
+    for name in sorted({*row.beside, *row.references.values()}, key=lambda name: (ENTITIES[name].contracts is not None, name)):
+        links, marked = sync.links(name).by_procore, [*_made(sync, name)] if ENTITIES[name].source == "procore" else []
         looked = sync.ledger.runs.watermark(ENTITIES[name].source, name) is not None
         # One that is stopped has no link either, and is there; of one that is gone (R-02) the ERP's marker alone tells.
         seen = sync.recalled(name, (ident for _, _, ident in marked if ident not in links)) if looked else {}
@@ -87,7 +80,39 @@ def _of_hidden_jobs(sync: Sync, row: Entity) -> Iterator[Invalid]:
             lost = looked and ident not in links and ident not in seen
             if lost or (record.company or "", job) not in shown:
                 said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} of it was made"
-                if ident not in links:
-                    there = advice.ident("erp", record.company, record.id)
-                    said += f" (if that was deleted there: {advice.command('unlink', name, record.number, there, to=ident)})"
+                said += _advice(name, record, ident) if ident not in links else ""
                 yield Invalid(row.name, job, f"of job {job}", "project", said, job)
+
+
+def lost(sync: Sync, row: Entity, links: LinkIndex) -> dict[tuple[str, str], Invalid]:
+    """Jobs, by (company, key), to which nothing is linked though the ERP has documents on them that were made from Procore's:
+    their projects are there, shown to us or not. The ledger was lost, or somebody ended the link."""
+    found: dict[tuple[str, str], Invalid] = {}
+    for name in questions.made_on(sync, row):
+        there = (sync.lists.has_snapshot("erp", name, one) for one in sync.lists.shards_of(name))
+        for record, job, ident in _made(sync, name) if all(there) else ():
+            if (place := (record.company or "", job)) not in links.by_erp:
+                said = f"is not shown to us in Procore, where {ENTITIES[name].label} {record.number} was made on it"
+                said += f"; let the service account see it{_advice(name, record, ident)}"
+                found.setdefault(place, Invalid(row.name, job, job, "record", said, job, place[0]))
+    return found
+
+
+def _made(sync: Sync, name: str) -> Iterator[tuple[Record, str, str]]:
+    """Documents of the ERP that were made from Procore's, each with its job and the id that it has there. Not those of which a
+    person has ended the pair; who ends that of a contract has spoken of what belongs to it."""
+    ours, contracts = f"{sync.marks}:{name}:", ENTITIES[name].contracts
+    parted = People(sync.ledger.decisions.of(name, "unlink")).parted
+    over = {key[:2] for key in People(sync.ledger.decisions.of(contracts, "unlink") if contracts else ()).parted}
+    for record in sync.lists.everywhere("erp", name):
+        company, job, mark = record.company or "", getattr(record, "project", None), record.marker or ""
+        if not job or not mark.startswith(ours) or getattr(record, "status", None) == VOID:
+            continue
+        ident = mark.removeprefix(ours)
+        if (company, record.id, ident) not in parted and (company, contract_of(record)) not in over:
+            yield record, job, ident
+
+
+def _advice(name: str, record: Record, ident: str) -> str:
+    there = advice.ident("erp", record.company, record.id)
+    return f" (if that was deleted there: {advice.command('unlink', name, record.number, there, to=ident)})"

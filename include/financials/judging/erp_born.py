@@ -60,7 +60,7 @@ class ErpBorn(Alone):
         unreadable += missed.invalid
         targets += map(self._target, missed.records)
         existing = self.existing([*unreadable, *strays.invalid, *self._unreadable_strangers()], links)
-        existing.anyone = astray.unknown(sync, row)
+        existing.anyone, existing.lost = astray.unknown(sync, row), astray.lost(sync, row, links)
         if row.document and not sync.run.plan:
             self._looked(everywhere=not astray.hides(existing.anyone))
         existing.hidden = self._unasked(links, listed) | self._hidden(links, missed) | out_of_sight(sync, row, self.people.ids)

@@ -137,7 +137,7 @@ class ErpSource:
         found = self._by_looks(record)
         if not (found.proposal or found.ambiguous or found.foreign):
             found.parted = self._parted(record)
-            found.unread = self.existing.anyone
+            found.unread = self.existing.anyone or self.existing.lost.get((record.company or "", record.id))
         return found
 
     def _parted(self, record: Record) -> Parted | None:

@@ -119,6 +119,8 @@ class _ErpBorn:
             unlinked.take(record)
             in_sub_jobs = in_sub_jobs or bool(getattr(record, "sub_job", None))
         links = sync.shard_links(self.name, shard, here, listed)
+        for name in questions.made_on(sync, self.row) if here - links.by_erp.keys() else ():
+            _everywhere(sync, "erp", name)
         waiting = chosen.waiting(sync, self.name, shard, self.window, here)
         sync.note(self.name, shard, replace(_begun(sync, self.name, shard, self.window), waiting=tuple(waiting)))
         self._ask(links, here, listed, [(scope, key[1]) for key, scope in waiting.items() if key not in here])

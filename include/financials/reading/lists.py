@@ -254,13 +254,17 @@ class Lists:
                     f"{self.sync.judged.replace('_', ' ')}: no task of this run has read the {entity} of {side} (shard {shard}). "
                     f"Clear extract_{reads} and what follows."
                 )
-            name = self._left(place, shard) or f"shard-{shard}-{uuid.uuid4().hex}"
-            staged, at = Staged(place / name, entity), stamp()
+            name, at = f"shard-{shard}-{uuid.uuid4().hex}", stamp()
+            staged = Staged(place / name, entity)
+            if (left := self._left(place, shard)) is not None:
+                staged.go_on_from(Staged(place / left["folder"], entity))
+                at = left["read_at"]  # a list is as old as its first page
             try:
                 fresh = self._read_all(side, entity, shard, staged)
             except BaseException:
                 if staged.state().pages:
-                    write_whole(place / f"left-{shard}-{uuid.uuid4().hex}.json", json.dumps({"folder": name}))
+                    told = json.dumps({"folder": name, "read_at": at})
+                    write_whole(place / f"left-{shard}-{uuid.uuid4().hex}.json", told)
                 raise
             if not chosen.exists():
                 write_whole(chosen, json.dumps({"folder": name, "read_at": at}))
@@ -279,16 +283,17 @@ class Lists:
             self.parsed.keep((side, entity, shard), records, unreadable)
 
     @staticmethod
-    def _left(place: UPath, shard: int) -> str | None:
-        """The folder of a read that ended before its list did (a limit, a lost connection): whoever comes first goes on at its
-        cursor, so that a list ends however few calls an hour allows. Renaming the note takes it: there is one taker."""
+    def _left(place: UPath, shard: int) -> dict[str, str] | None:
+        """The folder of a read that ended before its list did (a limit, a lost connection), and when it was begun: whoever comes
+        first goes on at its cursor, so that a list ends however few calls an hour allows. Renaming the note takes it: there is
+        one taker, or two where the storage copies and removes, and each goes on in a folder of its own."""
         for note in sorted(place.glob(f"left-{shard}-*.json")) if place.exists() else ():
             taken = place / f"taken-{uuid.uuid4().hex}.json"
             try:
                 note.rename(taken)
             except FileNotFoundError:
                 continue
-            return str(json.loads(taken.read_text(encoding="utf-8"))["folder"])
+            return dict(json.loads(taken.read_text(encoding="utf-8")))
         return None
 
     def _read_all(self, side: Side, entity: str, shard: int, staged: Staged) -> Page | None:

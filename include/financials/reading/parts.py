@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from include.financials.port import Page
 from include.financials.reading.parsed import rows_of
@@ -17,11 +17,13 @@ SECONDS = 5.0
 
 class Parts:
     """Takes the pages of one read; a part is written when it has ``ROWS`` or is ``SECONDS`` old, and the last one when the block
-    ends, by an error too: a try that was sent away by a limit goes on at the cursor of the last page it was given."""
+    ends, by an error too: a try that was sent away by a limit goes on at the cursor of the last page it was given. An error may
+    come between any two steps of ours as well (a signal that ends the task): a page is taken in one step, its cursor with it,
+    and what was about to be written is read again."""
 
     def __init__(self, staged: Staged, clock: Callable[[], float] = time.monotonic) -> None:
         self._staged, self._clock = staged, clock
-        self._part: Page | None = None
+        self._part: list[Page] = []
         self._rows, self._began = 0, 0.0
 
     def __enter__(self) -> Parts:
@@ -31,20 +33,25 @@ class Parts:
         self.write()
 
     def add(self, page: Page) -> None:
-        """A page; its cursor is where the list goes on behind it."""
-        if (part := self._part) is None:
-            part = self._part = Page([])
+        """A page as it is now; its cursor is where the list goes on behind it."""
+        if not self._part:
             self._rows, self._began = 0, self._clock()
-        part.records += page.records
-        part.invalid += page.invalid
-        part.hidden += page.hidden
-        part.cursor = page.cursor
+        self._part.append(Page([*page.records], [*page.invalid], page.cursor, [*page.hidden]))
         self._rows += rows_of(page.records)
         if self._rows >= ROWS or self._clock() - self._began >= SECONDS:
             self.write()
 
     def write(self) -> None:
         """What was given so far counts from now on."""
-        if self._part is not None:
-            self._staged.add(self._part, last=False)
-            self._part = None
+        pages, self._part = self._part, []
+        if pages:
+            self._staged.add(_joined(pages), last=False)
+
+
+def _joined(pages: Sequence[Page]) -> Page:
+    whole = Page([], cursor=pages[-1].cursor)
+    for page in pages:
+        whole.records += page.records
+        whole.invalid += page.invalid
+        whole.hidden += page.hidden
+    return whole

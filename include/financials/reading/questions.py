@@ -61,6 +61,13 @@ def lists_beside(sync: Sync, row: Entity) -> Iterator[tuple[Side, str]]:
         yield "procore", row.strangers
 
 
+def made_on(sync: Sync, row: Entity) -> list[str]:
+    """Documents that are born in Procore and lie on records of this entity (jobs), as far as the ERP keeps them: that one of them
+    was made tells that Procore has its place. Those that hang on another document tell no more than that one."""
+    found = [one for one in ENTITIES.values() if one.document and one.source == "procore" and not one.contracts]
+    return [one.name for one in found if one.references.get("project") == row.name and not sync.missing("erp", one.name)]
+
+
 def references_of(row: Entity, record: Record) -> Iterator[tuple[str, str]]:
     """(entity, own-side id) of all that a record names."""
     for name, entity in row.references.items():

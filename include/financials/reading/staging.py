@@ -216,6 +216,17 @@ class Staged:
             )
         )
 
+    def go_on_from(self, left: Staged) -> None:
+        """Begin with what another read has staged, in files of our own: who else goes on from it writes to none of them."""
+        state = left.state()
+        private_folder(self.path)
+        for number, rows in enumerate(state.rows, 1):
+            for name in (f"page-{number:05}.parquet" if rows else "", f"invalid-{number:05}.json"):
+                if name and (left.path / name).exists():
+                    with private_file(self.path / name) as sink:
+                        sink.write((left.path / name).read_bytes())
+        self._write(state)
+
     def complete(self) -> None:
         private_folder(self.path)
         self._write(replace(self.state(), cursor=None, complete=True))

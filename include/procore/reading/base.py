@@ -60,9 +60,10 @@ def by_scope(
     entity: str, scopes: Sequence[str | None], cursor: Cursor, pages: Callable[[str | None, Any], Iterator[Page]]
 ) -> Iterator[Page]:
     """Page after page of each scope. A project that these credentials may not read, or that answers what nobody can read, is
-    reported and the others go on; if that is every one of them, the fault is not the project's."""
+    reported and the others go on; if that is every one of them, the fault is not the project's: none is reported, and the next
+    try asks all of them again. So they are reported once another one has answered, as it has where a try goes on behind one."""
     begin, after = (scopes.index(cursor["scope"]), cursor.get("after")) if cursor else (0, None)
-    refused: list[Exception] = []
+    answered, refused = after is not None or any(scopes[:begin]), list[tuple[Exception, Page]]()
     if not scopes:
         yield Page([])
     for index in range(begin, len(scopes)):
@@ -71,17 +72,22 @@ def by_scope(
         try:
             for page in pages(scope, after):
                 page.cursor = {"scope": scope, **page.cursor} if page.cursor else following
+                if scope is not None:
+                    answered = True
+                    yield from (told for _, told in refused)
+                    refused.clear()
                 yield page
         except (NotPermitted, NotFound, OddReply) as error:
             if scope is None:
                 raise
-            refused.append(error)
-            yield Page([], [_closed(entity, scope, error)], following)
+            refused.append((error, Page([], [_closed(entity, scope, error)], following)))
         after = None
-    if refused and len(refused) == sum(scope is not None for scope in scopes[begin:]):
-        if isinstance(refused[-1], OddReply):
-            raise refused[-1]
-        raise NotPermitted(f"Procore refuses the {entity} of every project that was asked for; the last one: {refused[-1]}")
+    if not answered and refused:
+        last, _ = refused[-1]
+        if isinstance(last, OddReply):
+            raise last
+        raise NotPermitted(f"Procore refuses the {entity} of every project that was asked for; the last one: {last}")
+    yield from (told for _, told in refused)
 
 
 def _closed(entity: str, project: str, error: Exception) -> Invalid:

@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 import requests
+from requests import adapters
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
+from include.erp.files import dropping
 from include.erp.files.folder import Folder
 from include.erp.json.web import client
 from include.financials import departing
@@ -24,11 +29,11 @@ from tests.unit.erp.strangers import commitment, post
 
 
 class Lease:
-    """A clock that somebody moves, and a lease that may have passed on."""
+    """Clocks that somebody moves, and a lease that may have passed on. ``behind``: what the clock since the start has missed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.renewed, self.takes, self.lost = 5000.0, list[float](), 0.0, False
-        monkeypatch.setattr(departing, "elapsed", lambda: self.now)
+        self.now, self.renewed, self.takes, self.lost, self.behind = 5000.0, list[float](), 0.0, False, 0.0
+        monkeypatch.setattr(departing, "clocks", lambda: (self.now - self.behind, 1e9 + self.now))
 
     def renew(self) -> None:
         if self.lost:
@@ -77,6 +82,22 @@ def test_a_lease_that_passed_on_is_an_error(lease: Lease) -> None:
         with pytest.raises(LeaseLost):
             depart()
     depart()  # what belongs to no write has no lease
+
+
+def test_a_machine_that_its_host_held_still_has_the_time_of_day_alone(lease: Lease) -> None:
+    with under(Alive(lease.renew)):
+        lease.now += FRESH + 1
+        lease.behind = FRESH + 1
+        depart()
+    assert lease.renewed == [5000.0 + FRESH + 1]
+
+
+def test_a_time_of_day_that_is_set_back_hides_nothing(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    with under(Alive(lease.renew)):
+        lease.now += FRESH + 1
+        monkeypatch.setattr(departing, "clocks", lambda: (lease.now, 1e9))
+        depart()
+    assert len(lease.renewed) == 1
 
 
 def test_a_lease_is_that_of_its_block(lease: Lease) -> None:
@@ -169,6 +190,33 @@ def test_a_connection_that_took_long_asks_for_the_lease_first(
     assert (lease.renewed, server.bodies) == ([5000.0 + FRESH + 1], [b"said"])
 
 
+def test_nor_through_a_proxy_with_connections_of_its_own(lease: Lease, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one of kind socks, which takes a package that not everybody has."""
+
+    class Own(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return socket.create_connection(("127.0.0.1", server.server_address[1]))
+
+    class OwnPool(HTTPConnectionPool):
+        ConnectionCls = Own
+
+    class Manager(PoolManager):
+        def __init__(self, proxy: str, username: str, password: str, **options: Any) -> None:
+            super().__init__(**options)
+            self.pool_classes_by_scheme = {"http": OwnPool}
+
+    monkeypatch.setattr(adapters, "SOCKSProxyManager", Manager)
+    with closing(ByRequests()) as session, under(Alive(lease.renew)):
+        session.proxies = {"http": "socks5://proxy.invalid"}
+        session.say("http://far.invalid/", b"first")
+        lease.passes_on()
+        with pytest.raises(LeaseLost):
+            session.say("http://far.invalid/", b"second")
+        lease.lost = False
+        session.say("http://far.invalid/", b"third")
+    assert server.bodies == [b"first", b"third"]
+
+
 def test_no_import_file_is_dropped(lease: Lease, tmp_path: Path) -> None:
     exchange = Exchange(tmp_path)
     order = commitment("SC-1", contract_date=None)
@@ -185,3 +233,24 @@ def test_no_import_file_is_dropped(lease: Lease, tmp_path: Path) -> None:
     lease.lost = False
     assert post(exchange.system(), order)[0].status == "accepted"
     assert [Path(name).suffix for name in exchange.waiting()] == [".csv"]
+
+
+def test_what_another_task_is_about_to_drop_is_not_taken_back(
+    lease: Lease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks like what a killed run left behind."""
+    exchange, order, removed = Exchange(tmp_path), commitment("SC-1", contract_date=None), list[str]()
+
+    def killed() -> None:
+        raise LeaseLost("killed")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dropping, "depart", killed)
+        with pytest.raises(LeaseLost):
+            post(exchange.system(), order)
+    monkeypatch.setattr(Folder, "remove", lambda _, path: removed.append(path))
+    with under(Alive(lease.renew)):
+        lease.passes_on()
+        with pytest.raises(LeaseLost):
+            post(exchange.system(), order)
+    assert removed == []

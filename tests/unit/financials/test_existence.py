@@ -15,15 +15,19 @@ import pytest
 
 from include.financials import decide, report
 from include.financials.entities import ENTITIES
-from include.financials.exceptions import RetryLater
+from include.financials.exceptions import RetryLater, SyncError
 from include.financials.existence import Existing, in_erp_keys, money_of, traced
 from include.financials.judging import astray
-from include.financials.ledger import LinkIndex, Remembered
+from include.financials.ledger import LinkIndex, Remembered, stamp
 from include.financials.port import NO_ID, UNSEEN, Invalid
+from include.financials.reading import parts, staging
+from include.financials.reading.lists import Lists
 from include.financials.report import recall
+from include.financials.view import Sync
 from tests.unit.financials.pair import (
     SECOND,
     THIRD,
+    Crash,
     World,
     commitment,
     direct_cost,
@@ -607,11 +611,108 @@ def test_a_document_that_stopped_hides_no_project(full: World, tmp_path: Path, t
     hidden = astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"])
     assert (hidden is None) == there, hidden
     if hidden is not None:  # and a person may know better
-        assert "decide unlink commitments SC-1" in hidden.message
-        parser = argparse.ArgumentParser()
-        decide.arguments(parser)
-        decide.decide(twin.ledger, parser.parse_args(["unlink", "commitments", "SC-1"]), "ann")
+        unlink(twin, hidden.message)
         assert astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"]) is None
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_project_that_is_not_shown_is_not_made_again_where_the_erp_has_documents_of_it(
+    full: World, tmp_path: Path, marked: bool
+) -> None:
+    """The ledger is lost. That its documents are in the ERP tells that the project is there; of one without any nobody knows."""
+    twin = full.without_ledger(tmp_path / "lost")
+    shut = procore_of(twin, "projects", "25-104")
+    if not marked:
+        for name in ("commitments", "budget_changes"):
+            for document in [*twin.erp.records[name]]:
+                twin.erp.put(document.model_copy(update={"marker": None}))
+    twin.procore.hidden = {("projects", shut)}
+    twin.procore.closed = {(name, shut) for name, row in ENTITIES.items() if row.project_scoped}
+    projects = len(twin.procore.records["projects"])
+    for _ in range(2):
+        sync = twin.run(reconciled=False)
+        (row,) = (one for one in twin.ledger.outcomes.of(sync.run.run_id, "projects") if one.number == "25-104")
+        if marked:
+            assert (row.state, row.rule) == ("held", "R-06") and row.message is not None
+            assert "is not shown to us in Procore, where budget change 25-104/1 was made on it" in row.message
+            assert len(twin.procore.records["projects"]) == projects
+        else:
+            assert len(twin.procore.records["projects"]) == projects + 1
+    twin.procore.hidden, twin.procore.closed = set(), set()
+    if marked:
+        assert twin.states(twin.run(), "projects")["25-104"] == ("adopted", "")
+
+
+@pytest.mark.parametrize("how", ["with its invoices", "with its project", "with a project that is not made again", "hidden"])
+def test_what_hides_a_project_can_be_ended_as_it_is_told(full: World, tmp_path: Path, how: str) -> None:
+    """Also of what no run asks Procore for: documents of a contract that is gone, of a project that is. A contract goes with all
+    that belongs to it. And nothing is written: should it be there after all, it is held."""
+    twin = full.without_ledger(tmp_path / "lost")
+    contract: Any = twin.procore.records["commitments"][0]
+    place, before = contract.project, {name: list(records) for name, records in twin.procore.records.items()}
+    if how == "hidden":
+        twin.procore.hidden = {("commitments", contract.id)}
+    for name, records in twin.procore.records.items() if how != "hidden" else ():
+        its = {"commitments", "subcontractor_invoices", "commitment_change_orders"} if how == "with its invoices" else ENTITIES
+        gone = [one for one in records if name in its and (one.project if hasattr(one, "project") else one.id) == place]
+        twin.procore.records[name] = [one for one in records if one not in gone]
+    if how == "with a project that is not made again":
+        twin.erp.change("projects", "25-104", active=False)
+    hidden, ended = None, 0
+    for _ in range(4):
+        sync = twin.run(reconciled=False)
+        report.move_watermarks(sync, [name for name in sync.run.entities if name != "payments_issued"])
+        hidden = astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"])
+        if hidden is None:
+            break
+        unlink(twin, hidden.message)
+        ended += 1
+    assert hidden is None and ended == 1
+    made = sum(twin.erp.applied.values())
+    twin.procore.hidden = set()
+    twin.procore.records["commitments"] = before["commitments"]
+    twin.run(reconciled=False)
+    assert sum(twin.erp.applied.values()) == made
+
+
+def test_a_project_that_was_deleted_is_made_again_once_a_person_has_said_so(full: World, tmp_path: Path) -> None:
+    """Of each document of the ERP that was made on it, and hangs on no other."""
+    twin = full.without_ledger(tmp_path / "lost")
+    place = procore_of(twin, "projects", "25-104")
+    for name, records in twin.procore.records.items():
+        gone = [one for one in records if place in (getattr(one, "project", None), one.id if name == "projects" else None)]
+        twin.procore.records[name] = [one for one in records if one not in gone]
+    ended = list[str]()
+    for _ in range(5):
+        sync = twin.run(reconciled=False)
+        (row,) = (one for one in twin.ledger.outcomes.of(sync.run.run_id, "projects") if one.number == "25-104")
+        if row.state != "held":
+            break
+        ended.append(unlink(twin, str(row.message)))
+    assert len(ended) == len(set(ended)) > 1 and twin.states(sync, "projects")["25-104"] == ("created", "")
+
+
+@pytest.mark.parametrize("named", [
+    ["commitment_change_orders", "SC-1/009", "--to", "1"],
+    ["commitments", "SC-1", "--to", "1"],
+    ["payments_issued", "01/K-1", "--to", "1"],
+])  # fmt: skip
+def test_no_pair_is_ended_that_is_none(full: World, named: list[str]) -> None:
+    """A number is not a company and a key, a link has the id that it has, and what is born in the ERP would be sent anew."""
+    parser = argparse.ArgumentParser()
+    decide.arguments(parser)
+    with pytest.raises(SyncError, match="is linked"):
+        decide.decide(full.ledger, parser.parse_args(["unlink", *named]), "ann")
+    assert full.ledger.decisions.of(named[0]) == []
+
+
+def unlink(world: World, message: str) -> str:
+    """What a message advises, to the letter."""
+    found = re.search(r"decide (unlink .+?)\)", message)
+    assert found, message
+    parser = argparse.ArgumentParser()
+    decide.arguments(parser)
+    return decide.decide(world.ledger, parser.parse_args(found[1].split()), "ann")
 
 
 def procore_of(world: World, entity: str, key: str) -> str:
@@ -647,7 +748,9 @@ def test_a_snapshot_resumes_at_its_cursor(world: World, monkeypatch: pytest.Monk
     assert tries > 1 and len(sync.lists.snapshot(side, entity)) == length, "every row once"
 
 
-def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) -> None:
+@pytest.fixture
+def begun(world: World) -> Sync:
+    """Of Procore's list of vendors, five of them, a try has read two, and was sent away."""
     world.procore.page_size = 1
     for number in range(2, 6):
         world.procore.put(vendor(f"V-{number}").model_copy(update={"id": f"70{number}", "company": None}))
@@ -655,8 +758,46 @@ def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(world: World) 
     world.procore.faults = {len(world.procore.calls) + 2: "later"}
     with pytest.raises(RetryLater):
         sync.lists.unreadable("procore", "vendors")
-    place = sync.folder / "snapshots" / "procore" / "vendors"
-    assert sync.lists._left(place, 0) is not None and sync.lists._left(place, 0) is None, "one takes it, the other begins its own"
+    return sync
+
+
+def test_two_tasks_that_go_on_with_a_list_do_not_share_its_folder(begun: Sync) -> None:
+    place = begun.folder / "snapshots" / "procore" / "vendors"
+    assert begun.lists._left(place, 0) is not None and begun.lists._left(place, 0) is None, (
+        "one takes it, the other begins its own"
+    )
+
+
+def test_nor_where_both_have_taken_it(begun: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage that copies and removes lets two rename one note. The second reads all of it while the first is about to write a
+    page, and is killed then."""
+    procore: Any = begun.systems["procore"]
+    taken = begun.lists._left(begun.folder / "snapshots" / "procore" / "vendors", 0)
+    monkeypatch.setattr(Lists, "_left", lambda *_: taken)
+    whole, write = list[Any](), staging.pq.write_table
+
+    def late(*given: Any) -> None:
+        if not whole:
+            whole.append(None)
+            whole[:] = [record.id for record in Lists(begun).snapshot("procore", "vendors")]
+            procore.faults = {len(procore.calls): "crash_before"}
+        write(*given)
+
+    monkeypatch.setattr(staging.pq, "write_table", late)
+    monkeypatch.setattr(parts, "ROWS", 1)
+    with pytest.raises(Crash):
+        begun.lists.need("procore", "vendors")
+    assert len(whole) == 5 and [one.id for one in Lists(begun).snapshot("procore", "vendors")] == whole
+
+
+def test_a_list_is_as_old_as_its_first_page(begun: Sync) -> None:
+    """What another run has written since that was read makes it be read again."""
+    then = stamp()
+    begun.lists.need("procore", "vendors")
+    procore: Any = begun.systems["procore"]
+    calls = len(procore.calls)
+    begun.lists.look_again("procore", [("vendors", then)])
+    assert len(procore.calls) == calls + 5
 
 
 # -- a contract that is not shown to us --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import logging
 import socket
@@ -662,6 +663,7 @@ TWO_WAYS = {
 @pytest.mark.parametrize("odd", TWO_WAYS)
 def test_what_nobody_can_read_is_told_and_leaves_a_write_open(fake: FakeProcore, client: ProcoreClient, odd: str) -> None:
     body, why = TWO_WAYS[odd]
+    gc.collect()  # what earlier tests left has no room to end itself so deep in a text
     fake.script(THINGS, Answer(body))
     fake.script(THINGS, Answer(body), method="POST")
     with pytest.raises(ContractBroken, match=why):

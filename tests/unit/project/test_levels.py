@@ -27,11 +27,11 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 Procore. A command (``__main__``) stands on top as a DAG does: it puts together what is below, and nothing knows it."""
 
 SPOKEN = {
-    "asking", "billing", "entities", "exact", "exceptions", "identity", "ledger.inbox", "legible", "money", "port", "record",
-    "replies", "settings", "statuses",
+    "asking", "billing", "departing", "entities", "exact", "exceptions", "identity", "ledger.inbox", "legible", "money", "port",
+    "record", "replies", "settings", "statuses",
 }  # fmt: skip
-"""What the two systems may know of the domain: the port, the words that are spoken at it and how far a reply is read, and the box
-that events fall into."""
+"""What the two systems may know of the domain: the port, the words that are spoken at it, how far a reply is read, when a write
+may leave, and the box that events fall into."""
 
 
 def sources() -> dict[str, Path]:

@@ -354,6 +354,22 @@ def test_a_project_that_is_hidden_is_reported_and_the_others_go_on(fake: FakePro
         list(fake_system(client).keys("commitments", ["1", "2"]))
 
 
+def test_projects_that_are_all_hidden_are_reported_by_no_page(fake: FakeProcore, client: ProcoreClient) -> None:
+    """A page counts whatever ends the read behind it: a later try would go on behind all of them, and read none."""
+    fake.script("/rest/v1.0/work_order_contracts", Answer({"code": 403, "message": "tool is off"}, 403))
+    pages: list[Page] = []
+    with pytest.raises(NotPermitted, match="every project"):
+        pages.extend(fake_system(client).read("commitments", scopes=["1", "2"]))
+    assert pages == []
+
+
+def test_a_read_that_goes_on_at_a_hidden_project_is_told_so_too(fake: FakeProcore, client: ProcoreClient) -> None:
+    """The projects before it have answered, to an earlier try."""
+    fake.script("/rest/v1.0/work_order_contracts", Answer({"code": 403, "message": "tool is off"}, 403))
+    (page,) = fake_system(client).read("commitments", scopes=["1", "2"], cursor={"scope": "2"})
+    assert [bad.scope for bad in page.invalid] == ["2"] and page.cursor is None
+
+
 SEGMENTS = "/rest/v1.0/companies/8089/work_breakdown_structure/segments"
 TWO_LISTS = [{"id": 1, "name": "Master", "erp_integrated": False}, {"id": 2, "name": "2024", "erp_integrated": False}]
 
