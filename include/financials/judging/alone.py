@@ -84,7 +84,7 @@ class Alone(Judging):
                 state, rule = "conflict", "R-02"
                 message = (
                     f"{self.row.label.capitalize()} {record.number} carries our external id {record.origin_id}, "
-                    "which the ERP does not know."
+                    "which the ERP does not know. Restore the record there, or clear the external id in Procore."
                 )
             elif record.origin_id:
                 state, rule = "conflict", "R-01"
