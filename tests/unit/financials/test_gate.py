@@ -19,7 +19,7 @@ from include.financials import checks
 from include.financials import gate as gate_module
 from include.financials.advice import OF_A_ROW
 from include.financials.entities import ENTITIES
-from include.financials.gate import Gate, Opening, RuleResult, validated, verdict
+from include.financials.gate import Gate, Opening, RuleResult, Tally, validated, verdict
 from include.financials.judging.check import judge_rows
 from include.financials.judging.facts import Row
 from include.financials.judging.rules import PRECEDENCE, TESTS, Expected, Finding, Rule, judge, verdicts
@@ -99,6 +99,13 @@ def test_a_good_record_breaks_no_rule(produced: Any) -> None:
 
 def test_a_held_record_always_says_what_it_waits_for() -> None:
     assert [(name, rule.name) for name, rule in RULES if rule.state == "held" and rule.waits_for is None] == []
+
+
+def test_a_gate_says_of_each_rule_what_must_hold() -> None:
+    """In words of its own, or by the fact and what is said where there is one; what is filled in is named, not spelt as code."""
+    told = {rule.fact: Tally().result(rule, looked=False).expected for rule in ENTITIES["commitments"].rules}
+    assert told["broken_link"].startswith('no broken link: "‹label› ‹number›: its link with ‹erp key› is broken: ‹broken link›.')
+    assert not [text for text in told.values() if not text or {"{", "}"} & set(text)]
 
 
 def test_rules_can_be_told_apart() -> None:
