@@ -6,9 +6,10 @@ What every task asks is a statement of its module, with names for the values: to
 from __future__ import annotations
 
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -26,21 +27,63 @@ T = TypeVar("T")
 R = TypeVar("R", bound=NamedTuple)
 
 
+FRESH_SECONDS = 1.0
+"""How long a connection may lie unused and count as there: a server may end one that nobody uses, and its pool asks first."""
+
+
+class Connections:
+    """Connections of a ledger, used again as long as they are fresh: to take one from the pool and to give it back takes twice as
+    long as most questions, and where a server is asked, two of three round trips."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._of = {READS: engine.execution_options(**{READS: True}), "": engine}
+        self._free: dict[str, list[tuple[float, Connection]]] = {kind: [] for kind in self._of}
+
+    @contextmanager
+    def lent(self, kind: str) -> Iterator[Connection]:
+        """One that nobody else has. What is not committed at the end of the block is rolled back."""
+        connection = self._taken(kind)
+        try:
+            yield connection
+            connection.rollback()
+        except BaseException:
+            connection.close()
+            raise
+        self._free[kind].append((time.monotonic(), connection))
+
+    def _taken(self, kind: str) -> Connection:
+        while self._free[kind]:
+            used, connection = self._free[kind].pop()
+            if time.monotonic() - used < FRESH_SECONDS:
+                return connection
+            connection.close()
+        return self._of[kind].connect()
+
+    def close(self) -> None:
+        for free in self._free.values():
+            while free:
+                free.pop()[1].close()
+
+
 class Room:
     """One family of tables. Each public method is one transaction; what several rooms write in one transaction takes its
     connection."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._reader = engine.execution_options(**{READS: True})
+    def __init__(self, connections: Connections) -> None:
+        self.engine, self._connections = connections.engine, connections
 
-    def reading(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
         """All that is read in it is of one moment."""
-        return self._reader.connect()
+        with self._connections.lent(READS) as connection:
+            yield connection
 
-    def writing(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
         """All that is written in it is committed at its end, or nothing."""
-        return self.engine.begin()
+        with self._connections.lent("") as connection, connection.begin():
+            yield connection
 
 
 _REPEATED = frozenset(

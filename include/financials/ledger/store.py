@@ -23,7 +23,7 @@ from include.financials.ledger.links import Links
 from include.financials.ledger.migrations import HEAD
 from include.financials.ledger.outcomes import Outcomes
 from include.financials.ledger.records import Records
-from include.financials.ledger.room import READS
+from include.financials.ledger.room import READS, Connections
 from include.financials.ledger.runs import Runs
 from include.financials.ledger.story import Story
 from include.financials.ledger.tables import metadata
@@ -103,9 +103,10 @@ class Ledger:
         self.commits = 0
         """What this ledger has written, counted: as long as it stays the same, what was read through it may be kept."""
         event.listen(self.engine, "commit", self._count)
-        self.runs, self.links, self.records = Runs(self.engine), Links(self.engine), Records(self.engine)
-        self.outcomes, self.journal, self.leases = Outcomes(self.engine), Journal(self.engine), Leases(self.engine)
-        self.decisions, self.inbox, self.story = Decisions(self.engine), Inbox(self.engine), Story(self.engine)
+        lent = self._connections = Connections(self.engine)
+        self.runs, self.links, self.records = Runs(lent), Links(lent), Records(lent)
+        self.outcomes, self.journal, self.leases = Outcomes(lent), Journal(lent), Leases(lent)
+        self.decisions, self.inbox, self.story = Decisions(lent), Inbox(lent), Story(lent)
 
     # -- schema -------------------------------------------------------------------------------------------------------------
 
@@ -203,6 +204,7 @@ class Ledger:
         self.commits += 1
 
     def close(self) -> None:
+        self._connections.close()
         self.engine.dispose()
 
 
