@@ -25,6 +25,10 @@ _WHO = [_UNASKED[column.name].label(column.name) if column.name in _UNASKED else
 _C, _O = t.links.c, t.outcomes.c
 _STANDING = (_C.entity == bindparam("entity"), _C.ended_at.is_(None))
 _OF, _WHO_OF = select(t.links).where(*_STANDING), select(*_WHO).where(*_STANDING)
+_OF_KEYS = (_C.company == bindparam("company"), _C.erp_key.in_(bindparam("keys", expanding=True)))
+_BY_KEYS, _WHO_BY_KEYS = _OF.where(*_OF_KEYS), _WHO_OF.where(*_OF_KEYS)
+_OF_IDS = _C.procore_id.in_(bindparam("idents", expanding=True))
+_BY_IDS, _WHO_BY_IDS = _OF.where(_OF_IDS), _WHO_OF.where(_OF_IDS)
 _PLACES = select(_C.company, _C.erp_key, _C.scope, _C.status).where(*_STANDING)
 _ENDED = select(_C.company, _C.erp_key, _C.procore_id, _C.revision).where(_STANDING[0], _C.ended_at.is_not(None))
 _PLANNED = select(_O.company, _O.erp_key, _O.procore_id, _O.number, _O.content_hash, _O.project).where(
@@ -78,24 +82,20 @@ class Links(Room):
     def of_keys(self, entity: str, keys: Iterable[Place], *, contents: bool = False) -> dict[Place, Link]:
         """Those of these keys of the ERP."""
         found: dict[Place, Link] = {}
-        c = t.links.c
+        query = _BY_KEYS if contents else _WHO_BY_KEYS
         with self.reading() as connection:
             for company, some in by_place(keys):
-                query = select(*(t.links.c if contents else _WHO))
-                query = query.where(c.entity == entity, c.company == company, c.erp_key.in_(some), c.ended_at.is_(None))
-                rows = each(Link, connection.execute(query))
+                rows = each(Link, connection.execute(query, {"entity": entity, "company": company, "keys": some}))
                 found.update(((row.company, row.erp_key), _holding(row) if contents else row) for row in rows)
         return found
 
     def of_ids(self, entity: str, idents: Iterable[str], *, contents: bool = False) -> dict[str, Link]:
         """Those of these records of Procore."""
         found: dict[str, Link] = {}
-        c = t.links.c
+        query = _BY_IDS if contents else _WHO_BY_IDS
         with self.reading() as connection:
             for some in chunked(idents):
-                query = select(*(t.links.c if contents else _WHO))
-                query = query.where(c.entity == entity, c.procore_id.in_(some), c.ended_at.is_(None))
-                rows = each(Link, connection.execute(query))
+                rows = each(Link, connection.execute(query, {"entity": entity, "idents": some}))
                 found.update((row.procore_id, _holding(row) if contents else row) for row in rows)
         return found
 

@@ -42,6 +42,7 @@ _UNSAY = delete(t.outcomes).where(
 _RESTATE = update(t.outcomes).where(
     *_HERE, _O.company == bindparam("of_company"), _O.side == bindparam("of_side"), _O.id == bindparam("of_id")
 )  # fmt: skip
+_MARK_DONE = _RESTATE.values(done=True)
 _REMEMBER = update(t.records).where(
     t.records.c.entity == bindparam("of_entity"), t.records.c.side == bindparam("of_side"),
     t.records.c.within == bindparam("of_within"), t.records.c.id == bindparam("of_id"),
@@ -53,6 +54,9 @@ _LINKED = _saying(*_HERE, *_ACTIONS)
 _WORK = _saying(*_SHARD, _O.side == bindparam("of_side"), _O.done.is_(False), *_ACTIONS)
 _SOME_WORK = _WORK.limit(bindparam("most", type_=Integer))
 _CLOSING = _saying(*_SHARD, _O.done.is_(False), _O.action == "close")
+_LEFT = select(_O.side, _O.action, func.count()).where(
+    *_SHARD, _O.done.is_(False), or_(_O.state == "linked", _O.action == "close")
+).group_by(_O.side, _O.action)  # fmt: skip
 _TALLY = select(_O.action, _O.state, _O.rule, func.count()).where(*_SHARD).group_by(_O.action, _O.state, _O.rule)
 _HEARD = or_(
     _R.started_at > bindparam("quiet_since"),
@@ -138,6 +142,12 @@ class Outcomes(Room):
         """What is left to do of a run by these actions: linked by plan, not done yet. ``most``: no more than so many rows."""
         here = {"run": run_id, "of_entity": entity, "of_shard": shard, "of_side": side, "actions": actions}
         return self._rows(_WORK, **here) if most is None else self._rows(_SOME_WORK, **here, most=most)
+
+    def left(self, run_id: str, entity: str, shard: int) -> Counter[tuple[str, str]]:
+        """How many records of a shard a run still has something to do with, or to take note of: by (side, action)."""
+        with self.reading() as connection:
+            found = connection.execute(_LEFT, {"run": run_id, "of_entity": entity, "of_shard": shard})
+            return Counter({(side, action): count for side, action, count in found})
 
     def tally(self, run_id: str, entity: str, shard: int) -> Counter[tuple[str, str, str | None]]:
         """How many records of a run have which action, state and rule."""
@@ -230,7 +240,5 @@ def _changed(
 
 def mark_done(connection: Connection, run_id: str, entity: str, rows: Sequence[Judged]) -> None:
     if rows:
-        o = t.outcomes.c
-        same = (o.company == bindparam("of_company"), o.side == bindparam("of_side"), o.id == bindparam("of_id"))
-        statement = update(t.outcomes).where(o.run_id == run_id, o.entity == entity, *same).values(done=True)
-        connection.execute(statement, [*map(_of, rows)])
+        here = {"run": run_id, "of_entity": entity}
+        connection.execute(_MARK_DONE, [here | _of(row) for row in rows])

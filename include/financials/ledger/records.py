@@ -17,6 +17,19 @@ _KEY = ("entity", "side", "within", "id")
 _WHO = [null().label("figures") if column.name == "figures" else column for column in t.records.c]
 _HERE = (t.records.c.entity == bindparam("entity"), t.records.c.side == bindparam("side"))
 _EACH, _WHO_EACH = select(t.records).where(*_HERE), select(*_WHO).where(*_HERE)
+_SOME = _EACH.where(t.records.c.within == bindparam("within"), t.records.c.id.in_(bindparam("idents", expanding=True)))
+
+
+class Last(NamedTuple):
+    """How a record was when it was judged last, and when it changed."""
+
+    state: str | None
+    source_hash: str | None
+    source_changed_at: str | None
+    seen_updated_at: str | None
+
+
+_LAST = _SOME.with_only_columns(t.records.c.id, *(t.records.c[name] for name in Last._fields))
 
 
 class Records(Room):
@@ -54,22 +67,19 @@ class Records(Room):
     def some(self, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Seen]:
         """The same of these keys alone."""
         found: dict[tuple[str, str], Seen] = {}
-        r = t.records.c
         with self.reading() as connection:
             for within, idents in by_place(keys):
-                query = select(t.records).where(r.entity == entity, r.side == side, r.within == within, r.id.in_(idents))
-                found.update(((row.within, row.id), row) for row in each(Seen, connection.execute(query)))
+                here = {"entity": entity, "side": side, "within": within, "idents": idents}
+                found.update(((row.within, row.id), row) for row in each(Seen, connection.execute(_SOME, here)))
         return found
 
     def last(self, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Last]:
         """Of these keys what every record is asked for when it is judged."""
         found: dict[tuple[str, str], Last] = {}
-        r = t.records.c
-        columns = [r[name] for name in Last._fields]
         with self.reading() as connection:
             for within, idents in by_place(keys):
-                query = select(r.id, *columns).where(r.entity == entity, r.side == side, r.within == within, r.id.in_(idents))
-                found.update(((within, ident), Last(*rest)) for ident, *rest in connection.execute(query))
+                here = {"entity": entity, "side": side, "within": within, "idents": idents}
+                found.update(((within, ident), Last(*rest)) for ident, *rest in connection.execute(_LAST, here))
         return found
 
     def states(self, entity: str, side: Side, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
@@ -141,15 +151,6 @@ def write(connection: Connection, rows: Iterable[Remembered]) -> None:
             # A record of Procore that was met before its project was linked: its company is filled in, never taken away.
             kept = _KEY if placed else (*_KEY, "company")
             upsert(connection, t.records, alike, update_columns=tuple(name for name in shape if name not in kept))
-
-
-class Last(NamedTuple):
-    """How a record was when it was judged last, and when it changed."""
-
-    state: str | None
-    source_hash: str | None
-    source_changed_at: str | None
-    seen_updated_at: str | None
 
 
 class Remembrance:

@@ -302,7 +302,7 @@ class Lists:
         state, read = staged.state(), Page([])
         kept, rows = not state.pages, 0
         if (scopes is None or scopes) and (not state.pages or state.cursor is not None):
-            with Parts(staged) as parts:
+            with Parts(staged, whole=True) as parts:
                 for page in self.sync.systems[side].read(entity, scopes=scopes, cursor=state.cursor):
                     parts.add(page)
                     rows += rows_of(page.records)
@@ -312,7 +312,8 @@ class Lists:
                         read.invalid += page.invalid
                     else:
                         read = Page([])
-        staged.complete()
+        else:
+            staged.complete()
         state = staged.state()
         log.info("read all %s of %s: %d records, %d of them not usable", entity, side, state.records, state.invalid)
         return once(read) if kept else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from include.financials.port import Page
 from include.financials.reading.parsed import rows_of
@@ -21,16 +22,20 @@ class Parts:
     come between any two steps of ours as well (a signal that ends the task): a page is taken in one step, its cursor with it,
     and what was about to be written is read again."""
 
-    def __init__(self, staged: Staged, clock: Callable[[], float] = time.monotonic) -> None:
-        self._staged, self._clock = staged, clock
+    def __init__(self, staged: Staged, clock: Callable[[], float] = time.monotonic, *, whole: bool = False) -> None:
+        """``whole``: where the block ends without an error, all is read that there is to read."""
+        self._staged, self._clock, self._whole = staged, clock, whole
         self._part: list[Page] = []
         self._rows, self._began = 0, 0.0
 
     def __enter__(self) -> Parts:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.write()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        whole = self._whole and error is None
+        if whole and not self._part:
+            self._staged.complete()
+        self.write(last=whole)
 
     def add(self, page: Page) -> None:
         """A page as it is now; its cursor is where the list goes on behind it."""
@@ -41,11 +46,12 @@ class Parts:
         if self._rows >= ROWS or self._clock() - self._began >= SECONDS:
             self.write()
 
-    def write(self) -> None:
-        """What was given so far counts from now on."""
+    def write(self, *, last: bool = False) -> None:
+        """What was given so far counts from now on. ``last``: no more will come."""
         pages, self._part = self._part, []
         if pages:
-            self._staged.add(_joined(pages), last=False)
+            whole = _joined(pages)
+            self._staged.add(replace(whole, cursor=None) if last else whole, last=last)
 
 
 def _joined(pages: Sequence[Page]) -> Page:

@@ -313,7 +313,7 @@ def write_whole(path: UPath, content: str | bytes) -> None:
 
 def private_folder(path: UPath | Path) -> None:
     """Make a folder, and those above it that are missing, for the owner only. One that is there keeps its rights."""
-    local = _local(path)
+    local = on_disk(path)
     if local is None:
         path.mkdir(parents=True, exist_ok=True)
         return
@@ -328,7 +328,7 @@ def private_folder(path: UPath | Path) -> None:
 
 def private_file(path: UPath | Path) -> IO[bytes]:
     """Open a file for writing from its beginning; from its first byte on it is the owner's only."""
-    local = _local(path)
+    local = on_disk(path)
     if local is None:
         return path.open("wb")
     handle = os.open(local, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -336,7 +336,8 @@ def private_file(path: UPath | Path) -> IO[bytes]:
     return os.fdopen(handle, "wb")
 
 
-def _local(path: UPath | Path) -> Path | None:
+def on_disk(path: UPath | Path) -> Path | None:
+    """A folder or file of a local disk as Python's own path, which takes a third of the time; None for object storage."""
     if isinstance(path, UPath) and path.protocol not in ("", "file", "local"):
         return None
     return Path(path.path) if isinstance(path, UPath) else path

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from include.financials.reading.questions import lists_changed
 from include.financials.record import Side
 from include.financials.view import Sync
 from include.financials.writing import answering, finality
-from include.financials.writing.plan import Job, Load, aged, allowed, job_of, levels, link_of, placed, steps_of, still_as_judged
+from include.financials.writing.plan import Job, Load, allowed, job_of, levels, link_of, placed, steps_of, still_as_judged
 from include.financials.writing.settling import finish, read_back_missing, unsettled
 from include.financials.writing.steps import carry_step, recover
 
@@ -70,7 +70,7 @@ def load(sync: Sync, entity: str, shard: int = 0, *, write: bool = True) -> Load
             one = Load(sync, row, shard, lease, source)
             _run(one, write=write)
             waits |= one.waits
-        if write and not aged(sync, entity, shard):
+        if write and not one.aged:
             answering.carry_out(sync, row, shard, lease)
             finality.carry_out(sync, row, shard, lease)
     loaded = _summary(sync, row, shard)
@@ -108,29 +108,39 @@ def _summary(sync: Sync, row: Entity, shard: int) -> Loaded:
 
 def _run(load: Load, *, write: bool) -> None:
     ledger, name = load.sync.ledger, load.row.name
-    over = [one for one in ledger.outcomes.closing(load.run_id, name, load.shard) if one.side == load.source_side]
-    if over := still_as_judged(load, over):
+    there = ledger.outcomes.left(load.run_id, name, load.shard)
+    over = ledger.outcomes.closing(load.run_id, name, load.shard) if there[load.source_side, "close"] else []
+    if over := still_as_judged(load, [one for one in over if one.side == load.source_side]):
         ledger.journal.close_links(load.lease, load.run_id, name, over)
         log.info("%s: %d ended on both sides; their links are closed", name, len(over))
-    left = (load.run_id, name, load.shard, load.source_side)
-    # Nothing is sent of these: what is done with, or held, is left no more.
-    while rows := ledger.outcomes.work(*left, "unchanged", most=PART):
-        ledger.outcomes.mark_done(load.run_id, name, still_as_judged(load, rows))
+    for rows in _in_parts(load, "unchanged", there):
+        ledger.outcomes.mark_done(load.run_id, name, rows)
     adopted = 0
-    while rows := ledger.outcomes.work(*left, "adopt", most=PART):
-        if rows := still_as_judged(load, rows):
-            links = [link_of(load, job_of(load, row, {}), "active") for row in rows]
-            ledger.journal.adopt(load.lease, load.run_id, name, links, rows)
-            adopted += len(rows)
+    for rows in _in_parts(load, "adopt", there):
+        links = [link_of(load, job_of(load, row, {}), "active") for row in rows]
+        ledger.journal.adopt(load.lease, load.run_id, name, links, rows)
+        adopted += len(rows)
     if adopted:
         log.info("%s: adopted %d that both sides already had; no write was made", name, adopted)
     actions: tuple[Action, ...] = ("link", "create", "update")  # what is linked may be the parent of what is created
     by_action: dict[str, list[Judged]] = defaultdict(list)
-    for row in still_as_judged(load, ledger.outcomes.work(*left, *actions)):
-        by_action[row.action].append(row)
+    if any(there[load.source_side, action] for action in actions):
+        for row in still_as_judged(load, ledger.outcomes.work(load.run_id, name, load.shard, load.source_side, *actions)):
+            by_action[row.action].append(row)
     for action in actions:
         if write and by_action.get(action):
             _carry_out(load, action, by_action.pop(action))
+
+
+def _in_parts(load: Load, action: str, there: Mapping[tuple[str, str], int]) -> Iterator[list[Judged]]:
+    """What is left of an action of which nothing is sent, as far as it still holds: what is done with, or held, is left no
+    more."""
+    left = there[load.source_side, action]
+    while left > 0:
+        rows = load.sync.ledger.outcomes.work(load.run_id, load.row.name, load.shard, load.source_side, action, most=PART)
+        left = left - len(rows) if rows else 0
+        if holding := still_as_judged(load, rows):
+            yield holding
 
 
 def _carry_out(load: Load, action: Action, rows: Sequence[Judged]) -> None:

@@ -82,6 +82,16 @@ class Load:
         return self.sync.run.run_id
 
     @cached_property
+    def read_at(self) -> datetime | None:
+        """When the extract of this shard came to its end: what is judged is as old as that."""
+        return moment(self.sync.ledger.runs.finished_at(self.run_id, f"extract:{self.row.name}", self.shard))
+
+    @property
+    def aged(self) -> bool:
+        """Whether what this run read lies too far back to be acted on."""
+        return self.read_at is not None and datetime.now(UTC) - self.read_at > PLAN_HOLDS
+
+    @cached_property
     def ended(self) -> Mapping[tuple[str, str, str], int]:
         return self.sync.ledger.links.ended_revisions(self.row.name)
 
@@ -164,12 +174,6 @@ def link_of(load: Load, job: Job, status: str) -> Link:
 # -- does it still hold? ------------------------------------------------------------------------------------------------------
 
 
-def aged(sync: Sync, entity: str, shard: int) -> bool:
-    """Whether what this run read lies too far back to be acted on."""
-    read_at = moment(sync.ledger.runs.finished_at(sync.run.run_id, f"extract:{entity}", shard))
-    return read_at is not None and datetime.now(UTC) - read_at > PLAN_HOLDS
-
-
 def still_as_judged(load: Load, rows: Sequence[Judged]) -> list[Judged]:
     """A plan holds as long as the link that it was made for: between check and load (a load that was cleared a day later, a
     backfill beside the nightly run) another run or a person may have made, changed or ended it. What the plan says then is of
@@ -178,12 +182,11 @@ def still_as_judged(load: Load, rows: Sequence[Judged]) -> list[Judged]:
     if not rows:
         return []
     ledger, entity = load.sync.ledger, load.row
-    read_at = moment(ledger.runs.finished_at(load.run_id, f"extract:{entity.name}", load.shard))
-    old = aged(load.sync, entity.name, load.shard)
+    old = load.aged
     idents = [row.id if load.source_side == "procore" else row.procore_id or "" for row in rows]
     by_key = ledger.links.of_keys(entity.name, ((row.company, row.erp_key or "") for row in rows))
     by_id = ledger.links.of_ids(entity.name, filter(None, idents))
-    named = _named_since(load)
+    named = _named_since(load) if any(row.action == "create" for row in rows) else set()
     fresh, stale = [], []
     for row, ident in zip(rows, idents, strict=True):
         work = Work.of(row)
@@ -196,7 +199,7 @@ def still_as_judged(load: Load, rows: Sequence[Judged]) -> list[Judged]:
             continue
         what = "linked by a person" if joined else "loaded" if link else "unlinked"
         long_ago = same and not joined
-        why = f"was read by this run at {stamp(read_at)}, long ago" if long_ago else f"was {what} since this run judged it"
+        why = f"was read by this run at {stamp(load.read_at)}, long ago" if long_ago else f"was {what} since this run judged it"
         message = (
             f"{entity.label.capitalize()} {row.number} {why}; nothing of this plan is written, the next run compares it anew."
         )
