@@ -54,7 +54,7 @@ class Sync:
     """Reads the settings anew: what a person switches off must stop a run that is under way."""
     kept: KeptLists | None = None
     """Lists that the days of a backfill share."""
-    _links: dict[tuple[str, str], tuple[int, LinkIndex]] = field(default_factory=dict, init=False, repr=False)
+    _links: dict[tuple[str, str], tuple[tuple[int, int], LinkIndex]] = field(default_factory=dict, init=False, repr=False)
     _begun: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +71,8 @@ class Sync:
         twin = copy.copy(self)
         twin.systems = Shut(what, self.known)
         twin.__dict__["lists"] = Lists(twin, self.lists.parsed)
-        twin._links, twin._begun = {}, {}
+        fresh = {key: known for key, known in self._links.items() if known[0] == self.ledger.told(key[0])}
+        twin._links, twin._begun = fresh, {}
         return twin
 
     @property
@@ -363,10 +364,11 @@ class Sync:
         self._links.clear()
 
     def _indexed(self, entity: str, kind: str, read: Callable[[], list[Link]]) -> LinkIndex:
-        """Read once until this task writes anything: a load asks anew around each of its requests. A check writes what it
-        judges, and sees one state of all other links from its beginning to its end."""
-        now = self.ledger.commits
-        for stale in [key for key, (then, _) in self._links.items() if then != now and self.judged in (None, key[0])]:
+        """Read once until this task writes anything that may change them: a load asks anew around each of its requests. A check
+        writes what it judges, and sees one state of all other links from its beginning to its end."""
+        now = self.ledger.told(entity)
+        asked = [key for key in self._links if self.judged in (None, key[0])]
+        for stale in [key for key in asked if self._links[key][0] != self.ledger.told(key[0])]:
             del self._links[stale]  # nobody gets them any more
         known = self._links.get((entity, kind))
         if known is None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select,
 
 from include.financials.exceptions import LeaseLost, RetryLater
 from include.financials.ledger import tables as t
-from include.financials.ledger.room import Room, values
+from include.financials.ledger.room import NO_LINK, Room, values
 from include.financials.ledger.tables import LeaseRow, moment, stamp
 
 LEASE_SECONDS = 180
@@ -46,7 +46,7 @@ class Leases(Room):
         now = datetime.now(UTC)
         row = LeaseRow(entity, shard, run_id, lease.holder, stamp(now + timedelta(seconds=LEASE_SECONDS)))
         what = {"entity": entity, "shard": shard, "run": run_id}
-        with self.writing() as connection:
+        with self.writing(about=NO_LINK) as connection:
             if connection.dialect.name == "postgresql":  # one asks at a time: two that cannot see each other would both be first
                 connection.exec_driver_sql("LOCK TABLE leases IN EXCLUSIVE MODE")
             connection.execute(_RUN_OUT, {**what, "now": stamp(now)})
@@ -59,7 +59,7 @@ class Leases(Room):
         try:
             yield lease
         finally:
-            with self.writing() as connection:
+            with self.writing(about=NO_LINK) as connection:
                 connection.execute(_LET_GO, {"of_holder": lease.holder})
 
     def renew(self, lease: Lease) -> None:

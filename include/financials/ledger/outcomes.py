@@ -82,7 +82,7 @@ class Outcomes(Room):
         """Replace what this run said of one entity's shard (a retried check says it anew; of a record that is told twice the last
         word counts) and remember the records, in one commit. Both are taken as they come, the rows first."""
         here = {"run": run_id, "of_entity": entity, "of_shard": shard}
-        with self.writing() as connection:
+        with self.writing(about=entity) as connection:
             connection.execute(_UNDO, here)
             done = set(map(tuple, connection.execute(_DONE, here)))
             told = set[tuple[str, str, str]]()
@@ -199,7 +199,7 @@ class Outcomes(Room):
     def mark_done(self, run_id: str, entity: str, rows: Sequence[Judged]) -> None:
         """Nothing to write for these: unchanged."""
         if rows:
-            with self.writing() as connection:
+            with self.writing(about=entity) as connection:
                 mark_done(connection, run_id, entity, rows)
 
 

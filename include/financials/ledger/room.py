@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from include.financials.exceptions import ConfigurationError
 
+NO_LINK = "no link"
 READS = "reads"
 """Execution option of a connection that only reads: it need not wait for those that write."""
 CHUNK = 500
@@ -38,6 +39,8 @@ class Connections:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._of = {READS: engine.execution_options(**{READS: True}), "": engine}
+        self.about: dict[Connection, str] = {}
+        """What those that write just now write about, see :meth:`Room.writing`."""
         self._free: dict[str, list[tuple[float, Connection]]] = {kind: [] for kind in self._of}
 
     @contextmanager
@@ -80,10 +83,16 @@ class Room:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """All that is written in it is committed at its end, or nothing."""
-        with self._connections.lent("") as connection, connection.begin():
-            yield connection
+    def writing(self, about: str = "") -> Iterator[Connection]:
+        """All that is written in it is committed at its end, or nothing. ``about``: the only entity whose links, found or
+        planned, are others then; ``NO_LINK``: none are."""
+        with self._connections.lent("") as connection:
+            self._connections.about[connection] = about
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                del self._connections.about[connection]
 
 
 _REPEATED = frozenset(

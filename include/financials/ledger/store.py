@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -100,8 +101,7 @@ class Ledger:
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_settings)
             event.listen(self.engine, "begin", _sqlite_begin)
-        self.commits = 0
-        """What this ledger has written, counted: as long as it stays the same, what was read through it may be kept."""
+        self._commits = Counter[str]()
         event.listen(self.engine, "commit", self._count)
         lent = self._connections = Connections(self.engine)
         self.runs, self.links, self.records = Runs(lent), Links(lent), Records(lent)
@@ -200,8 +200,13 @@ class Ledger:
         url = self.engine.url
         return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
-    def _count(self, _: Connection) -> None:
-        self.commits += 1
+    def _count(self, connection: Connection) -> None:
+        self._commits[self._connections.about.get(connection, "")] += 1
+
+    def told(self, entity: str) -> tuple[int, int]:
+        """What was written here that may have changed links of an entity, counted: as long as it stays the same, those that
+        were read may be kept."""
+        return self._commits[""], self._commits[entity]
 
     def close(self) -> None:
         self._connections.close()

@@ -457,6 +457,7 @@ def test_a_check_of_many_shards_asks_once_who_is_who(linked: World, monkeypatch:
         extract.extract(sync, "cost_codes", shard)
     monkeypatch.setattr(links.Links, "of", all_of)
     monkeypatch.setattr(Journal, "begun", sent)
+    sync.ask_anew()  # a check is a task of its own
     checks.check(sync, "cost_codes", range(5))
     assert {one: asked.count(one) for one in ("links of projects", "links of cost_types", "begun cost_codes")} == {
         "links of projects": 1, "links of cost_types": 1, "begun cost_codes": 1,
