@@ -87,17 +87,22 @@ def _dayless(held: pa.DataType) -> pa.DataType:
     return pa.string() if held == _PLAIN[date] else held
 
 
+@cache
+def _given(model: type[BaseModel]) -> pj.ParseOptions:
+    """How a model's JSON is read."""
+    schema = pa.schema([pa.field(one.name, _dayless(one.type)) for one in arrow_schema(model)])
+    return pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+
+
 def _table(model: type[BaseModel], records: Sequence[BaseModel]) -> pa.Table:
     """Through JSON, which arrow reads by itself: for Python's values it imports pandas, half a second in every task."""
-    schema = arrow_schema(model)
-    given = pa.schema([pa.field(one.name, _dayless(one.type)) for one in schema])
     text = b"\n".join(record.model_dump_json().encode() for record in records)
     table = pj.read_json(
         pa.BufferReader(text),
         read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
-        parse_options=pj.ParseOptions(explicit_schema=given, unexpected_field_behavior="error"),
+        parse_options=_given(model),
     )
-    return table.cast(schema)
+    return table.cast(arrow_schema(model))
 
 
 def _timeless(table: pa.Table) -> pa.Table:
