@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from include.financials.entities import ENTITIES
 from include.financials.ledger import Ledger
 from tests.unit.financials.pair import BUDGETS, DOCUMENTS, LINKED, World, plant, seed_masters
 
@@ -82,6 +83,23 @@ def ready(stocked: tuple[World, World], tmp_path: Path) -> Iterator[World]:
 def full(stocked: tuple[World, World], tmp_path: Path) -> Iterator[World]:
     """Every entity is linked: two draws on a commitment with a change order, a check, the same towards the owner."""
     made = stocked[1].fork(tmp_path / "world")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def _adopted(stocked: tuple[World, World], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = stocked[1].without_ledger(tmp_path_factory.mktemp("worlds") / "adopted")
+    made.run(of=[name for name in LINKED if not ENTITIES[name].document], reconciled=False)
+    assert not made.writes()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def adopted(_adopted: World, tmp_path: Path) -> Iterator[World]:
+    """The systems of ``full``, whose ledger was lost: the new one has taken up masters and budgets, and met no document."""
+    made = _adopted.fork(tmp_path / "adopted")
     yield made
     made.close()
 
