@@ -576,6 +576,8 @@ class World:
     settings: Settings = field(default_factory=lambda: make_settings())
     runs: int = 0
     used: set[str] = field(default_factory=set)
+    only: Sequence[str] = ()
+    """Entities of a run of which nothing else is said, where no other can show anything."""
 
     def __post_init__(self) -> None:
         self.erp, self.procore = FakeErp(self.clock), FakeProcore(self.clock)
@@ -587,7 +589,8 @@ class World:
     def fork(self, folder: Path) -> World:
         """A copy that goes its own way from here."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("staging"))
-        twin = World(folder, copy.deepcopy(self.clock), settings=self.settings, runs=self.runs, used=set(self.used))
+        kept: dict[str, Any] = {"settings": self.settings, "runs": self.runs, "used": set(self.used), "only": self.only}
+        twin = World(folder, copy.deepcopy(self.clock), **kept)
         for mine, other in ((twin.erp, self.erp), (twin.procore, self.procore)):
             mine.records = {name: list(group) for name, group in other.records.items()}
             mine.capability = other.capability
@@ -621,7 +624,7 @@ class World:
     def in_use(self) -> list[str]:
         """Entities of which a side has, or ever had, a record: the others would only cost time."""
         self.used |= {name for name in ENTITIES if self.erp.records[name] or self.procore.records[name]}
-        return [name for name in ENTITIES if name in self.used] or list(ENTITIES)
+        return [name for name in ENTITIES if name in (self.only or self.used)] or list(ENTITIES)
 
     def run(self, run_id: str | None = None, *, of: Sequence[str] = (), reconciled: bool = True, **options: Any) -> Sync:
         """One whole run without Airflow, ``of`` some entities or of all in use; the gate's rules are judged in plain Python."""
