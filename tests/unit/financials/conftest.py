@@ -111,12 +111,12 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, W
     """(all masters, budgets and prime contracts linked, every entity linked)."""
     before = World(tmp_path_factory.mktemp("stocked"))
     plant(before, *(name for name in LINKED if name not in DOCUMENTS and name != BUDGETS))
-    before.run()
+    before.run(reconciled=False)
     plant(before, BUDGETS)
-    before.run(params={"entities": [BUDGETS]})
+    before.run(of=[BUDGETS], reconciled=False)
     after = before.fork(tmp_path_factory.mktemp("worlds") / "full")
     plant(after, *DOCUMENTS)
-    after.run()
+    after.run(of=DOCUMENTS)
     yield before, after
     before.close()
     after.close()
@@ -131,7 +131,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World
     for name in LINKED:
         plant(base, name)
         found[name] = base.fork(tmp_path_factory.mktemp("stages") / name)
-        base.run(params={"entities": [name]})
+        base.run(of=[name], reconciled=False)
     yield found
     for one in (base, *found.values()):
         one.close()
@@ -173,6 +173,7 @@ def adopted(_adopted: World, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def ledger(_worlds: tuple[World, World], tmp_path: Path) -> Iterator[Ledger]:
     """A ledger in which no run was opened yet."""
+    _worlds[0].close()
     shutil.copytree(_worlds[0].folder, tmp_path / "ledger")
     opened = Ledger(f"sqlite:///{tmp_path}/ledger/ledger.sqlite")
     yield opened

@@ -588,6 +588,7 @@ class World:
 
     def fork(self, folder: Path) -> World:
         """A copy that goes its own way from here."""
+        self.close()  # SQLite's log, which may be ten times the ledger, is in the file then
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("staging"))
         kept: dict[str, Any] = {"settings": self.settings, "runs": self.runs, "used": set(self.used), "only": self.only}
         twin = World(folder, copy.deepcopy(self.clock), **kept)
