@@ -64,6 +64,7 @@ class PackedOnce:
 
 @pytest.fixture(scope="session", autouse=True)
 def packed_once() -> Iterator[PackedOnce]:
+    """From the first world on, and to the end: it is the same Parquet for whoever comes after."""
     with pytest.MonkeyPatch.context() as patched:
         once = PackedOnce()
         patched.setattr(staging, "_table", once.table)
