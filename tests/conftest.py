@@ -37,10 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """What collecting makes, modules and thousands of tests, lives to the end: to look through it for garbage again and again
-    took a third of the time, and every test would look through it once more."""
+    took a third of the time, and every test would look through it once more. What the tests make is looked through as seldom as
+    in a run (``include/session.py``), whether they open one or not."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000, *gc.get_threshold()[1:])
         gc.enable()

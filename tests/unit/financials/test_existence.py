@@ -32,6 +32,7 @@ from tests.unit.financials.pair import (
     commitment,
     direct_cost,
     draft,
+    family,
     in_procore,
     invoice,
     payment,
@@ -47,13 +48,13 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Everything linked but the last stage's documents."""
     world = World(tmp_path_factory.mktemp("ready"))
     plant(world, "vendors", "vendor_insurances", "customers", "projects", "sub_jobs", "tax_codes", "cost_types", "cost_codes")
-    world.run()
+    world.run(reconciled=False)
     plant(world, "budgets", "commitments")
-    world.run()
+    world.run(reconciled=False)
     plant(world, "prime_contracts", "commitment_change_orders")
-    world.run()
+    world.run(reconciled=False)
     plant(world, "subcontractor_invoices")
-    world.run()
+    world.run(reconciled=False)
     return world
 
 
@@ -109,6 +110,7 @@ def test_a_document_that_was_met_without_its_id_is_looked_at_when_it_has_one(wor
     """Nobody can ask for it by id, and it changed before the window of the next run."""
     draft(world, "SC-9")
     in_procore(world, invoice(3, "SC-1", items=THIRD, before=SECOND, previous=procore_id("subcontractor_invoices", "V-1/N-2")))
+    world.only = family(entity)
     own = met_without_id(world, entity, number)
     assert len(kept_of(world, entity)) == 1
     since = (world.clock.now + timedelta(minutes=1)).isoformat()
@@ -288,7 +290,7 @@ def test_nothing_is_said_of_what_belongs_to_a_project_that_is_not_shown(full: Wo
 def test_a_row_that_procores_list_misses_is_asked_for_by_its_id(world: World, entity: str) -> None:
     if entity not in world.used or not world.erp.records[entity]:
         plant(world, entity)
-        world.run()
+        world.run(of=[entity], reconciled=False)
     link = world.ledger.links.of(entity)[0]
     world.procore.missed.add((entity, link.procore_id))
     sync = only(world, entity, since="2020-01-01")
@@ -337,7 +339,7 @@ def test_a_document_that_the_erps_list_misses_is_asked_for_by_its_key(world: Wor
 def test_a_document_outside_the_window_is_asked_for_as_well(full: World, entity: str) -> None:
     """What nobody touched in Procore for a while is looked for in the ERP all the same: there it went, or its list missed it."""
     full.clock.now += timedelta(days=2)
-    full.run()
+    full.run(of=family(entity), reconciled=False)
     full.clock.now += timedelta(days=2)
     link = full.ledger.links.of(entity)[-1]
     full.erp.missed.add((entity, link.erp_key))
@@ -457,12 +459,12 @@ def test_a_budget_with_a_row_that_cannot_be_read_is_quarantined_on_its_side(
 def test_a_commitment_met_unreadable_is_remembered_once(world: World) -> None:
     own = draft(world, "SC-8")
     world.procore.garbled["commitments", own.id] = "amount"
-    world.run()
+    world.run(of=["commitments"])
     del world.procore.garbled["commitments", own.id]
-    world.run()
+    world.run(of=["commitments"])
     rows = [row for row in world.ledger.records.seen("commitments", "procore").values() if row.id == own.id]
     assert [(row.company, row.state) for row in rows] == [("01", "linked")]
-    assert unexplained(world.run()) == []
+    assert unexplained(world.run(of=family("commitments"))) == []
 
 
 def test_a_record_met_before_its_project_was_linked_keeps_its_one_row(world: World) -> None:
@@ -541,7 +543,7 @@ def test_a_reference_that_cannot_be_translated_is_no_difference(
 def everything(ready: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     world = ready.fork(tmp_path_factory.mktemp("everything") / "w")
     plant(world, "direct_costs", "payments_issued")
-    world.run()
+    world.run(of=["direct_costs", "payments_issued"], reconciled=False)
     return world
 
 
@@ -569,7 +571,7 @@ def test_a_cost_that_may_lie_in_a_project_that_is_closed_to_us_is_not_made_again
     in: not in a first whole run, nor in those after it. Once that can be looked into the document is found there."""
     twin = everything.fork(tmp_path / "two")
     seed_job(twin)
-    twin.run()
+    twin.run(of=["projects", "cost_codes"], reconciled=False)
     twin = twin.without_ledger(tmp_path / "lost")
     entity, shut = "direct_costs", procore_of(twin, "projects", "25-104")
     there = [record for record in twin.procore.records[entity] if record.origin_id]
@@ -582,12 +584,12 @@ def test_a_cost_that_may_lie_in_a_project_that_is_closed_to_us_is_not_made_again
     else:
         twin.procore.closed = {(entity, shut)}
     for _ in range(3):
-        sync = twin.run()
+        sync = twin.run(reconciled=False)
         report.move_watermarks(sync, [name for name in sync.run.entities if name != "change_events"])
         assert twin.states(sync, entity)[moved.number] == ("held", "R-06")
         assert len(twin.procore.records[entity]) == len(there)
     twin.procore.hidden, twin.procore.closed = set(), set()
-    sync = twin.run()
+    sync = twin.run(reconciled=False)
     report.move_watermarks(sync, [entity])
     assert len(twin.procore.records[entity]) == len(there)
     if how == "its list is refused":
@@ -608,11 +610,11 @@ def test_a_document_that_stopped_hides_no_project(full: World, tmp_path: Path, t
     sync = twin.run(reconciled=False)
     assert twin.states(sync, "commitments") == {contract.number: ("conflicts", "M-14" if there else "R-02")}
     report.move_watermarks(sync, [name for name in sync.run.entities if name != "payments_issued"])
-    hidden = astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"])
+    hidden = astray.unknown(twin.run(of=["payments_issued"], reconciled=False), ENTITIES["payments_issued"])
     assert (hidden is None) == there, hidden
     if hidden is not None:  # and a person may know better
         unlink(twin, hidden.message)
-        assert astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"]) is None
+        assert astray.unknown(twin.run(of=["payments_issued"], reconciled=False), ENTITIES["payments_issued"]) is None
 
 
 @pytest.mark.parametrize("marked", [True, False])
@@ -640,7 +642,7 @@ def test_a_project_that_is_not_shown_is_not_made_again_where_the_erp_has_documen
             assert len(twin.procore.records["projects"]) == projects + 1
     twin.procore.hidden, twin.procore.closed = set(), set()
     if marked:
-        assert twin.states(twin.run(), "projects")["25-104"] == ("adopted", "")
+        assert twin.states(twin.run(of=["projects"], reconciled=False), "projects")["25-104"] == ("adopted", "")
 
 
 @pytest.mark.parametrize("how", ["with its invoices", "with its project", "with a project that is not made again", "hidden"])
@@ -662,7 +664,7 @@ def test_what_hides_a_project_can_be_ended_as_it_is_told(full: World, tmp_path: 
     for _ in range(4):
         sync = twin.run(reconciled=False)
         report.move_watermarks(sync, [name for name in sync.run.entities if name != "payments_issued"])
-        hidden = astray.unknown(twin.run(reconciled=False), ENTITIES["payments_issued"])
+        hidden = astray.unknown(twin.run(of=["payments_issued"], reconciled=False), ENTITIES["payments_issued"])
         if hidden is None:
             break
         unlink(twin, hidden.message)

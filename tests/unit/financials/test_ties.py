@@ -26,6 +26,7 @@ from tests.unit.financials.pair import (
     change_line,
     direct_cost,
     draft,
+    family,
     in_procore,
     invoice,
     item,
@@ -133,7 +134,7 @@ def test_stopped_documents_explain_exactly_their_part(full: World) -> None:
     in_procore(full, invoice(3, items=THIRD, before=SECOND, previous=procore_id(INVOICES, "V-1/N-2"), billing_date=None))
     full.erp.put(payment("K-2", "N-9", amount=Decimal("7.00")))
     full.erp.put(direct_cost("JC-2", vendor="V-9"))
-    sync = full.run()
+    sync = full.run(of=[*family("commitments"), "direct_costs"])
     found = reconcile(sync)
     assert found.balanced
     for difference in found.differences:
@@ -146,7 +147,7 @@ def test_stopped_documents_explain_exactly_their_part(full: World) -> None:
 
 def test_an_unposted_invoice_explains_what_the_erp_has_not_counted(full: World) -> None:
     full.erp.change(INVOICES, "N-1", status="posted")
-    found = tied(reconcile(full.run()), "T-11")
+    found = tied(reconcile(full.run(of=family(INVOICES))), "T-11")
     assert found["billed SC-1"] == ("0.00", [("UNPOSTED", "N-2", "16.00")])
     assert found["25-104//03-3000 / 3"] == ("0.00", [("UNPOSTED", "N-2", "16.00")])
 
@@ -177,14 +178,14 @@ def test_a_draw_under_review_after_the_last_one_needs_no_explanation(full: World
     in_procore(full, invoice(3, items=THIRD, before=SECOND, status="under_review", previous=procore_id(INVOICES, "V-1/N-2")))
     for number in ("N-1", "N-2"):
         full.erp.change(INVOICES, number, status="posted")
-    found = reconcile(full.run())
+    found = reconcile(full.run(of=family(INVOICES)))
     assert found.balanced and not tied(found, "T-11")
 
 
 def test_an_invoice_that_the_erp_voided_is_named_by_its_conflict(full: World) -> None:
     """Rule R-09 stops it in every run until a person decides: no tie may call it anything else."""
     full.erp.change(INVOICES, "N-2", status="void")
-    found = reconcile(full.run())
+    found = reconcile(full.run(of=family(INVOICES)))
     assert found.balanced and {"T-10", "T-11", "T-12"} <= {d.tie for d in found.differences}
     assert all(("CONFLICT", "N-2") in [(i.code, i.key) for i in d.explained] for d in found.differences)
 
@@ -193,7 +194,7 @@ def test_two_commitments_with_one_number_explain_themselves_once_each(full: Worl
     twin = draft(full, "SC-2")
     full.procore.put(twin.model_copy(update={"id": "4711", "kind": "purchase_order"}))
     in_procore(full, change("001", "SC-2", lines=(change_line(amount="5.00"),)))
-    sync = full.run()
+    sync = full.run(of=family("commitments"))
     assert full.states(sync, "commitments")["SC-2"] == ("quarantined", "M-10")
     found = reconcile(sync)
     assert found.balanced

@@ -139,9 +139,9 @@ def test_an_owner_that_procore_records_is_believed(jobs: World, told: str) -> No
 def test_an_empty_ledger_knows_each_owner_again(jobs: World, tmp_path: Path) -> None:
     in_erp(jobs)
     in_procore(jobs, OTHER)
-    jobs.run()
+    jobs.run(of=[BUDGETS])
     again = jobs.without_ledger(tmp_path / "again")
-    sync = again.run()
+    sync = again.run(of=["projects", "cost_types", "cost_codes", BUDGETS])
     assert again.states(sync, BUDGETS) == {JOB: ADOPTED, OTHER: ADOPTED} and again.writes() == 0
     assert {link.erp_key: (link.content or {}).get("owner") for link in again.ledger.links.of(BUDGETS)} == {
         JOB: "erp", OTHER: "procore",
@@ -308,10 +308,10 @@ def test_a_line_without_a_place_holds_the_whole_budget(jobs: World) -> None:
 def test_a_project_that_changes_keeps_the_owner_of_its_budget(jobs: World) -> None:
     in_erp(jobs)
     in_procore(jobs, OTHER)
-    jobs.run()
+    jobs.run(of=["projects", BUDGETS])
     for job in (JOB, OTHER):
         jobs.erp.change("projects", job, name="Another")
-    jobs.run()
+    jobs.run(of=["projects", BUDGETS])
     assert (owner(jobs), owner(jobs, OTHER)) == ("erp", "procore")
     in_erp(jobs, amount="501.00")
     assert state(jobs) == UPDATED, "whose it is was not forgotten"
@@ -324,7 +324,7 @@ def test_a_project_whose_budget_was_stopped_keeps_its_owner_too(jobs: World) -> 
     jobs.procore.change("projects", JOB, origin_data=json.dumps({"erp_key": JOB, "budget_owner": "procore"}))
     assert state(jobs) == ("conflicts", "B-04")
     jobs.erp.change("projects", JOB, name="Another")
-    jobs.run()
+    jobs.run(of=["projects", BUDGETS])
     assert owner(jobs) == "procore"
 
 

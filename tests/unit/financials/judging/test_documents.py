@@ -33,6 +33,7 @@ from tests.unit.financials.pair import (
     customer,
     direct_cost,
     draft,
+    family,
     in_procore,
     invoice,
     item,
@@ -241,11 +242,11 @@ BORN_THERE = [name for name, row in ENTITIES.items() if row.document and row.ext
 
 @pytest.mark.parametrize("entity", BORN_THERE)
 def test_a_document_that_another_integration_owns_is_left_alone(ready: World, entity: str) -> None:
-    row = ENTITIES[entity]
-    plant(ready, *[name for name in DOCUMENTS if name != entity and ENTITIES[name].stage <= row.stage][:3], entity)
+    planted = [name for name in DOCUMENTS if name in family(entity) and ENTITIES[name].stage <= ENTITIES[entity].stage]
+    plant(ready, *planted)
     for record in list(ready.procore.records[entity]):
         ready.procore.put(record.model_copy(update={"origin_id": f"vista:1:{entity}:{record.id}"}))
-    found = ready.run()
+    found = ready.run(of=family(entity))
     assert set(ready.states(found, entity).values()) == {("conflicts", "R-01")}
     assert not ready.erp.records[entity]
 
@@ -334,7 +335,7 @@ def test_a_budget_change_is_sent_or_not(ready: World, changes: dict[str, Any], e
 def test_a_budget_change_waits_for_its_budget(ready: World) -> None:
     ready.erp.put(project("25-106"))
     ready.erp.put(cost_code("03-3000", "25-106"))
-    ready.run()
+    ready.run(of=["projects", "cost_codes"])
     in_procore(ready, budget_change(job="25-106"))
     assert states(ready, "budget_changes") == {"25-106/1": ("held", "B-04")}
 

@@ -512,7 +512,8 @@ def test_a_rule_stops_what_breaks_it(
     fault = OWN.get((entity, rule.fact)) or FAULTS[rule.fact]
     if fault.base == "adopt":
         world = stocked[1].without_ledger(tmp_path / "world")
-        world.run(params={"entities": [name for name in ENTITIES if name != entity]})
+        if named := [name for name in ENTITIES if name in ENTITIES[entity].references.values() and name != entity]:
+            world.run(of=named, reconciled=False)
     else:
         world = (stages[entity] if fault.base == "stage" else stocked[1]).fork(tmp_path / "world")
     fault.act(world, entity)

@@ -27,6 +27,7 @@ from include.financials.record import Record
 from tests.unit.financials import pair
 from tests.unit.financials.pair import World, commitment, cost_type, line, project, vendor
 
+pytestmark = pytest.mark.usefixtures("parquet_itself")
 ROOT = Path(__file__).resolve().parents[4]
 
 MAKERS: dict[str, Callable[..., Record]] = {

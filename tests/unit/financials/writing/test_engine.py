@@ -53,7 +53,7 @@ def goods(stages: dict[str, World], tmp_path_factory: pytest.TempPathFactory) ->
     """The worlds before each entity's first load, after that load, in which nothing broke down."""
     found = {name: stages[name].fork(tmp_path_factory.mktemp("goods") / name) for name in stages}
     for name, world in found.items():
-        world.run(params={"entities": [name]})
+        world.run(of=[name], reconciled=False)
     yield found
     for world in found.values():
         world.close()
@@ -166,11 +166,11 @@ def test_an_answer_lost_while_the_other_side_cannot_be_asked(
                 memory: Memory = getattr(world, side)
                 memory.faults = {position: first, position + 1: "later"}
                 with pytest.raises(RetryLater):
-                    world.run(params={"entities": [entity]})
+                    world.run(of=[entity], reconciled=False)
                 assert memory.calls[position + 1].startswith("find")
                 assert world.ledger.journal.open_intents(entity, 0), "what is not known stays open"
                 memory.faults = {}
-                world.run(params={"entities": [entity]})
+                world.run(of=[entity], reconciled=False)
                 assert plain(world) == expected and twice(world) == [], f"{first} at {call}"
                 assert world.ledger.journal.open_intents(entity, 0) == []
                 world.close()
@@ -182,14 +182,14 @@ def test_a_later_try_of_the_same_task_goes_on_where_it_stopped(
     stages: dict[str, World], entity: str, kind: str, tmp_path: Path
 ) -> None:
     probe = stages[entity].fork(tmp_path / "probe")
-    sync = probe.run(params={"entities": [entity]})
+    sync = probe.run(of=[entity], reconciled=False)
     side = ENTITIES[entity].target
     posts = [at for at, call in enumerate(getattr(probe, side).calls) if call.startswith("post")]
     for position in posts:
         world = stages[entity].fork(tmp_path / f"{position}")
         getattr(world, side).faults = {position: kind}
         with contextlib.suppress(Crash, SyncError):
-            world.run("the-run", params={"entities": [entity]})
+            world.run("the-run", of=[entity], reconciled=False)
         again = world.sync("the-run")
         engine.load(again, entity)
         assert plain(world) == plain(probe) and twice(world) == []
@@ -310,11 +310,11 @@ def test_writes_off_writes_nothing_and_says_so(linked: World) -> None:
     before = linked.writes()
     entities = {**linked.settings.entities, "commitments": linked.settings.of("commitments").model_copy(update={"writes": "off"})}
     linked.settings = make_settings(entities=entities)
-    sync = linked.run()
+    sync = linked.run(of=["commitments"])
     assert linked.states(sync, "commitments") == {"SC-1": ("held", "writes")}
     assert linked.writes() == before
     linked.settings = make_settings()
-    assert linked.states(linked.run(), "commitments") == {"SC-1": ("created", "")}
+    assert linked.states(linked.run(of=["commitments"]), "commitments") == {"SC-1": ("created", "")}
 
 
 def test_writes_off_still_adopts(linked: World) -> None:
@@ -322,7 +322,7 @@ def test_writes_off_still_adopts(linked: World) -> None:
     made = linked.erp.put(commitment("SC-9", company="01", marker="procore:8089:commitments:1", status="open"))
     linked.settings = make_settings(entities={**make_settings().entities, "commitments": EntitySettings(writes="off")})
     document = draft(linked, "SC-9", origin_id=f"sandbox:01:commitments:{made.id}")
-    assert linked.states(linked.run(), "commitments") == {"SC-9": ("adopted", "")}
+    assert linked.states(linked.run(of=["commitments"]), "commitments") == {"SC-9": ("adopted", "")}
     assert [link.procore_id for link in linked.ledger.links.of("commitments")] == [document.id]
 
 
@@ -728,7 +728,7 @@ def test_what_is_half_made_is_finished_without_a_ledger(
     twin.run(reconciled=False)
     assert plain(twin) == plain(goods[entity])
     writes = twin.writes()
-    twin.run(reconciled=False)
+    twin.run(of=[entity], reconciled=False)
     assert twin.writes() == writes
     world.close()
     twin.close()
