@@ -268,23 +268,3 @@ def test_stage_by_stage(fresh: World, settled: State) -> None:
             assert counts(report, name) == counts(settled.report, name)
     assert list(ENTITIES) == [row.name for stage in range(1, 5) for row in in_stage(stage)]
     assert fresh.picture()["erp"] == settled.picture()["erp"]
-
-
-# -- the ledger -----------------------------------------------------------------------------------------------------------------
-
-
-def test_a_lost_ledger_is_adopted_again(world: World, settled: State) -> None:
-    """Everything that both sides have is linked by its external id and marker, and nothing is written."""
-    world.forget_ledger()
-    audit = world.audit()
-    report = world.run()
-    assert (world.writes(), world.audit(), report["erp_writes"]) == ([], audit, 0)
-    first = settled.report["entities"]
-    for name, row in report["entities"].items():
-        assert row["adopted"] == first[name]["created"] + first[name]["adopted"], name
-        assert row["created"] == row["updated"] == 0
-    assert stopped(report) == expected(settled.planted)
-    assert report["reconciliation"]["balanced"] is True
-    links = "SELECT entity, company, erp_key, procore_id, number FROM links WHERE ended_at IS NULL ORDER BY 1, 2, 3"
-    assert world.ledger(links) == settled.ledger(links)
-    assert done(world.quick()) == {}
