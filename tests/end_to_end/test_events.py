@@ -13,7 +13,7 @@ from include.procore.webhooks import Receiver, Webhooks, sweep
 from sandbox import pipeline
 from sandbox.chaos import people
 from sandbox.chaos.receiving import OLD, Site, receiving
-from tests.end_to_end.world import World, settings_with
+from tests.end_to_end.world import State, World, settings_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -47,9 +47,9 @@ def picture(world: World) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def by_polling(sandbox: World, settled: Any) -> dict[str, Any]:
+def by_polling(sandbox: World, tiny_states: dict[str, State]) -> dict[str, Any]:
     """The end of it where no event is ever sent: one scheduled run after all of it."""
-    sandbox.back_to(settled)
+    sandbox.back_to(tiny_states["settled"])
     for step in STEPS:
         step(sandbox)
         sandbox.advance(minutes=5)
@@ -72,26 +72,26 @@ def hooked(world: World, site: Site) -> Webhooks:
 
 @pytest.mark.parametrize("chance", CHANCES)
 def test_whatever_becomes_of_events_the_end_is_that_of_polling_alone(
-    world: World, by_polling: dict[str, Any], chance: str
+    tiny: World, by_polling: dict[str, Any], chance: str
 ) -> None:
     runs = 0
-    with receiving(world.folder) as site:
-        webhooks = hooked(world, site)
+    with receiving(tiny.folder) as site:
+        webhooks = hooked(tiny, site)
         with closing(webhooks.client):
             for rule in CHANCES[chance]:
-                world.fault(**rule)
+                tiny.fault(**rule)
             for step in STEPS:
-                step(world)
-                world.advance(minutes=5)
-                world.control("POST", "/webhooks/deliver")
+                step(tiny)
+                tiny.advance(minutes=5)
+                tiny.control("POST", "/webhooks/deliver")
                 if site.ledger.inbox.waiting():
-                    world.run(events=True)
+                    tiny.run(events=True)
                     runs += 1
-            before = world.audit()
+            before = tiny.audit()
             found = sweep(webhooks, site.ledger.inbox)
-            report = world.quick(kind="scheduled")
-    wrote = world.audit()[len(before) :]
-    assert picture(world) == by_polling and report["reconciliation"]["balanced"] is True
+            report = tiny.quick(kind="scheduled")
+    wrote = tiny.audit()[len(before) :]
+    assert picture(tiny) == by_polling and report["reconciliation"]["balanced"] is True
     if chance == "all of them come":
         assert (runs, wrote, found["discarded"]) == (len(STEPS), [], 0), "there is nothing left for the scheduled run"
     if chance == "none comes":
@@ -100,15 +100,15 @@ def test_whatever_becomes_of_events_the_end_is_that_of_polling_alone(
         assert runs > 0 and wrote and 0 < found["new"] == found["discarded"]
 
 
-def test_a_run_of_events_takes_them_once_and_reads_little(world: World) -> None:
-    with receiving(world.folder) as site:
-        webhooks = hooked(world, site)
+def test_a_run_of_events_takes_them_once_and_reads_little(tiny: World) -> None:
+    with receiving(tiny.folder) as site:
+        webhooks = hooked(tiny, site)
         with closing(webhooks.client):
-            world.edit("104-SC-003", title="Renamed")
-            world.control("POST", "/webhooks/deliver")
-            report = world.run(events=True)
-            read = {row["path"].split("/")[3] for row in world.requests() if row["method"] == "GET"}
-            with pipeline.opened(world.info, world.folder, "again", events=True) as sync:
+            tiny.edit("104-SC-003", title="Renamed")
+            tiny.control("POST", "/webhooks/deliver")
+            report = tiny.run(events=True)
+            read = {row["path"].split("/")[3] for row in tiny.requests() if row["method"] == "GET"}
+            with pipeline.opened(tiny.info, tiny.folder, "again", events=True) as sync:
                 assert sync.run.entities == ()
     assert {name for name, row in report["entities"].items() if row["extracted"]} == {"commitments"}
     assert not read & {"requisitions", "payment_applications", "prime_contracts", "contract_payments"}

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from sandbox.chaos import people
 from tests.end_to_end.world import World, done, of, stopped, unexplained
 
 OLD, INTO, CONTRACT = "V-1042", "V-1011", "104-SC-003"
 TOLD = ("vendors", OLD, "conflict", "V-03")
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The smallest company, after its first run."""
-    world = World(tmp_path_factory.mktemp("mergers") / "world", size="tiny")
-    world.run()
-    yield world
-    world.stop()
 
 
 def test_the_survivor_goes_on_with_what_the_old_vendor_signed(tiny: World) -> None:

@@ -69,45 +69,45 @@ def entered(world: World) -> list[str]:
     return [number for number in world.entered() if number in (EARLIER, LATER)]
 
 
-def test_a_run_by_hand_that_is_cleared_at_once_does_the_same_and_nothing_twice(world: World) -> None:
-    new(world, EARLIER)
-    tasks = Tasks(world)
+def test_a_run_by_hand_that_is_cleared_at_once_does_the_same_and_nothing_twice(tiny: World) -> None:
+    new(tiny, EARLIER)
+    tasks = Tasks(tiny)
     tasks.do()
-    before, first = tasks.until(), watermarks(world)["commitments"]
-    assert entered(world) == [EARLIER] and datetime.fromisoformat(first) == before
+    before, first = tasks.until(), watermarks(tiny)["commitments"]
+    assert entered(tiny) == [EARLIER] and datetime.fromisoformat(first) == before
     tasks.do()
-    assert entered(world) == [EARLIER] and world.writes() == []
-    assert before < tasks.until() <= now(world)
+    assert entered(tiny) == [EARLIER] and tiny.writes() == []
+    assert before < tasks.until() <= now(tiny)
 
 
-def test_a_run_by_hand_that_is_cleared_later_reads_what_came_since(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    tasks = Tasks(world)
+def test_a_run_by_hand_that_is_cleared_later_reads_what_came_since(tiny: World, caplog: pytest.LogCaptureFixture) -> None:
+    tasks = Tasks(tiny)
     tasks.do()
     before = tasks.until()
-    world.advance(hours=1)
-    new(world, LATER)
+    tiny.advance(hours=1)
+    new(tiny, LATER)
     with caplog.at_level("INFO"):
         tasks.do()
-    assert entered(world) == [LATER]
+    assert entered(tiny) == [LATER]
     assert f"ends at {tasks.until():%Y-%m-%dT%H:%M}" in caplog.text and f"ended at {before:%Y-%m-%dT%H:%M}" in caplog.text
     assert tasks.until() - before > timedelta(hours=1)
-    assert datetime.fromisoformat(watermarks(world)["commitments"]) == tasks.until()
+    assert datetime.fromisoformat(watermarks(tiny)["commitments"]) == tasks.until()
     tasks.do()
-    assert entered(world) == [LATER] and world.writes() == []
+    assert entered(tiny) == [LATER] and tiny.writes() == []
 
 
-def test_no_step_of_before_counts_and_no_watermark_moves_by_them(world: World) -> None:
+def test_no_step_of_before_counts_and_no_watermark_moves_by_them(tiny: World) -> None:
     """Only the first task is cleared: the report must not take the loads of before for loads up to the new end."""
-    tasks = Tasks(world)
+    tasks = Tasks(tiny)
     tasks.do()
-    mark = watermarks(world)
-    world.advance(hours=1)
-    new(world, LATER)
+    mark = watermarks(tiny)
+    tiny.advance(hours=1)
+    new(tiny, LATER)
     tasks.do("window")
     for name in ("extract", "check", "load", "report"):
         with pytest.raises((StepMissing, RunFailed), match="preflight did not run to the end"):
             tasks.do(name)
-    assert watermarks(world) == mark
+    assert watermarks(tiny) == mark
     tasks.do("preflight")
     for name in ("check", "load"):
         with pytest.raises(StepMissing, match="Nothing was done"):
@@ -116,12 +116,12 @@ def test_no_step_of_before_counts_and_no_watermark_moves_by_them(world: World) -
         tasks.do("reconcile")
     with pytest.raises(RunFailed, match="the load did not run to its end"):
         tasks.do("report")
-    assert watermarks(world) == mark and entered(world) == []
+    assert watermarks(tiny) == mark and entered(tiny) == []
 
 
-def test_a_later_try_of_the_first_task_sees_the_end_of_the_first(world: World) -> None:
+def test_a_later_try_of_the_first_task_sees_the_end_of_the_first(tiny: World) -> None:
     """Also while a run starts over: once that is decided, a try is a try."""
-    tasks = Tasks(world)
+    tasks = Tasks(tiny)
     with mock.patch("include.financials.cost.expected", side_effect=ConnectionError("lost")), pytest.raises(ConnectionError):
         tasks.do("window")
     first = tasks.until()
@@ -137,35 +137,35 @@ def test_a_later_try_of_the_first_task_sees_the_end_of_the_first(world: World) -
     assert tasks.until() == again
 
 
-def test_an_end_that_was_asked_for_stays(world: World) -> None:
-    end = now(world).replace(microsecond=0) + timedelta(minutes=30)
-    world.advance(hours=1)
-    tasks = Tasks(world, until=end.isoformat())
+def test_an_end_that_was_asked_for_stays(tiny: World) -> None:
+    end = now(tiny).replace(microsecond=0) + timedelta(minutes=30)
+    tiny.advance(hours=1)
+    tasks = Tasks(tiny, until=end.isoformat())
     tasks.do()
-    world.advance(hours=1)
-    new(world, LATER)
+    tiny.advance(hours=1)
+    new(tiny, LATER)
     tasks.do()
-    assert tasks.until() == end and entered(world) == []
+    assert tasks.until() == end and entered(tiny) == []
 
 
 @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
-def test_a_run_of_an_interval_keeps_it(world: World, run_type: str) -> None:
-    end = now(world).replace(microsecond=0)
-    tasks = Tasks(world, run_type, (end - timedelta(days=1), end))
+def test_a_run_of_an_interval_keeps_it(tiny: World, run_type: str) -> None:
+    end = now(tiny).replace(microsecond=0)
+    tasks = Tasks(tiny, run_type, (end - timedelta(days=1), end))
     tasks.do()
-    world.advance(hours=1)
-    new(world, LATER)
+    tiny.advance(hours=1)
+    new(tiny, LATER)
     tasks.do()
-    assert tasks.until() == end and entered(world) == []
-    assert world.run()["entities"]["commitments"]["created"] == 1 and entered(world) == [LATER]
+    assert tasks.until() == end and entered(tiny) == []
+    assert tiny.run()["entities"]["commitments"]["created"] == 1 and entered(tiny) == [LATER]
 
 
-def test_a_run_of_events_that_is_cleared_later_reads_what_came_since(world: World) -> None:
-    tasks = Tasks(world, events=True)
+def test_a_run_of_events_that_is_cleared_later_reads_what_came_since(tiny: World) -> None:
+    tasks = Tasks(tiny, events=True)
     with mock.patch("include.financials.ledger.inbox.Inbox.claim") as claim:
         claim.return_value = Claimed(1, ("commitments",), ())
         tasks.do()
-        world.advance(hours=1)
-        new(world, LATER)
+        tiny.advance(hours=1)
+        new(tiny, LATER)
         tasks.do()
-    assert claim.call_count == 1 and entered(world) == [LATER]
+    assert claim.call_count == 1 and entered(tiny) == [LATER]

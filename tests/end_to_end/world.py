@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 
 import requests
 
+from include.financials.__main__ import main
 from include.financials.report import COUNTS
 from include.financials.settings import Settings, from_file
 from sandbox import pipeline
@@ -175,9 +176,7 @@ class World(Company):
 
     def decide(self, decision: str, entity: str, number: str) -> None:
         """A person's decision, by the command."""
-        command = [sys.executable, "-m", "include.financials", "--ledger", f"sqlite:///{self.folder}/ledger.sqlite", "decide"]
-        done = subprocess.run([*command, decision, entity, number], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        assert main(["--ledger", f"sqlite:///{self.folder}/ledger.sqlite", "decide", decision, entity, number]) == 0
 
 
 def _copy(source: Path, target: Path) -> None:
