@@ -50,7 +50,7 @@ def main(cases: Path, results: Path) -> None:
         # Airflow's loop sleeps a second whenever a state has to travel down the graph.
         with ExitStack() as patches:
             patches.enter_context(mock.patch.object(sdk, "_run_task", one))
-            patches.enter_context(mock.patch.object(DagSerialization, "serialize_dag", lambda _: written))
+            patches.enter_context(mock.patch.object(DagSerialization, "serialize_dag", return_value=written))
             # The schemas of the parameters are checked again for every task and serialisation: half of the time.
             patches.enter_context(mock.patch.object(Draft202012Validator, "check_schema"))
             patches.enter_context(mock.patch("time.sleep", lambda seconds: pause(min(seconds, 0.02))))
