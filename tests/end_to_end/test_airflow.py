@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,8 @@ from sandbox import pipeline
 from sandbox.chaos.picture import OF_THE_MOMENT
 from sandbox.local import (
     ROOT,
-    airflow,
     environment,
     free_port,
-    import_pools,
     new_ledger,
     sandbox,
     servers,
@@ -34,6 +33,7 @@ from sandbox.local import (
     wait_until_healthy,
 )
 from sandbox.procore.login import OWNER_ID
+from tests.airflow_home import airflow_database
 from tests.end_to_end.world import UNLIMITED, State, World
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -42,7 +42,7 @@ PATIENCE = 600.0
 """Seconds after which something counts as never coming; what is normal takes a twentieth of it."""
 
 
-DAG = "procore_erp_sync"
+DAG, POOL = "procore_erp_sync", "procore_api"
 DOCUMENTS = ("commitments", "change_orders", "ap_invoices", "prime_changes", "ar_invoices", "budgets", "budget_changes")
 
 
@@ -120,7 +120,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(place: Path) -> Iterator[Running]:
+def running(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = place / "home"
     home.mkdir()
     log, port = home / "airflow.log", free_port()
@@ -133,8 +133,7 @@ def running(place: Path) -> Iterator[Running]:
         env["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
             [{"name": name, "classpath": bundle, "kwargs": options} for name, options in bundles.items()]
         )
-        assert airflow(["db", "migrate"], env, log) == 0
-        import_pools(env, home, log)
+        airflow_database(tmp_path_factory, env, log)
         new_ledger(place / "ledger.sqlite")
         with servers(log, env) as children:
             wait_until_healthy(url, children, log)
@@ -142,9 +141,9 @@ def running(place: Path) -> Iterator[Running]:
 
 
 @pytest.mark.scheduler
-def test_scheduler_and_local_executor(settled: State, running: Running, place: Path) -> None:
+def test_scheduler_and_local_executor(settled: State, running: Running, place: Path, waiting: Waiting) -> None:
     """Unpaused, the DAG makes its first scheduled run by itself;
-    without shards, with pools, each task in a process of its own."""
+    without shards, with pools, each task in a process of its own. Two small DAGs wait and fail meanwhile."""
     run = first_run(running.api, running.url)
     tasks = running.tasks("procore_erp_sync", run["dag_run_id"])
     states = {name: row["state"] for name, row in tasks.items()}
@@ -262,25 +261,58 @@ def test_passwords_are_shown_by_no_api_and_the_test_button_works(running: Runnin
         assert not ok and re.search(said, message), message
 
 
-@pytest.mark.scheduler
-def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: Running, few: World) -> None:
-    """Procore says twice when to come back, of a task that may be tried again once: each time it gives its slot back, in the end
-    it has used up no retry and read nothing twice. Beside it: a connection that nobody made, and a password in a log."""
+class Waiting:
+    """Runs of ``waits`` and ``fails`` from their start to their end, while the tests go on: an idle Airflow is dear."""
+
+    def __init__(self, running: Running) -> None:
+        self.running = Running(running.url, running.info, running.children, running.env)
+        self.runs = {dag: self.running.start(dag) for dag in ("waits", "fails")}
+        self.seen: set[tuple[str, int]] = set()
+        """States of the task that waits, each with the slots of its pool that were taken."""
+        self._watch = ThreadPoolExecutor(1)
+        self._ended = self._watch.submit(self._look_until_they_end)
+
+    def end(self) -> None:
+        """Raises what went wrong meanwhile."""
+        self._ended.result()
+
+    def stop(self) -> None:
+        self._watch.shutdown()
+
+    def _look_until_they_end(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while {self.running.of(dag, f"/{run}")["state"] for dag, run in self.runs.items()} & {"queued", "running"}:
+            assert time.monotonic() < deadline, {dag: self.running.states(dag, run) for dag, run in self.runs.items()}
+            before = self._state()
+            used = self.running.call("GET", "/api/v2/pools/narrow")["occupied_slots"]
+            if before == self._state():  # it did not change in between
+                self.seen.add((before, used))
+            waits = before == "up_for_reschedule" and ("running", 1) in self.seen
+            time.sleep(2 if waits else 0.2)
+
+    def _state(self) -> str:
+        return str(self.running.of("waits", f"/{self.runs['waits']}/taskInstances/extract")["state"])
+
+
+@pytest.fixture(scope="module")
+def waiting(running: Running, few: World) -> Iterator[Waiting]:
+    """Procore says twice when to come back, of a task that may be tried again once."""
     for after in (1, 4):
         few.fault(action="status", status=429, headers={"Retry-After": "1"}, path="order_contracts", after=after, times=1)
     with pipeline.opened(few.info, few.folder, "waits-1") as sync:
         sync.ledger.runs.finished("waits-1", "window")
     few.forget_requests()
-    runs = {dag: running.start(dag) for dag in ("waits", "fails")}
-    seen: set[tuple[str, int]] = set()
-    deadline = time.monotonic() + PATIENCE
-    while {running.of(dag, f"/{run}")["state"] for dag, run in runs.items()} & {"queued", "running"}:
-        assert time.monotonic() < deadline, {dag: running.states(dag, run) for dag, run in runs.items()}
-        before = running.tasks("waits", runs["waits"])["extract"]["state"]
-        used = running.call("GET", "/api/v2/pools/narrow")["occupied_slots"]
-        if before == running.tasks("waits", runs["waits"])["extract"]["state"]:  # it did not change in between
-            seen.add((str(before), used))
-        time.sleep(0.2)
+    found = Waiting(running)
+    yield found
+    found.stop()
+
+
+@pytest.mark.scheduler
+def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: Running, few: World, waiting: Waiting) -> None:
+    """Each time the task gives its slot back, in the end it has used up no retry and read nothing twice. Beside it: a connection
+    that nobody made, and a password in a log."""
+    waiting.end()
+    seen, runs = waiting.seen, waiting.runs
     assert {used for state, used in seen if state == "up_for_reschedule"} == {0} and ("running", 1) in seen
     tasks = running.tasks("waits", runs["waits"])
     assert (tasks["extract"]["state"], tasks["extract"]["try_number"], tasks["extract"]["max_tries"]) == ("success", 1, 1)
@@ -297,8 +329,11 @@ def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: 
 @pytest.mark.scheduler
 def test_a_backfill_with_what_the_form_sends(running: Running) -> None:
     """Two days at once, the newest first, of one entity; the form hands over every parameter. In every way, and with everything:
-    `make backfills`."""
+    `make backfills`. Their loads take turns by the pool: where they meet one waits for the other's lease, minutes."""
     first_run(running.api, running.url)
+    pool = running.call("GET", f"/api/v2/pools/{POOL}")
+    kept = {"pool": POOL, **{name: pool[name] for name in ("slots", "description", "include_deferred")}}
+    running.call("PATCH", f"/api/v2/pools/{POOL}", {**kept, "slots": 1})
     shown = running.call("GET", f"/api/v2/dags/{DAG}/details")["params"]
     conf = {name: each["value"] for name, each in shown.items()} | {"entities": ["cost_types"]}
     asked = {
@@ -309,7 +344,8 @@ def test_a_backfill_with_what_the_form_sends(running: Running) -> None:
     running.call("POST", "/api/v2/backfills", asked)
     while len(ended := [run for run in backfilled(running) if run["state"] in ("success", "failed")]) < 2:
         assert time.monotonic() < deadline, backfilled(running)
-        time.sleep(0.5)
+        time.sleep(1)
+    running.call("PATCH", f"/api/v2/pools/{POOL}", kept)
     found = sorted((run["logical_date"], run["state"]) for run in ended)
     assert found == [(f"2026-09-0{day}T05:00:00Z", "success") for day in (1, 2)]
     told = []
@@ -345,8 +381,8 @@ def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) ->
         for nobody in ({}, {"Authorization": "Bearer"}, {"Authorization": EVENTS}):
             answer = requests.post(receiver, json={}, headers=nobody, timeout=30)
             assert (answer.status_code, answer.json()) == (401, {"detail": "unauthorized"}), refused(place)
-        assert command(running, "apply")[0] == f"+ hook procore-erp-sync to {receiver}"
-        assert command(running, "apply") == ["nothing to do"]
+        first, second = commands(running, "apply", "apply")
+        assert first[0] == f"+ hook procore-erp-sync to {receiver}" and second == ["nothing to do"]
         contracts = {str(row["id"]): row for row in State(place / "state").objects("work_order_contracts")}
         links = known.execute("SELECT procore_id, erp_key FROM links WHERE entity = 'commitments' ORDER BY 1").fetchall()
         ident, key = next(link for link in links if link[0] in contracts)
@@ -378,12 +414,16 @@ def test_an_event_brings_its_change_to_the_erp(running: Running, place: Path) ->
         assert (again.status_code, again.json()) == (202, {"detail": "known"})
 
 
-def command(running: Running, action: str) -> list[str]:
-    """What ``python -m include.procore webhooks`` says, with Airflow's connections."""
-    asked = [sys.executable, "-m", "include.procore", "webhooks", action]
+def commands(running: Running, *actions: str) -> list[list[str]]:
+    """What ``python -m include.procore webhooks`` says, with Airflow's connections, to each action in turn: in one process, for
+    Airflow's import is what takes the time."""
+    each = "sys.argv[1:] = ['webhooks', action]; runpy.run_module('include.procore', run_name='__main__', alter_sys=True)"
+    code = f"import runpy, sys\nfor action in {actions!r}:\n try: {each}\n except SystemExit as end: print('exit code', end)"
+    asked = [sys.executable, "-c", code]
     done = subprocess.run(asked, env=running.env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
+    *said, rest = done.stdout.split("exit code 0\n")
+    assert (done.returncode, len(said), rest) == (0, len(actions), ""), done.stdout + done.stderr
+    return [one.splitlines() for one in said]
 
 
 def as_user(running: Running, method: str, path: str, body: Any = None) -> Any:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from include.financials.run import HEAD
-from sandbox.local import airflow, environment, new_ledger, process
+from sandbox.local import environment, new_ledger, process
+from tests.airflow_home import airflow_database
 from tests.end_to_end.marking import MANNERS
 from tests.end_to_end.world import World
 
@@ -50,7 +51,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     env = environment(home, world.info, world.folder / "ledger.sqlite", world.folder / "staging")
     try:
         new_ledger(world.folder / "ledger.sqlite")
-        assert airflow(["db", "migrate"], env, log) == 0
+        airflow_database(tmp_path_factory, env, log)
         world.forget_requests()
         command = [sys.executable, "-m", "tests.end_to_end.marking", str(folder / "cases.json"), str(folder / "results.json")]
         with process(command, log, env=env) as child:

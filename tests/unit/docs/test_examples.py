@@ -9,7 +9,8 @@ import pytest
 import requests
 from airflow.dag_processing.dagbag import DagBag
 
-from sandbox.local import airflow, environment, import_pools, new_ledger, process, sandbox
+from sandbox.local import environment, new_ledger, process, sandbox
+from tests.airflow_home import airflow_database
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -33,15 +34,14 @@ def test_airflow_imports_the_examples() -> None:
 
 @pytest.mark.airflow
 @pytest.mark.slow
-def test_the_example_runs_against_a_sandbox(tmp_path: Path) -> None:
+def test_the_example_runs_against_a_sandbox(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Plan first, which writes nothing; then apply; then once more, which finds nothing to do."""
     home, log = tmp_path / "home", tmp_path / "airflow.log"
     home.mkdir()
     with sandbox(tmp_path / "sandbox", size="tiny") as info:
         env = environment(home, info, tmp_path / "ledger.sqlite", tmp_path / "staging")
         env["AIRFLOW__CORE__DAGS_FOLDER"] = str(EXAMPLES)
-        assert airflow(["db", "migrate"], env, log) == 0, log.read_text()[-2000:]
-        import_pools(env, home, log)
+        airflow_database(tmp_path_factory, env, log)
         new_ledger(tmp_path / "ledger.sqlite")
         control = f"{info['base_url']}/_sandbox"
         # All three in one process: the start of Airflow is what takes the time.
