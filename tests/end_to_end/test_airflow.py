@@ -42,7 +42,7 @@ PATIENCE = 600.0
 """Seconds after which something counts as never coming; what is normal takes a twentieth of it."""
 
 
-DAG, POOL = "procore_erp_sync", "procore_api"
+DAG = "procore_erp_sync"
 DOCUMENTS = ("commitments", "change_orders", "ap_invoices", "prime_changes", "ar_invoices", "budgets", "budget_changes")
 
 
@@ -329,11 +329,8 @@ def test_waiting_is_no_failure_and_what_cannot_help_is_not_tried_again(running: 
 @pytest.mark.scheduler
 def test_a_backfill_with_what_the_form_sends(running: Running) -> None:
     """Two days at once, the newest first, of one entity; the form hands over every parameter. In every way, and with everything:
-    `make backfills`. Their loads take turns by the pool: where they meet one waits for the other's lease, minutes."""
+    `make backfills`."""
     first_run(running.api, running.url)
-    pool = running.call("GET", f"/api/v2/pools/{POOL}")
-    kept = {"pool": POOL, **{name: pool[name] for name in ("slots", "description", "include_deferred")}}
-    running.call("PATCH", f"/api/v2/pools/{POOL}", {**kept, "slots": 1})
     shown = running.call("GET", f"/api/v2/dags/{DAG}/details")["params"]
     conf = {name: each["value"] for name, each in shown.items()} | {"entities": ["cost_types"]}
     asked = {
@@ -345,7 +342,6 @@ def test_a_backfill_with_what_the_form_sends(running: Running) -> None:
     while len(ended := [run for run in backfilled(running) if run["state"] in ("success", "failed")]) < 2:
         assert time.monotonic() < deadline, backfilled(running)
         time.sleep(1)
-    running.call("PATCH", f"/api/v2/pools/{POOL}", kept)
     found = sorted((run["logical_date"], run["state"]) for run in ended)
     assert found == [(f"2026-09-0{day}T05:00:00Z", "success") for day in (1, 2)]
     told = []

@@ -20,6 +20,8 @@ from include.financials.ledger.tables import LeaseRow, moment, stamp
 LEASE_SECONDS = 180
 """Longer than any single request may last (connect and read time-outs of the hook), so that an expired lease means:
 nothing in flight."""
+ASK_AGAIN = 30.0
+"""Seconds after which a lease that somebody has is asked for again: most are given back long before they would run out."""
 
 _C = t.leases.c
 _OTHERS = and_(_C.entity == bindparam("entity"), or_(_C.shard == bindparam("shard"), _C.run_id != bindparam("run")))
@@ -54,8 +56,12 @@ class Leases(Room):
             if until is None:
                 connection.execute(insert(t.leases), [values(row)])
         if until is not None:
-            wait = max(5.0, (cast(datetime, moment(until)) - now).total_seconds())
-            raise RetryLater(f"{entity} is being written by another task (until {until} at the latest); trying again then", wait)
+            wait = min(ASK_AGAIN, max(5.0, (cast(datetime, moment(until)) - now).total_seconds()))
+            raise RetryLater(
+                f"{entity} is being written by another task, which has until {until} if it does nothing more; asked again in"
+                f" {wait:.0f} seconds",
+                wait,
+            )
         try:
             yield lease
         finally:

@@ -296,12 +296,17 @@ def test_planned_links_are_this_runs_findings_that_are_not_done(book: Ledger) ->
 # -- leases --
 
 
-def test_a_lease_is_exclusive_and_given_back(book: Ledger) -> None:
+def test_a_lease_is_exclusive_and_given_back(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Ledger(book.url)
     with book.leases.hold("vendors", 0):
         with pytest.raises(RetryLater) as caught, other.leases.hold("vendors", 0):
             pytest.fail("two holders")
-        assert caught.value.seconds is not None and 5 <= caught.value.seconds <= LEASE_SECONDS
+        assert caught.value.seconds == leases.ASK_AGAIN < LEASE_SECONDS, "it may be given back at any moment"
+        with monkeypatch.context() as patched:
+            later(patched, LEASE_SECONDS - 12)
+            with pytest.raises(RetryLater) as caught, other.leases.hold("vendors", 0):
+                pytest.fail("two holders")
+        assert caught.value.seconds is not None and 5 <= caught.value.seconds <= 12, "or run out sooner"
         with pytest.raises(RetryLater), other.leases.hold("vendors", 1, "another run"):
             raise AssertionError
         with other.leases.hold("vendors", 1), other.leases.hold("projects", 0):
