@@ -19,6 +19,8 @@ from include.financials.settings import Settings
 from sandbox.chaos import people
 from tests.end_to_end.world import State, World, counts, done, expected, of, settings_with, stopped, unexplained
 
+pytestmark = pytest.mark.slow
+
 SUBCONTRACT, ORDER = "PATCH /work_order_contracts/sync", "PATCH /purchase_order_contracts/N"
 CODES = ("cost_types", "cost_codes")
 COMMITMENTS = ("vendors", "projects", *CODES, "commitments")

@@ -23,6 +23,8 @@ from sandbox import pipeline
 from sandbox.chaos import people
 from tests.end_to_end.world import State, World, done, expected, stopped, unexplained
 
+pytestmark = pytest.mark.slow
+
 VENDORS, CODES, ASSIGNED = "/vendors/sync$", "/cost_codes/sync$", "/wbs_codes/bulk_create$"
 CONTRACTS = "/work_order_contracts/sync$"
 FORKED = multiprocessing.get_context("fork")

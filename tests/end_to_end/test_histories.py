@@ -18,6 +18,8 @@ from sandbox.chaos import people
 from sandbox.erp.tables import BUSINESS
 from tests.end_to_end.world import State, World, counts, done, stopped, unexplained
 
+pytestmark = pytest.mark.slow
+
 JOB = "25-104"
 MADE_BY_US = (
     *(

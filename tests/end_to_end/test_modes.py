@@ -8,9 +8,13 @@ import sys
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from include.financials.entities import ENTITIES, in_stage
 from sandbox.chaos import people
 from tests.end_to_end.world import ROOT, State, World, counts, done, expected, of, settings_with, stopped, twice
+
+pytestmark = pytest.mark.slow
 
 SUBCONTRACT = "PATCH /work_order_contracts/sync"
 FOUNDATION = [row.name for row in in_stage(1)] + ["cost_types", "cost_codes"]

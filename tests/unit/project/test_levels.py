@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def sources() -> dict[str, Path]:
 SOURCES = sources()
 
 
+@cache
+def imported() -> dict[str, set[str]]:
+    """What each source names; read when it is asked for, not by every process that collects tests."""
+    return {name: imports(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+
+
+def graph() -> dict[str, set[str]]:
+    return {name: (others & imported().keys()) - {name} for name, others in imported().items()}
+
+
 def imports(source: str) -> set[str]:
     """What a source names. ``from package import module`` is an import of the module, not of whatever else the package holds."""
     found, tree = set(), ast.parse(source)
@@ -62,10 +73,6 @@ def imports(source: str) -> set[str]:
     return found
 
 
-IMPORTS = {name: imports(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
-GRAPH = {name: (others & IMPORTS.keys()) - {name} for name, others in IMPORTS.items()}
-
-
 def level(module: str) -> tuple[int, str]:
     """Number of its level, and the part of it that the module belongs to: the longest name counts."""
     fits = [
@@ -75,41 +82,42 @@ def level(module: str) -> tuple[int, str]:
     return max(fits)[1:]
 
 
-def up(graph: Mapping[str, set[str]]) -> list[tuple[str, str]]:
+def up(arrows: Mapping[str, set[str]]) -> list[tuple[str, str]]:
     """Arrows to a level above, or to a neighbour."""
-    arrows = [(one, other) for one, others in graph.items() for other in others]
-    return sorted((a, b) for a, b in arrows if level(a)[1] != level(b)[1] and level(b)[0] >= level(a)[0])
+    each = [(one, other) for one, others in arrows.items() for other in others]
+    return sorted((a, b) for a, b in each if level(a)[1] != level(b)[1] and level(b)[0] >= level(a)[0])
 
 
 def inside() -> list[tuple[str, str]]:
     """Arrows from one of the two systems into the rooms of the domain."""
-    systems = [name for name in GRAPH if level(name)[1] in ("include.procore", "include.erp")]
-    rooms = {name for name in GRAPH if name.startswith("include.financials.")}
+    found = graph()
+    systems = [name for name in found if level(name)[1] in ("include.procore", "include.erp")]
+    rooms = {name for name in found if name.startswith("include.financials.")}
     spoken = tuple(f"include.financials.{word}." for word in SPOKEN)
-    return sorted((a, b) for a in systems for b in GRAPH[a] & rooms if not f"{b}.".startswith(spoken))
+    return sorted((a, b) for a in systems for b in found[a] & rooms if not f"{b}.".startswith(spoken))
 
 
-def circle(graph: Mapping[str, set[str]]) -> list[str] | None:
+def circle(arrows: Mapping[str, set[str]]) -> list[str] | None:
     """One of the graph, if it has any: not even an import within a function hides it."""
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter(arrows).prepare()
     except CycleError as error:
         return list(error.args[1])
     return None
 
 
 def test_no_arrow_goes_up_and_none_into_a_room_of_the_domain() -> None:
-    assert [*up(GRAPH), *inside()] == []
+    assert [*up(graph()), *inside()] == []
 
 
 def test_there_is_no_circle() -> None:
-    assert circle(GRAPH) is None
+    assert circle(graph()) is None
 
 
 def test_nothing_below_the_provider_knows_airflow() -> None:
     """Nor anything of a web server."""
-    below = [name for name in IMPORTS if level(name)[0] < level("include.provider")[0]]
-    outside = {(name, other.partition(".")[0]) for name in below for other in IMPORTS[name]}
+    below = [name for name in imported() if level(name)[0] < level("include.provider")[0]]
+    outside = {(name, other.partition(".")[0]) for name in below for other in imported()[name]}
     assert [pair for pair in sorted(outside) if pair[1] in ("airflow", "fastapi", "starlette")] == []
 
 

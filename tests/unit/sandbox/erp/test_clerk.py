@@ -13,6 +13,8 @@ from sandbox.erp.clerk import ACTIONS, ClerkError, perform
 from sandbox.erp.rules import RULES
 from tests.unit.sandbox.erp.world import KINDS, document, header, insert
 
+pytestmark = pytest.mark.slow
+
 
 class StillClock:
     """A clock at noon that only moves when told, and tells the ledger."""

@@ -157,6 +157,7 @@ def peak(size: Size, tmp_path: Path) -> int:
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_size(tmp_path: Path) -> None:
     """Three times the company, about the same memory: records are made one by one, commitments job by job, costs by the chunk."""
     seed.load(Sink(), _erp(tmp_path / "warm"), size="tiny")
