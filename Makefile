@@ -35,9 +35,9 @@ demo: setup ## sandbox, one real Airflow run, summary, var/demo/report.json; wit
 	$(if $(filter-out tryton odoo batches,$(ERP)),$(error ERP is $(ERP); it is tryton, odoo or batches))
 	@$(VENV_PYTHON) -m $(if $(ERP),sandbox.$(ERP).demo,sandbox.demo)
 
-# Four processes on two cores: much of a test's time it waits for the sandbox, Airflow or Tryton beside it.
+# Three processes on two cores: a part of its time a test waits for what runs beside it, and each more makes all of them dearer.
 test: setup ## the whole test suite
-	@$(VENV_PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(VENV_PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 accept-odoo: setup ## the acceptance suite on a real Odoo 14, under var/odoo; needs Debian's apt, PostgreSQL, Python 3.9 or uv
 	@$(VENV_PYTHON) -m sandbox.odoo.accept
