@@ -9,7 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -45,7 +45,8 @@ class Connections:
 
     @contextmanager
     def lent(self, kind: str) -> Iterator[Connection]:
-        """One that nobody else has. What is not committed at the end of the block is rolled back."""
+        """One that nobody else has. What is not committed at the end of the block is rolled back. One of each kind is kept, and
+        the pool has the others back: many threads that read must not leave those that write without any."""
         connection = self._taken(kind)
         try:
             yield connection
@@ -53,14 +54,18 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        self._free[kind].append((time.monotonic(), connection))
+        if self._free[kind]:
+            connection.close()
+        else:
+            self._free[kind].append((time.monotonic(), connection))
 
     def _taken(self, kind: str) -> Connection:
-        while self._free[kind]:
-            used, connection = self._free[kind].pop()
-            if time.monotonic() - used < FRESH_SECONDS:
-                return connection
-            connection.close()
+        with suppress(IndexError):  # there is none, or another thread was quicker
+            while True:
+                used, connection = self._free[kind].pop()
+                if time.monotonic() - used < FRESH_SECONDS:
+                    return connection
+                connection.close()
         return self._of[kind].connect()
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
@@ -93,6 +95,17 @@ def test_a_connection_that_its_server_ended_is_found_out_when_it_lay_unused(
     other.dispose()
 
 
+def test_those_that_lie_unused_are_in_nobodys_way(book: Ledger) -> None:  # noqa: F811
+    with ExitStack() as many:
+        for room_ in [book.records, book.runs] * 3:
+            many.enter_context(room_.reading())
+    with ExitStack() as many:
+        for _ in range(6):
+            many.enter_context(book.links.reading())
+        book.records.remember([record()])
+    assert book.engine.pool.checkedout() <= 2, "one that reads and one that writes"  # type: ignore[attr-defined]
+
+
 def test_who_closes_a_ledger_closes_all_its_connections(book: Ledger) -> None:  # noqa: F811
     book.records.remember([record()])
     book.records.seen("vendors", "erp")
@@ -122,3 +135,17 @@ def test_what_changes_no_link_of_an_entity_lets_its_links_be_kept(book: Ledger) 
         last = told()
         write()
         assert told()[0] != last[0] and told()[1] != last[1], "whatever does not say what it is about may change everything"
+
+
+def test_many_threads_ask_at_once(book: Ledger) -> None:  # noqa: F811
+    """More than a pool has connections."""
+
+    def ask(number: int) -> int:
+        for _ in range(20):
+            book.records.remember([record(str(number))])
+            assert [row.id for row in book.records.of_id("vendors", "erp", str(number))] == [str(number)]
+        return number
+
+    with ThreadPoolExecutor(24) as threads:
+        assert list(threads.map(ask, range(24))) == [*range(24)]
+    assert len(book.records.seen("vendors", "erp")) == 24
