@@ -94,6 +94,7 @@ def test_procore_is_down_for_a_while(fresh_tiny: World, undisturbed: dict[str, A
         fresh_tiny.quick()
     assert set(fresh_tiny.fired()) == {"drop_before"} and len(fresh_tiny.entered()) == 1
     fresh_tiny.mend()
+    fresh_tiny.advance(minutes=1)  # what was sent without an answer has had the time to arrive
     report = fresh_tiny.quick()
     assert fresh_tiny.writes().count("PATCH /work_order_contracts/sync") == 1 and len(fresh_tiny.entered()) == 1
     assert report["reconciliation"]["balanced"] is True
