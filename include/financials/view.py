@@ -134,7 +134,7 @@ class Sync:
     @cached_property
     def folder(self) -> UPath:
         folder = self.staging / slug(self.run.run_id)
-        return cast(UPath, on_disk(folder) or folder)  # Python's own paths do all that these do, in a third of the time
+        return cast(UPath, on_disk(folder) or folder)  # Python's own paths do all that these do
 
     def staged(self, entity: str, shard: int) -> Staged:
         """The source's records of the window, of an entity that is born in Procore."""

@@ -33,11 +33,10 @@ FRESH_SECONDS = 1.0
 
 
 class Connections:
-    """Connections of a ledger, used again as long as they are fresh: to take one from the pool and to give it back takes twice as
-    long as most questions, and where a server is asked, two of three round trips."""
+    """Connections of a ledger, used again as long as they are fresh: to take one from the pool and to give it back is a third
+    of a question's time, and a server is asked each time whether it is still there."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
         self._of = {READS: engine.execution_options(**{READS: True}), "": engine}
         self.about: dict[Connection, str] = {}
         """What those that write just now write about, see :meth:`Room.writing`."""
@@ -79,7 +78,7 @@ class Room:
     connection."""
 
     def __init__(self, connections: Connections) -> None:
-        self.engine, self._connections = connections.engine, connections
+        self._connections = connections
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -60,6 +60,20 @@ def test_links_are_read_once_until_something_is_written(world: World) -> None:
     assert any(one.erp_key == "V-77" for one in sync.links("vendors").by_erp.values()), "what a load of this process wrote"
 
 
+def test_a_check_begins_with_what_is_known_and_with_nothing_that_changed_since(world: World) -> None:
+    world.run()
+    sync = world.sync()
+    vendors, projects = sync.links("vendors"), sync.links("projects")
+    twin = sync.judging("vendors")
+    assert twin.links("vendors") is vendors and twin.links("projects") is projects
+    for entity in ("vendors", "projects"):
+        sync.ledger.decisions.part(next(iter(sync.links(entity).by_erp.values())), "ann")
+    assert twin.links("projects") is projects, "it sees one state of what it does not judge"
+    later = sync.judging("vendors")
+    assert later.links("vendors") is not vendors and later.links("projects") is not projects
+    assert len(later.links("projects").by_erp) == len(projects.by_erp) - 1
+
+
 @pytest.mark.parametrize("package", [ledger, writing], ids=["ledger", "writing"])
 def test_no_entity_is_known_by_name(package: Any) -> None:
     """What steers is a field of the entity's row."""
